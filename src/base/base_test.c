@@ -1,0 +1,153 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/list.h"
+#include "base/num.h"
+#include "base/str.h"
+#include "base/strmap.h"
+#include "base/uuid.h"
+
+static void
+strings_grow_and_shrink(void **state UNUSED)
+{
+    struct str s = STR_INIT;
+
+    assert_string_equal(str_text(&s), "");
+    for (int i = 0; i < 100; i++) {
+        str_putf(&s, "%d,", i);
+    }
+    assert_int_equal(s.len, 290);
+    assert_true(str_chomp(&s, ','));
+    assert_true(str_chomp_text(&s, ",98,99"));
+    assert_true(str_ends_with(&s, "96,97"));
+    str_clear(&s);
+    str_put_hex(&s, "\x01\xab", 2);
+    assert_string_equal(str_text(&s), "01ab");
+    str_uninit(&s);
+}
+
+static void
+a_cursor_never_leaves_its_bytes(void **state UNUSED)
+{
+    static const uint8_t raw[] = { 1, 2, 3, 4, 5 };
+    struct cursor c = cursor_make(raw, sizeof raw), sub;
+    uint32_t v32;
+    uint16_t v16;
+
+    assert_true(cursor_take_be32(&c, &v32));
+    assert_int_equal(v32, 0x01020304);
+    assert_false(cursor_take_be16(&c, &v16));
+    assert_int_equal(c.left, 1);
+    assert_true(cursor_take_sub(&c, 1, &sub));
+    assert_null(cursor_take(&c, 1));
+    assert_non_null(cursor_take(&c, 0));
+}
+
+static void
+errors_gather_context_from_inside_out(void **state UNUSED)
+{
+    struct error *e = error_wrap(error_new("bad %s", "port"), "line %d", 3);
+
+    assert_string_equal(error_text(e), "line 3: bad port");
+    error_free(e);
+    assert_null(error_wrap(NULL, "line"));
+}
+
+static void
+a_string_table_agrees_with_an_array(void **state UNUSED)
+{
+    enum { N = 500 };
+    struct strmap m = STRMAP_INIT(&m);
+    struct strmap_entry **sorted;
+    intptr_t values[N] = { 0 };
+    struct random r;
+    size_t n = 0;
+
+    random_seed(&r, 1);
+    for (int i = 0; i < 10000; i++) {
+        int k = random_below(&r, N);
+        char key[16];
+
+        snprintf(key, sizeof key, "%03d", k);
+        if (random_below(&r, 2)) {
+            assert_int_equal((intptr_t) strmap_put(&m, key, (void *) (intptr_t) (i + 1)), values[k]);
+            n += !values[k];
+            values[k] = i + 1;
+        } else {
+            assert_int_equal((intptr_t) strmap_remove(&m, key), values[k]);
+            n -= !!values[k];
+            values[k] = 0;
+        }
+        assert_int_equal(strmap_count(&m), n);
+    }
+    sorted = strmap_sorted(&m);
+    for (size_t i = 1; i < n; i++) {
+        assert_true(strcmp(sorted[i - 1]->key, sorted[i]->key) < 0);
+    }
+    free(sorted);
+    strmap_uninit(&m);
+}
+
+static void
+uuids_survive_their_text_form(void **state UNUSED)
+{
+    struct uuid a, b;
+    struct random r;
+    char text[UUID_LEN + 1];
+
+    random_seed(&r, 7);
+    uuid_generate(&a, &r);
+    uuid_format(&a, text);
+    assert_int_equal(text[14], '4');
+    assert_true(uuid_parse(&b, text));
+    assert_true(uuid_equal(&a, &b));
+    text[35] = 'g';
+    assert_false(uuid_parse(&b, text));
+    assert_true(uuid_is_zero(&b));
+    assert_int_equal(uuid_abbreviation_len("3c4d"), 4);
+    assert_int_equal(uuid_abbreviation_len("3c4d-"), 0);
+    assert_int_equal(uuid_abbreviation_len("01234567-89"), 10);
+}
+
+static void
+numbers_are_whole_or_nothing(void **state UNUSED)
+{
+    uint16_t v16;
+    uint64_t v64;
+    int64_t s64;
+    double d;
+
+    assert_true(num_parse_u16("65535", 0, &v16));
+    assert_false(num_parse_u16("65536", 0, &v16));
+    assert_false(num_parse_u16("-1", 0, &v16));
+    assert_false(num_parse_u16("1x", 0, &v16));
+    assert_false(num_parse_u16("", 0, &v16));
+    assert_false(num_parse_u16(" 1", 0, &v16));
+    assert_true(num_parse_u64("0xffffffffffffffff", 0, &v64));
+    assert_true(num_parse_s64("-9", 10, &s64));
+    assert_int_equal(s64, -9);
+    assert_true(num_parse_double("1.5", &d));
+    assert_false(num_parse_double("nan", &d));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(strings_grow_and_shrink),
+        cmocka_unit_test(a_cursor_never_leaves_its_bytes),
+        cmocka_unit_test(errors_gather_context_from_inside_out),
+        cmocka_unit_test(a_string_table_agrees_with_an_array),
+        cmocka_unit_test(uuids_survive_their_text_form),
+        cmocka_unit_test(numbers_are_whole_or_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

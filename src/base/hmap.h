@@ -1,0 +1,67 @@
+/* A hash table whose nodes live inside the elements.
+ *
+ * Chained buckets, doubled when they get crowded and halved when they empty.  The caller computes the hash and
+ * compares the keys, so any key will do, also duplicates.  One thread at a time; for concurrent readers see sys/rcu.h. */
+#ifndef BASE_HMAP_H
+#define BASE_HMAP_H 1
+
+#include "base/util.h"
+
+struct hmap_node {
+    struct hmap_node *next; /* In the bucket. */
+    uint32_t hash;
+};
+
+struct hmap {
+    struct hmap_node **buckets; /* 'mask' + 1 of them; points to 'one' while small. */
+    struct hmap_node *one;
+    size_t mask;
+    size_t n; /* Elements. */
+};
+
+#define HMAP_INIT(MAP) { &(MAP)->one, NULL, 0, 0 }
+
+void hmap_init(struct hmap *map);
+/* Releases the buckets, not the elements. */
+void hmap_uninit(struct hmap *map);
+void hmap_insert(struct hmap *map, struct hmap_node *node, uint32_t hash);
+void hmap_remove(struct hmap *map, struct hmap_node *node);
+/* Forgets every element. */
+void hmap_clear(struct hmap *map);
+
+static inline size_t hmap_count(const struct hmap *map) { return map->n; }
+
+/* The first node with 'hash', then the next one; null at the end. */
+static inline struct hmap_node *
+hmap_chain(struct hmap_node *node, uint32_t hash)
+{
+    while (node && node->hash != hash) {
+        node = node->next;
+    }
+    return node;
+}
+
+static inline struct hmap_node *
+hmap_first_with_hash(const struct hmap *map, uint32_t hash)
+{
+    return hmap_chain(map->buckets[hash & map->mask], hash);
+}
+
+/* The first node of the walk, and the one after 'node'; null at the end.  In no particular order. */
+struct hmap_node *hmap_first(const struct hmap *map);
+struct hmap_node *hmap_next(const struct hmap *map, const struct hmap_node *node);
+
+#define HMAP_ENTRY(NODE, TYPE, MEMBER) ((NODE) ? CONTAINER_OF(NODE, TYPE, MEMBER) : NULL)
+
+#define HMAP_FOR_EACH_WITH_HASH(VAR, TYPE, MEMBER, HASH, MAP) \
+    for (TYPE *VAR = HMAP_ENTRY(hmap_first_with_hash(MAP, HASH), TYPE, MEMBER); VAR; \
+         VAR = HMAP_ENTRY(hmap_chain(VAR->MEMBER.next, VAR->MEMBER.hash), TYPE, MEMBER))
+#define HMAP_FOR_EACH(VAR, TYPE, MEMBER, MAP) \
+    for (TYPE *VAR = HMAP_ENTRY(hmap_first(MAP), TYPE, MEMBER); VAR; \
+         VAR = HMAP_ENTRY(hmap_next(MAP, &VAR->MEMBER), TYPE, MEMBER))
+/* VAR may be removed (not: others). */
+#define HMAP_FOR_EACH_SAFE(VAR, TYPE, MEMBER, MAP) \
+    for (TYPE *VAR = HMAP_ENTRY(hmap_first(MAP), TYPE, MEMBER), *VAR##_next; \
+         VAR && (VAR##_next = HMAP_ENTRY(hmap_next(MAP, &VAR->MEMBER), TYPE, MEMBER), true); VAR = VAR##_next)
+
+#endif

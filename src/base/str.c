@@ -1,0 +1,157 @@
+#include "base/str.h"
+
+#include <stdlib.h>
+
+void
+str_init(struct str *s)
+{
+    *s = (struct str) STR_INIT;
+}
+
+void
+str_uninit(struct str *s)
+{
+    free(s->text);
+    str_init(s);
+}
+
+const char *
+str_text(const struct str *s)
+{
+    return s->text ? s->text : "";
+}
+
+char *
+str_steal(struct str *s)
+{
+    char *text = s->text ? s->text : xstrdup("");
+
+    str_init(s);
+    return text;
+}
+
+void
+str_clear(struct str *s)
+{
+    str_truncate(s, 0);
+}
+
+void
+str_truncate(struct str *s, size_t len)
+{
+    if (len < s->len) {
+        s->len = len;
+        s->text[len] = '\0';
+    }
+}
+
+/* Makes room for 'n' more bytes and the terminator; returns where they go. */
+static char *
+str_reserve(struct str *s, size_t n)
+{
+    if (s->capacity - s->len <= n) {
+        s->capacity = MAX(s->capacity * 2, s->len + n + 1);
+        s->capacity = MAX(s->capacity, 32);
+        s->text = xrealloc(s->text, s->capacity);
+    }
+    return s->text + s->len;
+}
+
+void
+str_putc(struct str *s, char c)
+{
+    str_put_fill(s, c, 1);
+}
+
+void
+str_put_fill(struct str *s, char c, size_t n)
+{
+    memset(str_reserve(s, n), c, n);
+    s->len += n;
+    s->text[s->len] = '\0';
+}
+
+void
+str_putn(struct str *s, const void *text, size_t n)
+{
+    char *at = str_reserve(s, n);
+
+    if (n) {
+        memcpy(at, text, n);
+    }
+    s->len += n;
+    s->text[s->len] = '\0';
+}
+
+void
+str_puts(struct str *s, const char *text)
+{
+    str_putn(s, text, strlen(text));
+}
+
+void
+str_putv(struct str *s, const char *format, va_list args)
+{
+    va_list again;
+    int n;
+
+    va_copy(again, args);
+    n = vsnprintf(NULL, 0, format, args);
+    vsnprintf(str_reserve(s, n), n + 1, format, again);
+    va_end(again);
+    s->len += n;
+}
+
+void
+str_putf(struct str *s, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    str_putv(s, format, args);
+    va_end(args);
+}
+
+void
+str_put_hex(struct str *s, const void *bytes, size_t n)
+{
+    static const char digits[] = "0123456789abcdef";
+    const uint8_t *p = bytes;
+    char *at = str_reserve(s, n * 2);
+
+    for (size_t i = 0; i < n; i++) {
+        *at++ = digits[p[i] >> 4];
+        *at++ = digits[p[i] & 15];
+    }
+    *at = '\0';
+    s->len += n * 2;
+}
+
+bool
+str_chomp(struct str *s, char c)
+{
+    if (!s->len || s->text[s->len - 1] != c) {
+        return false;
+    }
+    str_truncate(s, s->len - 1);
+    return true;
+}
+
+bool
+str_ends_with(const struct str *s, const char *suffix)
+{
+    size_t n = strlen(suffix);
+
+    return s->len >= n && !memcmp(str_text(s) + s->len - n, suffix, n);
+}
+
+bool
+str_chomp_text(struct str *s, const char *suffix)
+{
+    bool found = str_ends_with(s, suffix);
+
+    if (found) {
+        str_truncate(s, s->len - strlen(suffix));
+    }
+    return found;
+}

@@ -1,0 +1,51 @@
+/* A growing string.
+ *
+ * 'struct str' starts as STR_INIT, grows by str_put*() and is released with str_uninit(), or handed over with
+ * str_steal().  'text' is null until something is put; str_text() gives "" then.  Not for sharing between threads. */
+#ifndef BASE_STR_H
+#define BASE_STR_H 1
+
+#include <string.h>
+
+#include "base/util.h"
+
+struct str {
+    char *text;      /* Null-terminated when not null; owned. */
+    size_t len;      /* Bytes, without the terminator. */
+    size_t capacity; /* Bytes allocated. */
+};
+
+#define STR_INIT { NULL, 0, 0 }
+
+void str_init(struct str *s);
+void str_uninit(struct str *s);
+
+/* The text so far, never null; valid until the next change of 's'. */
+const char *str_text(const struct str *s);
+
+/* Returns the text, never null, to be released with free(), and leaves 's' empty. */
+char *str_steal(struct str *s) MUST_CHECK;
+
+/* Makes the string empty, or 'len' bytes long (at most its present length); keeps its memory. */
+void str_clear(struct str *s);
+void str_truncate(struct str *s, size_t len);
+
+/* Appends a byte, 'n' times the same byte, a string, 'n' bytes of one, or formatted text. */
+void str_putc(struct str *s, char c);
+void str_put_fill(struct str *s, char c, size_t n);
+void str_puts(struct str *s, const char *text);
+void str_putn(struct str *s, const void *text, size_t n);
+void str_putf(struct str *s, const char *format, ...) PRINTF_FORMAT(2, 3);
+void str_putv(struct str *s, const char *format, va_list args) PRINTF_FORMAT(2, 0);
+
+/* Appends 'n' bytes as lower-case hexadecimal digits. */
+void str_put_hex(struct str *s, const void *bytes, size_t n);
+
+/* Drops 'c' from the end if it is there; returns whether it was.  str_chomp_text() does so for a whole suffix. */
+bool str_chomp(struct str *s, char c);
+bool str_chomp_text(struct str *s, const char *suffix);
+
+/* Whether 's' ends in 'suffix'. */
+bool str_ends_with(const struct str *s, const char *suffix);
+
+#endif

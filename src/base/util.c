@@ -1,0 +1,159 @@
+#include "base/util.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void
+out_of_memory(void)
+{
+    fputs("virtual memory exhausted\n", stderr);
+    abort();
+}
+
+void *
+xmalloc(size_t size)
+{
+    void *p = malloc(size ? size : 1);
+
+    if (!p) {
+        out_of_memory();
+    }
+    return p;
+}
+
+void *
+xzalloc(size_t size)
+{
+    return xcalloc(1, size);
+}
+
+void *
+xcalloc(size_t n, size_t size)
+{
+    void *p = calloc(n ? n : 1, size ? size : 1);
+
+    if (!p) {
+        out_of_memory();
+    }
+    return p;
+}
+
+void *
+xrealloc(void *p, size_t size)
+{
+    p = realloc(p, size ? size : 1);
+    if (!p) {
+        out_of_memory();
+    }
+    return p;
+}
+
+void *
+xreallocarray(void *p, size_t n, size_t size)
+{
+    size_t total;
+
+    if (__builtin_mul_overflow(n, size, &total)) {
+        out_of_memory();
+    }
+    return xrealloc(p, total);
+}
+
+void *
+xzalloc_cacheline(size_t size)
+{
+    void *p = aligned_alloc(CACHE_LINE, ROUND_UP(size ? size : 1, CACHE_LINE));
+
+    if (!p) {
+        out_of_memory();
+    }
+    memset(p, 0, size);
+    return p;
+}
+
+void *
+xmemdup(const void *p, size_t size)
+{
+    void *copy = xmalloc(size);
+
+    if (size) {
+        memcpy(copy, p, size);
+    }
+    return copy;
+}
+
+char *
+xstrdup(const char *s)
+{
+    return s ? xmemdup(s, strlen(s) + 1) : NULL;
+}
+
+char *
+xstrndup(const char *s, size_t n)
+{
+    size_t len = strnlen(s, n);
+    char *copy = xmalloc(len + 1);
+
+    memcpy(copy, s, len);
+    copy[len] = '\0';
+    return copy;
+}
+
+char *
+xvasprintf(const char *format, va_list args)
+{
+    char *s;
+
+    if (vasprintf(&s, format, args) < 0) {
+        out_of_memory();
+    }
+    return s;
+}
+
+char *
+xasprintf(const char *format, ...)
+{
+    va_list args;
+    char *s;
+
+    va_start(args, format);
+    s = xvasprintf(format, args);
+    va_end(args);
+    return s;
+}
+
+void *
+x2nrealloc(void *array, size_t *capacity, size_t size)
+{
+    *capacity = *capacity ? *capacity * 2 : 4;
+    return xreallocarray(array, *capacity, size);
+}
+
+void
+str_copy_cut(char *dst, const char *src, size_t size)
+{
+    if (size) {
+        size_t len = strnlen(src, size - 1);
+
+        memcpy(dst, src, len);
+        dst[len] = '\0';
+    }
+}
+
+static bool
+is_all_byte(const uint8_t *p, size_t n, uint8_t byte)
+{
+    return !n || (p[0] == byte && !memcmp(p, p + 1, n - 1));
+}
+
+bool
+is_all_zeros(const void *p, size_t n)
+{
+    return is_all_byte(p, n, 0);
+}
+
+bool
+is_all_ones(const void *p, size_t n)
+{
+    return is_all_byte(p, n, 0xff);
+}

@@ -1,0 +1,92 @@
+/* JSON values (RFC 8259), for messages small enough to hold in memory.
+ *
+ * What it is: a thin typed face of jansson (the prefix is js_ because json_ is that library's).  A 'struct json' is reference counted: functions that make one return a
+ * reference that the caller owns; js_ref() adds one and js_unref() drops one.  Functions whose name says 'take'
+ * consume the reference given; json_get*() and js_at() borrow, valid while the container is.
+ *
+ * Once shared, a value is treated as immutable.  Objects keep the order of insertion; js_to_string() can sort the
+ * keys.  Integers are 64-bit; a number with a fraction or an exponent is a real.  Strings are valid UTF-8 and may hold
+ * null characters only as \u0000 (refused on input: nothing that Weft speaks uses them).
+ *
+ * For input larger than that (initial dumps, database files), see json/stream.h.
+ *
+ * Threads: one at a time for each value (the reference counts are not atomic across different owners). */
+#ifndef JSON_JSON_H
+#define JSON_JSON_H 1
+
+#include "base/error.h"
+#include "base/str.h"
+
+struct json;
+
+enum js_type { JS_NULL, JS_FALSE, JS_TRUE, JS_OBJECT, JS_ARRAY, JS_INTEGER, JS_REAL,
+                 JS_STRING };
+
+enum js_type js_type(const struct json *);
+/* "null", "false", "true", "object", "array", "number", "string", for messages. */
+const char *js_type_name(enum js_type);
+
+struct json *js_ref(const struct json *) MUST_CHECK;
+void js_unref(struct json *); /* Null is allowed. */
+
+struct json *js_null(void) MUST_CHECK;
+struct json *js_bool(bool) MUST_CHECK;
+struct json *js_int(int64_t) MUST_CHECK;
+struct json *js_real(double) MUST_CHECK;
+/* 'text' must be UTF-8; bytes that are not become U+FFFD. */
+struct json *js_str(const char *text) MUST_CHECK;
+struct json *js_strn(const char *text, size_t n) MUST_CHECK;
+struct json *js_strf(const char *format, ...) PRINTF_FORMAT(1, 2) MUST_CHECK;
+
+struct json *js_array(void) MUST_CHECK;
+void js_append_take(struct json *array, struct json *element);
+size_t js_array_len(const struct json *array);
+struct json *js_at(const struct json *array, size_t i);
+
+struct json *js_object(void) MUST_CHECK;
+void js_set_take(struct json *object, const char *name, struct json *value); /* Replaces. */
+void js_remove(struct json *object, const char *name);
+size_t js_object_len(const struct json *object);
+/* The member, or null if there is none (or 'object' is no object). */
+struct json *js_get(const struct json *object, const char *name);
+
+static inline bool js_is(const struct json *j, enum js_type t) { return j && js_type(j) == t; }
+static inline bool js_is_bool(const struct json *j) { return js_is(j, JS_TRUE) || js_is(j, JS_FALSE); }
+
+/* Contents of a value of the right type (asserted).  js_real_value() takes integers too. */
+bool js_bool_value(const struct json *);
+int64_t js_int_value(const struct json *);
+double js_real_value(const struct json *);
+const char *js_str_value(const struct json *);
+size_t js_str_len(const struct json *);
+
+/* The string member 'name', or null if it is absent or no string. */
+const char *js_get_str(const struct json *object, const char *name);
+
+/* Members of an object in order of insertion: for (it = js_iter(o); it; it = js_iter_next(o, it)). */
+void *js_iter(const struct json *object);
+void *js_iter_next(const struct json *object, void *it);
+const char *js_iter_name(void *it);
+struct json *js_iter_value(void *it);
+
+bool js_equal(const struct json *, const struct json *);
+struct json *js_clone(const struct json *) MUST_CHECK; /* Deep. */
+
+enum js_format { JS_COMPACT = 0, JS_SORTED = 1, JS_PRETTY = 2 };
+
+/* Text, to be released with free(); appended to 's' by js_put(). */
+char *js_to_string(const struct json *, enum js_format) MUST_CHECK;
+void js_put(struct str *s, const struct json *, enum js_format);
+
+/* Appends 'text' as a JSON string, quotes included. */
+void js_put_quoted(struct str *s, const char *text);
+
+/* Reads one value from the 'n' bytes at 'text'; nothing but white space may follow.  Sets '*json' (null on error) and
+ * returns an error with line and column. */
+struct error *js_parse(const char *text, size_t n, struct json **json) MUST_CHECK;
+struct error *js_parse_string(const char *text, struct json **json) MUST_CHECK;
+
+/* Reads a whole file.  The error names the file. */
+struct error *js_parse_file(const char *path, struct json **json) MUST_CHECK;
+
+#endif

@@ -1,0 +1,304 @@
+#include "sys/loop.h"
+
+#include <stdlib.h>
+#include <uv.h>
+
+struct loop {
+    uv_loop_t uv;
+    uv_timer_t sleep; /* Ends the wait at the next timer. */
+    struct list tasks;
+    struct loop_timer **heap; /* Binary heap, soonest first. */
+    size_t n_timers, capacity;
+    bool stopping;
+};
+
+/* libuv's handles outlive their closing by one turn of the loop, so they are apart from the caller's structs. */
+struct loop_poll {
+    uv_poll_t uv;
+    struct loop_fd *owner;
+};
+
+struct loop_async {
+    uv_async_t uv;
+    struct loop_wake *owner;
+};
+
+static void
+free_handle(uv_handle_t *h)
+{
+    free(h);
+}
+
+static void
+ignore_timer(uv_timer_t *t UNUSED)
+{
+}
+
+struct loop *
+loop_create(void)
+{
+    struct loop *loop = xzalloc(sizeof *loop);
+
+    if (uv_loop_init(&loop->uv) || uv_timer_init(&loop->uv, &loop->sleep)) {
+        out_of_memory();
+    }
+    list_init(&loop->tasks);
+    return loop;
+}
+
+void
+loop_destroy(struct loop *loop)
+{
+    uv_close((uv_handle_t *) &loop->sleep, NULL);
+    while (uv_run(&loop->uv, UV_RUN_NOWAIT)) {
+        continue;
+    }
+    uv_loop_close(&loop->uv);
+    free(loop->heap);
+    free(loop);
+}
+
+/* Timers. */
+
+static void
+heap_set(struct loop *loop, size_t i, struct loop_timer *t)
+{
+    loop->heap[i] = t;
+    t->position = i;
+}
+
+static void
+heap_fix(struct loop *loop, struct loop_timer *t)
+{
+    size_t i = t->position;
+
+    while (i && loop->heap[(i - 1) / 2]->when > t->when) {
+        heap_set(loop, i, loop->heap[(i - 1) / 2]);
+        i = (i - 1) / 2;
+    }
+    for (size_t child; (child = 2 * i + 1) < loop->n_timers; i = child) {
+        if (child + 1 < loop->n_timers && loop->heap[child + 1]->when < loop->heap[child]->when) {
+            child++;
+        }
+        if (loop->heap[child]->when >= t->when) {
+            break;
+        }
+        heap_set(loop, i, loop->heap[child]);
+    }
+    heap_set(loop, i, t);
+}
+
+void
+loop_timer_init(struct loop *loop, struct loop_timer *t, void (*cb)(struct loop_timer *), void *aux)
+{
+    *t = (struct loop_timer) { .loop = loop, .cb = cb, .aux = aux, .when = CLOCK_NEVER };
+}
+
+void
+loop_timer_set(struct loop_timer *t, int64_t when_ms)
+{
+    struct loop *loop = t->loop;
+
+    if (when_ms == CLOCK_NEVER) {
+        loop_timer_cancel(t);
+        return;
+    }
+    if (!loop_timer_is_set(t)) {
+        if (loop->n_timers == loop->capacity) {
+            loop->heap = x2nrealloc(loop->heap, &loop->capacity, sizeof *loop->heap);
+        }
+        t->position = loop->n_timers++;
+    }
+    t->when = when_ms;
+    heap_fix(loop, t);
+}
+
+void
+loop_timer_cancel(struct loop_timer *t)
+{
+    struct loop *loop = t->loop;
+
+    if (loop_timer_is_set(t)) {
+        struct loop_timer *last = loop->heap[--loop->n_timers];
+
+        if (last != t) {
+            heap_set(loop, t->position, last);
+            heap_fix(loop, last);
+        }
+        t->when = CLOCK_NEVER;
+    }
+}
+
+static void
+run_timers(struct loop *loop)
+{
+    int64_t now = clock_now_ms();
+
+    while (loop->n_timers && loop->heap[0]->when <= now && !loop->stopping) {
+        struct loop_timer *t = loop->heap[0];
+
+        loop_timer_cancel(t);
+        t->cb(t);
+    }
+}
+
+/* Tasks. */
+
+void
+loop_task_init(struct loop *loop, struct loop_task *t, void (*cb)(struct loop_task *), void *aux)
+{
+    *t = (struct loop_task) { .loop = loop, .cb = cb, .aux = aux };
+    list_init(&t->node);
+}
+
+void
+loop_task_post(struct loop_task *t)
+{
+    if (list_is_empty(&t->node)) {
+        list_push_back(&t->loop->tasks, &t->node);
+    }
+}
+
+void
+loop_task_cancel(struct loop_task *t)
+{
+    list_remove(&t->node);
+}
+
+static void
+run_tasks(struct loop *loop)
+{
+    while (!list_is_empty(&loop->tasks) && !loop->stopping) {
+        struct loop_task *t = CONTAINER_OF(list_pop_front(&loop->tasks), struct loop_task, node);
+
+        t->cb(t);
+    }
+}
+
+/* Descriptors. */
+
+static void
+on_poll(uv_poll_t *uv, int status, int events)
+{
+    struct loop_fd *f = ((struct loop_poll *) uv)->owner;
+    int ready = (events & UV_READABLE ? LOOP_READ : 0) | (events & UV_WRITABLE ? LOOP_WRITE : 0);
+
+    if (status < 0) {
+        ready = LOOP_READ | LOOP_WRITE; /* The callback's own system call will say what is wrong. */
+    }
+    f->cb(f, ready);
+}
+
+void
+loop_fd_start(struct loop *loop, struct loop_fd *f, int fd, int events, void (*cb)(struct loop_fd *, int), void *aux)
+{
+    *f = (struct loop_fd) { .poll = xzalloc(sizeof *f->poll), .cb = cb, .aux = aux };
+    f->poll->owner = f;
+    if (uv_poll_init(&loop->uv, &f->poll->uv, fd)) {
+        abort(); /* Not a descriptor that can be waited for: a defect of the caller. */
+    }
+    loop_fd_change(f, events);
+}
+
+void
+loop_fd_change(struct loop_fd *f, int events)
+{
+    int uv_events = (events & LOOP_READ ? UV_READABLE : 0) | (events & LOOP_WRITE ? UV_WRITABLE : 0);
+
+    if (uv_events) {
+        uv_poll_start(&f->poll->uv, uv_events, on_poll);
+    } else {
+        uv_poll_stop(&f->poll->uv);
+    }
+}
+
+void
+loop_fd_stop(struct loop_fd *f)
+{
+    if (f->poll) {
+        uv_close((uv_handle_t *) &f->poll->uv, free_handle);
+        f->poll = NULL;
+    }
+}
+
+/* Wake-ups. */
+
+static void
+on_async(uv_async_t *uv)
+{
+    struct loop_wake *w = ((struct loop_async *) uv)->owner;
+
+    w->cb(w);
+}
+
+void
+loop_wake_init(struct loop *loop, struct loop_wake *w, void (*cb)(struct loop_wake *), void *aux)
+{
+    *w = (struct loop_wake) { .async = xzalloc(sizeof *w->async), .cb = cb, .aux = aux };
+    w->async->owner = w;
+    if (uv_async_init(&loop->uv, &w->async->uv, on_async)) {
+        out_of_memory();
+    }
+}
+
+void
+loop_wake_signal(struct loop_wake *w)
+{
+    uv_async_send(&w->async->uv);
+}
+
+void
+loop_wake_uninit(struct loop_wake *w)
+{
+    if (w->async) {
+        uv_close((uv_handle_t *) &w->async->uv, free_handle);
+        w->async = NULL;
+    }
+}
+
+/* The loop. */
+
+/* Makes the next wait end when the next timer is due; while the clock is stopped, time passes only by warps. */
+static void
+arm_sleep(struct loop *loop)
+{
+    uv_timer_stop(&loop->sleep);
+    if (loop->n_timers && !clock_is_stopped()) {
+        int64_t wait = loop->heap[0]->when - clock_now_ms();
+
+        uv_update_time(&loop->uv);
+        uv_timer_start(&loop->sleep, ignore_timer, MAX(wait, 0), 0);
+    }
+}
+
+void
+loop_run_once(struct loop *loop, bool block)
+{
+    run_timers(loop);
+    run_tasks(loop);
+    if (loop->stopping) {
+        return;
+    }
+    if (block && loop->n_timers && loop->heap[0]->when <= clock_now_ms()) {
+        block = false;
+    }
+    arm_sleep(loop);
+    uv_run(&loop->uv, block ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+    run_timers(loop);
+    run_tasks(loop);
+}
+
+void
+loop_run(struct loop *loop)
+{
+    loop->stopping = false;
+    while (!loop->stopping) {
+        loop_run_once(loop, true);
+    }
+}
+
+void
+loop_stop(struct loop *loop)
+{
+    loop->stopping = true;
+}

@@ -1,0 +1,112 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "base/random.h"
+#include "sys/loop.h"
+
+static void
+note_time(struct loop_timer *t)
+{
+    *(int64_t *) t->aux = clock_now_ms();
+}
+
+static void
+timers_fire_in_order_on_the_virtual_clock(void **state UNUSED)
+{
+    enum { N = 50 };
+    struct loop *loop = loop_create();
+    struct loop_timer timers[N];
+    int64_t fired[N] = { 0 }, start;
+    struct random r;
+
+    clock_stop();
+    start = clock_now_ms();
+    random_seed(&r, 3);
+    for (int i = 0; i < N; i++) {
+        loop_timer_init(loop, &timers[i], note_time, &fired[i]);
+        loop_timer_set(&timers[i], start + 1 + random_below(&r, 100));
+    }
+    loop_timer_cancel(&timers[0]);
+    loop_timer_set(&timers[1], start + 7);
+    for (int step = 0; step < 100; step++) {
+        clock_warp(1);
+        loop_run_once(loop, false);
+        assert_int_equal(fired[1] != 0, step + 1 >= 7);
+    }
+    assert_int_equal(fired[0], 0);
+    for (int i = 1; i < N; i++) {
+        assert_in_range(fired[i], start + 1, start + 100);
+    }
+    loop_destroy(loop);
+}
+
+static void
+read_byte(struct loop_fd *f, int events UNUSED)
+{
+    struct loop *loop = f->aux;
+
+    loop_fd_stop(f);
+    loop_stop(loop);
+}
+
+static void
+a_descriptor_wakes_the_loop(void **state UNUSED)
+{
+    struct loop *loop = loop_create();
+    struct loop_fd f;
+    int fds[2];
+
+    assert_int_equal(pipe(fds), 0);
+    loop_fd_start(loop, &f, fds[0], LOOP_READ, read_byte, loop);
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    loop_run(loop);
+    assert_null(f.poll);
+    loop_destroy(loop);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void *
+signal_it(void *wake)
+{
+    loop_wake_signal(wake);
+    return NULL;
+}
+
+static void
+stop_loop(struct loop_wake *w)
+{
+    loop_stop(w->aux);
+}
+
+static void
+another_thread_wakes_the_loop(void **state UNUSED)
+{
+    struct loop *loop = loop_create();
+    struct loop_wake wake;
+    pthread_t thread;
+
+    loop_wake_init(loop, &wake, stop_loop, loop);
+    pthread_create(&thread, NULL, signal_it, &wake);
+    loop_run(loop);
+    pthread_join(thread, NULL);
+    loop_wake_uninit(&wake);
+    loop_destroy(loop);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_descriptor_wakes_the_loop),
+        cmocka_unit_test(another_thread_wakes_the_loop),
+        cmocka_unit_test(timers_fire_in_order_on_the_virtual_clock),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
