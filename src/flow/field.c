@@ -1,0 +1,364 @@
+#include "flow/field.h"
+
+#define MASKABLE true
+#define EXACT false
+#define RW true
+#define RO false
+
+const struct field fields[FIELD_N] = {
+#define FIELD(ENUM, NAME, ALIAS, MEMBER, BIT, N_BITS, WIRE, MASK, PREREQ, ACCESS, FORMAT) \
+    [FIELD_##ENUM] = { FIELD_##ENUM, NAME, ALIAS, offsetof(struct flow, MEMBER) * 8 + (BIT), N_BITS, WIRE, MASK, \
+                       ACCESS, PREREQ_##PREREQ, FORMAT_##FORMAT },
+#include "flow/fields.def"
+};
+
+const struct field *
+field_by_name_len(const char *name, size_t n)
+{
+    for (const struct field *f = fields; n && f < fields + FIELD_N; f++) {
+        if ((!strncmp(f->name, name, n) && !f->name[n]) || (!strncmp(f->alias, name, n) && !f->alias[n])) {
+            return f;
+        }
+    }
+    return NULL;
+}
+
+const struct field *
+field_by_name(const char *name)
+{
+    return field_by_name_len(name, strlen(name));
+}
+
+/* Copies up to 'n' bits inside one byte of each string; returns how many. */
+static unsigned int
+bits_copy_step(const uint8_t *src, unsigned int src_bit, uint8_t *dst, unsigned int dst_bit, unsigned int n)
+{
+    unsigned int step = MIN(n, MIN(8 - src_bit, 8 - dst_bit));
+    uint8_t ones = (1u << step) - 1;
+
+    *dst = (*dst & ~(ones << dst_bit)) | ((*src >> src_bit & ones) << dst_bit);
+    return step;
+}
+
+void
+bits_copy(const void *src_, size_t src_len, unsigned int src_ofs, void *dst_, size_t dst_len, unsigned int dst_ofs,
+          unsigned int n)
+{
+    const uint8_t *src = (const uint8_t *) src_ + src_len - 1;
+    uint8_t *dst = (uint8_t *) dst_ + dst_len - 1;
+
+    while (n) {
+        unsigned int step = bits_copy_step(src - src_ofs / 8, src_ofs % 8, dst - dst_ofs / 8, dst_ofs % 8, n);
+
+        src_ofs += step;
+        dst_ofs += step;
+        n -= step;
+    }
+}
+
+/* Bits from the end of struct flow to the least significant bit of 'f': bits_copy() counts from there. */
+static unsigned int
+end_offset(const struct field *f)
+{
+    return sizeof(struct flow) * 8 - f->offset - f->n_bits;
+}
+
+/* Byte-aligned fields, which are most, are copied whole. */
+static bool
+is_whole_bytes(const struct field *f)
+{
+    return f->offset % 8 == 0 && f->n_bits == f->wire_bytes * 8;
+}
+
+void
+field_get(const struct field *f, const struct flow *flow, union field_value *v)
+{
+    if (is_whole_bytes(f)) {
+        memcpy(v->bytes, (const uint8_t *) flow + f->offset / 8, f->wire_bytes);
+    } else {
+        memset(v->bytes, 0, f->wire_bytes);
+        bits_copy(flow, sizeof *flow, end_offset(f), v->bytes, f->wire_bytes, 0, MIN(f->n_bits, f->wire_bytes * 8));
+    }
+}
+
+void
+field_set(const struct field *f, struct flow *flow, const union field_value *v)
+{
+    if (is_whole_bytes(f)) {
+        memcpy((uint8_t *) flow + f->offset / 8, v->bytes, f->wire_bytes);
+    } else {
+        bits_copy(v->bytes, f->wire_bytes, 0, flow, sizeof *flow, end_offset(f), MIN(f->n_bits, f->wire_bytes * 8));
+    }
+}
+
+void
+field_set_masked(const struct field *f, struct flow *flow, const union field_value *v, const union field_value *mask)
+{
+    union field_value now;
+
+    field_get(f, flow, &now);
+    for (int i = 0; i < f->wire_bytes; i++) {
+        now.bytes[i] = (now.bytes[i] & ~mask->bytes[i]) | (v->bytes[i] & mask->bytes[i]);
+    }
+    field_set(f, flow, &now);
+}
+
+uint64_t
+field_value_to_u64(const struct field *f, const union field_value *v)
+{
+    uint64_t x = 0;
+
+    for (int i = 0; i < f->wire_bytes; i++) {
+        x = x << 8 | v->bytes[i];
+    }
+    return x;
+}
+
+void
+field_value_from_u64(const struct field *f, uint64_t x, union field_value *v)
+{
+    for (int i = f->wire_bytes - 1; i >= 0; i--) {
+        v->bytes[i] = x;
+        x >>= 8;
+    }
+}
+
+void
+field_value_all_ones(const struct field *f, union field_value *v)
+{
+    struct flow ones;
+
+    memset(&ones, 0xff, sizeof ones);
+    field_get(f, &ones, v);
+}
+
+/* Fields whose storage is wider than their wire form (in_port as 16 bits) need the whole of it here. */
+uint64_t
+field_get_u64(const struct field *f, const struct flow *flow)
+{
+    uint8_t x[8] = { 0 };
+
+    bits_copy(flow, sizeof *flow, end_offset(f), x, sizeof x, 0, f->n_bits);
+    return get_be64(x);
+}
+
+void
+field_set_u64(const struct field *f, struct flow *flow, uint64_t v)
+{
+    uint8_t x[8];
+
+    put_be64(x, v);
+    bits_copy(x, sizeof x, 0, flow, sizeof *flow, end_offset(f), f->n_bits);
+}
+
+static void
+set_bits(struct flow *flow, unsigned int end_ofs, unsigned int n, uint8_t byte)
+{
+    uint8_t fill[16];
+
+    memset(fill, byte, sizeof fill);
+    bits_copy(fill, sizeof fill, 0, flow, sizeof *flow, end_ofs, n);
+}
+
+void
+field_set_ones(const struct field *f, struct flow *mask)
+{
+    set_bits(mask, end_offset(f), f->n_bits, 0xff);
+}
+
+void
+field_set_zeros(const struct field *f, struct flow *mask)
+{
+    set_bits(mask, end_offset(f), f->n_bits, 0);
+}
+
+static void
+get_all_bits(const struct field *f, const struct flow *flow, uint8_t bits[16])
+{
+    memset(bits, 0, 16);
+    bits_copy(flow, sizeof *flow, end_offset(f), bits, 16, 0, f->n_bits);
+}
+
+bool
+field_is_any(const struct field *f, const struct flow *mask)
+{
+    uint8_t bits[16];
+
+    get_all_bits(f, mask, bits);
+    return !is_all_zeros(bits, sizeof bits);
+}
+
+bool
+field_is_exact(const struct field *f, const struct flow *mask)
+{
+    uint8_t bits[16], ones[16] = { 0 }, ff[16];
+
+    get_all_bits(f, mask, bits);
+    memset(ff, 0xff, sizeof ff);
+    bits_copy(ff, sizeof ff, 0, ones, sizeof ones, 0, f->n_bits);
+    return !memcmp(bits, ones, sizeof bits);
+}
+
+bool
+field_value_fits(const struct field *f, const union field_value *v)
+{
+    union field_value ones;
+
+    if (f->n_bits >= f->wire_bytes * 8) {
+        return true;
+    }
+    field_value_all_ones(f, &ones);
+    for (int i = 0; i < f->wire_bytes; i++) {
+        if (v->bytes[i] & ~ones.bytes[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Prerequisites. */
+
+static bool
+is_nd(const struct flow *f, unsigned int first, unsigned int second)
+{
+    unsigned int type = be16_to_cpu(f->tp_src);
+
+    return f->eth_type == BE16(0x86dd) && f->nw_proto == 58 && (type == first || type == second) && !f->tp_dst;
+}
+
+static bool
+is_l4(const struct flow *f, uint8_t proto)
+{
+    return flow_is_ip(f) && f->nw_proto == proto && !(f->nw_frag & FLOW_FRAG_LATER);
+}
+
+/* A connection is known when any of its bits is set, or the packet was tracked and found valid. */
+static bool
+ct_is_known(const struct flow *flow)
+{
+    return flow->ct_state & (CT_NEW | CT_EST | CT_REL | CT_RPL | CT_SNAT | CT_DNAT);
+}
+
+bool
+field_prereqs_met(const struct field *f, const struct flow *flow)
+{
+    switch (f->prereq) {
+    case PREREQ_NONE: return true;
+    case PREREQ_ETHERNET: return !flow->packet_ns || f->id == FIELD_ETH_TYPE;
+    case PREREQ_VLAN_VID: return flow_has_vlan(flow);
+    case PREREQ_MPLS: return flow->eth_type == BE16(0x8847) || flow->eth_type == BE16(0x8848);
+    case PREREQ_IPV4: return flow->eth_type == BE16(0x0800);
+    case PREREQ_IPV6: return flow->eth_type == BE16(0x86dd);
+    case PREREQ_IP: return flow_is_ip(flow);
+    case PREREQ_ARP: return flow->eth_type == BE16(0x0806) || flow->eth_type == BE16(0x8035);
+    case PREREQ_TCP: return is_l4(flow, 6);
+    case PREREQ_UDP: return is_l4(flow, 17);
+    case PREREQ_SCTP: return is_l4(flow, 132);
+    case PREREQ_ICMPV4: return is_l4(flow, 1) && flow->eth_type == BE16(0x0800);
+    case PREREQ_ICMPV6: return is_l4(flow, 58) && flow->eth_type == BE16(0x86dd);
+    case PREREQ_ND: return is_nd(flow, 135, 136);
+    case PREREQ_ND_SOLICIT: return is_nd(flow, 135, 135);
+    case PREREQ_ND_ADVERT: return is_nd(flow, 136, 136);
+    case PREREQ_NSH: return flow->eth_type == BE16(0x894f);
+    case PREREQ_CT: return ct_is_known(flow) || (flow->ct_state & (CT_TRK | CT_INV)) == CT_TRK;
+    case PREREQ_CT_IPV4: return flow->eth_type == BE16(0x0800) && (ct_is_known(flow) || flow->ct_state & CT_TRK);
+    case PREREQ_CT_IPV6: return flow->eth_type == BE16(0x86dd) && (ct_is_known(flow) || flow->ct_state & CT_TRK);
+    }
+    return false;
+}
+
+void
+field_add_prereqs(const struct field *f, const struct flow *flow UNUSED, struct flow *mask)
+{
+    enum field_prereq p = f->prereq;
+
+    if (p == PREREQ_NONE || p == PREREQ_ETHERNET) {
+        return;
+    }
+    if (p == PREREQ_VLAN_VID) {
+        mask->vlan_tci |= BE16(VLAN_PRESENT);
+        return;
+    }
+    if (p != PREREQ_CT) {
+        mask->eth_type = BE16_MAX;
+    }
+    if (p >= PREREQ_TCP && p <= PREREQ_ND_ADVERT) {
+        mask->nw_proto = UINT8_MAX;
+        mask->nw_frag |= FLOW_FRAG_LATER;
+    }
+    if (p >= PREREQ_ND && p <= PREREQ_ND_ADVERT) {
+        mask->tp_src = BE16_MAX;
+        mask->tp_dst = BE16_MAX;
+    }
+    if (p >= PREREQ_CT) {
+        mask->ct_state = UINT8_MAX;
+    }
+}
+
+bool
+field_prereqs_met_by_match(const struct field *f, const struct flow *flow, const struct flow *mask)
+{
+    struct flow fixed, need;
+
+    flow_mask(&fixed, flow, mask);
+    if (f->prereq >= PREREQ_CT) {
+        /* Fixing +trk alone is not enough: "-inv" must be fixed as well (reference table of ovs-fields(7)). */
+        bool valid = ct_is_known(&fixed) || ((fixed.ct_state & CT_TRK) && (mask->ct_state & CT_INV) &&
+                                             !(fixed.ct_state & CT_INV));
+
+        return valid && field_prereqs_met(f, &fixed);
+    }
+    if (!field_prereqs_met(f, &fixed)) {
+        return false;
+    }
+    memset(&need, 0, sizeof need);
+    field_add_prereqs(f, flow, &need);
+    need.nw_frag = 0; /* The protocol alone is the prerequisite; fragments simply do not match. */
+    return flow_mask_is_subset(&need, mask);
+}
+
+/* Subfields. */
+
+static unsigned int
+subfield_end_offset(const struct subfield *sf)
+{
+    return end_offset(sf->field) + sf->ofs;
+}
+
+void
+subfield_get(const struct subfield *sf, const struct flow *flow, union field_value *v)
+{
+    memset(v, 0, sizeof *v);
+    bits_copy(flow, sizeof *flow, subfield_end_offset(sf), v, sizeof *v, 0, sf->n_bits);
+}
+
+void
+subfield_set(const struct subfield *sf, struct flow *flow, const union field_value *v)
+{
+    bits_copy(v, sizeof *v, 0, flow, sizeof *flow, subfield_end_offset(sf), sf->n_bits);
+}
+
+uint64_t
+subfield_get_u64(const struct subfield *sf, const struct flow *flow)
+{
+    uint8_t x[8] = { 0 };
+
+    bits_copy(flow, sizeof *flow, subfield_end_offset(sf), x, sizeof x, 0, MIN(sf->n_bits, 64));
+    return get_be64(x);
+}
+
+void
+subfield_set_u64(const struct subfield *sf, struct flow *flow, uint64_t v)
+{
+    union field_value x;
+
+    memset(&x, 0, sizeof x);
+    put_be64(x.bytes + 8, v);
+    subfield_set(sf, flow, &x);
+}
+
+void
+subfield_set_ones(const struct subfield *sf, struct flow *mask)
+{
+    set_bits(mask, subfield_end_offset(sf), sf->n_bits, 0xff);
+}

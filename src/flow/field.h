@@ -1,0 +1,112 @@
+/* Match fields as data: lookup, and reading and writing any field of a flow by one generic piece of code.
+ *
+ * What it is
+ * ----------
+ * The rows of flow/fields.def as a table.  A field is a string of bits inside struct flow (big-endian, at a bit offset),
+ * so getting, setting, masking and copying need no code per field.  A value outside a flow is a 'union field_value': the
+ * bytes as they stand in an NXM or OXM entry, right-aligned in 'wire_bytes' bytes.
+ *
+ * A 'struct subfield' is a range of bits of a field, as in NXM_NX_REG0[4..7]: the operand of load, move, push, learn...
+ *
+ * Limits: tunnel options (tun_metadata0 to 63) are of variable width and live in tunnel metadata tables; they are not
+ * rows yet (docs/status.md).
+ * Threads: the table is constant; the functions are pure.
+ * Standards: ovs-fields(7), OpenFlow 1.5 §7.2.3. */
+#ifndef FLOW_FIELD_H
+#define FLOW_FIELD_H 1
+
+#include "flow/flow.h"
+
+enum field_id {
+#define FIELD(ENUM, ...) FIELD_##ENUM,
+#include "flow/fields.def"
+    FIELD_N
+};
+
+enum field_prereq {
+    PREREQ_NONE, PREREQ_ETHERNET, PREREQ_VLAN_VID, PREREQ_MPLS, PREREQ_IPV4, PREREQ_IPV6, PREREQ_IP, PREREQ_ARP,
+    PREREQ_TCP, PREREQ_UDP, PREREQ_SCTP, PREREQ_ICMPV4, PREREQ_ICMPV6, PREREQ_ND, PREREQ_ND_SOLICIT,
+    PREREQ_ND_ADVERT, PREREQ_NSH, PREREQ_CT, PREREQ_CT_IPV4, PREREQ_CT_IPV6
+};
+
+enum field_format {
+    FORMAT_DECIMAL, FORMAT_HEX, FORMAT_ETHERNET, FORMAT_IPV4, FORMAT_IPV6, FORMAT_PORT10, FORMAT_PORT, FORMAT_TOS,
+    FORMAT_FRAG, FORMAT_CT_STATE, FORMAT_TCP_FLAGS, FORMAT_TUN_FLAGS, FORMAT_PACKET_TYPE
+};
+
+struct field {
+    enum field_id id;
+    const char *name, *alias;   /* 'alias' is "" if there is none. */
+    uint16_t offset;            /* Bits from the start of struct flow to the first bit of the field. */
+    uint16_t n_bits;
+    uint8_t wire_bytes;         /* In an NXM or OXM entry. */
+    bool maskable, writable;
+    enum field_prereq prereq;
+    enum field_format format;
+};
+
+extern const struct field fields[FIELD_N];
+
+/* A value or mask, right-aligned in the field's 'wire_bytes' bytes, network order. */
+union field_value {
+    uint8_t bytes[16];
+};
+
+struct subfield {
+    const struct field *field;
+    uint16_t ofs;    /* From the least significant bit of the field. */
+    uint16_t n_bits;
+};
+
+static inline const struct field *field_of(enum field_id id) { return &fields[id]; }
+
+/* The field called 'name' (or its alias), null if there is none; 'n' bytes of a longer text. */
+const struct field *field_by_name(const char *name);
+const struct field *field_by_name_len(const char *name, size_t n);
+
+/* Reads, writes the field in 'flow' (which may be a mask).  Bits of 'v' beyond n_bits are ignored on writing. */
+void field_get(const struct field *, const struct flow *flow, union field_value *v);
+void field_set(const struct field *, struct flow *flow, const union field_value *v);
+
+/* flow = (flow & ~mask) | (v & mask), within the field. */
+void field_set_masked(const struct field *, struct flow *flow, const union field_value *v,
+                      const union field_value *mask);
+
+/* The same for values that fit 64 bits (n_bits <= 64). */
+uint64_t field_get_u64(const struct field *, const struct flow *flow);
+void field_set_u64(const struct field *, struct flow *flow, uint64_t v);
+
+/* All ones or all zeros of the field in a mask; whether the mask has any, all bits of the field. */
+void field_set_ones(const struct field *, struct flow *mask);
+void field_set_zeros(const struct field *, struct flow *mask);
+bool field_is_any(const struct field *, const struct flow *mask);
+bool field_is_exact(const struct field *, const struct flow *mask);
+
+/* Whether 'v' has no bits beyond the field's width. */
+bool field_value_fits(const struct field *, const union field_value *v);
+
+/* The value as an integer (n_bits <= 64), and back. */
+uint64_t field_value_to_u64(const struct field *, const union field_value *v);
+void field_value_from_u64(const struct field *, uint64_t x, union field_value *v);
+void field_value_all_ones(const struct field *, union field_value *v);
+
+/* Whether a flow with these values satisfies what the field needs; the same for a match, whose mask must fix the
+ * fields that the prerequisite looks at.  field_add_prereqs() sets the bits that a translation must look at to use the
+ * field. */
+bool field_prereqs_met(const struct field *, const struct flow *flow);
+bool field_prereqs_met_by_match(const struct field *, const struct flow *flow, const struct flow *mask);
+void field_add_prereqs(const struct field *, const struct flow *flow, struct flow *mask);
+
+/* Bit strings: copies 'n' bits, counted from the least significant bit of byte strings of 'src_len' and 'dst_len' bytes
+ * in network order. */
+void bits_copy(const void *src, size_t src_len, unsigned int src_ofs, void *dst, size_t dst_len, unsigned int dst_ofs,
+               unsigned int n);
+
+/* A range of a field in a flow. */
+void subfield_get(const struct subfield *, const struct flow *flow, union field_value *v); /* Right-aligned in 16 bytes. */
+void subfield_set(const struct subfield *, struct flow *flow, const union field_value *v); /* From the end of 16 bytes. */
+uint64_t subfield_get_u64(const struct subfield *, const struct flow *flow);
+void subfield_set_u64(const struct subfield *, struct flow *flow, uint64_t v);
+void subfield_set_ones(const struct subfield *, struct flow *mask);
+
+#endif

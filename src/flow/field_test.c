@@ -1,0 +1,123 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "base/random.h"
+#include "flow/match.h"
+
+static void
+every_field_reads_back_what_was_written(void **state UNUSED)
+{
+    struct random r;
+
+    random_seed(&r, 5);
+    for (const struct field *f = fields; f < fields + FIELD_N; f++) {
+        struct flow flow, before;
+        union field_value v, ones, again;
+
+        for (size_t i = 0; i < FLOW_N_WORDS; i++) {
+            *flow_word_ptr(&flow, i) = random_u64(&r);
+        }
+        before = flow;
+        field_value_all_ones(f, &ones);
+        for (int i = 0; i < f->wire_bytes; i++) {
+            v.bytes[i] = random_u64(&r) & ones.bytes[i];
+        }
+        field_set(f, &flow, &v);
+        field_get(f, &flow, &again);
+        assert_memory_equal(&v, &again, f->wire_bytes);
+        /* Nothing beside the field has changed. */
+        field_set_zeros(f, &flow);
+        field_set_zeros(f, &before);
+        assert_memory_equal(&flow, &before, sizeof flow);
+    }
+}
+
+static void
+fields_are_found_by_name_and_alias(void **state UNUSED)
+{
+    assert_ptr_equal(field_by_name("nw_src"), field_of(FIELD_IP_SRC));
+    assert_ptr_equal(field_by_name("ip_src"), field_of(FIELD_IP_SRC));
+    assert_null(field_by_name("nw_sr"));
+    assert_null(field_by_name(""));
+    assert_ptr_equal(field_by_name_len("reg1[..]", 4), field_of(FIELD_REG1));
+}
+
+static void
+an_xreg_is_two_regs(void **state UNUSED)
+{
+    struct flow flow;
+
+    memset(&flow, 0, sizeof flow);
+    field_set_u64(field_of(FIELD_XREG1), &flow, UINT64_C(0x0102030405060708));
+    assert_int_equal(be32_to_cpu(flow.regs[2]), 0x01020304);
+    assert_int_equal(be32_to_cpu(flow.regs[3]), 0x05060708);
+}
+
+static void
+a_subfield_moves_bits_between_fields(void **state UNUSED)
+{
+    struct subfield src = { field_of(FIELD_VLAN_TCI), 0, 12 }, dst = { field_of(FIELD_REG0), 4, 12 };
+    union field_value v;
+    struct flow flow;
+
+    memset(&flow, 0, sizeof flow);
+    flow.vlan_tci = BE16(0x3abc);
+    flow.regs[0] = BE32(0xffffffff);
+    subfield_get(&src, &flow, &v);
+    subfield_set(&dst, &flow, &v);
+    assert_int_equal(be32_to_cpu(flow.regs[0]), 0xffffabcf);
+    assert_int_equal(subfield_get_u64(&dst, &flow), 0xabc);
+}
+
+static void
+prerequisites_look_at_value_and_mask(void **state UNUSED)
+{
+    struct match m;
+
+    match_init_catchall(&m);
+    assert_false(field_prereqs_met_by_match(field_of(FIELD_TCP_DST), &m.flow, &m.mask));
+    match_set_u64(&m, FIELD_ETH_TYPE, 0x0800);
+    match_set_u64(&m, FIELD_NW_PROTO, 6);
+    assert_true(field_prereqs_met_by_match(field_of(FIELD_TCP_DST), &m.flow, &m.mask));
+    assert_false(field_prereqs_met_by_match(field_of(FIELD_UDP_DST), &m.flow, &m.mask));
+    assert_false(field_prereqs_met_by_match(field_of(FIELD_CT_NW_SRC), &m.flow, &m.mask));
+    m.flow.ct_state = m.mask.ct_state = CT_TRK;
+    assert_false(field_prereqs_met_by_match(field_of(FIELD_CT_NW_SRC), &m.flow, &m.mask));
+    m.mask.ct_state |= CT_INV;
+    assert_true(field_prereqs_met_by_match(field_of(FIELD_CT_NW_SRC), &m.flow, &m.mask));
+}
+
+static void
+matches_nest_and_overlap(void **state UNUSED)
+{
+    struct match all, a, b;
+
+    match_init_catchall(&all);
+    match_init_catchall(&a);
+    match_init_catchall(&b);
+    match_set_u64(&a, FIELD_IN_PORT_OXM, 1);
+    match_set_u64(&b, FIELD_ETH_TYPE, 0x800);
+    assert_true(match_is_inside(&a, &all));
+    assert_false(match_is_inside(&all, &a));
+    assert_true(match_overlaps(&a, &b));
+    match_set_u64(&b, FIELD_IN_PORT_OXM, 2);
+    assert_false(match_overlaps(&a, &b));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_field_reads_back_what_was_written),
+        cmocka_unit_test(fields_are_found_by_name_and_alias),
+        cmocka_unit_test(an_xreg_is_two_regs),
+        cmocka_unit_test(a_subfield_moves_bits_between_fields),
+        cmocka_unit_test(prerequisites_look_at_value_and_mask),
+        cmocka_unit_test(matches_nest_and_overlap),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

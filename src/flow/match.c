@@ -1,0 +1,77 @@
+#include "flow/match.h"
+
+void
+match_init_catchall(struct match *m)
+{
+    memset(m, 0, sizeof *m);
+}
+
+void
+match_set(struct match *m, const struct field *f, const union field_value *v)
+{
+    field_set(f, &m->flow, v);
+    field_set_ones(f, &m->mask);
+}
+
+void
+match_set_masked(struct match *m, const struct field *f, const union field_value *v, const union field_value *mask)
+{
+    union field_value masked;
+
+    for (int i = 0; i < f->wire_bytes; i++) {
+        masked.bytes[i] = v->bytes[i] & mask->bytes[i];
+    }
+    field_set(f, &m->flow, &masked);
+    field_set(f, &m->mask, mask);
+}
+
+void
+match_set_u64(struct match *m, enum field_id id, uint64_t v)
+{
+    field_set_u64(field_of(id), &m->flow, v);
+    field_set_ones(field_of(id), &m->mask);
+}
+
+void
+match_normalize(struct match *m)
+{
+    flow_mask(&m->flow, &m->flow, &m->mask);
+}
+
+bool
+match_equal(const struct match *a, const struct match *b)
+{
+    return !memcmp(&a->mask, &b->mask, sizeof a->mask) && flow_equal_masked(&a->flow, &b->flow, &a->mask);
+}
+
+bool
+match_is_inside(const struct match *m, const struct match *outer)
+{
+    return flow_mask_is_subset(&outer->mask, &m->mask) && flow_equal_masked(&m->flow, &outer->flow, &outer->mask);
+}
+
+bool
+match_overlaps(const struct match *a, const struct match *b)
+{
+    struct flow both;
+
+    flow_mask(&both, &a->mask, &b->mask);
+    return flow_equal_masked(&a->flow, &b->flow, &both);
+}
+
+bool
+match_covers_flow(const struct match *m, const struct flow *flow)
+{
+    return flow_equal_masked(flow, &m->flow, &m->mask);
+}
+
+struct word_map
+word_map_of(const struct flow *mask)
+{
+    struct word_map map = { { 0, 0 } };
+
+    for (unsigned int i = 0; i < FLOW_N_WORDS; i++) {
+        map.bits[i / 64] |= (uint64_t) (flow_word(mask, i) != 0) << i % 64;
+    }
+    return map;
+}
