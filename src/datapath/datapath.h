@@ -1,0 +1,143 @@
+/* A datapath: ports, megaflows, and the engine that moves packets between them.
+ *
+ * What it is
+ * ----------
+ * The interface between the switch (ofproto/) and whatever carries its packets: the userspace datapath
+ * (datapath/user), later the kernel's.  A datapath knows nothing of OpenFlow.  It has
+ *
+ *   ports      network devices under odp_port numbers; the local port is number 0;
+ *   megaflows  a masked key, its actions (odp/action.h), statistics, and an 'owner' pointer of the switch's;
+ *   upcalls    the question "what to do with this packet?", asked on a miss and by "userspace" actions.
+ *
+ * How it works
+ * ------------
+ * A miss calls the switch's upcall function in the worker thread that has the packet.  The function translates over an
+ * RCU snapshot and fills in 'struct dp_upcall': actions, the mask of what it looked at, and whether to install them as a
+ * megaflow.  The datapath executes the actions on the packet at once and installs the megaflow; the packet never waits.
+ *
+ * A megaflow lives until dp_flow_del() (or dp_flow_flush()); the switch's revalidator walks them with dp_flow_dump_*().
+ * Two megaflows never overlap: flow_put of a key that an installed megaflow covers returns -EEXIST, and the worker that
+ * lost such a race just uses the winner.
+ *
+ * Threads
+ * -------
+ * Port calls and configuration: main thread.  Flow calls, dumps and dp_execute(): any RCU-registered thread.  The upcall
+ * function: any worker, concurrently.
+ *
+ * Limits: see each provider.  Errors are negative errno values. */
+#ifndef DATAPATH_DATAPATH_H
+#define DATAPATH_DATAPATH_H 1
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/uuid.h"
+#include "flow/flow.h"
+#include "odp/action.h"
+
+struct datapath;
+struct netdev;
+struct dp_flow; /* A megaflow, opaque; valid while the caller holds an RCU read section or owns it. */
+
+struct dp_flow_stats {
+    uint64_t n_packets, n_bytes;
+    int64_t used;       /* ms on clock_now_ms(); 0: never. */
+    uint16_t tcp_flags; /* Union of those seen, host order. */
+};
+
+struct dp_stats {
+    uint64_t n_hit, n_missed, n_lost; /* Lookups; 'lost' are upcalls that were refused. */
+    uint64_t n_flows;
+    uint64_t n_masks, n_mask_hit;     /* n_mask_hit: masks visited by all lookups. */
+};
+
+enum dp_upcall_type { DP_UPCALL_MISS, DP_UPCALL_ACTION, DP_UPCALL_SLOW_PATH };
+
+/* One question to the switch.  The pointers in are valid during the call only; 'actions' and 'mask' are the worker's
+ * own scratch memory, cleared before the call. */
+struct dp_upcall {
+    /* Question. */
+    enum dp_upcall_type type;
+    const struct flow *key;    /* in_port is an odp_port; lines that the packet lacks are zero. */
+    const void *frame;         /* The whole packet, contiguous. */
+    size_t frame_len;
+    size_t packet_len;         /* Length on the wire, also where 'frame' was cut. */
+    const struct odp_cookie *userdata; /* DP_UPCALL_ACTION: from the "userspace" action; else null. */
+    size_t userdata_len;
+    unsigned int worker;
+
+    /* Answer. */
+    struct bytes *actions;     /* What to do with this packet. */
+    struct flow *mask;         /* What the answer depends on; the datapath adds in_port and recirc_id exactly. */
+    bool install;              /* Whether to install (key, mask, actions) as a megaflow. */
+    void *owner;               /* For the megaflow: dp_flow_owner().  Released through 'owner_free' after it is gone. */
+};
+
+/* What the switch gives to a datapath. */
+struct dp_client {
+    /* Answers 'upcall'.  False: drop the packet (it counts as lost). */
+    bool (*upcall)(void *aux, struct dp_upcall *upcall);
+    /* A megaflow that carried 'owner' is gone and no reader sees it any more.  Any thread. */
+    void (*owner_free)(void *aux, void *owner, const struct dp_flow_stats *final);
+    void *aux;
+};
+
+/* One kind of datapath; the table of kinds is in datapath.c. */
+struct datapath_class {
+    const char *type; /* "netdev", "system"... as in Bridge.datapath_type. */
+
+    int (*open)(const struct datapath_class *, const char *name, bool create, struct datapath **);
+    void (*close)(struct datapath *);   /* Also releases it when it was destroyed. */
+    int (*destroy)(struct datapath *);  /* Removes ports and megaflows. */
+    void (*set_client)(struct datapath *, const struct dp_client *);
+    void (*get_stats)(const struct datapath *, struct dp_stats *);
+    const char *(*version)(const struct datapath *);
+
+    int (*port_add)(struct datapath *, struct netdev *, odp_port *port); /* ODP_PORT_NONE: choose. */
+    int (*port_del)(struct datapath *, odp_port);
+    /* Calls 'cb' for each port in order of numbers. */
+    void (*port_for_each)(const struct datapath *, void (*cb)(void *aux, odp_port, struct netdev *), void *aux);
+    struct netdev *(*port_netdev)(const struct datapath *, odp_port); /* Null if there is none. */
+    /* Applies Open_vSwitch.other_config and the interfaces' other_config that concern the datapath. */
+    struct error *(*configure)(struct datapath *, const char *const *keys, const char *const *values, size_t n);
+
+    /* 'stats' may be null.  -EEXIST without 'modify' if the key is covered, -ENOENT with 'modify' only if it is not. */
+    int (*flow_put)(struct datapath *, const struct flow *key, const struct flow *mask, const void *actions,
+                    size_t actions_len, void *owner, bool create, bool modify, struct dp_flow_stats *stats);
+    int (*flow_del)(struct datapath *, struct dp_flow *, struct dp_flow_stats *stats);
+    /* The megaflow that 'key' (all of it significant) matches, or null. */
+    struct dp_flow *(*flow_lookup)(struct datapath *, const struct flow *key);
+    void (*flow_flush)(struct datapath *);
+    /* Calls 'cb' for every megaflow until it returns false.  The callback may delete the flow it is given. */
+    void (*flow_for_each)(struct datapath *, bool (*cb)(void *aux, struct dp_flow *), void *aux);
+
+    /* Carries out 'actions' on a copy of 'frame' with metadata from 'key'. */
+    int (*execute)(struct datapath *, const void *frame, size_t len, const struct flow *key, const void *actions,
+                   size_t actions_len);
+
+    /* The megaflow's parts: key and mask are expanded into the caller's memory. */
+    void (*flow_get)(const struct dp_flow *, struct flow *key, struct flow *mask, struct dp_flow_stats *);
+    const void *(*flow_actions)(const struct dp_flow *, size_t *len); /* Valid under RCU. */
+    void *(*flow_owner)(const struct dp_flow *);
+    void (*flow_ufid)(const struct dp_flow *, struct uuid *);
+};
+
+struct datapath {
+    const struct datapath_class *class;
+    char *name;
+};
+
+/* The class for a Bridge.datapath_type ("" means "system").  Where the kernel has no openvswitch module, "system" is
+ * served by the userspace datapath; 'served_by' then names it.  Null for an unknown type. */
+const struct datapath_class *datapath_class_find(const char *type, const char **served_by);
+
+/* Makes 'class' known; called by the providers' own init functions before any datapath is opened. */
+void datapath_class_register(const struct datapath_class *);
+
+/* Names of the known types, null-terminated, static. */
+const char *const *datapath_types(void);
+
+/* Thin wrappers of the class functions; see there. */
+int datapath_open(const char *type, const char *name, bool create, struct datapath **);
+void datapath_close(struct datapath *);
+
+#endif

@@ -1,0 +1,125 @@
+/* Network devices: what a port is made of.
+ *
+ * What it is
+ * ----------
+ * The provider interface for devices: "system" (a Linux device, by AF_PACKET), "tap" and "internal" (a TAP device that
+ * we make), "dpdk" (any ethdev), "patch" (carries nothing itself), "dummy" (for simulated tests), tunnels later.  A
+ * netdev has configuration (options of the Interface row), state (carrier, MAC, MTU, statistics, status), and, if
+ * packets pass through it, queues.  The datapath's workers move packets in bursts through rxq_recv() and send().
+ *
+ * How it works
+ * ------------
+ * netdev_open() finds or makes the device of that name and type and counts a reference; the same name opened twice is
+ * the same netdev.  netdev_close() drops it.  Changes of a device's state (carrier, MAC, MTU, renamed, gone) arrive
+ * from rtnetlink and bump netdev_change_seq(); listeners registered with netdev_watch() are called on the main loop.
+ *
+ * Threads
+ * -------
+ * Everything is for the main thread but rxq_recv(), rxq_fd() and send(), which belong to the worker that has the
+ * queue, and statistics counters of the fast path, which are per queue and summed when asked for.
+ *
+ * Errors: negative errno values; configuration errors are 'struct error' texts as the Interface.error column shows
+ * them. */
+#ifndef NETDEV_NETDEV_H
+#define NETDEV_NETDEV_H 1
+
+#include "base/addr.h"
+#include "base/error.h"
+#include "base/list.h"
+#include "base/strmap.h"
+#include "packet/packet.h"
+
+struct loop;
+struct netdev;
+
+/* Counters as the statistics column names them; UINT64_MAX: not known. */
+struct netdev_stats {
+#define NETDEV_STAT(NAME) uint64_t NAME;
+#include "netdev/stats.def"
+};
+
+enum netdev_flags { NETDEV_UP = 1, NETDEV_PROMISC = 2, NETDEV_LOOPBACK = 4 };
+
+/* Bits as in OpenFlow 1.0 (§5.2.1): 10 Mbit/s half duplex is bit 0 ... pause_asym bit 11. */
+struct netdev_features {
+    uint32_t current, advertised, supported, peer;
+};
+
+struct netdev_rxq {
+    struct netdev *netdev;
+    unsigned int queue;
+    struct list watchers; /* The worker's. */
+};
+
+struct netdev_class {
+    const char *type;
+    bool is_pollable_only;   /* No descriptor to wait for: needs a polling worker. */
+    bool has_packets;        /* False for patch ports. */
+
+    int (*construct)(struct netdev *);
+    void (*destruct)(struct netdev *);
+    /* Applies the Interface row's options; fills in an error for the user. */
+    struct error *(*set_config)(struct netdev *, const struct strmap *options);
+
+    int (*set_flags)(struct netdev *, unsigned int off, unsigned int on, unsigned int *now);
+    int (*get_etheraddr)(const struct netdev *, struct eth_addr *);
+    int (*set_etheraddr)(struct netdev *, struct eth_addr);
+    int (*get_mtu)(const struct netdev *, int *);
+    int (*set_mtu)(struct netdev *, int);
+    bool (*get_carrier)(const struct netdev *);
+    uint64_t (*get_carrier_resets)(const struct netdev *);
+    int (*get_ifindex)(const struct netdev *);
+    int (*get_features)(const struct netdev *, struct netdev_features *);
+    int (*get_stats)(const struct netdev *, struct netdev_stats *);
+    void (*get_status)(const struct netdev *, struct strmap *); /* key -> malloc()ed text */
+
+    /* Queues.  n_rxq is valid after construct/reconfigure.  rxq_fd: a descriptor to wait for, -1 if none. */
+    unsigned int (*n_rxq)(const struct netdev *);
+    int (*rxq_open)(struct netdev *, unsigned int queue, struct netdev_rxq **);
+    void (*rxq_close)(struct netdev_rxq *);
+    int (*rxq_fd)(const struct netdev_rxq *);
+    /* Receives up to 'max' packets; the number, 0 if there are none, or a negative errno value. */
+    int (*rxq_recv)(struct netdev_rxq *, struct packet **, unsigned int max);
+    /* Sends a burst on queue 'txq'; takes the packets; those that did not go out are counted and freed. */
+    void (*send)(struct netdev *, unsigned int txq, struct packet **, unsigned int n);
+};
+
+struct netdev {
+    const struct netdev_class *class;
+    char *name;
+    unsigned int ref_count;
+    uint64_t change_seq;  /* Bumped whenever something readable changed. */
+    void *priv;           /* The class's own. */
+};
+
+/* Sets up and takes down the providers' common machinery (rtnetlink listener) on the main loop. */
+void netdev_init(struct loop *);
+void netdev_uninit(void);
+
+/* Makes 'class' known.  Main thread, before any open. */
+void netdev_class_register(const struct netdev_class *);
+const struct netdev_class *netdev_class_find(const char *type);
+/* The type names known, null-terminated array; static. */
+const char *const *netdev_types(void);
+
+/* --enable-dummy: "" adds the dummy classes; "override" also serves every other type with them; "system" serves
+ * "system" with them.  Registers netdev-dummy/* commands through 'register_command' at a higher layer. */
+void netdev_enable_dummy(const char *how);
+
+/* Opens the device; 'type' "" means "system".  -ENODEV if it does not exist, -EBUSY..., see errno. */
+int netdev_open(const char *name, const char *type, struct netdev **);
+struct netdev *netdev_ref(struct netdev *);
+void netdev_close(struct netdev *); /* Null is allowed. */
+
+/* The open netdev of that name, referenced, or null. */
+struct netdev *netdev_find(const char *name);
+
+struct netdev_watch {
+    struct list node;
+    void (*cb)(struct netdev_watch *, const char *name); /* A device called 'name' changed, came or went. */
+    void *aux;
+};
+void netdev_watch(struct netdev_watch *, void (*cb)(struct netdev_watch *, const char *name), void *aux);
+void netdev_unwatch(struct netdev_watch *);
+
+#endif
