@@ -1,0 +1,126 @@
+/* A bridge as OpenFlow sees it: ports, tables, controllers. The interface to vswitchd.
+ *
+ * What it is
+ * ----------
+ * ofproto owns a bridge's OpenFlow state and publishes it to translation (ofproto/xbridge.h).  vswitchd owns the
+ * configuration and tells ofproto what should be; ofproto never reads the database.
+ *
+ * How it works
+ * ------------
+ * ofproto_init() once; ofproto_create() per bridge.  A bridge of datapath type T lives in the datapath T@ovs-T, shared
+ * by all bridges of that type.  Ports are added one by one; bundles give ports their VLAN behaviour.  Everything that
+ * can be configured has one setter that does nothing if nothing changed.
+ *
+ * Threads: the main thread, on its loop.  Packets are translated in workers over the snapshot.
+ * Errors: negative errno values; struct error for what a user configured. */
+#ifndef OFPROTO_OFPROTO_H
+#define OFPROTO_OFPROTO_H 1
+
+#include "base/addr.h"
+#include "base/error.h"
+#include "base/strmap.h"
+#include "base/uuid.h"
+#include "flow/port.h"
+
+struct loop;
+struct netdev;
+struct netdev_stats;
+struct ofproto;
+struct xbundle;
+
+/* Registers the control commands (ofproto, fdb, dpif, dpctl, upcall, bridge) and starts the machinery. */
+void ofproto_init(struct loop *);
+void ofproto_uninit(void);
+
+/* Makes the bridge 'name' on the datapath of 'type' ("" means "system").  -EAFNOSUPPORT for an unknown type. */
+int ofproto_create(const char *name, const char *type, struct ofproto **);
+/* 'cleanup': also take the datapath down when it was the last bridge. */
+void ofproto_destroy(struct ofproto *, bool cleanup);
+struct ofproto *ofproto_find(const char *name);
+
+const char *ofproto_name(const struct ofproto *);
+const char *ofproto_type(const struct ofproto *);
+/* What serves the type: "netdev" for "system" where the kernel has no openvswitch module. */
+const char *ofproto_served_by(const struct ofproto *);
+const char *ofproto_datapath_version(const struct ofproto *);
+
+/* Datapath id, description strings (null: the default). */
+void ofproto_set_datapath_id(struct ofproto *, uint64_t dpid);
+uint64_t ofproto_datapath_id(const struct ofproto *);
+struct ofproto_desc { const char *mfr, *hw, *sw, *serial, *dp; };
+void ofproto_set_desc(struct ofproto *, const struct ofproto_desc *);
+
+/* Ports.  'request' OFPP_NONE: choose (lowest free from 1).  The local port's request is OFPP_LOCAL.  Takes a reference
+ * to 'netdev'.  'peer': name of the peer of a patch port, else null. */
+int ofproto_port_add(struct ofproto *, struct netdev *, ofp_port request, const char *peer, ofp_port *port);
+int ofproto_port_del(struct ofproto *, ofp_port);
+void ofproto_port_set_peer(struct ofproto *, ofp_port, const char *peer);
+/* The device behind a port changed (carrier, MAC, MTU): port-status to controllers, flags to translation. */
+void ofproto_port_changed(struct ofproto *, ofp_port);
+/* Interface.other_config:... that stays with the port: OpenFlow configuration bits. */
+void ofproto_port_set_config(struct ofproto *, ofp_port, uint32_t set, uint32_t clear);
+/* Statistics with those that only ofproto knows added (patch ports). */
+int ofproto_port_get_stats(const struct ofproto *, ofp_port, struct netdev_stats *);
+
+/* Bundles. */
+struct ofproto_bundle_config {
+    const char *name;
+    const ofp_port *ports;
+    size_t n_ports;
+    int vlan_mode;               /* enum xvlan_mode */
+    int vlan;                    /* -1: none */
+    const uint64_t *trunks;      /* Bitmap of 4096 bits, null: all. */
+    const uint64_t *cvlans;
+    be16 qinq_ethtype;
+    int priority_tags;           /* enum xpriority_tags */
+    bool is_protected;
+};
+void ofproto_bundle_set(struct ofproto *, const void *key, const struct ofproto_bundle_config *);
+void ofproto_bundle_remove(struct ofproto *, const void *key);
+
+/* Settings of the bridge. */
+void ofproto_set_fail_mode(struct ofproto *, bool secure);
+void ofproto_set_mac_table(struct ofproto *, unsigned int idle_s, size_t max_entries);
+void ofproto_set_flood_vlans(struct ofproto *, const uint64_t *vlans); /* Bitmap, null: none. */
+void ofproto_set_forward_bpdu(struct ofproto *, bool);
+void ofproto_set_protocols(struct ofproto *, uint32_t versions); /* Bit N: OpenFlow wire version N. */
+
+/* Flow_Table rows; 'name' null: default. */
+struct ofproto_table_config { const char *name; unsigned int flow_limit; bool has_limit; bool evict; };
+void ofproto_set_table(struct ofproto *, uint8_t table_id, const struct ofproto_table_config *);
+
+/* Controllers, and the services BRIDGE.mgmt and BRIDGE.snoop, which always listen in the run directory. */
+struct ofproto_controller_config {
+    const char *target;
+    bool in_band;
+    int max_backoff_ms, probe_ms;      /* 0: default / no probe */
+    int rate_limit, burst_limit;       /* Packet-ins per second; 0: none */
+    bool enable_async;                 /* enable_async_messages */
+    uint32_t role;
+    uint8_t dscp;
+};
+void ofproto_set_controllers(struct ofproto *, const struct ofproto_controller_config *, size_t n);
+struct ofproto_controller_status {
+    const char *target;
+    bool is_connected;
+    const char *role;                  /* "other", "master", "slave" */
+    struct strmap pairs;               /* status column: key -> malloc()ed text */
+};
+/* Calls 'cb' for each configured controller. */
+void ofproto_get_controller_status(struct ofproto *, void (*cb)(void *aux, const struct ofproto_controller_status *),
+                                   void *aux);
+bool ofproto_has_primary_controller(const struct ofproto *);
+
+/* Process-wide settings (Open_vSwitch.other_config). */
+struct ofproto_settings {
+    unsigned int flow_limit;           /* 200000 */
+    unsigned int max_idle_ms;          /* 10000 */
+    unsigned int max_revalidator_ms;   /* 500 */
+    unsigned int min_revalidate_pps;   /* 5 */
+    unsigned int vlan_limit;           /* 1 */
+    unsigned int n_handlers, n_revalidators;
+    bool flow_restore_wait;
+};
+void ofproto_set_settings(const struct ofproto_settings *);
+
+#endif

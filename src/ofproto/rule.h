@@ -1,0 +1,67 @@
+/* A rule: one entry of an OpenFlow table.
+ *
+ * Owned by its table from insertion to removal; translation, megaflows and controllers' dumps may hold it longer by
+ * reference (rule_ref) or by RCU.  Match and priority never change; actions are an immutable object that a modify
+ * replaces; cookie, timeouts and counters are words of their own.
+ *
+ * Threads: the main thread writes, but for the counters, which whoever pushes statistics adds to (rule_credit).  Others
+ * read in an RCU read section. */
+#ifndef OFPROTO_RULE_H
+#define OFPROTO_RULE_H 1
+
+#include "base/list.h"
+#include "classifier/classifier.h"
+#include "openflow/action/action.h"
+
+struct ofproto;
+
+/* What a rule does: immutable, freed by RCU. */
+struct rule_actions {
+    size_t len;      /* Bytes of 'acts'. */
+    bool has_meter, has_learn, has_groups;
+    uint64_t acts[]; /* A sequence of struct act (openflow/action/action.h). */
+};
+
+struct rule {
+    struct cls_rule cr;
+    struct ofproto *ofproto;
+    RCU_PTR(struct rule_actions) actions;
+    be64 cookie;
+    uint8_t table_id;
+    uint8_t flags;             /* enum flow_mod flags that stay with the rule (send_flow_rem...). */
+    uint16_t importance;
+    _Atomic uint16_t idle_timeout, hard_timeout; /* Seconds; 0: never.  'learn' and fin_timeout may reduce them. */
+    bool removed;              /* No longer in the table; set before the last reference of the table goes. */
+    _Atomic uint32_t n_refs;
+    int64_t created;           /* ms on clock_now_ms(); duration counts from here. */
+    _Atomic int64_t modified;  /* Hard timeout counts from here. */
+    _Atomic int64_t used;      /* Idle timeout counts from here. */
+    _Atomic uint64_t n_packets, n_bytes;
+    struct list expirable;     /* In ofproto's list of rules with a timeout; self-linked otherwise. */
+    struct hmap_node by_cookie;
+};
+
+static inline struct rule *
+rule_from_cls(struct cls_rule *cr)
+{
+    return cr ? CONTAINER_OF(cr, struct rule, cr) : NULL;
+}
+
+/* Adds a reference (of an RCU reader too, if the rule is not already dying: false then); drops one. */
+bool rule_try_ref_rcu(struct rule *);
+struct rule *rule_ref(struct rule *);
+void rule_unref(struct rule *); /* Null is allowed.  Any registered thread. */
+
+static inline const struct act *
+rule_acts_rcu(const struct rule *r, size_t *len)
+{
+    const struct rule_actions *a = rcu_get(&r->actions);
+
+    *len = a->len;
+    return (const struct act *) a->acts;
+}
+
+/* Adds to the counters; 'used' only moves forward.  Any thread. */
+void rule_credit(struct rule *, uint64_t n_packets, uint64_t n_bytes, int64_t used);
+
+#endif

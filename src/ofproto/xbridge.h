@@ -1,0 +1,115 @@
+/* The snapshot: what translation may look at.
+ *
+ * What it is
+ * ----------
+ * Translation runs in any worker, concurrently with changes by the main thread.  These objects are its whole view:
+ * bridges, ports, bundles and mirrors.  They are found through RCU tables.  An object's constant members never change; a
+ * bundle is replaced as a whole when its configuration changes, so that adding a port costs what that port costs,
+ * however many others there are.
+ *
+ * Who owns what
+ * -------------
+ *   xdp     one datapath ("netdev@ovs-netdev"): its bridges, and its ports by odp_port;
+ *   xbridge one bridge, inside its struct ofproto: OpenFlow tables, ports by ofp_port, bundles, MAC table;
+ *   xport   one port of a bridge;
+ *   xbundle the VLAN view of one or more ports (a bond): what NORMAL works on.
+ *
+ * Threads: the main thread writes; readers are in an RCU read section. */
+#ifndef OFPROTO_XBRIDGE_H
+#define OFPROTO_XBRIDGE_H 1
+
+#include "classifier/classifier.h"
+#include "datapath/datapath.h"
+#include "flow/port.h"
+
+struct mac_table;
+struct ofproto;
+struct group_table;
+
+#define OFPROTO_N_TABLES 255
+
+struct xdp {
+    char *type, *name;       /* "netdev", "ovs-netdev". */
+    struct datapath *dp;
+    struct rcu_map ports;    /* struct xport by hash_u32(odp_port, 0). */
+    struct list bridges;     /* struct xbridge by 'node'; main thread. */
+    bool has_kernel_limits;  /* Datapath lacks the userspace-only actions. */
+};
+
+enum xbridge_fail_mode { FAIL_STANDALONE, FAIL_SECURE };
+
+struct xbridge {
+    struct list node;            /* In xdp->bridges. */
+    struct xdp *xdp;
+    struct ofproto *ofproto;
+    char *name;
+    struct uuid uuid;            /* Names the bridge in frozen state and controller cookies. */
+    struct rcu_map ports;        /* struct xport by hash_u32(ofp_port, 0). */
+    struct rcu_map bundles;      /* struct xbundle by hash_pointer(key, 0). */
+    struct mac_table *mac_table;
+    struct classifier *tables;   /* OFPROTO_N_TABLES of them; 254 is for hidden rules of the switch itself. */
+    _Atomic uint64_t tables_version;
+    /* What a miss in a table means: enum of_table_miss per table (OpenFlow 1.1/1.2 table-mod). */
+    _Atomic uint8_t table_miss[OFPROTO_N_TABLES];
+    _Atomic uint64_t table_lookups[OFPROTO_N_TABLES], table_matches[OFPROTO_N_TABLES];
+    _Atomic bool forward_bpdu;
+    _Atomic bool drop_fragments; /* set-frags drop. */
+    _Atomic bool has_in_band, has_mirrors;
+    struct eth_addr mac;         /* Of the local port. */
+    RCU_PTR(struct xmirrors) mirrors;
+};
+
+/* Bits of xport.config: OpenFlow's port configuration (OFPPC_*), version 1.0's numbers. */
+enum { XPORT_DOWN = 1 << 0, XPORT_NO_STP = 1 << 1, XPORT_NO_RECV = 1 << 2, XPORT_NO_RECV_STP = 1 << 3,
+       XPORT_NO_FLOOD = 1 << 4, XPORT_NO_FWD = 1 << 5, XPORT_NO_PACKET_IN = 1 << 6 };
+
+struct xport {
+    struct xbridge *bridge;
+    ofp_port ofp_port;
+    odp_port odp_port;               /* ODP_PORT_NONE for patch ports. */
+    char *name;
+    bool is_patch, is_tunnel, is_local;
+    _Atomic uint32_t config;         /* XPORT_* */
+    _Atomic uint32_t state;          /* OFPPS_LINK_DOWN 1, OFPPS_BLOCKED 2, OFPPS_LIVE 4. */
+    _Atomic int mtu;
+    RCU_PTR(struct xbundle) bundle;  /* Null: does no NORMAL switching. */
+    RCU_PTR(struct xport) peer;      /* Patch ports: the other end, null while it has none. */
+    /* Packets that enter or leave without the datapath's counting them (patch ports, packet-out). */
+    _Atomic uint64_t n_rx_packets, n_rx_bytes, n_tx_packets, n_tx_bytes;
+    struct netdev *netdev;           /* Main thread only. */
+    void *owner;                     /* ofproto's port; main thread only. */
+};
+
+/* Port.vlan_mode. */
+enum xvlan_mode { XVLAN_TRUNK, XVLAN_ACCESS, XVLAN_NATIVE_TAGGED, XVLAN_NATIVE_UNTAGGED, XVLAN_DOT1Q_TUNNEL };
+/* Port.other_config:priority-tags. */
+enum xpriority_tags { XPRIO_NEVER, XPRIO_IF_NONZERO, XPRIO_ALWAYS };
+
+/* Immutable. */
+struct xbundle {
+    const void *key;           /* Identity across replacements: vswitchd's port. */
+    char *name;
+    enum xvlan_mode vlan_mode;
+    uint16_t vlan;             /* Access or native VLAN. */
+    be16 qinq_ethtype;         /* Dot1q tunnel: TPID of the outer tag. */
+    uint64_t *trunks;          /* Bitmap of 4096 bits, null: all. */
+    uint64_t *cvlans;          /* Dot1q tunnel: customer VLANs, null: all. */
+    enum xpriority_tags priority_tags;
+    bool is_protected;         /* No traffic between protected ports. */
+    bool floodable;            /* NORMAL floods to it. */
+    struct bond *bond;         /* Null for a single port. */
+    size_t n_ports;
+    struct xport *ports[];
+};
+
+/* Lookups, in an RCU read section; null if there is none. */
+struct xport *xbridge_port_rcu(const struct xbridge *, ofp_port);
+struct xport *xdp_port_rcu(const struct xdp *, odp_port);
+
+/* Main thread: (un)publish; the objects are released by RCU. */
+void xbridge_add_port(struct xbridge *, struct xport *);
+void xbridge_remove_port(struct xbridge *, struct xport *);
+/* Replaces the bundle with key 'key' by 'bundle' (null: none) and points the ports at it. */
+void xbridge_set_bundle(struct xbridge *, const void *key, struct xbundle *bundle);
+
+#endif

@@ -1,0 +1,130 @@
+/* Translation: from a packet and the OpenFlow pipeline to datapath actions.
+ *
+ * What it is
+ * ----------
+ * A pure function.  It reads the snapshot (ofproto/xbridge.h), the rules and the packet, and returns everything else as
+ * values in 'struct xlate_out':
+ *
+ *   actions   what the datapath shall do;
+ *   wc        which bits of the packet's fields decided that: the mask of the megaflow;
+ *   credits   whom the packets of this megaflow count for: rules, tables, ports, mirrors;
+ *   effects   what else has to happen for this one packet: a MAC address learned, a rule learned, a message to the
+ *             controller.  The caller applies them (ofproto/upcall), or not (trace, revalidation).
+ *
+ * How it works
+ * ------------
+ * xlate() begins with the in_port (or a given action list: packet-out), looks up tables, and walks action lists; one
+ * function per action, dispatched through the rows of openflow/action/actions.def.  Output "commits" the difference
+ * between the flow as the datapath has it and as the pipeline has it now as set, push and pop actions, then appends the
+ * output.  Patch ports continue in the peer bridge.  Wildcards are collected as fields are read: a field that an action
+ * overwrites and something later reads does not become part of the mask.
+ *
+ * Limits: depth of resubmits (64) and their number (4096), size of the stack and of the action list; beyond them the
+ * translation ends with an error, and the packet is dropped, as ovs-actions(7) has it.
+ *
+ * Threads: any, in an RCU read section.
+ * Standards: OpenFlow 1.5 §5; ovs-actions(7); ovs-fields(7). */
+#ifndef OFPROTO_XLATE_XLATE_H
+#define OFPROTO_XLATE_XLATE_H 1
+
+#include "base/bytes.h"
+#include "ofproto/rule.h"
+#include "ofproto/xbridge.h"
+
+enum xlate_error {
+    XLATE_OK,
+#define XLATE_ERROR(ENUM, TEXT) XLATE_##ENUM,
+#include "ofproto/xlate/errors.def"
+};
+
+/* A sentence for trace and logs. */
+const char *xlate_error_text(enum xlate_error);
+
+/* Why a packet cannot be handled by a megaflow alone (bits). */
+enum { SLOW_CFM = 1, SLOW_BFD = 2, SLOW_LACP = 4, SLOW_STP = 8, SLOW_LLDP = 16, SLOW_CONTROLLER = 32, SLOW_ACTION = 64 };
+
+/* Whom the packets count for. */
+enum xlate_credit_kind { CREDIT_RULE, CREDIT_TABLE_MISS, CREDIT_TABLE_MATCH, CREDIT_PORT_RX, CREDIT_PORT_TX,
+                         CREDIT_MAC, CREDIT_FIN_TIMEOUT };
+struct xlate_credit {
+    enum xlate_credit_kind kind;
+    union {
+        struct rule *rule;                                    /* RCU; take a reference to keep it. */
+        struct { struct xbridge *bridge; uint8_t id; } table;
+        struct xport *port;
+        struct { struct xbridge *bridge; uint16_t vlan; struct eth_addr mac; } mac; /* Refresh while packets come. */
+        struct { struct rule *rule; uint16_t idle, hard; } fin;
+    };
+};
+
+enum xlate_effect_kind { EFFECT_LEARN_MAC, EFFECT_PACKET_IN, EFFECT_FLOW_MOD };
+struct xlate_effect {
+    enum xlate_effect_kind kind;
+    union {
+        struct {
+            struct xbridge *bridge;
+            struct eth_addr mac;
+            uint16_t vlan;
+            const struct xbundle *bundle;
+            ofp_port port;
+            bool is_gratuitous_arp;
+        } learn_mac;
+        struct {
+            struct xbridge *bridge;
+            struct flow flow;          /* Metadata of the message: registers, in_port... as of the action. */
+            struct bytes frame;        /* Owned: the packet as modified so far. */
+            size_t total_len;
+            uint16_t controller_id, max_len;
+            uint8_t reason, table_id;
+            be64 cookie;
+            struct bytes userdata;     /* Owned. */
+            bool is_miss_rule;         /* From the table-miss rule (priority 0, matches all). */
+        } packet_in;
+        struct {
+            struct xbridge *bridge;
+            struct flow_mod *fm;       /* Owned. */
+        } flow_mod;
+    };
+};
+
+/* A sink for trace: the tree that ofproto/trace prints.  'depth' is the level of indentation. */
+enum xlate_trace_kind { TRACE_BRIDGE, TRACE_TABLE, TRACE_THAW, TRACE_ACTION, TRACE_DETAIL, TRACE_ERROR };
+struct xlate_trace {
+    void (*report)(struct xlate_trace *, enum xlate_trace_kind, int depth, const char *text);
+};
+
+struct xlate_in {
+    struct xbridge *bridge;
+    const struct flow *flow;      /* in_port: an OpenFlow port. */
+    const void *frame;            /* The packet, null if there is none (revalidation, trace of a flow). */
+    size_t frame_len, packet_len;
+    uint16_t tcp_flags;           /* Host order; 0 when unknown. */
+    uint64_t tables_version;
+    const struct act *acts;       /* Instead of a table lookup, if not null. */
+    size_t acts_len;
+    bool want_effects;            /* False: 'effects' stays empty (and no frame is copied). */
+    struct xlate_trace *trace;    /* Null but for trace. */
+};
+
+struct xlate_out {
+    struct bytes actions;         /* odp/action.h */
+    struct flow wc;
+    enum xlate_error error;
+    uint32_t slow;                /* SLOW_* */
+    bool may_install;             /* False: this result holds for this packet only. */
+    uint32_t drop_reason;         /* Datapath drop reason when 'actions' is empty. */
+    struct xlate_credit *credits;
+    size_t n_credits, credits_capacity;
+    struct xlate_effect *effects;
+    size_t n_effects, effects_capacity;
+};
+
+void xlate_out_init(struct xlate_out *);
+/* Empties it, keeping its memory for the next translation. */
+void xlate_out_clear(struct xlate_out *);
+void xlate_out_uninit(struct xlate_out *);
+
+/* Translates.  'out' must be cleared. */
+void xlate(const struct xlate_in *in, struct xlate_out *out);
+
+#endif
