@@ -1,0 +1,36 @@
+"""Takes out of a program's output what may differ between two runs of the same program."""
+import re
+
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+RULES = [
+    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?"), "<time>"),
+    (re.compile(r"\b(duration|idle_age|hard_age|used|last)([=:])\d+(\.\d+)?s\b"), r"\1\2<n>s"),
+    (re.compile(r"\b(duration)=\d+(\.\d+)?s?"), r"\1=<n>"),
+    (re.compile(r"\|\d{5,}\|"), "|<seq>|"),
+    (re.compile(r"\(Open vSwitch\) \d[0-9.a-z+~-]*"), "(Open vSwitch) <version>"),
+    (re.compile(r"DB Schema \d+\.\d+\.\d+"), "DB Schema <version>"),
+]
+
+
+class Normaliser:
+    """Keeps the numbers given to uuids through one run of a case; those in its own 'text' stay."""
+
+    def __init__(self, directory, pids, text=""):
+        self.directory, self.pids = directory, pids
+        self.uuids, self.known = {}, set(UUID.findall(text.lower()))
+
+    def _uuid(self, match):
+        text = match[0]
+        if text.startswith("00000000-") or text in self.known:
+            return text
+        return f"<uuid-{self.uuids.setdefault(text, len(self.uuids) + 1)}>"
+
+    def __call__(self, data):
+        text = data.decode("utf-8", "backslashreplace")
+        text = text.replace(self.directory, "$DIR")
+        for pid in self.pids:
+            text = re.sub(rf"\b{pid}\b", "<pid>", text)
+        text = UUID.sub(self._uuid, text)
+        for pattern, replacement in RULES:
+            text = pattern.sub(replacement, text)
+        return text
