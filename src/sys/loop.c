@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <uv.h>
 
+#include "sys/rcu.h"
+
 struct loop {
     uv_loop_t uv;
     uv_timer_t sleep; /* Ends the wait at the next timer. */
@@ -10,16 +12,20 @@ struct loop {
     struct loop_timer **heap; /* Binary heap, soonest first. */
     size_t n_timers, capacity;
     bool stopping;
+    bool uses_rcu, offline;
+    uv_prepare_t before_wait;
 };
 
 /* libuv's handles outlive their closing by one turn of the loop, so they are apart from the caller's structs. */
 struct loop_poll {
     uv_poll_t uv;
+    struct loop *loop;
     struct loop_fd *owner;
 };
 
 struct loop_async {
     uv_async_t uv;
+    struct loop *loop;
     struct loop_wake *owner;
 };
 
@@ -32,6 +38,36 @@ free_handle(uv_handle_t *h)
 static void
 ignore_timer(uv_timer_t *t UNUSED)
 {
+}
+
+/* libuv calls this just before it waits; the first callback after the wait goes online again. */
+static void
+on_before_wait(uv_prepare_t *p)
+{
+    struct loop *loop = p->data;
+
+    rcu_offline();
+    loop->offline = true;
+}
+
+static void
+go_online(struct loop *loop)
+{
+    if (loop->offline) {
+        loop->offline = false;
+        rcu_online();
+    }
+}
+
+void
+loop_use_rcu(struct loop *loop)
+{
+    loop->uses_rcu = true;
+    rcu_thread_register();
+    uv_prepare_init(&loop->uv, &loop->before_wait);
+    loop->before_wait.data = loop;
+    uv_prepare_start(&loop->before_wait, on_before_wait);
+    uv_unref((uv_handle_t *) &loop->before_wait);
 }
 
 struct loop *
@@ -50,10 +86,17 @@ void
 loop_destroy(struct loop *loop)
 {
     uv_close((uv_handle_t *) &loop->sleep, NULL);
+    if (loop->uses_rcu) {
+        uv_close((uv_handle_t *) &loop->before_wait, NULL);
+    }
     while (uv_run(&loop->uv, UV_RUN_NOWAIT)) {
         continue;
     }
     uv_loop_close(&loop->uv);
+    if (loop->uses_rcu) {
+        go_online(loop);
+        rcu_thread_unregister();
+    }
     free(loop->heap);
     free(loop);
 }
@@ -186,6 +229,7 @@ on_poll(uv_poll_t *uv, int status, int events)
     if (status < 0) {
         ready = LOOP_READ | LOOP_WRITE; /* The callback's own system call will say what is wrong. */
     }
+    go_online(((struct loop_poll *) uv)->loop);
     f->cb(f, ready);
 }
 
@@ -194,6 +238,7 @@ loop_fd_start(struct loop *loop, struct loop_fd *f, int fd, int events, void (*c
 {
     *f = (struct loop_fd) { .poll = xzalloc(sizeof *f->poll), .cb = cb, .aux = aux };
     f->poll->owner = f;
+    f->poll->loop = loop;
     if (uv_poll_init(&loop->uv, &f->poll->uv, fd)) {
         abort(); /* Not a descriptor that can be waited for: a defect of the caller. */
     }
@@ -228,6 +273,7 @@ on_async(uv_async_t *uv)
 {
     struct loop_wake *w = ((struct loop_async *) uv)->owner;
 
+    go_online(((struct loop_async *) uv)->loop);
     w->cb(w);
 }
 
@@ -236,6 +282,7 @@ loop_wake_init(struct loop *loop, struct loop_wake *w, void (*cb)(struct loop_wa
 {
     *w = (struct loop_wake) { .async = xzalloc(sizeof *w->async), .cb = cb, .aux = aux };
     w->async->owner = w;
+    w->async->loop = loop;
     if (uv_async_init(&loop->uv, &w->async->uv, on_async)) {
         out_of_memory();
     }
@@ -284,6 +331,7 @@ loop_run_once(struct loop *loop, bool block)
     }
     arm_sleep(loop);
     uv_run(&loop->uv, block ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+    go_online(loop);
     run_timers(loop);
     run_tasks(loop);
 }

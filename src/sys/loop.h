@@ -64,6 +64,9 @@ struct loop *loop_create(void) MUST_CHECK;
 /* Releases the loop; every event must have been stopped before. */
 void loop_destroy(struct loop *);
 
+/* Makes the loop's thread an RCU reader: registered now, online while callbacks run, offline while the loop waits. */
+void loop_use_rcu(struct loop *);
+
 /* Runs until loop_stop() is called from a callback. */
 void loop_run(struct loop *);
 void loop_stop(struct loop *);
