@@ -1,0 +1,42 @@
+/* JSON-RPC 1.0 messages (as RFC 7047 section 4 uses them).
+ *
+ * A message is one of four kinds; members that a kind does not have are null.  Once sent or received a message is owned
+ * by one place; creating functions take over the values given.
+ *
+ * Threads: one at a time per message. */
+#ifndef JSONRPC_MESSAGE_H
+#define JSONRPC_MESSAGE_H 1
+
+#include "json/json.h"
+
+enum jsonrpc_type {
+    JSONRPC_REQUEST, /* method, params, id */
+    JSONRPC_NOTIFY,  /* method, params */
+    JSONRPC_REPLY,   /* result, id */
+    JSONRPC_ERROR,   /* error, id */
+};
+
+struct jsonrpc_msg {
+    enum jsonrpc_type type;
+    char *method;
+    struct json *params, *result, *error, *id;
+};
+
+/* A request with a new id, unique in the process, of which '*id' (unless null) gets a reference. */
+struct jsonrpc_msg *jsonrpc_request(const char *method, struct json *params, struct json **id) MUST_CHECK;
+struct jsonrpc_msg *jsonrpc_notify(const char *method, struct json *params) MUST_CHECK;
+/* Answers to the request with 'id', which is only borrowed; 'result' and 'error' are taken. */
+struct jsonrpc_msg *jsonrpc_reply(struct json *result, const struct json *id) MUST_CHECK;
+struct jsonrpc_msg *jsonrpc_error(struct json *error, const struct json *id) MUST_CHECK;
+void jsonrpc_msg_free(struct jsonrpc_msg *); /* Null is allowed. */
+
+/* "request", "notification", "reply", "error". */
+const char *jsonrpc_type_name(enum jsonrpc_type);
+
+/* Reads a message from 'json', which is taken.  Sets '*msg', or returns an error that names the offending member. */
+struct error *jsonrpc_msg_from_json(struct json *, struct jsonrpc_msg **msg) MUST_CHECK;
+
+/* Appends the message's text. */
+void jsonrpc_msg_put(struct str *, const struct jsonrpc_msg *);
+
+#endif
