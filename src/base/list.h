@@ -4,12 +4,15 @@
 #ifndef BASE_LIST_H
 #define BASE_LIST_H 1
 
+#include <sys/queue.h>
+
 #include "base/util.h"
 
 struct list {
     struct list *prev, *next;
 };
 
+#undef LIST_INIT /* That of <sys/queue.h>, which DPDK's headers bring in. */
 #define LIST_INIT(L) { (L), (L) }
 
 static inline void list_init(struct list *l) { l->prev = l->next = l; }

@@ -40,8 +40,8 @@ read_be16(const void *p)
     return v;
 }
 
-/* Takes up to two tags.  Returns false if the frame ends in one. */
-static bool
+/* Takes up to two tags.  One that is cut short counts as payload. */
+static void
 extract_vlans(struct extract *x, be16 *type)
 {
     struct flow *f = x->out;
@@ -51,7 +51,7 @@ extract_vlans(struct extract *x, be16 *type)
         be16 tci;
 
         if (!tag) {
-            return false;
+            break;
         }
         tci = tag->tci | BE16(VLAN_PRESENT);
         if (!i) {
@@ -64,7 +64,6 @@ extract_vlans(struct extract *x, be16 *type)
         }
         *type = tag->next_type;
     }
-    return true;
 }
 
 /* 802.3: looks behind the length for LLC and SNAP (IEEE 802.2, RFC 1042). */
@@ -152,15 +151,14 @@ extract_nsh(struct extract *x)
     }
 }
 
-/* RFC 4861 §4.3, §4.4: the target and the link-layer address options.  An option that is malformed or comes twice
- * takes all of these fields away. */
+/* RFC 4861 §4.3, §4.4: the target and the link-layer address options.  An option that comes twice takes these
+ * fields away; a malformed one ends the list. */
 static NOINLINE void
-extract_nd(struct extract *x, struct cursor c, uint8_t type)
+extract_nd(struct extract *x, struct cursor c)
 {
     const struct nd_header *nd = cursor_take(&c, sizeof *nd);
-    const uint8_t mine = type == ND_SOLICIT ? ND_OPT_SLL : ND_OPT_TLL;
     struct flow *f = x->out;
-    bool seen = false;
+    unsigned int seen = 0;
 
     if (!nd) {
         return;
@@ -171,19 +169,22 @@ extract_nd(struct extract *x, struct cursor c, uint8_t type)
     f->nd_target = nd->target;
     while (c.left >= 8) {
         const struct nd_option *option = (const void *) c.at;
+        bool address = (option->type == ND_OPT_SLL || option->type == ND_OPT_TLL) && option->len == 1;
 
-        if (!option->len || option->len * 8u > c.left || (option->type == mine && option->len == 1 && seen)) {
+        if (!option->len || option->len * 8u > c.left) {
+            break;
+        }
+        if (address && seen & 1u << option->type) {
             memset(&f->nd_target, 0, sizeof f->nd_target);
             memset(&f->arp_sha, 0, sizeof f->arp_sha);
             memset(&f->arp_tha, 0, sizeof f->arp_tha);
-            f->nd_reserved = 0;
             f->nd_options_type = 0;
             return;
         }
-        if (option->type == mine && option->len == 1) {
-            *(type == ND_SOLICIT ? &f->arp_sha : &f->arp_tha) = option->mac;
-            f->nd_options_type = mine;
-            seen = true;
+        if (address) {
+            *(option->type == ND_OPT_SLL ? &f->arp_sha : &f->arp_tha) = option->mac;
+            seen |= 1u << option->type;
+            f->nd_options_type = option->type;
         }
         cursor_take(&c, option->len * 8);
     }
@@ -201,7 +202,7 @@ extract_icmpv6(struct extract *x)
     x->out->tp_src = cpu_to_be16(icmp[0]);
     x->out->tp_dst = cpu_to_be16(icmp[1]);
     if ((icmp[0] == ND_SOLICIT || icmp[0] == ND_ADVERT) && !icmp[1]) {
-        extract_nd(x, c, icmp[0]);
+        extract_nd(x, c);
     }
 }
 
@@ -227,7 +228,7 @@ extract_l4(struct extract *x, uint8_t proto, bool ipv6)
 
     x->offsets->l4 = offset_here(x);
     if (LIKELY(proto == IP_PROTO_TCP)) {
-        if (LIKELY(left >= TCP_HEADER_LEN)) {
+        if (LIKELY(left >= TCP_HEADER_LEN && p[12] >> 4 >= 5 && (p[12] >> 4) * 4u <= left)) {
             memcpy(&f->tp_src, p, 4);
             f->tcp_flags = read_be16(p + 12) & BE16(0x0fff);
         }
@@ -265,8 +266,8 @@ extract_ipv4(struct extract *x)
     }
     header_len = (ip->ihl_ver & 15) * 4;
     total = be16_to_cpu(ip->tot_len);
-    if (UNLIKELY(ip->ihl_ver >> 4 != 4 || header_len < IP_HEADER_LEN || total < header_len || total > x->c.left)) {
-        return;
+    if (UNLIKELY(header_len < IP_HEADER_LEN || total < header_len || total > x->c.left)) {
+        return; /* The version is not looked at: the reference does not either. */
     }
     x->offsets->l3_pad = x->c.left - total;
     x->c.left = total;
@@ -314,7 +315,7 @@ skip_ipv6_extensions(struct extract *x, uint8_t *next)
                 return false;
             }
             *next = frag->next;
-            if (frag->frag_off & BE16(0xfff9)) {
+            if (frag->frag_off) {
                 x->out->nw_frag = FLOW_FRAG_ANY;
                 if (frag->frag_off & BE16(0xfff8)) {
                     x->out->nw_frag |= FLOW_FRAG_LATER;
@@ -344,7 +345,7 @@ extract_ipv6(struct extract *x)
     }
     word = be32_to_cpu(ip->ver_tc_flow);
     payload = be16_to_cpu(ip->plen);
-    if (word >> 28 != 6 || payload > x->c.left - IPV6_HEADER_LEN) {
+    if (payload > x->c.left - IPV6_HEADER_LEN) { /* The version is not looked at: the reference does not either. */
         return;
     }
     x->offsets->l3_pad = x->c.left - IPV6_HEADER_LEN - payload;
@@ -352,13 +353,14 @@ extract_ipv6(struct extract *x)
     x->c.left = payload;
     need_line(x, FLOW_LINE_IPV6);
     memcpy(&f->ipv6_src, &ip->src, 32);
+    next = ip->next;
+    if (!skip_ipv6_extensions(x, &next)) {
+        f->nw_frag = 0;
+        return;
+    }
     f->ipv6_label = cpu_to_be32(word & 0xfffff);
     f->nw_tos = word >> 20;
     f->nw_ttl = ip->hop_limit;
-    next = ip->next;
-    if (!skip_ipv6_extensions(x, &next)) {
-        return;
-    }
     f->nw_proto = next;
     if (!(f->nw_frag & FLOW_FRAG_LATER)) {
         extract_l4(x, next, true);
@@ -422,8 +424,8 @@ flow_extract(const void *frame, size_t len, const struct flow *md, uint16_t md_l
         }
         memcpy(&out->eth_dst, eth, 12);
         type = eth->type;
-        if (UNLIKELY(eth_type_is_vlan(type)) && !extract_vlans(&x, &type)) {
-            return x.lines;
+        if (UNLIKELY(eth_type_is_vlan(type))) {
+            extract_vlans(&x, &type);
         }
         if (UNLIKELY(be16_to_cpu(type) < ETH_TYPE_MIN)) {
             type = extract_llc(&x);

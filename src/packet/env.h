@@ -1,0 +1,33 @@
+/* DPDK's environment: started by the first userspace bridge, without configuration.
+ *
+ * What it is
+ * ----------
+ * env_start() runs rte_eal_init() so that nothing around it notices: no huge pages are needed, no shared configuration
+ * files, no telemetry thread, no PCI device is touched unless the settings say so; the caller's CPU affinity is restored
+ * (DPDK pins it to one CPU); what DPDK logs goes to our log under the module "dpdk".  Then it makes the common pool of
+ * packets.
+ *
+ * The settings are those of Open_vSwitch.other_config (dpdk-extra, dpdk-socket-mem, dpdk-lcore-mask...); they count
+ * only before the start.
+ *
+ * Threads: env_start() and env_configure() main thread; the thread calls the thread they are about.
+ * Limits: an environment cannot be stopped and started again. */
+#ifndef PACKET_ENV_H
+#define PACKET_ENV_H 1
+
+#include "base/error.h"
+
+/* Words to add to DPDK's command line (as in dpdk-extra, split at spaces), before the start.  No effect later. */
+void env_configure(const char *extra);
+
+/* Starts the environment if it has not been; the second call returns what the first one did (a copy of the error). */
+struct error *env_start(void) MUST_CHECK;
+bool env_is_started(void);
+/* DPDK's version text, e.g. "DPDK 22.11.11". */
+const char *env_version(void);
+
+/* Makes this thread known to DPDK, so that it has caches of its own.  No harm if that fails or is done twice. */
+void env_thread_register(void);
+void env_thread_unregister(void);
+
+#endif

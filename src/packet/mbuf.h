@@ -1,0 +1,99 @@
+/* The inside of a packet, for the directories that move packets: netdev/ and datapath/user.
+ *
+ * Inline access to the mbuf; references, headroom, offload data.  See packet/packet.h.
+ *
+ * Threads: as packet.h. */
+#ifndef PACKET_MBUF_H
+#define PACKET_MBUF_H 1
+
+#include <rte_mbuf.h>
+
+#include "packet/packet.h"
+
+struct packet {
+    struct rte_mbuf mbuf;
+    struct packet_offload offload; /* Valid if mbuf.ol_flags has PACKET_F_OFFLOAD. */
+};
+
+/* The bit of ol_flags that says that 'offload' counts; reserved with DPDK when the environment starts. */
+enum { PACKET_F_OFFLOAD_BIT = 39 };
+#define PACKET_F_OFFLOAD (UINT64_C(1) << PACKET_F_OFFLOAD_BIT)
+
+/* Size of the private area that a pool of packets must have. */
+enum { PACKET_PRIV_SIZE = RTE_ALIGN_CEIL(sizeof(struct packet) - sizeof(struct rte_mbuf), RTE_MBUF_PRIV_ALIGN) };
+
+static inline struct packet *packet_from_mbuf(struct rte_mbuf *m) { return (struct packet *) m; }
+
+static ALWAYS_INLINE void *
+packet_at(const struct packet *p)
+{
+    return (char *) p->mbuf.buf_addr + p->mbuf.data_off;
+}
+static ALWAYS_INLINE size_t packet_size(const struct packet *p) { return p->mbuf.data_len; }
+static ALWAYS_INLINE bool packet_has_offload(const struct packet *p) { return p->mbuf.ol_flags & PACKET_F_OFFLOAD; }
+static inline bool
+packet_csum_is_partial(const struct packet *p)
+{
+    return packet_has_offload(p) && p->offload.flags & PACKET_CSUM_PARTIAL;
+}
+
+/* Another reference; whether there are several. */
+static inline void packet_ref(struct packet *p) { rte_mbuf_refcnt_update(&p->mbuf, 1); }
+static inline bool packet_is_shared(const struct packet *p) { return rte_mbuf_refcnt_read(&p->mbuf) > 1; }
+
+/* Gives back a packet whose bytes may be changed: 'p' itself, or a copy if others hold references (the caller's is
+ * dropped).  Null if memory is exhausted; 'p' is freed then. */
+static inline struct packet *
+packet_unshare(struct packet *p)
+{
+    struct packet *copy;
+
+    if (LIKELY(!packet_is_shared(p))) {
+        return p;
+    }
+    copy = packet_copy(p);
+    packet_free(p);
+    return copy;
+}
+
+/* Sets the offload data; all zero means none. */
+static inline void
+packet_set_offload(struct packet *p, const struct packet_offload *offload)
+{
+    p->offload = *offload;
+    if (offload->flags || offload->gso_type) {
+        p->mbuf.ol_flags |= PACKET_F_OFFLOAD;
+    } else {
+        p->mbuf.ol_flags &= ~PACKET_F_OFFLOAD;
+    }
+}
+
+/* Sets the length: at most what there is room for (packet_tailroom() more than now). */
+static inline void
+packet_set_size(struct packet *p, size_t n)
+{
+    p->mbuf.data_len = n;
+    p->mbuf.pkt_len = n;
+}
+static inline size_t packet_tailroom(const struct packet *p) { return rte_pktmbuf_tailroom(&p->mbuf); }
+static inline size_t packet_headroom(const struct packet *p) { return p->mbuf.data_off; }
+
+/* Inserts 'n' bytes (uninitialised) at offset 'at', or removes them: the bytes before move.  False if there is no room
+ * in front.  csum_start and hdr_len of the offload follow. */
+bool packet_insert(struct packet *p, size_t at, size_t n) MUST_CHECK;
+void packet_remove(struct packet *p, size_t at, size_t n);
+
+/* A packet around 'p' of 'room' bytes from the allocator of big buffers (packet_buffer_get), holding 'n' bytes at
+ * offset 'at'; the buffer is the packet's from then on.  Null (and the buffer still the caller's) without memory. */
+struct packet *packet_around_buffer(void *buffer, size_t at, size_t n) MUST_CHECK;
+
+/* Big buffers: PACKET_BUFFER_ROOM bytes each, with room behind for DPDK's bookkeeping.  Any thread. */
+enum { PACKET_BUFFER_ROOM = PACKET_HEADROOM + PACKET_MAX + 1 };
+void *packet_buffer_get(void);
+void packet_buffer_put(void *buffer);
+
+/* Completes partial checksums in place, so that the frame is whole (segmentation excepted).  The packet must not be
+ * shared. */
+void packet_finish_csum(struct packet *p);
+
+#endif
