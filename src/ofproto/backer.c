@@ -1,0 +1,109 @@
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "ofproto/ofproto_private.h"
+#include "sys/log.h"
+
+LOG_MODULE(ofproto_dpif)
+
+static struct hmap backers = HMAP_INIT(&backers);
+
+static struct backer *
+find(const char *type)
+{
+    HMAP_FOR_EACH_WITH_HASH (b, struct backer, node, hash_string(type, 0), &backers) {
+        if (!strcmp(b->xdp.type, type)) {
+            return b;
+        }
+    }
+    return NULL;
+}
+
+struct backer *
+backer_first(void)
+{
+    return HMAP_ENTRY(hmap_first(&backers), struct backer, node);
+}
+
+struct backer *
+backer_next(const struct backer *b)
+{
+    return HMAP_ENTRY(hmap_next(&backers, &b->node), struct backer, node);
+}
+
+int
+backer_ref(const char *type, struct backer **backerp)
+{
+    const char *served_by = NULL;
+    struct backer *b;
+    int error;
+
+    *backerp = NULL;
+    type = type[0] ? type : "system";
+    b = find(type);
+    if (!b) {
+        if (!datapath_class_find(type, &served_by)) {
+            return -EAFNOSUPPORT;
+        }
+        b = xzalloc(sizeof *b);
+        b->served_by = served_by;
+        b->xdp.type = xstrdup(type);
+        b->xdp.name = xasprintf("ovs-%s", type);
+        rcu_map_init(&b->xdp.ports);
+        list_init(&b->xdp.bridges);
+        error = datapath_open(type, b->xdp.name, true, &b->xdp.dp);
+        if (error) {
+            log_err("failed to open datapath of type %s: %s", type, strerror(-error));
+            free(b->xdp.type);
+            free(b->xdp.name);
+            free(b);
+            return error;
+        }
+        upcall_client_init(b);
+        b->xdp.dp->class->set_client(b->xdp.dp, &b->client);
+        b->revalidator = revalidator_create(b);
+        hmap_insert(&backers, &b->node, hash_string(type, 0));
+    }
+    b->n_bridges++;
+    *backerp = b;
+    return 0;
+}
+
+void
+backer_unref(struct backer *b, bool cleanup)
+{
+    if (--b->n_bridges) {
+        return;
+    }
+    hmap_remove(&backers, &b->node);
+    revalidator_destroy(b->revalidator);
+    b->xdp.dp->class->flow_flush(b->xdp.dp);
+    if (cleanup || strcmp(b->served_by, "system")) {
+        b->xdp.dp->class->destroy(b->xdp.dp);
+    }
+    datapath_close(b->xdp.dp);
+    rcu_offline();
+    rcu_barrier_all();
+    rcu_online();
+    rcu_map_uninit(&b->xdp.ports);
+    free(b->xdp.type);
+    free(b->xdp.name);
+    free(b);
+}
+
+void
+backer_changed(struct backer *b)
+{
+    atomic_fetch_add(&b->change_seq, 1);
+    revalidator_wake(b->revalidator);
+}
+
+void
+backer_settle(struct backer *b)
+{
+    /* Translations under way end first; then every megaflow that they or earlier ones made is looked at again. */
+    rcu_synchronize();
+    backer_changed(b);
+    revalidator_wait(b->revalidator);
+}

@@ -1,0 +1,154 @@
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "ofproto/mac_table.h"
+#include "ofproto/ofproto_private.h"
+
+/* The configuration of a bundle, from which xbundles are made anew whenever it or its ports change. */
+struct bundle {
+    struct hmap_node node; /* In ofproto->bundles, by key. */
+    const void *key;
+    struct ofproto_bundle_config c; /* Deep copy: name, ports, bitmaps owned. */
+};
+
+static struct bundle *
+find(const struct ofproto *p, const void *key)
+{
+    HMAP_FOR_EACH_WITH_HASH (b, struct bundle, node, hash_pointer(key, 0), &p->bundles) {
+        if (b->key == key) {
+            return b;
+        }
+    }
+    return NULL;
+}
+
+const char *
+bundle_name(const struct ofproto *p, const void *key)
+{
+    struct bundle *b = find(p, key);
+
+    return b ? b->c.name : NULL;
+}
+
+static uint64_t *
+copy_bitmap(const uint64_t *vlans)
+{
+    return vlans ? xmemdup(vlans, 4096 / 8) : NULL;
+}
+
+static bool
+bitmaps_equal(const uint64_t *a, const uint64_t *b)
+{
+    return a && b ? !memcmp(a, b, 4096 / 8) : a == b;
+}
+
+static void
+config_copy(struct ofproto_bundle_config *dst, const struct ofproto_bundle_config *src)
+{
+    *dst = *src;
+    dst->name = xstrdup(src->name);
+    dst->ports = xmemdup(src->ports, src->n_ports * sizeof *src->ports);
+    dst->trunks = copy_bitmap(src->trunks);
+    dst->cvlans = copy_bitmap(src->cvlans);
+}
+
+static void
+config_uninit(struct ofproto_bundle_config *c)
+{
+    free((char *) c->name);
+    free((ofp_port *) c->ports);
+    free((uint64_t *) c->trunks);
+    free((uint64_t *) c->cvlans);
+}
+
+static bool
+config_equal(const struct ofproto_bundle_config *a, const struct ofproto_bundle_config *b)
+{
+    return !strcmp(a->name, b->name) && a->n_ports == b->n_ports &&
+           !memcmp(a->ports, b->ports, a->n_ports * sizeof *a->ports) && a->vlan_mode == b->vlan_mode &&
+           a->vlan == b->vlan && bitmaps_equal(a->trunks, b->trunks) && bitmaps_equal(a->cvlans, b->cvlans) &&
+           a->qinq_ethtype == b->qinq_ethtype && a->priority_tags == b->priority_tags &&
+           a->is_protected == b->is_protected;
+}
+
+/* Makes the xbundle that 'b' asks for, of those of its ports that exist, but for 'without'. */
+static void
+publish(struct ofproto *p, const struct bundle *b, const struct xport *without)
+{
+    struct xbundle *x = xzalloc(sizeof *x + b->c.n_ports * sizeof x->ports[0]);
+
+    x->key = b->key;
+    x->name = xstrdup(b->c.name);
+    x->vlan_mode = b->c.vlan_mode;
+    x->vlan = MAX(b->c.vlan, 0);
+    x->qinq_ethtype = b->c.qinq_ethtype;
+    x->trunks = copy_bitmap(b->c.trunks);
+    x->cvlans = copy_bitmap(b->c.cvlans);
+    x->priority_tags = b->c.priority_tags;
+    x->is_protected = b->c.is_protected;
+    for (size_t i = 0; i < b->c.n_ports; i++) {
+        struct ofport *o = ofport_find(p, b->c.ports[i]);
+
+        if (o && o->x != without) {
+            x->ports[x->n_ports++] = o->x;
+            x->floodable |= !(atomic_load(&o->x->config) & XPORT_NO_FLOOD);
+        }
+    }
+    xbridge_set_bundle(&p->xb, b->key, x);
+    backer_changed(p->backer);
+}
+
+void
+ofproto_bundle_set(struct ofproto *p, const void *key, const struct ofproto_bundle_config *c)
+{
+    struct bundle *b = find(p, key);
+
+    if (!b) {
+        b = xzalloc(sizeof *b);
+        b->key = key;
+        hmap_insert(&p->bundles, &b->node, hash_pointer(key, 0));
+    } else if (config_equal(&b->c, c)) {
+        return;
+    } else {
+        config_uninit(&b->c);
+        mac_table_flush_bundle(p->xb.mac_table, key);
+    }
+    config_copy(&b->c, c);
+    publish(p, b, NULL);
+}
+
+void
+ofproto_bundle_remove(struct ofproto *p, const void *key)
+{
+    struct bundle *b = find(p, key);
+
+    if (b) {
+        mac_table_flush_bundle(p->xb.mac_table, key);
+        xbridge_set_bundle(&p->xb, key, NULL);
+        backer_changed(p->backer);
+        hmap_remove(&p->bundles, &b->node);
+        config_uninit(&b->c);
+        free(b);
+    }
+}
+
+/* A port is about to go: its bundle is published without it. */
+void
+bundles_forget_port(struct ofproto *p, struct xport *x)
+{
+    struct xbundle *xb = rcu_get_protected(&x->bundle);
+    struct bundle *b = xb ? find(p, xb->key) : NULL;
+
+    if (b) {
+        publish(p, b, x);
+    }
+}
+
+void
+bundles_destroy(struct ofproto *p)
+{
+    HMAP_FOR_EACH_SAFE (b, struct bundle, node, &p->bundles) {
+        ofproto_bundle_remove(p, b->key);
+    }
+    hmap_uninit(&p->bundles);
+}

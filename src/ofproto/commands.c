@@ -1,0 +1,414 @@
+/* Control commands about bridges, MAC tables and upcalls (ovs-vswitchd(8)). */
+#include <limits.h>
+#include <stdlib.h>
+
+#include "base/num.h"
+#include "ctl/ctl.h"
+#include "ctl/memory.h"
+#include "netdev/netdev.h"
+#include "ofproto/conns.h"
+#include "ofproto/mac_table.h"
+#include "ofproto/ofproto_private.h"
+
+static int
+compare_names(const void *a_, const void *b_)
+{
+    const struct ofproto *const *a = a_, *const *b = b_;
+
+    return strcmp((*a)->xb.name, (*b)->xb.name);
+}
+
+/* All bridges (of one datapath, unless null) by name, to be released with free(). */
+static struct ofproto **
+sorted_bridges(const struct backer *of, size_t *n)
+{
+    struct ofproto **all = xcalloc(hmap_count(&all_ofprotos), sizeof *all);
+
+    *n = 0;
+    HMAP_FOR_EACH (p, struct ofproto, node, &all_ofprotos) {
+        if (!of || p->backer == of) {
+            all[(*n)++] = p;
+        }
+    }
+    qsort(all, *n, sizeof *all, compare_names);
+    return all;
+}
+
+/* The bridge that argv[i] names; if there is none, ends the request with an error. */
+static struct ofproto *
+bridge_or_error(struct ctl_request *r, const char *name, const char *error)
+{
+    struct ofproto *p = ofproto_find(name);
+
+    if (!p) {
+        ctl_reply_error(r, "%s", error);
+    }
+    return p;
+}
+
+static void
+cmd_list(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *aux UNUSED)
+{
+    struct str s = STR_INIT;
+    struct ofproto **all;
+    size_t n;
+
+    all = sorted_bridges(NULL, &n);
+    for (size_t i = 0; i < n; i++) {
+        str_putf(&s, "%s\n", all[i]->xb.name);
+    }
+    ctl_reply(r, str_text(&s));
+    str_uninit(&s);
+    free(all);
+}
+
+static int
+compare_port_names(const void *a_, const void *b_)
+{
+    const struct ofport *const *a = a_, *const *b = b_;
+
+    return strcmp((*a)->x->name, (*b)->x->name);
+}
+
+static void
+put_port(struct str *s, const struct ofport *o)
+{
+    str_putf(s, "    %s %u/", o->x->name, o->x->ofp_port == OFPP_LOCAL ? 65534 : ofp_to_u32(o->x->ofp_port));
+    if (odp_port_equal(o->x->odp_port, ODP_PORT_NONE)) {
+        str_puts(s, "none:");
+    } else {
+        str_putf(s, "%u:", o->x->odp_port.n);
+    }
+    str_putf(s, " (%s", o->x->netdev->class->type);
+    if (o->peer) {
+        str_putf(s, ": peer=%s", o->peer);
+    }
+    str_puts(s, ")\n");
+}
+
+static void
+put_bridge(struct str *s, const struct ofproto *p)
+{
+    struct ofport **ports;
+    size_t n;
+
+    str_putf(s, "  %s:\n", p->xb.name);
+    ports = ofports_sorted(p, &n);
+    qsort(ports, n, sizeof *ports, compare_port_names);
+    for (size_t i = 0; i < n; i++) {
+        put_port(s, ports[i]);
+    }
+    free(ports);
+}
+
+static void
+cmd_dpif_show(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *aux UNUSED)
+{
+    struct str s = STR_INIT;
+
+    for (struct backer *b = backer_first(); b; b = backer_next(b)) {
+        struct datapath *dp = b->xdp.dp;
+        struct ofproto **all;
+        struct dp_stats stats;
+        size_t n;
+
+        dp->class->get_stats(dp, &stats);
+        str_putf(&s, "%s@%s: hit:%llu missed:%llu\n", b->xdp.type, b->xdp.name, (unsigned long long) stats.n_hit,
+                 (unsigned long long) stats.n_missed);
+        if (b->served_by && strcmp(b->served_by, b->xdp.type)) {
+            str_putf(&s, "  (the kernel has no openvswitch module: served by the userspace datapath, \"%s\")\n",
+                     b->served_by);
+        }
+        all = sorted_bridges(b, &n);
+        for (size_t i = 0; i < n; i++) {
+            put_bridge(&s, all[i]);
+        }
+        free(all);
+    }
+    ctl_reply(r, str_text(&s));
+    str_uninit(&s);
+}
+
+static void
+cmd_dump_dps(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *aux UNUSED)
+{
+    struct str s = STR_INIT;
+    struct ofproto **all;
+    size_t n;
+
+    all = sorted_bridges(NULL, &n);
+    for (size_t i = 0; i < n; i++) {
+        str_putf(&s, "%s@%s\n", all[i]->backer->xdp.type, all[i]->xb.name);
+    }
+    ctl_reply(r, str_text(&s));
+    str_uninit(&s);
+    free(all);
+}
+
+/* MAC tables. */
+
+struct fdb_show {
+    struct ofproto *p;
+    struct str *s;
+};
+
+static void
+put_mac_entry(void *aux, const struct mac_entry *e)
+{
+    struct fdb_show *f = aux;
+    struct ofport *o = ofport_find(f->p, e->port);
+    int64_t now = clock_now_ms();
+
+    if (o && e->port == OFPP_LOCAL) {
+        str_puts(f->s, "LOCAL");
+    } else {
+        str_putf(f->s, "%5u", ofp_to_u32(e->port));
+    }
+    str_putf(f->s, "  %4u  " ETH_ADDR_FMT "  ", e->vlan, ETH_ADDR_ARGS(e->mac));
+    if (e->is_static) {
+        str_puts(f->s, "static\n");
+    } else {
+        str_putf(f->s, "%3d\n", (int) ((f->p->mac_idle_s * INT64_C(1000) - (e->expires - now)) / 1000));
+    }
+}
+
+static void
+cmd_fdb_show(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
+{
+    struct str s = STR_INIT;
+
+    for (int i = 1; i < argc; i++) {
+        struct fdb_show f = { .s = &s };
+
+        f.p = ofproto_find(argv[i]);
+        if (!f.p) {
+            ctl_reply_error(r, "no such bridge");
+            str_uninit(&s);
+            return;
+        }
+        str_puts(&s, " port  VLAN  MAC                Age\n");
+        mac_table_for_each(f.p->xb.mac_table, put_mac_entry, &f);
+    }
+    ctl_reply(r, str_text(&s));
+    str_uninit(&s);
+}
+
+static void
+cmd_fdb_flush(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
+{
+    if (argc > 1 && !ofproto_find(argv[1])) {
+        ctl_reply_error(r, "no such bridge");
+        return;
+    }
+    HMAP_FOR_EACH (p, struct ofproto, node, &all_ofprotos) {
+        if (argc < 2 || !strcmp(p->xb.name, argv[1])) {
+            mac_table_flush(p->xb.mac_table);
+            backer_changed(p->backer);
+        }
+    }
+    ctl_reply(r, "table successfully flushed");
+}
+
+static void
+cmd_fdb_add(struct ctl_request *r, int argc UNUSED, const char *argv[], void *aux UNUSED)
+{
+    struct ofproto *p = bridge_or_error(r, argv[1], "no such bridge");
+    struct xbundle *bundle;
+    struct eth_addr mac;
+    struct ofport *o;
+
+    if (!p) {
+        return;
+    }
+    o = ofport_find_by_name(p, argv[2]);
+    bundle = o ? rcu_get(&o->x->bundle) : NULL;
+    if (!bundle) {
+        ctl_reply_error(r, "software error, odp port is present but no ofp port");
+    } else if (!eth_addr_parse(argv[4], &mac)) {
+        ctl_reply_error(r, "bad MAC address");
+    } else if (!mac_table_add_static(p->xb.mac_table, mac, atoi(argv[3]), bundle->key, o->x->ofp_port)) {
+        ctl_reply_error(r, "could not add static mac entry");
+    } else {
+        backer_changed(p->backer);
+        ctl_reply(r, NULL);
+    }
+}
+
+static void
+cmd_fdb_del(struct ctl_request *r, int argc UNUSED, const char *argv[], void *aux UNUSED)
+{
+    struct ofproto *p = bridge_or_error(r, argv[1], "no such bridge");
+    struct eth_addr mac;
+
+    if (!p) {
+        return;
+    }
+    if (!eth_addr_parse(argv[3], &mac)) {
+        ctl_reply_error(r, "bad MAC address");
+    } else if (!mac_table_del_static(p->xb.mac_table, mac, atoi(argv[2]))) {
+        ctl_reply_error(r, "could not find static mac entry");
+    } else {
+        backer_changed(p->backer);
+        ctl_reply(r, NULL);
+    }
+}
+
+static void
+cmd_fdb_stats_show(struct ctl_request *r, int argc UNUSED, const char *argv[], void *aux UNUSED)
+{
+    struct ofproto *p = bridge_or_error(r, argv[1], "no such bridge");
+    struct mac_table_stats st;
+
+    if (!p) {
+        return;
+    }
+    mac_table_get_stats(p->xb.mac_table, &st);
+    ctl_replyf(r, "Statistics for bridge \"%s\":\n"
+               "  Current/maximum MAC entries in the table: %zu/%zu\n"
+               "  Current static MAC entries in the table : %zu\n"
+               "  Total number of learned MAC entries     : %llu\n"
+               "  Total number of expired MAC entries     : %llu\n"
+               "  Total number of evicted MAC entries     : %llu\n"
+               "  Total number of port moved MAC entries  : %llu\n",
+               p->xb.name, st.n_entries, st.max_entries, st.n_static, (unsigned long long) st.n_learned,
+               (unsigned long long) st.n_expired, (unsigned long long) st.n_evicted,
+               (unsigned long long) st.n_moved);
+}
+
+static void
+cmd_fdb_stats_clear(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
+{
+    if (argc > 1 && !ofproto_find(argv[1])) {
+        ctl_reply_error(r, "no such bridge");
+        return;
+    }
+    HMAP_FOR_EACH (p, struct ofproto, node, &all_ofprotos) {
+        if (argc < 2 || !strcmp(p->xb.name, argv[1])) {
+            mac_table_clear_stats(p->xb.mac_table);
+        }
+    }
+    ctl_reply(r, "statistics successfully cleared");
+}
+
+/* Upcalls and revalidation. */
+
+static void
+cmd_upcall_show(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *aux UNUSED)
+{
+    struct str s = STR_INIT;
+
+    for (struct backer *b = backer_first(); b; b = backer_next(b)) {
+        struct revalidator_figures f;
+        struct dp_stats stats;
+
+        b->xdp.dp->class->get_stats(b->xdp.dp, &stats);
+        revalidator_get_figures(b->revalidator, &f);
+        str_putf(&s, "%s@%s:\n", b->xdp.type, b->xdp.name);
+        str_putf(&s, "  flows         : (current %llu) (avg %llu) (max %llu) (limit %llu)\n",
+                 (unsigned long long) stats.n_flows, (unsigned long long) f.avg_flows,
+                 (unsigned long long) f.max_flows, (unsigned long long) ofproto_settings.flow_limit);
+        str_putf(&s, "  dump duration : %lldms\n", (long long) f.dump_ms);
+        str_putf(&s, "  ufid enabled : %s\n\n", "true");
+        str_putf(&s, "  1: (keys %u)\n", f.n_keys);
+    }
+    ctl_reply(r, str_text(&s));
+    str_uninit(&s);
+}
+
+static void
+cmd_flow_limit(struct ctl_request *r, int argc UNUSED, const char *argv[], void *aux UNUSED)
+{
+    struct ofproto_settings s = ofproto_settings;
+
+    s.flow_limit = strtoul(argv[1], NULL, 10);
+    ofproto_set_settings(&s);
+    ctl_replyf(r, "set flow_limit to %u\n", s.flow_limit);
+}
+
+static void
+cmd_revalidator_wait(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *aux UNUSED)
+{
+    for (struct backer *b = backer_first(); b; b = backer_next(b)) {
+        revalidator_wait(b->revalidator);
+    }
+    ctl_reply(r, NULL);
+}
+
+static void
+cmd_revalidator_purge(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *aux UNUSED)
+{
+    for (struct backer *b = backer_first(); b; b = backer_next(b)) {
+        b->xdp.dp->class->flow_flush(b->xdp.dp);
+    }
+    ctl_reply(r, NULL);
+}
+
+static void
+cmd_revalidator_pause(struct ctl_request *r, int argc UNUSED, const char *argv[], void *aux UNUSED)
+{
+    for (struct backer *b = backer_first(); b; b = backer_next(b)) {
+        revalidator_pause(b->revalidator, !strcmp(argv[0], "revalidator/pause"));
+    }
+    ctl_reply(r, NULL);
+}
+
+static void
+cmd_reconnect(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
+{
+    if (argc > 1) {
+        struct ofproto *p = bridge_or_error(r, argv[1], "Unknown bridge");
+
+        if (!p) {
+            return;
+        }
+        conns_reconnect(p->conns);
+    } else {
+        HMAP_FOR_EACH (p, struct ofproto, node, &all_ofprotos) {
+            conns_reconnect(p->conns);
+        }
+    }
+    ctl_reply(r, NULL);
+}
+
+static void
+report_memory(struct memory_report *m, void *aux UNUSED)
+{
+    HMAP_FOR_EACH (p, struct ofproto, node, &all_ofprotos) {
+        size_t n_rules = 0;
+
+        for (int i = 0; i < OFPROTO_N_TABLES; i++) {
+            n_rules += p->xb.tables[i].n_rules;
+        }
+        memory_add(m, "ports", hmap_count(&p->ports));
+        memory_add(m, "rules", n_rules);
+    }
+    for (struct backer *b = backer_first(); b; b = backer_next(b)) {
+        struct dp_stats stats;
+
+        b->xdp.dp->class->get_stats(b->xdp.dp, &stats);
+        memory_add(m, "udpif keys", stats.n_flows);
+        memory_add(m, "revalidators", 1);
+    }
+}
+
+void
+ofproto_commands_register(void)
+{
+    ctl_register("ofproto/list", "", 0, 0, cmd_list, NULL);
+    ctl_register("dpif/show", "", 0, 0, cmd_dpif_show, NULL);
+    ctl_register("dpif/dump-dps", "", 0, 0, cmd_dump_dps, NULL);
+    ctl_register("fdb/show", "[bridge...]", 1, INT_MAX, cmd_fdb_show, NULL);
+    ctl_register("fdb/flush", "[bridge]", 0, 1, cmd_fdb_flush, NULL);
+    ctl_register("fdb/add", "bridge port vlan mac", 4, 4, cmd_fdb_add, NULL);
+    ctl_register("fdb/del", "bridge vlan mac", 3, 3, cmd_fdb_del, NULL);
+    ctl_register("fdb/stats-show", "bridge", 1, 1, cmd_fdb_stats_show, NULL);
+    ctl_register("fdb/stats-clear", "[bridge]", 0, 1, cmd_fdb_stats_clear, NULL);
+    ctl_register("upcall/show", "", 0, 0, cmd_upcall_show, NULL);
+    ctl_register("upcall/set-flow-limit", "flow-limit-number", 1, 1, cmd_flow_limit, NULL);
+    ctl_register("revalidator/wait", "", 0, 0, cmd_revalidator_wait, NULL);
+    ctl_register("revalidator/purge", "", 0, 0, cmd_revalidator_purge, NULL);
+    ctl_register("revalidator/pause", NULL, 0, 0, cmd_revalidator_pause, NULL);
+    ctl_register("revalidator/resume", NULL, 0, 0, cmd_revalidator_pause, NULL);
+    ctl_register("bridge/reconnect", "[bridge]", 0, 1, cmd_reconnect, NULL);
+    memory_register(report_memory, NULL);
+}

@@ -1,0 +1,52 @@
+/* The OpenFlow connections of a bridge: controllers, BRIDGE.mgmt, BRIDGE.snoop.
+ *
+ * What it is
+ * ----------
+ * Each bridge listens on RUNDIR/BRIDGE.mgmt (and .snoop) and keeps a connection to each configured controller.  A
+ * connection has a version, a role, formats and filters for asynchronous messages.  Requests are answered by the
+ * handlers of handle.c; asynchronous messages (packet-in, flow-removed, port-status) go to every connection whose
+ * filters want them.
+ *
+ * How it works
+ * ------------
+ * Workers hand packet-ins over with conns_queue_packet_in(): a bounded queue and a wake-up of the main loop.  A slow
+ * reader's backlog is bounded: beyond it packet-ins for it are dropped and counted.
+ *
+ * Threads: main thread, but for conns_queue_packet_in(). */
+#ifndef OFPROTO_CONNS_H
+#define OFPROTO_CONNS_H 1
+
+#include "base/bytes.h"
+#include "ofproto/ofproto.h"
+#include "openflow/msg/port.h"
+
+struct conns;
+struct loop;
+struct match;
+struct ofconn;
+struct ofport;
+struct rule;
+struct xlate_effect;
+
+void conns_init(struct loop *);
+void conns_uninit(void);
+
+struct conns *conns_create(struct ofproto *);
+void conns_destroy(struct conns *);
+
+/* Takes over the packet, userdata and so on of 'effect' and sends the message from the main loop.  Any thread. */
+void conns_queue_packet_in(struct xlate_effect *effect, bool from_worker);
+
+void conns_send_port_status(struct conns *, const struct ofport *, enum port_reason);
+
+/* A flow is gone: 'match' was its match, 'reason' as OpenFlow numbers it. */
+void conns_send_flow_removed(struct conns *, const struct rule *, const struct match *match, uint8_t reason,
+                             int64_t when);
+
+/* Whether packets that miss table 0 are worth sending: some connection wants them. */
+bool conns_has_controllers(const struct conns *);
+
+/* Drops and re-opens the controllers' connections (bridge/reconnect). */
+void conns_reconnect(struct conns *);
+
+#endif

@@ -1,0 +1,213 @@
+/* Messages to handlers, and the small ones about the connection itself. */
+#include "ofproto/ofconn.h"
+#include "sys/log.h"
+
+LOG_MODULE(ofproto_handle)
+
+#define MAX_MULTIPART (64 * 1024 * 1024) /* Bytes of one request in several parts. */
+
+void
+ofconn_reset(struct ofconn *c, enum of_version version)
+{
+    c->version = version;
+    c->protocol = version == OF10 ? PROTO_OF10 : proto_of_version(version);
+    c->role = ROLE_EQUAL;
+    c->packet_in_format = PACKET_IN_STANDARD;
+    c->controller_id = 0;
+    c->miss_send_len = c->is_primary ? 128 : 0; /* OFP_DEFAULT_MISS_SEND_LEN, for those who asked for the switch. */
+    c->invalid_ttl_to_controller = 0;
+    async_config_default(version, &c->async);
+    c->wants_async = true;
+}
+
+bool
+ofconn_wants(const struct ofconn *c, enum async_kind kind, unsigned int reason)
+{
+    const uint32_t *masks = c->role == ROLE_SECONDARY ? c->async.secondary : c->async.primary;
+
+    if (!c->version || !c->wants_async || (!c->is_primary && !c->miss_send_len)) {
+        return false; /* A client of the service is told nothing until it sets a miss_send_len. */
+    }
+    return masks[kind] >> reason & 1;
+}
+
+enum ofperr
+handle_ignore(struct ofconn *c UNUSED, const struct msg *m UNUSED, struct bytes *out UNUSED)
+{
+    return OFPERR_NONE;
+}
+
+enum ofperr
+handle_echo(struct ofconn *c UNUSED, const struct msg *m, struct bytes *out)
+{
+    msg_put_simple(out, MSG_ECHO_REPLY, m->version, m->xid, m->body.at, m->body.left);
+    return OFPERR_NONE;
+}
+
+enum ofperr
+handle_barrier(struct ofconn *c UNUSED, const struct msg *m, struct bytes *out)
+{
+    /* Every message is carried out before the next is read. */
+    msg_put_simple(out, MSG_BARRIER_REPLY, m->version, m->xid, NULL, 0);
+    return OFPERR_NONE;
+}
+
+enum ofperr
+handle_role(struct ofconn *c, const struct msg *m, struct bytes *out)
+{
+    struct role_msg request, reply;
+    enum ofperr error = role_decode(m, &request);
+
+    if (error) {
+        return error;
+    }
+    if (request.role != ROLE_NOCHANGE) {
+        error = ofconn_set_role(c, &request);
+        if (error) {
+            return error;
+        }
+    }
+    reply = (struct role_msg) { .role = c->role };
+    ofconn_get_generation(c, &reply);
+    role_reply_encode(out, m, &reply);
+    return OFPERR_NONE;
+}
+
+enum ofperr
+handle_get_async(struct ofconn *c, const struct msg *m, struct bytes *out)
+{
+    async_reply_encode(out, m, &c->async);
+    return OFPERR_NONE;
+}
+
+enum ofperr
+handle_set_async(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
+{
+    struct async_config config = c->async;
+    enum ofperr error = async_config_decode(m, false, &config, NULL);
+
+    if (!error) {
+        c->async = config;
+        if (m->type == MSG_SET_ASYNC_CONFIG && !c->is_primary && !c->miss_send_len) {
+            c->miss_send_len = 128;
+        }
+    }
+    return error;
+}
+
+enum ofperr
+handle_packet_in_format(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
+{
+    return packet_in_format_decode(m, &c->packet_in_format, NULL);
+}
+
+enum ofperr
+handle_flow_format(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
+{
+    bool tid = c->protocol & (PROTO_OF10_TID | PROTO_NXM_TID);
+    unsigned int protocol;
+    enum ofperr error = flow_format_decode(m, &protocol, NULL);
+
+    if (!error) {
+        c->protocol = protocol == PROTO_NXM ? (tid ? PROTO_NXM_TID : PROTO_NXM) : (tid ? PROTO_OF10_TID : PROTO_OF10);
+    }
+    return error;
+}
+
+enum ofperr
+handle_flow_mod_table_id(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
+{
+    bool nxm = c->protocol & (PROTO_NXM | PROTO_NXM_TID), enable;
+    enum ofperr error = flow_mod_table_id_decode(m, &enable);
+
+    if (!error && c->version == OF10) {
+        c->protocol = nxm ? (enable ? PROTO_NXM_TID : PROTO_NXM) : (enable ? PROTO_OF10_TID : PROTO_OF10);
+    }
+    return error;
+}
+
+enum ofperr
+handle_controller_id(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
+{
+    return controller_id_decode(m, &c->controller_id);
+}
+
+/* The table of what is served.  A message without a row is answered with an error. */
+static handler *const handlers[MSG_N] = {
+    [MSG_HELLO] = handle_ignore,
+    [MSG_ERROR] = handle_ignore,
+    [MSG_ECHO_REQUEST] = handle_echo,
+    [MSG_ECHO_REPLY] = handle_ignore,
+    [MSG_BARRIER_REQUEST] = handle_barrier,
+    [MSG_FEATURES_REQUEST] = handle_features,
+    [MSG_GET_CONFIG_REQUEST] = handle_get_config,
+    [MSG_SET_CONFIG] = handle_set_config,
+    [MSG_DESC_REQUEST] = handle_desc,
+    [MSG_PORT_DESC_REQUEST] = handle_port_desc,
+    [MSG_PORT_REQUEST] = handle_port_stats,
+    [MSG_PORT_MOD] = handle_port_mod,
+    [MSG_QUEUE_REQUEST] = handle_queue_stats,
+    [MSG_QUEUE_GET_CONFIG_REQUEST] = handle_queue_config,
+    [MSG_QUEUE_DESC_REQUEST] = handle_queue_config,
+    [MSG_TABLE_REQUEST] = handle_table_stats,
+    [MSG_FLOW_MOD] = handle_flow_mod,
+    [MSG_FLOW_REQUEST] = handle_flow_stats,
+    [MSG_AGGREGATE_REQUEST] = handle_aggregate,
+    [MSG_PACKET_OUT] = handle_packet_out,
+    [MSG_ROLE_REQUEST] = handle_role,
+    [MSG_GET_ASYNC_REQUEST] = handle_get_async,
+    [MSG_SET_ASYNC] = handle_set_async,
+    [MSG_SET_ASYNC_CONFIG] = handle_set_async,
+    [MSG_SET_ASYNC_CONFIG2] = handle_set_async,
+    [MSG_SET_PACKET_IN_FORMAT] = handle_packet_in_format,
+    [MSG_SET_FLOW_FORMAT] = handle_flow_format,
+    [MSG_FLOW_MOD_TABLE_ID] = handle_flow_mod_table_id,
+    [MSG_SET_CONTROLLER_ID] = handle_controller_id,
+    [MSG_FLOW_AGE] = handle_ignore,
+};
+
+/* Secondaries may look but not touch (OpenFlow 1.5 §6.3.6). */
+static bool
+changes_something(enum msg_type type)
+{
+    return type == MSG_FLOW_MOD || type == MSG_PORT_MOD || type == MSG_PACKET_OUT || type == MSG_GROUP_MOD ||
+           type == MSG_METER_MOD || type == MSG_TABLE_MOD;
+}
+
+static enum ofperr
+dispatch(struct ofconn *c, const struct msg *m, struct bytes *out)
+{
+    handler *h = handlers[m->type];
+
+    if (!h) {
+        return msg_class_is_stats(m->wire->class) ? OFPERR_OFPBRC_BAD_STAT : OFPERR_OFPBRC_BAD_TYPE;
+    }
+    if (c->role == ROLE_SECONDARY && changes_something(m->type)) {
+        return OFPERR_OFPBRC_IS_SECONDARY;
+    }
+    return h(c, m, out);
+}
+
+void
+ofconn_handle(struct ofconn *c, const struct msg *m, struct bytes *out)
+{
+    static struct log_limit limit = LOG_LIMIT_INIT(5, 5);
+    enum ofperr error = OFPERR_NONE;
+
+    if (msg_class_is_stats(m->wire->class) && !msg_class_is_reply(m->wire->class)) {
+        bool complete;
+
+        error = msg_assembler_add(&c->assembler, m, MAX_MULTIPART, clock_now_ms(), &complete);
+        if (!error && !complete) {
+            return;
+        }
+    }
+    if (!error) {
+        error = dispatch(c, m, out);
+    }
+    if (error) {
+        log_info_rl(&limit, "%s: sending %s error reply to %s message", c->ofproto->xb.name, ofperr_name(error),
+                    msg_wire_name(m->wire));
+        error_encode_reply(out, error, m->version, m->data, m->len);
+    }
+}

@@ -1,0 +1,277 @@
+/* Requests about the switch, its ports and queues. */
+#include <stdlib.h>
+
+#include "netdev/netdev.h"
+#include "ofproto/ofconn.h"
+#include "openflow/msg/queue.h"
+#include "openflow/msg/switch.h"
+
+#include "config.h"
+
+static uint32_t
+of10_actions(void)
+{
+    return 0xfff; /* Action numbers 0 to 11: all that OpenFlow 1.0 has. */
+}
+
+/* Features are kept with OpenFlow 1.0's numbers, messages want 1.1's. */
+static uint32_t
+convert_features(uint32_t of10)
+{
+    return (of10 & 0x7f) | (of10 & 0xf80) << 4;
+}
+
+void
+ofport_describe(const struct ofport *o, struct port_desc *d)
+{
+    uint32_t curr = convert_features(o->curr);
+
+    memset(d, 0, sizeof *d);
+    d->port = o->x->ofp_port;
+    d->mac = o->mac;
+    str_copy_cut(d->name, o->x->name, sizeof d->name);
+    d->config = atomic_load(&o->x->config);
+    d->state = atomic_load(&o->x->state);
+    d->curr = curr;
+    d->advertised = convert_features(o->advertised);
+    d->supported = convert_features(o->supported);
+    d->peer = convert_features(o->peer_features);
+    d->curr_speed = MIN(port_features_speed(curr) * 1000, UINT32_MAX);
+    d->max_speed = MIN(port_features_speed(d->supported) * 1000, UINT32_MAX);
+}
+
+enum ofperr
+handle_features(struct ofconn *c, const struct msg *m, struct bytes *out)
+{
+    struct ofproto *p = c->ofproto;
+    struct switch_features f = {
+        .datapath_id = p->dpid, .n_tables = 254, .actions = of10_actions(),
+        .capabilities = CAP_FLOW_STATS | CAP_TABLE_STATS | CAP_PORT_STATS | CAP_QUEUE_STATS | CAP_ARP_MATCH_IP |
+                        CAP_GROUP_STATS,
+    };
+    size_t start;
+
+    if (c->version == OF10) {
+        f.capabilities &= ~(uint32_t) CAP_GROUP_STATS;
+    }
+    start = switch_features_start(out, m, &f);
+    if (c->version < OF13) {
+        struct ofport **ports;
+        size_t n;
+
+        ports = ofports_sorted(p, &n);
+        for (size_t i = 0; i < n && out->len - start < MSG_MAX - 128; i++) {
+            struct port_desc d;
+
+            ofport_describe(ports[i], &d);
+            port_desc_put(out, c->version, &d);
+        }
+        free(ports);
+    }
+    msg_finish(out, start);
+    return OFPERR_NONE;
+}
+
+enum ofperr
+handle_get_config(struct ofconn *c, const struct msg *m, struct bytes *out)
+{
+    struct switch_config config = {
+        .frags = c->ofproto->frag_mode, .miss_send_len = c->miss_send_len,
+        .invalid_ttl_to_controller = c->invalid_ttl_to_controller,
+    };
+
+    switch_config_encode(out, MSG_GET_CONFIG_REPLY, m->version, m->xid, &config);
+    return OFPERR_NONE;
+}
+
+enum ofperr
+handle_set_config(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
+{
+    struct ofproto *p = c->ofproto;
+    struct switch_config config;
+    enum ofperr error = switch_config_decode(m, &config);
+
+    if (error) {
+        return error;
+    }
+    /* Connections other than the primary's own may change only what is theirs. */
+    if (c->role != ROLE_SECONDARY) {
+        if (config.frags != p->frag_mode && config.frags != FRAG_REASSEMBLE) {
+            p->frag_mode = config.frags;
+            atomic_store(&p->xb.drop_fragments, config.frags == FRAG_DROP);
+            backer_changed(p->backer);
+        }
+    }
+    if (config.invalid_ttl_to_controller >= 0) {
+        c->invalid_ttl_to_controller = config.invalid_ttl_to_controller;
+        if (config.invalid_ttl_to_controller) {
+            c->async.primary[ASYNC_PACKET_IN] |= 1 << 2; /* OFPR_INVALID_TTL */
+        } else {
+            c->async.primary[ASYNC_PACKET_IN] &= ~(1u << 2);
+        }
+    }
+    c->miss_send_len = config.miss_send_len;
+    return OFPERR_NONE;
+}
+
+enum ofperr
+handle_desc(struct ofconn *c, const struct msg *m, struct bytes *out)
+{
+    struct ofproto *p = c->ofproto;
+    struct switch_desc d;
+
+    memset(&d, 0, sizeof d);
+    str_copy_cut(d.mfr, p->mfr ? p->mfr : "Nicira, Inc.", sizeof d.mfr);
+    str_copy_cut(d.hw, p->hw ? p->hw : "Open vSwitch", sizeof d.hw);
+    str_copy_cut(d.sw, p->sw ? p->sw : WEFT_COMPAT_VERSION, sizeof d.sw);
+    str_copy_cut(d.serial, p->serial ? p->serial : "None", sizeof d.serial);
+    str_copy_cut(d.dp, p->dp_desc ? p->dp_desc : "None", sizeof d.dp);
+    switch_desc_encode(out, m, &d);
+    return OFPERR_NONE;
+}
+
+enum ofperr
+handle_port_desc(struct ofconn *c, const struct msg *m, struct bytes *out)
+{
+    struct msg_parts parts;
+    struct ofport **ports;
+    enum ofperr error;
+    ofp_port want;
+    size_t n;
+
+    error = port_desc_request_decode(m, &want);
+    if (error) {
+        return error;
+    }
+    ports = ofports_sorted(c->ofproto, &n);
+    msg_parts_begin(&parts, out, MSG_PORT_DESC_REPLY, m);
+    for (size_t i = 0; i < n; i++) {
+        size_t entry = out->len;
+        struct port_desc d;
+
+        if (want == OFPP_NONE || want == OFPP_ALL || want == ports[i]->x->ofp_port) {
+            ofport_describe(ports[i], &d);
+            port_desc_put(out, c->version, &d);
+            msg_parts_entry(&parts, entry);
+        }
+    }
+    msg_parts_end(&parts);
+    free(ports);
+    return OFPERR_NONE;
+}
+
+static void
+put_port_stats(struct bytes *out, enum of_version v, const struct ofport *o)
+{
+    int64_t age = clock_now_ms() - o->created;
+    struct netdev_stats n;
+    struct port_stats s;
+
+    ofproto_port_get_stats(o->ofproto, o->x->ofp_port, &n);
+    port_stats_init(&s);
+    s.port = o->x->ofp_port;
+    s.duration_sec = age / 1000;
+    s.duration_nsec = age % 1000 * 1000000;
+    s.rx_packets = n.rx_packets;
+    s.tx_packets = n.tx_packets;
+    s.rx_bytes = n.rx_bytes;
+    s.tx_bytes = n.tx_bytes;
+    s.rx_dropped = n.rx_dropped;
+    s.tx_dropped = n.tx_dropped;
+    s.rx_errors = n.rx_errors;
+    s.tx_errors = n.tx_errors;
+    s.rx_frame_errors = n.rx_frame_err;
+    s.rx_over_errors = n.rx_over_err;
+    s.rx_crc_errors = n.rx_crc_err;
+    s.collisions = n.collisions;
+    port_stats_put(out, v, &s);
+    port_stats_uninit(&s);
+}
+
+enum ofperr
+handle_port_stats(struct ofconn *c, const struct msg *m, struct bytes *out)
+{
+    struct msg_parts parts;
+    struct ofport **ports;
+    enum ofperr error;
+    ofp_port want;
+    size_t n;
+
+    error = port_stats_request_decode(m, &want);
+    if (error) {
+        return error;
+    }
+    ports = ofports_sorted(c->ofproto, &n);
+    msg_parts_begin(&parts, out, MSG_PORT_REPLY, m);
+    for (size_t i = 0; i < n; i++) {
+        size_t entry = out->len;
+
+        if (want == OFPP_NONE || want == ports[i]->x->ofp_port) {
+            put_port_stats(out, c->version, ports[i]);
+            msg_parts_entry(&parts, entry);
+        }
+    }
+    msg_parts_end(&parts);
+    free(ports);
+    return OFPERR_NONE;
+}
+
+enum ofperr
+handle_port_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
+{
+    struct port_mod pm;
+    struct ofport *o;
+    enum ofperr error = port_mod_decode(m, false, &pm);
+
+    if (error) {
+        return error;
+    }
+    o = ofport_find(c->ofproto, pm.port);
+    if (!o) {
+        return OFPERR_OFPPMFC_BAD_PORT;
+    }
+    if (!eth_addr_equal(o->mac, pm.mac)) {
+        return OFPERR_OFPPMFC_BAD_HW_ADDR;
+    }
+    ofport_apply_config(o, pm.config, pm.mask);
+    return OFPERR_NONE;
+}
+
+enum ofperr
+handle_queue_stats(struct ofconn *c, const struct msg *m, struct bytes *out)
+{
+    struct queue_request q;
+    struct msg_parts parts;
+    enum ofperr error = queue_stats_request_decode(m, &q);
+
+    if (error) {
+        return error;
+    }
+    if (q.port != OFPP_NONE && !ofport_find(c->ofproto, q.port)) {
+        return OFPERR_OFPQOFC_BAD_PORT;
+    }
+    if (q.queue != QUEUE_ALL) {
+        return OFPERR_OFPQOFC_BAD_QUEUE; /* No port has queues yet (docs/status.md). */
+    }
+    msg_parts_begin(&parts, out, MSG_QUEUE_REPLY, m);
+    msg_parts_end(&parts);
+    return OFPERR_NONE;
+}
+
+enum ofperr
+handle_queue_config(struct ofconn *c, const struct msg *m, struct bytes *out)
+{
+    struct queue_request q;
+    struct msg_parts parts;
+    enum ofperr error = queue_config_request_decode(m, &q);
+
+    if (error) {
+        return error;
+    }
+    if (q.port != OFPP_NONE && !ofport_find(c->ofproto, q.port)) {
+        return OFPERR_OFPQOFC_BAD_PORT;
+    }
+    queue_config_reply_start(&parts, out, m, q.port);
+    msg_parts_end(&parts);
+    return OFPERR_NONE;
+}

@@ -1,0 +1,149 @@
+#include "ofproto/megaflow.h"
+
+#include <stdlib.h>
+
+#include "ofproto/mac_table.h"
+
+static void
+drop_credits(struct megaflow *m)
+{
+    for (size_t i = 0; i < m->n_credits; i++) {
+        const struct xlate_credit *c = &m->credits[i];
+
+        if (c->kind == CREDIT_RULE) {
+            rule_unref(c->rule);
+        } else if (c->kind == CREDIT_FIN_TIMEOUT) {
+            rule_unref(c->fin.rule);
+        }
+    }
+    free(m->credits);
+    m->credits = NULL;
+    m->n_credits = 0;
+}
+
+/* Copies the credits; a rule that is dying already is left out. */
+static void
+take_credits(struct megaflow *m, const struct xlate_out *out)
+{
+    m->credits = xcalloc(out->n_credits, sizeof *m->credits);
+    m->n_credits = 0;
+    for (size_t i = 0; i < out->n_credits; i++) {
+        const struct xlate_credit *c = &out->credits[i];
+        struct rule *rule = c->kind == CREDIT_RULE ? c->rule : c->kind == CREDIT_FIN_TIMEOUT ? c->fin.rule : NULL;
+
+        if (!rule || rule_try_ref_rcu(rule)) {
+            m->credits[m->n_credits++] = *c;
+        }
+    }
+}
+
+struct megaflow *
+megaflow_create(struct backer *b, const struct xlate_out *out, uint64_t seq)
+{
+    struct megaflow *m = xzalloc(sizeof *m);
+
+    m->backer = b;
+    pthread_mutex_init(&m->mutex, NULL);
+    m->seq = seq;
+    m->created = clock_now_ms();
+    take_credits(m, out);
+    return m;
+}
+
+void
+megaflow_update(struct megaflow *m, const struct xlate_out *out, uint64_t seq)
+{
+    drop_credits(m);
+    take_credits(m, out);
+    m->seq = seq;
+}
+
+/* The rule's flow has closed (ovs-actions(7), fin_timeout): reduced timeouts hold from now on. */
+static void
+reduce_timeouts(struct rule *rule, uint16_t idle, uint16_t hard)
+{
+    uint16_t now;
+
+    now = atomic_load(&rule->idle_timeout);
+    if (idle && (!now || idle < now)) {
+        atomic_store(&rule->idle_timeout, idle);
+    }
+    now = atomic_load(&rule->hard_timeout);
+    if (hard && (!now || hard < now)) {
+        atomic_store(&rule->hard_timeout, hard);
+    }
+}
+
+static void
+refresh_mac(const struct xlate_credit *c)
+{
+    struct mac_table *t = c->mac.bridge->mac_table;
+    struct mac_entry e;
+
+    if (mac_table_lookup(t, c->mac.mac, c->mac.vlan, &e) && !e.is_static) {
+        mac_table_learn(t, c->mac.mac, c->mac.vlan, e.bundle_key, e.port, false, false);
+    }
+}
+
+void
+xlate_credit_stats(const struct xlate_credit *credits, size_t n, const struct dp_flow_stats *delta)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct xlate_credit *c = &credits[i];
+
+        switch (c->kind) {
+        case CREDIT_RULE:
+            rule_credit(c->rule, delta->n_packets, delta->n_bytes, delta->used);
+            break;
+        case CREDIT_TABLE_MATCH:
+            atomic_fetch_add(&c->table.bridge->table_matches[c->table.id], delta->n_packets);
+            atomic_fetch_add(&c->table.bridge->table_lookups[c->table.id], delta->n_packets);
+            break;
+        case CREDIT_TABLE_MISS:
+            atomic_fetch_add(&c->table.bridge->table_lookups[c->table.id], delta->n_packets);
+            break;
+        case CREDIT_PORT_RX:
+            atomic_fetch_add(&c->port->n_rx_packets, delta->n_packets);
+            atomic_fetch_add(&c->port->n_rx_bytes, delta->n_bytes);
+            break;
+        case CREDIT_PORT_TX:
+            atomic_fetch_add(&c->port->n_tx_packets, delta->n_packets);
+            atomic_fetch_add(&c->port->n_tx_bytes, delta->n_bytes);
+            break;
+        case CREDIT_MAC:
+            refresh_mac(c);
+            break;
+        case CREDIT_FIN_TIMEOUT:
+            if (delta->tcp_flags & 5) { /* FIN or RST. */
+                reduce_timeouts(c->fin.rule, c->fin.idle, c->fin.hard);
+            }
+            break;
+        }
+    }
+}
+
+void
+megaflow_push(struct megaflow *m, const struct dp_flow_stats *stats)
+{
+    struct dp_flow_stats delta = *stats;
+
+    delta.n_packets -= m->pushed.n_packets;
+    delta.n_bytes -= m->pushed.n_bytes;
+    m->pushed = *stats;
+    if (delta.n_packets) {
+        xlate_credit_stats(m->credits, m->n_credits, &delta);
+    }
+}
+
+void
+megaflow_finish(struct megaflow *m, const struct dp_flow_stats *final)
+{
+    if (m) {
+        if (final) {
+            megaflow_push(m, final);
+        }
+        drop_credits(m);
+        pthread_mutex_destroy(&m->mutex);
+        free(m);
+    }
+}

@@ -1,0 +1,64 @@
+/* One OpenFlow connection as the bridge sees it: what was agreed, apart from the transport.
+ *
+ * The handlers (handle*.c) work on this alone: they take a decoded message and append replies to a buffer, so they can be
+ * tested without a socket.  The transport is conns.c's.
+ *
+ * Threads: main thread. */
+#ifndef OFPROTO_OFCONN_H
+#define OFPROTO_OFCONN_H 1
+
+#include "base/list.h"
+#include "ofproto/ofproto_private.h"
+#include "openflow/hello.h"
+#include "openflow/msg.h"
+#include "openflow/msg/control.h"
+
+struct ofconn {
+    struct list node;            /* In conns. */
+    struct ofproto *ofproto;
+    bool is_primary;             /* A configured controller; else a client of BRIDGE.mgmt. */
+    enum of_version version;
+    unsigned int protocol;       /* PROTO_*: how flows travel in 1.0. */
+    enum of_role role;
+    enum packet_in_format packet_in_format;
+    uint16_t controller_id;
+    uint16_t miss_send_len;
+    int invalid_ttl_to_controller;
+    struct async_config async;
+    struct msg_assembler assembler;
+    bool wants_async;            /* Controller.enable_async_messages. */
+    uint64_t n_packet_in_dropped;
+
+    /* Transport (conns.c). */
+    struct of_conn *transport;
+    struct controller *controller; /* Null for a client of the service. */
+};
+
+/* Sets what a new connection starts with. */
+void ofconn_reset(struct ofconn *, enum of_version);
+
+/* Takes a new role (OpenFlow 1.5 §6.3.6): a new primary makes the old one secondary; OFPRRFC_STALE for an old
+ * generation.  ofconn_get_generation() fills in the bridge's. */
+enum ofperr ofconn_set_role(struct ofconn *, const struct role_msg *) MUST_CHECK;
+void ofconn_get_generation(const struct ofconn *, struct role_msg *);
+
+/* Whether the connection wants asynchronous messages of this kind with this reason. */
+bool ofconn_wants(const struct ofconn *, enum async_kind, unsigned int reason);
+
+/* Handles one message: appends replies (and errors) to 'out'. */
+void ofconn_handle(struct ofconn *, const struct msg *, struct bytes *out);
+
+/* The handlers of each family. */
+typedef enum ofperr handler(struct ofconn *, const struct msg *, struct bytes *out);
+handler handle_features, handle_get_config, handle_set_config, handle_desc, handle_port_desc, handle_port_stats,
+    handle_port_mod, handle_queue_stats, handle_queue_config, handle_table_stats;
+handler handle_flow_mod, handle_flow_stats, handle_aggregate, handle_packet_out;
+handler handle_echo, handle_barrier, handle_role, handle_get_async, handle_set_async, handle_packet_in_format,
+    handle_flow_format, handle_flow_mod_table_id, handle_controller_id, handle_ignore;
+handler handle_table_features, handle_table_desc, handle_bundle_control, handle_bundle_add;
+
+/* Description of a port for features, port-desc and port-status. */
+struct port_desc;
+void ofport_describe(const struct ofport *, struct port_desc *);
+
+#endif

@@ -1,0 +1,224 @@
+#include "ofproto/ofproto.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "netdev/netdev.h"
+#include "ofproto/conns.h"
+#include "ofproto/mac_table.h"
+#include "ofproto/ofproto_private.h"
+#include "sys/log.h"
+#include "sys/random.h"
+
+LOG_MODULE(ofproto_main)
+
+struct hmap all_ofprotos = HMAP_INIT(&all_ofprotos);
+struct loop *ofproto_loop;
+struct ofproto_settings ofproto_settings = {
+    .flow_limit = 200000, .max_idle_ms = 10000, .max_revalidator_ms = 500, .min_revalidate_pps = 5, .vlan_limit = 1,
+    .n_handlers = 1, .n_revalidators = 1,
+};
+
+void
+ofproto_init(struct loop *loop)
+{
+    ofproto_loop = loop;
+    conns_init(loop);
+    ofproto_commands_register();
+    dpctl_commands_register();
+}
+
+void
+ofproto_uninit(void)
+{
+    conns_uninit();
+    hmap_uninit(&all_ofprotos);
+}
+
+struct ofproto *
+ofproto_find(const char *name)
+{
+    HMAP_FOR_EACH_WITH_HASH (p, struct ofproto, node, hash_string(name, 0), &all_ofprotos) {
+        if (!strcmp(p->xb.name, name)) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+static void
+on_second(struct loop_timer *t)
+{
+    struct ofproto *p = t->aux;
+
+    if (mac_table_run(p->xb.mac_table)) {
+        backer_changed(p->backer);
+    }
+    rules_expire(p);
+    loop_timer_set(t, clock_now_ms() + 1000);
+}
+
+int
+ofproto_create(const char *name, const char *type, struct ofproto **pp)
+{
+    struct backer *backer;
+    struct ofproto *p;
+    int error;
+
+    *pp = NULL;
+    error = backer_ref(type, &backer);
+    if (error) {
+        return error;
+    }
+    p = xzalloc_cacheline(sizeof *p);
+    p->backer = backer;
+    p->type = xstrdup(type[0] ? type : "system");
+    p->mac_idle_s = MAC_TABLE_DEFAULT_IDLE_S;
+    p->versions = 0x7e; /* All of 1.0 to 1.5 (wire versions 1 to 6). */
+    hmap_init(&p->ports);
+    hmap_init(&p->bundles);
+    p->xb.name = xstrdup(name);
+    p->xb.xdp = &backer->xdp;
+    p->xb.ofproto = p;
+    p->xb.uuid = sys_uuid();
+    p->xb.mac_table = mac_table_create();
+    rcu_map_init(&p->xb.ports);
+    rcu_map_init(&p->xb.bundles);
+    list_push_back(&backer->xdp.bridges, &p->xb.node);
+    tables_init(p);
+    p->conns = conns_create(p);
+    hmap_insert(&all_ofprotos, &p->node, hash_string(name, 0));
+    loop_timer_init(ofproto_loop, &p->second, on_second, p);
+    loop_timer_set(&p->second, clock_now_ms() + 1000);
+    *pp = p;
+    return 0;
+}
+
+void
+ofproto_destroy(struct ofproto *p, bool cleanup)
+{
+    loop_timer_cancel(&p->second);
+    hmap_remove(&all_ofprotos, &p->node);
+    conns_destroy(p->conns);
+    p->conns = NULL;
+    bundles_destroy(p);
+    ofports_destroy(p);
+    hmap_uninit(&p->ports);
+    list_remove(&p->xb.node);
+    tables_destroy(p);
+    backer_settle(p->backer);
+    /* What RCU still holds of the bridge (rules, objects of its tables) goes before the bridge itself. */
+    rcu_offline();
+    rcu_barrier_all();
+    rcu_online();
+    mac_table_destroy(p->xb.mac_table);
+    rcu_map_uninit(&p->xb.ports);
+    rcu_map_uninit(&p->xb.bundles);
+    backer_unref(p->backer, cleanup);
+    free(p->flood_vlans);
+    free(p->mfr);
+    free(p->hw);
+    free(p->sw);
+    free(p->serial);
+    free(p->dp_desc);
+    free(p->type);
+    free(p->xb.name);
+    free(p);
+}
+
+const char *
+ofproto_name(const struct ofproto *p)
+{
+    return p->xb.name;
+}
+
+const char *
+ofproto_type(const struct ofproto *p)
+{
+    return p->type;
+}
+
+const char *
+ofproto_served_by(const struct ofproto *p)
+{
+    return p->backer->served_by;
+}
+
+const char *
+ofproto_datapath_version(const struct ofproto *p)
+{
+    struct datapath *dp = p->backer->xdp.dp;
+
+    return dp->class->version(dp);
+}
+
+void
+ofproto_set_datapath_id(struct ofproto *p, uint64_t dpid)
+{
+    if (p->dpid != dpid) {
+        p->dpid = dpid;
+        conns_reconnect(p->conns); /* Controllers know a switch by this number alone. */
+    }
+}
+
+uint64_t
+ofproto_datapath_id(const struct ofproto *p)
+{
+    return p->dpid;
+}
+
+static void
+set_text(char **to, const char *text)
+{
+    free(*to);
+    *to = xstrdup(text);
+}
+
+void
+ofproto_set_desc(struct ofproto *p, const struct ofproto_desc *d)
+{
+    set_text(&p->mfr, d->mfr);
+    set_text(&p->hw, d->hw);
+    set_text(&p->sw, d->sw);
+    set_text(&p->serial, d->serial);
+    set_text(&p->dp_desc, d->dp);
+}
+
+void
+ofproto_set_mac_table(struct ofproto *p, unsigned int idle_s, size_t max_entries)
+{
+    p->mac_idle_s = MAX(15, MIN(idle_s, 3600));
+    mac_table_configure(p->xb.mac_table, idle_s, max_entries);
+}
+
+void
+ofproto_set_flood_vlans(struct ofproto *p, const uint64_t *vlans)
+{
+    if (vlans ? !p->flood_vlans || memcmp(p->flood_vlans, vlans, 512) : p->flood_vlans != NULL) {
+        free(p->flood_vlans);
+        p->flood_vlans = vlans ? xmemdup(vlans, 512) : NULL;
+        mac_table_set_flood_vlans(p->xb.mac_table, vlans);
+        mac_table_flush(p->xb.mac_table);
+        backer_changed(p->backer);
+    }
+}
+
+void
+ofproto_set_forward_bpdu(struct ofproto *p, bool on)
+{
+    if (atomic_exchange(&p->xb.forward_bpdu, on) != on) {
+        backer_changed(p->backer);
+    }
+}
+
+void
+ofproto_set_settings(const struct ofproto_settings *s)
+{
+    if (memcmp(s, &ofproto_settings, sizeof *s)) {
+        ofproto_settings = *s;
+        for (struct backer *b = backer_first(); b; b = backer_next(b)) {
+            backer_changed(b);
+        }
+    }
+}

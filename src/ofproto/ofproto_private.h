@@ -1,0 +1,144 @@
+/* What the files of ofproto share.
+ *
+ * struct ofproto holds an xbridge, the part that translation sees, and everything that only the main thread needs.
+ *
+ * Locks: 'tables_mutex' serialises changes of the tables, since workers change them too ('learn').  Everything else is
+ * the main thread's. */
+#ifndef OFPROTO_OFPROTO_PRIVATE_H
+#define OFPROTO_OFPROTO_PRIVATE_H 1
+
+#include <pthread.h>
+
+#include "base/hmap.h"
+#include "ofproto/ofproto.h"
+#include "ofproto/rule.h"
+#include "ofproto/xbridge.h"
+#include "sys/loop.h"
+
+struct conns;
+struct ofconn;
+struct bytes;
+struct flow_mod;
+struct xlate_out;
+
+/* A datapath and what the switch keeps with it. */
+struct backer {
+    struct xdp xdp;
+    struct hmap_node node;          /* By type. */
+    const char *served_by;          /* Type of the provider behind it. */
+    unsigned int n_bridges;
+    struct dp_client client;
+    /* Grows with every change that a translation could notice; a megaflow translated at an older value is stale. */
+    _Atomic uint64_t change_seq;
+    struct revalidator *revalidator;
+    _Atomic uint64_t n_upcalls, n_upcall_errors;
+};
+
+struct ofport {
+    struct hmap_node node;   /* In ofproto->ports, by number. */
+    struct ofproto *ofproto;
+    struct xport *x;
+    char *peer;              /* Patch ports: name of the other end. */
+    struct eth_addr mac;
+    struct loop_task changed;
+    int64_t created;         /* ms */
+    uint32_t curr, advertised, supported, peer_features; /* OpenFlow 1.0 bits. */
+    uint32_t config, state;  /* OpenFlow 1.1+ numbers, as last reported. */
+};
+
+/* What a Flow_Table row and table-mod say. */
+struct table_state {
+    char *name;              /* Null: none. */
+    unsigned int max_flows;  /* UINT_MAX: no limit. */
+    bool evict;
+    unsigned int n_flows;
+};
+
+struct ofproto {
+    struct hmap_node node;   /* In all_ofprotos, by name. */
+    struct xbridge xb;
+    struct backer *backer;
+    char *type;              /* As the user said it. */
+    uint64_t dpid;
+    char *mfr, *hw, *sw, *serial, *dp_desc; /* Null: the default. */
+    bool secure;
+    bool rules_initialised;  /* The fail-mode rules are in place. */
+    uint32_t versions;       /* Allowed OpenFlow versions, bit N: wire version N. */
+    struct hmap ports;       /* struct ofport by number. */
+    uint32_t last_port;      /* Last automatically chosen number. */
+    struct hmap bundles;     /* struct bundle by key. */
+    uint64_t *flood_vlans;   /* Null: none. */
+    unsigned int mac_idle_s; /* Age at which MAC entries expire. */
+
+    pthread_mutex_t tables_mutex; /* Recursive: a rule's end may be told while a change is under way. */
+    struct table_state tables[OFPROTO_N_TABLES];
+    struct list expirable;   /* struct rule with a timeout. */
+    struct hmap by_cookie;   /* struct rule by cookie, those whose cookie is not zero. */
+    struct list removed;     /* Rules whose flow-removed message is still to be sent: struct removed_rule. */
+    struct loop_task removed_task;
+    struct loop_wake removed_wake;
+    struct loop_timer second; /* Expiry of rules and MAC entries. */
+    struct conns *conns;
+    uint16_t frag_mode;      /* OFPC_FRAG_* as set by set-config. */
+};
+
+extern struct hmap all_ofprotos;
+extern struct loop *ofproto_loop;
+extern struct ofproto_settings ofproto_settings;
+
+/* backer.c: the datapath of a type, made at its first bridge and shared by the others. */
+int backer_ref(const char *type, struct backer **);
+void backer_unref(struct backer *, bool cleanup);
+struct backer *backer_first(void);
+struct backer *backer_next(const struct backer *);
+/* Something changed that translations may depend on. */
+void backer_changed(struct backer *);
+/* Waits until no megaflow translated before now, and no translation under way, refers to anything unpublished. */
+void backer_settle(struct backer *);
+
+/* port.c */
+struct ofport *ofport_find(const struct ofproto *, ofp_port);
+struct ofport *ofport_find_by_name(const struct ofproto *, const char *name);
+/* Ports in order of their numbers; to be released with free(). */
+struct ofport **ofports_sorted(const struct ofproto *, size_t *n);
+void ofports_destroy(struct ofproto *);
+void ofport_apply_config(struct ofport *, uint32_t config, uint32_t mask);
+
+/* bundle.c */
+void bundles_destroy(struct ofproto *);
+void bundles_forget_port(struct ofproto *, struct xport *);
+/* The name of the bundle with that key, null if it is gone. */
+const char *bundle_name(const struct ofproto *, const void *key);
+
+/* table.c: rules in and out of tables; the caller holds tables_mutex where it says _locked. */
+void tables_init(struct ofproto *);
+void tables_destroy(struct ofproto *);
+enum rule_removal { REMOVED_IDLE, REMOVED_HARD, REMOVED_DELETE, REMOVED_GROUP_DELETE, REMOVED_METER_DELETE,
+                    REMOVED_EVICTION, REMOVED_SILENTLY };
+void rule_remove_locked(struct rule *, enum rule_removal);
+void rules_expire(struct ofproto *);
+/* Once, when the bridge's fail mode and controllers are known: the rule of fail mode standalone, or none. */
+void tables_set_initial(struct ofproto *);
+/* Carries out a flow-mod, checked before; main thread or worker ('learn').  'requester' null: the switch itself. */
+enum ofperr ofproto_flow_mod(struct ofproto *, const struct flow_mod *, struct ofconn *requester) MUST_CHECK;
+
+/* revalidate.c */
+struct revalidator *revalidator_create(struct backer *);
+void revalidator_destroy(struct revalidator *);
+void revalidator_wake(struct revalidator *);
+/* Returns after a complete pass that began after the call. */
+void revalidator_wait(struct revalidator *);
+void revalidator_pause(struct revalidator *, bool pause);
+struct revalidator_figures { uint64_t n_flows, max_flows, avg_flows, limit; int64_t dump_ms; unsigned int n_keys; };
+void revalidator_get_figures(const struct revalidator *, struct revalidator_figures *);
+
+/* upcall.c */
+void upcall_client_init(struct backer *);
+/* Carries out the effects of a translation: any thread. */
+void xlate_apply_effects(struct xlate_out *, bool from_worker);
+
+/* commands.c */
+void ofproto_commands_register(void);
+void dpctl_commands_register(void);
+
+#endif

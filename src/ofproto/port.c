@@ -1,0 +1,290 @@
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "netdev/netdev.h"
+#include "ofproto/conns.h"
+#include "ofproto/ofproto_private.h"
+#include "sys/log.h"
+
+LOG_MODULE(ofproto)
+
+/* Ports of all bridges by name: a device is in one bridge at most. */
+static struct strmap all_ports = STRMAP_INIT(&all_ports);
+
+struct ofport *
+ofport_find(const struct ofproto *p, ofp_port port)
+{
+    HMAP_FOR_EACH_WITH_HASH (o, struct ofport, node, hash_u32(ofp_to_u32(port), 0), &p->ports) {
+        if (o->x->ofp_port == port) {
+            return o;
+        }
+    }
+    return NULL;
+}
+
+struct ofport *
+ofport_find_by_name(const struct ofproto *p, const char *name)
+{
+    struct ofport *o = strmap_get(&all_ports, name);
+
+    return o && o->ofproto == p ? o : NULL;
+}
+
+static int
+compare_ports(const void *a_, const void *b_)
+{
+    const struct ofport *const *a = a_, *const *b = b_;
+    uint32_t x = ofp_to_u32((*a)->x->ofp_port), y = ofp_to_u32((*b)->x->ofp_port);
+
+    return (x > y) - (x < y);
+}
+
+struct ofport **
+ofports_sorted(const struct ofproto *p, size_t *n)
+{
+    struct ofport **all = xcalloc(hmap_count(&p->ports), sizeof *all);
+
+    *n = 0;
+    HMAP_FOR_EACH (o, struct ofport, node, &p->ports) {
+        all[(*n)++] = o;
+    }
+    qsort(all, *n, sizeof *all, compare_ports);
+    return all;
+}
+
+/* The number asked for if it is free, else the next one after the last that was given out. */
+static ofp_port
+choose_number(struct ofproto *p, ofp_port request)
+{
+    if (request != OFPP_NONE && !ofport_find(p, request) && (ofp_port_is_real(request) || request == OFPP_LOCAL)) {
+        return request;
+    }
+    for (uint32_t i = 0; i < ofp_to_u32(OFPP_MAX); i++) {
+        p->last_port = p->last_port + 1 < ofp_to_u32(OFPP_MAX) ? p->last_port + 1 : 1;
+        if (!ofport_find(p, OFP_PORT(p->last_port))) {
+            return OFP_PORT(p->last_port);
+        }
+    }
+    return OFPP_NONE;
+}
+
+/* Reads the device's state into the port.  Whether anything changed that a controller is told of. */
+static bool
+refresh(struct ofport *o)
+{
+    struct netdev *netdev = o->x->netdev;
+    const struct netdev_class *class = netdev->class;
+    struct netdev_features f = { 0 };
+    uint32_t config = o->config, state = o->state;
+    struct eth_addr mac = o->mac;
+    unsigned int flags = 0;
+    int mtu = 1500;
+    bool up;
+
+    class->get_etheraddr(netdev, &o->mac);
+    if (class->get_features) {
+        class->get_features(netdev, &f);
+    }
+    class->set_flags(netdev, 0, 0, &flags);
+    up = flags & NETDEV_UP;
+    class->get_mtu(netdev, &mtu);
+    atomic_store(&o->x->mtu, mtu);
+    o->config = (atomic_load(&o->x->config) & ~(uint32_t) XPORT_DOWN) | (up ? 0 : XPORT_DOWN);
+    o->state = class->get_carrier(netdev) ? 4 : 1;
+    atomic_store(&o->x->config, o->config);
+    atomic_store(&o->x->state, o->state);
+    return config != o->config || state != o->state || !eth_addr_equal(mac, o->mac) || f.current != o->curr ||
+           (o->curr = f.current, o->advertised = f.advertised, o->supported = f.supported,
+            o->peer_features = f.peer, false);
+}
+
+/* Patch ports find each other by name, whichever comes first. */
+static void
+pair(struct ofport *a)
+{
+    struct ofport *b = a->peer ? strmap_get(&all_ports, a->peer) : NULL;
+
+    if (b && b != a && b->peer && !strcmp(b->peer, a->x->name)) {
+        rcu_set(&a->x->peer, b->x);
+        rcu_set(&b->x->peer, a->x);
+    }
+}
+
+static void
+unpair(struct ofport *o)
+{
+    struct xport *peer = rcu_get_protected(&o->x->peer);
+
+    if (peer) {
+        rcu_set(&peer->peer, NULL);
+        rcu_set(&o->x->peer, NULL);
+    }
+}
+
+int
+ofproto_port_add(struct ofproto *p, struct netdev *netdev, ofp_port request, const char *peer, ofp_port *port)
+{
+    struct datapath *dp = p->backer->xdp.dp;
+    odp_port odp = ODP_PORT_NONE;
+    struct ofport *o;
+    int error;
+
+    *port = choose_number(p, request);
+    if (*port == OFPP_NONE) {
+        return -EFBIG;
+    }
+    if (netdev->class->has_packets) {
+        error = dp->class->port_add(dp, netdev, &odp);
+        if (error) {
+            return error;
+        }
+    }
+    o = xzalloc(sizeof *o);
+    o->ofproto = p;
+    o->created = clock_now_ms();
+    o->peer = xstrdup(peer);
+    o->x = xzalloc(sizeof *o->x);
+    o->x->ofp_port = *port;
+    o->x->odp_port = odp;
+    o->x->name = xstrdup(netdev->name);
+    o->x->is_patch = !netdev->class->has_packets;
+    o->x->is_local = *port == OFPP_LOCAL;
+    o->x->netdev = netdev_ref(netdev);
+    o->x->owner = o;
+    refresh(o);
+    hmap_insert(&p->ports, &o->node, hash_u32(ofp_to_u32(*port), 0));
+    strmap_put(&all_ports, o->x->name, o);
+    xbridge_add_port(&p->xb, o->x);
+    pair(o);
+    backer_changed(p->backer);
+    conns_send_port_status(p->conns, o, PORT_ADDED);
+    return 0;
+}
+
+static void
+free_xport(void *x_)
+{
+    struct xport *x = x_;
+
+    free(x->name);
+    free(x);
+}
+
+static void
+remove_port(struct ofport *o)
+{
+    struct ofproto *p = o->ofproto;
+    struct datapath *dp = p->backer->xdp.dp;
+    struct xport *x = o->x;
+
+    unpair(o);
+    bundles_forget_port(p, x);
+    xbridge_remove_port(&p->xb, x);
+    hmap_remove(&p->ports, &o->node);
+    strmap_remove(&all_ports, x->name);
+    if (x->odp_port.n != ODP_PORT_NONE.n) {
+        dp->class->port_del(dp, x->odp_port);
+    }
+    backer_settle(p->backer);
+    netdev_close(x->netdev);
+    rcu_defer(free_xport, x);
+    free(o->peer);
+    free(o);
+}
+
+int
+ofproto_port_del(struct ofproto *p, ofp_port port)
+{
+    struct ofport *o = ofport_find(p, port);
+
+    if (!o) {
+        return -ENODEV;
+    }
+    conns_send_port_status(p->conns, o, PORT_DELETED);
+    remove_port(o);
+    return 0;
+}
+
+void
+ofports_destroy(struct ofproto *p)
+{
+    HMAP_FOR_EACH_SAFE (o, struct ofport, node, &p->ports) {
+        remove_port(o);
+    }
+}
+
+void
+ofproto_port_set_peer(struct ofproto *p, ofp_port port, const char *peer)
+{
+    struct ofport *o = ofport_find(p, port);
+
+    if (o && (!o->peer || !peer ? o->peer != peer : strcmp(o->peer, peer))) {
+        unpair(o);
+        free(o->peer);
+        o->peer = xstrdup(peer);
+        pair(o);
+        backer_changed(p->backer);
+    }
+}
+
+void
+ofproto_port_changed(struct ofproto *p, ofp_port port)
+{
+    struct ofport *o = ofport_find(p, port);
+
+    if (o && refresh(o)) {
+        backer_changed(p->backer);
+        conns_send_port_status(p->conns, o, PORT_MODIFIED);
+    }
+}
+
+void
+ofport_apply_config(struct ofport *o, uint32_t config, uint32_t mask)
+{
+    uint32_t old = atomic_load(&o->x->config), new = (old & ~mask) | (config & mask);
+    unsigned int flags;
+
+    if (old == new) {
+        return;
+    }
+    if ((old ^ new) & XPORT_DOWN) {
+        o->x->netdev->class->set_flags(o->x->netdev, new & XPORT_DOWN ? NETDEV_UP : 0,
+                                       new & XPORT_DOWN ? 0 : NETDEV_UP, &flags);
+    }
+    atomic_store(&o->x->config, new);
+    refresh(o);
+    backer_changed(o->ofproto->backer);
+    conns_send_port_status(o->ofproto->conns, o, PORT_MODIFIED);
+}
+
+void
+ofproto_port_set_config(struct ofproto *p, ofp_port port, uint32_t set, uint32_t clear)
+{
+    struct ofport *o = ofport_find(p, port);
+
+    if (o) {
+        ofport_apply_config(o, set, set | clear);
+    }
+}
+
+int
+ofproto_port_get_stats(const struct ofproto *p, ofp_port port, struct netdev_stats *stats)
+{
+    struct ofport *o = ofport_find(p, port);
+    int error;
+
+    memset(stats, 0xff, sizeof *stats);
+    if (!o) {
+        return -ENODEV;
+    }
+    error = o->x->netdev->class->get_stats ? o->x->netdev->class->get_stats(o->x->netdev, stats) : 0;
+    if (o->x->is_patch) {
+        memset(stats, 0, sizeof *stats);
+        stats->rx_packets = atomic_load(&o->x->n_rx_packets);
+        stats->rx_bytes = atomic_load(&o->x->n_rx_bytes);
+        stats->tx_packets = atomic_load(&o->x->n_tx_packets);
+        stats->tx_bytes = atomic_load(&o->x->n_tx_bytes);
+    }
+    return error;
+}

@@ -1,0 +1,142 @@
+#include <stdlib.h>
+
+#include "ofproto/conns.h"
+#include "ofproto/mac_table.h"
+#include "ofproto/megaflow.h"
+#include "ofproto/ofproto_private.h"
+#include "ofproto/xlate/xlate.h"
+#include "openflow/flow_mod.h"
+#include "sys/log.h"
+
+LOG_MODULE(ofproto_dpif_upcall)
+
+/* A worker's memory for translations, kept from packet to packet. */
+static __thread struct xlate_out scratch;
+static __thread bool scratch_ready;
+
+static void
+apply_learn_mac(const struct xlate_effect *e)
+{
+    const struct xbundle *bundle = e->learn_mac.bundle;
+    struct ofproto *p = e->learn_mac.bridge->ofproto;
+
+    if (mac_table_learn(e->learn_mac.bridge->mac_table, e->learn_mac.mac, e->learn_mac.vlan, bundle->key,
+                        e->learn_mac.port, e->learn_mac.is_gratuitous_arp, bundle->bond != NULL)) {
+        backer_changed(p->backer);
+    }
+}
+
+static void
+apply_flow_mod(struct xlate_effect *e)
+{
+    static struct log_limit limit = LOG_LIMIT_INIT(5, 5);
+    int error = ofproto_flow_mod(e->flow_mod.bridge->ofproto, e->flow_mod.fm, NULL);
+
+    if (error) {
+        log_warn_rl(&limit, "%s: a learned flow was refused (%s)", e->flow_mod.bridge->name, ofperr_name(error));
+    }
+}
+
+void
+xlate_apply_effects(struct xlate_out *out, bool from_worker)
+{
+    for (size_t i = 0; i < out->n_effects; i++) {
+        struct xlate_effect *e = &out->effects[i];
+
+        switch (e->kind) {
+        case EFFECT_LEARN_MAC: apply_learn_mac(e); break;
+        case EFFECT_PACKET_IN: conns_queue_packet_in(e, from_worker); break;
+        case EFFECT_FLOW_MOD: apply_flow_mod(e); break;
+        }
+    }
+}
+
+/* The bits that every megaflow fixes, whatever the pipeline looked at: those that say which other fields exist. */
+static void
+add_datapath_mask(const struct flow *flow, struct flow *wc)
+{
+    wc->in_port = BE32_MAX;
+    wc->recirc_id = BE32_MAX;
+    wc->packet_ns = UINT8_MAX;
+    wc->eth_type = BE16_MAX;
+    if (flow_is_ip(flow)) {
+        wc->nw_frag = 3;
+    }
+    if (flow->vlan_tci & BE16(VLAN_PRESENT)) {
+        wc->vlan_tci |= BE16(VLAN_PRESENT);
+        wc->vlan_tpid = BE16_MAX;
+    } else if (wc->vlan_tci) {
+        wc->vlan_tci |= BE16(VLAN_PRESENT);
+    }
+}
+
+static bool
+answer(struct backer *b, struct dp_upcall *u, struct xport *in, struct xlate_out *out, uint64_t seq)
+{
+    struct flow flow = *u->key;
+    struct dp_flow_stats one;
+    struct xlate_in xin;
+    bool install;
+
+    flow.in_port = cpu_to_be32(ofp_to_u32(in->ofp_port));
+    xin = (struct xlate_in) {
+        .bridge = in->bridge, .flow = &flow, .frame = u->frame, .frame_len = u->frame_len,
+        .packet_len = u->packet_len, .tcp_flags = be16_to_cpu(flow.tcp_flags),
+        .tables_version = atomic_load(&in->bridge->tables_version), .want_effects = true,
+    };
+    xlate(&xin, out);
+    /* A packet-in has to be made of each packet: such flows stay with us. */
+    install = out->may_install && !out->slow;
+    for (size_t i = 0; i < out->n_effects; i++) {
+        install &= out->effects[i].kind != EFFECT_PACKET_IN;
+    }
+    xlate_apply_effects(out, true);
+    bytes_clear(u->actions);
+    bytes_put(u->actions, out->actions.data, out->actions.len);
+    *u->mask = out->wc;
+    add_datapath_mask(u->key, u->mask);
+    u->install = install;
+    if (install) {
+        u->owner = megaflow_create(b, out, seq);
+    }
+    /* A megaflow counts from its second packet on. */
+    one = (struct dp_flow_stats) {
+        .n_packets = 1, .n_bytes = u->packet_len, .used = clock_now_ms(), .tcp_flags = xin.tcp_flags,
+    };
+    xlate_credit_stats(out->credits, out->n_credits, &one);
+    return true;
+}
+
+static bool
+on_upcall(void *b_, struct dp_upcall *u)
+{
+    struct backer *b = b_;
+    uint64_t seq = atomic_load(&b->change_seq);
+    struct xport *in = xdp_port_rcu(&b->xdp, ODP_PORT(be32_to_cpu(u->key->in_port)));
+    bool ok;
+
+    atomic_fetch_add_explicit(&b->n_upcalls, 1, memory_order_relaxed);
+    if (!in) {
+        atomic_fetch_add_explicit(&b->n_upcall_errors, 1, memory_order_relaxed);
+        return false;
+    }
+    if (!scratch_ready) {
+        xlate_out_init(&scratch);
+        scratch_ready = true;
+    }
+    xlate_out_clear(&scratch);
+    ok = answer(b, u, in, &scratch, seq);
+    return ok;
+}
+
+static void
+on_owner_free(void *b UNUSED, void *owner, const struct dp_flow_stats *final)
+{
+    megaflow_finish(owner, final);
+}
+
+void
+upcall_client_init(struct backer *b)
+{
+    b->client = (struct dp_client) { .upcall = on_upcall, .owner_free = on_owner_free, .aux = b };
+}
