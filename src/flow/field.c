@@ -70,6 +70,33 @@ is_whole_bytes(const struct field *f)
     return f->offset % 8 == 0 && f->n_bits == f->wire_bytes * 8;
 }
 
+/* Two fields are not simply bits of the flow.  NXM's nw_tos is a byte of which only the upper six bits exist. */
+static bool
+is_tos(const struct field *f)
+{
+    return f->id == FIELD_NW_TOS;
+}
+
+/* What may change of nw_tos when 'f' is written. */
+static uint8_t
+kept_tos(const struct field *f)
+{
+    return is_tos(f) ? 0x03 : 0;
+}
+
+/* To be called after writing 'f', with nw_tos as it was before.  NXM's in_port is the lower half of a 32-bit port number
+ * whose upper half follows from it (flow/port.h). */
+static void
+finish_write(const struct field *f, struct flow *flow, uint8_t old_tos)
+{
+    flow->nw_tos = (flow->nw_tos & ~kept_tos(f)) | (old_tos & kept_tos(f));
+    if (f->id == FIELD_IN_PORT) {
+        unsigned int low = be32_to_cpu(flow->in_port) & 0xffff;
+
+        flow->in_port = cpu_to_be32(low >= 0xff00 ? 0xffff0000 | low : low);
+    }
+}
+
 void
 field_get(const struct field *f, const struct flow *flow, union field_value *v)
 {
@@ -79,16 +106,22 @@ field_get(const struct field *f, const struct flow *flow, union field_value *v)
         memset(v->bytes, 0, f->wire_bytes);
         bits_copy(flow, sizeof *flow, end_offset(f), v->bytes, f->wire_bytes, 0, MIN(f->n_bits, f->wire_bytes * 8));
     }
+    if (is_tos(f)) {
+        v->bytes[0] &= 0xfc;
+    }
 }
 
 void
 field_set(const struct field *f, struct flow *flow, const union field_value *v)
 {
+    uint8_t old_tos = flow->nw_tos;
+
     if (is_whole_bytes(f)) {
         memcpy((uint8_t *) flow + f->offset / 8, v->bytes, f->wire_bytes);
     } else {
         bits_copy(v->bytes, f->wire_bytes, 0, flow, sizeof *flow, end_offset(f), MIN(f->n_bits, f->wire_bytes * 8));
     }
+    finish_write(f, flow, old_tos);
 }
 
 void
@@ -139,16 +172,17 @@ field_get_u64(const struct field *f, const struct flow *flow)
     uint8_t x[8] = { 0 };
 
     bits_copy(flow, sizeof *flow, end_offset(f), x, sizeof x, 0, f->n_bits);
-    return get_be64(x);
+    return is_tos(f) ? get_be64(x) & 0xfc : get_be64(x);
 }
 
 void
 field_set_u64(const struct field *f, struct flow *flow, uint64_t v)
 {
-    uint8_t x[8];
+    uint8_t x[8], old_tos = flow->nw_tos;
 
     put_be64(x, v);
     bits_copy(x, sizeof x, 0, flow, sizeof *flow, end_offset(f), f->n_bits);
+    finish_write(f, flow, old_tos);
 }
 
 static void
@@ -163,13 +197,19 @@ set_bits(struct flow *flow, unsigned int end_ofs, unsigned int n, uint8_t byte)
 void
 field_set_ones(const struct field *f, struct flow *mask)
 {
+    uint8_t old_tos = mask->nw_tos;
+
     set_bits(mask, end_offset(f), f->n_bits, 0xff);
+    finish_write(f, mask, old_tos);
 }
 
 void
 field_set_zeros(const struct field *f, struct flow *mask)
 {
+    uint8_t old_tos = mask->nw_tos;
+
     set_bits(mask, end_offset(f), f->n_bits, 0);
+    finish_write(f, mask, old_tos);
 }
 
 static void
@@ -177,6 +217,7 @@ get_all_bits(const struct field *f, const struct flow *flow, uint8_t bits[16])
 {
     memset(bits, 0, 16);
     bits_copy(flow, sizeof *flow, end_offset(f), bits, 16, 0, f->n_bits);
+    bits[15] &= ~kept_tos(f);
 }
 
 bool
@@ -196,6 +237,7 @@ field_is_exact(const struct field *f, const struct flow *mask)
     get_all_bits(f, mask, bits);
     memset(ff, 0xff, sizeof ff);
     bits_copy(ff, sizeof ff, 0, ones, sizeof ones, 0, f->n_bits);
+    ones[15] &= ~kept_tos(f);
     return !memcmp(bits, ones, sizeof bits);
 }
 
@@ -204,7 +246,7 @@ field_value_fits(const struct field *f, const union field_value *v)
 {
     union field_value ones;
 
-    if (f->n_bits >= f->wire_bytes * 8) {
+    if (f->n_bits >= f->wire_bytes * 8 && !is_tos(f)) {
         return true;
     }
     field_value_all_ones(f, &ones);
@@ -328,23 +370,33 @@ subfield_end_offset(const struct subfield *sf)
 void
 subfield_get(const struct subfield *sf, const struct flow *flow, union field_value *v)
 {
+    struct flow whole;
+
     memset(v, 0, sizeof *v);
+    if (is_tos(sf->field)) {
+        memset(&whole, 0, sizeof whole);
+        whole.nw_tos = flow->nw_tos & 0xfc;
+        flow = &whole;
+    }
     bits_copy(flow, sizeof *flow, subfield_end_offset(sf), v, sizeof *v, 0, sf->n_bits);
 }
 
 void
 subfield_set(const struct subfield *sf, struct flow *flow, const union field_value *v)
 {
+    uint8_t old_tos = flow->nw_tos;
+
     bits_copy(v, sizeof *v, 0, flow, sizeof *flow, subfield_end_offset(sf), sf->n_bits);
+    finish_write(sf->field, flow, old_tos);
 }
 
 uint64_t
 subfield_get_u64(const struct subfield *sf, const struct flow *flow)
 {
-    uint8_t x[8] = { 0 };
+    union field_value v;
 
-    bits_copy(flow, sizeof *flow, subfield_end_offset(sf), x, sizeof x, 0, MIN(sf->n_bits, 64));
-    return get_be64(x);
+    subfield_get(sf, flow, &v);
+    return get_be64(v.bytes + 8);
 }
 
 void
@@ -360,5 +412,8 @@ subfield_set_u64(const struct subfield *sf, struct flow *flow, uint64_t v)
 void
 subfield_set_ones(const struct subfield *sf, struct flow *mask)
 {
+    uint8_t old_tos = mask->nw_tos;
+
     set_bits(mask, subfield_end_offset(sf), sf->n_bits, 0xff);
+    finish_write(sf->field, mask, old_tos);
 }

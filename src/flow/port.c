@@ -44,7 +44,7 @@ parse_number(const char *text, ofp_port *p)
 {
     uint32_t n;
 
-    if (!num_parse_u32(text, 0, &n)) {
+    if (!num_parse_u32(text, 10, &n)) {
         return false;
     }
     *p = n <= UINT16_MAX ? ofp_port_from_u16(n) : OFP_PORT(n);
@@ -121,7 +121,7 @@ ofp_port_put(struct str *s, ofp_port p, const struct port_names *names)
     }
     name = names ? names->name(names, p) : NULL;
     if (!name) {
-        str_putf(s, "%u", ofp_to_u32(p));
+        str_putf(s, "%u", ofp_port_is_reserved(p) ? ofp_port_to_u16(p) : ofp_to_u32(p));
     } else if (is_plain_name(name)) {
         str_puts(s, name);
     } else {

@@ -9,6 +9,7 @@
 #ifndef OFPROTO_RULE_H
 #define OFPROTO_RULE_H 1
 
+#include "base/hmap.h"
 #include "base/list.h"
 #include "classifier/classifier.h"
 #include "openflow/action/action.h"

@@ -1,0 +1,129 @@
+/* Conditions on single fields of a match, with what each implies. */
+
+#include "flow/match_text.h"
+
+/* An Ethernet field is about packets that have an Ethernet header, unless the match says otherwise already. */
+static void
+imply_ethernet(struct match *m)
+{
+    m->mask.packet_ns = UINT8_MAX;
+}
+
+static bool
+set_packet_type(struct match *m, const union field_value *v)
+{
+    unsigned int ns = get_be16(v->bytes), type = get_be16(v->bytes + 2);
+
+    if (ns > 1 || (!ns && type)) {
+        return false;
+    }
+    m->flow.packet_ns = ns;
+    m->mask.packet_ns = UINT8_MAX;
+    if (ns) {
+        m->flow.eth_type = cpu_to_be16(type);
+        m->mask.eth_type = BE16_MAX;
+    }
+    return true;
+}
+
+/* Sets bits of the tag. */
+static void
+set_tci(struct match *m, unsigned int value, unsigned int mask)
+{
+    be16 be_mask = cpu_to_be16(mask);
+
+    m->flow.vlan_tci = (m->flow.vlan_tci & ~be_mask) | (cpu_to_be16(value) & be_mask);
+    m->mask.vlan_tci |= be_mask;
+}
+
+/* 0xffff: no tag at all (OpenFlow 1.0 §5.2.3). */
+static void
+set_dl_vlan(struct match *m, unsigned int vid)
+{
+    if (vid == 0xffff) {
+        set_tci(m, 0, 0xffff);
+    } else {
+        set_tci(m, VLAN_PRESENT | (vid & VLAN_VID_MASK), VLAN_PRESENT | VLAN_VID_MASK);
+    }
+}
+
+bool
+match_set_field(struct match *m, const struct field *f, const union field_value *v, const union field_value *mask)
+{
+    if (is_all_zeros(mask, f->wire_bytes)) {
+        return true;
+    }
+    if (f->id == FIELD_PACKET_TYPE) {
+        return set_packet_type(m, v);
+    }
+    if (f->prereq == PREREQ_ETHERNET || f->prereq == PREREQ_VLAN_VID) {
+        imply_ethernet(m);
+    }
+    if (f->id == FIELD_DL_VLAN) {
+        set_dl_vlan(m, field_value_to_u64(f, v));
+    } else if (f->id == FIELD_DL_VLAN_PCP || f->id == FIELD_VLAN_PCP) {
+        set_tci(m, VLAN_PRESENT | (v->bytes[0] & 7) << VLAN_PCP_SHIFT, VLAN_PRESENT | VLAN_PCP_MASK);
+    } else {
+        match_set_masked(m, f, v, mask);
+    }
+    return true;
+}
+
+void
+match_get_field(const struct match *m, const struct field *f, union field_value *v, union field_value *mask)
+{
+    memset(v, 0, sizeof *v);
+    memset(mask, 0, sizeof *mask);
+    if (f->id != FIELD_PACKET_TYPE) {
+        field_get(f, &m->flow, v);
+        field_get(f, &m->mask, mask);
+    } else if (m->mask.packet_ns) {
+        memset(mask, 0xff, 4);
+        put_be16(v->bytes, m->flow.packet_ns);
+        put_be16(v->bytes + 2, m->flow.packet_ns ? be16_to_cpu(m->flow.eth_type) : 0);
+    }
+}
+
+struct error *
+match_parse_field(struct match *m, const struct field *f, const char *value, const struct port_names *ports,
+                  union field_value *mask)
+{
+    union field_value v;
+    struct error *e;
+
+    e = field_parse(f, value, ports, &v, mask);
+    if (!e && !match_set_field(m, f, &v, mask)) {
+        e = error_new("%s: no packet can have this packet type", value);
+    }
+    return e;
+}
+
+bool
+match_parse_shorthand(struct match *m, const char *word)
+{
+    static const struct {
+        const char *word;
+        uint16_t eth_type;
+        uint8_t nw_proto;
+    } words[] = {
+        { "ip", 0x0800, 0 },    { "ipv4", 0x0800, 0 },  { "ip4", 0x0800, 0 },   { "arp", 0x0806, 0 },
+        { "rarp", 0x8035, 0 },  { "icmp", 0x0800, 1 },  { "tcp", 0x0800, 6 },   { "udp", 0x0800, 17 },
+        { "sctp", 0x0800, 132 }, { "ipv6", 0x86dd, 0 }, { "ip6", 0x86dd, 0 },   { "icmp6", 0x86dd, 58 },
+        { "tcp6", 0x86dd, 6 },  { "udp6", 0x86dd, 17 }, { "sctp6", 0x86dd, 132 }, { "mpls", 0x8847, 0 },
+        { "mplsm", 0x8848, 0 }, { "eth", 0, 0 },
+    };
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(words); i++) {
+        if (!strcmp(words[i].word, word)) {
+            imply_ethernet(m);
+            if (words[i].eth_type) {
+                match_set_u64(m, FIELD_ETH_TYPE, words[i].eth_type);
+            }
+            if (words[i].nw_proto) {
+                match_set_u64(m, FIELD_NW_PROTO, words[i].nw_proto);
+            }
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,335 @@
+#include "flow/match_text.h"
+
+/* What is being written. */
+struct text {
+    struct str *s;
+    const struct match *m;
+    const struct port_names *ports;
+    unsigned int eth_type; /* 0 unless matched exactly. */
+    unsigned int nw_proto; /* 0 unless matched exactly, or ARP's opcode. */
+};
+
+/* How a field is shown: in its own format, or always in hexadecimal. */
+enum style { OWN, HEXADECIMAL };
+
+struct text_row {
+    enum field_id id;
+    const char *name; /* Null: the field's. */
+    enum style style;
+};
+
+static const struct text_row first_rows[] = {
+    { FIELD_PKT_MARK, NULL, OWN },
+    { FIELD_RECIRC_ID, NULL, HEXADECIMAL },
+    { FIELD_DP_HASH, NULL, OWN },
+    { FIELD_CONJ_ID, NULL, OWN },
+    { FIELD_SKB_PRIORITY, NULL, OWN },
+    { FIELD_ACTSET_OUTPUT, NULL, OWN },
+    { FIELD_CT_STATE, NULL, OWN },
+    { FIELD_CT_ZONE, NULL, OWN },
+    { FIELD_CT_MARK, NULL, OWN },
+    { FIELD_CT_LABEL, NULL, OWN },
+    { FIELD_CT_NW_SRC, NULL, OWN },
+    { FIELD_CT_IPV6_SRC, NULL, OWN },
+    { FIELD_CT_NW_DST, NULL, OWN },
+    { FIELD_CT_IPV6_DST, NULL, OWN },
+    { FIELD_CT_NW_PROTO, NULL, OWN },
+    { FIELD_CT_TP_SRC, NULL, OWN },
+    { FIELD_CT_TP_DST, NULL, OWN },
+};
+
+static const struct text_row tunnel_rows[] = {
+    { FIELD_TUN_ID, NULL, OWN },
+    { FIELD_TUN_SRC, NULL, OWN },
+    { FIELD_TUN_DST, NULL, OWN },
+    { FIELD_TUN_IPV6_SRC, NULL, OWN },
+    { FIELD_TUN_IPV6_DST, NULL, OWN },
+    { FIELD_TUN_GBP_ID, NULL, OWN },
+    { FIELD_TUN_GBP_FLAGS, NULL, OWN },
+    { FIELD_TUN_TOS, NULL, HEXADECIMAL },
+    { FIELD_TUN_TTL, NULL, OWN },
+    { FIELD_TUN_ERSPAN_VER, NULL, OWN },
+    { FIELD_TUN_ERSPAN_IDX, NULL, OWN },
+    { FIELD_TUN_ERSPAN_DIR, NULL, OWN },
+    { FIELD_TUN_ERSPAN_HWID, NULL, OWN },
+    { FIELD_TUN_GTPU_FLAGS, "gtpu_flags", OWN },
+    { FIELD_TUN_GTPU_MSGTYPE, "gtpu_msgtype", OWN },
+};
+
+static const struct text_row nsh_rows[] = {
+    { FIELD_NSH_FLAGS, NULL, OWN },  { FIELD_NSH_TTL, NULL, OWN }, { FIELD_NSH_MDTYPE, NULL, OWN },
+    { FIELD_NSH_NP, NULL, OWN },     { FIELD_NSH_SPI, NULL, OWN }, { FIELD_NSH_SI, NULL, OWN },
+    { FIELD_NSH_C1, NULL, OWN },     { FIELD_NSH_C2, NULL, OWN },  { FIELD_NSH_C3, NULL, OWN },
+    { FIELD_NSH_C4, NULL, OWN },
+};
+
+static const struct text_row ip_rows[] = {
+    { FIELD_NW_ECN, NULL, OWN },    { FIELD_NW_TTL, NULL, OWN },     { FIELD_MPLS_LABEL, NULL, OWN },
+    { FIELD_MPLS_TC, NULL, OWN },   { FIELD_MPLS_TTL, NULL, OWN },   { FIELD_MPLS_BOS, NULL, OWN },
+    { FIELD_IP_FRAG, "nw_frag", OWN },
+};
+
+static const struct text_row nd_rows[] = {
+    { FIELD_ND_TARGET, NULL, OWN },   { FIELD_ND_SLL, NULL, OWN }, { FIELD_ND_TLL, NULL, OWN },
+    { FIELD_ND_RESERVED, NULL, OWN }, { FIELD_ND_OPTIONS_TYPE, NULL, OWN },
+};
+
+/* A decimal value under a mask is shown in hexadecimal. */
+static void
+put_value(struct text *t, const struct field *f, enum style style, const union field_value *v,
+          const union field_value *mask)
+{
+    bool exact = field_is_exact(f, &t->m->mask);
+
+    if (f->format != FORMAT_DECIMAL && style == OWN) {
+        field_format(t->s, f, v, exact ? NULL : mask, t->ports);
+    } else if (exact && style == OWN) {
+        str_putf(t->s, "%llu", (unsigned long long) field_value_to_u64(f, v));
+    } else {
+        bytes_format_hex(t->s, v->bytes, f->wire_bytes);
+        if (!exact) {
+            str_putc(t->s, '/');
+            bytes_format_hex(t->s, mask->bytes, f->wire_bytes);
+        }
+    }
+}
+
+static void
+put_field(struct text *t, enum field_id id, const char *name, enum style style)
+{
+    const struct field *f = field_of(id);
+    union field_value v, mask;
+
+    if (field_is_any(f, &t->m->mask)) {
+        field_get(f, &t->m->flow, &v);
+        field_get(f, &t->m->mask, &mask);
+        str_putf(t->s, "%s=", name ? name : f->name);
+        put_value(t, f, style, &v, &mask);
+        str_putc(t->s, ',');
+    }
+}
+
+static void
+put_rows(struct text *t, const struct text_row *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        put_field(t, rows[i].id, rows[i].name, rows[i].style);
+    }
+}
+
+static const char *
+ip_proto_word(unsigned int eth_type, unsigned int proto)
+{
+    bool v6 = eth_type == 0x86dd;
+
+    switch (proto) {
+    case 1: return v6 ? NULL : "icmp";
+    case 2: return v6 ? NULL : "igmp";
+    case 6: return v6 ? "tcp6" : "tcp";
+    case 17: return v6 ? "udp6" : "udp";
+    case 58: return v6 ? "icmp6" : NULL;
+    case 132: return v6 ? "sctp6" : "sctp";
+    default: return NULL;
+    }
+}
+
+/* The word for the protocols; '*proto_said' if it says nw_proto as well. */
+static const char *
+protocol_word(const struct text *t, bool *proto_said)
+{
+    const char *word;
+
+    *proto_said = false;
+    switch (t->eth_type) {
+    case 0x0800:
+    case 0x86dd:
+        word = t->m->mask.nw_proto == UINT8_MAX ? ip_proto_word(t->eth_type, t->nw_proto) : NULL;
+        *proto_said = word;
+        return word ? word : t->eth_type == 0x0800 ? "ip" : "ipv6";
+    case 0x0806: return "arp";
+    case 0x8035: return "rarp";
+    case 0x8847: return "mpls";
+    case 0x8848: return "mplsm";
+    default: return NULL;
+    }
+}
+
+static void
+put_regs(struct text *t)
+{
+    for (int i = 0; i < FLOW_N_REGS; i++) {
+        put_field(t, FIELD_REG0 + i, NULL, OWN);
+    }
+}
+
+static void
+put_tun_flags(struct text *t)
+{
+    unsigned int mask = be16_to_cpu(t->m->mask.tun_flags) & TUN_OAM;
+
+    if (mask) {
+        str_puts(t->s, "tun_flags=");
+        flags_format(t->s, be16_to_cpu(t->m->flow.tun_flags), mask, UINT32_MAX, tun_flag_names, 1);
+        str_putc(t->s, ',');
+    }
+}
+
+static void
+put_vlan(struct text *t)
+{
+    unsigned int tci = be16_to_cpu(t->m->flow.vlan_tci), mask = be16_to_cpu(t->m->mask.vlan_tci);
+    unsigned int vid = mask & VLAN_VID_MASK, pcp = mask & VLAN_PCP_MASK;
+    bool whole = (!vid || vid == VLAN_VID_MASK) && (!pcp || pcp == VLAN_PCP_MASK) && (vid || pcp);
+
+    if (!mask) {
+        return;
+    }
+    if (whole && mask & VLAN_PRESENT && tci & VLAN_PRESENT) {
+        if (vid) {
+            str_putf(t->s, "dl_vlan=%u,", tci & VLAN_VID_MASK);
+        }
+        if (pcp) {
+            str_putf(t->s, "dl_vlan_pcp=%u,", tci >> VLAN_PCP_SHIFT);
+        }
+    } else if (mask == UINT16_MAX) {
+        str_putf(t->s, "vlan_tci=0x%04x,", tci);
+    } else {
+        str_putf(t->s, "vlan_tci=0x%04x/0x%04x,", tci, mask);
+    }
+}
+
+static void
+put_ipv6_label(struct text *t)
+{
+    uint32_t label = be32_to_cpu(t->m->flow.ipv6_label), mask = be32_to_cpu(t->m->mask.ipv6_label) & 0xfffff;
+
+    if (mask == 0xfffff) {
+        str_putf(t->s, "ipv6_label=0x%05x,", label);
+    } else if (mask) {
+        str_putf(t->s, "ipv6_label=0x%05x/0x%05x,", label, mask);
+    }
+}
+
+static bool
+is_arp(const struct text *t)
+{
+    return t->eth_type == 0x0806 || t->eth_type == 0x8035;
+}
+
+static void
+put_network(struct text *t, bool proto_said)
+{
+    if (t->eth_type == 0x86dd) {
+        put_field(t, FIELD_IPV6_SRC, NULL, OWN);
+        put_field(t, FIELD_IPV6_DST, NULL, OWN);
+        put_ipv6_label(t);
+    } else if (is_arp(t)) {
+        put_field(t, FIELD_ARP_SPA, NULL, OWN);
+        put_field(t, FIELD_ARP_TPA, NULL, OWN);
+    } else {
+        put_field(t, FIELD_IP_SRC, "nw_src", OWN);
+        put_field(t, FIELD_IP_DST, "nw_dst", OWN);
+    }
+    if (is_arp(t)) {
+        put_field(t, FIELD_NW_PROTO, "arp_op", OWN);
+        put_field(t, FIELD_ARP_SHA, NULL, OWN);
+        put_field(t, FIELD_ARP_THA, NULL, OWN);
+    } else if (!proto_said) {
+        put_field(t, FIELD_NW_PROTO, NULL, OWN);
+    }
+}
+
+/* DSCP in its place in the byte. */
+static void
+put_nw_tos(struct text *t)
+{
+    if (t->m->mask.nw_tos & 0xfc) {
+        str_putf(t->s, "nw_tos=%u,", t->m->flow.nw_tos & 0xfc);
+    }
+}
+
+static void
+put_transport(struct text *t)
+{
+    bool ip4 = t->eth_type == 0x0800, ip6 = t->eth_type == 0x86dd;
+
+    if ((ip4 && t->nw_proto == 1) || (ip6 && t->nw_proto == 58)) {
+        put_field(t, FIELD_TCP_SRC, "icmp_type", OWN);
+        put_field(t, FIELD_TCP_DST, "icmp_code", OWN);
+        if (ip6) {
+            put_rows(t, nd_rows, ARRAY_SIZE(nd_rows));
+        }
+    } else {
+        put_field(t, FIELD_TCP_SRC, "tp_src", OWN);
+        put_field(t, FIELD_TCP_DST, "tp_dst", OWN);
+        if ((ip4 || ip6) && t->nw_proto == 6) {
+            put_field(t, FIELD_TCP_FLAGS, NULL, OWN);
+        }
+    }
+}
+
+/* Packets with an Ethernet header are what everybody means: it is said only where packets that come back from
+ * recirculation are matched, which may have lost it. */
+static void
+put_packet_type(struct text *t)
+{
+    if (t->m->mask.packet_ns && t->m->flow.packet_ns) {
+        str_putf(t->s, "packet_type=(%u,0x%x),", t->m->flow.packet_ns, be16_to_cpu(t->m->flow.eth_type));
+    } else if (t->m->mask.packet_ns && t->m->mask.recirc_id) {
+        str_puts(t->s, "eth,");
+    }
+}
+
+static bool
+type_is_in_packet_type(const struct text *t)
+{
+    return t->m->mask.packet_ns && t->m->flow.packet_ns;
+}
+
+static void
+put_all(struct text *t)
+{
+    bool proto_said = false, type_said = type_is_in_packet_type(t);
+    const char *word;
+
+    put_rows(t, first_rows, ARRAY_SIZE(first_rows));
+    put_packet_type(t);
+    word = type_said ? NULL : protocol_word(t, &proto_said);
+    if (word) {
+        str_putf(t->s, "%s,", word);
+    }
+    put_regs(t);
+    put_rows(t, tunnel_rows, ARRAY_SIZE(tunnel_rows));
+    put_tun_flags(t);
+    put_field(t, FIELD_METADATA, NULL, OWN);
+    put_field(t, FIELD_IN_PORT_OXM, "in_port", OWN);
+    put_vlan(t);
+    put_field(t, FIELD_ETH_SRC, "dl_src", OWN);
+    put_field(t, FIELD_ETH_DST, "dl_dst", OWN);
+    if (!word && !type_said && t->m->mask.eth_type) {
+        str_putf(t->s, "dl_type=0x%04x,", be16_to_cpu(t->m->flow.eth_type));
+    }
+    put_network(t, proto_said);
+    put_rows(t, nsh_rows, ARRAY_SIZE(nsh_rows));
+    put_nw_tos(t);
+    put_rows(t, ip_rows, ARRAY_SIZE(ip_rows));
+    put_transport(t);
+}
+
+void
+match_format(struct str *s, const struct match *m, const struct port_names *ports, int priority)
+{
+    struct text t = { s, m, ports, 0, 0 };
+    size_t start;
+
+    t.eth_type = m->mask.eth_type == BE16_MAX ? be16_to_cpu(m->flow.eth_type) : 0;
+    t.nw_proto = m->mask.nw_proto == UINT8_MAX ? m->flow.nw_proto : 0;
+    if (priority != MATCH_DEFAULT_PRIORITY) {
+        str_putf(s, "priority=%d,", priority);
+    }
+    start = s->len;
+    put_all(&t);
+    if (s->len > start || priority != MATCH_DEFAULT_PRIORITY) {
+        str_chomp(s, ',');
+    }
+}

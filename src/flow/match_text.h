@@ -1,0 +1,36 @@
+/* Matches as text: what stands in front of "actions=" in a flow, in the order and wording of ovs-ofctl dump-flows.
+ *
+ * Reading is one keyword at a time (match_parse_field(), match_parse_shorthand()), because a flow mixes match fields with
+ * other keywords (openflow/flow_syntax.h).
+ *
+ * Standards: ovs-fields(7), ovs-ofctl(8) "Flow Syntax". */
+#ifndef FLOW_MATCH_TEXT_H
+#define FLOW_MATCH_TEXT_H 1
+
+#include "flow/field_text.h"
+#include "flow/match.h"
+
+/* The priority that is not shown. */
+#define MATCH_DEFAULT_PRIORITY 32768
+
+/* Adds "field=value" to 'm'.  Keeps in '*mask' which bits were asked for (the caller's bookkeeping); ports by name need
+ * 'ports'. */
+struct error *match_parse_field(struct match *m, const struct field *f, const char *value,
+                                const struct port_names *ports, union field_value *mask) MUST_CHECK;
+
+/* Adds what a word such as "tcp" stands for; false if it is no such word. */
+bool match_parse_shorthand(struct match *m, const char *word);
+
+/* Adds "field = value under mask" with what the field implies: a VLAN id implies a tag; an Ethernet field a packet with
+ * an Ethernet header; packet_type sets namespace and type.  False if the value cannot be matched (packet_type of an
+ * unknown namespace).  match_unset_field() removes any condition on the field. */
+bool match_set_field(struct match *m, const struct field *f, const union field_value *v,
+                     const union field_value *mask);
+
+/* What the match says about the field: zeros in '*mask' where nothing. */
+void match_get_field(const struct match *m, const struct field *f, union field_value *v, union field_value *mask);
+
+/* Appends the text, "priority=N," first unless it is 'MATCH_DEFAULT_PRIORITY'; nothing for a match that matches all. */
+void match_format(struct str *s, const struct match *m, const struct port_names *ports, int priority);
+
+#endif

@@ -1,0 +1,255 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "base/random.h"
+#include "ofproto/mac_table.h"
+#include "sys/clock.h"
+#include "sys/rcu.h"
+
+static struct eth_addr
+mac(unsigned int n)
+{
+    return eth_addr_from_u64(0x020000000000 + n);
+}
+
+static const int keys[4] = { 0 };
+#define KEY(N) ((const void *) &keys[N])
+
+static bool
+learn(struct mac_table *t, unsigned int n, int vlan, int key)
+{
+    return mac_table_learn(t, mac(n), vlan, KEY(key), OFP_PORT(key + 1), false, false);
+}
+
+static int
+port_of(struct mac_table *t, unsigned int n, int vlan)
+{
+    struct mac_entry e;
+
+    return mac_table_lookup(t, mac(n), vlan, &e) ? (int) ofp_to_u32(e.port) : 0;
+}
+
+static void
+a_learned_address_is_found_in_its_vlan_only(void **state UNUSED)
+{
+    struct mac_table *t = mac_table_create();
+
+    assert_true(learn(t, 1, 5, 0));
+    assert_false(learn(t, 1, 5, 0));
+    assert_int_equal(port_of(t, 1, 5), 1);
+    assert_int_equal(port_of(t, 1, 6), 0);
+    mac_table_destroy(t);
+}
+
+static void
+a_move_changes_the_port_and_the_sequence(void **state UNUSED)
+{
+    struct mac_table *t = mac_table_create();
+    struct mac_table_stats stats;
+    uint64_t seq;
+
+    learn(t, 1, 0, 0);
+    seq = mac_table_seq(t);
+    assert_false(learn(t, 1, 0, 0));
+    assert_int_equal(mac_table_seq(t), seq);
+    assert_true(mac_table_would_change(t, mac(1), 0, KEY(1)));
+    assert_true(learn(t, 1, 0, 1));
+    assert_true(mac_table_seq(t) > seq);
+    assert_int_equal(port_of(t, 1, 0), 2);
+    mac_table_get_stats(t, &stats);
+    assert_int_equal(stats.n_moved, 1);
+    assert_int_equal(stats.n_learned, 1);
+    mac_table_destroy(t);
+}
+
+static void
+multicast_addresses_and_flood_vlans_are_not_learned(void **state UNUSED)
+{
+    struct mac_table *t = mac_table_create();
+    uint64_t vlans[64] = { 1 << 7 };
+
+    assert_false(mac_table_learn(t, eth_addr_from_u64(UINT64_C(0x010000000001)), 0, KEY(0), OFP_PORT(1), false, false));
+    mac_table_set_flood_vlans(t, vlans);
+    assert_false(learn(t, 1, 7, 0));
+    assert_true(learn(t, 1, 8, 0));
+    mac_table_destroy(t);
+}
+
+static void
+entries_expire_when_unused_for_the_idle_time(void **state UNUSED)
+{
+    struct mac_table *t = mac_table_create();
+
+    mac_table_configure(t, 20, 100);
+    learn(t, 1, 0, 0);
+    learn(t, 2, 0, 0);
+    clock_warp(15000);
+    learn(t, 2, 0, 0);
+    assert_false(mac_table_run(t));
+    clock_warp(6000);
+    assert_true(mac_table_run(t));
+    assert_int_equal(port_of(t, 1, 0), 0);
+    assert_int_equal(port_of(t, 2, 0), 1);
+    clock_warp(15000);
+    assert_true(mac_table_run(t));
+    assert_int_equal(port_of(t, 2, 0), 0);
+    mac_table_destroy(t);
+}
+
+static void
+a_shorter_idle_time_holds_for_old_entries(void **state UNUSED)
+{
+    struct mac_table *t = mac_table_create();
+
+    learn(t, 1, 0, 0);
+    clock_warp(100000);
+    assert_false(mac_table_run(t));
+    mac_table_configure(t, 30, 100);
+    assert_true(mac_table_run(t));
+    assert_int_equal(port_of(t, 1, 0), 0);
+    mac_table_destroy(t);
+}
+
+static void
+one_port_cannot_push_out_the_others(void **state UNUSED)
+{
+    struct mac_table *t = mac_table_create();
+    struct mac_table_stats stats;
+
+    mac_table_configure(t, 300, 50);
+    for (unsigned int i = 0; i < 10; i++) {
+        learn(t, i, 0, 0);
+    }
+    for (unsigned int i = 0; i < 1000; i++) {
+        learn(t, 1000 + i, 0, 1);
+    }
+    for (unsigned int i = 0; i < 10; i++) {
+        assert_int_equal(port_of(t, i, 0), 1);
+    }
+    mac_table_get_stats(t, &stats);
+    assert_int_equal(stats.n_entries, 50);
+    assert_int_equal(stats.n_evicted, 960);
+    mac_table_destroy(t);
+}
+
+static void
+static_entries_stay(void **state UNUSED)
+{
+    struct mac_table *t = mac_table_create();
+
+    learn(t, 1, 0, 0);
+    assert_true(mac_table_add_static(t, mac(1), 0, KEY(1), OFP_PORT(2)));
+    assert_false(learn(t, 1, 0, 0));
+    mac_table_flush(t);
+    clock_warp(10000000);
+    mac_table_run(t);
+    assert_int_equal(port_of(t, 1, 0), 2);
+    assert_true(mac_table_del_static(t, mac(1), 0));
+    assert_false(mac_table_del_static(t, mac(1), 0));
+    assert_int_equal(port_of(t, 1, 0), 0);
+    mac_table_destroy(t);
+}
+
+static void
+a_gratuitous_arp_holds_its_place_against_its_reflection(void **state UNUSED)
+{
+    struct mac_table *t = mac_table_create();
+
+    mac_table_learn(t, mac(1), 0, KEY(0), OFP_PORT(1), true, false);
+    assert_false(mac_table_learn(t, mac(1), 0, KEY(1), OFP_PORT(2), true, true));
+    assert_int_equal(port_of(t, 1, 0), 1);
+    clock_warp(6000);
+    assert_true(mac_table_learn(t, mac(1), 0, KEY(1), OFP_PORT(2), true, true));
+    mac_table_destroy(t);
+}
+
+/* The oracle: an array with an entry for each address. */
+struct slow_entry {
+    int port; /* 0: none. */
+    int64_t used;
+};
+
+static void
+agree(struct mac_table *t, const struct slow_entry *slow, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(port_of(t, i, 0), slow[i].port);
+    }
+}
+
+static void
+the_table_agrees_with_an_array_over_random_operations(void **state UNUSED)
+{
+    enum { N = 200 };
+    struct mac_table *t = mac_table_create();
+    struct slow_entry slow[N] = { { 0, 0 } };
+    struct random r;
+
+    random_seed(&r, 1);
+    mac_table_configure(t, 30, 10000);
+    for (int step = 0; step < 5000; step++) {
+        unsigned int i = random_below(&r, N), key = random_below(&r, 4);
+
+        switch (random_below(&r, 20)) {
+        case 0:
+            clock_warp(1000 * random_below(&r, 10));
+            mac_table_run(t);
+            for (int k = 0; k < N; k++) {
+                /* The wheel turns once a second. */
+                if (slow[k].port && (slow[k].used + 30000 + 999) / 1000 <= clock_now_ms() / 1000) {
+                    slow[k].port = 0;
+                }
+            }
+            agree(t, slow, N);
+            break;
+        case 1:
+            mac_table_flush_bundle(t, KEY(key));
+            for (int k = 0; k < N; k++) {
+                slow[k].port = slow[k].port == (int) key + 1 ? 0 : slow[k].port;
+            }
+            break;
+        default:
+            assert_int_equal(learn(t, i, 0, key), slow[i].port != (int) key + 1);
+            slow[i] = (struct slow_entry) { key + 1, clock_now_ms() };
+        }
+        assert_int_equal(port_of(t, i, 0), slow[i].port);
+    }
+    mac_table_destroy(t);
+}
+
+static int
+set_up(void **state UNUSED)
+{
+    rcu_thread_register();
+    clock_stop();
+    return 0;
+}
+
+static int
+tear_down(void **state UNUSED)
+{
+    rcu_barrier_all();
+    rcu_thread_unregister();
+    return 0;
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_learned_address_is_found_in_its_vlan_only),
+        cmocka_unit_test(a_move_changes_the_port_and_the_sequence),
+        cmocka_unit_test(multicast_addresses_and_flood_vlans_are_not_learned),
+        cmocka_unit_test(entries_expire_when_unused_for_the_idle_time),
+        cmocka_unit_test(a_shorter_idle_time_holds_for_old_entries),
+        cmocka_unit_test(one_port_cannot_push_out_the_others),
+        cmocka_unit_test(static_entries_stay),
+        cmocka_unit_test(a_gratuitous_arp_holds_its_place_against_its_reflection),
+        cmocka_unit_test(the_table_agrees_with_an_array_over_random_operations),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

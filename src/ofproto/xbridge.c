@@ -1,0 +1,123 @@
+#include "ofproto/xbridge.h"
+
+#include <stdlib.h>
+
+#include "base/hash.h"
+
+static uint32_t
+ofp_hash(ofp_port p)
+{
+    return hash_u32(ofp_to_u32(p), 0);
+}
+
+struct xport *
+xbridge_port_rcu(const struct xbridge *b, ofp_port port)
+{
+    RCU_MAP_FOR_EACH_WITH_HASH (p, struct xport, ofp_hash(port), &b->ports) {
+        if (p->ofp_port == port) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+struct xport *
+xdp_port_rcu(const struct xdp *xdp, odp_port port)
+{
+    RCU_MAP_FOR_EACH_WITH_HASH (p, struct xport, hash_u32(port.n, 0), &xdp->ports) {
+        if (odp_port_equal(p->odp_port, port)) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+static bool
+has_odp_port(const struct xport *p)
+{
+    return !odp_port_equal(p->odp_port, ODP_PORT_NONE);
+}
+
+void
+xbridge_add_port(struct xbridge *b, struct xport *p)
+{
+    p->bridge = b;
+    rcu_map_insert(&b->ports, p, ofp_hash(p->ofp_port));
+    if (has_odp_port(p)) {
+        rcu_map_insert(&b->xdp->ports, p, hash_u32(p->odp_port.n, 0));
+    }
+}
+
+static void
+free_port(void *p_)
+{
+    struct xport *p = p_;
+
+    free(p->name);
+    free(p);
+}
+
+void
+xbridge_remove_port(struct xbridge *b, struct xport *p)
+{
+    rcu_map_remove(&b->ports, p, ofp_hash(p->ofp_port));
+    if (has_odp_port(p)) {
+        rcu_map_remove(&b->xdp->ports, p, hash_u32(p->odp_port.n, 0));
+    }
+    rcu_defer(free_port, p);
+}
+
+static struct xbundle *
+find_bundle(const struct xbridge *b, const void *key)
+{
+    RCU_MAP_FOR_EACH_WITH_HASH (i, struct xbundle, hash_pointer(key, 0), &b->bundles) {
+        if (i->key == key) {
+            return i;
+        }
+    }
+    return NULL;
+}
+
+static void
+free_bundle(void *b_)
+{
+    struct xbundle *b = b_;
+
+    free(b->name);
+    free(b->trunks);
+    free(b->cvlans);
+    free(b);
+}
+
+/* Ports of 'old' that are not among those of 'fresh' do no NORMAL switching any more.  The ports still exist: a port
+ * leaves its bundle before it is removed. */
+static void
+release_ports(const struct xbundle *old)
+{
+    for (size_t i = 0; i < old->n_ports; i++) {
+        if (rcu_get_protected(&old->ports[i]->bundle) == old) {
+            rcu_set(&old->ports[i]->bundle, NULL);
+        }
+    }
+}
+
+void
+xbridge_set_bundle(struct xbridge *b, const void *key, struct xbundle *bundle)
+{
+    struct xbundle *old = find_bundle(b, key);
+
+    if (bundle && old) {
+        rcu_map_replace(&b->bundles, old, bundle, hash_pointer(key, 0));
+    } else if (bundle) {
+        rcu_map_insert(&b->bundles, bundle, hash_pointer(key, 0));
+    } else if (old) {
+        rcu_map_remove(&b->bundles, old, hash_pointer(key, 0));
+    }
+    for (size_t i = 0; bundle && i < bundle->n_ports; i++) {
+        rcu_set(&bundle->ports[i]->bundle, bundle);
+    }
+    if (old) {
+        release_ports(old);
+        rcu_defer(free_bundle, old);
+    }
+}
