@@ -8,7 +8,7 @@
 #define CMD_TABLE_H 1
 
 #include "base/error.h"
-#include "ovsdb/data/datum.h"
+#include "ovsdb/data/text.h"
 
 enum table_format { TABLE_TABLE, TABLE_LIST, TABLE_HTML, TABLE_CSV, TABLE_JSON };
 enum table_data { TABLE_STRING, TABLE_BARE, TABLE_DATA_JSON };

@@ -273,15 +273,76 @@ append_text(const char *text, size_t n, void *s)
     return 0;
 }
 
+static void
+put_compact(struct str *s, const struct json *json, enum js_format format)
+{
+    size_t flags = JSON_ENCODE_ANY | JSON_REAL_PRECISION(15) | JSON_COMPACT;
+
+    flags |= format & JS_SORTED ? JSON_SORT_KEYS : 0;
+    if (json_dump_callback(j(json), append_text, s, flags)) {
+        out_of_memory();
+    }
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+    return strcmp(js_iter_name(*(void *const *) a), js_iter_name(*(void *const *) b));
+}
+
+static void put_pretty(struct str *s, const struct json *json, enum js_format format, int depth);
+
+static void
+put_pretty_object(struct str *s, const struct json *json, enum js_format format, int depth)
+{
+    const size_t n = js_object_len(json);
+    void **members = xcalloc(n, sizeof *members);
+    size_t i = 0;
+
+    for (void *it = js_iter(json); it; it = js_iter_next(json, it)) {
+        members[i++] = it;
+    }
+    if (format & JS_SORTED) {
+        qsort(members, n, sizeof *members, compare_names);
+    }
+    for (i = 0; i < n; i++) {
+        str_puts(s, i ? ",\n" : "\n");
+        str_put_fill(s, ' ', 2 * depth);
+        js_put_quoted(s, js_iter_name(members[i]));
+        str_puts(s, ": ");
+        put_pretty(s, js_iter_value(members[i]), format, depth);
+    }
+    free(members);
+}
+
+/* One member or element a line; brackets close where the last one ends.  jansson refuses what nests too deeply. */
+static void
+put_pretty(struct str *s, const struct json *json, enum js_format format, int depth)
+{
+    if (js_is(json, JS_OBJECT) && js_object_len(json)) {
+        str_putc(s, '{');
+        put_pretty_object(s, json, format, depth + 1);
+        str_putc(s, '}');
+    } else if (js_is(json, JS_ARRAY) && js_array_len(json)) {
+        str_putc(s, '[');
+        for (size_t i = 0; i < js_array_len(json); i++) {
+            str_puts(s, i ? ",\n" : "\n");
+            str_put_fill(s, ' ', 2 * (depth + 1));
+            put_pretty(s, js_at(json, i), format, depth + 1);
+        }
+        str_putc(s, ']');
+    } else {
+        put_compact(s, json, format);
+    }
+}
+
 void
 js_put(struct str *s, const struct json *json, enum js_format format)
 {
-    size_t flags = JSON_ENCODE_ANY | JSON_REAL_PRECISION(15);
-
-    flags |= format & JS_SORTED ? JSON_SORT_KEYS : 0;
-    flags |= format & JS_PRETTY ? JSON_INDENT(2) : JSON_COMPACT;
-    if (json_dump_callback(j(json), append_text, s, flags)) {
-        out_of_memory();
+    if (format & JS_PRETTY) {
+        put_pretty(s, json, format, 0);
+    } else {
+        put_compact(s, json, format);
     }
 }
 

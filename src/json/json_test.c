@@ -44,6 +44,19 @@ bytes_that_are_not_utf8_are_replaced(void **state UNUSED)
     js_unref(s);
 }
 
+static void
+pretty_text_has_a_line_for_each_member(void **state UNUSED)
+{
+    struct json *json;
+    char *text;
+
+    assert_null(js_parse_string("{\"b\":[[1],{\"x\":[]}],\"a\":{}}", &json));
+    text = js_to_string(json, JS_PRETTY | JS_SORTED);
+    assert_string_equal(text, "{\n  \"a\": {},\n  \"b\": [\n    [\n      1],\n    {\n      \"x\": []}]}");
+    free(text);
+    js_unref(json);
+}
+
 int
 main(void)
 {
@@ -51,6 +64,7 @@ main(void)
         cmocka_unit_test(text_survives_a_round_trip),
         cmocka_unit_test(an_error_says_where),
         cmocka_unit_test(bytes_that_are_not_utf8_are_replaced),
+        cmocka_unit_test(pretty_text_has_a_line_for_each_member),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
