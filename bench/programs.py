@@ -1,0 +1,93 @@
+"""Starts a switch, ours or Debian's, for a benchmark: both are driven by the same command lines."""
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+DEBIAN = "Debian's"
+OURS = "ours"
+
+
+class Programs:
+    """Where the programs of one side are: Debian's on the system, ours in a (release) build directory."""
+
+    def __init__(self, side, build=None):
+        self.side = side
+        self.directories = ["/usr/bin", "/usr/sbin"]
+        if side == OURS:
+            self.directories = [at for at, _, names in os.walk(build)
+                                if any(n.startswith(("ovs-", "ovsdb-")) and os.access(os.path.join(at, n), os.X_OK)
+                                       for n in names)]
+
+    def path(self, name):
+        for d in self.directories:
+            path = os.path.join(d, name)
+            if os.path.isfile(path) and os.access(path, os.X_OK):
+                return path
+        raise SystemExit(f"{self.side}: there is no {name}")
+
+
+class Switch:
+    """ovsdb-server and ovs-vswitchd in a run directory of their own; ends them when left."""
+
+    def __init__(self, programs, schema, options=("--enable-dummy=override", "--disable-system"), vswitchd=None,
+                 prepare=()):
+        self.programs, self.schema, self.options = programs, schema, list(options)
+        self.vswitchd = vswitchd or programs.path("ovs-vswitchd")
+        self.prepare = list(prepare)
+        self.pids = {}
+
+    def __enter__(self):
+        self.dir = tempfile.mkdtemp(prefix="weft-bench-")
+        self.env = dict(os.environ, OVS_RUNDIR=self.dir, OVS_LOGDIR=self.dir, OVS_DBDIR=self.dir,
+                        OVS_SYSCONFDIR=self.dir)
+        self.run("ovsdb-tool", "create", f"{self.dir}/conf.db", self.schema)
+        self.start("ovsdb-server", self.programs.path("ovsdb-server"), f"{self.dir}/conf.db",
+                   f"--remote=punix:{self.dir}/db.sock")
+        self.run("ovs-vsctl", "--no-wait", "init")
+        for command in self.prepare:
+            self.run("ovs-vsctl", "--no-wait", *command)
+        self.start("ovs-vswitchd", self.vswitchd, *self.options, f"unix:{self.dir}/db.sock")
+        return self
+
+    def start(self, name, path, *args):
+        pidfile = f"{self.dir}/{name}.pid"
+        subprocess.run([path, *args, "-vconsole:off", "--detach", "--no-chdir", f"--pidfile={pidfile}",
+                        "--log-file"], env=self.env, check=True, stdin=subprocess.DEVNULL)
+        with open(pidfile, encoding="ascii") as f:
+            self.pids[name] = int(f.read())
+
+    def run(self, name, *args, check=True):
+        return subprocess.run([self.programs.path(name), *args], env=self.env, check=check, text=True,
+                              stdout=subprocess.PIPE).stdout
+
+    def timed(self, name, *args):
+        begin = time.perf_counter()
+        self.run(name, *args)
+        return time.perf_counter() - begin
+
+    def rss_kb(self, name):
+        with open(f"/proc/{self.pids[name]}/status", encoding="ascii") as f:
+            return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:"))
+
+    def cpu_seconds(self, name):
+        with open(f"/proc/{self.pids[name]}/stat", encoding="ascii") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def __exit__(self, *exc):
+        for pid in reversed(list(self.pids.values())):
+            try:
+                os.kill(pid, signal.SIGTERM)
+            except ProcessLookupError:
+                pass
+        for pid in self.pids.values():
+            for _ in range(100):
+                if not os.path.exists(f"/proc/{pid}"):
+                    break
+                time.sleep(0.05)
+            else:
+                os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self.dir, ignore_errors=True)
