@@ -45,10 +45,10 @@ struct netdev_features {
     uint32_t current, advertised, supported, peer;
 };
 
+/* Counted by the worker that has the queue. */
 struct netdev_rxq {
     struct netdev *netdev;
     unsigned int queue;
-    struct list watchers; /* The worker's. */
 };
 
 struct netdev_class {
@@ -56,11 +56,14 @@ struct netdev_class {
     bool is_pollable_only;   /* No descriptor to wait for: needs a polling worker. */
     bool has_packets;        /* False for patch ports. */
 
+    /* Finds or makes the device; sets 'priv'.  A negative errno value leaves nothing behind.  destruct() releases. */
     int (*construct)(struct netdev *);
     void (*destruct)(struct netdev *);
     /* Applies the Interface row's options; fills in an error for the user. */
     struct error *(*set_config)(struct netdev *, const struct strmap *options);
 
+    /* Turns flags off, on; 'now' (may be null) is what they are then.  All these may be null in a class: use the
+     * netdev_*() wrappers below, which say -EOPNOTSUPP (false, 0) then. */
     int (*set_flags)(struct netdev *, unsigned int off, unsigned int on, unsigned int *now);
     int (*get_etheraddr)(const struct netdev *, struct eth_addr *);
     int (*set_etheraddr)(struct netdev *, struct eth_addr);
@@ -90,6 +93,8 @@ struct netdev {
     unsigned int ref_count;
     uint64_t change_seq;  /* Bumped whenever something readable changed. */
     void *priv;           /* The class's own. */
+    bool is_gone;         /* The device has vanished: close the netdev and open it anew when it returns. */
+    struct strmap_entry *registered; /* In the table of open netdevs; null once gone. */
 };
 
 /* Sets up and takes down the providers' common machinery (rtnetlink listener) on the main loop. */
@@ -103,7 +108,7 @@ const struct netdev_class *netdev_class_find(const char *type);
 const char *const *netdev_types(void);
 
 /* --enable-dummy: "" adds the dummy classes; "override" also serves every other type with them; "system" serves
- * "system" with them.  Registers netdev-dummy/* commands through 'register_command' at a higher layer. */
+ * "system" with them.  What the netdev-dummy commands do is in netdev/dummy.h. */
 void netdev_enable_dummy(const char *how);
 
 /* Opens the device; 'type' "" means "system".  -ENODEV if it does not exist, -EBUSY..., see errno. */
@@ -114,6 +119,25 @@ void netdev_close(struct netdev *); /* Null is allowed. */
 /* The open netdev of that name, referenced, or null. */
 struct netdev *netdev_find(const char *name);
 
+/* The class functions, for classes that lack them too. */
+struct error *netdev_set_config(struct netdev *, const struct strmap *options) MUST_CHECK;
+int netdev_set_flags(struct netdev *, unsigned int off, unsigned int on, unsigned int *now);
+unsigned int netdev_get_flags(const struct netdev *);
+int netdev_get_etheraddr(const struct netdev *, struct eth_addr *);
+int netdev_set_etheraddr(struct netdev *, struct eth_addr);
+int netdev_get_mtu(const struct netdev *, int *);
+int netdev_set_mtu(struct netdev *, int);
+bool netdev_get_carrier(const struct netdev *);
+uint64_t netdev_get_carrier_resets(const struct netdev *);
+int netdev_get_ifindex(const struct netdev *);
+int netdev_get_features(const struct netdev *, struct netdev_features *);
+int netdev_get_stats(const struct netdev *, struct netdev_stats *); /* All UINT64_MAX on error. */
+void netdev_get_status(const struct netdev *, struct strmap *);
+
+/* The speed in bits per second that a set of feature bits stands for; 'otherwise' if none. */
+uint64_t netdev_features_to_bps(uint32_t features, uint64_t otherwise);
+bool netdev_features_is_full_duplex(uint32_t features);
+
 struct netdev_watch {
     struct list node;
     void (*cb)(struct netdev_watch *, const char *name); /* A device called 'name' changed, came or went. */
@@ -121,5 +145,11 @@ struct netdev_watch {
 };
 void netdev_watch(struct netdev_watch *, void (*cb)(struct netdev_watch *, const char *name), void *aux);
 void netdev_unwatch(struct netdev_watch *);
+
+/* For providers: something readable of 'netdev' changed; the device called 'name' came, changed or went (watchers are
+ * called); the device of 'netdev' is gone. */
+void netdev_changed(struct netdev *);
+void netdev_notify(const char *name);
+void netdev_set_gone(struct netdev *);
 
 #endif

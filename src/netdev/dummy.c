@@ -1,0 +1,494 @@
+#include "netdev/dummy.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/num.h"
+#include "packet/mbuf.h"
+#include "packet/pcap.h"
+#include "sys/log.h"
+#include "sys/random.h"
+
+LOG_MODULE(netdev_dummy)
+
+enum { QUEUE_MAX = 100, MAX_CLASSES = 32 };
+
+struct frame {
+    struct list node;
+    size_t n;
+    uint8_t data[];
+};
+
+struct dummy {
+    struct list node; /* In 'dummies'. */
+    struct netdev *netdev;
+    struct eth_addr mac;
+    int mtu, ifindex;
+    unsigned int flags;
+    be32 ip4, ip4_mask;
+    bool has_ip4;
+
+    pthread_mutex_t mutex; /* Guards what follows. */
+    struct list queue;     /* Received frames. */
+    size_t n_queued;
+    int event;             /* Readable while the queue is not empty. */
+    struct pcap_file *tx_pcap, *rx_pcap;
+    char *tx_path, *rx_path;
+    bool one_file;         /* Received frames go into tx_pcap too. */
+    void (*hook)(void *aux, struct netdev *, const void *frame, size_t len);
+    void *hook_aux;
+
+    _Atomic uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, tx_dropped, rx_dropped;
+};
+
+static struct list dummies = LIST_INIT(&dummies);
+static void (*pump)(void *aux);
+static void *pump_aux;
+
+static void
+count(_Atomic uint64_t *counter, uint64_t n)
+{
+    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+static int
+dummy_construct(struct netdev *n)
+{
+    static unsigned int seq;
+    struct dummy *d = xzalloc(sizeof *d);
+
+    d->netdev = n;
+    d->mac = (struct eth_addr) { { 0xaa, 0x55, 0xaa, 0x55, seq >> 8, seq } };
+    seq++;
+    d->mtu = 1500;
+    d->flags = NETDEV_UP;
+    d->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (d->event < 0) {
+        int error = -errno;
+
+        free(d);
+        return error;
+    }
+    pthread_mutex_init(&d->mutex, NULL);
+    list_init(&d->queue);
+    list_push_back(&dummies, &d->node);
+    n->priv = d;
+    return 0;
+}
+
+static void
+clear_queue(struct dummy *d)
+{
+    while (!list_is_empty(&d->queue)) {
+        free(CONTAINER_OF(list_pop_front(&d->queue), struct frame, node));
+    }
+    d->n_queued = 0;
+}
+
+static void
+dummy_destruct(struct netdev *n)
+{
+    struct dummy *d = n->priv;
+
+    list_remove(&d->node);
+    clear_queue(d);
+    close(d->event);
+    pcap_close(d->tx_pcap);
+    pcap_close(d->rx_pcap);
+    free(d->tx_path);
+    free(d->rx_path);
+    pthread_mutex_destroy(&d->mutex);
+    free(d);
+}
+
+/* Lets '*file' be a capture to 'path' (null: none); reopens only if the path changed. */
+static struct error *
+configure_capture(struct pcap_file **file, char **old_path, const char *path)
+{
+    int error;
+
+    if ((!path && !*old_path) || (path && *old_path && !strcmp(path, *old_path))) {
+        return NULL;
+    }
+    pcap_close(*file);
+    *file = NULL;
+    free(*old_path);
+    *old_path = xstrdup(path);
+    if (!path) {
+        return NULL;
+    }
+    error = pcap_open(path, "w", file);
+    return error ? error_from_errno(error, "cannot open capture file %s", path) : NULL;
+}
+
+static struct error *
+dummy_set_config(struct netdev *n, const struct strmap *options)
+{
+    const char *both = strmap_get(options, "pcap"), *ifindex = strmap_get(options, "ifindex");
+    const char *tx = strmap_get(options, "tx_pcap"), *rx = strmap_get(options, "rxq_pcap");
+    struct dummy *d = n->priv;
+    struct error *e;
+
+    if (strmap_get(options, "stream") || strmap_get(options, "pstream")) {
+        return error_new("%s: stream and pstream are not supported yet", n->name);
+    }
+    if (ifindex && !num_parse_int(ifindex, 10, &d->ifindex)) {
+        return error_new("%s: bad ifindex '%s'", n->name, ifindex);
+    }
+    pthread_mutex_lock(&d->mutex);
+    e = configure_capture(&d->tx_pcap, &d->tx_path, tx ? tx : both);
+    if (!e) {
+        e = configure_capture(&d->rx_pcap, &d->rx_path, rx);
+    }
+    d->one_file = both && !tx && !rx;
+    pthread_mutex_unlock(&d->mutex);
+    return e;
+}
+
+static int
+dummy_set_flags(struct netdev *n, unsigned int off, unsigned int on, unsigned int *now)
+{
+    struct dummy *d = n->priv;
+    unsigned int flags = (d->flags & ~off) | on;
+
+    if (flags != d->flags) {
+        d->flags = flags;
+        netdev_changed(n);
+    }
+    *now = flags;
+    return 0;
+}
+
+static int
+dummy_get_etheraddr(const struct netdev *n, struct eth_addr *mac)
+{
+    *mac = ((struct dummy *) n->priv)->mac;
+    return 0;
+}
+
+static int
+dummy_set_etheraddr(struct netdev *n, struct eth_addr mac)
+{
+    struct dummy *d = n->priv;
+
+    if (!eth_addr_equal(d->mac, mac)) {
+        d->mac = mac;
+        netdev_changed(n);
+    }
+    return 0;
+}
+
+static int
+dummy_get_mtu(const struct netdev *n, int *mtu)
+{
+    *mtu = ((struct dummy *) n->priv)->mtu;
+    return 0;
+}
+
+static int
+dummy_set_mtu(struct netdev *n, int mtu)
+{
+    struct dummy *d = n->priv;
+
+    if (mtu < 68 || mtu > 65535) {
+        return -EINVAL;
+    }
+    if (d->mtu != mtu) {
+        d->mtu = mtu;
+        netdev_changed(n);
+    }
+    return 0;
+}
+
+static bool
+dummy_get_carrier(const struct netdev *n)
+{
+    return ((struct dummy *) n->priv)->flags & NETDEV_UP;
+}
+
+static int
+dummy_get_ifindex(const struct netdev *n)
+{
+    return ((struct dummy *) n->priv)->ifindex;
+}
+
+static int
+dummy_get_stats(const struct netdev *n, struct netdev_stats *stats)
+{
+    struct dummy *d = n->priv;
+
+    stats->rx_packets = atomic_load_explicit(&d->rx_packets, memory_order_relaxed);
+    stats->rx_bytes = atomic_load_explicit(&d->rx_bytes, memory_order_relaxed);
+    stats->tx_packets = atomic_load_explicit(&d->tx_packets, memory_order_relaxed);
+    stats->tx_bytes = atomic_load_explicit(&d->tx_bytes, memory_order_relaxed);
+    return 0;
+}
+
+static unsigned int
+dummy_n_rxq(const struct netdev *n UNUSED)
+{
+    return 1;
+}
+
+static int
+dummy_rxq_open(struct netdev *n, unsigned int queue, struct netdev_rxq **rxqp)
+{
+    struct netdev_rxq *rxq = xzalloc(sizeof *rxq);
+
+    rxq->netdev = n;
+    rxq->queue = queue;
+    *rxqp = rxq;
+    return 0;
+}
+
+static void
+dummy_rxq_close(struct netdev_rxq *rxq)
+{
+    free(rxq);
+}
+
+static int
+dummy_rxq_fd(const struct netdev_rxq *rxq)
+{
+    return ((struct dummy *) rxq->netdev->priv)->event;
+}
+
+static struct packet *
+take_frame(struct dummy *d)
+{
+    struct frame *f = NULL;
+    struct packet *p;
+
+    pthread_mutex_lock(&d->mutex);
+    if (!list_is_empty(&d->queue)) {
+        f = CONTAINER_OF(list_pop_front(&d->queue), struct frame, node);
+        d->n_queued--;
+    }
+    if (!d->n_queued) {
+        eventfd_t unused;
+
+        (void) !eventfd_read(d->event, &unused);
+    }
+    pthread_mutex_unlock(&d->mutex);
+    if (!f) {
+        return NULL;
+    }
+    p = packet_new(f->data, f->n);
+    if (p) {
+        count(&d->rx_packets, 1);
+        count(&d->rx_bytes, f->n);
+    } else {
+        count(&d->rx_dropped, 1);
+    }
+    free(f);
+    return p;
+}
+
+static int
+dummy_rxq_recv(struct netdev_rxq *rxq, struct packet **packets, unsigned int max)
+{
+    unsigned int n = 0;
+
+    while (n < max && (packets[n] = take_frame(rxq->netdev->priv)) != NULL) {
+        n++;
+    }
+    return n;
+}
+
+static void
+dummy_send(struct netdev *n, unsigned int txq UNUSED, struct packet **packets, unsigned int n_packets)
+{
+    struct dummy *d = n->priv;
+
+    pthread_mutex_lock(&d->mutex);
+    for (unsigned int i = 0; i < n_packets; i++) {
+        struct packet *p = packets[i];
+
+        if (packet_csum_is_partial(p) && (p = packet_unshare(p)) != NULL) {
+            packet_finish_csum(p);
+        }
+        if (!p) {
+            count(&d->tx_dropped, 1);
+            continue;
+        }
+        count(&d->tx_packets, 1);
+        count(&d->tx_bytes, packet_size(p));
+        if (d->tx_pcap) {
+            pcap_write(d->tx_pcap, packet_at(p), packet_size(p));
+        }
+        if (d->hook) {
+            d->hook(d->hook_aux, n, packet_at(p), packet_size(p));
+        }
+        packet_free(p);
+    }
+    pthread_mutex_unlock(&d->mutex);
+}
+
+static const struct netdev_class dummy_class = {
+    .type = "dummy",
+    .has_packets = true,
+    .construct = dummy_construct,
+    .destruct = dummy_destruct,
+    .set_config = dummy_set_config,
+    .set_flags = dummy_set_flags,
+    .get_etheraddr = dummy_get_etheraddr,
+    .set_etheraddr = dummy_set_etheraddr,
+    .get_mtu = dummy_get_mtu,
+    .set_mtu = dummy_set_mtu,
+    .get_carrier = dummy_get_carrier,
+    .get_ifindex = dummy_get_ifindex,
+    .get_stats = dummy_get_stats,
+    .n_rxq = dummy_n_rxq,
+    .rxq_open = dummy_rxq_open,
+    .rxq_close = dummy_rxq_close,
+    .rxq_fd = dummy_rxq_fd,
+    .rxq_recv = dummy_rxq_recv,
+    .send = dummy_send,
+};
+
+static void
+register_as(const char *type)
+{
+    static struct netdev_class classes[MAX_CLASSES];
+    static size_t n;
+
+    for (size_t i = 0; i < n; i++) {
+        if (!strcmp(classes[i].type, type)) {
+            netdev_class_register(&classes[i]);
+            return;
+        }
+    }
+    if (n < MAX_CLASSES) {
+        classes[n] = dummy_class;
+        classes[n].type = type;
+        netdev_class_register(&classes[n++]);
+    }
+}
+
+void
+netdev_dummy_register(const char *how, const char *const *types)
+{
+    if (!strcmp(how, "override")) {
+        for (size_t i = 0; types[i]; i++) {
+            if (strcmp(types[i], "patch")) {
+                register_as(types[i]);
+            }
+        }
+    } else if (!strcmp(how, "system")) {
+        register_as("system");
+    }
+    register_as("dummy");
+    register_as("dummy-internal");
+    register_as("dummy-pmd");
+}
+
+bool
+netdev_is_dummy(const struct netdev *n)
+{
+    return n->class->construct == dummy_construct;
+}
+
+int
+netdev_dummy_receive(struct netdev *n, const void *frame, size_t len)
+{
+    struct dummy *d = n->priv;
+    struct frame *f;
+
+    if (!(d->flags & NETDEV_UP)) {
+        return -ENETDOWN;
+    }
+    f = xmalloc(sizeof *f + len);
+    f->n = len;
+    memcpy(f->data, frame, len);
+    pthread_mutex_lock(&d->mutex);
+    if (d->n_queued >= QUEUE_MAX) {
+        pthread_mutex_unlock(&d->mutex);
+        free(f);
+        count(&d->rx_dropped, 1);
+        return -ENOBUFS;
+    }
+    list_push_back(&d->queue, &f->node);
+    d->n_queued++;
+    if (d->rx_pcap || (d->one_file && d->tx_pcap)) {
+        pcap_write(d->rx_pcap ? d->rx_pcap : d->tx_pcap, frame, len);
+    }
+    (void) !eventfd_write(d->event, 1);
+    pthread_mutex_unlock(&d->mutex);
+    if (pump) {
+        pump(pump_aux);
+    }
+    return 0;
+}
+
+void
+netdev_dummy_set_pump(void (*new_pump)(void *aux), void *aux)
+{
+    pump = new_pump;
+    pump_aux = aux;
+}
+
+void
+netdev_dummy_set_tx_hook(struct netdev *n, void (*hook)(void *aux, struct netdev *, const void *frame, size_t len),
+                         void *aux)
+{
+    struct dummy *d = n->priv;
+
+    pthread_mutex_lock(&d->mutex);
+    d->hook = hook;
+    d->hook_aux = aux;
+    pthread_mutex_unlock(&d->mutex);
+}
+
+void
+netdev_dummy_set_admin_state(struct netdev *n, bool up)
+{
+    unsigned int now;
+
+    if (n) {
+        dummy_set_flags(n, up ? 0 : NETDEV_UP, up ? NETDEV_UP : 0, &now);
+        return;
+    }
+    LIST_FOR_EACH_SAFE (d, struct dummy, node, &dummies) {
+        dummy_set_flags(d->netdev, up ? 0 : NETDEV_UP, up ? NETDEV_UP : 0, &now);
+    }
+}
+
+const char *
+netdev_dummy_conn_state(const struct netdev *n UNUSED)
+{
+    return NULL;
+}
+
+void
+netdev_dummy_set_ip4(struct netdev *n, be32 address, be32 mask)
+{
+    struct dummy *d = n->priv;
+
+    d->ip4 = address;
+    d->ip4_mask = mask;
+    d->has_ip4 = true;
+    netdev_changed(n);
+}
+
+bool
+netdev_dummy_get_ip4(const struct netdev *n, be32 *address, be32 *mask)
+{
+    const struct dummy *d = n->priv;
+
+    *address = d->ip4;
+    *mask = d->ip4_mask;
+    return d->has_ip4;
+}
+
+void
+netdev_dummy_for_each(void (*cb)(void *aux, struct netdev *), void *aux)
+{
+    LIST_FOR_EACH_SAFE (d, struct dummy, node, &dummies) {
+        cb(aux, d->netdev);
+    }
+}
