@@ -1,0 +1,54 @@
+#include <ctype.h>
+#include <stdlib.h>
+
+#include "ovsdb/data/schema.h"
+
+/* Takes a decimal number from '*s'. */
+static bool
+take_number(const char **s, uint64_t *v)
+{
+    const char *p = *s;
+
+    for (*v = 0; isdigit((unsigned char) *p); p++) {
+        *v = *v > UINT64_MAX / 20 ? UINT64_MAX / 20 : *v * 10 + (*p - '0');
+    }
+    if (p == *s) {
+        return false;
+    }
+    *s = p;
+    return true;
+}
+
+static bool
+take_version(const char *s, uint64_t v[3])
+{
+    for (int i = 0; i < 3; i++) {
+        if ((i && *s++ != '.') || !take_number(&s, &v[i])) {
+            return false;
+        }
+    }
+    return !*s;
+}
+
+bool
+schema_is_version(const char *text)
+{
+    uint64_t v[3];
+
+    return take_version(text, v);
+}
+
+int
+schema_compare_versions(const char *a, const char *b)
+{
+    uint64_t va[3] = { 0 }, vb[3] = { 0 };
+
+    if (take_version(a, va) && take_version(b, vb)) {
+        for (int i = 0; i < 3; i++) {
+            if (va[i] != vb[i]) {
+                return va[i] < vb[i] ? -1 : 1;
+            }
+        }
+    }
+    return 0;
+}
