@@ -5,44 +5,63 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "sys/clock.h"
+#include "sys/log_private.h"
 
-static struct list modules = LIST_INIT(&modules);
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* Guards all below, and the writing. */
+LOG_MODULE(vlog)
+
+struct list log_modules = LIST_INIT(&log_modules);
+pthread_mutex_t log_mutex = PTHREAD_MUTEX_INITIALIZER;
+const char *const log_level_names[LOG_N_LEVELS] = { "OFF", "EMER", "ERR", "WARN", "INFO", "DBG" };
+const char *const log_destination_names[LOG_N_DESTINATIONS] = { "SYSLOG", "CONSOLE", "FILE" };
+
 static const char *program = "weft";
 static __thread char thread_name[16];
 static unsigned int sequence;
 static int file_fd = -1;
 static char *file_name;
-static int syslog_facility = LOG_DAEMON;
-
-static const char *const level_names[LOG_N_LEVELS] = { "OFF", "EMER", "ERR", "WARN", "INFO", "DBG" };
-static const char *const destination_names[LOG_N_DESTINATIONS] = { "SYSLOG", "CONSOLE", "FILE" };
-static enum log_level default_levels[LOG_N_DESTINATIONS] = { LOG_LEVEL_INFO, LOG_LEVEL_INFO, LOG_LEVEL_INFO };
 
 static void
 update_max(struct log_module *m)
 {
-    m->max = LOG_LEVEL_OFF;
+    enum log_level max = LOG_LEVEL_OFF;
+
     for (int d = 0; d < LOG_N_DESTINATIONS; d++) {
         bool absent = d == LOG_TO_FILE && file_fd < 0;
 
-        m->max = MAX(m->max, absent ? LOG_LEVEL_OFF : m->levels[d]);
+        max = MAX(max, absent ? LOG_LEVEL_OFF : m->levels[d]);
+    }
+    m->max = max;
+}
+
+void
+log_update_max(void)
+{
+    LIST_FOR_EACH (m, struct log_module, node, &log_modules) {
+        update_max(m);
     }
 }
 
 void
 log_register(struct log_module *m)
 {
-    memcpy(m->levels, default_levels, sizeof m->levels);
+    struct list *at = &log_modules;
+
+    for (int d = 0; d < LOG_N_DESTINATIONS; d++) {
+        m->levels[d] = LOG_LEVEL_INFO;
+    }
     m->honor_limits = true;
     update_max(m);
-    list_push_back(&modules, &m->node);
+    LIST_FOR_EACH (other, struct log_module, node, &log_modules) {
+        if (strcmp(other->name, m->name) > 0) {
+            at = &other->node;
+            break;
+        }
+    }
+    list_insert(at, &m->node);
 }
 
 void
@@ -65,17 +84,16 @@ log_set_thread_name(const char *name)
     str_copy_cut(thread_name, name, sizeof thread_name);
 }
 
-static void
-put_time(struct str *line)
+const char *
+log_thread_name(void)
 {
-    int64_t now = clock_wall_ms();
-    time_t seconds = now / 1000;
-    char text[32];
-    struct tm tm;
+    return thread_name;
+}
 
-    gmtime_r(&seconds, &tm);
-    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
-    str_putf(line, "%s.%03dZ", text, (int) (now % 1000));
+bool
+log_file_is_open(void)
+{
+    return file_fd >= 0;
 }
 
 static void
@@ -93,33 +111,36 @@ write_all(int fd, const char *p, size_t n)
 }
 
 static void
-log_write_v(struct log_module *m, enum log_level level, const char *format, va_list args)
+write_line(enum log_destination d, int fd, const struct log_message *m)
 {
-    static const int priorities[LOG_N_LEVELS] = { 0, 1 /* LOG_ALERT */, 3, 4, 6, 7 };
-    int saved_errno = errno;
     struct str line = STR_INIT;
-    size_t text_at;
 
-    pthread_mutex_lock(&mutex);
-    put_time(&line);
-    str_putf(&line, "|%05u|%s%s%s%s|%s|", ++sequence, m->name, thread_name[0] ? "(" : "", thread_name,
-             thread_name[0] ? ")" : "", level_names[level]);
-    text_at = line.len;
-    str_putv(&line, format, args);
+    log_format(&line, log_pattern(d), m, 0);
     str_putc(&line, '\n');
-    if (level <= m->levels[LOG_TO_CONSOLE]) {
-        write_all(STDERR_FILENO, line.text, line.len);
-    }
-    if (file_fd >= 0 && level <= m->levels[LOG_TO_FILE]) {
-        write_all(file_fd, line.text, line.len);
-    }
-    if (level <= m->levels[LOG_TO_SYSLOG]) {
-        line.text[line.len - 1] = '\0';
-        syslog(priorities[level] | syslog_facility, "%s: %05u|%s|%s|%s", program, sequence, m->name,
-               level_names[level], line.text + text_at);
-    }
-    pthread_mutex_unlock(&mutex);
+    write_all(fd, line.text, line.len);
     str_uninit(&line);
+}
+
+static void
+log_write_v(struct log_module *module, enum log_level level, const char *format, va_list args)
+{
+    int saved_errno = errno;
+    char *text = xvasprintf(format, args);
+    struct log_message m = { .module = module, .level = level, .text = text };
+
+    pthread_mutex_lock(&log_mutex);
+    m.sequence = ++sequence;
+    if (level <= module->levels[LOG_TO_CONSOLE]) {
+        write_line(LOG_TO_CONSOLE, STDERR_FILENO, &m);
+    }
+    if (level <= module->levels[LOG_TO_SYSLOG]) {
+        log_syslog_write(&m);
+    }
+    if (file_fd >= 0 && level <= module->levels[LOG_TO_FILE]) {
+        write_line(LOG_TO_FILE, file_fd, &m);
+    }
+    pthread_mutex_unlock(&log_mutex);
+    free(text);
     errno = saved_errno;
 }
 
@@ -140,7 +161,7 @@ limit_take(struct log_limit *l, unsigned int *n_dropped, int64_t *since, int64_t
     int64_t now = clock_now_ms();
     bool pass;
 
-    pthread_mutex_lock(&mutex);
+    pthread_mutex_lock(&log_mutex);
     if (l->last_fill) {
         l->tokens = MIN(l->tokens + (now - l->last_fill) * l->rate / 60000.0, l->burst);
     }
@@ -157,7 +178,7 @@ limit_take(struct log_limit *l, unsigned int *n_dropped, int64_t *since, int64_t
         l->last_dropped = now;
         l->n_dropped++;
     }
-    pthread_mutex_unlock(&mutex);
+    pthread_mutex_unlock(&log_mutex);
     return pass;
 }
 
@@ -182,73 +203,102 @@ log_write_limited(struct log_module *m, enum log_level level, struct log_limit *
     va_end(args);
 }
 
-static int
-find_name(const char *const names[], int n, const char *name)
+/* The signal handler's way: nothing here allocates or locks. */
+
+static size_t
+put_number(char *p, unsigned int value, int width)
 {
-    for (int i = 0; i < n; i++) {
-        if (!strcasecmp(names[i], name)) {
-            return i;
-        }
+    for (int i = width; i-- > 0; value /= 10) {
+        p[i] = '0' + value % 10;
     }
-    return -1;
+    return width;
 }
 
-static struct log_module *
-find_module(const char *name)
-{
-    LIST_FOR_EACH (m, struct log_module, node, &modules) {
-        if (!strcmp(m->name, name)) {
-            return m;
-        }
-    }
-    return NULL;
-}
-
+/* Days since 1970-01-01 to year, month, day (Gregorian). */
 static void
-set_level(struct log_module *m, int destination, enum log_level level)
+civil_from_days(long days, unsigned int *year, unsigned int *month, unsigned int *day)
 {
-    for (int d = 0; d < LOG_N_DESTINATIONS; d++) {
-        if (destination < 0 || destination == d) {
-            m->levels[d] = level;
-        }
-    }
-    update_max(m);
+    long z = days + 719468, era = z / 146097, doe = z - era * 146097;
+    long yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+    long doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
+
+    *day = doy - (153 * mp + 2) / 5 + 1;
+    *month = mp < 10 ? mp + 3 : mp - 9;
+    *year = yoe + era * 400 + (*month <= 2);
 }
 
-struct error *
-log_configure(const char *spec)
+static size_t
+put_signal_time(char *p, bool with_ms)
 {
-    char *copy = xstrdup(spec), *save = NULL;
-    struct log_module *module = NULL;
-    int level = -1, destination = -1;
-    struct error *error = NULL;
+    int64_t now = clock_wall_ms();
+    long seconds = now / 1000, in_day = seconds % 86400;
+    unsigned int year, month, day;
+    size_t n = 0;
 
-    for (char *word = strtok_r(copy, " ,:\t", &save); word && !error; word = strtok_r(NULL, " ,:\t", &save)) {
-        int l = find_name(level_names, LOG_N_LEVELS, word);
-        int d = find_name(destination_names, LOG_N_DESTINATIONS, word);
-        struct log_module *m = find_module(word);
-
-        if (l >= 0) {
-            level = l;
-        } else if (d >= 0) {
-            destination = d;
-        } else if (m) {
-            module = m;
-        } else if (strcasecmp(word, "ANY")) {
-            error = error_new("no destination, level, or module \"%s\"", word);
-        }
+    civil_from_days(seconds / 86400, &year, &month, &day);
+    n += put_number(p + n, year, 4);
+    p[n++] = '-';
+    n += put_number(p + n, month, 2);
+    p[n++] = '-';
+    n += put_number(p + n, day, 2);
+    p[n++] = 'T';
+    n += put_number(p + n, in_day / 3600, 2);
+    p[n++] = ':';
+    n += put_number(p + n, in_day / 60 % 60, 2);
+    p[n++] = ':';
+    n += put_number(p + n, in_day % 60, 2);
+    if (with_ms) {
+        p[n++] = '.';
+        n += put_number(p + n, now % 1000, 3);
     }
-    if (!error) {
-        level = level < 0 ? (int) LOG_LEVEL_DBG : level;
-        LIST_FOR_EACH (m, struct log_module, node, &modules) {
-            if (!module || module == m) {
-                set_level(m, destination, level);
-            }
-        }
-    }
-    free(copy);
-    return error;
+    p[n++] = 'Z';
+    return n;
 }
+
+static size_t
+put_text(char *p, const char *text)
+{
+    size_t n = strlen(text);
+
+    memcpy(p, text, n);
+    return n;
+}
+
+void
+log_write_from_signal(struct log_module *m, enum log_level level, const char *text, const char *detail)
+{
+    char line[256];
+    unsigned int number = ++sequence;
+
+    for (int d = LOG_TO_CONSOLE; d <= LOG_TO_FILE; d++) {
+        int fd = d == LOG_TO_CONSOLE ? STDERR_FILENO : file_fd;
+        size_t n = 0;
+
+        if (fd < 0 || level > m->levels[d] || strlen(text) + strlen(detail) > 128) {
+            continue;
+        }
+        n += put_signal_time(line, d == LOG_TO_FILE);
+        line[n++] = '|';
+        n += put_number(line + n, number, 5);
+        line[n++] = '|';
+        n += put_text(line + n, m->name);
+        if (thread_name[0]) {
+            line[n++] = '(';
+            n += put_text(line + n, thread_name);
+            line[n++] = ')';
+        }
+        line[n++] = '|';
+        n += put_text(line + n, log_level_names[level]);
+        line[n++] = '|';
+        n += put_text(line + n, text);
+        n += put_text(line + n, " (");
+        n += put_text(line + n, detail);
+        n += put_text(line + n, ")\n");
+        write_all(fd, line, n);
+    }
+}
+
+/* The file. */
 
 int
 log_open_file(const char *path)
@@ -258,32 +308,35 @@ log_open_file(const char *path)
     if (path) {
         free(file_name);
         file_name = xstrdup(path);
+    } else if (!file_name) {
+        return 0;
     }
-    fd = open(file_name ? file_name : "", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0660);
+    fd = open(file_name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0660);
     if (fd < 0) {
-        return -errno;
+        int error = errno;
+
+        log_warn("failed to open %s for logging: %s", file_name, strerror(error));
+        return -error;
     }
     log_close_file();
-    pthread_mutex_lock(&mutex);
+    pthread_mutex_lock(&log_mutex);
     file_fd = fd;
-    pthread_mutex_unlock(&mutex);
-    LIST_FOR_EACH (m, struct log_module, node, &modules) {
-        update_max(m);
-    }
+    pthread_mutex_unlock(&log_mutex);
+    log_update_max();
+    log_info("opened log file %s", file_name);
     return 0;
 }
 
 void
 log_close_file(void)
 {
-    pthread_mutex_lock(&mutex);
     if (file_fd >= 0) {
+        log_info("closing log file");
+        pthread_mutex_lock(&log_mutex);
         close(file_fd);
         file_fd = -1;
-    }
-    pthread_mutex_unlock(&mutex);
-    LIST_FOR_EACH (m, struct log_module, node, &modules) {
-        update_max(m);
+        pthread_mutex_unlock(&log_mutex);
+        log_update_max();
     }
 }
 
@@ -291,31 +344,4 @@ const char *
 log_file_name(void)
 {
     return file_name;
-}
-
-char *
-log_list_text(void)
-{
-    struct str s = STR_INIT;
-
-    str_puts(&s, "                 console    syslog    file\n                 -------    ------    ------\n");
-    LIST_FOR_EACH (m, struct log_module, node, &modules) {
-        str_putf(&s, "%-16s  %4s       %4s       %4s\n", m->name, level_names[m->levels[LOG_TO_CONSOLE]],
-                 level_names[m->levels[LOG_TO_SYSLOG]], level_names[m->levels[LOG_TO_FILE]]);
-    }
-    return str_steal(&s);
-}
-
-bool
-log_honor_limits(const char *name, bool honor)
-{
-    if (name && !find_module(name)) {
-        return false;
-    }
-    LIST_FOR_EACH (m, struct log_module, node, &modules) {
-        if (!name || !strcmp(m->name, name)) {
-            m->honor_limits = honor;
-        }
-    }
-    return true;
 }

@@ -6,8 +6,8 @@
  * back.
  *
  * Three destinations (console, syslog, file) each have a level per module; a message goes where its level is at least
- * as severe.  By default: console and file INFO... as the manual page of ovs-vswitchd(8) has it; the line format is
- * TIME|SEQ|MODULE|LEVEL|TEXT.
+ * as severe; INFO by default.  The pattern of each destination can be changed (ovs-appctl(8)); by default a line is
+ * TIME|SEQ|MODULE|LEVEL|TEXT.  Names that only the reference has are accepted too: see log_names.def.
  *
  * Threads: logging is safe from any thread but not from signal handlers; fast-path code does not log. */
 #ifndef SYS_LOG_H
@@ -71,7 +71,17 @@ void log_write_limited(struct log_module *, enum log_level, struct log_limit *, 
  * wording. */
 struct error *log_configure(const char *spec) MUST_CHECK;
 
-/* Opens (or, with null, reopens) the log file.  Returns 0 or a negative errno value. */
+/* Sets the level of all modules for one destination, or for all (-1).  Command-line tools set the console to WARN. */
+void log_set_levels(int destination, enum log_level);
+
+/* --syslog-method: "libc", "unix:FILE", "udp:IP:PORT", "null"; --syslog-target: "IP:PORT", in addition. */
+struct error *log_set_syslog_method(const char *spec) MUST_CHECK;
+struct error *log_set_syslog_target(const char *where) MUST_CHECK;
+
+/* Writes "TEXT (DETAIL)" to console and file in their default pattern.  For signal handlers. */
+void log_write_from_signal(struct log_module *, enum log_level, const char *text, const char *detail);
+
+/* Opens (or, with null, reopens, if one was ever open) the log file.  Returns 0 or a negative errno value and logs it. */
 int log_open_file(const char *path) MUST_CHECK;
 void log_close_file(void);
 /* The file's name, or null. */
