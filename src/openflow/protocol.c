@@ -28,7 +28,7 @@ static const struct proto_row groups[] = {
 enum of_version
 proto_version(unsigned int protocol)
 {
-    unsigned int bit = __builtin_ctz(protocol | 1 << 31);
+    unsigned int bit = __builtin_ctz(protocol | 1u << 31);
 
     return bit < 4 ? OF10 : OF11 + (bit - 4);
 }
