@@ -1,0 +1,86 @@
+/* Packets between switch and controller: packet-in in its three formats, resume, packet-out.
+ * Standards: OpenFlow 1.5 §7.3.6, §7.4.1. */
+#ifndef OPENFLOW_MSG_PACKET_H
+#define OPENFLOW_MSG_PACKET_H 1
+
+#include "base/uuid.h"
+#include "openflow/action/action.h"
+#include "openflow/flow_mod.h"
+#include "openflow/msg.h"
+#include "openflow/msg/control.h"
+#include "openflow/protocol.h"
+
+#define BUFFER_NONE UINT32_MAX
+#define PACKET_COOKIE_NONE UINT64_MAX
+
+/* Why a packet is sent.  The last two are for us: a table-miss flow, and a miss without any flow. */
+enum packet_in_reason {
+    PIN_NO_MATCH, PIN_ACTION, PIN_INVALID_TTL, PIN_ACTION_SET, PIN_GROUP, PIN_PACKET_OUT,
+    PIN_EXPLICIT_MISS, PIN_IMPLICIT_MISS
+};
+
+/* "no_match"...; null for numbers without a name ("" for those of ours). */
+const char *packet_in_reason_name(unsigned int reason);
+/* The reverse; false if there is none. */
+bool packet_in_reason_parse(const char *, uint8_t *reason);
+
+struct packet_in {
+    const void *packet;  /* 'packet_len' bytes; perhaps the beginning only. */
+    size_t packet_len;
+    size_t total_len;    /* Of the whole packet. */
+    uint32_t buffer_id;  /* BUFFER_NONE. */
+    uint8_t table_id;
+    uint64_t cookie;     /* PACKET_COOKIE_NONE. */
+    uint8_t reason;      /* enum packet_in_reason, as received. */
+    struct match metadata; /* in_port and the like; only fields that are not in the packet. */
+    const void *userdata;
+    size_t userdata_len;
+    struct cursor continuation; /* Properties, opaque to controllers; empty if there is none. */
+};
+
+/* Reads PACKET_IN of both classes, PACKET_IN2 and RESUME.  The pointers go into the message.  'why' as in msg_decode_why(). */
+enum ofperr packet_in_decode(const struct msg *, struct packet_in *, char **why) MUST_CHECK;
+
+/* Appends a packet-in in the format, cut to 'max_len' bytes of the packet.  'protocol' chooses the version.  Reasons that
+ * the version lacks are translated. */
+void packet_in_encode(struct bytes *, unsigned int protocol, enum packet_in_format, const struct packet_in *,
+                      size_t max_len);
+void packet_in_encode_resume(struct bytes *, enum of_version, uint32_t xid, const struct packet_in *);
+
+/* The reason as a version says it. */
+uint8_t packet_in_reason_to_wire(uint8_t reason, enum of_version);
+
+/* What is inside a continuation. */
+struct continuation {
+    struct uuid bridge;
+    bool has_bridge, conntracked;
+    struct cursor stack[32]; /* From the top. */
+    size_t n_stack;
+    uint32_t mirrors, odp_port; /* 'odp_port' UINT32_MAX: none. */
+    struct act_buf action_set;
+    /* Actions still to do: one entry for each change of table or cookie, in order. */
+    struct continuation_step { uint8_t table; uint64_t cookie; bool has_unroll; size_t start, end; } *steps;
+    size_t n_steps;
+    struct act_buf actions; /* 'start' and 'end' are offsets in it. */
+};
+
+/* Reads a continuation; to be released with continuation_uninit() in any case. */
+enum ofperr continuation_decode(struct cursor, enum of_version, struct continuation *) MUST_CHECK;
+void continuation_uninit(struct continuation *);
+
+struct packet_out {
+    const void *packet;     /* Null if the buffer is meant. */
+    size_t packet_len;
+    uint32_t buffer_id;
+    struct match metadata;  /* in_port always; other pipeline fields from 1.5 on. */
+    struct act_span actions;
+};
+
+/* Reads a packet-out; actions go into 'acts' (cleared first).  OFPBRC_BAD_PORT, OFPBRC_PIPELINE_FIELDS_ONLY. */
+enum ofperr packet_out_decode(const struct msg *, struct packet_out *, struct act_buf *acts, char **why) MUST_CHECK;
+bool packet_out_encode(struct bytes *, unsigned int protocol, uint32_t xid, const struct packet_out *);
+
+/* The input port of the metadata; OFPP_NONE if it is not there. */
+ofp_port packet_metadata_in_port(const struct match *);
+
+#endif
