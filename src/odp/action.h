@@ -85,6 +85,16 @@ enum odp_userspace_attr { ODP_USERSPACE_PID = 1, ODP_USERSPACE_USERDATA = 2, ODP
                           ODP_USERSPACE_ACTIONS = 4 };
 enum odp_sample_attr { ODP_SAMPLE_PROBABILITY = 1, ODP_SAMPLE_ACTIONS = 2 };
 
+enum odp_check_pkt_len_attr { ODP_CHECK_PKT_LEN_SIZE = 1, /* u16 */ ODP_CHECK_PKT_LEN_GREATER = 2,
+                              ODP_CHECK_PKT_LEN_LESS_EQUAL = 3 /* nested actions */ };
+enum odp_ct_attr { ODP_CT_COMMIT = 1, ODP_CT_ZONE = 2, /* u16 */ ODP_CT_MARK = 3, /* u32 value, mask */
+                   ODP_CT_LABELS = 4, /* 16 bytes value, mask */ ODP_CT_HELPER = 5, /* string */ ODP_CT_NAT = 6,
+                   ODP_CT_FORCE_COMMIT = 7, ODP_CT_EVENTMASK = 8, ODP_CT_TIMEOUT = 9 /* string */ };
+enum odp_nat_attr { ODP_NAT_SRC = 1, ODP_NAT_DST = 2, ODP_NAT_IP_MIN = 3, ODP_NAT_IP_MAX = 4, /* be32 or IPv6 */
+                    ODP_NAT_PROTO_MIN = 5, ODP_NAT_PROTO_MAX = 6, /* u16 */ ODP_NAT_PERSISTENT = 7,
+                    ODP_NAT_PROTO_HASH = 8, ODP_NAT_PROTO_RANDOM = 9 };
+enum odp_hash_algorithm { ODP_HASH_L4 = 0, ODP_HASH_SYM_L4 = 1 };
+
 struct odp_attr {
     uint16_t len;  /* Bytes, this header included, padding not. */
     uint16_t type; /* enum odp_action, enum odp_key... */
@@ -119,14 +129,28 @@ enum odp_cookie_type { ODP_COOKIE_UNSPEC, ODP_COOKIE_SFLOW, ODP_COOKIE_SLOW_PATH
                        ODP_COOKIE_IPFIX, ODP_COOKIE_CONTROLLER };
 struct odp_cookie {
     uint16_t type;               /* enum odp_cookie_type */
-    uint16_t reason;             /* Controller: packet-in reason; slow path: bits of enum slow_path_reason. */
-    uint32_t recirc_id;          /* Controller: frozen state to resume. */
+    union {
+        uint16_t reason;         /* Controller: packet-in reason; slow path: bits of enum slow_path_reason. */
+        uint16_t probability;    /* Flow sample. */
+        be16 vlan_tci;           /* sFlow. */
+    };
+    union {
+        uint32_t recirc_id;      /* Controller: frozen state to resume. */
+        uint32_t collector_set;  /* Flow sample. */
+    };
     uint32_t ofp_in_port;
-    uint32_t controller_id;      /* Controller. */
+    union {
+        uint32_t controller_id;  /* Controller. */
+        uint32_t output_port;    /* sFlow: as sFlow encodes it; flow sample and IPFIX: a datapath port. */
+    };
     uint16_t max_len;            /* Controller. */
-    uint16_t flags;              /* Controller: bit 0 don't send, bit 1 continuation. */
+    uint16_t flags;              /* Controller: bit 0 don't send, bit 1 continuation; flow sample: direction, 0 none,
+                                  * 1 ingress, 2 egress. */
     uint8_t ofproto_uuid[16];
-    be64 rule_cookie;            /* Controller. */
+    union {
+        be64 rule_cookie;        /* Controller. */
+        struct { uint32_t obs_domain_id, obs_point_id; }; /* Flow sample. */
+    };
 };
 
 #endif

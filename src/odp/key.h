@@ -1,0 +1,25 @@
+/* Key attributes (odp/action.h) and struct flow: which bytes of an attribute's payload are which of a flow.
+ *
+ * Payloads hold what the kernel's openvswitch module has there: integers that are not header fields (marks, priority,
+ * hash, ports) in host order, header fields in network order.  The rows are in key.c.
+ * Threads: pure. */
+#ifndef ODP_KEY_H
+#define ODP_KEY_H 1
+
+#include "base/error.h"
+#include "odp/action.h"
+
+enum { ODP_KEY_MAX_SIZE = 64 };
+
+/* Bytes of the payload; 0 for an attribute without a fixed layout here (tunnel, encap, nsh). */
+size_t odp_key_size(enum odp_key);
+
+/* Makes the payload of 'flow' (or of a mask); reads it back into 'flow', other members of which stay. */
+void odp_key_from_flow(enum odp_key, const struct flow *flow, void *payload);
+void odp_key_to_flow(enum odp_key, const void *payload, struct flow *flow);
+
+/* The value and mask of a set or set_masked action ('a' is the action itself): the members that it sets in '*flow' and
+ * '*mask' (zeroed first), and which key attribute.  False if it is malformed or of a kind without a fixed layout. */
+bool odp_set_to_flow(const struct odp_attr *a, enum odp_key *key, struct flow *flow, struct flow *mask);
+
+#endif

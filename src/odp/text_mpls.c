@@ -1,0 +1,66 @@
+/* "mpls(label=5,tc=0,ttl=64,bos=0,label=6,...)": as many labels as the flow has. */
+#include "odp/member.h"
+
+enum { N_LSE_MEMBERS = 4 };
+
+#define LSE(I) \
+    { MEMBER("label", mpls_lse[I], 0, 20, DEC_VLAN), MEMBER("tc", mpls_lse[I], 20, 3, DEC_BIT), \
+      MEMBER("ttl", mpls_lse[I], 24, 8, DEC_VLAN), MEMBER("bos", mpls_lse[I], 23, 1, DEC_BIT) }
+static const struct member members[FLOW_MPLS_LABELS][N_LSE_MEMBERS] = { LSE(0), LSE(1), LSE(2) };
+#undef LSE
+
+/* A label is shown masked as a whole if any of its members is. */
+static void
+put_lse(struct str *s, const struct member *m, const struct flow *flow, const struct flow *mask)
+{
+    bool exact = true;
+
+    for (int i = 0; mask && i < N_LSE_MEMBERS; i++) {
+        exact &= member_is_exact(&m[i], mask);
+    }
+    for (int i = 0; i < N_LSE_MEMBERS; i++) {
+        str_putf(s, "%s=", m[i].name);
+        member_put(s, &m[i], flow, NULL, NULL);
+        if (!exact) {
+            member_put_mask(s, &m[i], mask);
+        }
+        str_putc(s, ',');
+    }
+}
+
+static bool
+is_bottom(const struct flow *flow, int i)
+{
+    return be32_to_cpu(flow->mpls_lse[i]) & 0x100;
+}
+
+void
+mpls_put(struct str *s, const struct flow *flow, const struct flow *mask)
+{
+    str_puts(s, "mpls(");
+    for (int i = 0; i < FLOW_MPLS_LABELS; i++) {
+        if (i && (is_bottom(flow, i - 1) || (mask && !mask->mpls_lse[i]))) {
+            break;
+        }
+        put_lse(s, members[i], flow, mask);
+    }
+    str_chomp(s, ',');
+    str_puts(s, "),");
+}
+
+bool
+mpls_scan(const char **p, struct flow *flow, struct flow *mask)
+{
+    for (int i = 0; ; i++) {
+        for (int k = 0; k < N_LSE_MEMBERS; k++) {
+            scan_separators(p);
+            if (i >= FLOW_MPLS_LABELS || !scan_literal(p, members[i][k].name) || !scan_literal(p, "=") ||
+                !member_scan(p, &members[i][k], NULL, flow, mask)) {
+                return false;
+            }
+        }
+        if (scan_literal(p, ")")) {
+            return true;
+        }
+    }
+}
