@@ -23,6 +23,8 @@
 struct jsonrpc_conn;
 
 struct jsonrpc_conn_ops {
+    /* A stream that was still opening is open; may be null. */
+    void (*opened)(struct jsonrpc_conn *, void *aux);
     /* Takes over 'msg'. */
     void (*message)(struct jsonrpc_conn *, struct jsonrpc_msg *msg, void *aux);
     void (*closed)(struct jsonrpc_conn *, int error, void *aux);

@@ -483,6 +483,12 @@ stream_want(struct stream *s, int events)
     }
 }
 
+bool
+stream_is_opening(const struct stream *s)
+{
+    return !s->reported;
+}
+
 int
 stream_status(const struct stream *s)
 {

@@ -64,6 +64,8 @@ void stream_want(struct stream *, int events);
 
 /* -EINPROGRESS while opening, 0 when open, else the error that ended it. */
 int stream_status(const struct stream *);
+/* Whether STREAM_OPEN is still to come. */
+bool stream_is_opening(const struct stream *);
 
 /* Read up to 'n' bytes.  Return the number read or written, 0 (read) at the end of the stream, -EAGAIN when nothing can
  * be moved now, or another negative errno value, after which the stream is only good for closing. */

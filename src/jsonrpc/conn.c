@@ -1,0 +1,451 @@
+#include "jsonrpc/conn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "jsonrpc/parser.h"
+#include "sys/log.h"
+
+LOG_MODULE(jsonrpc)
+
+enum {
+    READ_SIZE = 65536,
+    COPY_MAX = 16384,   /* Shared text up to this size is copied: cheaper than a system call of its own. */
+};
+#define DEFAULT_MAX_MESSAGE ((size_t) 1 << 30)
+
+/* A piece of the output: text of our own, or shared. */
+struct segment {
+    struct list node;
+    struct str own;
+    struct shared_text *shared; /* Null: 'own'. */
+};
+
+struct jsonrpc_conn {
+    struct stream *stream;
+    const struct jsonrpc_conn_ops *ops;
+    void *aux;
+    int status;              /* 0, -EINPROGRESS; once ended, 1 (in order) or a negative errno. */
+    bool reading;
+    bool *destroyed;         /* Set by the destructor if a callback of ours is running. */
+
+    struct jsonrpc_parser parser;
+    struct str input;        /* Read but not parsed, while paused. */
+    size_t input_at;
+    uint64_t received;
+
+    struct list output;      /* Of segments. */
+    size_t output_at;        /* Bytes of the first segment that are written. */
+    size_t backlog;
+    struct loop_task end;    /* Reports the end. */
+    struct loop_task resume; /* Parses what was read before a pause. */
+};
+
+struct shared_text *
+shared_text_create(const char *text, size_t len)
+{
+    struct shared_text *t = xmalloc(sizeof *t + len + 1);
+
+    t->n_refs = 1;
+    t->len = len;
+    memcpy(t->text, text, len);
+    t->text[len] = '\0';
+    return t;
+}
+
+struct shared_text *
+shared_text_ref(struct shared_text *t)
+{
+    t->n_refs++;
+    return t;
+}
+
+void
+shared_text_unref(struct shared_text *t)
+{
+    if (t && !--t->n_refs) {
+        free(t);
+    }
+}
+
+static void
+end_with(struct jsonrpc_conn *c, int status)
+{
+    if (c->status == 0 || c->status == -EINPROGRESS) {
+        c->status = status;
+        stream_want(c->stream, 0);
+        loop_task_post(&c->end);
+    }
+}
+
+static void
+report_end(struct loop_task *t)
+{
+    struct jsonrpc_conn *c = t->aux;
+
+    c->ops->closed(c, c->status > 0 ? 0 : c->status, c->aux);
+}
+
+static void
+update_wants(struct jsonrpc_conn *c)
+{
+    if (c->status == 0) {
+        stream_want(c->stream, (c->reading ? LOOP_READ : 0) | (c->backlog ? LOOP_WRITE : 0));
+    }
+}
+
+/* Input. */
+
+static void
+log_message(const struct jsonrpc_conn *c, const char *what, const struct jsonrpc_msg *m)
+{
+    struct str s = STR_INIT;
+
+    if (log_this.max < LOG_LEVEL_DBG) {
+        return;
+    }
+    str_putf(&s, "%s: %s %s", stream_name(c->stream), what, jsonrpc_type_name(m->type));
+    if (m->method) {
+        str_putf(&s, ", method=\"%s\"", m->method);
+    }
+    const struct { const char *name; const struct json *value; } members[] = {
+        { "params", m->params }, { "result", m->result }, { "error", m->error }, { "id", m->id },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
+        if (members[i].value) {
+            str_putf(&s, ", %s=", members[i].name);
+            js_put(&s, members[i].value, JS_COMPACT);
+        }
+    }
+    log_dbg("%s", str_text(&s));
+    str_uninit(&s);
+}
+
+/* Hands on one value.  False if the connection is gone. */
+static bool
+dispatch(struct jsonrpc_conn *c, struct json *json, struct error *error)
+{
+    static struct log_limit limit = LOG_LIMIT_INIT(5, 10);
+    struct jsonrpc_msg *msg = NULL;
+    bool destroyed = false;
+
+    if (json) {
+        error = jsonrpc_msg_from_json(json, &msg);
+    }
+    if (error) {
+        log_warn_rl(&limit, "%s: %s: %s", stream_name(c->stream), json ? "received bad JSON-RPC message" : "error parsing stream",
+                    error_text(error));
+        error_free(error);
+        end_with(c, -EPROTO);
+        return true;
+    }
+    log_message(c, "received", msg);
+    c->destroyed = &destroyed;
+    c->ops->message(c, msg, c->aux);
+    if (destroyed) {
+        return false;
+    }
+    c->destroyed = NULL;
+    return true;
+}
+
+/* Parses 'n' bytes, up to a pause.  Returns the number used, or SIZE_MAX if the connection is gone. */
+static size_t
+parse(struct jsonrpc_conn *c, const char *p, size_t n)
+{
+    size_t used = 0;
+
+    while (used < n && c->reading && c->status == 0) {
+        struct json *json;
+        struct error *error;
+
+        used += jsonrpc_parser_feed(&c->parser, p + used, n - used, &json, &error);
+        if ((json || error) && !dispatch(c, json, error)) {
+            return SIZE_MAX;
+        }
+    }
+    return used;
+}
+
+static void
+parse_held(struct loop_task *t)
+{
+    struct jsonrpc_conn *c = t->aux;
+    size_t used = parse(c, str_text(&c->input) + c->input_at, c->input.len - c->input_at);
+
+    if (used != SIZE_MAX) {
+        c->input_at += used;
+        if (c->input_at == c->input.len) {
+            str_clear(&c->input);
+            c->input_at = 0;
+            update_wants(c);
+        }
+    }
+}
+
+/* False if the connection is gone. */
+static bool
+receive(struct jsonrpc_conn *c)
+{
+    char buf[READ_SIZE];
+    ssize_t n = stream_read(c->stream, buf, sizeof buf);
+    size_t used;
+
+    if (n == -EAGAIN) {
+        return true;
+    } else if (n <= 0) {
+        end_with(c, n ? n : 1);
+        return true;
+    }
+    c->received += n;
+    used = parse(c, buf, n);
+    if (used == SIZE_MAX) {
+        return false;
+    }
+    if (used < (size_t) n && c->status == 0) {
+        str_putn(&c->input, buf + used, n - used);
+    }
+    return true;
+}
+
+/* Output. */
+
+static const char *
+segment_data(const struct segment *s, size_t *len)
+{
+    *len = s->shared ? s->shared->len : s->own.len;
+    return s->shared ? s->shared->text : s->own.text;
+}
+
+static void
+segment_destroy(struct segment *s)
+{
+    list_remove(&s->node);
+    shared_text_unref(s->shared);
+    str_uninit(&s->own);
+    free(s);
+}
+
+static void
+flush(struct jsonrpc_conn *c)
+{
+    while (c->status == 0 && !list_is_empty(&c->output)) {
+        struct segment *s = CONTAINER_OF(c->output.next, struct segment, node);
+        size_t len;
+        const char *data = segment_data(s, &len);
+        ssize_t n = stream_write(c->stream, data + c->output_at, len - c->output_at);
+
+        if (n < 0) {
+            if (n != -EAGAIN) {
+                end_with(c, n);
+            }
+            return;
+        }
+        c->output_at += n;
+        c->backlog -= n;
+        if (c->output_at == len) {
+            segment_destroy(s);
+            c->output_at = 0;
+        }
+    }
+}
+
+static void
+put_own(struct jsonrpc_conn *c, const char *text, size_t len)
+{
+    struct segment *s = CONTAINER_OF(c->output.prev, struct segment, node);
+
+    /* Appending to a segment that is being written may move it, but only its offset is remembered. */
+    if (list_is_empty(&c->output) || s->shared || s->own.len > READ_SIZE) {
+        s = xzalloc(sizeof *s);
+        str_init(&s->own);
+        list_push_back(&c->output, &s->node);
+    }
+    str_putn(&s->own, text, len);
+    c->backlog += len;
+}
+
+/* Starts writing where nothing was waiting to be written. */
+static void
+start_writing(struct jsonrpc_conn *c, bool was_empty)
+{
+    if (was_empty) {
+        flush(c);
+        update_wants(c);
+    }
+}
+
+static bool
+can_send(const struct jsonrpc_conn *c)
+{
+    return c->status == 0 || c->status == -EINPROGRESS;
+}
+
+void
+jsonrpc_conn_send(struct jsonrpc_conn *c, struct jsonrpc_msg *msg)
+{
+    if (can_send(c)) {
+        bool was_empty = list_is_empty(&c->output);
+        struct str s = STR_INIT;
+
+        log_message(c, "send", msg);
+        jsonrpc_msg_put(&s, msg);
+        put_own(c, s.text, s.len);
+        str_uninit(&s);
+        start_writing(c, was_empty);
+    }
+    jsonrpc_msg_free(msg);
+}
+
+void
+jsonrpc_conn_send_shared(struct jsonrpc_conn *c, const char *prefix, struct shared_text *text, const char *suffix)
+{
+    bool was_empty = list_is_empty(&c->output);
+
+    if (!can_send(c)) {
+        return;
+    }
+    log_dbg("%s: send notification: %s%s%s", stream_name(c->stream), prefix, text->text, suffix);
+    put_own(c, prefix, strlen(prefix));
+    if (text->len <= COPY_MAX) {
+        put_own(c, text->text, text->len);
+    } else {
+        struct segment *s = xzalloc(sizeof *s);
+
+        s->shared = shared_text_ref(text);
+        list_push_back(&c->output, &s->node);
+        c->backlog += text->len;
+    }
+    put_own(c, suffix, strlen(suffix));
+    start_writing(c, was_empty);
+}
+
+/* The stream. */
+
+static void
+on_stream(struct stream *stream, int events, void *c_)
+{
+    struct jsonrpc_conn *c = c_;
+
+    if (events & STREAM_OPEN) {
+        int error = stream_status(stream);
+
+        if (error) {
+            end_with(c, error);
+        } else if (c->status == -EINPROGRESS) {
+            c->status = 0;
+            flush(c);
+            update_wants(c);
+            if (c->ops->opened) {
+                c->ops->opened(c, c->aux);
+            }
+        }
+        return;
+    }
+    if (events & LOOP_WRITE && c->backlog) {
+        flush(c);
+        update_wants(c);
+        if (!c->backlog && c->status == 0 && c->ops->drained) {
+            bool destroyed = false;
+
+            c->destroyed = &destroyed;
+            c->ops->drained(c, c->aux);
+            if (destroyed) {
+                return;
+            }
+            c->destroyed = NULL;
+        }
+    }
+    if (events & LOOP_READ && c->reading && c->status == 0) {
+        (void) receive(c);
+    }
+}
+
+struct jsonrpc_conn *
+jsonrpc_conn_create(struct loop *loop, struct stream *stream, const struct jsonrpc_conn_ops *ops, void *aux)
+{
+    struct jsonrpc_conn *c = xzalloc(sizeof *c);
+
+    c->stream = stream;
+    c->ops = ops;
+    c->aux = aux;
+    c->reading = true;
+    c->status = stream_is_opening(stream) ? -EINPROGRESS : 0;
+    jsonrpc_parser_init(&c->parser, DEFAULT_MAX_MESSAGE);
+    str_init(&c->input);
+    list_init(&c->output);
+    loop_task_init(loop, &c->end, report_end, c);
+    loop_task_init(loop, &c->resume, parse_held, c);
+    stream_set_callback(stream, on_stream, c);
+    update_wants(c);
+    return c;
+}
+
+void
+jsonrpc_conn_destroy(struct jsonrpc_conn *c)
+{
+    if (c) {
+        if (c->destroyed) {
+            *c->destroyed = true;
+        }
+        loop_task_cancel(&c->end);
+        loop_task_cancel(&c->resume);
+        LIST_FOR_EACH_SAFE (s, struct segment, node, &c->output) {
+            segment_destroy(s);
+        }
+        jsonrpc_parser_uninit(&c->parser);
+        str_uninit(&c->input);
+        stream_close(c->stream);
+        free(c);
+    }
+}
+
+size_t
+jsonrpc_conn_backlog(const struct jsonrpc_conn *c)
+{
+    return c->backlog;
+}
+
+void
+jsonrpc_conn_set_reading(struct jsonrpc_conn *c, bool reading)
+{
+    if (c->reading != reading) {
+        c->reading = reading;
+        if (reading && c->input.len) {
+            loop_task_post(&c->resume);
+        } else {
+            update_wants(c);
+        }
+    }
+}
+
+void
+jsonrpc_conn_set_max_message(struct jsonrpc_conn *c, size_t max_bytes)
+{
+    c->parser.max_bytes = max_bytes;
+}
+
+const char *
+jsonrpc_conn_name(const struct jsonrpc_conn *c)
+{
+    return stream_name(c->stream);
+}
+
+struct stream *
+jsonrpc_conn_stream(struct jsonrpc_conn *c)
+{
+    return c->stream;
+}
+
+uint64_t
+jsonrpc_conn_received(const struct jsonrpc_conn *c)
+{
+    return c->received;
+}
+
+int
+jsonrpc_conn_status(const struct jsonrpc_conn *c)
+{
+    return c->status > 0 ? -ENOTCONN : c->status;
+}

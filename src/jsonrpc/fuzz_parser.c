@@ -1,0 +1,50 @@
+/* Fuzz target: bytes to JSON-RPC messages, in pieces whose size the first byte chooses. */
+#include <stdlib.h>
+
+#include "jsonrpc/message.h"
+#include "jsonrpc/parser.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+use(struct json *json)
+{
+    struct jsonrpc_msg *msg;
+    struct error *error = jsonrpc_msg_from_json(json, &msg);
+    struct str s = STR_INIT;
+
+    if (!error) {
+        jsonrpc_msg_put(&s, msg);
+    }
+    error_free(error);
+    jsonrpc_msg_free(msg);
+    str_uninit(&s);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct jsonrpc_parser parser;
+    struct error *error = NULL;
+    size_t piece;
+
+    if (!size) {
+        return 0;
+    }
+    piece = data[0] % 7 + 1;
+    jsonrpc_parser_init(&parser, 10000);
+    for (size_t i = 1; i < size && !error;) {
+        size_t n = MIN(piece, size - i);
+        char *exact = xmemdup(data + i, n); /* So that reading past the end is noticed. */
+        struct json *json;
+
+        i += jsonrpc_parser_feed(&parser, exact, n, &json, &error);
+        free(exact);
+        if (json) {
+            use(json);
+        }
+    }
+    error_free(error);
+    jsonrpc_parser_uninit(&parser);
+    return 0;
+}

@@ -1,0 +1,215 @@
+#include "jsonrpc/message.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct jsonrpc_msg *
+msg_create(enum jsonrpc_type type)
+{
+    struct jsonrpc_msg *m = xzalloc(sizeof *m);
+
+    m->type = type;
+    return m;
+}
+
+struct jsonrpc_msg *
+jsonrpc_request(const char *method, struct json *params, struct json **id)
+{
+    static _Atomic uint32_t next_id;
+    struct jsonrpc_msg *m = msg_create(JSONRPC_REQUEST);
+
+    m->method = xstrdup(method);
+    m->params = params;
+    m->id = js_int(next_id++);
+    if (id) {
+        *id = js_ref(m->id);
+    }
+    return m;
+}
+
+struct jsonrpc_msg *
+jsonrpc_notify(const char *method, struct json *params)
+{
+    struct jsonrpc_msg *m = msg_create(JSONRPC_NOTIFY);
+
+    m->method = xstrdup(method);
+    m->params = params;
+    return m;
+}
+
+struct jsonrpc_msg *
+jsonrpc_reply(struct json *result, const struct json *id)
+{
+    struct jsonrpc_msg *m = msg_create(JSONRPC_REPLY);
+
+    m->result = result;
+    m->id = js_ref(id);
+    return m;
+}
+
+struct jsonrpc_msg *
+jsonrpc_error(struct json *error, const struct json *id)
+{
+    struct jsonrpc_msg *m = msg_create(JSONRPC_ERROR);
+
+    m->error = error;
+    m->id = js_ref(id);
+    return m;
+}
+
+void
+jsonrpc_msg_free(struct jsonrpc_msg *m)
+{
+    if (m) {
+        free(m->method);
+        js_unref(m->params);
+        js_unref(m->result);
+        js_unref(m->error);
+        js_unref(m->id);
+        free(m);
+    }
+}
+
+const char *
+jsonrpc_type_name(enum jsonrpc_type type)
+{
+    static const char *const names[] = { "request", "notification", "reply", "error" };
+
+    return names[type];
+}
+
+/* The member 'name', where null counts as absent. */
+static struct json *
+take_member(const struct json *object, const char *name)
+{
+    struct json *value = js_get(object, name);
+
+    return value && js_type(value) != JS_NULL ? js_ref(value) : NULL;
+}
+
+static struct error *
+check_names(const struct json *object)
+{
+    static const char *const names[] = { "method", "params", "result", "error", "id" };
+
+    for (void *it = js_iter(object); it; it = js_iter_next(object, it)) {
+        const char *name = js_iter_name(it);
+        bool known = false;
+
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+            known |= !strcmp(name, names[i]);
+        }
+        if (!known) {
+            return error_new("message has unexpected member \"%s\"", name);
+        }
+    }
+    return NULL;
+}
+
+/* Which members each kind must have: the order of 'enum jsonrpc_type'. */
+static struct error *
+check_members(const struct jsonrpc_msg *m, bool has_result)
+{
+    static const struct { bool method, params, result, error, id; } must[] = {
+        { true, true, false, false, true },
+        { true, true, false, false, false },
+        { false, false, true, false, true },
+        { false, false, false, true, true },
+    };
+    const struct { const char *name; bool has, must; } members[] = {
+        { "method", m->method != NULL, must[m->type].method },
+        { "params", m->params != NULL, must[m->type].params },
+        { "result", has_result, must[m->type].result },
+        { "error", m->error != NULL, must[m->type].error },
+        { "id", m->id != NULL, must[m->type].id },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
+        if (members[i].has != members[i].must) {
+            return error_new("%s must%s have \"%s\"", jsonrpc_type_name(m->type), members[i].must ? "" : " not",
+                             members[i].name);
+        }
+    }
+    if (m->params && js_type(m->params) != JS_ARRAY) {
+        return error_new("\"params\" must be JSON array");
+    }
+    return NULL;
+}
+
+struct error *
+jsonrpc_msg_from_json(struct json *json, struct jsonrpc_msg **msg)
+{
+    struct jsonrpc_msg *m = msg_create(JSONRPC_REQUEST);
+    struct json *method = NULL;
+    struct error *error;
+
+    *msg = NULL;
+    error = js_type(json) == JS_OBJECT ? check_names(json) : error_new("message is not a JSON object");
+    if (!error) {
+        method = js_get(json, "method");
+        if (method && js_type(method) == JS_STRING) {
+            m->method = xstrdup(js_str_value(method));
+        } else if (method && js_type(method) != JS_NULL) {
+            error = error_new("method is not a JSON string");
+        }
+        m->params = take_member(json, "params");
+        m->result = take_member(json, "result");
+        m->error = take_member(json, "error");
+        m->id = take_member(json, "id");
+    }
+    if (!error) {
+        /* A reply's result may be null, which is a value there. */
+        bool has_result = m->result != NULL;
+
+        m->type = m->result ? JSONRPC_REPLY : m->error ? JSONRPC_ERROR : m->id ? JSONRPC_REQUEST : JSONRPC_NOTIFY;
+        if (!m->result && !m->error && !m->method && m->id && js_get(json, "result")) {
+            m->type = JSONRPC_REPLY;
+            m->result = js_null();
+            has_result = true;
+        }
+        error = check_members(m, has_result);
+    }
+    js_unref(json);
+    if (error) {
+        jsonrpc_msg_free(m);
+        return error;
+    }
+    *msg = m;
+    return NULL;
+}
+
+static void
+put_member(struct str *s, const char *name, const struct json *value)
+{
+    str_putf(s, "\"%s\":", name);
+    if (value) {
+        js_put(s, value, JS_COMPACT);
+    } else {
+        str_puts(s, "null");
+    }
+}
+
+void
+jsonrpc_msg_put(struct str *s, const struct jsonrpc_msg *m)
+{
+    str_putc(s, '{');
+    if (m->type == JSONRPC_REPLY || m->type == JSONRPC_ERROR) {
+        put_member(s, "error", m->error);
+        str_putc(s, ',');
+    }
+    put_member(s, "id", m->id);
+    if (m->method) {
+        str_puts(s, ",\"method\":");
+        js_put_quoted(s, m->method);
+    }
+    if (m->params) {
+        str_putc(s, ',');
+        put_member(s, "params", m->params);
+    }
+    if (m->type == JSONRPC_REPLY) {
+        str_putc(s, ',');
+        put_member(s, "result", m->result);
+    }
+    str_putc(s, '}');
+}

@@ -1,0 +1,119 @@
+#include "jsonrpc/parser.h"
+
+void
+jsonrpc_parser_init(struct jsonrpc_parser *p, size_t max_bytes)
+{
+    *p = (struct jsonrpc_parser) { .text = STR_INIT, .max_bytes = max_bytes };
+}
+
+void
+jsonrpc_parser_uninit(struct jsonrpc_parser *p)
+{
+    str_uninit(&p->text);
+}
+
+size_t
+jsonrpc_parser_held(const struct jsonrpc_parser *p)
+{
+    return p->text.len;
+}
+
+static bool
+is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* The text of the value is complete, but for the 'n' bytes at 'from', its last. */
+static void
+complete(struct jsonrpc_parser *p, const char *from, size_t n, struct json **json, struct error **error)
+{
+    if (p->text.len) {
+        str_putn(&p->text, from, n);
+        *error = js_parse(p->text.text, p->text.len, json);
+        if (p->text.capacity > 65536) {
+            str_uninit(&p->text); /* One huge message must not cost its memory for ever. */
+            str_init(&p->text);
+        } else {
+            str_clear(&p->text);
+        }
+    } else {
+        *error = js_parse(from, n, json);
+    }
+    p->failed = *error != NULL;
+}
+
+/* Looks for the bracket that closes the value; true if it is at '*at', which is then moved past it. */
+static bool
+scan(struct jsonrpc_parser *p, const char *text, size_t n, size_t *at)
+{
+    size_t i;
+
+    for (i = *at; i < n; i++) {
+        char c = text[i];
+
+        if (p->in_string) {
+            if (p->escaped) {
+                p->escaped = false;
+            } else if (c == '\\') {
+                p->escaped = true;
+            } else if (c == '"') {
+                p->in_string = false;
+            }
+        } else if (c == '"') {
+            p->in_string = true;
+        } else if (c == '{' || c == '[') {
+            if (++p->depth > JSONRPC_MAX_DEPTH) {
+                break;
+            }
+        } else if ((c == '}' || c == ']') && --p->depth == 0) {
+            *at = i + 1;
+            return true;
+        }
+    }
+    *at = i;
+    return false;
+}
+
+static size_t
+fail(struct jsonrpc_parser *p, size_t used, struct error **error, struct error *reason)
+{
+    p->failed = true;
+    *error = reason;
+    return used;
+}
+
+size_t
+jsonrpc_parser_feed(struct jsonrpc_parser *p, const char *text, size_t n, struct json **json, struct error **error)
+{
+    size_t start = 0, at;
+
+    *json = NULL;
+    *error = NULL;
+    if (p->failed) {
+        return fail(p, n, error, error_new("input after an error"));
+    }
+    if (!p->depth) {
+        while (start < n && is_space(text[start])) {
+            start++;
+        }
+        if (start == n) {
+            return n;
+        }
+        if (text[start] != '{' && text[start] != '[') {
+            return fail(p, n, error, error_new("syntax error at beginning of input"));
+        }
+    }
+    at = start;
+    if (scan(p, text, n, &at)) {
+        complete(p, text + start, at - start, json, error);
+    } else if (at < n) {
+        fail(p, n, error, error_new("input exceeds maximum nesting depth %d", JSONRPC_MAX_DEPTH));
+    } else {
+        str_putn(&p->text, text + start, n - start);
+    }
+    if (p->text.len > p->max_bytes) {
+        return fail(p, n, error, error_new("message is longer than %zu bytes", p->max_bytes));
+    }
+    return at;
+}
