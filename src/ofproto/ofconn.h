@@ -55,7 +55,7 @@ handler handle_features, handle_get_config, handle_set_config, handle_desc, hand
 handler handle_flow_mod, handle_flow_stats, handle_aggregate, handle_packet_out;
 handler handle_echo, handle_barrier, handle_role, handle_get_async, handle_set_async, handle_packet_in_format,
     handle_flow_format, handle_flow_mod_table_id, handle_controller_id, handle_ignore;
-handler handle_table_features, handle_table_desc, handle_bundle_control, handle_bundle_add;
+handler handle_table_features, handle_table_desc, handle_table_mod;
 
 /* Description of a port for features, port-desc and port-status. */
 struct port_desc;

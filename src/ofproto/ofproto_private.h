@@ -113,9 +113,8 @@ const char *bundle_name(const struct ofproto *, const void *key);
 /* table.c: rules in and out of tables; the caller holds tables_mutex where it says _locked. */
 void tables_init(struct ofproto *);
 void tables_destroy(struct ofproto *);
-enum rule_removal { REMOVED_IDLE, REMOVED_HARD, REMOVED_DELETE, REMOVED_GROUP_DELETE, REMOVED_METER_DELETE,
-                    REMOVED_EVICTION, REMOVED_SILENTLY };
-void rule_remove_locked(struct rule *, enum rule_removal);
+enum { REMOVED_SILENTLY = 255 }; /* Beside enum flow_removed_reason. */
+void rule_remove_locked(struct rule *, unsigned int reason);
 void rules_expire(struct ofproto *);
 /* Once, when the bridge's fail mode and controllers are known: the rule of fail mode standalone, or none. */
 void tables_set_initial(struct ofproto *);

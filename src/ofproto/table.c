@@ -5,7 +5,7 @@
 #include "base/hash.h"
 #include "ofproto/conns.h"
 #include "ofproto/ofproto_private.h"
-#include "openflow/flow_mod.h"
+#include "openflow/msg/flow.h"
 #include "sys/log.h"
 
 LOG_MODULE(ofproto_table)
@@ -160,7 +160,7 @@ insert_rule(struct rule *rule, const struct match *match, int priority, uint64_t
 
 /* Queues the flow-removed message if somebody asked for it. */
 static void
-note_removed(struct rule *rule, enum rule_removal why)
+note_removed(struct rule *rule, unsigned int why)
 {
     struct ofproto *p = rule->ofproto;
     struct removed_rule *r;
@@ -179,7 +179,7 @@ note_removed(struct rule *rule, enum rule_removal why)
 
 /* Takes a rule, already hidden, out of its table. */
 static void
-drop_rule(struct rule *rule, enum rule_removal why)
+drop_rule(struct rule *rule, unsigned int why)
 {
     struct ofproto *p = rule->ofproto;
 
@@ -193,7 +193,7 @@ drop_rule(struct rule *rule, enum rule_removal why)
 }
 
 void
-rule_remove_locked(struct rule *rule, enum rule_removal why)
+rule_remove_locked(struct rule *rule, unsigned int why)
 {
     struct ofproto *p = rule->ofproto;
     uint64_t version = version_of(p) + 1;
@@ -446,7 +446,7 @@ tables_destroy(struct ofproto *p)
 
 /* Whether the rule's time is up, and why. */
 static bool
-is_expired(const struct rule *rule, int64_t now, enum rule_removal *why)
+is_expired(const struct rule *rule, int64_t now, unsigned int *why)
 {
     uint16_t hard = atomic_load(&rule->hard_timeout), idle = atomic_load(&rule->idle_timeout);
 
@@ -462,7 +462,7 @@ void
 rules_expire(struct ofproto *p)
 {
     int64_t now = clock_now_ms();
-    enum rule_removal why;
+    unsigned int why;
 
     pthread_mutex_lock(&p->tables_mutex);
     LIST_FOR_EACH_SAFE (rule, struct rule, expirable, &p->expirable) {

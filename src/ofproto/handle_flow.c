@@ -1,0 +1,294 @@
+/* Requests about flows and tables. */
+#include <limits.h>
+#include <stdlib.h>
+
+#include "ofproto/ofconn.h"
+#include "openflow/msg/flow.h"
+#include "openflow/msg/table.h"
+
+/* Checks what only the switch can check: the actions against the match. */
+static enum ofperr
+check_flow_mod(struct ofconn *c, struct flow_mod *fm, struct act_buf *acts)
+{
+    struct match match = fm->match;
+    struct act_check check = {
+        .match = &match, .protocols = PROTO_ANY, .max_ports = OFPP_MAX,
+        .table = fm->table_id == FM_TABLE_ANY ? 0 : fm->table_id, .n_tables = 254,
+    };
+
+    if (fm->flags & FM_EMERGENCY && c->version == OF10) {
+        return OFPERR_OFPFMFC_TABLE_FULL;
+    }
+    if (fm->command == FM_DELETE || fm->command == FM_DELETE_STRICT) {
+        return OFPERR_NONE;
+    }
+    return act_check(acts, &check);
+}
+
+enum ofperr
+handle_flow_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
+{
+    bool has_table_id = c->protocol & (PROTO_OF10_TID | PROTO_NXM_TID);
+    static struct act_buf acts = ACT_BUF_INIT; /* Kept: flow-mods come by the hundred thousand. */
+    struct flow_mod fm;
+    enum ofperr error;
+
+    error = flow_mod_decode_into(m, has_table_id, &fm, &acts);
+    if (!error) {
+        error = check_flow_mod(c, &fm, &acts);
+        fm.actions = act_buf_span(&acts);
+    }
+    if (!error) {
+        error = ofproto_flow_mod(c->ofproto, &fm, c);
+    }
+    return error;
+}
+
+/* Flow and aggregate statistics. */
+
+struct flow_walk {
+    const struct flow_request *request;
+    const struct msg *m;
+    struct bytes *out;
+    struct msg_parts parts;
+    enum msg_class parts_class;
+    struct aggregate_stats sum;
+    int64_t now;
+};
+
+static bool
+is_wanted(const struct flow_walk *w, const struct rule *rule)
+{
+    const struct flow_request *r = w->request;
+    size_t len;
+    const struct act *acts = rule_acts_rcu(rule, &len);
+    struct act_span span = { len ? acts : NULL, len };
+
+    return !((be64_to_cpu(rule->cookie) ^ r->cookie) & r->cookie_mask) &&
+           (r->out_port == OFPP_NONE || act_outputs_to_port(span, r->out_port)) &&
+           (r->out_group == FM_GROUP_ANY || act_outputs_to_group(span, r->out_group));
+}
+
+static void
+put_flow(void *w_, struct cls_rule *cr)
+{
+    struct flow_walk *w = w_;
+    struct rule *rule = rule_from_cls(cr);
+    int64_t age = w->now - rule->created;
+    size_t entry = w->out->len, len;
+    struct flow_stats fs;
+    const struct act *acts;
+
+    if (!is_wanted(w, rule)) {
+        return;
+    }
+    acts = rule_acts_rcu(rule, &len);
+    cls_rule_get_match(cr, &fs.match);
+    fs.cookie = be64_to_cpu(rule->cookie);
+    fs.table_id = rule->table_id;
+    fs.priority = cr->priority;
+    fs.idle_timeout = atomic_load(&rule->idle_timeout);
+    fs.hard_timeout = atomic_load(&rule->hard_timeout);
+    fs.importance = rule->importance;
+    fs.duration_sec = age / 1000;
+    fs.duration_nsec = age % 1000 * 1000000;
+    fs.idle_age = (w->now - atomic_load(&rule->used)) / 1000;
+    fs.hard_age = (w->now - atomic_load(&rule->modified)) / 1000;
+    fs.n_packets = atomic_load(&rule->n_packets);
+    fs.n_bytes = atomic_load(&rule->n_bytes);
+    fs.flags = rule->flags;
+    fs.actions = (struct act_span) { len ? acts : NULL, len };
+    flow_stats_put(w->out, w->parts_class, w->m->version, &fs);
+    msg_parts_entry(&w->parts, entry);
+}
+
+static void
+add_flow(void *w_, struct cls_rule *cr)
+{
+    struct flow_walk *w = w_;
+    struct rule *rule = rule_from_cls(cr);
+
+    if (is_wanted(w, rule)) {
+        w->sum.n_packets += atomic_load(&rule->n_packets);
+        w->sum.n_bytes += atomic_load(&rule->n_bytes);
+        w->sum.n_flows++;
+    }
+}
+
+static void
+walk_flows(struct ofproto *p, struct flow_walk *w, void (*cb)(void *, struct cls_rule *))
+{
+    unsigned int first = w->request->table_id, last = first;
+    uint64_t version = atomic_load(&p->xb.tables_version);
+
+    if (first == 255) {
+        first = 0;
+        last = 253;
+    }
+    w->now = clock_now_ms();
+    pthread_mutex_lock(&p->tables_mutex);
+    for (unsigned int i = first; i <= last; i++) {
+        if (p->xb.tables[i].n_rules) {
+            classifier_for_each(&p->xb.tables[i], &w->request->match, version, cb, w);
+        }
+    }
+    pthread_mutex_unlock(&p->tables_mutex);
+}
+
+enum ofperr
+handle_flow_stats(struct ofconn *c, const struct msg *m, struct bytes *out)
+{
+    struct flow_request request;
+    struct flow_walk w = { .request = &request, .m = m, .out = out };
+    enum ofperr error = flow_request_decode(m, &request);
+
+    if (error) {
+        return error;
+    }
+    w.parts_class = m->wire->class == CLASS_NXST_REQUEST ? CLASS_NXST_REPLY : CLASS_OFPST_REPLY;
+    msg_parts_begin(&w.parts, out, MSG_FLOW_REPLY, m);
+    walk_flows(c->ofproto, &w, put_flow);
+    msg_parts_end(&w.parts);
+    return OFPERR_NONE;
+}
+
+enum ofperr
+handle_aggregate(struct ofconn *c, const struct msg *m, struct bytes *out)
+{
+    struct flow_request request;
+    struct flow_walk w = { .request = &request, .m = m };
+    enum ofperr error = flow_request_decode(m, &request);
+
+    if (error) {
+        return error;
+    }
+    walk_flows(c->ofproto, &w, add_flow);
+    aggregate_stats_encode(out, m, &w.sum);
+    return OFPERR_NONE;
+}
+
+/* Tables. */
+
+/* What every table can do: anything. */
+static void
+describe_table(const struct ofproto *p, unsigned int id, struct table_features *f)
+{
+    memset(f, 0, sizeof *f);
+    f->table_id = id;
+    if (p->tables[id].name) {
+        str_copy_cut(f->name, p->tables[id].name, sizeof f->name);
+    } else {
+        snprintf(f->name, sizeof f->name, id ? "table%u" : "classifier", id);
+    }
+    f->metadata_match = f->metadata_write = UINT64_MAX;
+    f->max_entries = p->tables[id].max_flows == UINT_MAX ? 1000000 : p->tables[id].max_flows;
+    f->miss = atomic_load(&p->xb.table_miss[id]);
+    f->eviction = f->vacancy = -1;
+    f->any_properties = true;
+    for (const struct field *field = fields; field < fields + FIELD_N; field++) {
+        field_set_add(&f->match, field->id);
+        field_set_add(&f->wildcard, field->id);
+        if (field->maskable) {
+            field_set_add(&f->mask, field->id);
+        }
+        if (field->writable) {
+            field_set_add(&f->nonmiss.apply.set_fields, field->id);
+        }
+    }
+    f->nonmiss.instructions = TABLE_INST_WRITE_METADATA | TABLE_INST_WRITE_ACTIONS | TABLE_INST_APPLY_ACTIONS |
+                              TABLE_INST_CLEAR_ACTIONS | TABLE_INST_METER | (id < 253 ? TABLE_INST_GOTO_TABLE : 0);
+    for (unsigned int next = id + 1; next < 254; next++) {
+        f->nonmiss.next[next / 64] |= UINT64_C(1) << next % 64;
+    }
+    f->nonmiss.apply.actions = (1u << TABLE_ACTION_N) - 1;
+    f->nonmiss.write = f->nonmiss.apply;
+    f->miss_table = f->nonmiss;
+}
+
+enum ofperr
+handle_table_stats(struct ofconn *c, const struct msg *m, struct bytes *out)
+{
+    struct ofproto *p = c->ofproto;
+    struct msg_parts parts;
+
+    msg_parts_begin(&parts, out, MSG_TABLE_REPLY, m);
+    for (unsigned int i = 0; i < 254; i++) {
+        struct table_stats ts = {
+            .table_id = i, .n_active = p->tables[i].n_flows, .n_lookups = atomic_load(&p->xb.table_lookups[i]),
+            .n_matches = atomic_load(&p->xb.table_matches[i]),
+        };
+        struct table_features f;
+        size_t entry = out->len;
+
+        describe_table(p, i, &f);
+        table_stats_put(out, m->version, &ts, &f);
+        msg_parts_entry(&parts, entry);
+    }
+    msg_parts_end(&parts);
+    return OFPERR_NONE;
+}
+
+enum ofperr
+handle_table_features(struct ofconn *c, const struct msg *m, struct bytes *out)
+{
+    struct msg_parts parts;
+
+    if (m->body.left) {
+        return OFPERR_OFPTFFC_EPERM; /* Tables cannot be reconfigured. */
+    }
+    msg_parts_begin(&parts, out, MSG_TABLE_FEATURES_REPLY, m);
+    for (unsigned int i = 0; i < 254; i++) {
+        struct table_features f;
+        size_t entry = out->len;
+
+        describe_table(c->ofproto, i, &f);
+        table_features_put(out, m->version, &f);
+        msg_parts_entry(&parts, entry);
+    }
+    msg_parts_end(&parts);
+    return OFPERR_NONE;
+}
+
+enum ofperr
+handle_table_desc(struct ofconn *c, const struct msg *m, struct bytes *out)
+{
+    struct msg_parts parts;
+
+    msg_parts_begin(&parts, out, MSG_TABLE_DESC_REPLY, m);
+    for (unsigned int i = 0; i < 254; i++) {
+        struct table_desc d = {
+            .table_id = i, .eviction = c->ofproto->tables[i].evict, .eviction_flags = UINT32_MAX, .vacancy = 0,
+        };
+        size_t entry = out->len;
+
+        table_desc_put(out, m->version, &d);
+        msg_parts_entry(&parts, entry);
+    }
+    msg_parts_end(&parts);
+    return OFPERR_NONE;
+}
+
+enum ofperr
+handle_table_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
+{
+    struct ofproto *p = c->ofproto;
+    struct table_mod tm;
+    enum ofperr error = table_mod_decode(m, false, &tm);
+
+    if (error) {
+        return error;
+    }
+    if (tm.table_id >= 254 && tm.table_id != 255) {
+        return OFPERR_OFPTMFC_BAD_TABLE;
+    }
+    for (unsigned int i = tm.table_id == 255 ? 0 : tm.table_id; i <= (tm.table_id == 255 ? 253u : tm.table_id); i++) {
+        if (m->version <= OF12) {
+            atomic_store(&p->xb.table_miss[i], tm.miss);
+        }
+        if (tm.eviction >= 0) {
+            p->tables[i].evict = tm.eviction;
+        }
+    }
+    backer_changed(p->backer);
+    return OFPERR_NONE;
+}
