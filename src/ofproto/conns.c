@@ -1,0 +1,438 @@
+#include "ofproto/conns.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "ofproto/conns_private.h"
+#include "ofproto/xlate/xlate.h"
+#include "openflow/msg/flow.h"
+#include "openflow/msg/packet.h"
+#include "sys/dirs.h"
+#include "sys/log.h"
+
+LOG_MODULE(connmgr)
+
+enum { MAX_QUEUED_PACKET_INS = 4096, MAX_PACKET_IN_BACKLOG = 512 * 1024 };
+
+/* Packet-ins on their way from the workers to the main loop. */
+struct queued_packet_in {
+    struct list node;
+    struct xlate_effect effect;
+};
+
+static pthread_mutex_t queue_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct list queue = LIST_INIT(&queue); /* Guarded by the mutex, like its length. */
+static size_t queue_len;
+static struct loop_wake queue_wake;
+static uint64_t n_queue_drops;
+
+/* Connections. */
+
+static void
+send_bytes(struct ofconn *c, const struct bytes *b)
+{
+    if (b->len) {
+        of_conn_send(c->transport, b->data, b->len);
+    }
+}
+
+struct ofconn *
+ofconn_create(struct conns *cs, struct of_conn *transport, struct controller *controller)
+{
+    struct ofconn *c = xzalloc(sizeof *c);
+
+    c->ofproto = cs->ofproto;
+    c->is_primary = controller != NULL;
+    c->controller = controller;
+    c->transport = transport;
+    msg_assembler_init(&c->assembler);
+    list_push_back(&cs->ofconns, &c->node);
+    return c;
+}
+
+void
+ofconn_opened(struct ofconn *c, enum of_version version)
+{
+    ofconn_reset(c, version);
+    if (c->controller && !c->controller->config.enable_async) {
+        c->wants_async = false;
+    }
+}
+
+void
+ofconn_message(struct ofconn *c, const void *data, size_t len)
+{
+    struct bytes out = BYTES_INIT;
+    enum ofperr error;
+    struct msg m;
+
+    error = msg_decode(data, len, &m);
+    if (!error && m.version != c->version && m.type != MSG_HELLO) {
+        error = OFPERR_OFPBRC_BAD_VERSION;
+    }
+    if (error) {
+        error_encode_reply(&out, error, c->version, data, len);
+    } else {
+        ofconn_handle(c, &m, &out);
+    }
+    send_bytes(c, &out);
+    bytes_uninit(&out);
+}
+
+void
+ofconn_destroy(struct ofconn *c)
+{
+    list_remove(&c->node);
+    of_conn_close(c->transport);
+    msg_assembler_uninit(&c->assembler);
+    free(c);
+}
+
+static void
+client_opened(void *c, enum of_version version)
+{
+    ofconn_opened(c, version);
+}
+
+static void
+client_message(void *c, const void *data, size_t len)
+{
+    ofconn_message(c, data, len);
+}
+
+static void
+client_closed(void *c, int error UNUSED, const char *why UNUSED)
+{
+    ofconn_destroy(c);
+}
+
+static const struct of_conn_handler client_handler = { client_opened, client_message, client_closed };
+
+static void
+on_accept(struct stream_listener *l UNUSED, struct stream *stream, void *s_)
+{
+    struct service *s = s_;
+    struct conns *cs = s->conns;
+    struct ofconn *c = ofconn_create(cs, NULL, NULL);
+
+    c->is_primary = s->is_controller;
+    c->transport = of_conn_accept(ofproto_loop, stream, cs->ofproto->versions, &client_handler, c);
+}
+
+int
+service_open(struct conns *cs, const char *target, bool is_snoop, const struct ofproto_controller_config *config)
+{
+    struct service *s = xzalloc(sizeof *s);
+    int error = stream_listen(ofproto_loop, target, STREAM_PORT_OPENFLOW, on_accept, s, &s->listener);
+
+    if (error) {
+        free(s);
+        return error;
+    }
+    s->conns = cs;
+    s->target = xstrdup(target);
+    s->is_snoop = is_snoop;
+    s->is_controller = config != NULL;
+    if (config) {
+        s->config = *config;
+        s->config.target = s->target;
+    }
+    list_push_back(&cs->services, &s->node);
+    return 0;
+}
+
+void
+service_close(struct service *s)
+{
+    list_remove(&s->node);
+    stream_listener_close(s->listener);
+    free(s->target);
+    free(s);
+}
+
+/* The bridge's own services. */
+static void
+open_own(struct conns *cs, const char *suffix, bool is_snoop)
+{
+    char *target = xasprintf("punix:%s/%s.%s", dirs_run(), cs->ofproto->xb.name, suffix);
+    int error = service_open(cs, target, is_snoop, NULL);
+
+    if (error) {
+        log_err("failed to listen on %s: %s", target, strerror(-error));
+    }
+    free(target);
+}
+
+struct conns *
+conns_create(struct ofproto *p)
+{
+    struct conns *cs = xzalloc(sizeof *cs);
+
+    cs->ofproto = p;
+    list_init(&cs->ofconns);
+    list_init(&cs->controllers);
+    list_init(&cs->services);
+    open_own(cs, "mgmt", false);
+    open_own(cs, "snoop", true);
+    return cs;
+}
+
+void
+conns_destroy(struct conns *cs)
+{
+    controllers_destroy(cs);
+    LIST_FOR_EACH_SAFE (s, struct service, node, &cs->services) {
+        service_close(s);
+    }
+    LIST_FOR_EACH_SAFE (c, struct ofconn, node, &cs->ofconns) {
+        ofconn_destroy(c);
+    }
+    free(cs);
+}
+
+bool
+conns_has_controllers(const struct conns *cs)
+{
+    bool any = !list_is_empty(&cs->controllers);
+
+    LIST_FOR_EACH (s, struct service, node, &cs->services) {
+        any |= s->is_controller;
+    }
+    return any;
+}
+
+/* Roles. */
+
+enum ofperr
+ofconn_set_role(struct ofconn *c, const struct role_msg *r)
+{
+    struct conns *cs = c->ofproto->conns;
+
+    if (r->has_generation && (r->role == ROLE_PRIMARY || r->role == ROLE_SECONDARY)) {
+        if (cs->has_generation && (int64_t) (r->generation - cs->generation) < 0) {
+            return OFPERR_OFPRRFC_STALE;
+        }
+        cs->has_generation = true;
+        cs->generation = r->generation;
+    }
+    if (r->role == ROLE_PRIMARY) {
+        LIST_FOR_EACH (other, struct ofconn, node, &cs->ofconns) {
+            if (other != c && other->version && other->role == ROLE_PRIMARY) {
+                struct role_status status = {
+                    .role = ROLE_SECONDARY, .reason = ROLE_REASON_PRIMARY_REQUEST,
+                    .generation = cs->has_generation ? cs->generation : UINT64_MAX,
+                };
+                struct bytes b = BYTES_INIT;
+
+                other->role = ROLE_SECONDARY;
+                if (ofconn_wants(other, ASYNC_ROLE_STATUS, status.reason) &&
+                    role_status_encode(&b, other->version, &status)) {
+                    send_bytes(other, &b);
+                }
+                bytes_uninit(&b);
+            }
+        }
+    }
+    c->role = r->role;
+    return OFPERR_NONE;
+}
+
+void
+ofconn_get_generation(const struct ofconn *c, struct role_msg *r)
+{
+    r->has_generation = c->ofproto->conns->has_generation;
+    r->generation = r->has_generation ? c->ofproto->conns->generation : UINT64_MAX;
+}
+
+/* Asynchronous messages. */
+
+void
+conns_send_port_status(struct conns *cs, const struct ofport *o, enum port_reason reason)
+{
+    struct port_status ps = { .reason = reason };
+
+    if (!cs) {
+        return;
+    }
+    ofport_describe(o, &ps.desc);
+    LIST_FOR_EACH (c, struct ofconn, node, &cs->ofconns) {
+        if (ofconn_wants(c, ASYNC_PORT_STATUS, reason)) {
+            struct bytes b = BYTES_INIT;
+
+            port_status_encode(&b, c->version, &ps);
+            send_bytes(c, &b);
+            bytes_uninit(&b);
+        }
+    }
+}
+
+void
+conns_send_flow_removed(struct conns *cs, const struct rule *rule, const struct match *match, uint8_t reason,
+                        int64_t when)
+{
+    int64_t age = when - rule->created;
+    struct flow_removed fr = {
+        .match = *match, .cookie = be64_to_cpu(rule->cookie), .priority = rule->cr.priority,
+        .idle_timeout = atomic_load(&rule->idle_timeout), .hard_timeout = atomic_load(&rule->hard_timeout),
+        .reason = reason, .table_id = rule->table_id, .duration_sec = age / 1000,
+        .duration_nsec = age % 1000 * 1000000, .n_packets = atomic_load(&rule->n_packets),
+        .n_bytes = atomic_load(&rule->n_bytes),
+    };
+
+    LIST_FOR_EACH (c, struct ofconn, node, &cs->ofconns) {
+        if (ofconn_wants(c, ASYNC_FLOW_REMOVED, reason)) {
+            struct bytes b = BYTES_INIT;
+
+            flow_removed_encode(&b, c->protocol, &fr);
+            send_bytes(c, &b);
+            bytes_uninit(&b);
+        }
+    }
+}
+
+/* Packet-ins. */
+
+static void
+free_queued(struct queued_packet_in *q)
+{
+    bytes_uninit(&q->effect.packet_in.frame);
+    bytes_uninit(&q->effect.packet_in.userdata);
+    free(q);
+}
+
+void
+conns_queue_packet_in(struct xlate_effect *e, bool from_worker UNUSED)
+{
+    struct queued_packet_in *q;
+    bool first;
+
+    q = xmalloc(sizeof *q);
+    q->effect = *e;
+    /* Ours now. */
+    bytes_init(&e->packet_in.frame);
+    bytes_init(&e->packet_in.userdata);
+    pthread_mutex_lock(&queue_mutex);
+    if (queue_len >= MAX_QUEUED_PACKET_INS) {
+        n_queue_drops++;
+        pthread_mutex_unlock(&queue_mutex);
+        free_queued(q);
+        return;
+    }
+    first = !queue_len++;
+    list_push_back(&queue, &q->node);
+    pthread_mutex_unlock(&queue_mutex);
+    if (first) {
+        loop_wake_signal(&queue_wake);
+    }
+}
+
+/* The bridge may be gone by the time the message is looked at. */
+static struct conns *
+conns_of(const struct xbridge *bridge)
+{
+    HMAP_FOR_EACH (p, struct ofproto, node, &all_ofprotos) {
+        if (&p->xb == bridge) {
+            return p->conns;
+        }
+    }
+    return NULL;
+}
+
+/* Only what is not in the packet: registers, metadata, the port, marks, the tunnel. */
+static void
+make_metadata(const struct flow *flow, struct match *m)
+{
+    static const enum field_id always[] = {
+        FIELD_TUN_ID, FIELD_TUN_SRC, FIELD_TUN_DST, FIELD_METADATA, FIELD_PKT_MARK, FIELD_CT_STATE, FIELD_CT_ZONE,
+        FIELD_CT_MARK, FIELD_CT_LABEL, FIELD_DP_HASH, FIELD_RECIRC_ID,
+    };
+
+    match_init_catchall(m);
+    match_set_u64(m, FIELD_IN_PORT_OXM, be32_to_cpu(flow->in_port));
+    for (size_t i = 0; i < ARRAY_SIZE(always); i++) {
+        const struct field *f = field_of(always[i]);
+
+        if (field_is_any(f, flow)) {
+            union field_value v;
+
+            field_get(f, flow, &v);
+            match_set(m, f, &v);
+        }
+    }
+    for (int i = 0; i < 16; i++) {
+        if (flow->regs[i]) {
+            match_set_u64(m, FIELD_REG0 + i, be32_to_cpu(flow->regs[i]));
+        }
+    }
+}
+
+static void
+send_packet_in(struct ofconn *c, const struct xlate_effect *e, const struct packet_in *pin)
+{
+    unsigned int reason = packet_in_reason_to_wire(pin->reason, c->version);
+    size_t max_len = e->packet_in.max_len;
+    struct bytes b = BYTES_INIT;
+
+    if (e->packet_in.controller_id != c->controller_id || !ofconn_wants(c, ASYNC_PACKET_IN, reason)) {
+        return;
+    }
+    if (of_conn_backlog(c->transport) > MAX_PACKET_IN_BACKLOG ||
+        (c->controller && !controller_take_token(c->controller))) {
+        c->n_packet_in_dropped++;
+        return;
+    }
+    if (pin->reason == PIN_NO_MATCH || pin->reason == PIN_IMPLICIT_MISS) {
+        max_len = c->miss_send_len;
+    }
+    packet_in_encode(&b, c->protocol, c->packet_in_format, pin, max_len);
+    send_bytes(c, &b);
+    bytes_uninit(&b);
+}
+
+static void
+deliver(const struct xlate_effect *e)
+{
+    struct conns *cs = conns_of(e->packet_in.bridge);
+    struct packet_in pin = {
+        .packet = e->packet_in.frame.data, .packet_len = e->packet_in.frame.len, .total_len = e->packet_in.total_len,
+        .buffer_id = BUFFER_NONE, .table_id = e->packet_in.table_id, .cookie = be64_to_cpu(e->packet_in.cookie),
+        .reason = e->packet_in.is_miss_rule ? (uint8_t) PIN_EXPLICIT_MISS : e->packet_in.reason,
+        .userdata = e->packet_in.userdata.data, .userdata_len = e->packet_in.userdata.len,
+    };
+
+    if (cs) {
+        make_metadata(&e->packet_in.flow, &pin.metadata);
+        LIST_FOR_EACH (c, struct ofconn, node, &cs->ofconns) {
+            send_packet_in(c, e, &pin);
+        }
+    }
+}
+
+static void
+on_queue(struct loop_wake *w UNUSED)
+{
+    struct list all;
+
+    list_init(&all);
+    pthread_mutex_lock(&queue_mutex);
+    list_splice(&all, &queue);
+    queue_len = 0;
+    pthread_mutex_unlock(&queue_mutex);
+    LIST_FOR_EACH_SAFE (q, struct queued_packet_in, node, &all) {
+        deliver(&q->effect);
+        free_queued(q);
+    }
+}
+
+void
+conns_init(struct loop *loop)
+{
+    loop_wake_init(loop, &queue_wake, on_queue, NULL);
+}
+
+void
+conns_uninit(void)
+{
+    on_queue(&queue_wake);
+    loop_wake_uninit(&queue_wake);
+}

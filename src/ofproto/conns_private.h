@@ -1,0 +1,61 @@
+/* What conns.c and its neighbours share: the connections of a bridge.
+ *
+ * A controller is a row of the Controller table: a connection that is made again whenever it is lost (jsonrpc/
+ * reconnect.h).  A service listens (BRIDGE.mgmt, or a passive controller target) and each client gets an ofconn. */
+#ifndef OFPROTO_CONNS_PRIVATE_H
+#define OFPROTO_CONNS_PRIVATE_H 1
+
+#include "jsonrpc/reconnect.h"
+#include "ofproto/conns.h"
+#include "ofproto/ofconn.h"
+#include "openflow/conn.h"
+
+struct service {
+    struct list node;               /* In conns->services. */
+    struct conns *conns;
+    char *target;
+    struct stream_listener *listener;
+    bool is_snoop;
+    bool is_controller;             /* From the Controller table, not one of the bridge's own. */
+    struct ofproto_controller_config config;
+};
+
+struct controller {
+    struct list node;               /* In conns->controllers. */
+    struct conns *conns;
+    struct ofproto_controller_config config; /* 'target' owned. */
+    struct reconnect fsm;
+    struct loop_timer timer;
+    struct ofconn *ofconn;          /* Null while not connected. */
+    struct of_conn *connecting;
+    int last_error;                 /* Of the last attempt or connection; 0: none, EOF as -ENODATA. */
+    double tokens;                  /* Of the packet-in rate limit. */
+    int64_t last_fill;
+};
+
+struct conns {
+    struct ofproto *ofproto;
+    struct list ofconns;            /* struct ofconn: all connections that are open. */
+    struct list controllers, services;
+    bool has_generation;
+    uint64_t generation;            /* Of the last role request that counted. */
+};
+
+/* controller.c */
+void controllers_set(struct conns *, const struct ofproto_controller_config *, size_t n);
+void controllers_destroy(struct conns *);
+void controller_closed(struct controller *, int error);
+void controller_received(struct controller *);
+/* Whether the rate limit lets another packet-in through. */
+bool controller_take_token(struct controller *);
+
+/* conns.c: an ofconn over a transport that has opened. */
+struct ofconn *ofconn_create(struct conns *, struct of_conn *transport, struct controller *);
+void ofconn_opened(struct ofconn *, enum of_version);
+void ofconn_message(struct ofconn *, const void *data, size_t len);
+void ofconn_destroy(struct ofconn *);
+/* Accepts on a target; 0 or a negative errno value. */
+int service_open(struct conns *, const char *target, bool is_snoop, const struct ofproto_controller_config *);
+void service_close(struct service *);
+
+#endif
