@@ -12,7 +12,11 @@
 
 LOG_MODULE(connmgr)
 
-enum { MAX_QUEUED_PACKET_INS = 4096, MAX_PACKET_IN_BACKLOG = 512 * 1024 };
+enum {
+    MAX_QUEUED_PACKET_INS = 4096,
+    MAX_PACKET_IN_BACKLOG = 512 * 1024, /* Bytes to a slow reader beyond which it gets no more packet-ins... */
+    MAX_BACKLOG = 1024 * 1024           /* ...and beyond which no more of its requests are read. */
+};
 
 /* Packet-ins on their way from the workers to the main loop. */
 struct queued_packet_in {
@@ -28,12 +32,22 @@ static uint64_t n_queue_drops;
 
 /* Connections. */
 
+/* Sends and empties 'b'.  A peer that asks and does not listen is not listened to either. */
 static void
-send_bytes(struct ofconn *c, const struct bytes *b)
+send_bytes(struct ofconn *c, struct bytes *b)
 {
     if (b->len) {
-        of_conn_send(c->transport, b->data, b->len);
+        of_conn_send(c->transport, b);
+        if (of_conn_queued(c->transport) > MAX_BACKLOG) {
+            of_conn_set_reading(c->transport, false);
+        }
     }
+}
+
+void
+ofconn_drained(struct ofconn *c)
+{
+    of_conn_set_reading(c->transport, true);
 }
 
 struct ofconn *
@@ -83,30 +97,36 @@ void
 ofconn_destroy(struct ofconn *c)
 {
     list_remove(&c->node);
-    of_conn_close(c->transport);
     msg_assembler_uninit(&c->assembler);
     free(c);
 }
 
 static void
-client_opened(void *c, enum of_version version)
+client_opened(struct of_conn *transport, void *c)
 {
-    ofconn_opened(c, version);
+    ofconn_opened(c, of_conn_version(transport));
 }
 
 static void
-client_message(void *c, const void *data, size_t len)
+client_message(struct of_conn *transport UNUSED, const uint8_t *data, size_t len, void *c)
 {
     ofconn_message(c, data, len);
 }
 
 static void
-client_closed(void *c, int error UNUSED, const char *why UNUSED)
+client_closed(struct of_conn *transport, int error UNUSED, void *c)
 {
     ofconn_destroy(c);
+    of_conn_close(transport);
 }
 
-static const struct of_conn_handler client_handler = { client_opened, client_message, client_closed };
+static void
+client_drained(struct of_conn *transport UNUSED, void *c)
+{
+    ofconn_drained(c);
+}
+
+static const struct of_conn_ops client_ops = { client_opened, client_message, client_closed, client_drained };
 
 static void
 on_accept(struct stream_listener *l UNUSED, struct stream *stream, void *s_)
@@ -116,7 +136,7 @@ on_accept(struct stream_listener *l UNUSED, struct stream *stream, void *s_)
     struct ofconn *c = ofconn_create(cs, NULL, NULL);
 
     c->is_primary = s->is_controller;
-    c->transport = of_conn_accept(ofproto_loop, stream, cs->ofproto->versions, &client_handler, c);
+    c->transport = of_conn_accept(ofproto_loop, stream, cs->ofproto->versions, 0, &client_ops, c);
 }
 
 int
@@ -185,7 +205,10 @@ conns_destroy(struct conns *cs)
         service_close(s);
     }
     LIST_FOR_EACH_SAFE (c, struct ofconn, node, &cs->ofconns) {
+        struct of_conn *transport = c->transport;
+
         ofconn_destroy(c);
+        of_conn_close(transport);
     }
     free(cs);
 }
@@ -376,7 +399,7 @@ send_packet_in(struct ofconn *c, const struct xlate_effect *e, const struct pack
     if (e->packet_in.controller_id != c->controller_id || !ofconn_wants(c, ASYNC_PACKET_IN, reason)) {
         return;
     }
-    if (of_conn_backlog(c->transport) > MAX_PACKET_IN_BACKLOG ||
+    if (of_conn_queued(c->transport) > MAX_PACKET_IN_BACKLOG ||
         (c->controller && !controller_take_token(c->controller))) {
         c->n_packet_in_dropped++;
         return;

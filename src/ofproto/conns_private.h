@@ -1,11 +1,9 @@
 /* What conns.c and its neighbours share: the connections of a bridge.
  *
- * A controller is a row of the Controller table: a connection that is made again whenever it is lost (jsonrpc/
- * reconnect.h).  A service listens (BRIDGE.mgmt, or a passive controller target) and each client gets an ofconn. */
+ * A controller is a row of the Controller table: a session that connects again whenever it is lost.  A service listens (BRIDGE.mgmt, or a passive controller target) and each client gets an ofconn. */
 #ifndef OFPROTO_CONNS_PRIVATE_H
 #define OFPROTO_CONNS_PRIVATE_H 1
 
-#include "jsonrpc/reconnect.h"
 #include "ofproto/conns.h"
 #include "ofproto/ofconn.h"
 #include "openflow/conn.h"
@@ -24,11 +22,8 @@ struct controller {
     struct list node;               /* In conns->controllers. */
     struct conns *conns;
     struct ofproto_controller_config config; /* 'target' owned. */
-    struct reconnect fsm;
-    struct loop_timer timer;
+    struct of_session *session;
     struct ofconn *ofconn;          /* Null while not connected. */
-    struct of_conn *connecting;
-    int last_error;                 /* Of the last attempt or connection; 0: none, EOF as -ENODATA. */
     double tokens;                  /* Of the packet-in rate limit. */
     int64_t last_fill;
 };
@@ -44,15 +39,14 @@ struct conns {
 /* controller.c */
 void controllers_set(struct conns *, const struct ofproto_controller_config *, size_t n);
 void controllers_destroy(struct conns *);
-void controller_closed(struct controller *, int error);
-void controller_received(struct controller *);
 /* Whether the rate limit lets another packet-in through. */
 bool controller_take_token(struct controller *);
 
-/* conns.c: an ofconn over a transport that has opened. */
+/* conns.c: an ofconn over a transport, which stays the caller's. */
 struct ofconn *ofconn_create(struct conns *, struct of_conn *transport, struct controller *);
 void ofconn_opened(struct ofconn *, enum of_version);
 void ofconn_message(struct ofconn *, const void *data, size_t len);
+void ofconn_drained(struct ofconn *);
 void ofconn_destroy(struct ofconn *);
 /* Accepts on a target; 0 or a negative errno value. */
 int service_open(struct conns *, const char *target, bool is_snoop, const struct ofproto_controller_config *);

@@ -1,46 +1,33 @@
 /* Controllers: connections that the configuration asks for, made again whenever they are lost. */
-#include <errno.h>
 #include <stdlib.h>
 
 #include "ofproto/conns_private.h"
-#include "openflow/msg/control.h"
+#include "jsonrpc/reconnect.h"
 #include "sys/log.h"
 
-LOG_MODULE(rconn)
-
-enum { DEFAULT_MAX_BACKOFF_MS = 8000 };
-
-static void step(struct controller *, enum reconnect_event);
+LOG_MODULE(ofproto_controller)
 
 static void
-on_opened(void *c_, enum of_version version)
+on_connected(struct of_session *session, void *c_)
 {
+    struct of_conn *transport = of_session_conn(session);
     struct controller *c = c_;
 
-    log_info("%s<->%s: connected", c->conns->ofproto->xb.name, c->config.target);
-    c->ofconn = ofconn_create(c->conns, c->connecting, c);
-    c->connecting = NULL;
-    c->last_error = 0;
-    ofconn_opened(c->ofconn, version);
-    step(c, RECONNECT_EV_CONNECTED);
+    c->ofconn = ofconn_create(c->conns, transport, c);
+    ofconn_opened(c->ofconn, of_conn_version(transport));
 }
 
 static void
-on_message(void *c_, const void *data, size_t len)
+on_message(struct of_session *session UNUSED, const uint8_t *data, size_t len, void *c_)
 {
     struct controller *c = c_;
 
-    step(c, RECONNECT_EV_RECEIVED);
-    if (c->ofconn) {
-        ofconn_message(c->ofconn, data, len);
-    }
+    ofconn_message(c->ofconn, data, len);
 }
 
 static void
-drop_connection(struct controller *c)
+forget_connection(struct controller *c)
 {
-    of_conn_close(c->connecting);
-    c->connecting = NULL;
     if (c->ofconn) {
         ofconn_destroy(c->ofconn);
         c->ofconn = NULL;
@@ -48,66 +35,22 @@ drop_connection(struct controller *c)
 }
 
 static void
-on_closed(void *c_, int error, const char *why)
+on_disconnected(struct of_session *session UNUSED, int error UNUSED, void *c)
 {
-    static struct log_limit limit = LOG_LIMIT_INIT(1, 60);
+    forget_connection(c);
+}
+
+static void
+on_drained(struct of_session *session UNUSED, void *c_)
+{
     struct controller *c = c_;
-    bool was_open = c->ofconn != NULL;
 
-    c->last_error = error ? error : -ENODATA;
-    log_info_rl(&limit, "%s<->%s: connection %s (%s)", c->conns->ofproto->xb.name, c->config.target,
-                was_open ? "closed" : "failed", why ? why : "End of file");
-    drop_connection(c);
-    step(c, was_open ? RECONNECT_EV_DISCONNECTED : RECONNECT_EV_FAILED);
-}
-
-static const struct of_conn_handler transport_handler = { on_opened, on_message, on_closed };
-
-static void
-send_probe(struct controller *c)
-{
-    struct bytes b = BYTES_INIT;
-
-    msg_put_simple(&b, MSG_ECHO_REQUEST, c->ofconn->version, msg_new_xid(), NULL, 0);
-    of_conn_send(c->ofconn->transport, b.data, b.len);
-    bytes_uninit(&b);
-}
-
-static void
-on_timer(struct loop_timer *t)
-{
-    step(t->aux, RECONNECT_EV_TICK);
-}
-
-/* One event of the state machine, and what it asks for. */
-static void
-step(struct controller *c, enum reconnect_event event)
-{
-    struct reconnect_update u;
-
-    reconnect_step(&c->fsm, event, clock_now_ms(), &u);
-    if (u.disconnect) {
-        if (u.timed_out) {
-            log_err("%s<->%s: no response to inactivity probe after %.3g seconds, disconnecting",
-                    c->conns->ofproto->xb.name, c->config.target, c->fsm.probe_interval / 1000.0);
-        }
-        drop_connection(c);
+    if (c->ofconn) {
+        ofconn_drained(c->ofconn);
     }
-    if (u.connect) {
-        int error = of_conn_open(ofproto_loop, c->config.target, c->conns->ofproto->versions, &transport_handler, c,
-                                 &c->connecting);
-
-        if (error) {
-            c->last_error = error;
-            step(c, RECONNECT_EV_FAILED);
-            return;
-        }
-    }
-    if (u.probe && c->ofconn) {
-        send_probe(c);
-    }
-    loop_timer_set(&c->timer, u.wake_at);
 }
+
+static const struct of_session_ops session_ops = { on_connected, on_message, on_disconnected, on_drained };
 
 bool
 controller_take_token(struct controller *c)
@@ -134,9 +77,10 @@ apply_config(struct controller *c, const struct ofproto_controller_config *confi
 
     c->config = *config;
     c->config.target = target;
-    c->fsm.max_backoff = config->max_backoff_ms ? config->max_backoff_ms : DEFAULT_MAX_BACKOFF_MS;
-    c->fsm.min_backoff = MIN(1000, c->fsm.max_backoff);
-    c->fsm.probe_interval = config->probe_ms;
+    if (c->session) {
+        of_session_configure(c->session, c->conns->ofproto->versions, config->max_backoff_ms, config->probe_ms,
+                             config->dscp);
+    }
     if (c->ofconn) {
         c->ofconn->wants_async = config->enable_async;
     }
@@ -146,8 +90,8 @@ static void
 destroy(struct controller *c)
 {
     list_remove(&c->node);
-    loop_timer_cancel(&c->timer);
-    drop_connection(c);
+    forget_connection(c);
+    of_session_destroy(c->session);
     free((char *) c->config.target);
     free(c);
 }
@@ -169,12 +113,11 @@ add(struct conns *cs, const struct ofproto_controller_config *config)
     struct controller *c = xzalloc(sizeof *c);
 
     c->conns = cs;
-    reconnect_init(&c->fsm);
-    loop_timer_init(ofproto_loop, &c->timer, on_timer, c);
     apply_config(c, config);
     list_push_back(&cs->controllers, &c->node);
     log_info("%s: added primary controller \"%s\"", cs->ofproto->xb.name, config->target);
-    step(c, RECONNECT_EV_ENABLE);
+    c->session = of_session_create(ofproto_loop, config->target, cs->ofproto->versions, config->max_backoff_ms,
+                                   config->probe_ms, &session_ops, c);
 }
 
 static void
@@ -241,7 +184,7 @@ void
 conns_reconnect(struct conns *cs)
 {
     LIST_FOR_EACH (c, struct controller, node, &cs->controllers) {
-        step(c, RECONNECT_EV_FORCE);
+        of_session_reconnect(c->session);
     }
 }
 
@@ -282,21 +225,23 @@ static void
 fill_status(const struct controller *c, struct ofproto_controller_status *s)
 {
     static const char *const roles[] = { "other", "other", "master", "slave" };
+    const struct reconnect *fsm = of_session_reconnect_state(c->session);
+    int error = of_session_last_error(c->session);
     int64_t now = clock_now_ms();
 
     s->target = c->config.target;
     s->is_connected = c->ofconn != NULL;
     s->role = roles[c->ofconn ? c->ofconn->role : ROLE_EQUAL];
-    if (c->last_error && !c->ofconn) {
-        put_pair(&s->pairs, "last_error", xstrdup(c->last_error == -ENODATA ? "End of file" : strerror(-c->last_error)));
+    if (error && !c->ofconn) {
+        put_pair(&s->pairs, "last_error", xstrdup(strerror(-error)));
     }
-    put_pair(&s->pairs, "state", xstrdup(reconnect_state_name(c->fsm.state)));
-    if (c->fsm.last_connected != INT64_MIN) {
-        put_pair(&s->pairs, "sec_since_connect", xasprintf("%lld", (long long) (now - c->fsm.last_connected) / 1000));
+    put_pair(&s->pairs, "state", xstrdup(reconnect_state_name(fsm->state)));
+    if (fsm->last_connected != INT64_MIN) {
+        put_pair(&s->pairs, "sec_since_connect", xasprintf("%lld", (long long) (now - fsm->last_connected) / 1000));
     }
-    if (c->fsm.last_disconnected != INT64_MIN) {
+    if (fsm->last_disconnected != INT64_MIN) {
         put_pair(&s->pairs, "sec_since_disconnect",
-                 xasprintf("%lld", (long long) (now - c->fsm.last_disconnected) / 1000));
+                 xasprintf("%lld", (long long) (now - fsm->last_disconnected) / 1000));
     }
 }
 
