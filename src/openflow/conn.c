@@ -1,0 +1,523 @@
+#include "openflow/conn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "openflow/hello.h"
+#include "sys/log.h"
+
+LOG_MODULE(vconn)
+
+/* One read, and how many of them before others get their turn. */
+#define READ_SIZE 65536
+#define MAX_READS 4
+/* More than this is written at once instead of at the end of the loop's round. */
+#define EAGER_WRITE (256 * 1024)
+
+enum state { STATE_CONNECTING, STATE_HELLO, STATE_OPEN, STATE_CLOSED };
+
+struct of_conn {
+    struct loop *loop;
+    struct stream *stream;
+    char *name;
+    enum state state;
+    uint32_t versions; /* That we allow. */
+    int version;
+    bool raw, reading, finishing;
+    const struct of_conn_ops *ops;
+    void *aux;
+    struct bytes in, out;
+    size_t out_done;   /* Bytes of 'out' that have been written. */
+    struct loop_task work; /* Delivers what was held back, writes what was queued. */
+    unsigned int busy; /* Depth of our frames on the stack. */
+    bool dead;         /* Closed by the owner while busy; freed when the last frame is left. */
+    uint64_t n_sent, n_received;
+    char *hello_failure;
+};
+
+static struct log_limit limit = LOG_LIMIT_INIT(60, 60);
+
+static void stream_event(struct stream *, int events, void *);
+
+static void
+update_wants(struct of_conn *c)
+{
+    if (c->stream && c->state >= STATE_HELLO) {
+        stream_want(c->stream, (c->reading || c->state == STATE_HELLO ? LOOP_READ : 0) |
+                                   (c->out.len > c->out_done ? LOOP_WRITE : 0));
+    }
+}
+
+static void
+release(struct of_conn *c)
+{
+    free(c->name);
+    free(c->hello_failure);
+    bytes_uninit(&c->in);
+    bytes_uninit(&c->out);
+    free(c);
+}
+
+static void
+close_stream(struct of_conn *c)
+{
+    loop_task_cancel(&c->work);
+    stream_close(c->stream);
+    c->stream = NULL;
+    c->state = STATE_CLOSED;
+}
+
+static void
+enter(struct of_conn *c)
+{
+    c->busy++;
+}
+
+/* False if the owner has closed the connection meanwhile: then 'c' must not be touched any more by the outermost frame. */
+static bool
+leave(struct of_conn *c)
+{
+    bool dead = c->dead;
+
+    if (!--c->busy && dead) {
+        release(c);
+    }
+    return !dead;
+}
+
+/* Ends the connection and tells the owner. */
+static void
+fail(struct of_conn *c, int error)
+{
+    if (c->dead || c->state == STATE_CLOSED) {
+        return;
+    }
+    close_stream(c);
+    enter(c);
+    c->ops->closed(c, error, c->aux);
+    leave(c);
+}
+
+/* Writing. */
+
+static void
+forget_written(struct of_conn *c)
+{
+    if (c->out_done == c->out.len) {
+        c->out_done = 0;
+        bytes_clear(&c->out);
+        if (c->out.capacity > 4 * EAGER_WRITE) {
+            bytes_uninit(&c->out);
+        }
+    } else if (c->out_done > c->out.len / 2 && c->out_done > EAGER_WRITE) {
+        bytes_pull(&c->out, c->out_done);
+        c->out_done = 0;
+    }
+}
+
+static void
+flush(struct of_conn *c)
+{
+    bool had = c->out.len > c->out_done;
+    ssize_t n = 0;
+
+    if (!c->stream || c->state < STATE_HELLO) {
+        return;
+    }
+    while (c->out_done < c->out.len) {
+        n = stream_write(c->stream, c->out.data + c->out_done, c->out.len - c->out_done);
+        if (n <= 0) {
+            break;
+        }
+        c->out_done += n;
+    }
+    forget_written(c);
+    if (n < 0 && n != -EAGAIN) {
+        fail(c, n);
+        return;
+    }
+    update_wants(c);
+    if (had && c->out.len == c->out_done) {
+        if (c->finishing) {
+            fail(c, 0);
+        } else if (c->ops->drained && c->state == STATE_OPEN) {
+            enter(c);
+            c->ops->drained(c, c->aux);
+            leave(c);
+        }
+    }
+}
+
+void
+of_conn_send(struct of_conn *c, struct bytes *messages)
+{
+    if (c->state == STATE_CLOSED || c->finishing) {
+        bytes_uninit(messages);
+        return;
+    }
+    for (size_t at = 0; at + MSG_HEADER <= messages->len;
+         at += MAX(msg_stated_length(messages->data + at), MSG_HEADER)) {
+        c->n_sent++;
+    }
+    if (!c->out.len) {
+        struct bytes empty = c->out;
+
+        c->out = *messages;
+        *messages = empty;
+        bytes_clear(messages);
+        bytes_uninit(messages);
+    } else {
+        bytes_put(&c->out, messages->data, messages->len);
+        bytes_uninit(messages);
+    }
+    if (c->out.len - c->out_done >= EAGER_WRITE && !c->busy) {
+        enter(c);
+        flush(c);
+        leave(c);
+    } else {
+        loop_task_post(&c->work);
+    }
+}
+
+size_t
+of_conn_queued(const struct of_conn *c)
+{
+    return c->out.len - c->out_done;
+}
+
+/* The hello. */
+
+static void
+say_hello(struct of_conn *c)
+{
+    struct bytes b = BYTES_INIT;
+
+    hello_encode(&b, c->versions, msg_new_xid());
+    of_conn_send(c, &b);
+}
+
+static void
+refuse_versions(struct of_conn *c, uint32_t theirs, uint32_t xid)
+{
+    struct str ours_text = STR_INIT, theirs_text = STR_INIT;
+    struct bytes b = BYTES_INIT;
+    size_t start;
+
+    of_versions_put(&ours_text, c->versions);
+    of_versions_put(&theirs_text, theirs);
+    c->hello_failure = xasprintf("version negotiation failed (we support version%s %s, peer supports version%s %s)",
+                                 strchr(str_text(&ours_text), ',') ? "s" : "", str_text(&ours_text),
+                                 strchr(str_text(&theirs_text), ',') ? "s" : "", str_text(&theirs_text));
+    log_warn_rl(&limit, "%s: %s", c->name, c->hello_failure);
+    start = msg_start(&b, MSG_ERROR, OF10, xid);
+    bytes_put_be32(&b, 0); /* OFPHFC_INCOMPATIBLE has the same number in every version. */
+    {
+        char *text = xasprintf("We support version%s %s, you support version%s %s, no common versions.",
+                               strchr(str_text(&ours_text), ',') ? "s" : "", str_text(&ours_text),
+                               strchr(str_text(&theirs_text), ',') ? "s" : "", str_text(&theirs_text));
+
+        bytes_put(&b, text, strlen(text));
+        free(text);
+    }
+    msg_finish(&b, start);
+    b.data[0] = of_versions_highest(c->versions);
+    str_uninit(&ours_text);
+    str_uninit(&theirs_text);
+    of_conn_send(c, &b);
+    flush(c);
+    fail(c, -EPROTO);
+}
+
+static void
+take_hello(struct of_conn *c, const uint8_t *p, size_t len)
+{
+    struct msg m;
+    bool clean;
+    uint32_t theirs;
+
+    if (p[1] != 0 || msg_decode(p, len, &m)) {
+        c->hello_failure = xasprintf("received OpenFlow message of type %u (version 0x%02x) while expecting hello", p[1],
+                                     p[0]);
+        log_warn_rl(&limit, "%s: %s", c->name, c->hello_failure);
+        fail(c, -EPROTO);
+        return;
+    }
+    theirs = hello_decode(&m, &clean);
+    if (!clean) {
+        log_warn_rl(&limit, "%s: unknown data in hello", c->name);
+    }
+    c->version = hello_negotiate(c->versions, theirs);
+    if (!c->version) {
+        refuse_versions(c, theirs, m.xid);
+        return;
+    }
+    log_dbg("%s: negotiated OpenFlow version 0x%02x", c->name, c->version);
+    c->state = STATE_OPEN;
+    if (c->ops->open) {
+        c->ops->open(c, c->aux);
+    }
+}
+
+/* Reading. */
+
+static void
+answer_echo(struct of_conn *c, const uint8_t *p, size_t len)
+{
+    struct bytes b = BYTES_INIT;
+
+    bytes_put(&b, p, len);
+    b.data[1] = 3; /* OFPT_ECHO_REPLY. */
+    of_conn_send(c, &b);
+}
+
+static void
+take_message(struct of_conn *c, const uint8_t *p, size_t len)
+{
+    c->n_received++;
+    if (c->raw) {
+        c->ops->message(c, p, len, c->aux);
+    } else if (c->state == STATE_HELLO) {
+        take_hello(c, p, len);
+    } else if (p[0] != c->version && p[1] > 1) {
+        log_err_rl(&limit, "%s: received OpenFlow version 0x%02x != expected %02x", c->name, p[0], c->version);
+        fail(c, -EPROTO);
+    } else if (p[1] == 2) {
+        answer_echo(c, p, len);
+    } else {
+        c->ops->message(c, p, len, c->aux);
+    }
+}
+
+/* Hands on what is complete. */
+static void
+deliver(struct of_conn *c)
+{
+    size_t at = 0;
+
+    while (!c->dead && c->state != STATE_CLOSED && c->in.len - at >= MSG_HEADER) {
+        size_t len = msg_stated_length(c->in.data + at);
+
+        if (len < MSG_HEADER) {
+            log_err_rl(&limit, "%s: received too-short ofp_header (%zu bytes)", c->name, len);
+            fail(c, -EPROTO);
+            return;
+        }
+        if (c->in.len - at < len || (!c->reading && c->state == STATE_OPEN)) {
+            break;
+        }
+        take_message(c, c->in.data + at, len);
+        at += len;
+    }
+    if (!c->dead && at) {
+        bytes_pull(&c->in, at);
+    }
+}
+
+static void
+read_some(struct of_conn *c)
+{
+    for (int i = 0; i < MAX_READS && !c->dead && c->stream && (c->reading || c->state == STATE_HELLO); i++) {
+        ssize_t n;
+
+        bytes_reserve(&c->in, READ_SIZE);
+        n = stream_read(c->stream, c->in.data + c->in.len, READ_SIZE);
+        if (n == -EAGAIN) {
+            return;
+        }
+        if (n <= 0) {
+            fail(c, n ? (int) n : c->in.len ? -EPROTO : c->state == STATE_HELLO ? -ECONNRESET : 0);
+            return;
+        }
+        c->in.len += n;
+        deliver(c);
+        if (n < READ_SIZE) {
+            return;
+        }
+    }
+}
+
+static void
+stream_is_open(struct of_conn *c)
+{
+    c->state = c->raw ? STATE_OPEN : STATE_HELLO;
+    if (!c->raw) {
+        say_hello(c);
+        flush(c);
+    } else if (c->ops->open) {
+        c->ops->open(c, c->aux);
+    }
+}
+
+static void
+stream_event(struct stream *stream UNUSED, int events, void *c_)
+{
+    struct of_conn *c = c_;
+
+    enter(c);
+    if (c->state == STATE_CONNECTING) {
+        int status = stream_status(c->stream);
+
+        if (!status) {
+            stream_is_open(c);
+        } else if (status != -EINPROGRESS) {
+            fail(c, status);
+        }
+    }
+    if (!c->dead && c->stream && events & LOOP_WRITE && c->state >= STATE_HELLO) {
+        flush(c);
+    }
+    if (!c->dead && c->stream && events & LOOP_READ && c->state >= STATE_HELLO) {
+        read_some(c);
+    }
+    if (!c->dead) {
+        update_wants(c);
+    }
+    leave(c);
+}
+
+static void
+work_cb(struct loop_task *task)
+{
+    struct of_conn *c = task->aux;
+
+    enter(c);
+    if (c->state == STATE_OPEN) {
+        deliver(c);
+    }
+    if (!c->dead) {
+        flush(c);
+    }
+    leave(c);
+}
+
+/* Life. */
+
+static struct of_conn *
+create(struct loop *loop, const char *name, uint32_t versions, int flags, const struct of_conn_ops *ops, void *aux)
+{
+    struct of_conn *c = xzalloc(sizeof *c);
+
+    c->loop = loop;
+    c->name = xstrdup(name);
+    c->state = STATE_CONNECTING;
+    c->versions = versions ? versions : 1u << OF10;
+    c->raw = flags & OF_CONN_RAW;
+    c->reading = true;
+    c->ops = ops;
+    c->aux = aux;
+    loop_task_init(loop, &c->work, work_cb, c);
+    return c;
+}
+
+int
+of_conn_open(struct loop *loop, const char *target, uint32_t versions, int flags, const struct of_conn_ops *ops,
+             void *aux, struct of_conn **cp)
+{
+    struct of_conn *c = create(loop, target, versions, flags, ops, aux);
+    int error = stream_open(loop, target, STREAM_PORT_OPENFLOW, stream_event, c, &c->stream);
+
+    *cp = error ? NULL : c;
+    if (error) {
+        release(c);
+    }
+    return error;
+}
+
+/* An accepted stream may be in its handshake still: then the stream tells when it is open. */
+struct of_conn *
+of_conn_accept(struct loop *loop, struct stream *stream, uint32_t versions, int flags, const struct of_conn_ops *ops,
+               void *aux)
+{
+    struct of_conn *c = create(loop, stream_name(stream), versions, flags, ops, aux);
+
+    c->stream = stream;
+    stream_set_callback(stream, stream_event, c);
+    if (!stream_status(stream)) {
+        c->state = c->raw ? STATE_OPEN : STATE_HELLO;
+        if (!c->raw) {
+            say_hello(c);
+        }
+    }
+    update_wants(c);
+    return c;
+}
+
+void
+of_conn_close(struct of_conn *c)
+{
+    if (!c || c->dead) {
+        return;
+    }
+    close_stream(c);
+    if (c->busy) {
+        c->dead = true;
+    } else {
+        release(c);
+    }
+}
+
+void
+of_conn_finish(struct of_conn *c)
+{
+    if (c->state == STATE_CLOSED) {
+        return;
+    }
+    c->finishing = true;
+    c->reading = false;
+    loop_task_post(&c->work);
+    if (!of_conn_queued(c)) {
+        enter(c);
+        fail(c, 0);
+        leave(c);
+    }
+}
+
+void
+of_conn_set_reading(struct of_conn *c, bool on)
+{
+    if (c->reading == on || c->state == STATE_CLOSED || c->finishing) {
+        return;
+    }
+    c->reading = on;
+    if (on) {
+        loop_task_post(&c->work);
+    }
+    update_wants(c);
+}
+
+int
+of_conn_version(const struct of_conn *c)
+{
+    return c->version;
+}
+
+const char *
+of_conn_name(const struct of_conn *c)
+{
+    return c->name;
+}
+
+struct stream *
+of_conn_stream(struct of_conn *c)
+{
+    return c->stream;
+}
+
+uint64_t
+of_conn_n_sent(const struct of_conn *c)
+{
+    return c->n_sent;
+}
+
+uint64_t
+of_conn_n_received(const struct of_conn *c)
+{
+    return c->n_received;
+}
+
+const char *
+of_conn_hello_failure(const struct of_conn *c)
+{
+    return c->hello_failure;
+}

@@ -1,0 +1,240 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "openflow/conn.h"
+#include "sys/log.h"
+
+LOG_MODULE(rconn)
+
+#define DEFAULT_MAX_BACKOFF_MS 8000
+
+struct of_session {
+    struct loop *loop;
+    char *target;
+    uint32_t versions;
+    uint8_t dscp;
+    const struct of_session_ops *ops;
+    void *aux;
+    struct reconnect fsm;
+    struct loop_timer timer;
+    struct of_conn *conn; /* Null while there is none. */
+    bool open;            /* The owner knows of it. */
+    int last_error;
+};
+
+static void step(struct of_session *, enum reconnect_event);
+static void timer_cb(struct loop_timer *);
+
+/* Connection to session. */
+
+static void
+conn_open(struct of_conn *c UNUSED, void *s_)
+{
+    struct of_session *s = s_;
+
+    log_info("%s: connected", s->target);
+    s->open = true;
+    step(s, RECONNECT_EV_CONNECTED);
+    if (s->conn) {
+        if (s->dscp) {
+            (void) stream_set_dscp(of_conn_stream(s->conn), s->dscp);
+        }
+        s->ops->connected(s, s->aux);
+    }
+}
+
+static void
+conn_message(struct of_conn *c, const uint8_t *message, size_t len, void *s_)
+{
+    struct of_session *s = s_;
+
+    step(s, RECONNECT_EV_RECEIVED);
+    if (s->conn == c && message[1] != 3) { /* Echo replies are ours: we sent the requests. */
+        s->ops->message(s, message, len, s->aux);
+    }
+}
+
+static void
+log_end(const struct of_session *s, int error)
+{
+    if (!s->open) {
+        log_warn("%s: connection failed (%s)", s->target, strerror(-error));
+    } else if (error) {
+        log_warn("%s: connection dropped (%s)", s->target, strerror(-error));
+    } else {
+        log_info("%s: connection closed by peer", s->target);
+    }
+}
+
+static void
+conn_closed(struct of_conn *c, int error, void *s_)
+{
+    struct of_session *s = s_;
+    bool was_open = s->open;
+
+    log_end(s, error ? error : was_open ? 0 : -ECONNRESET);
+    s->last_error = error;
+    s->conn = NULL;
+    s->open = false;
+    of_conn_close(c);
+    if (was_open) {
+        s->ops->disconnected(s, error, s->aux);
+    }
+    step(s, was_open ? RECONNECT_EV_DISCONNECTED : RECONNECT_EV_FAILED);
+}
+
+static void
+conn_drained(struct of_conn *c UNUSED, void *s_)
+{
+    struct of_session *s = s_;
+
+    if (s->ops->drained) {
+        s->ops->drained(s, s->aux);
+    }
+}
+
+static const struct of_conn_ops conn_ops = { conn_open, conn_message, conn_closed, conn_drained };
+
+/* Carrying out what the state machine says. */
+
+static void
+drop(struct of_session *s, bool timed_out)
+{
+    bool was_open = s->open;
+
+    if (timed_out) {
+        log_err("%s: no response to inactivity probe after %d seconds, disconnecting", s->target,
+                s->fsm.probe_interval / 1000);
+        s->last_error = -ETIMEDOUT;
+    }
+    of_conn_close(s->conn);
+    s->conn = NULL;
+    s->open = false;
+    if (was_open) {
+        s->ops->disconnected(s, timed_out ? -ETIMEDOUT : 0, s->aux);
+    }
+}
+
+static void
+start_connecting(struct of_session *s)
+{
+    int error;
+
+    log_info("%s: connecting...", s->target);
+    error = of_conn_open(s->loop, s->target, s->versions, 0, &conn_ops, s, &s->conn);
+    if (error) {
+        log_warn("%s: connection failed (%s)", s->target, strerror(-error));
+        s->last_error = error;
+        step(s, RECONNECT_EV_FAILED);
+    }
+}
+
+static void
+send_probe(struct of_session *s)
+{
+    struct bytes b = BYTES_INIT;
+
+    if (!s->open) {
+        return;
+    }
+    log_dbg("%s: idle, sending inactivity probe", s->target);
+    msg_put_simple(&b, MSG_ECHO_REQUEST, of_conn_version(s->conn), 0, NULL, 0);
+    of_conn_send(s->conn, &b);
+}
+
+static void
+step(struct of_session *s, enum reconnect_event event)
+{
+    struct reconnect_update update;
+
+    reconnect_step(&s->fsm, event, clock_now_ms(), &update);
+    if (update.wake_at == INT64_MAX) {
+        loop_timer_cancel(&s->timer);
+    } else {
+        loop_timer_set(&s->timer, update.wake_at);
+    }
+    if (update.disconnect && s->conn) {
+        drop(s, update.timed_out);
+    }
+    if (update.connect) {
+        start_connecting(s);
+    }
+    if (update.probe) {
+        send_probe(s);
+    }
+}
+
+static void
+timer_cb(struct loop_timer *t)
+{
+    step(t->aux, RECONNECT_EV_TICK);
+}
+
+struct of_session *
+of_session_create(struct loop *loop, const char *target, uint32_t versions, int max_backoff_ms, int probe_ms,
+                  const struct of_session_ops *ops, void *aux)
+{
+    struct of_session *s = xzalloc(sizeof *s);
+
+    s->loop = loop;
+    s->target = xstrdup(target);
+    s->ops = ops;
+    s->aux = aux;
+    reconnect_init(&s->fsm);
+    loop_timer_init(loop, &s->timer, timer_cb, s);
+    of_session_configure(s, versions, max_backoff_ms, probe_ms, 0);
+    step(s, RECONNECT_EV_ENABLE);
+    return s;
+}
+
+void
+of_session_destroy(struct of_session *s)
+{
+    if (s) {
+        loop_timer_cancel(&s->timer);
+        of_conn_close(s->conn);
+        free(s->target);
+        free(s);
+    }
+}
+
+void
+of_session_configure(struct of_session *s, uint32_t versions, int max_backoff_ms, int probe_ms, uint8_t dscp)
+{
+    s->versions = versions;
+    s->fsm.max_backoff = max_backoff_ms ? max_backoff_ms : DEFAULT_MAX_BACKOFF_MS;
+    s->fsm.min_backoff = MIN(1000, s->fsm.max_backoff);
+    s->fsm.probe_interval = probe_ms;
+    s->dscp = dscp;
+}
+
+void
+of_session_reconnect(struct of_session *s)
+{
+    step(s, RECONNECT_EV_FORCE);
+}
+
+struct of_conn *
+of_session_conn(struct of_session *s)
+{
+    return s->open ? s->conn : NULL;
+}
+
+const char *
+of_session_target(const struct of_session *s)
+{
+    return s->target;
+}
+
+const struct reconnect *
+of_session_reconnect_state(const struct of_session *s)
+{
+    return &s->fsm;
+}
+
+int
+of_session_last_error(const struct of_session *s)
+{
+    return s->last_error;
+}
