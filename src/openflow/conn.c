@@ -27,6 +27,7 @@ struct of_conn {
     bool raw, reading, finishing;
     const struct of_conn_ops *ops;
     void *aux;
+    int broken;        /* Error of a write; nothing is written after that. */
     struct bytes in, out;
     size_t out_done;   /* Bytes of 'out' that have been written. */
     struct loop_task work; /* Delivers what was held back, writes what was queued. */
@@ -116,6 +117,20 @@ forget_written(struct of_conn *c)
     }
 }
 
+/* What the peer said before it went is still read; then the error is reported. */
+static void
+write_failed(struct of_conn *c, int error)
+{
+    c->broken = error;
+    c->out_done = 0;
+    bytes_clear(&c->out);
+    if (!c->reading) {
+        fail(c, error);
+    } else {
+        update_wants(c);
+    }
+}
+
 static void
 flush(struct of_conn *c)
 {
@@ -134,7 +149,7 @@ flush(struct of_conn *c)
     }
     forget_written(c);
     if (n < 0 && n != -EAGAIN) {
-        fail(c, n);
+        write_failed(c, n);
         return;
     }
     update_wants(c);
@@ -152,7 +167,7 @@ flush(struct of_conn *c)
 void
 of_conn_send(struct of_conn *c, struct bytes *messages)
 {
-    if (c->state == STATE_CLOSED || c->finishing) {
+    if (c->state == STATE_CLOSED || c->finishing || c->broken) {
         bytes_uninit(messages);
         return;
     }
@@ -226,7 +241,7 @@ refuse_versions(struct of_conn *c, uint32_t theirs, uint32_t xid)
     str_uninit(&theirs_text);
     of_conn_send(c, &b);
     flush(c);
-    fail(c, -EPROTO);
+    fail(c, c->broken ? c->broken : -EPROTO);
 }
 
 static void
@@ -314,6 +329,12 @@ deliver(struct of_conn *c)
     }
 }
 
+static int
+read_end_error(const struct of_conn *c, ssize_t n)
+{
+    return n ? (int) n : c->in.len ? -EPROTO : c->broken ? c->broken : c->state == STATE_HELLO ? -ECONNRESET : 0;
+}
+
 static void
 read_some(struct of_conn *c)
 {
@@ -326,7 +347,7 @@ read_some(struct of_conn *c)
             return;
         }
         if (n <= 0) {
-            fail(c, n ? (int) n : c->in.len ? -EPROTO : c->state == STATE_HELLO ? -ECONNRESET : 0);
+            fail(c, read_end_error(c, n));
             return;
         }
         c->in.len += n;
