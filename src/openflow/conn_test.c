@@ -175,10 +175,12 @@ an_orderly_end_and_a_cut_message_are_told_apart(void **state UNUSED)
     static const uint8_t wire[] = { 1, 0, 0, 8, 0, 0, 0, 1, 1, 18, 0, 8, 0, 0 };
 
     for (size_t len = 8; len <= sizeof wire; len += 6) {
+        uint8_t hello[8];
         struct pair p;
 
         make_pair(&p, 0x02, 0);
         run(&p);
+        assert_int_equal(read(p.raw, hello, sizeof hello), sizeof hello); /* Unread data would reset the connection. */
         assert_int_equal(write(p.raw, wire, len), len);
         close(p.raw);
         p.raw = -1;
