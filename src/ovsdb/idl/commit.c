@@ -150,6 +150,18 @@ put_verification(struct idl_txn *txn, struct json *ops, const struct idl_row *ro
     put_operation(txn, ops, op, false);
 }
 
+static struct json *
+verification_of_empty(const struct idl_table *t)
+{
+    struct json *op = operation("wait", t);
+
+    js_set_take(op, "timeout", js_int(0));
+    js_set_take(op, "where", js_array());
+    js_set_take(op, "until", js_str("=="));
+    js_set_take(op, "rows", js_array());
+    return op;
+}
+
 /* The columns with whole new values as an object.  A new row omits what has its default. */
 static struct json *
 written_columns(const struct idl_txn *txn, const struct idl_row *row)
@@ -302,14 +314,18 @@ idl_txn_to_json(struct idl_txn *txn)
         js_set_take(op, "lock", js_str(lock));
         put_operation(txn, ops, op, false);
     }
+    for (size_t i = 0; txn->empty && i < txn->idl->schema->n_tables; i++) {
+        if (txn->empty[i]) {
+            put_operation(txn, ops, verification_of_empty(&txn->idl->tables[i]), false);
+        }
+    }
     LIST_FOR_EACH (row, struct idl_row, overlay_node, &txn->rows) {
         put_verification(txn, ops, row);
     }
     LIST_FOR_EACH (row, struct idl_row, overlay_node, &txn->rows) {
         put_row(txn, ops, row);
     }
-    /* A new row starts from 0: what it is incremented to needs no counting. */
-    if (txn->increment_row && txn->n_changes && !idl_row_is_new(txn->increment_row)) {
+    if (txn->increment_row && txn->n_changes) {
         put_increment(txn, ops);
     } else {
         txn->increment_row = NULL;

@@ -184,6 +184,8 @@ void idl_txn_set_dry_run(struct idl_txn *txn);
 /* Inserts a row, with a given uuid if 'uuid' is not null.  The row is valid until the transaction ends; its uuid, if not
  * given, is provisional: idl_txn_uuid() has the final one after the commit. */
 struct idl_row *idl_insert(struct idl_txn *txn, unsigned table, const struct uuid *uuid);
+/* The same with a provisional uuid of the caller's choice. */
+struct idl_row *idl_insert_provisional(struct idl_txn *txn, unsigned table, const struct uuid *uuid);
 void idl_delete(const struct idl_row *row);
 bool idl_row_is_new(const struct idl_row *row); /* Inserted by the open transaction. */
 
@@ -198,6 +200,8 @@ void idl_put_all_take(const struct idl_row *row, unsigned column, struct datum *
 void idl_remove_all_take(const struct idl_row *row, unsigned column, struct datum *d, const struct col_type *type);
 /* Makes the commit fail with IDL_TRY_AGAIN if the column's value on the server is not the replica's. */
 void idl_verify(const struct idl_row *row, unsigned column);
+/* The same if the table is not empty on the server. */
+void idl_verify_empty(struct idl_txn *txn, unsigned table);
 /* Adds 1 to an integer column if the transaction does anything else; idl_txn_incremented() is the result. */
 void idl_increment(const struct idl_row *row, unsigned column);
 

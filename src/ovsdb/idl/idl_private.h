@@ -93,7 +93,7 @@ struct idl_txn {
     struct list rows;            /* struct idl_row.overlay_node */
     struct str comment;
     bool dry_run;
-    bool running_cb;
+    bool *empty;                 /* Per table: idl_verify_empty(); null if for none. */
     int64_t request;             /* 0: none under way. */
     char *error;
     size_t n_ops, n_changes;     /* Operations sent; those that change something. */

@@ -122,6 +122,7 @@ idl_txn_destroy(struct idl_txn *txn)
         str_uninit(&txn->comment);
         free(txn->error);
         free(txn->uuids);
+        free(txn->empty);
         free(txn);
     }
 }
@@ -158,14 +159,21 @@ idl_txn_uuid(const struct idl_txn *txn, const struct uuid *provisional)
 /* ---- Changing rows ---- */
 
 struct idl_row *
+idl_insert_provisional(struct idl_txn *txn, unsigned table, const struct uuid *uuid)
+{
+    struct idl_row *row = idl_row_create(&txn->idl->tables[table], uuid);
+
+    idl_overlay_get(row)->inserted = true;
+    return row;
+}
+
+struct idl_row *
 idl_insert(struct idl_txn *txn, unsigned table, const struct uuid *uuid)
 {
     const struct uuid fresh = uuid ? *uuid : sys_uuid();
-    struct idl_row *row = idl_row_create(&txn->idl->tables[table], &fresh);
-    struct idl_overlay *o = idl_overlay_get(row);
+    struct idl_row *row = idl_insert_provisional(txn, table, &fresh);
 
-    o->inserted = true;
-    o->uuid_given = uuid != NULL;
+    row->overlay->uuid_given = uuid != NULL;
     return row;
 }
 
@@ -308,12 +316,26 @@ idl_verify(const struct idl_row *row, unsigned column)
 }
 
 void
+idl_verify_empty(struct idl_txn *txn, unsigned table)
+{
+    if (!txn->empty) {
+        txn->empty = xcalloc(txn->idl->schema->n_tables, sizeof *txn->empty);
+    }
+    txn->empty[table] = true;
+}
+
+void
 idl_increment(const struct idl_row *row, unsigned column)
 {
     struct idl_txn *txn = row->table->idl->txn;
 
-    txn->increment_row = row;
-    txn->increment_column = column;
+    if (idl_row_is_new(row)) {
+        txn->incremented = idl_get_int(row, column, 0) + 1;
+        idl_set_int(row, column, txn->incremented);
+    } else {
+        txn->increment_row = row;
+        txn->increment_column = column;
+    }
 }
 
 /* ---- Committing ---- */
