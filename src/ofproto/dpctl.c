@@ -548,48 +548,10 @@ run_not_served(struct dpctl *d)
 
 static dpctl_run run_list_commands;
 
+#define MANY INT_MAX
 static const struct dpctl_command commands[] = {
-    { "add-dp", "dp [iface...]", 1, INT_MAX, run_not_served },
-    { "del-dp", "dp", 1, 1, run_not_served },
-    { "add-if", "dp iface...", 2, INT_MAX, run_not_served },
-    { "del-if", "dp iface...", 2, INT_MAX, run_not_served },
-    { "set-if", "dp iface...", 2, INT_MAX, run_not_served },
-    { "dump-dps", "", 0, 0, run_dump_dps },
-    { "show", "[-s] [dp...]", 0, INT_MAX, run_show },
-    { "dump-flows", "[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]", 0, 6, run_dump_flows },
-    { "add-flow", "[dp] flow actions", 2, 3, run_add_flow },
-    { "mod-flow", "[dp] flow actions", 2, 3, run_mod_flow },
-    { "get-flow", "[dp] ufid", 1, 2, run_get_flow },
-    { "del-flow", "[dp] flow", 1, 2, run_del_flow },
-    { "add-flows", "[dp] file", 1, 2, run_not_served },
-    { "mod-flows", "[dp] file", 1, 2, run_not_served },
-    { "del-flows", "[dp] [file]", 0, 2, run_del_flows },
-    { "offload-stats-show", "[dp]", 0, 1, run_not_served },
-    { "dump-conntrack", "[-m] [-s] [dp] [zone=N]", 0, 4, run_not_served },
-    { "flush-conntrack", "[dp] [zone=N] [mark=X[/M]] [labels=Y[/N]] [ct-orig-tuple [ct-reply-tuple]]", 0, 6,
-      run_not_served },
-    { "cache-get-size", "[dp]", 0, 1, run_not_served },
-    { "cache-set-size", "dp cache <size>", 3, 3, run_not_served },
-    { "ct-stats-show", "[dp] [zone=N]", 0, 3, run_not_served },
-    { "ct-bkts", "[dp] [gt=N]", 0, 2, run_not_served },
-    { "ct-set-maxconns", "[dp] maxconns", 1, 2, run_not_served },
-    { "ct-get-maxconns", "[dp]", 0, 1, run_not_served },
-    { "ct-get-nconns", "[dp]", 0, 1, run_not_served },
-    { "ct-enable-tcp-seq-chk", "[dp]", 0, 1, run_not_served },
-    { "ct-disable-tcp-seq-chk", "[dp]", 0, 1, run_not_served },
-    { "ct-get-tcp-seq-chk", "[dp]", 0, 1, run_not_served },
-    { "ct-set-limits", "[dp] [default=L] [zone=N,limit=L]...", 1, INT_MAX, run_not_served },
-    { "ct-del-limits", "[dp] [default] [zone=N1[,N2]...]", 1, 3, run_not_served },
-    { "ct-get-limits", "[dp] [zone=N1[,N2]...]", 0, 2, run_not_served },
-    { "ct-get-sweep-interval", "[dp]", 0, 1, run_not_served },
-    { "ct-set-sweep-interval", "[dp] ms", 1, 2, run_not_served },
-    { "ipf-set-enabled", "[dp] v4|v6", 1, 2, run_not_served },
-    { "ipf-set-disabled", "[dp] v4|v6", 1, 2, run_not_served },
-    { "ipf-set-min-frag", "[dp] v4|v6 minfragment", 2, 3, run_not_served },
-    { "ipf-set-max-nfrags", "[dp] maxfrags", 1, 2, run_not_served },
-    { "ipf-get-status", "[dp]", 0, 1, run_not_served },
-    { "list-commands", "", 0, INT_MAX, run_list_commands },
-    { "parse-actions", "actions", 1, INT_MAX, run_parse_actions },
+#define DPCTL(NAME, USAGE, MIN, MAX, ACCESS, RUN) { NAME, USAGE, MIN, MAX, run_##RUN },
+#include "odp/dpctl.def"
 };
 
 static void
