@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "ctl/ctl.h"
 #include "ctl/memory.h"
+#include "flow/match_text.h"
 #include "netdev/netdev.h"
 #include "ofproto/conns.h"
 #include "ofproto/mac_table.h"
@@ -292,6 +293,10 @@ cmd_fdb_stats_clear(struct ctl_request *r, int argc, const char *argv[], void *a
 
 /* Upcalls and revalidation. */
 
+/* A setting for datapaths whose dumps can be terse or not, as the kernel's; upcall/show shows it.  The userspace
+ * datapath is read in place, so it makes no difference there. */
+static bool ufid_enabled = true;
+
 static void
 cmd_upcall_show(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *aux UNUSED)
 {
@@ -308,7 +313,7 @@ cmd_upcall_show(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSE
                  (unsigned long long) stats.n_flows, (unsigned long long) f.avg_flows,
                  (unsigned long long) f.max_flows, (unsigned long long) ofproto_settings.flow_limit);
         str_putf(&s, "  dump duration : %lldms\n", (long long) f.dump_ms);
-        str_putf(&s, "  ufid enabled : %s\n\n", "true");
+        str_putf(&s, "  ufid enabled : %s\n\n", ufid_enabled ? "true" : "false");
         str_putf(&s, "  1: (keys %u)\n", f.n_keys);
     }
     ctl_reply(r, str_text(&s));
@@ -323,6 +328,75 @@ cmd_flow_limit(struct ctl_request *r, int argc UNUSED, const char *argv[], void 
     s.flow_limit = strtoul(argv[1], NULL, 10);
     ofproto_set_settings(&s);
     ctl_replyf(r, "set flow_limit to %u\n", s.flow_limit);
+}
+
+static void
+cmd_megaflows(struct ctl_request *r, int argc UNUSED, const char *argv[], void *aux UNUSED)
+{
+    bool disable = !strcmp(argv[0], "upcall/disable-megaflows");
+
+    atomic_store(&upcall_megaflows_disabled, disable);
+    for (struct backer *b = backer_first(); b; b = backer_next(b)) {
+        b->xdp.dp->class->flow_flush(b->xdp.dp);
+    }
+    ctl_reply(r, disable ? "megaflows disabled" : "megaflows enabled");
+}
+
+static void
+cmd_ufid(struct ctl_request *r, int argc UNUSED, const char *argv[], void *aux UNUSED)
+{
+    ufid_enabled = strcmp(argv[0], "upcall/disable-ufid");
+    ctl_reply(r, !ufid_enabled
+                     ? "Datapath dumping tersely using UFID disabled"
+                     : "Datapath dumping tersely using UFID enabled for supported datapaths");
+}
+
+struct dump_rules {
+    struct ofproto *p;
+    struct str s;
+    int64_t now;
+};
+
+static void
+put_rule(void *d_, struct cls_rule *cr)
+{
+    struct dump_rules *d = d_;
+    struct rule *rule = rule_from_cls(cr);
+    struct match m;
+    size_t len;
+    const struct act *acts = rule_acts_rcu(rule, &len);
+    size_t match_at;
+
+    if (rule->table_id) {
+        str_putf(&d->s, "table_id=%u, ", rule->table_id);
+    }
+    str_putf(&d->s, "duration=%llds, n_packets=%llu, n_bytes=%llu, ", (long long) (d->now - rule->created) / 1000,
+             (unsigned long long) atomic_load(&rule->n_packets), (unsigned long long) atomic_load(&rule->n_bytes));
+    cls_rule_get_match(cr, &m);
+    match_at = d->s.len;
+    match_format(&d->s, &m, NULL, cr->priority);
+    if (d->s.len > match_at) {
+        str_putc(&d->s, ',');
+    }
+    str_puts(&d->s, "actions=");
+    act_format(&d->s, (struct act_span) { len ? acts : NULL, len }, &(struct act_text) { NULL, NULL });
+    str_putc(&d->s, '\n');
+}
+
+static void
+cmd_bridge_dump_flows(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
+{
+    struct dump_rules d = { .s = STR_INIT, .now = clock_now_ms() };
+
+    d.p = bridge_or_error(r, argv[argc - 1], "Unknown bridge");
+    if (!d.p) {
+        return;
+    }
+    for (int i = 0; i < OFPROTO_N_TABLES; i++) {
+        classifier_for_each(&d.p->xb.tables[i], NULL, atomic_load(&d.p->xb.tables_version), put_rule, &d);
+    }
+    ctl_reply(r, str_text(&d.s));
+    str_uninit(&d.s);
 }
 
 static void
@@ -405,6 +479,11 @@ ofproto_commands_register(void)
     ctl_register("fdb/stats-clear", "[bridge]", 0, 1, cmd_fdb_stats_clear, NULL);
     ctl_register("upcall/show", "", 0, 0, cmd_upcall_show, NULL);
     ctl_register("upcall/set-flow-limit", "flow-limit-number", 1, 1, cmd_flow_limit, NULL);
+    ctl_register("upcall/disable-megaflows", "", 0, 0, cmd_megaflows, NULL);
+    ctl_register("upcall/enable-megaflows", "", 0, 0, cmd_megaflows, NULL);
+    ctl_register("upcall/disable-ufid", "", 0, 0, cmd_ufid, NULL);
+    ctl_register("upcall/enable-ufid", "", 0, 0, cmd_ufid, NULL);
+    ctl_register("bridge/dump-flows", "[--offload-stats] bridge", 1, 2, cmd_bridge_dump_flows, NULL);
     ctl_register("revalidator/wait", "", 0, 0, cmd_revalidator_wait, NULL);
     ctl_register("revalidator/purge", "", 0, 0, cmd_revalidator_purge, NULL);
     ctl_register("revalidator/pause", NULL, 0, 0, cmd_revalidator_pause, NULL);

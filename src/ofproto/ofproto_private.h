@@ -132,6 +132,8 @@ struct revalidator_figures { uint64_t n_flows, max_flows, avg_flows, limit; int6
 void revalidator_get_figures(const struct revalidator *, struct revalidator_figures *);
 
 /* upcall.c */
+/* upcall/disable-megaflows: from now on every flow installed matches all of its packet exactly. */
+extern _Atomic bool upcall_megaflows_disabled;
 void upcall_client_init(struct backer *);
 /* Carries out the effects of a translation: any thread. */
 void xlate_apply_effects(struct xlate_out *, bool from_worker);

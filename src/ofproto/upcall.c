@@ -10,6 +10,8 @@
 
 LOG_MODULE(ofproto_dpif_upcall)
 
+_Atomic bool upcall_megaflows_disabled;
+
 /* A worker's memory for translations, kept from packet to packet. */
 static __thread struct xlate_out scratch;
 static __thread bool scratch_ready;
@@ -67,6 +69,11 @@ add_datapath_mask(const struct flow *flow, struct flow *wc)
         wc->vlan_tpid = BE16_MAX;
     } else if (wc->vlan_tci) {
         wc->vlan_tci |= BE16(VLAN_PRESENT);
+    }
+    if (UNLIKELY(atomic_load_explicit(&upcall_megaflows_disabled, memory_order_relaxed))) {
+        FLOW_FOR_EACH_LINE (i, flow_used_lines(flow, FLOW_LINES_PACKET)) {
+            memset(&wc->lines[i], 0xff, sizeof wc->lines[i]);
+        }
     }
 }
 
