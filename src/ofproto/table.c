@@ -249,19 +249,26 @@ collect_by_cookie(struct change *c)
     return true;
 }
 
+/* The tables that a modify or delete is about; hidden ones are not for controllers. */
+static unsigned int
+first_table(const struct flow_mod *fm)
+{
+    return fm->table_id == FM_TABLE_ANY ? 0 : fm->table_id;
+}
+
+static unsigned int
+last_table(const struct flow_mod *fm)
+{
+    return fm->table_id == FM_TABLE_ANY ? 253 : fm->table_id;
+}
+
 static void
 collect_loose(struct change *c)
 {
-    uint8_t first = c->fm->table_id, last = c->fm->table_id;
-
     if (collect_by_cookie(c)) {
         return;
     }
-    if (c->fm->table_id == FM_TABLE_ANY) {
-        first = 0;
-        last = 253; /* Hidden tables are not for controllers. */
-    }
-    for (unsigned int i = first; i <= last; i++) {
+    for (unsigned int i = first_table(c->fm); i <= last_table(c->fm); i++) {
         classifier_for_each(&c->p->xb.tables[i], &c->fm->match, version_of(c->p), collect, c);
     }
 }
@@ -269,13 +276,7 @@ collect_loose(struct change *c)
 static void
 collect_strict(struct change *c)
 {
-    uint8_t first = c->fm->table_id, last = c->fm->table_id;
-
-    if (c->fm->table_id == FM_TABLE_ANY) {
-        first = 0;
-        last = 253;
-    }
-    for (unsigned int i = first; i <= last; i++) {
+    for (unsigned int i = first_table(c->fm); i <= last_table(c->fm); i++) {
         struct cls_rule *cr = classifier_find(&c->p->xb.tables[i], &c->fm->match, c->fm->priority, version_of(c->p));
 
         if (cr) {

@@ -10,7 +10,7 @@
 enum {
     CAP_FLOW_STATS = 1 << 0, CAP_TABLE_STATS = 1 << 1, CAP_PORT_STATS = 1 << 2, CAP_GROUP_STATS = 1 << 3,
     CAP_IP_REASM = 1 << 5, CAP_QUEUE_STATS = 1 << 6, CAP_ARP_MATCH_IP = 1 << 7, CAP_PORT_BLOCKED = 1 << 8,
-    CAP_BUNDLES = 1 << 9, CAP_FLOW_MONITORING = 1 << 10, CAP_STP = 1 << 31
+    CAP_BUNDLES = 1 << 9, CAP_FLOW_MONITORING = 1 << 10, CAP_STP = 1u << 31
 };
 
 struct switch_features {
