@@ -74,12 +74,17 @@ list_size(const struct list *l)
     return n;
 }
 
+/* The node of the element at 'p', whose member it is at 'offset': also where there is only the head of a list. */
+static inline const struct list *list_node_at(const void *p, size_t offset) { return (const void *) ((const char *) p + offset); }
+
 /* Walks LIST with VAR, a pointer to the TYPE that holds the node as MEMBER.  The _SAFE form allows VAR's removal. */
+#define LIST_IS_IN(VAR, TYPE, MEMBER, LIST) (list_node_at(VAR, offsetof(TYPE, MEMBER)) != (LIST))
 #define LIST_FOR_EACH(VAR, TYPE, MEMBER, LIST) \
-    for (TYPE *VAR = CONTAINER_OF((LIST)->next, TYPE, MEMBER); &VAR->MEMBER != (LIST); \
+    for (TYPE *VAR = CONTAINER_OF((LIST)->next, TYPE, MEMBER); LIST_IS_IN(VAR, TYPE, MEMBER, LIST); \
          VAR = CONTAINER_OF(VAR->MEMBER.next, TYPE, MEMBER))
 #define LIST_FOR_EACH_SAFE(VAR, TYPE, MEMBER, LIST) \
     for (TYPE *VAR = CONTAINER_OF((LIST)->next, TYPE, MEMBER), *VAR##_next; \
-         VAR##_next = CONTAINER_OF(VAR->MEMBER.next, TYPE, MEMBER), &VAR->MEMBER != (LIST); VAR = VAR##_next)
+         LIST_IS_IN(VAR, TYPE, MEMBER, LIST) && (VAR##_next = CONTAINER_OF(VAR->MEMBER.next, TYPE, MEMBER), true); \
+         VAR = VAR##_next)
 
 #endif

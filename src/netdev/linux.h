@@ -51,6 +51,7 @@ void netdev_linux_get_status(const struct netdev *, struct strmap *);
 
 #define NETDEV_LINUX_COMMON \
     .has_packets = true, \
+    .takes_offloads = true, \
     .set_flags = netdev_linux_set_flags, \
     .get_etheraddr = netdev_linux_get_etheraddr, \
     .set_etheraddr = netdev_linux_set_etheraddr, \

@@ -55,6 +55,7 @@ struct netdev_class {
     const char *type;
     bool is_pollable_only;   /* No descriptor to wait for: needs a polling worker. */
     bool has_packets;        /* False for patch ports. */
+    bool takes_offloads;     /* send() takes packets with partial checksums and to be segmented. */
 
     /* Finds or makes the device; sets 'priv'.  A negative errno value leaves nothing behind.  destruct() releases. */
     int (*construct)(struct netdev *);

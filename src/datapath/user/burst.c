@@ -1,0 +1,179 @@
+#include "datapath/user/burst.h"
+
+#include "datapath/user/dp.h"
+
+#define BURST_FOR_EACH(I, MASK) \
+    for (burst_mask I##_left = (MASK), I; I##_left && (I = __builtin_ctz(I##_left), true); I##_left &= I##_left - 1)
+
+static burst_mask
+all_of(const struct burst *b)
+{
+    return b->n < BURST ? (UINT32_C(1) << b->n) - 1 : UINT32_MAX;
+}
+
+static void
+parse_stage(struct burst *b, be32 in_port)
+{
+    static const struct flow zero;
+    struct flow_line base = zero.lines[0];
+    const unsigned int ahead = 4;
+
+    memcpy(&base, &in_port, sizeof in_port);
+    for (unsigned int i = 0; i < MIN(b->n, ahead); i++) {
+        __builtin_prefetch(packet_at(b->packets[i]));
+    }
+    for (unsigned int i = 0; i < b->n; i++) {
+        struct flow *key = &b->keys[i];
+
+        if (i + ahead < b->n) {
+            __builtin_prefetch(packet_at(b->packets[i + ahead]));
+        }
+        key->lines[0] = base;
+        b->lines[i] = flow_extract(packet_at(b->packets[i]), packet_size(b->packets[i]), key, 0, key, &b->offsets[i]);
+        b->hashes[i] = key_signature(key, b->lines[i]);
+    }
+}
+
+/* Returns the packets that the cache could not resolve. */
+static burst_mask
+cache_stage(struct worker *w, struct burst *b)
+{
+    burst_mask miss = 0;
+
+    for (unsigned int i = 0; i < b->n; i++) {
+        __builtin_prefetch(cache_bucket(&w->cache, b->hashes[i]));
+    }
+    for (unsigned int i = 0; i < b->n; i++) {
+        b->flows[i] = cache_find_rcu(&w->cache, b->hashes[i], &b->keys[i], &b->lines[i]);
+        miss |= (burst_mask) !b->flows[i] << i;
+    }
+    return miss;
+}
+
+static struct dp_flow *
+lookup(struct worker *w, struct burst *b, unsigned int i, uint64_t *n_masks)
+{
+    struct flow *key = &b->keys[i];
+    struct dictionary *d = megaflow_dictionary_rcu(&w->dp->flows, key->in_port, key->recirc_id);
+    struct dp_flow *f = d ? megaflow_lookup_rcu(d, key, &b->lines[i], n_masks) : NULL;
+
+    if (f) {
+        cache_insert(&w->cache, b->hashes[i], f);
+    }
+    return f;
+}
+
+/* Searches the tables for the packets of 'todo'; returns those without a megaflow. */
+static NOINLINE burst_mask
+megaflow_stage(struct worker *w, struct burst *b, burst_mask todo)
+{
+    burst_mask miss = 0;
+    uint64_t n_masks = 0;
+
+    BURST_FOR_EACH (i, todo) {
+        b->flows[i] = lookup(w, b, i, &n_masks);
+        miss |= (burst_mask) !b->flows[i] << i;
+    }
+    worker_count(&w->counters.n_masks, n_masks);
+    worker_count(&w->counters.n_hit_megaflow, __builtin_popcount(todo) - __builtin_popcount(miss));
+    return miss;
+}
+
+/* Asks about the packets of 'todo', one after the other, since the answer to one may serve the next.  Returns those that
+ * found a megaflow meanwhile; the others have been dealt with. */
+static NOINLINE burst_mask
+upcall_stage(struct worker *w, struct burst *b, burst_mask todo, unsigned int depth)
+{
+    burst_mask found = 0;
+    uint64_t n_masks = 0;
+
+    BURST_FOR_EACH (i, todo) {
+        b->flows[i] = lookup(w, b, i, &n_masks);
+        if (b->flows[i]) {
+            found |= UINT32_C(1) << i;
+            worker_count(&w->counters.n_hit_megaflow, 1);
+        } else {
+            worker_count(&w->counters.n_missed, 1);
+            upcall_miss_rcu(w, b, i, depth);
+        }
+    }
+    return found;
+}
+
+/* Counts and carries out packets 'first' to 'end' - 1, all of megaflow 'f'. */
+static ALWAYS_INLINE void
+run_same_flow(struct worker *w, struct burst *b, struct dp_flow *f, const uint8_t *index, unsigned int n,
+              unsigned int depth)
+{
+    uint32_t port = atomic_load_explicit(&f->sole_output, memory_order_relaxed);
+    uint64_t n_bytes = 0;
+    be16 tcp_flags = 0;
+
+    for (unsigned int k = 0; k < n; k++) {
+        n_bytes += packet_size(b->packets[index[k]]);
+        tcp_flags |= b->keys[index[k]].tcp_flags;
+    }
+    megaflow_count(f, w->id, n, n_bytes, be16_to_cpu(tcp_flags), w->now);
+    if (LIKELY(port != MEGAFLOW_NO_OUTPUT)) {
+        for (unsigned int k = 0; k < n; k++) {
+            worker_output_rcu(w, port, b->packets[index[k]]);
+        }
+    } else {
+        const struct program *program = rcu_get(&f->program);
+
+        for (unsigned int k = 0; k < n; k++) {
+            unsigned int i = index[k];
+
+            exec_program_rcu(w, program, b->packets[i], &b->keys[i], &b->lines[i], &b->offsets[i], depth);
+        }
+    }
+}
+
+static void
+action_stage(struct worker *w, struct burst *b, burst_mask todo, unsigned int depth)
+{
+    uint8_t index[BURST];
+
+    while (todo) {
+        struct dp_flow *f = b->flows[__builtin_ctz(todo)];
+        unsigned int n = 0;
+
+        /* A run of packets of one megaflow. */
+        do {
+            index[n++] = __builtin_ctz(todo);
+            todo &= todo - 1;
+        } while (todo && b->flows[__builtin_ctz(todo)] == f);
+        run_same_flow(w, b, f, index, n, depth);
+    }
+}
+
+void
+burst_process_rcu(struct worker *w, struct burst *b, unsigned int depth)
+{
+    burst_mask live = all_of(b), miss = cache_stage(w, b);
+    struct burst *next;
+
+    worker_count(&w->counters.n_hit_cache, b->n - __builtin_popcount(miss));
+    if (UNLIKELY(miss)) {
+        miss = megaflow_stage(w, b, miss);
+        if (miss) {
+            live &= ~miss;
+            live |= upcall_stage(w, b, miss, depth);
+        }
+    }
+    action_stage(w, b, live, depth);
+    b->n = 0;
+    next = depth + 1 < MAX_DEPTH ? w->bursts[depth + 1] : NULL;
+    if (UNLIKELY(next != NULL) && next->n) {
+        burst_process_rcu(w, next, depth + 1);
+    }
+}
+
+void
+burst_receive_rcu(struct worker *w, struct burst *b, be32 in_port)
+{
+    worker_count(&w->counters.n_packets, b->n);
+    worker_count(&w->counters.n_bursts, 1);
+    parse_stage(b, in_port);
+    burst_process_rcu(w, b, 0);
+}

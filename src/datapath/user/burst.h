@@ -1,0 +1,24 @@
+/* The stages that a burst goes through (STYLE: one function for a vector of packets).
+ *
+ * parse -> signature cache -> megaflow tables -> upcalls -> actions -> (recirculated packets: again, one deeper)
+ *
+ * Runs inside an RCU read section: allocates nothing, locks nothing, logs nothing, but for misses. */
+#ifndef DATAPATH_USER_BURST_H
+#define DATAPATH_USER_BURST_H 1
+
+#include "datapath/user/exec.h"
+#include "datapath/user/worker.h"
+
+typedef uint32_t burst_mask;
+
+/* Parses the packets received on 'in_port' and processes them. */
+void burst_receive_rcu(struct worker *, struct burst *, be32 in_port);
+
+/* Processes a burst whose keys are complete; 'depth' is that of its packets. */
+void burst_process_rcu(struct worker *, struct burst *, unsigned int depth);
+
+/* Asks the switch about a packet and carries out the answer (upcall.c).  Takes over the packet. */
+void upcall_miss_rcu(struct worker *, struct burst *, unsigned int i, unsigned int depth);
+void upcall_action_rcu(struct worker *, struct exec *, const struct program *, const struct op *);
+
+#endif

@@ -1,0 +1,32 @@
+/* The userspace datapath's own state; see user.h. */
+#ifndef DATAPATH_USER_DP_H
+#define DATAPATH_USER_DP_H 1
+
+#include "datapath/user/megaflow.h"
+#include "datapath/user/port.h"
+#include "datapath/user/worker.h"
+
+struct dp {
+    struct datapath up;
+    struct list node;              /* In the list of all. */
+    unsigned int n_references;
+    bool has_threads, is_destroyed;
+    RCU_PTR(const struct dp_client) client;
+    port_table_ptr ports;
+    struct megaflow_table flows;
+
+    size_t n_workers;              /* Those with threads. */
+    struct worker *workers[MAX_WORKERS];
+    unsigned int next_sleeper;     /* Queues are dealt out in turn. */
+    char *pmd_cpu_mask;            /* As configured, null: default. */
+
+    pthread_mutex_t executors_mutex;
+    struct list executors;         /* Workers without thread that nobody uses now. */
+    struct worker *pump;           /* Of a dummy datapath. */
+    bool is_pumping;
+    _Atomic uint64_t executor_drops[DP_N_DROPS]; /* Of executors that are gone. */
+};
+
+static inline struct dp *dp_cast(const struct datapath *dp) { return CONTAINER_OF(dp, struct dp, up); }
+
+#endif

@@ -1,0 +1,238 @@
+#include "datapath/user/exec.h"
+
+#include "datapath/user/burst.h"
+#include "datapath/user/dp.h"
+
+static void run_block(struct worker *w, struct exec *x, const struct program *p, struct op_block block);
+
+/* The packet for a step that consumes one: the packet itself if the step is the last to need it, else another reference. */
+static struct packet *
+take(struct exec *x, bool keep)
+{
+    struct packet *p = x->packet;
+
+    if (keep) {
+        packet_ref(p);
+    } else {
+        x->packet = NULL;
+    }
+    return p;
+}
+
+/* A packet of at most x->cut bytes with its own contents. */
+static struct packet *
+cut_packet(struct exec *x, struct packet *p)
+{
+    struct packet *copy;
+    uint32_t cut = x->cut;
+
+    x->cut = UINT32_MAX;
+    if (packet_size(p) <= cut) {
+        return p;
+    }
+    copy = packet_new(packet_at(p), cut);
+    packet_free(p);
+    return copy;
+}
+
+static void
+do_output(struct worker *w, struct exec *x, uint32_t port, bool keep)
+{
+    struct packet *p = take(x, keep);
+
+    if (UNLIKELY(x->cut != UINT32_MAX)) {
+        p = cut_packet(x, p);
+        if (!p) {
+            worker_count(&w->counters.drops[DP_DROP_NO_MEMORY], 1);
+            return;
+        }
+    }
+    worker_output_rcu(w, port, p);
+}
+
+static void
+do_recirc(struct worker *w, struct exec *x, uint32_t id, bool keep)
+{
+    struct packet *p = take(x, keep);
+    unsigned int depth = x->depth + 1, i;
+    be32 old_id = x->key->recirc_id;
+    struct burst *next;
+
+    if (depth >= MAX_DEPTH) {
+        worker_drop(w, p, DP_DROP_RECIRC);
+        return;
+    }
+    next = worker_burst(w, depth);
+    if (next->n == BURST) {
+        burst_process_rcu(w, next, depth);
+    }
+    i = next->n++;
+    x->key->recirc_id = cpu_to_be32(id);
+    next->packets[i] = p;
+    next->lines[i] = flow_extract(packet_at(p), packet_size(p), x->key, *x->lines, &next->keys[i], &next->offsets[i]);
+    next->hashes[i] = key_signature(&next->keys[i], next->lines[i]);
+    x->key->recirc_id = old_id;
+    worker_count(&w->counters.n_recirculated, 1);
+}
+
+/* Makes the packet's bytes ours alone; false (and the packet is gone) without memory. */
+static bool
+own_bytes(struct worker *w, struct exec *x)
+{
+    x->packet = packet_unshare(x->packet);
+    if (UNLIKELY(!x->packet)) {
+        worker_count(&w->counters.drops[DP_DROP_NO_MEMORY], 1);
+        return false;
+    }
+    return true;
+}
+
+static void
+set_metadata(struct exec *x, enum odp_key field, const void *value, const void *mask)
+{
+    be32 *to = field == ODP_KEY_PRIORITY ? &x->key->skb_priority
+               : field == ODP_KEY_SKB_MARK ? &x->key->pkt_mark : &x->key->dp_hash;
+    uint32_t v, m;
+
+    memcpy(&v, value, sizeof v); /* Host order, as in netlink. */
+    memcpy(&m, mask, sizeof m);
+    *to = (*to & ~cpu_to_be32(m)) | cpu_to_be32(v & m);
+}
+
+static bool
+do_set(struct worker *w, struct exec *x, const struct program *p, const struct op *op)
+{
+    const uint8_t *value = p->sets + op->set.at, *mask = value + op->set.size;
+
+    if (op->set.key == ODP_KEY_PRIORITY || op->set.key == ODP_KEY_SKB_MARK || op->set.key == ODP_KEY_DP_HASH) {
+        set_metadata(x, op->set.key, value, mask);
+        return true;
+    }
+    if (!own_bytes(w, x)) {
+        return false;
+    }
+    set_field(x->packet, x->key, &x->offsets, op->set.key, value, mask);
+    return true;
+}
+
+/* Runs a block on its own view of the packet: what it changes does not show outside. */
+static void
+run_apart(struct worker *w, struct exec *x, const struct program *p, struct op_block block, bool keep)
+{
+    struct exec inner = *x;
+    struct flow_line base = x->key->lines[0];
+    uint16_t lines = *x->lines;
+
+    inner.packet = take(x, keep);
+    run_block(w, &inner, p, block);
+    x->key->lines[0] = base;
+    *x->lines = lines;
+}
+
+static void
+do_sample(struct worker *w, struct exec *x, const struct program *p, const struct op *op, bool keep)
+{
+    if (op->nested.probability == UINT32_MAX || (uint32_t) random_u64(&w->random) < op->nested.probability) {
+        run_apart(w, x, p, op->nested.block, keep);
+    }
+}
+
+static void
+do_check_len(struct worker *w, struct exec *x, const struct program *p, const struct op *op, bool keep)
+{
+    bool greater = packet_size(x->packet) > op->check.len;
+
+    run_apart(w, x, p, greater ? op->check.greater : op->check.not_greater, keep);
+}
+
+static void
+do_ct_clear(struct exec *x)
+{
+    x->key->ct_state = 0;
+    x->key->ct_zone = 0;
+    x->key->ct_mark = 0;
+    if (*x->lines & FLOW_LINE_CT) {
+        memset(&x->key->lines[8], 0, FLOW_LINE);
+    }
+}
+
+/* Changes of the bytes.  False: the packet is gone. */
+static bool
+do_change(struct worker *w, struct exec *x, const struct op *op)
+{
+    bool ok = true;
+
+    if (!own_bytes(w, x)) {
+        return false;
+    }
+    switch (op->type) {
+    case OP_PUSH_VLAN: ok = exec_push_vlan(x, &op->push_vlan); break;
+    case OP_POP_VLAN: exec_pop_vlan(x); break;
+    case OP_PUSH_MPLS: ok = exec_push_mpls(x, &op->push_mpls); break;
+    case OP_POP_MPLS: exec_pop_mpls(x, op->ethertype); break;
+    case OP_PUSH_ETH: ok = exec_push_eth(x, &op->push_eth); break;
+    default: exec_pop_eth(x); break;
+    }
+    if (!ok) {
+        worker_drop(w, x->packet, DP_DROP_NO_ROOM);
+        x->packet = NULL;
+    }
+    return ok;
+}
+
+/* Carries out one step.  'keep': later steps need the packet.  False: the packet is gone. */
+static bool
+run_op(struct worker *w, struct exec *x, const struct program *p, const struct op *op, bool keep)
+{
+    switch (op->type) {
+    case OP_OUTPUT: do_output(w, x, op->number, keep); break;
+    case OP_RECIRC: do_recirc(w, x, op->number, keep); break;
+    case OP_SET: return do_set(w, x, p, op);
+    case OP_PUSH_VLAN:
+    case OP_POP_VLAN:
+    case OP_PUSH_MPLS:
+    case OP_POP_MPLS:
+    case OP_PUSH_ETH:
+    case OP_POP_ETH: return do_change(w, x, op);
+    case OP_TRUNC: x->cut = op->number; break;
+    case OP_HASH: x->key->dp_hash = cpu_to_be32(exec_hash(x->key, &op->hash)); break;
+    case OP_USERSPACE: upcall_action_rcu(w, x, p, op); break;
+    case OP_SAMPLE: do_sample(w, x, p, op, keep); break;
+    case OP_CLONE: run_apart(w, x, p, op->nested.block, keep); break;
+    case OP_CHECK_LEN: do_check_len(w, x, p, op, keep); break;
+    case OP_CT_CLEAR: do_ct_clear(x); break;
+    case OP_DROP:
+        worker_drop(w, x->packet, DP_DROP_EXPLICIT);
+        x->packet = NULL;
+        return false;
+    }
+    return true;
+}
+
+/* Runs the steps and gives the packet away. */
+static void
+run_block(struct worker *w, struct exec *x, const struct program *p, struct op_block block)
+{
+    const struct op *op = p->ops + block.first, *end = op + block.n;
+
+    for (; op < end && run_op(w, x, p, op, op + 1 < end); op++) {
+        continue;
+    }
+    if (x->packet) {
+        packet_free(x->packet);
+        x->packet = NULL;
+    }
+}
+
+void
+exec_program_rcu(struct worker *w, const struct program *p, struct packet *packet, struct flow *key, uint16_t *lines,
+                 const struct flow_offsets *offsets, unsigned int depth)
+{
+    struct exec x = { packet, key, lines, *offsets, UINT32_MAX, depth };
+
+    if (!p->main.n) {
+        worker_drop(w, packet, DP_DROP_EXPLICIT);
+        return;
+    }
+    run_block(w, &x, p, p->main);
+}

@@ -1,0 +1,38 @@
+/* Carrying out compiled actions on one packet. */
+#ifndef DATAPATH_USER_EXEC_H
+#define DATAPATH_USER_EXEC_H 1
+
+#include "datapath/user/op.h"
+#include "datapath/user/worker.h"
+
+/* A packet and what is known of it while actions run.  'key' and 'lines' give the metadata; the headers in them may be
+ * out of date after the packet was changed. */
+struct exec {
+    struct packet *packet;       /* Null once given away. */
+    struct flow *key;
+    uint16_t *lines;
+    struct flow_offsets offsets;
+    uint32_t cut;                /* "trunc" for the next output; UINT32_MAX: none. */
+    unsigned int depth;          /* Of recirculation. */
+};
+
+/* Carries out the program and takes over the packet.  The worker flushes afterwards. */
+void exec_program_rcu(struct worker *, const struct program *, struct packet *, struct flow *key, uint16_t *lines,
+                      const struct flow_offsets *, unsigned int depth);
+
+/* set.c: changes a header field; false if the packet does not have that header. */
+bool set_field(struct packet *, const struct flow *key, const struct flow_offsets *, enum odp_key field,
+               const void *value, const void *mask);
+
+/* The hash that the "hash" action gives. */
+uint32_t exec_hash(const struct flow *key, const struct odp_hash *);
+
+/* Whole headers.  False: the packet must be dropped for 'reason'. */
+bool exec_push_vlan(struct exec *, const struct odp_push_vlan *);
+void exec_pop_vlan(struct exec *);
+bool exec_push_mpls(struct exec *, const struct odp_push_mpls *);
+void exec_pop_mpls(struct exec *, be16 ethertype);
+bool exec_push_eth(struct exec *, const struct odp_push_eth *);
+void exec_pop_eth(struct exec *);
+
+#endif

@@ -1,0 +1,589 @@
+#include "datapath/user/megaflow.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "datapath/user/op.h"
+
+enum { BLOCK_FLOWS = 64, SIG_SHIFT = 48 };
+#define REMOVED ((uintptr_t) 1)
+#define POINTER_MASK ((UINT64_C(1) << SIG_SHIFT) - 1)
+
+void
+megaflow_table_init(struct megaflow_table *t)
+{
+    memset(t, 0, sizeof *t);
+    pthread_mutex_init(&t->mutex, NULL);
+    rcu_map_init(&t->dictionaries);
+    list_init(&t->tuples);
+    list_init(&t->flows);
+    for (int i = 0; i <= MEGAFLOW_LINES; i++) {
+        list_init(&t->free[i]);
+    }
+    t->limit = MEGAFLOW_LIMIT;
+}
+
+/* Memory. */
+
+static size_t
+flow_size(unsigned int n_lines)
+{
+    return sizeof(struct dp_flow) + n_lines * sizeof(struct flow_line);
+}
+
+static void
+allocate_block(struct megaflow_table *t, unsigned int n_lines)
+{
+    size_t size = flow_size(n_lines);
+    char *block = xzalloc_cacheline(size * BLOCK_FLOWS);
+
+    if (t->n_blocks == t->blocks_capacity) {
+        t->blocks = x2nrealloc(t->blocks, &t->blocks_capacity, sizeof *t->blocks);
+    }
+    t->blocks[t->n_blocks++] = block;
+    for (size_t i = 0; i < BLOCK_FLOWS; i++) {
+        struct dp_flow *f = (struct dp_flow *) (block + i * size);
+
+        f->n_lines = n_lines;
+        f->table = t;
+        list_init(&f->exact_node);
+        list_push_back(&t->free[n_lines], &f->node);
+    }
+}
+
+static struct dp_flow *
+allocate_flow(struct megaflow_table *t, unsigned int n_lines)
+{
+    if (list_is_empty(&t->free[n_lines])) {
+        allocate_block(t, n_lines);
+    }
+    return CONTAINER_OF(list_pop_front(&t->free[n_lines]), struct dp_flow, node);
+}
+
+void
+megaflow_get_stats(const struct dp_flow *f, struct dp_flow_stats *stats)
+{
+    *stats = (struct dp_flow_stats) { 0 };
+    for (int i = 0; i < MEGAFLOW_STATS; i++) {
+        const struct megaflow_stats *s = &f->stats[i];
+
+        stats->n_packets += atomic_load_explicit(&s->n_packets, memory_order_relaxed);
+        stats->n_bytes += atomic_load_explicit(&s->n_bytes, memory_order_relaxed);
+        stats->used = MAX(stats->used, atomic_load_explicit(&s->used, memory_order_relaxed));
+        stats->tcp_flags |= atomic_load_explicit(&s->tcp_flags, memory_order_relaxed);
+    }
+}
+
+/* After the grace period: the owner's turn, and the memory is free. */
+static void
+release_flow(void *flow)
+{
+    struct dp_flow *f = flow;
+    struct megaflow_table *t = f->table;
+    struct dp_flow_stats stats;
+
+    megaflow_get_stats(f, &stats);
+    if (f->owner && t->owner_free) {
+        t->owner_free(t->aux, f->owner, &stats);
+    }
+    program_destroy(rcu_get_protected(&f->program));
+    pthread_mutex_lock(&t->mutex);
+    list_push_front(&t->free[f->n_lines], &f->node);
+    pthread_mutex_unlock(&t->mutex);
+}
+
+/* Tuples. */
+
+static uintptr_t
+slot_make(const struct dp_flow *f)
+{
+    return (uintptr_t) f | (f->hash >> SIG_SHIFT << SIG_SHIFT);
+}
+
+static struct dp_flow *
+slot_flow(uintptr_t slot)
+{
+    return (struct dp_flow *) (slot & POINTER_MASK);
+}
+
+static uint64_t
+tuple_hash(const struct tuple *t, const struct flow *key)
+{
+    uint64_t h = 0;
+
+    FLOW_FOR_EACH_LINE (i, t->map) {
+        h = key_hash_line(&key->lines[i], &t->mask.lines[i], h);
+    }
+    return h;
+}
+
+static struct tuple_table *
+tuple_table_create(size_t n_slots)
+{
+    struct tuple_table *table = xzalloc(sizeof *table + n_slots * sizeof table->slots[0]);
+
+    table->mask = n_slots - 1;
+    return table;
+}
+
+static void
+table_insert(struct tuple_table *table, const struct dp_flow *f)
+{
+    size_t i = f->hash & table->mask;
+
+    while (atomic_load_explicit(&table->slots[i], memory_order_relaxed) > REMOVED) {
+        i = (i + 1) & table->mask;
+    }
+    atomic_store_explicit(&table->slots[i], slot_make(f), memory_order_release);
+}
+
+static void
+tuple_resize(struct tuple *t)
+{
+    struct tuple_table *old = rcu_get_protected(&t->table), *new;
+    size_t n_slots = 16;
+
+    while (n_slots < t->n * 4) {
+        n_slots *= 2;
+    }
+    new = tuple_table_create(n_slots);
+    for (size_t i = 0; i <= old->mask; i++) {
+        uintptr_t slot = atomic_load_explicit(&old->slots[i], memory_order_relaxed);
+
+        if (slot > REMOVED) {
+            table_insert(new, slot_flow(slot));
+        }
+    }
+    t->n_removed = 0;
+    rcu_set(&t->table, new);
+    rcu_defer(free, old);
+}
+
+static void
+tuple_insert(struct tuple *t, struct dp_flow *f)
+{
+    t->n++;
+    if ((t->n + t->n_removed) * 2 > rcu_get_protected(&t->table)->mask + 1) {
+        tuple_resize(t);
+    }
+    table_insert(rcu_get_protected(&t->table), f);
+}
+
+static void
+tuple_remove(struct tuple *t, const struct dp_flow *f)
+{
+    struct tuple_table *table = rcu_get_protected(&t->table);
+    size_t i = f->hash & table->mask;
+
+    while (atomic_load_explicit(&table->slots[i], memory_order_relaxed) != slot_make(f)) {
+        i = (i + 1) & table->mask;
+    }
+    atomic_store_explicit(&table->slots[i], REMOVED, memory_order_release);
+    t->n--;
+    t->n_removed++;
+}
+
+static struct dp_flow *
+tuple_lookup_rcu(struct tuple *t, struct flow *key, uint16_t *lines)
+{
+    struct tuple_table *table = rcu_get(&t->table);
+    uint64_t hash;
+    size_t i;
+
+    key_need_lines(key, lines, t->map);
+    hash = tuple_hash(t, key);
+    for (i = hash & table->mask;; i = (i + 1) & table->mask) {
+        uintptr_t slot = atomic_load_explicit(&table->slots[i], memory_order_acquire);
+
+        if (!slot) {
+            return NULL;
+        }
+        if (slot >> SIG_SHIFT == hash >> SIG_SHIFT && slot != REMOVED
+            && megaflow_matches_rcu(slot_flow(slot), key, lines)) {
+            return slot_flow(slot);
+        }
+    }
+}
+
+static bool
+mask_is_exact(const struct flow *mask, uint16_t map)
+{
+    FLOW_FOR_EACH_LINE (i, map) {
+        if (!is_all_ones(&mask->lines[i], FLOW_LINE)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static struct tuple *
+tuple_get(struct megaflow_table *t, const struct flow *mask)
+{
+    struct tuple *tuple;
+
+    LIST_FOR_EACH (i, struct tuple, node, &t->tuples) {
+        if (!memcmp(&i->mask, mask, sizeof *mask)) {
+            return i;
+        }
+    }
+    tuple = xzalloc_cacheline(sizeof *tuple);
+    tuple->mask = *mask;
+    tuple->map = flow_used_lines(mask, FLOW_LINES_PACKET);
+    tuple->is_exact = mask_is_exact(mask, tuple->map);
+    rcu_set(&tuple->table, tuple_table_create(16));
+    list_push_back(&t->tuples, &tuple->node);
+    t->n_tuples++;
+    return tuple;
+}
+
+/* Dictionaries. */
+
+struct dictionary *
+megaflow_dictionary_rcu(const struct megaflow_table *t, be32 in_port, be32 recirc_id)
+{
+    uint32_t hash = dictionary_hash(in_port, recirc_id);
+
+    for (struct rcu_map_link *l = rcu_map_first_rcu(&t->dictionaries, hash); l;
+         l = rcu_map_chain_rcu(rcu_get(&l->next), hash)) {
+        struct dictionary *d = l->element;
+
+        if (d->in_port == in_port && d->recirc_id == recirc_id) {
+            return d;
+        }
+    }
+    return NULL;
+}
+
+static struct dictionary *
+dictionary_get(struct megaflow_table *t, be32 in_port, be32 recirc_id)
+{
+    struct dictionary *d = megaflow_dictionary_rcu(t, in_port, recirc_id);
+
+    if (!d) {
+        d = xzalloc(sizeof *d);
+        d->in_port = in_port;
+        d->recirc_id = recirc_id;
+        list_init(&d->exact);
+        rcu_set(&d->list, xzalloc(sizeof(struct dictionary_list)));
+        rcu_map_insert(&t->dictionaries, d, dictionary_hash(in_port, recirc_id));
+    }
+    return d;
+}
+
+static int
+dictionary_find(const struct dictionary *d, const struct tuple *tuple)
+{
+    const struct dictionary_list *l = rcu_get_protected(&((struct dictionary *) d)->list);
+
+    for (unsigned int i = 0; i < l->n; i++) {
+        if (l->tuples[i] == tuple) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static void
+dictionary_set_list(struct dictionary *d, const struct dictionary_list *from, unsigned int n, struct tuple *added)
+{
+    struct dictionary_list *new = xzalloc(sizeof *new + (n + !!added) * sizeof new->tuples[0]);
+    struct dictionary_list *old = rcu_get_protected(&d->list);
+
+    memcpy(new->tuples, from->tuples, n * sizeof new->tuples[0]);
+    new->n = n;
+    if (added) {
+        new->tuples[new->n++] = added;
+    }
+    rcu_set(&d->list, new);
+    rcu_defer(free, old);
+}
+
+static void
+dictionary_add_flow(struct dictionary *d, struct dp_flow *f)
+{
+    int i = dictionary_find(d, f->tuple);
+
+    if (i < 0) {
+        const struct dictionary_list *l = rcu_get_protected(&d->list);
+
+        i = l->n;
+        d->n_flows[i] = 0;
+        dictionary_set_list(d, l, l->n, f->tuple);
+    }
+    d->n_flows[i]++;
+    if (f->tuple->is_exact) {
+        list_push_back(&d->exact, &f->exact_node);
+        d->n_exact++;
+    }
+}
+
+static void
+dictionary_remove_flow(struct megaflow_table *t, struct dictionary *d, struct dp_flow *f)
+{
+    struct dictionary_list *l = rcu_get_protected(&d->list);
+    int i = dictionary_find(d, f->tuple);
+
+    if (f->tuple->is_exact) {
+        list_remove(&f->exact_node);
+        d->n_exact--;
+    }
+    if (!--d->n_flows[i]) {
+        struct dictionary_list *rest = xmemdup(l, sizeof *l + l->n * sizeof l->tuples[0]);
+
+        memmove(&rest->tuples[i], &rest->tuples[i + 1], (l->n - i - 1) * sizeof l->tuples[0]);
+        memmove(&d->n_flows[i], &d->n_flows[i + 1], (l->n - i - 1) * sizeof d->n_flows[0]);
+        dictionary_set_list(d, rest, l->n - 1, NULL);
+        free(rest);
+        if (!rcu_get_protected(&d->list)->n) {
+            rcu_map_remove(&t->dictionaries, d, dictionary_hash(d->in_port, d->recirc_id));
+            rcu_defer(free, rcu_get_protected(&d->list));
+            rcu_defer(free, d);
+        }
+    }
+}
+
+/* All bits of the lines that the key or the mask has. */
+static void
+exact_mask(const struct flow *key, const struct flow *wanted, struct flow *mask)
+{
+    uint16_t lines = flow_used_lines(key, FLOW_LINES_PACKET) | flow_used_lines(wanted, FLOW_LINES_PACKET);
+
+    memset(mask, 0, sizeof *mask);
+    FLOW_FOR_EACH_LINE (i, lines | FLOW_LINE_BASE) {
+        memset(&mask->lines[i], 0xff, FLOW_LINE);
+    }
+}
+
+/* The mask under which a megaflow that needs 'wanted' is installed (see the header's essay); null if there is room for
+ * no other. */
+static struct tuple *
+choose_tuple(struct megaflow_table *t, struct dictionary *d, const struct flow *key, const struct flow *wanted)
+{
+    const struct dictionary_list *l = rcu_get_protected(&d->list);
+    struct tuple *cover = NULL;
+    unsigned int n_masks = 0;
+    struct flow all;
+
+    for (unsigned int i = 0; i < l->n; i++) {
+        if (!memcmp(&l->tuples[i]->mask, wanted, sizeof *wanted)) {
+            return l->tuples[i];
+        }
+        if (!l->tuples[i]->is_exact) {
+            n_masks++;
+            cover = !cover && flow_mask_is_subset(wanted, &l->tuples[i]->mask) ? l->tuples[i] : cover;
+        }
+    }
+    if (n_masks >= MEGAFLOW_MASKS && cover) {
+        return cover;
+    }
+    exact_mask(key, wanted, &all);
+    if (n_masks >= MEGAFLOW_MASKS) {
+        wanted = &all;
+    }
+    for (unsigned int i = 0; i < l->n; i++) {
+        if (!memcmp(&l->tuples[i]->mask, wanted, sizeof *wanted)) {
+            return l->tuples[i];
+        }
+    }
+    return l->n < MEGAFLOW_TUPLES ? tuple_get(t, wanted) : NULL;
+}
+
+struct dp_flow *
+megaflow_lookup_rcu(const struct dictionary *d, struct flow *key, uint16_t *lines, uint64_t *n_masks)
+{
+    const struct dictionary_list *l = rcu_get(&((struct dictionary *) d)->list);
+
+    for (unsigned int i = 0; i < l->n; i++) {
+        struct dp_flow *f = tuple_lookup_rcu(l->tuples[i], key, lines);
+
+        if (f) {
+            *n_masks += i + 1;
+            return f;
+        }
+    }
+    *n_masks += l->n;
+    return NULL;
+}
+
+/* Megaflows. */
+
+static void
+set_program(struct dp_flow *f, struct program *program)
+{
+    rcu_set(&f->program, program);
+    atomic_store_explicit(&f->sole_output, program_sole_output(program), memory_order_relaxed);
+}
+
+static struct dp_flow *
+create_flow(struct megaflow_table *t, struct tuple *tuple, struct dictionary *d, const struct flow *key,
+            struct program *program, void *owner)
+{
+    struct dp_flow *f = allocate_flow(t, __builtin_popcount(tuple->map));
+    unsigned int k = 0;
+
+    f->tuple = tuple;
+    f->dictionary = d;
+    f->owner = owner;
+    f->hash = tuple_hash(tuple, key);
+    memset(f->stats, 0, sizeof f->stats);
+    FLOW_FOR_EACH_LINE (i, tuple->map) {
+        for (int w = 0; w < 8; w++) {
+            f->key[k].words[w] = key->lines[i].words[w] & tuple->mask.lines[i].words[w];
+        }
+        k++;
+    }
+    set_program(f, program);
+    atomic_store_explicit(&f->alive, true, memory_order_release);
+    list_push_back(&t->flows, &f->node);
+    t->n_flows++;
+    tuple_insert(tuple, f);
+    dictionary_add_flow(d, f);
+    return f;
+}
+
+static int
+del_locked(struct megaflow_table *t, struct dp_flow *f, struct dp_flow_stats *stats)
+{
+    if (!atomic_load_explicit(&f->alive, memory_order_relaxed)) {
+        return -ENOENT;
+    }
+    atomic_store_explicit(&f->alive, false, memory_order_relaxed);
+    list_remove(&f->node);
+    t->n_flows--;
+    tuple_remove(f->tuple, f);
+    dictionary_remove_flow(t, f->dictionary, f);
+    if (stats) {
+        megaflow_get_stats(f, stats);
+    }
+    rcu_defer(release_flow, f);
+    return 0;
+}
+
+struct released_owner {
+    struct megaflow_table *table;
+    void *owner;
+};
+
+static void
+release_owner(void *released)
+{
+    static const struct dp_flow_stats none;
+    struct released_owner *r = released;
+
+    if (r->table->owner_free) {
+        r->table->owner_free(r->table->aux, r->owner, &none);
+    }
+    free(r);
+}
+
+static void
+modify_flow(struct megaflow_table *t, struct dp_flow *f, struct program *program, void *owner)
+{
+    struct program *old = rcu_get_protected(&f->program);
+
+    set_program(f, program);
+    rcu_defer(program_destroy, old);
+    if (owner && f->owner != owner) {
+        if (f->owner) {
+            struct released_owner *r = xmalloc(sizeof *r);
+
+            *r = (struct released_owner) { t, f->owner };
+            rcu_defer(release_owner, r);
+        }
+        f->owner = owner;
+    }
+}
+
+static int
+put_locked(struct megaflow_table *t, struct flow *key, const struct flow *mask, struct program *program, void *owner,
+           bool create, bool modify, struct dp_flow **flowp)
+{
+    struct dictionary *d = megaflow_dictionary_rcu(t, key->in_port, key->recirc_id);
+    uint16_t lines = FLOW_LINES_ALL;
+    uint64_t unused = 0;
+    struct tuple *tuple;
+
+    *flowp = d ? megaflow_lookup_rcu(d, key, &lines, &unused) : NULL;
+    if (*flowp) {
+        if (!modify) {
+            return -EEXIST;
+        }
+        modify_flow(t, *flowp, program, owner);
+        return 0;
+    }
+    if (!create) {
+        return -ENOENT;
+    }
+    if (t->n_flows >= t->limit) {
+        return -ENOSPC;
+    }
+    d = dictionary_get(t, key->in_port, key->recirc_id);
+    tuple = choose_tuple(t, d, key, mask);
+    if (!tuple) {
+        return -ENOSPC;
+    }
+    if (tuple->is_exact && d->n_exact >= MEGAFLOW_EXACT_QUOTA) {
+        del_locked(t, CONTAINER_OF(d->exact.next, struct dp_flow, exact_node), NULL);
+    }
+    *flowp = create_flow(t, tuple, d, key, program, owner);
+    return 0;
+}
+
+int
+megaflow_put(struct megaflow_table *t, const struct flow *key, const struct flow *mask, struct program *program,
+             void *owner, bool create, bool modify, struct dp_flow **flowp)
+{
+    struct flow k = { 0 }, m = { 0 };
+    int error;
+
+    FLOW_FOR_EACH_LINE (i, FLOW_LINES_PACKET) {
+        k.lines[i] = key->lines[i];
+        m.lines[i] = mask->lines[i];
+    }
+    m.in_port = m.recirc_id = BE32_MAX;
+    pthread_mutex_lock(&t->mutex);
+    error = put_locked(t, &k, &m, program, owner, create, modify, flowp);
+    pthread_mutex_unlock(&t->mutex);
+    return error;
+}
+
+int
+megaflow_del(struct megaflow_table *t, struct dp_flow *f, struct dp_flow_stats *stats)
+{
+    int error;
+
+    pthread_mutex_lock(&t->mutex);
+    error = del_locked(t, f, stats);
+    pthread_mutex_unlock(&t->mutex);
+    return error;
+}
+
+void
+megaflow_flush(struct megaflow_table *t)
+{
+    pthread_mutex_lock(&t->mutex);
+    while (!list_is_empty(&t->flows)) {
+        del_locked(t, CONTAINER_OF(t->flows.next, struct dp_flow, node), NULL);
+    }
+    pthread_mutex_unlock(&t->mutex);
+}
+
+void
+megaflow_table_uninit(struct megaflow_table *t)
+{
+    megaflow_flush(t);
+    rcu_barrier_all();
+    while (!list_is_empty(&t->tuples)) {
+        struct tuple *tuple = CONTAINER_OF(list_pop_front(&t->tuples), struct tuple, node);
+
+        free(rcu_get_protected(&tuple->table));
+        free(tuple);
+    }
+    rcu_map_uninit(&t->dictionaries);
+    for (size_t i = 0; i < t->n_blocks; i++) {
+        free(t->blocks[i]);
+    }
+    free(t->blocks);
+    pthread_mutex_destroy(&t->mutex);
+}

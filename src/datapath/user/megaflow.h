@@ -1,0 +1,183 @@
+/* Megaflows: where they are kept and how a packet finds its own.
+ *
+ * What it is
+ * ----------
+ * A megaflow is a masked key, compiled actions, and counters.  All megaflows with one mask are in one hash table, the
+ * mask's "tuple".  Every megaflow fixes input port and recirculation id, so each such pair has a "dictionary": the list
+ * of the tuples that its megaflows use, which is all that a packet's lookup must search.
+ *
+ * The number of masks is bounded
+ * ------------------------------
+ * Matching on more bits than needed is correct, on fewer never.  A dictionary takes the first MEGAFLOW_MASKS masks as
+ * they are wanted; then a new megaflow takes an installed mask that covers the wanted bits, and if there is none, one
+ * that matches every bit of the lines concerned ("exact").  Exact megaflows have a quota in each dictionary and push out
+ * their own oldest; there are at most MEGAFLOW_TUPLES tuples in all.  So traffic made to create many masks slows down its own port a little, and no other.
+ *
+ * Memory and RCU
+ * --------------
+ * The memory of a megaflow is only ever used for megaflows of the same number of lines, until the table is destroyed,
+ * and is reused only after a grace period.  A signature cache may therefore hold a pointer to a megaflow that is gone:
+ * verifying the pointer against a packet is safe, and if it succeeds, the megaflow that is there now is the right one.
+ *
+ * Threads: *_rcu() any reader; the others take the table's mutex. */
+#ifndef DATAPATH_USER_MEGAFLOW_H
+#define DATAPATH_USER_MEGAFLOW_H 1
+
+#include <pthread.h>
+
+#include "base/list.h"
+#include "datapath/datapath.h"
+#include "datapath/user/key.h"
+#include "sys/rcu.h"
+#include "sys/rcu_map.h"
+
+struct program;
+
+enum { MEGAFLOW_MASKS = 16, MEGAFLOW_TUPLES = 64, MEGAFLOW_EXACT_QUOTA = 8192, MEGAFLOW_STATS = 4, MEGAFLOW_LINES = 10,
+       MEGAFLOW_LIMIT = 200000, MEGAFLOW_NO_OUTPUT = UINT32_MAX };
+
+/* One worker's counters of a megaflow; the last slot is shared by all workers beyond. */
+struct megaflow_stats {
+    _Atomic uint64_t n_packets, n_bytes;
+    _Atomic int64_t used;
+    _Atomic uint64_t tcp_flags;
+};
+
+struct tuple_table {
+    size_t mask;              /* Number of slots less one. */
+    _Atomic uintptr_t slots[]; /* struct dp_flow *, 0 empty, 1 removed; the upper 16 bits are of the hash. */
+};
+
+struct tuple {
+    RCU_PTR(struct tuple_table) table;
+    size_t n, n_removed;      /* Megaflows; slots that are 1.  Writer. */
+    struct list node;         /* In megaflow_table.tuples. */
+    uint16_t map;             /* Lines of the mask that are not zero. */
+    bool is_exact;            /* All bits of those lines. */
+    struct flow mask ALIGNED(64);
+};
+
+struct dp_flow {
+    /* Fast path, read only but for 'alive'. */
+    struct tuple *tuple;
+    RCU_PTR(struct program) program;
+    _Atomic uint32_t sole_output; /* The port, if the actions are just one output; else MEGAFLOW_NO_OUTPUT. */
+    _Atomic bool alive;
+    uint8_t n_lines;
+    uint64_t hash;                /* Of the masked key. */
+    /* Slow path. */
+    struct dictionary *dictionary;
+    struct list node;             /* In megaflow_table.flows; when free, in a free list. */
+    struct list exact_node;       /* In dictionary->exact. */
+    struct megaflow_table *table;
+    void *owner;
+    struct megaflow_stats stats[MEGAFLOW_STATS] ALIGNED(64);
+    struct flow_line key[] ALIGNED(64); /* The masked key, only the lines of the mask. */
+};
+
+struct dictionary_list {
+    unsigned int n;
+    struct tuple *tuples[];
+};
+
+struct dictionary {
+    be32 in_port, recirc_id;
+    RCU_PTR(struct dictionary_list) list;
+    size_t n_flows[MEGAFLOW_TUPLES]; /* Megaflows in each tuple of the list. */
+    struct list exact;        /* Exact megaflows, oldest first. */
+    size_t n_exact;
+};
+
+struct megaflow_table {
+    pthread_mutex_t mutex;
+    struct rcu_map dictionaries; /* By dictionary_hash(). */
+    struct list tuples;
+    size_t n_tuples;
+    struct list flows;
+    _Atomic size_t n_flows;
+    size_t limit;
+    struct list free[MEGAFLOW_LINES + 1]; /* Memory to reuse, by number of lines. */
+    void **blocks;               /* All memory, for the end. */
+    size_t n_blocks, blocks_capacity;
+    void (*owner_free)(void *aux, void *owner, const struct dp_flow_stats *final);
+    void *aux;
+};
+
+void megaflow_table_init(struct megaflow_table *);
+/* No readers may be left. */
+void megaflow_table_uninit(struct megaflow_table *);
+
+static inline uint32_t
+dictionary_hash(be32 in_port, be32 recirc_id)
+{
+    return key_mix(((uint64_t) in_port << 32 | recirc_id) ^ KEY_SECRET0, KEY_SECRET1);
+}
+
+/* The dictionary of a pair, null if it has no megaflows. */
+struct dictionary *megaflow_dictionary_rcu(const struct megaflow_table *, be32 in_port, be32 recirc_id);
+
+/* Whether the packet belongs to the megaflow. */
+static ALWAYS_INLINE bool
+megaflow_matches_rcu(const struct dp_flow *f, struct flow *key, uint16_t *lines)
+{
+    const struct flow_line *v = f->key;
+    const struct tuple *t;
+
+    /* First this: what is alive when it is looked at keeps its contents until this reader is done. */
+    if (UNLIKELY(!atomic_load_explicit(&f->alive, memory_order_acquire))) {
+        return false;
+    }
+    t = f->tuple;
+    if (LIKELY(t->map == FLOW_LINE_BASE)) {
+        return key_line_matches(&key->lines[0], &t->mask.lines[0], v);
+    }
+    key_need_lines(key, lines, t->map);
+    FLOW_FOR_EACH_LINE (i, t->map) {
+        if (!key_line_matches(&key->lines[i], &t->mask.lines[i], v++)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The megaflow of a packet, null if there is none; adds the number of masks visited to '*n_masks'. */
+struct dp_flow *megaflow_lookup_rcu(const struct dictionary *, struct flow *key, uint16_t *lines, uint64_t *n_masks);
+
+/* Installs a megaflow and takes over 'program' and 'owner'.  If one that covers 'key' is there already: with 'modify',
+ * gives it the program and, if 'owner' is not null, the owner; else -EEXIST ('*flowp' is that one; program and owner
+ * stay the caller's).  Without 'create': -ENOENT if it is not there; -ENOSPC above the limit. */
+int megaflow_put(struct megaflow_table *, const struct flow *key, const struct flow *mask, struct program *program,
+                 void *owner, bool create, bool modify, struct dp_flow **flowp);
+
+/* Removes a megaflow; -ENOENT if it is gone already.  Its memory and owner are released after a grace period. */
+int megaflow_del(struct megaflow_table *, struct dp_flow *, struct dp_flow_stats *stats);
+void megaflow_flush(struct megaflow_table *);
+
+/* Counters, added up. */
+void megaflow_get_stats(const struct dp_flow *, struct dp_flow_stats *);
+
+/* Counts for the worker with number 'worker'. */
+static ALWAYS_INLINE void
+megaflow_count(struct dp_flow *f, unsigned int worker, uint64_t n_packets, uint64_t n_bytes, uint16_t tcp_flags,
+               int64_t now)
+{
+    struct megaflow_stats *s = &f->stats[MIN(worker, MEGAFLOW_STATS - 1)];
+
+    if (LIKELY(worker < MEGAFLOW_STATS - 1)) {
+        /* The only writer: no locked instructions needed. */
+#define ADD(MEMBER, N) atomic_store_explicit(&s->MEMBER, atomic_load_explicit(&s->MEMBER, memory_order_relaxed) + (N), \
+                                             memory_order_relaxed)
+        ADD(n_packets, n_packets);
+        ADD(n_bytes, n_bytes);
+#undef ADD
+    } else {
+        atomic_fetch_add_explicit(&s->n_packets, n_packets, memory_order_relaxed);
+        atomic_fetch_add_explicit(&s->n_bytes, n_bytes, memory_order_relaxed);
+    }
+    atomic_store_explicit(&s->used, now, memory_order_relaxed);
+    if (tcp_flags & ~atomic_load_explicit(&s->tcp_flags, memory_order_relaxed)) {
+        atomic_fetch_or_explicit(&s->tcp_flags, tcp_flags, memory_order_relaxed);
+    }
+}
+
+#endif

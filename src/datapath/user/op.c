@@ -1,0 +1,251 @@
+#include "datapath/user/op.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct compiler {
+    struct bytes ops;  /* struct op, blocks one after the other. */
+    struct bytes sets;
+    const uint8_t *start; /* Of the actions. */
+    int depth;
+    struct error *error;
+};
+
+static void
+fail(struct compiler *c, struct error *e)
+{
+    if (c->error) {
+        error_free(e);
+    } else {
+        c->error = e;
+    }
+}
+
+static struct op_block compile_block(struct compiler *c, const void *actions, size_t n);
+
+static bool
+copy_payload(struct compiler *c, const struct odp_attr *a, void *to, size_t size)
+{
+    if (odp_attr_size(a) != size) {
+        fail(c, error_new("action %d has %zu bytes instead of %zu", a->type, odp_attr_size(a), size));
+        return false;
+    }
+    memcpy(to, odp_attr_data(a), size);
+    return true;
+}
+
+static const struct {
+    uint16_t size;
+} set_sizes[] = {
+    [ODP_KEY_PRIORITY] = { 4 }, [ODP_KEY_ETHERNET] = { sizeof(struct odp_key_ethernet) }, [ODP_KEY_VLAN] = { 2 },
+    [ODP_KEY_IPV4] = { sizeof(struct odp_key_ipv4) }, [ODP_KEY_IPV6] = { sizeof(struct odp_key_ipv6) },
+    [ODP_KEY_TCP] = { 4 }, [ODP_KEY_UDP] = { 4 }, [ODP_KEY_SCTP] = { 4 },
+    [ODP_KEY_ICMP] = { sizeof(struct odp_key_icmp) }, [ODP_KEY_ICMPV6] = { sizeof(struct odp_key_icmp) },
+    [ODP_KEY_ARP] = { sizeof(struct odp_key_arp) }, [ODP_KEY_ND] = { sizeof(struct odp_key_nd) },
+    [ODP_KEY_SKB_MARK] = { 4 }, [ODP_KEY_MPLS] = { 4 }, [ODP_KEY_DP_HASH] = { 4 },
+};
+_Static_assert(sizeof(struct odp_key_ipv6) <= OP_SET_MAX && sizeof(struct odp_key_nd) <= OP_SET_MAX, "set sizes");
+
+static void
+compile_set(struct compiler *c, const struct odp_attr *a, bool masked, struct op *op)
+{
+    struct cursor inner = cursor_make(odp_attr_data(a), odp_attr_size(a));
+    const struct odp_attr *key = odp_attr_next(&inner);
+    uint8_t ones[OP_SET_MAX];
+    size_t size;
+
+    if (!key) {
+        fail(c, error_new("a set action without a field"));
+        return;
+    }
+    size = key->type < ARRAY_SIZE(set_sizes) ? set_sizes[key->type].size : 0;
+    if (!size) {
+        fail(c, error_new("setting key attribute %d is not supported", key->type));
+        return;
+    }
+    if (odp_attr_size(key) != size * (masked ? 2 : 1)) {
+        fail(c, error_new("a set action for key attribute %d has %zu bytes", key->type, odp_attr_size(key)));
+        return;
+    }
+    memset(ones, 0xff, sizeof ones);
+    op->set.key = key->type;
+    op->set.size = size;
+    op->set.at = c->sets.len;
+    bytes_put(&c->sets, odp_attr_data(key), size);
+    bytes_put(&c->sets, masked ? (const uint8_t *) odp_attr_data(key) + size : ones, size);
+}
+
+static void
+compile_userspace(struct compiler *c, const struct odp_attr *a, struct op *op)
+{
+    ODP_FOR_EACH (inner, odp_attr_data(a), odp_attr_size(a)) {
+        if (inner->type == ODP_USERSPACE_USERDATA) {
+            op->userspace.at = (const uint8_t *) odp_attr_data(inner) - c->start;
+            op->userspace.len = odp_attr_size(inner);
+        } else if (inner->type == ODP_USERSPACE_ACTIONS) {
+            op->userspace.has_actions = true;
+        }
+    }
+}
+
+static void
+compile_sample(struct compiler *c, const struct odp_attr *a, struct op *op)
+{
+    bool found = false;
+
+    ODP_FOR_EACH (inner, odp_attr_data(a), odp_attr_size(a)) {
+        if (inner->type == ODP_SAMPLE_PROBABILITY) {
+            copy_payload(c, inner, &op->nested.probability, 4);
+        } else if (inner->type == ODP_SAMPLE_ACTIONS) {
+            op->nested.block = compile_block(c, odp_attr_data(inner), odp_attr_size(inner));
+            found = true;
+        }
+    }
+    if (!found) {
+        fail(c, error_new("a sample action without actions"));
+    }
+}
+
+static void
+compile_check_len(struct compiler *c, const struct odp_attr *a, struct op *op)
+{
+    bool has_len = false;
+
+    ODP_FOR_EACH (inner, odp_attr_data(a), odp_attr_size(a)) {
+        if (inner->type == ODP_CHECK_PKT_LEN_SIZE) {
+            has_len = copy_payload(c, inner, &op->check.len, 2);
+        } else if (inner->type == ODP_CHECK_PKT_LEN_GREATER) {
+            op->check.greater = compile_block(c, odp_attr_data(inner), odp_attr_size(inner));
+        } else if (inner->type == ODP_CHECK_PKT_LEN_LESS_EQUAL) {
+            op->check.not_greater = compile_block(c, odp_attr_data(inner), odp_attr_size(inner));
+        }
+    }
+    if (!has_len) {
+        fail(c, error_new("a check_pkt_len action without a length"));
+    }
+}
+
+static void
+compile_one(struct compiler *c, const struct odp_attr *a, struct op *op)
+{
+    switch ((enum odp_action) a->type) {
+#define SIMPLE(ACTION, OP, MEMBER) \
+    case ACTION: op->type = OP; copy_payload(c, a, &op->MEMBER, sizeof op->MEMBER); break
+    SIMPLE(ODP_OUTPUT, OP_OUTPUT, number);
+    SIMPLE(ODP_RECIRC, OP_RECIRC, number);
+    SIMPLE(ODP_TRUNC, OP_TRUNC, number);
+    SIMPLE(ODP_DROP, OP_DROP, number);
+    SIMPLE(ODP_PUSH_VLAN, OP_PUSH_VLAN, push_vlan);
+    SIMPLE(ODP_PUSH_MPLS, OP_PUSH_MPLS, push_mpls);
+    SIMPLE(ODP_POP_MPLS, OP_POP_MPLS, ethertype);
+    SIMPLE(ODP_PUSH_ETH, OP_PUSH_ETH, push_eth);
+    SIMPLE(ODP_HASH, OP_HASH, hash);
+#undef SIMPLE
+    case ODP_POP_VLAN: op->type = OP_POP_VLAN; break;
+    case ODP_POP_ETH: op->type = OP_POP_ETH; break;
+    case ODP_CT_CLEAR: op->type = OP_CT_CLEAR; break;
+    case ODP_SET:
+    case ODP_SET_MASKED:
+        op->type = OP_SET;
+        compile_set(c, a, a->type == ODP_SET_MASKED, op);
+        break;
+    case ODP_USERSPACE:
+        op->type = OP_USERSPACE;
+        compile_userspace(c, a, op);
+        break;
+    case ODP_SAMPLE:
+        op->type = OP_SAMPLE;
+        compile_sample(c, a, op);
+        break;
+    case ODP_CLONE:
+        op->type = OP_CLONE;
+        op->nested.block = compile_block(c, odp_attr_data(a), odp_attr_size(a));
+        break;
+    case ODP_CHECK_PKT_LEN:
+        op->type = OP_CHECK_LEN;
+        compile_check_len(c, a, op);
+        break;
+    case ODP_METER: fail(c, error_new("the meter action is not supported yet")); break;
+    case ODP_CT: fail(c, error_new("the ct action is not supported yet")); break;
+    case ODP_PUSH_NSH:
+    case ODP_POP_NSH: fail(c, error_new("NSH actions are not supported yet")); break;
+    case ODP_TUNNEL_PUSH:
+    case ODP_TUNNEL_POP: fail(c, error_new("tunnel actions are not supported yet")); break;
+    case ODP_ADD_MPLS:
+    case ODP_DEC_TTL:
+    case ODP_PSAMPLE:
+    case ODP_LB_OUTPUT:
+    case ODP_N_ACTIONS:
+    default: fail(c, error_new("action %d is not supported", a->type)); break;
+    }
+}
+_Static_assert(sizeof(((struct op *) 0)->check) <= 32, "an op fits 40 bytes");
+
+/* The ops of nested blocks come before those of the block around them. */
+static struct op_block
+compile_block(struct compiler *c, const void *actions, size_t n)
+{
+    struct cursor cursor = cursor_make(actions, n);
+    struct bytes mine = BYTES_INIT;
+    const struct odp_attr *a;
+    struct op_block block;
+
+    if (++c->depth > OP_MAX_NESTING) {
+        fail(c, error_new("actions nested more than %d deep", OP_MAX_NESTING));
+    }
+    while (!c->error && (a = odp_attr_next(&cursor)) != NULL) {
+        struct op op = { .type = OP_DROP };
+
+        compile_one(c, a, &op);
+        bytes_put(&mine, &op, sizeof op);
+    }
+    if (!c->error && cursor.left) {
+        fail(c, error_new("malformed actions at %zu bytes from the end", cursor.left));
+    }
+    c->depth--;
+    block = (struct op_block) { c->ops.len / sizeof(struct op), mine.len / sizeof(struct op) };
+    bytes_put(&c->ops, mine.data, mine.len);
+    bytes_uninit(&mine);
+    return block;
+}
+
+struct program *
+program_compile(const void *actions, size_t n, struct error **error)
+{
+    struct program *p = xzalloc(sizeof *p);
+    struct compiler c = { .ops = BYTES_INIT };
+
+    p->actions = n ? xmemdup(actions, n) : NULL;
+    p->actions_len = n;
+    c.start = p->actions;
+    p->main = compile_block(&c, p->actions, n);
+    p->ops = (struct op *) (void *) bytes_steal(&c.ops);
+    p->sets = bytes_steal(&c.sets);
+    *error = c.error;
+    if (c.error) {
+        program_destroy(p);
+        return NULL;
+    }
+    return p;
+}
+
+void
+program_destroy(void *program)
+{
+    struct program *p = program;
+
+    if (p) {
+        free(p->actions);
+        free(p->sets);
+        free(p->ops);
+        free(p);
+    }
+}
+
+uint32_t
+program_sole_output(const struct program *p)
+{
+    const struct op *op = p->ops + p->main.first;
+
+    return p->main.n == 1 && op->type == OP_OUTPUT ? op->number : UINT32_MAX;
+}

@@ -1,0 +1,57 @@
+/* Actions compiled into steps.
+ *
+ * program_compile() turns datapath actions (odp/action.h) into an array of 'struct op', checking every length, number
+ * and nesting on the way, so that carrying them out (exec.h) checks nothing.  The original bytes are kept beside, for
+ * whoever asks what a megaflow does.
+ *
+ * Threads: a program is immutable; it is published and released by RCU. */
+#ifndef DATAPATH_USER_OP_H
+#define DATAPATH_USER_OP_H 1
+
+#include "base/error.h"
+#include "odp/action.h"
+
+enum op_type { OP_OUTPUT, OP_USERSPACE, OP_SET, OP_PUSH_VLAN, OP_POP_VLAN, OP_SAMPLE, OP_RECIRC, OP_HASH, OP_PUSH_MPLS,
+               OP_POP_MPLS, OP_TRUNC, OP_PUSH_ETH, OP_POP_ETH, OP_CLONE, OP_CHECK_LEN, OP_DROP, OP_CT_CLEAR };
+
+enum { OP_SET_MAX = 40, OP_MAX_NESTING = 16 };
+
+
+struct op_block {
+    uint32_t first, n; /* In program->ops. */
+};
+
+struct op {
+    enum op_type type;
+    union {
+        uint32_t number;         /* Port, recirculation id, length, drop reason. */
+        be16 ethertype;          /* OP_POP_MPLS */
+        struct odp_push_vlan push_vlan;
+        struct odp_push_mpls push_mpls;
+        struct odp_push_eth push_eth;
+        struct odp_hash hash;
+        struct { struct op_block block; uint32_t probability; } nested;  /* OP_SAMPLE, OP_CLONE */
+        struct { struct op_block greater, not_greater; uint16_t len; } check;
+        struct { uint32_t at, len; bool has_actions; } userspace;        /* Userdata in program->actions. */
+        struct { uint16_t key, size; uint32_t at; } set;                 /* Value, then mask, in program->sets. */
+    };
+};
+
+struct program {
+    size_t actions_len;
+    uint8_t *actions;          /* As they were given. */
+    uint8_t *sets;             /* Values and masks of OP_SET. */
+    struct op *ops;
+    struct op_block main;
+};
+
+/* Compiles 'n' bytes of actions; null with an error that says what is malformed or not supported. */
+struct program *program_compile(const void *actions, size_t n, struct error **) MUST_CHECK;
+
+/* For rcu_defer(). */
+void program_destroy(void *program);
+
+/* The port, if the program is a single output; else UINT32_MAX. */
+uint32_t program_sole_output(const struct program *);
+
+#endif

@@ -1,0 +1,43 @@
+/* Ports of a userspace datapath, by number.
+ *
+ * Threads: the table is changed by the main thread and read under RCU. */
+#ifndef DATAPATH_USER_PORT_H
+#define DATAPATH_USER_PORT_H 1
+
+#include "netdev/netdev.h"
+#include "odp/action.h"
+#include "sys/rcu.h"
+
+struct worker;
+
+struct port_queue {
+    struct netdev_rxq *rxq;
+    struct worker *worker; /* Null: pumped. */
+};
+
+struct port {
+    odp_port number;
+    be32 in_port;          /* The number as keys have it. */
+    struct netdev *netdev; /* Referenced. */
+    void (*send)(struct netdev *, unsigned int txq, struct packet **, unsigned int n); /* Null: nothing passes. */
+    bool takes_offloads;
+    size_t n_queues;
+    struct port_queue *queues;
+};
+
+struct port_table {
+    uint32_t n; /* One more than the highest number. */
+    struct port *ports[];
+};
+
+static inline struct port *
+port_find(const struct port_table *t, uint32_t number)
+{
+    return number < t->n ? t->ports[number] : NULL;
+}
+
+/* Puts 'port' (null: none) under 'number'; the old table is released by RCU. */
+typedef RCU_PTR(struct port_table) port_table_ptr;
+void port_table_set(port_table_ptr *, uint32_t number, struct port *port);
+
+#endif

@@ -1,0 +1,155 @@
+/* Questions to the switch: a packet without megaflow, and "userspace" actions. */
+#include <string.h>
+
+#include "datapath/user/burst.h"
+#include "datapath/user/dp.h"
+#include "sys/log.h"
+
+LOG_MODULE(dpif_netdev)
+
+/* The question itself; false if there is nobody to ask, or no answer. */
+static bool
+ask(struct worker *w, struct dp_upcall *u, struct packet *p, struct flow *key, uint16_t *lines)
+{
+    const struct dp_client *client = rcu_get(&w->dp->client);
+
+    if (!client) {
+        return false;
+    }
+    key_need_lines(key, lines, FLOW_LINES_ALL);
+    bytes_clear(&w->upcall_actions);
+    memset(&w->upcall_mask, 0, sizeof w->upcall_mask);
+    u->key = key;
+    u->frame = packet_at(p);
+    u->frame_len = u->packet_len = packet_size(p);
+    u->worker = w->id;
+    u->actions = &w->upcall_actions;
+    u->mask = &w->upcall_mask;
+    return client->upcall(client->aux, u);
+}
+
+/* The switch looks at frames as they would be on a wire. */
+static struct packet *
+make_whole(struct packet *p)
+{
+    if (packet_csum_is_partial(p) && !p->offload.gso_type) {
+        p = packet_unshare(p);
+        if (p) {
+            packet_finish_csum(p);
+        }
+    }
+    return p;
+}
+
+static struct program *
+compile_answer(struct worker *w)
+{
+    static struct log_limit limit = LOG_LIMIT_INIT(60, 5);
+    struct error *e;
+    struct program *program = program_compile(w->upcall_actions.data, w->upcall_actions.len, &e);
+
+    if (!program) {
+        log_warn_rl(&limit, "%s: the switch wants what this datapath cannot do: %s", w->dp->up.name, error_text(e));
+        error_free(e);
+    }
+    return program;
+}
+
+static void
+free_owner(struct worker *w, void *owner)
+{
+    static const struct dp_flow_stats none;
+    const struct dp_client *client = rcu_get(&w->dp->client);
+
+    if (owner && client && client->owner_free) {
+        client->owner_free(client->aux, owner, &none);
+    }
+}
+
+/* Installs the answer; true if the program has become the megaflow's. */
+static bool
+install(struct worker *w, const struct dp_upcall *u, struct program *program, uint64_t hash)
+{
+    struct dp_flow *f;
+    int error = megaflow_put(&w->dp->flows, u->key, u->mask, program, u->owner, true, false, &f);
+
+    if (error) {
+        free_owner(w, u->owner);
+    }
+    if (f) {
+        cache_insert(&w->cache, hash, f); /* Also where another worker was faster. */
+    }
+    return !error;
+}
+
+void
+upcall_miss_rcu(struct worker *w, struct burst *b, unsigned int i, unsigned int depth)
+{
+    struct packet *p = make_whole(b->packets[i]);
+    struct dp_upcall u = { .type = DP_UPCALL_MISS };
+    struct program *program;
+    bool installed = false;
+
+    if (!p) {
+        worker_count(&w->counters.drops[DP_DROP_NO_MEMORY], 1);
+        return;
+    }
+    if (!ask(w, &u, p, &b->keys[i], &b->lines[i])) {
+        worker_count(&w->counters.n_lost, 1);
+        worker_drop(w, p, DP_DROP_UPCALL_ERROR);
+        return;
+    }
+    program = compile_answer(w);
+    if (!program) {
+        free_owner(w, u.owner);
+        worker_drop(w, p, DP_DROP_UNSUPPORTED);
+        return;
+    }
+    if (u.install) {
+        installed = install(w, &u, program, b->hashes[i]);
+    } else {
+        free_owner(w, u.owner);
+    }
+    exec_program_rcu(w, program, p, &b->keys[i], &b->lines[i], &b->offsets[i], depth);
+    if (!installed) {
+        program_destroy(program);
+    }
+}
+
+void
+upcall_action_rcu(struct worker *w, struct exec *x, const struct program *program, const struct op *op)
+{
+    struct dp_upcall u = { .type = DP_UPCALL_ACTION, .userdata_len = op->userspace.len };
+    struct odp_cookie cookie = { 0 };
+    struct program *answer;
+    struct packet *p = x->packet;
+    bool ok;
+
+    if (op->userspace.len) {
+        memcpy(&cookie, program->actions + op->userspace.at, MIN(op->userspace.len, sizeof cookie));
+        u.userdata = &cookie;
+        if (cookie.type == ODP_COOKIE_SLOW_PATH) {
+            u.type = DP_UPCALL_SLOW_PATH;
+        }
+    }
+    packet_ref(p);
+    p = make_whole(p);
+    if (!p) {
+        worker_count(&w->counters.drops[DP_DROP_NO_MEMORY], 1);
+        return;
+    }
+    ok = ask(w, &u, p, x->key, x->lines);
+    free_owner(w, u.owner);
+    if (!ok) {
+        worker_count(&w->counters.n_lost, 1);
+        worker_drop(w, p, DP_DROP_USERSPACE);
+        return;
+    }
+    answer = w->upcall_actions.len ? compile_answer(w) : NULL;
+    if (answer) {
+        exec_program_rcu(w, answer, p, x->key, x->lines, &x->offsets, x->depth);
+        program_destroy(answer);
+    } else {
+        packet_free(p);
+    }
+}

@@ -1,0 +1,602 @@
+#include "datapath/user/user.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "base/hash.h"
+#include "datapath/user/burst.h"
+#include "datapath/user/dp.h"
+#include "datapath/user/op.h"
+#include "datapath/user/ports.h"
+#include "netdev/dummy.h"
+#include "packet/env.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+
+LOG_MODULE(dpif_netdev)
+
+enum { EXECUTOR_ID = MAX_WORKERS };
+
+static struct list datapaths = LIST_INIT(&datapaths);
+
+const char *const dp_drop_names[DP_N_DROPS] = {
+#define DROP(ENUM, NAME, TEXT) NAME,
+#include "datapath/user/drops.def"
+};
+const char *const dp_drop_texts[DP_N_DROPS] = {
+#define DROP(ENUM, NAME, TEXT) TEXT,
+#include "datapath/user/drops.def"
+};
+
+static struct dp *
+find(const struct datapath_class *class, const char *name)
+{
+    LIST_FOR_EACH (dp, struct dp, node, &datapaths) {
+        if (dp->up.class == class && !strcmp(dp->up.name, name) && !dp->is_destroyed) {
+            return dp;
+        }
+    }
+    return NULL;
+}
+
+static void
+pump_all(void *aux UNUSED)
+{
+    LIST_FOR_EACH_SAFE (dp, struct dp, node, &datapaths) {
+        if (!dp->has_threads) {
+            dp_user_pump(&dp->up);
+        }
+    }
+}
+
+static struct dp *
+create(const struct datapath_class *class, const char *name, bool has_threads)
+{
+    struct dp *dp = xzalloc(sizeof *dp);
+
+    dp->up.class = class;
+    dp->up.name = xstrdup(name);
+    dp->has_threads = has_threads;
+    megaflow_table_init(&dp->flows);
+    pthread_mutex_init(&dp->executors_mutex, NULL);
+    list_init(&dp->executors);
+    if (!has_threads) {
+        dp->pump = xzalloc_cacheline(sizeof *dp->pump);
+        worker_init(dp->pump, dp, 0);
+        netdev_dummy_set_pump(pump_all, NULL);
+    }
+    list_push_back(&datapaths, &dp->node);
+    return dp;
+}
+
+static int
+open_of_kind(const struct datapath_class *class, const char *name, bool may_create, bool has_threads,
+             struct datapath **dpp)
+{
+    struct dp *dp = find(class, name);
+
+    *dpp = NULL;
+    if (!dp) {
+        struct error *e = may_create ? env_start() : NULL;
+
+        if (!may_create) {
+            return -ENODEV;
+        }
+        if (e) {
+            log_err("%s: %s", name, error_text(e));
+            error_free(e);
+            return -ENOMEM;
+        }
+        dp = create(class, name, has_threads);
+    }
+    dp->n_references++;
+    *dpp = &dp->up;
+    return 0;
+}
+
+static int
+user_open(const struct datapath_class *class, const char *name, bool may_create, struct datapath **dp)
+{
+    return open_of_kind(class, name, may_create, true, dp);
+}
+
+static int
+dummy_open(const struct datapath_class *class, const char *name, bool may_create, struct datapath **dp)
+{
+    return open_of_kind(class, name, may_create, false, dp);
+}
+
+static void
+release_worker(struct worker *w)
+{
+    worker_uninit(w);
+    free(w);
+}
+
+/* Nobody uses it any more. */
+static void
+release(struct dp *dp)
+{
+    list_remove(&dp->node);
+    dp_ports_remove_all(dp);
+    dp_workers_stop(dp);
+    megaflow_table_uninit(&dp->flows);
+    while (!list_is_empty(&dp->executors)) {
+        release_worker(CONTAINER_OF(list_pop_front(&dp->executors), struct worker, node));
+    }
+    if (dp->pump) {
+        release_worker(dp->pump);
+    }
+    free(rcu_get_protected(&dp->ports));
+    free((void *) rcu_get_protected(&dp->client));
+    pthread_mutex_destroy(&dp->executors_mutex);
+    free(dp->pmd_cpu_mask);
+    free(dp->up.name);
+    free(dp);
+}
+
+static void
+user_close(struct datapath *up)
+{
+    struct dp *dp = dp_cast(up);
+
+    if (!--dp->n_references) {
+        release(dp);
+    }
+}
+
+static int
+user_destroy(struct datapath *up)
+{
+    struct dp *dp = dp_cast(up);
+
+    dp->is_destroyed = true;
+    dp_ports_remove_all(dp);
+    megaflow_flush(&dp->flows);
+    return 0;
+}
+
+static void
+user_set_client(struct datapath *up, const struct dp_client *client)
+{
+    struct dp *dp = dp_cast(up);
+    const struct dp_client *old = rcu_get_protected(&dp->client);
+
+    pthread_mutex_lock(&dp->flows.mutex);
+    dp->flows.owner_free = client ? client->owner_free : NULL;
+    dp->flows.aux = client ? client->aux : NULL;
+    pthread_mutex_unlock(&dp->flows.mutex);
+    rcu_set(&dp->client, client ? xmemdup(client, sizeof *client) : NULL);
+    if (old) {
+        rcu_synchronize(); /* No worker is in the old client's functions any more. */
+        free((void *) old);
+    }
+}
+
+static void
+add_counters(const struct worker *w, struct dp_stats *stats)
+{
+    const struct worker_counters *c = &w->counters;
+
+    stats->n_hit += atomic_load_explicit(&c->n_hit_cache, memory_order_relaxed)
+                    + atomic_load_explicit(&c->n_hit_megaflow, memory_order_relaxed);
+    stats->n_missed += atomic_load_explicit(&c->n_missed, memory_order_relaxed);
+    stats->n_lost += atomic_load_explicit(&c->n_lost, memory_order_relaxed);
+    /* A hit in the cache visits one mask. */
+    stats->n_mask_hit += atomic_load_explicit(&c->n_masks, memory_order_relaxed)
+                         + atomic_load_explicit(&c->n_hit_cache, memory_order_relaxed);
+}
+
+static void
+user_get_stats(const struct datapath *up, struct dp_stats *stats)
+{
+    struct dp *dp = dp_cast(up);
+
+    *stats = (struct dp_stats) { .n_flows = dp->flows.n_flows };
+    for (size_t i = 0; i < dp->n_workers; i++) {
+        add_counters(dp->workers[i], stats);
+    }
+    if (dp->pump) {
+        add_counters(dp->pump, stats);
+    }
+    pthread_mutex_lock(&dp->flows.mutex);
+    LIST_FOR_EACH (t, struct tuple, node, &dp->flows.tuples) {
+        stats->n_masks += t->n > 0;
+    }
+    pthread_mutex_unlock(&dp->flows.mutex);
+}
+
+static const char *
+user_version(const struct datapath *up UNUSED)
+{
+    return "<built-in>";
+}
+
+static struct error *
+user_configure(struct datapath *up, const char *const *keys, const char *const *values, size_t n)
+{
+    struct dp *dp = dp_cast(up);
+    struct error *error = NULL;
+
+    for (size_t i = 0; i < n && !error; i++) {
+        uint32_t limit;
+
+        if (!strcmp(keys[i], "pmd-cpu-mask")) {
+            error = dp_workers_set_mask(dp, values[i]);
+        } else if (!strcmp(keys[i], "flow-limit")) {
+            if (!num_parse_u32(values[i], 10, &limit)) {
+                return error_new("flow-limit: '%s' is not a number", values[i]);
+            }
+            dp->flows.limit = limit;
+        } else if (!strcmp(keys[i], "dpdk-extra")) {
+            env_configure(values[i]);
+        }
+    }
+    return error;
+}
+
+static int
+user_flow_put(struct datapath *up, const struct flow *key, const struct flow *mask, const void *actions,
+              size_t actions_len, void *owner, bool may_create, bool modify, struct dp_flow_stats *stats)
+{
+    struct error *e;
+    struct program *program = program_compile(actions, actions_len, &e);
+    struct dp_flow *f;
+    int error;
+
+    if (!program) {
+        log_warn("%s: flow refused: %s", up->name, error_text(e));
+        error_free(e);
+        return -EINVAL;
+    }
+    error = megaflow_put(&dp_cast(up)->flows, key, mask, program, owner, may_create, modify, &f);
+    if (error) {
+        program_destroy(program);
+    }
+    if (stats) {
+        *stats = (struct dp_flow_stats) { 0 };
+        if (f) {
+            megaflow_get_stats(f, stats);
+        }
+    }
+    return error;
+}
+
+static int
+user_flow_del(struct datapath *up, struct dp_flow *f, struct dp_flow_stats *stats)
+{
+    return megaflow_del(&dp_cast(up)->flows, f, stats);
+}
+
+static struct dp_flow *
+user_flow_lookup(struct datapath *up, const struct flow *key)
+{
+    struct dp *dp = dp_cast(up);
+    struct dictionary *d = megaflow_dictionary_rcu(&dp->flows, key->in_port, key->recirc_id);
+    struct flow copy = *key;
+    uint16_t lines = FLOW_LINES_ALL;
+    uint64_t unused = 0;
+
+    return d ? megaflow_lookup_rcu(d, &copy, &lines, &unused) : NULL;
+}
+
+static void
+user_flow_flush(struct datapath *up)
+{
+    megaflow_flush(&dp_cast(up)->flows);
+}
+
+static void
+user_flow_for_each(struct datapath *up, bool (*cb)(void *aux, struct dp_flow *), void *aux)
+{
+    struct megaflow_table *t = &dp_cast(up)->flows;
+    struct dp_flow **all;
+    size_t n = 0, i;
+
+    pthread_mutex_lock(&t->mutex);
+    all = xcalloc(t->n_flows + 1, sizeof *all);
+    LIST_FOR_EACH (f, struct dp_flow, node, &t->flows) {
+        all[n++] = f;
+    }
+    pthread_mutex_unlock(&t->mutex);
+    for (i = 0; i < n; i++) {
+        if (atomic_load_explicit(&all[i]->alive, memory_order_acquire) && !cb(aux, all[i])) {
+            break;
+        }
+    }
+    free(all);
+}
+
+static void
+user_flow_get(const struct dp_flow *f, struct flow *key, struct flow *mask, struct dp_flow_stats *stats)
+{
+    const struct flow_line *line = f->key;
+
+    if (key) {
+        memset(key, 0, sizeof *key);
+        FLOW_FOR_EACH_LINE (i, f->tuple->map) {
+            key->lines[i] = *line++;
+        }
+    }
+    if (mask) {
+        *mask = f->tuple->mask;
+    }
+    if (stats) {
+        megaflow_get_stats(f, stats);
+    }
+}
+
+static const void *
+user_flow_actions(const struct dp_flow *f, size_t *len)
+{
+    const struct program *p = rcu_get(&((struct dp_flow *) f)->program);
+
+    *len = p->actions_len;
+    return p->actions;
+}
+
+static void *
+user_flow_owner(const struct dp_flow *f)
+{
+    return f->owner;
+}
+
+/* Of key and mask, so that the same megaflow keeps its name. */
+static void
+user_flow_ufid(const struct dp_flow *f, struct uuid *ufid)
+{
+    size_t n = f->n_lines * sizeof f->key[0];
+    uint64_t h[2] = { hash_bytes(f->key, n, hash_bytes(&f->tuple->mask, sizeof f->tuple->mask, 1)),
+                      hash_bytes(f->key, n, hash_bytes(&f->tuple->mask, sizeof f->tuple->mask, 2)) };
+
+    _Static_assert(sizeof h == sizeof *ufid, "a ufid has 128 bits");
+    memcpy(ufid, h, sizeof h);
+}
+
+/* A worker for the calling thread: an idle one, or a new one. */
+static struct worker *
+executor_get(struct dp *dp)
+{
+    struct worker *w = NULL;
+
+    pthread_mutex_lock(&dp->executors_mutex);
+    if (!list_is_empty(&dp->executors)) {
+        w = CONTAINER_OF(list_pop_front(&dp->executors), struct worker, node);
+    }
+    pthread_mutex_unlock(&dp->executors_mutex);
+    if (!w) {
+        w = xzalloc_cacheline(sizeof *w);
+        worker_init(w, dp, EXECUTOR_ID);
+    }
+    return w;
+}
+
+static void
+executor_put(struct dp *dp, struct worker *w)
+{
+    pthread_mutex_lock(&dp->executors_mutex);
+    for (int i = 0; i < DP_N_DROPS; i++) {
+        atomic_fetch_add_explicit(&dp->executor_drops[i], atomic_exchange(&w->counters.drops[i], 0),
+                                  memory_order_relaxed);
+    }
+    list_push_front(&dp->executors, &w->node);
+    pthread_mutex_unlock(&dp->executors_mutex);
+}
+
+static int
+user_execute(struct datapath *up, const void *frame, size_t len, const struct flow *key, const void *actions,
+             size_t actions_len)
+{
+    struct dp *dp = dp_cast(up);
+    struct error *e;
+    struct program *program = program_compile(actions, actions_len, &e);
+    struct flow_offsets offsets;
+    struct packet *p;
+    struct worker *w;
+    struct flow full;
+    uint16_t lines;
+
+    if (!program) {
+        log_warn("%s: actions refused: %s", up->name, error_text(e));
+        error_free(e);
+        return -EINVAL;
+    }
+    p = packet_new(frame, len);
+    if (!p) {
+        program_destroy(program);
+        return -ENOMEM;
+    }
+    lines = flow_extract_full(packet_at(p), len, key, &full, &offsets);
+    w = executor_get(dp);
+    w->now = clock_now_ms();
+    exec_program_rcu(w, program, p, &full, &lines, &offsets, 0);
+    for (struct burst *next = w->bursts[1]; next && next->n;) {
+        burst_process_rcu(w, next, 1);
+    }
+    worker_flush_rcu(w);
+    executor_put(dp, w);
+    program_destroy(program);
+    return 0;
+}
+
+static int
+user_port_add(struct datapath *up, struct netdev *netdev, odp_port *number)
+{
+    return dp_port_add(dp_cast(up), netdev, number);
+}
+
+static int
+user_port_del(struct datapath *up, odp_port number)
+{
+    return dp_port_del(dp_cast(up), number);
+}
+
+static void
+user_port_for_each(const struct datapath *up, void (*cb)(void *aux, odp_port, struct netdev *), void *aux)
+{
+    const struct port_table *t = rcu_get_protected(&dp_cast(up)->ports);
+
+    for (uint32_t i = 0; t && i < t->n; i++) {
+        if (t->ports[i]) {
+            cb(aux, t->ports[i]->number, t->ports[i]->netdev);
+        }
+    }
+}
+
+static struct netdev *
+user_port_netdev(const struct datapath *up, odp_port number)
+{
+    const struct port_table *t = rcu_get_protected(&dp_cast(up)->ports);
+    const struct port *port = t ? port_find(t, number.n) : NULL;
+
+    return port ? port->netdev : NULL;
+}
+
+unsigned int
+dp_user_pump(struct datapath *up)
+{
+    struct dp *dp = dp_cast(up);
+    unsigned int n = 0;
+    bool again = true;
+
+    if (dp->is_pumping) {
+        return 0; /* Something that a packet caused: the loop below us goes on. */
+    }
+    dp->is_pumping = true;
+    while (again) {
+        const struct port_table *t = rcu_get(&dp->ports);
+
+        again = false;
+        for (uint32_t i = 0; t && i < t->n; i++) {
+            struct port *port = t->ports[i];
+
+            for (size_t q = 0; port && q < port->n_queues; q++) {
+                int got = worker_serve_rcu(dp->pump, port, port->queues[q].rxq);
+
+                if (got > 0) {
+                    n += got;
+                    again = true;
+                    t = rcu_get(&dp->ports);
+                    port = port_find(t, i); /* The switch may have changed the ports. */
+                }
+            }
+        }
+    }
+    dp->is_pumping = false;
+    return n;
+}
+
+static void
+add_drops(const struct worker *w, uint64_t counts[DP_N_DROPS])
+{
+    for (int i = 0; i < DP_N_DROPS; i++) {
+        counts[i] += atomic_load_explicit(&w->counters.drops[i], memory_order_relaxed);
+    }
+}
+
+void
+dp_user_get_drops(const struct datapath *up, uint64_t counts[DP_N_DROPS])
+{
+    const struct dp *dp = dp_cast(up);
+
+    for (int i = 0; i < DP_N_DROPS; i++) {
+        counts[i] = atomic_load_explicit(&((struct dp *) dp)->executor_drops[i], memory_order_relaxed);
+    }
+    for (size_t i = 0; i < dp->n_workers; i++) {
+        add_drops(dp->workers[i], counts);
+    }
+    if (dp->pump) {
+        add_drops(dp->pump, counts);
+    }
+}
+
+void
+dp_user_for_each_worker(const struct datapath *up, void (*cb)(void *aux, const struct dp_user_worker *), void *aux)
+{
+    const struct dp *dp = dp_cast(up);
+
+    for (size_t i = 0; i < dp->n_workers; i++) {
+        const struct worker *w = dp->workers[i];
+        struct dp_user_worker out = { .id = w->id, .is_polling = w->is_polling, .core = w->core };
+
+#define COPY(MEMBER) out.MEMBER = atomic_load_explicit(&w->counters.MEMBER, memory_order_relaxed)
+        COPY(n_packets);
+        COPY(n_recirculated);
+        COPY(n_hit_cache);
+        COPY(n_hit_megaflow);
+        COPY(n_missed);
+        COPY(n_lost);
+        COPY(n_masks);
+        COPY(n_bursts);
+        COPY(busy_cycles);
+        COPY(idle_cycles);
+#undef COPY
+        cb(aux, &out);
+    }
+}
+
+void
+dp_user_for_each_rxq(const struct datapath *up, void (*cb)(void *aux, const char *port, unsigned int queue,
+                                                            unsigned int worker), void *aux)
+{
+    const struct port_table *t = rcu_get_protected(&dp_cast(up)->ports);
+
+    for (uint32_t i = 0; t && i < t->n; i++) {
+        const struct port *port = t->ports[i];
+
+        for (size_t q = 0; port && q < port->n_queues; q++) {
+            if (port->queues[q].worker) {
+                cb(aux, port->netdev->name, port->queues[q].rxq->queue, port->queues[q].worker->id);
+            }
+        }
+    }
+}
+
+#define USER_CLASS(TYPE, OPEN) { \
+    .type = TYPE, \
+    .open = OPEN, \
+    .close = user_close, \
+    .destroy = user_destroy, \
+    .set_client = user_set_client, \
+    .get_stats = user_get_stats, \
+    .version = user_version, \
+    .port_add = user_port_add, \
+    .port_del = user_port_del, \
+    .port_for_each = user_port_for_each, \
+    .port_netdev = user_port_netdev, \
+    .configure = user_configure, \
+    .flow_put = user_flow_put, \
+    .flow_del = user_flow_del, \
+    .flow_lookup = user_flow_lookup, \
+    .flow_flush = user_flow_flush, \
+    .flow_for_each = user_flow_for_each, \
+    .execute = user_execute, \
+    .flow_get = user_flow_get, \
+    .flow_actions = user_flow_actions, \
+    .flow_owner = user_flow_owner, \
+    .flow_ufid = user_flow_ufid, \
+}
+
+static const struct datapath_class user_class = USER_CLASS("netdev", user_open);
+static const struct datapath_class dummy_class = USER_CLASS("dummy", dummy_open);
+static const struct datapath_class dummy_netdev_class = USER_CLASS("netdev", dummy_open);
+static const struct datapath_class dummy_system_class = USER_CLASS("system", dummy_open);
+
+void
+dp_user_register(void)
+{
+    datapath_class_register(&user_class);
+}
+
+void
+dp_user_register_dummy(bool override)
+{
+    datapath_class_register(&dummy_class);
+    if (override) {
+        datapath_class_register(&dummy_netdev_class);
+        datapath_class_register(&dummy_system_class);
+    }
+}

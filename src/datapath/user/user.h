@@ -1,0 +1,66 @@
+/* The userspace datapath.
+ *
+ * What it is
+ * ----------
+ * Types "netdev" (workers in threads) and "dummy" (no threads: frames that dummy devices receive are processed before
+ * netdev_dummy_receive() returns; for simulated tests).  See datapath/datapath.h for the interface.
+ *
+ * How it works
+ * ------------
+ * A worker takes bursts of up to 32 packets from its queues and carries each burst through the stages of burst.c: parse,
+ * signature cache, megaflow tables, upcalls, actions, output.  Keys are arrays of 64-byte lines (flow/flow.h); hashing
+ * (key.h) and comparing work on lines.
+ *
+ *   cache.h       from a packet's hash to a megaflow, in a worker: no lock, no copy; a hit is verified by comparing the
+ *                 megaflow's own key under its mask, so a wrong or stale entry is harmless;
+ *   megaflow.h    megaflows, in one hash table per mask ("tuple"), and per input port (and recirculation id) the bounded
+ *                 dictionary of the masks it uses;
+ *   op.h          actions compiled into steps; exec.c carries them out, set.c changes headers;
+ *   port.h        ports, and for each worker a queue of packets to send;
+ *   worker.h      threads.
+ *
+ * Threads and locks
+ * -----------------
+ * Workers read under RCU.  Changes of megaflows are serialised by a mutex that workers take only to install one.  Ports
+ * are the main thread's; removing one waits until no worker can be using it.
+ *
+ * Limits
+ * ------
+ * 65535 ports; 200,000 megaflows (flow-limit); recirculation 8 deep; actions nested 16 deep. */
+#ifndef DATAPATH_USER_USER_H
+#define DATAPATH_USER_USER_H 1
+
+#include "datapath/datapath.h"
+
+/* Registers the type "netdev". */
+void dp_user_register(void);
+
+/* Registers the type "dummy"; with "override" it serves the others too (the types "netdev" and "system"). */
+void dp_user_register_dummy(bool override);
+
+/* Processes everything that waits in the queues of a datapath without threads; the number of packets. */
+unsigned int dp_user_pump(struct datapath *);
+
+/* Why packets were dropped: name and sentence of each reason, and the counts. */
+enum dp_drop {
+#define DROP(ENUM, NAME, TEXT) DP_DROP_##ENUM,
+#include "datapath/user/drops.def"
+    DP_N_DROPS
+};
+extern const char *const dp_drop_names[DP_N_DROPS], *const dp_drop_texts[DP_N_DROPS];
+void dp_user_get_drops(const struct datapath *, uint64_t counts[DP_N_DROPS]);
+
+/* What each worker does, for dpif-netdev/pmd-rxq-show and the like. */
+struct dp_user_worker {
+    unsigned int id;
+    bool is_polling;
+    int core; /* -1: not pinned. */
+    uint64_t n_packets, n_recirculated, n_hit_cache, n_hit_megaflow, n_missed, n_lost, n_masks, n_bursts;
+    uint64_t busy_cycles, idle_cycles; /* Polling workers. */
+};
+void dp_user_for_each_worker(const struct datapath *, void (*cb)(void *aux, const struct dp_user_worker *), void *aux);
+/* The queues: port name, queue number and worker. */
+void dp_user_for_each_rxq(const struct datapath *, void (*cb)(void *aux, const char *port, unsigned int queue,
+                                                              unsigned int worker), void *aux);
+
+#endif

@@ -1,0 +1,461 @@
+#include "datapath/user/worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
+
+#include "datapath/user/burst.h"
+#include "datapath/user/dp.h"
+#include "datapath/user/segment.h"
+#include "packet/env.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+#include "sys/random.h"
+
+LOG_MODULE(dpif_netdev)
+
+enum { MAX_READY = 64, ROUNDS_BETWEEN_WAITS = 16, WAKE_ID = 0, POLLS_BETWEEN_QUIESCENT = 64 };
+
+void
+worker_init(struct worker *w, struct dp *dp, unsigned int id)
+{
+    memset(w, 0, sizeof *w);
+    w->dp = dp;
+    w->id = id;
+    w->core = w->epoll = w->event = -1;
+    cache_init(&w->cache);
+    bytes_init(&w->upcall_actions);
+    random_seed(&w->random, random_u64(sys_random()));
+    rcu_set(&w->polls, xzalloc(sizeof(struct poll_list)));
+    list_init(&w->node);
+}
+
+void
+worker_uninit(struct worker *w)
+{
+    for (unsigned int i = 0; i < MAX_DEPTH; i++) {
+        free(w->bursts[i]);
+    }
+    for (uint32_t i = 0; i < w->n_tx; i++) {
+        free(w->tx[i]);
+    }
+    free(w->tx);
+    free(w->dirty);
+    free(w->cache.buckets);
+    bytes_uninit(&w->upcall_actions);
+    free(rcu_get_protected(&w->polls));
+    if (w->epoll >= 0) {
+        close(w->epoll);
+    }
+    if (w->event >= 0) {
+        close(w->event);
+    }
+}
+
+struct burst *
+worker_burst(struct worker *w, unsigned int depth)
+{
+    if (UNLIKELY(!w->bursts[depth])) {
+        w->bursts[depth] = xzalloc_cacheline(sizeof *w->bursts[depth]);
+    }
+    return w->bursts[depth];
+}
+
+void
+worker_drop(struct worker *w, struct packet *p, enum dp_drop reason)
+{
+    worker_count(&w->counters.drops[reason], 1);
+    packet_free(p);
+}
+
+/* Sending. */
+
+static void
+send_queue(struct worker *w, struct tx_queue *q)
+{
+    const struct port *port = q->port;
+    unsigned int n = q->n;
+
+    q->n = 0;
+    if (!port->takes_offloads) {
+        for (unsigned int i = 0; i < n; i++) {
+            if (UNLIKELY(packet_has_offload(q->packets[i]))) {
+                segment_and_send(w, port, q->packets, n);
+                return;
+            }
+        }
+    }
+    port->send(port->netdev, w->id, q->packets, n);
+}
+
+void
+worker_flush_rcu(struct worker *w)
+{
+    for (unsigned int i = 0; i < w->n_dirty; i++) {
+        struct tx_queue *q = w->tx[w->dirty[i]];
+
+        if (q->n) {
+            send_queue(w, q);
+        }
+    }
+    w->n_dirty = 0;
+}
+
+static void
+grow_tx(struct worker *w, uint32_t number)
+{
+    uint32_t n = MAX(64, number + 1 + number / 2);
+
+    w->tx = xreallocarray(w->tx, n, sizeof *w->tx);
+    w->dirty = xreallocarray(w->dirty, n, sizeof *w->dirty);
+    memset(w->tx + w->n_tx, 0, (n - w->n_tx) * sizeof *w->tx);
+    w->n_tx = n;
+}
+
+void
+worker_output_slow_rcu(struct worker *w, uint32_t number, struct packet *p)
+{
+    const struct port_table *ports = rcu_get(&w->dp->ports);
+    const struct port *port = ports ? port_find(ports, number) : NULL;
+    struct tx_queue *q;
+
+    if (!port || !port->send) {
+        worker_drop(w, p, DP_DROP_INVALID_PORT);
+        return;
+    }
+    if (number >= w->n_tx) {
+        grow_tx(w, number);
+    }
+    q = w->tx[number];
+    if (!q) {
+        q = w->tx[number] = xzalloc(sizeof *q);
+    }
+    if (q->n == BURST) {
+        send_queue(w, q); /* It stays in the list of those to look at. */
+        q->packets[q->n++] = p;
+        return;
+    }
+    q->port = port;
+    w->dirty[w->n_dirty++] = number;
+    q->packets[q->n++] = p;
+}
+
+/* Receiving. */
+
+static void
+drop_unusable(struct worker *w, struct burst *b)
+{
+    unsigned int n = 0;
+
+    for (unsigned int i = 0; i < b->n; i++) {
+        if (LIKELY(b->packets[i]->mbuf.nb_segs == 1)) {
+            b->packets[n++] = b->packets[i];
+        } else {
+            worker_drop(w, b->packets[i], DP_DROP_RX_INVALID);
+        }
+    }
+    b->n = n;
+}
+
+int
+worker_serve_rcu(struct worker *w, struct port *port, struct netdev_rxq *rxq)
+{
+    struct burst *b = worker_burst(w, 0);
+    int n = port->netdev->class->rxq_recv(rxq, b->packets, BURST);
+
+    if (n > 0) {
+        b->n = n;
+        w->now = clock_now_ms();
+        drop_unusable(w, b);
+        burst_receive_rcu(w, b, port->in_port);
+        worker_flush_rcu(w);
+    }
+    return n;
+}
+
+static struct poll *
+find_poll_rcu(struct worker *w, uint32_t id)
+{
+    struct poll_list *l = rcu_get(&w->polls);
+
+    for (unsigned int i = 0; i < l->n; i++) {
+        if (l->polls[i]->id == id) {
+            return l->polls[i];
+        }
+    }
+    return NULL;
+}
+
+struct ready {
+    uint32_t ids[MAX_READY];
+    unsigned int n;
+};
+
+/* Adds what epoll reports to the queues known to have packets.  'wait': until there is something. */
+static void
+collect(struct worker *w, struct ready *r, bool wait)
+{
+    struct epoll_event events[MAX_READY];
+    int n;
+
+    if (wait) {
+        rcu_offline();
+    }
+    n = epoll_wait(w->epoll, events, MAX_READY, wait ? -1 : 0);
+    if (wait) {
+        rcu_online();
+    }
+    for (int i = 0; i < n; i++) {
+        uint32_t id = events[i].data.u32;
+        bool known = false;
+
+        if (id == WAKE_ID) {
+            eventfd_t unused;
+
+            (void) !eventfd_read(w->event, &unused);
+            continue;
+        }
+        for (unsigned int k = 0; k < r->n && !known; k++) {
+            known = r->ids[k] == id;
+        }
+        if (!known && r->n < MAX_READY) {
+            r->ids[r->n++] = id;
+        }
+    }
+}
+
+/* A device that fails for good must not keep the worker awake. */
+static void
+give_up(struct worker *w, struct poll *poll, int error)
+{
+    static struct log_limit limit = LOG_LIMIT_INIT(20, 5);
+
+    log_info_rl(&limit, "%s: receiving failed (%s); waiting for the device to return", poll->port->netdev->name,
+                strerror(-error));
+    epoll_ctl(w->epoll, EPOLL_CTL_DEL, poll->port->netdev->class->rxq_fd(poll->rxq), NULL);
+}
+
+/* Serves the cheapest of the ready queues once; forgets those that are empty or gone. */
+static void
+serve_one(struct worker *w, struct ready *r)
+{
+    struct poll *best = NULL;
+    unsigned int at = 0;
+    uint64_t start;
+    int n;
+
+    for (unsigned int i = 0; i < r->n;) {
+        struct poll *p = find_poll_rcu(w, r->ids[i]);
+
+        if (!p) {
+            r->ids[i] = r->ids[--r->n];
+            continue;
+        }
+        if (!best || p->spent < best->spent) {
+            best = p;
+            at = i;
+        }
+        i++;
+    }
+    if (!best) {
+        return;
+    }
+    start = rte_rdtsc();
+    n = worker_serve_rcu(w, best->port, best->rxq);
+    best->spent += rte_rdtsc() - start;
+    if (n < 0) {
+        give_up(w, best, n);
+    }
+    if (n < BURST) {
+        r->ids[at] = r->ids[--r->n];
+    }
+}
+
+/* So that a queue that was quiet has no credit from then. */
+static void
+level_spent(struct worker *w)
+{
+    struct poll_list *l = rcu_get(&w->polls);
+
+    for (unsigned int i = 0; i < l->n; i++) {
+        l->polls[i]->spent = 0;
+    }
+}
+
+static void
+run_sleeping(struct worker *w)
+{
+    struct ready ready = { .n = 0 };
+    unsigned int rounds = 0;
+
+    while (!atomic_load(&w->stop)) {
+        if (!ready.n) {
+            level_spent(w);
+            collect(w, &ready, true);
+        } else if (++rounds % ROUNDS_BETWEEN_WAITS == 0) {
+            collect(w, &ready, false);
+        }
+        if (ready.n) {
+            serve_one(w, &ready);
+        }
+        rcu_quiescent();
+    }
+}
+
+static void
+run_polling(struct worker *w)
+{
+    uint64_t last = rte_rdtsc();
+
+    while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
+        struct poll_list *l = rcu_get(&w->polls);
+
+        if (!l->n) {
+            rcu_offline();
+            usleep(1000);
+            rcu_online();
+        }
+        for (unsigned int round = 0; round < POLLS_BETWEEN_QUIESCENT; round++) {
+            for (unsigned int i = 0; i < l->n; i++) {
+                int n = worker_serve_rcu(w, l->polls[i]->port, l->polls[i]->rxq);
+                uint64_t now = rte_rdtsc();
+
+                worker_count(n > 0 ? &w->counters.busy_cycles : &w->counters.idle_cycles, now - last);
+                last = now;
+            }
+        }
+        rcu_quiescent();
+    }
+}
+
+static void
+pin(struct worker *w)
+{
+    cpu_set_t set;
+
+    if (w->core >= 0) {
+        CPU_ZERO(&set);
+        CPU_SET(w->core, &set);
+        if (pthread_setaffinity_np(pthread_self(), sizeof set, &set)) {
+            log_info("PMD thread: core %d is not available", w->core);
+        }
+    }
+}
+
+static void *
+thread_main(void *worker)
+{
+    struct worker *w = worker;
+    char *name = w->is_polling ? xasprintf("pmd-c%02d/id:%u", w->core, w->id) : xasprintf("worker%u", w->id);
+
+    pthread_setname_np(pthread_self(), name);
+    log_set_thread_name(name);
+    free(name);
+    pin(w);
+    rcu_thread_register();
+    env_thread_register();
+    if (w->is_polling) {
+        run_polling(w);
+    } else {
+        run_sleeping(w);
+    }
+    env_thread_unregister();
+    rcu_thread_unregister();
+    return NULL;
+}
+
+int
+worker_start(struct worker *w, bool polling, int core)
+{
+    struct epoll_event event = { .events = EPOLLIN, .data.u32 = WAKE_ID };
+    sigset_t all, old;
+    int error;
+
+    w->is_polling = polling;
+    w->core = core;
+    w->epoll = epoll_create1(EPOLL_CLOEXEC);
+    w->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (w->epoll < 0 || w->event < 0 || epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->event, &event)) {
+        return -errno;
+    }
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old); /* Signals are the main thread's. */
+    error = pthread_create(&w->thread, NULL, thread_main, w);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return -error;
+}
+
+void
+worker_stop(struct worker *w)
+{
+    atomic_store(&w->stop, true);
+    (void) !eventfd_write(w->event, 1);
+    rcu_offline();
+    pthread_join(w->thread, NULL);
+    rcu_online();
+}
+
+static void
+publish_polls(struct worker *w, struct poll_list *new)
+{
+    struct poll_list *old = rcu_get_protected(&w->polls);
+
+    rcu_set(&w->polls, new);
+    rcu_defer(free, old);
+}
+
+int
+worker_add_poll(struct worker *w, struct port *port, struct netdev_rxq *rxq)
+{
+    static uint32_t next_id = WAKE_ID;
+    struct poll_list *old = rcu_get_protected(&w->polls), *new;
+    struct poll *poll = xzalloc(sizeof *poll);
+
+    *poll = (struct poll) { .id = ++next_id, .port = port, .rxq = rxq };
+    new = xzalloc(sizeof *new + (old->n + 1) * sizeof new->polls[0]);
+    memcpy(new->polls, old->polls, old->n * sizeof old->polls[0]);
+    new->polls[old->n] = poll;
+    new->n = old->n + 1;
+    publish_polls(w, new);
+    if (!w->is_polling) {
+        struct epoll_event event = { .events = EPOLLIN, .data.u32 = poll->id };
+
+        if (epoll_ctl(w->epoll, EPOLL_CTL_ADD, port->netdev->class->rxq_fd(rxq), &event)) {
+            int error = -errno;
+
+            worker_remove_poll(w, rxq);
+            return error;
+        }
+    }
+    return 0;
+}
+
+void
+worker_remove_poll(struct worker *w, const struct netdev_rxq *rxq)
+{
+    struct poll_list *old = rcu_get_protected(&w->polls), *new = xzalloc(sizeof *new + old->n * sizeof new->polls[0]);
+    struct poll *removed = NULL;
+
+    for (unsigned int i = 0; i < old->n; i++) {
+        if (old->polls[i]->rxq == rxq) {
+            removed = old->polls[i];
+        } else {
+            new->polls[new->n++] = old->polls[i];
+        }
+    }
+    publish_polls(w, new);
+    if (removed) {
+        if (!w->is_polling) {
+            epoll_ctl(w->epoll, EPOLL_CTL_DEL, removed->port->netdev->class->rxq_fd(rxq), NULL);
+        }
+        rcu_defer(free, removed);
+    }
+}

@@ -1,0 +1,135 @@
+/* A worker: the state that carries packets, and the thread around it.
+ *
+ * What it is
+ * ----------
+ * 'struct worker' has all that the stages of a burst need: bursts (one for each depth of recirculation), a signature
+ * cache, a queue of packets to send for each port, counters.  Sleeping workers wait in epoll for the queues that they
+ * serve; polling workers ask theirs in turn.  A worker without a thread is used by whoever calls: the pump of a dummy
+ * datapath, and dp_execute() from other threads.
+ *
+ * Which queue is next
+ * -------------------
+ * Of the queues that have packets, that which has cost the worker the least time so far, one burst at a time.  So a port
+ * whose every packet is a miss gets its share of the worker's time, and no more.
+ *
+ * Threads: a worker belongs to one thread at a time; 'polls' is published by the main thread; counters may be read by
+ * any. */
+#ifndef DATAPATH_USER_WORKER_H
+#define DATAPATH_USER_WORKER_H 1
+
+#include "datapath/user/cache.h"
+#include "datapath/user/port.h"
+#include "datapath/user/user.h"
+#include "base/random.h"
+#include "flow/extract.h"
+#include "packet/mbuf.h"
+
+enum { BURST = 32, MAX_DEPTH = 8, MAX_WORKERS = 64 };
+
+struct burst {
+    unsigned int n;
+    struct packet *packets[BURST];
+    struct dp_flow *flows[BURST];
+    uint64_t hashes[BURST];
+    struct flow_offsets offsets[BURST];
+    uint16_t lines[BURST];
+    struct flow keys[BURST] ALIGNED(64); /* Only the lines in 'lines' are valid. */
+};
+
+/* Packets that wait to be sent through one port until the burst is done. */
+struct tx_queue {
+    const struct port *port;
+    unsigned int n;
+    struct packet *packets[BURST];
+};
+
+/* Written by the worker, read by anyone. */
+struct worker_counters {
+    _Atomic uint64_t n_packets, n_recirculated, n_hit_cache, n_hit_megaflow, n_missed, n_lost, n_masks, n_bursts,
+        busy_cycles, idle_cycles;
+    _Atomic uint64_t drops[DP_N_DROPS];
+};
+
+/* A receive queue that a worker serves. */
+struct poll {
+    uint32_t id;  /* Never reused: what epoll's events carry. */
+    struct port *port;
+    struct netdev_rxq *rxq;
+    uint64_t spent; /* Cycles; the worker's. */
+};
+
+struct poll_list {
+    unsigned int n;
+    struct poll *polls[];
+};
+
+struct worker {
+    struct dp *dp;
+    unsigned int id;
+    struct cache cache;
+    struct burst *bursts[MAX_DEPTH]; /* Null until needed. */
+    struct tx_queue **tx;            /* By port number; elements null until needed. */
+    uint32_t n_tx;
+    uint32_t *dirty;                 /* Numbers of the ports whose queue is not empty. */
+    unsigned int n_dirty;
+    int64_t now;                     /* ms */
+    struct random random;
+    struct bytes upcall_actions;
+    struct flow upcall_mask;
+    struct worker_counters counters;
+
+    /* The thread. */
+    RCU_PTR(struct poll_list) polls;
+    bool is_polling;
+    int core;                        /* -1: not pinned. */
+    int epoll, event;                /* -1 without thread. */
+    pthread_t thread;
+    _Atomic bool stop;
+    struct list node;                /* In dp->executors, without thread. */
+};
+
+static ALWAYS_INLINE void
+worker_count(_Atomic uint64_t *counter, uint64_t n)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+/* Prepares a worker without thread; releases it (a thread must have been stopped). */
+void worker_init(struct worker *, struct dp *, unsigned int id);
+void worker_uninit(struct worker *);
+
+/* Starts the thread; 'core' -1: not pinned.  0 or a negative errno value. */
+int worker_start(struct worker *, bool polling, int core);
+void worker_stop(struct worker *);
+
+/* Adds, removes a queue.  After removal and rcu_synchronize() the worker does not touch it any more.  Main thread. */
+int worker_add_poll(struct worker *, struct port *, struct netdev_rxq *);
+void worker_remove_poll(struct worker *, const struct netdev_rxq *);
+
+/* Receives one burst from 'rxq' and processes it; the number of packets or a negative errno value. */
+int worker_serve_rcu(struct worker *, struct port *, struct netdev_rxq *);
+
+/* The burst for recirculation depth 'depth'. */
+struct burst *worker_burst(struct worker *, unsigned int depth);
+
+/* Sends what waits. */
+void worker_flush_rcu(struct worker *);
+
+/* Frees 'p' and counts why. */
+void worker_drop(struct worker *, struct packet *p, enum dp_drop reason);
+
+/* Queues 'p' (taken over) for port 'number'. */
+void worker_output_slow_rcu(struct worker *, uint32_t number, struct packet *p);
+static ALWAYS_INLINE void
+worker_output_rcu(struct worker *w, uint32_t number, struct packet *p)
+{
+    struct tx_queue *q;
+
+    if (LIKELY(number < w->n_tx && (q = w->tx[number]) != NULL && q->n && q->n < BURST)) {
+        q->packets[q->n++] = p;
+    } else {
+        worker_output_slow_rcu(w, number, p);
+    }
+}
+
+#endif
