@@ -141,6 +141,9 @@ decode_of11(const struct msg *m, struct flow_mod *fm, struct cursor *acts)
     }
     fm->command = p[17];
     fm->table_id = p[16];
+    if (fm->table_id == FM_TABLE_ANY && fm->command != FM_DELETE && fm->command != FM_DELETE_STRICT) {
+        return OFPERR_OFPFMFC_BAD_TABLE_ID;
+    }
     set_masked_cookie(fm, m->version, get_be64(p), get_be64(p + 8));
     fm->idle_timeout = get_be16(p + 18);
     fm->hard_timeout = get_be16(p + 20);

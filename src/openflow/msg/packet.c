@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "openflow/msg/fixed_match.h"
 #include "openflow/msg/prop.h"
@@ -12,21 +11,9 @@ static const char *const reasons[] = {
 };
 
 const char *
-packet_in_reason_name(unsigned int reason)
+pin_reason_name(unsigned int reason)
 {
     return reason < ARRAY_SIZE(reasons) ? reasons[reason] : NULL;
-}
-
-bool
-packet_in_reason_parse(const char *text, uint8_t *reason)
-{
-    for (unsigned int i = 0; i <= PIN_PACKET_OUT; i++) {
-        if (!strcasecmp(text, reasons[i])) {
-            *reason = i;
-            return true;
-        }
-    }
-    return false;
 }
 
 ofp_port
