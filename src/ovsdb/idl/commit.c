@@ -132,7 +132,7 @@ put_verification(struct idl_txn *txn, struct json *ops, const struct idl_row *ro
     for (size_t i = COL_N_STD; i < ts->n_columns; i++) {
         if (bit_get(row->overlay->verified, i)) {
             js_append_take(columns, js_str(ts->columns[i].name));
-            js_set_take(fields, ts->columns[i].name, datum_to_json(&row->fields[i], &ts->columns[i].type));
+            js_set_take(fields, ts->columns[i].name, datum_to_json(&row->overlay->seen[i], &ts->columns[i].type));
         }
     }
     if (!js_array_len(columns)) {

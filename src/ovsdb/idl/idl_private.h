@@ -36,6 +36,7 @@ struct idl_overlay {
     uint64_t *written;        /* Bit per column: 'values' holds a whole new value. */
     uint64_t *changed;        /* Bit per column: 'values' holds the result of 'parts'. */
     uint64_t *verified;
+    struct datum *seen;       /* Of the verified columns: what the replica showed then.  Null while unused. */
     struct datum *values;
     struct idl_parts *parts;  /* Null while unused. */
 };

@@ -62,7 +62,11 @@ idl_overlay_drop(struct idl_row *row)
     if (o) {
         for (size_t i = 0; i < row->table->schema->n_columns; i++) {
             overlay_reset_column(row, i);
+            if (o->seen) {
+                datum_uninit(&o->seen[i], &row->table->schema->columns[i].type);
+            }
         }
+        free(o->seen);
         free(o->written);
         free(o->changed);
         free(o->verified);
@@ -228,7 +232,10 @@ parts_begin(const struct idl_row *row, unsigned column)
         return NULL;
     }
     if (!bit_get(o->changed, column)) {
-        datum_clone(&o->values[column], &row->fields[column], type);
+        /* The default of a new row's column may be an element that nobody asked for. */
+        if (!o->inserted) {
+            datum_clone(&o->values[column], &row->fields[column], type);
+        }
         bit_set(o->inserted ? o->written : o->changed, column);
     }
     if (o->inserted) {
@@ -310,9 +317,15 @@ idl_verify(const struct idl_row *row, unsigned column)
 {
     struct idl_overlay *o = idl_overlay_get(row);
 
-    if (!o->inserted && row->table->modes[column] != IDL_OMIT && !row->table->absent[column]) {
-        bit_set(o->verified, column);
+    if (o->inserted || row->table->modes[column] == IDL_OMIT || row->table->absent[column]
+        || bit_get(o->verified, column)) {
+        return;
     }
+    if (!o->seen) {
+        o->seen = xcalloc(row->table->schema->n_columns, sizeof *o->seen);
+    }
+    datum_clone(&o->seen[column], &row->fields[column], idl_type(row, column));
+    bit_set(o->verified, column);
 }
 
 void
