@@ -11,6 +11,8 @@ struct memory_report;
 typedef void memory_cb(struct memory_report *, void *aux);
 
 void memory_register(memory_cb *, void *aux);
+void memory_unregister(memory_cb *, void *aux);
+/* Adds to the count of 'name'. */
 void memory_add(struct memory_report *, const char *name, uint64_t count);
 
 /* Appends "name:count name:count" of all registered parts. */

@@ -46,7 +46,7 @@ on_message(struct jsonrpc_conn *conn, struct jsonrpc_msg *msg, void *c_)
 static void
 on_closed(struct jsonrpc_conn *conn UNUSED, int error, void *c_)
 {
-    ((struct jsonrpc_client *) c_)->error = error ? error : -ECONNRESET;
+    ((struct jsonrpc_client *) c_)->error = error ? error : STREAM_EOF;
 }
 
 static const struct jsonrpc_conn_ops conn_ops = { .opened = on_opened, .message = on_message, .closed = on_closed };

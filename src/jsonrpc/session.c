@@ -57,12 +57,12 @@ log_loss(const struct jsonrpc_session *s, bool was_connected, int error)
 {
     if (was_connected) {
         if (error) {
-            log_warn("%s: connection dropped (%s)", s->name, strerror(-error));
+            log_warn("%s: connection dropped (%s)", s->name, stream_strerror(error));
         } else {
             log_info("%s: connection closed by peer", s->name);
         }
     } else if (!s->quiet) {
-        log_info("%s: connection attempt failed (%s)", s->name, strerror(-error));
+        log_info("%s: connection attempt failed (%s)", s->name, stream_strerror(error));
     }
 }
 
@@ -149,7 +149,7 @@ start_listening(struct jsonrpc_session *s)
     int error = stream_listen(s->loop, s->name, s->default_port, on_accept, s, &s->listener);
 
     if (error) {
-        log_info("%s: listen attempt failed (%s)", s->name, strerror(-error));
+        log_info("%s: listen attempt failed (%s)", s->name, stream_strerror(error));
         s->last_error = error;
         loop_timer_set(&s->timer, clock_now_ms() + LISTEN_RETRY_MS);
     } else {
@@ -286,8 +286,8 @@ on_closed(struct jsonrpc_conn *c UNUSED, int error, void *s_)
     bool was_connected = reconnect_is_connected(&s->fsm);
 
     drop_conn(s);
-    s->last_error = error ? error : -ECONNRESET;
-    log_loss(s, was_connected, error ? error : was_connected ? 0 : -ECONNRESET);
+    s->last_error = error ? error : STREAM_EOF;
+    log_loss(s, was_connected, error ? error : was_connected ? 0 : STREAM_EOF);
     if (s->targets) {
         set_target(s, (s->target + 1) % s->n_targets);
     }

@@ -13,6 +13,7 @@
 #include "sys/dirs.h"
 #include "sys/log.h"
 #include "sys/signals.h"
+#include "sys/stream.h"
 #include "sys/tls.h"
 
 #include "config.h"
@@ -237,7 +238,7 @@ complain(int error, const char *format, va_list args)
     fprintf(stderr, "%s: ", log_program());
     vfprintf(stderr, format, args);
     if (error) {
-        fprintf(stderr, " (%s)", strerror(-error));
+        fprintf(stderr, " (%s)", stream_strerror(error));
     }
     putc('\n', stderr);
 }

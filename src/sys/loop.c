@@ -172,17 +172,22 @@ loop_timer_cancel(struct loop_timer *t)
     }
 }
 
-static void
+/* These two return whether they ran anything. */
+
+static bool
 run_timers(struct loop *loop)
 {
     int64_t now = clock_now_ms();
+    bool any = false;
 
     while (loop->n_timers && loop->heap[0]->when <= now && !loop->stopping) {
         struct loop_timer *t = loop->heap[0];
 
         loop_timer_cancel(t);
         t->cb(t);
+        any = true;
     }
+    return any;
 }
 
 /* Tasks. */
@@ -208,14 +213,18 @@ loop_task_cancel(struct loop_task *t)
     list_remove(&t->node);
 }
 
-static void
+static bool
 run_tasks(struct loop *loop)
 {
+    bool any = false;
+
     while (!list_is_empty(&loop->tasks) && !loop->stopping) {
         struct loop_task *t = CONTAINER_OF(list_pop_front(&loop->tasks), struct loop_task, node);
 
         t->cb(t);
+        any = true;
     }
+    return any;
 }
 
 /* Descriptors. */
@@ -321,8 +330,10 @@ arm_sleep(struct loop *loop)
 void
 loop_run_once(struct loop *loop, bool block)
 {
-    run_timers(loop);
-    run_tasks(loop);
+    /* What ran here may be what the caller waits for. */
+    if (run_timers(loop) | run_tasks(loop)) {
+        block = false;
+    }
     if (loop->stopping) {
         return;
     }

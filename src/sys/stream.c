@@ -37,6 +37,12 @@ has_prefix(const char *text, const char *prefix)
     return !strncmp(text, prefix, strlen(prefix));
 }
 
+const char *
+stream_strerror(int error)
+{
+    return error == STREAM_EOF ? "End of file" : strerror(-error);
+}
+
 bool
 stream_target_is_active(const char *target)
 {

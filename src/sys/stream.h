@@ -36,6 +36,11 @@
 struct stream;
 struct stream_listener;
 
+/* The peer has closed the stream in order: where an error is wanted, among negative errno values.  stream_strerror() gives
+ * the text of either. */
+enum { STREAM_EOF = -4096 };
+const char *stream_strerror(int error);
+
 enum { STREAM_PORT_OVSDB = 6640, STREAM_PORT_OPENFLOW = 6653 };
 
 /* Events for the callback: LOOP_READ, LOOP_WRITE and, once, STREAM_OPEN when the opening has ended. */

@@ -1,0 +1,258 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctl/ctl.h"
+#include "ctl/memory.h"
+#include "jsonrpc/conn.h"
+#include "sys/counter.h"
+
+COUNTER(ctl_test_events)
+
+static char dir[] = "/tmp/weft-ctl-test-XXXXXX";
+static struct loop *loop;
+static struct ctl_server *server;
+static struct jsonrpc_conn *conn;
+static struct ctl_request *deferred;
+static int number = 7;
+static char *answer; /* All answers since the last command: text, JSON, or "error: ...". */
+
+static void
+on_message(struct jsonrpc_conn *c UNUSED, struct jsonrpc_msg *msg, void *aux UNUSED)
+{
+    char *before = answer, *this;
+
+    if (msg->type == JSONRPC_ERROR) {
+        this = xasprintf("error: %s", js_str_value(msg->error));
+    } else {
+        this = js_is(msg->result, JS_STRING) ? xstrdup(js_str_value(msg->result)) : js_to_string(msg->result, JS_SORTED);
+    }
+    answer = xasprintf("%s%s", before ? before : "", this);
+    free(before);
+    free(this);
+    jsonrpc_msg_free(msg);
+}
+
+static void
+on_closed(struct jsonrpc_conn *c UNUSED, int error UNUSED, void *aux UNUSED)
+{
+    free(answer);
+    answer = xstrdup("closed");
+}
+
+static const struct jsonrpc_conn_ops ops = { .message = on_message, .closed = on_closed };
+
+static void
+send_command(const char *method, const char *params)
+{
+    struct json *json;
+
+    free(answer);
+    answer = NULL;
+    assert_null(js_parse_string(params, &json));
+    jsonrpc_conn_send(conn, jsonrpc_request(method, json, NULL));
+}
+
+static const char *
+command(const char *method, const char *params)
+{
+    send_command(method, params);
+    while (!answer) {
+        loop_run_once(loop, true);
+    }
+    return answer;
+}
+
+static void
+echo_args(struct ctl_request *r, int argc, const char *argv[], void *aux)
+{
+    struct str s = STR_INIT;
+
+    for (int i = 0; i < argc; i++) {
+        str_putf(&s, "%s,", argv[i]);
+    }
+    ctl_replyf(r, "%s%d", str_text(&s), aux ? *(int *) aux : 0);
+    str_uninit(&s);
+}
+
+static void
+defer(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *aux UNUSED)
+{
+    deferred = r;
+}
+
+static void
+commands_get_their_arguments_and_wrong_numbers_are_refused(void **state UNUSED)
+{
+    ctl_register("test/args", "ONE [TWO]", 1, 2, echo_args, &number);
+    assert_string_equal(command("test/args", "[\"a\"]"), "test/args,a,7");
+    assert_string_equal(command("test/args", "[\"a\",\"b\"]"), "test/args,a,b,7");
+    assert_string_equal(command("test/args", "[]"), "error: \"test/args\" command requires at least 1 arguments\n");
+    assert_string_equal(command("test/args", "[\"\",\"\",\"\"]"), "error: \"test/args\" command takes at most 2 arguments\n");
+    assert_string_equal(command("test/args", "[1]"), "error: \"test/args\" command has non-string argument\n");
+    assert_string_equal(command("foo", "[]"), "error: \"foo\" is not a valid command (use \"list-commands\" to see a list "
+                                              "of valid commands)\n");
+}
+
+static void
+hidden_commands_are_not_listed(void **state UNUSED)
+{
+    ctl_register("test/hidden", NULL, 0, 0, echo_args, NULL);
+    assert_string_equal(command("test/hidden", "[]"), "test/hidden,0");
+    assert_null(strstr(command("list-commands", "[]"), "test/hidden"));
+    assert_non_null(strstr(answer, "The available commands are:\n  coverage/read-counter   COUNTER\n  coverage/show           \n"));
+}
+
+static void
+a_reply_may_come_later_and_requests_wait_for_it(void **state UNUSED)
+{
+    ctl_register("test/defer", "", 0, 0, defer, NULL);
+    send_command("test/defer", "[]");
+    send_command("version", "[]");
+    for (int i = 0; i < 10; i++) {
+        loop_run_once(loop, false);
+    }
+    assert_null(answer);
+    assert_non_null(deferred);
+    ctl_reply_error(deferred, "later");
+    while (!answer || !strstr(answer, "Open vSwitch")) {
+        loop_run_once(loop, true);
+    }
+    assert_int_equal(strncmp(answer, "error: later\n", 13), 0);
+}
+
+static void
+a_reply_to_a_connection_that_is_gone_is_dropped(void **state UNUSED)
+{
+    ctl_register("test/defer", "", 0, 0, defer, NULL);
+    deferred = NULL;
+    send_command("test/defer", "[]");
+    while (!deferred) {
+        loop_run_once(loop, true);
+    }
+    jsonrpc_conn_destroy(conn);
+    conn = NULL;
+    /* The server does not read while it works on the request, so it learns of the end when it writes. */
+    ctl_reply(deferred, "nobody listens");
+    for (int i = 0; i < 10; i++) {
+        loop_run_once(loop, false);
+    }
+}
+
+static void
+json_is_asked_for_with_set_options(void **state UNUSED)
+{
+    assert_string_equal(command("set-options", "[\"--format\",\"xml\"]"), "error: option format has invalid value xml\n");
+    assert_string_equal(command("set-options", "[\"--foo\"]"), "error: unrecognized option '--foo'\n");
+    assert_string_equal(command("set-options", "[\"--format=JSON\"]"), "{\"reply\":\"\",\"reply-format\":\"plain\"}");
+    assert_non_null(strstr(command("list-commands", "[]"), "\"memory/show\":\"\""));
+    assert_string_equal(command("foo", "[]"), "error: \"foo\" is not a valid command (use \"list-commands\" to see a list "
+                                              "of valid commands)\n");
+    assert_string_equal(command("set-options", "[\"--format\",\"text\"]"), "");
+}
+
+static void
+report_some(struct memory_report *report, void *n)
+{
+    memory_add(report, "cells", *(int *) n);
+    memory_add(report, "atoms", 1);
+}
+
+static void
+counts_are_shown(void **state UNUSED)
+{
+    int n = 40;
+
+    memory_register(report_some, &n);
+    memory_register(report_some, &n);
+    assert_string_equal(command("memory/show", "[]"), "atoms:2 cells:80");
+    memory_unregister(report_some, &n);
+    counter_add(ctl_test_events, 60);
+    counter_sample();
+    assert_string_equal(command("coverage/read-counter", "[\"ctl_test_events\"]"), "60\n");
+    assert_string_equal(command("coverage/read-counter", "[\"foo\"]"), "error: No such counter\n");
+    assert_non_null(strstr(command("coverage/show", "[]"), "\nctl_test_events           12.0/sec     1.000/sec        "
+                                                           "0.0167/sec   total: 60\n"));
+}
+
+static void
+the_log_is_set(void **state UNUSED)
+{
+    assert_string_equal(command("vlog/set", "[\"syslog:err\"]"), "");
+    assert_non_null(strstr(command("vlog/list", "[]"), "\nunixctl           INFO        ERR       INFO\n"));
+    assert_string_equal(command("vlog/set", "[\"foo\"]"), "error: no destination, level, or module \"foo\"\n");
+    assert_string_equal(command("vlog/disable-rate-limit", "[\"foo\"]"), "error: unknown module\n");
+}
+
+static void
+anything_but_a_request_ends_the_connection(void **state UNUSED)
+{
+    jsonrpc_conn_send(conn, jsonrpc_notify("version", js_array()));
+    free(answer);
+    answer = NULL;
+    while (!answer) {
+        loop_run_once(loop, true);
+    }
+    assert_string_equal(answer, "closed");
+}
+
+static int
+set_up(void **state UNUSED)
+{
+    struct stream *stream;
+    const char *path;
+    char *target;
+
+    loop = loop_create();
+    if (ctl_server_create(loop, NULL, &server, &path)) {
+        return -1;
+    }
+    assert_int_equal(strncmp(path, dir, strlen(dir)), 0);
+    target = xasprintf("unix:%s", path);
+    assert_int_equal(stream_open(loop, target, 0, NULL, NULL, &stream), 0);
+    free(target);
+    conn = jsonrpc_conn_create(loop, stream, &ops, NULL);
+    return 0;
+}
+
+static int
+tear_down(void **state UNUSED)
+{
+    jsonrpc_conn_destroy(conn);
+    conn = NULL;
+    ctl_server_destroy(server);
+    loop_destroy(loop);
+    free(answer);
+    answer = NULL;
+    return 0;
+}
+
+int
+main(void)
+{
+#define T(NAME) cmocka_unit_test_setup_teardown(NAME, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        T(commands_get_their_arguments_and_wrong_numbers_are_refused),
+        T(hidden_commands_are_not_listed),
+        T(a_reply_may_come_later_and_requests_wait_for_it),
+        T(a_reply_to_a_connection_that_is_gone_is_dropped),
+        T(json_is_asked_for_with_set_options),
+        T(counts_are_shown),
+        T(the_log_is_set),
+        T(anything_but_a_request_ends_the_connection),
+    };
+    int failed;
+
+    if (!mkdtemp(dir)) {
+        return 1;
+    }
+    setenv("OVS_RUNDIR", dir, 1);
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    return rmdir(dir) || failed;
+}
