@@ -2,11 +2,14 @@
 
 #include "flow/match_text.h"
 
-/* An Ethernet field is about packets that have an Ethernet header, unless the match says otherwise already. */
+/* A field that needs others is about packets that have an Ethernet header, unless the match says otherwise already. */
 static void
 imply_ethernet(struct match *m)
 {
-    m->mask.packet_ns = UINT8_MAX;
+    if (!m->mask.packet_ns) {
+        m->flow.packet_ns = 0;
+        m->mask.packet_ns = UINT8_MAX;
+    }
 }
 
 static bool
@@ -56,7 +59,7 @@ match_set_field(struct match *m, const struct field *f, const union field_value 
     if (f->id == FIELD_PACKET_TYPE) {
         return set_packet_type(m, v);
     }
-    if (f->prereq == PREREQ_ETHERNET || f->prereq == PREREQ_VLAN_VID) {
+    if (f->prereq != PREREQ_NONE) {
         imply_ethernet(m);
     }
     if (f->id == FIELD_DL_VLAN) {

@@ -290,6 +290,22 @@ struct act_encap {
     uint8_t props[]; /* Encapsulation properties as on the wire, checked (see nsh.c for how to walk them). */
 };
 
+/* A property of encap: class, type and value.  encap_prop_take() takes the next from a cursor over 'props'; false at the
+ * end (or where what is left makes no property). */
+enum { ENCAP_CLASS_NSH = 4, ENCAP_NSH_MD_TYPE = 1, ENCAP_NSH_TLV = 2 };
+
+struct encap_prop {
+    uint16_t class;
+    uint8_t type;
+    uint8_t md_type;     /* ENCAP_NSH_MD_TYPE. */
+    uint16_t tlv_class;  /* ENCAP_NSH_TLV, and the following. */
+    uint8_t tlv_type;
+    uint8_t tlv_len;
+    const uint8_t *tlv_data;
+};
+
+bool encap_prop_take(struct cursor *c, struct encap_prop *prop);
+
 struct act_decap {
     struct act act;
     uint32_t packet_type; /* PT_USE_NEXT_PROTO: follow the header's. */
@@ -612,7 +628,7 @@ void act_format(struct str *s, struct act_span acts, const struct act_text *t);
 /* Name of the type, as in actions.def in lower case ("set_field"). */
 const char *act_name(enum act_type type);
 
-/* Whether it is an instruction; whether it may stand in write_actions and group buckets. */
+/* Whether it is an instruction; whether it may stand in write_actions. */
 bool act_is_instruction(enum act_type type);
 bool act_may_be_written(enum act_type type);
 

@@ -102,7 +102,5 @@ void oxm_format_bytes(struct str *s, const void *p, size_t n);
 
 /* Which protocols (PROTO_*) can express a condition on the field with this mask. */
 unsigned int oxm_match_protocols(const struct field *f, const union field_value *mask);
-/* Which can name the field in an action. */
-unsigned int oxm_set_protocols(const struct field *f);
 
 #endif

@@ -1,0 +1,472 @@
+/* set_field and load: bits of a field := a constant.
+ *
+ * They are one action.  "load" is the form that names bits (NXM, until OpenFlow 1.4); "set_field" the form with a mask.
+ * Versions before 1.2 have setters of their own for some fields; a masked set_field before 1.5 travels as one load for
+ * each run of mask bits. */
+
+#include <stdlib.h>
+
+#include "flow/field_text.h"
+#include "openflow/action/ops.h"
+#include "openflow/action/set_field.h"
+#include "openflow/oxm/oxm.h"
+#include "sys/log.h"
+
+LOG_MODULE(ofp_actions)
+
+static struct log_limit rl = LOG_LIMIT_INIT(60, 5);
+
+struct act_set_field *
+act_put_set_field_act(struct act_buf *out, const struct field *f, const union field_value *v,
+                      const union field_value *mask)
+{
+    struct act_set_field *a = act_put(out, ACT_SET_FIELD, sizeof *a + 2 * f->wire_bytes);
+
+    a->field = f;
+    for (int i = 0; i < f->wire_bytes; i++) {
+        a->bytes[i] = v->bytes[i] & mask->bytes[i];
+        a->bytes[f->wire_bytes + i] = mask->bytes[i];
+    }
+    return a;
+}
+
+static const union field_value *
+value_of(const struct act_set_field *a)
+{
+    return act_set_field_value(a);
+}
+
+static const union field_value *
+mask_of(const struct act_set_field *a)
+{
+    return act_set_field_mask(a);
+}
+
+static bool
+is_exact(const struct act_set_field *a)
+{
+    return field_mask_is_exact(a->field, mask_of(a));
+}
+
+/* Decoding. */
+
+static enum ofperr
+check_value(const struct field *f, const union field_value *v, const union field_value *mask, bool has_mask)
+{
+    bool no_tag = f->id == FIELD_VLAN_VID && !(get_be16(v->bytes) & VLAN_PRESENT);
+
+    if (!f->writable || f->id == FIELD_IN_PORT_OXM) {
+        return OFPERR_OFPBAC_BAD_SET_ARGUMENT;
+    }
+    if (!field_value_fits(f, v) || no_tag || (has_mask && !f->maskable && !field_mask_is_exact(f, mask))) {
+        log_warn_rl(&rl, "Invalid value for set field %s", f->name);
+        return OFPERR_OFPBAC_BAD_SET_ARGUMENT;
+    }
+    return OFPERR_NONE;
+}
+
+/* The standard action, and reg_load2: an entry and padding. */
+static enum ofperr
+decode_entry(const struct act_wire *w, size_t ofs, struct act_buf *out)
+{
+    struct cursor c = act_cursor(w, ofs);
+    union field_value v, mask;
+    const struct field *f;
+    enum ofperr error;
+    bool has_mask;
+
+    error = oxm_take_entry(&c, &f, &v, &mask, &has_mask);
+    if (error) {
+        return error == OFPERR_OFPBMC_BAD_MASK ? OFPERR_OFPBAC_BAD_SET_MASK : error;
+    }
+    if (has_mask && w->form == ACT_FORM_OF12_SET_FIELD) {
+        return OFPERR_OFPBAC_BAD_SET_MASK;
+    }
+    if (!is_all_zeros(c.at, c.left) || c.left >= 8) {
+        return OFPERR_OFPBAC_BAD_SET_ARGUMENT;
+    }
+    error = check_value(f, &v, &mask, has_mask);
+    if (!error) {
+        act_put_set_field_act(out, f, &v, &mask)->act.form = w->form;
+    }
+    return error;
+}
+
+/* A value of 'n' bits at 'ofs' of the field. */
+static void
+place_bits(const struct subfield *sf, const uint8_t *right_aligned, size_t n, union field_value *v,
+           union field_value *mask)
+{
+    static const uint8_t ones[16] = { 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255 };
+
+    memset(v, 0, sizeof *v);
+    memset(mask, 0, sizeof *mask);
+    bits_copy(right_aligned, n, 0, v->bytes, sf->field->wire_bytes, sf->ofs, sf->n_bits);
+    bits_copy(ones, sizeof ones, 0, mask->bytes, sf->field->wire_bytes, sf->ofs, sf->n_bits);
+}
+
+static enum ofperr
+decode_reg_load(const struct act_wire *w, struct act_buf *out)
+{
+    union field_value v, mask;
+    struct subfield dst;
+    uint64_t value = act_be64(w, 16);
+    enum ofperr error;
+
+    error = act_field32(act_be32(w, 12), &dst.field);
+    error = error ? error : act_set_ofs_nbits(&dst, act_be16(w, 10));
+    if (error) {
+        return error;
+    }
+    if (dst.n_bits < 64 && value >> dst.n_bits) {
+        return OFPERR_OFPBAC_BAD_ARGUMENT;
+    }
+    if (!dst.field->writable) {
+        log_warn_rl(&rl, "destination field %s is not writable", dst.field->name);
+        return OFPERR_OFPBAC_BAD_SET_ARGUMENT;
+    }
+    place_bits(&dst, w->data + 16, 8, &v, &mask);
+    act_put_set_field_act(out, dst.field, &v, &mask)->act.form = w->form;
+    return OFPERR_NONE;
+}
+
+static enum ofperr
+set_field_decode(const struct act_wire *w, struct act_buf *out)
+{
+    return w->form == ACT_FORM_NX_REG_LOAD    ? decode_reg_load(w, out)
+           : w->form == ACT_FORM_NX_REG_LOAD2 ? decode_entry(w, 10, out)
+                                              : decode_entry(w, 4, out);
+}
+
+/* Encoding. */
+
+/* The next run of ones in the mask from bit '*ofs' on, at most 64 long; false if there is none. */
+static bool
+next_run(const struct act_set_field *a, unsigned int *ofs, struct subfield *run)
+{
+    const struct field *f = a->field;
+    const uint8_t *mask = mask_of(a)->bytes;
+    unsigned int n_bits = f->n_bits, i = *ofs, end;
+
+#define MASK_BIT(I) (mask[f->wire_bytes - 1 - (I) / 8] >> (I) % 8 & 1)
+    while (i < n_bits && !MASK_BIT(i)) {
+        i++;
+    }
+    end = i;
+    while (end < n_bits && end - i < 64 && MASK_BIT(end)) {
+        end++;
+    }
+#undef MASK_BIT
+    *run = (struct subfield) { f, i, end - i };
+    *ofs = end;
+    return run->n_bits;
+}
+
+static uint64_t
+run_value(const struct act_set_field *a, const struct subfield *run)
+{
+    uint8_t x[8] = { 0 };
+
+    bits_copy(value_of(a)->bytes, a->field->wire_bytes, run->ofs, x, sizeof x, 0, run->n_bits);
+    return get_be64(x);
+}
+
+static void
+put_loads(struct bytes *b, const struct act_set_field *a)
+{
+    struct subfield run;
+    unsigned int ofs = 0;
+
+    while (next_run(a, &ofs, &run)) {
+        size_t start = act_begin(b, ACT_FORM_NX_REG_LOAD);
+
+        bytes_put_be16(b, act_ofs_nbits(&run));
+        bytes_put_be32(b, oxm_header32(a->field, ACT_NX_NUMBERS));
+        bytes_put_be64(b, run_value(a, &run));
+        act_end(b, start);
+    }
+}
+
+static void
+put_entry(struct bytes *b, const struct act_set_field *a, enum act_form form, enum of_version numbers)
+{
+    size_t start = act_begin(b, form);
+
+    oxm_put_entry(b, a->field, numbers, value_of(a), mask_of(a));
+    act_end(b, start);
+}
+
+static void
+put_as_nicira(struct bytes *b, const struct act_set_field *a)
+{
+    if (a->act.form == ACT_FORM_NX_REG_LOAD2 || !oxm_header32(a->field, ACT_NX_NUMBERS)) {
+        put_entry(b, a, ACT_FORM_NX_REG_LOAD2, ACT_NX_NUMBERS);
+    } else {
+        put_loads(b, a);
+    }
+}
+
+/* A tag as a whole: OpenFlow 1.0 and 1.1 set its parts. */
+static void
+put_tci(struct bytes *b, const struct act_set_field *a, enum of_version v)
+{
+    unsigned int tci = get_be16(value_of(a)->bytes);
+
+    if (!(tci & VLAN_PRESENT)) {
+        if (v == OF10) {
+            act_put_plain(b, ACT_FORM_OF10_STRIP_VLAN);
+        } else if (a->flow_has_vlan) {
+            act_put_plain(b, ACT_FORM_OF11_POP_VLAN);
+        }
+        return;
+    }
+    if (v == OF11 && !a->flow_has_vlan) {
+        act_put_be16(b, ACT_FORM_OF11_PUSH_VLAN, 0x8100);
+    }
+    act_put_be16(b, ACT_FORM_OF10_SET_VLAN_VID, tci & VLAN_VID_MASK);
+    act_put_u8(b, ACT_FORM_OF10_SET_VLAN_PCP, tci >> VLAN_PCP_SHIFT);
+}
+
+static void
+put_mac(struct bytes *b, enum act_form form, const uint8_t *mac)
+{
+    size_t start = act_begin(b, form);
+
+    bytes_put(b, mac, 6);
+    act_end(b, start);
+}
+
+/* The setter that OpenFlow 1.0 or 1.1 has for the whole field; false if there is none. */
+static bool
+put_classic(struct bytes *b, const struct act_set_field *a, enum of_version v)
+{
+    const uint8_t *x = value_of(a)->bytes;
+    bool of10 = v == OF10;
+
+    switch (a->field->id) {
+    case FIELD_VLAN_TCI: put_tci(b, a, v); return true;
+    case FIELD_DL_VLAN:
+    case FIELD_VLAN_VID: act_put_be16(b, ACT_FORM_OF10_SET_VLAN_VID, get_be16(x) & VLAN_VID_MASK); return true;
+    case FIELD_DL_VLAN_PCP:
+    case FIELD_VLAN_PCP: act_put_u8(b, ACT_FORM_OF10_SET_VLAN_PCP, x[0]); return true;
+    case FIELD_ETH_SRC: put_mac(b, of10 ? ACT_FORM_OF10_SET_DL_SRC : ACT_FORM_OF11_SET_DL_SRC, x); return true;
+    case FIELD_ETH_DST: put_mac(b, of10 ? ACT_FORM_OF10_SET_DL_DST : ACT_FORM_OF11_SET_DL_DST, x); return true;
+    case FIELD_IP_SRC:
+        act_put_be32(b, of10 ? ACT_FORM_OF10_SET_NW_SRC : ACT_FORM_OF11_SET_NW_SRC, get_be32(x));
+        return true;
+    case FIELD_IP_DST:
+        act_put_be32(b, of10 ? ACT_FORM_OF10_SET_NW_DST : ACT_FORM_OF11_SET_NW_DST, get_be32(x));
+        return true;
+    case FIELD_NW_TOS: act_put_u8(b, of10 ? ACT_FORM_OF10_SET_NW_TOS : ACT_FORM_OF11_SET_NW_TOS, x[0]); return true;
+    case FIELD_IP_DSCP:
+        act_put_u8(b, of10 ? ACT_FORM_OF10_SET_NW_TOS : ACT_FORM_OF11_SET_NW_TOS, x[0] << 2);
+        return true;
+    case FIELD_NW_ECN:
+        if (!of10) {
+            act_put_u8(b, ACT_FORM_OF11_SET_NW_ECN, x[0]);
+        }
+        return !of10;
+    case FIELD_TCP_SRC:
+    case FIELD_UDP_SRC:
+    case FIELD_SCTP_SRC: act_put_be16(b, ACT_FORM_OF10_SET_TP_SRC, get_be16(x)); return true;
+    case FIELD_TCP_DST:
+    case FIELD_UDP_DST:
+    case FIELD_SCTP_DST: act_put_be16(b, ACT_FORM_OF10_SET_TP_DST, get_be16(x)); return true;
+    default: return false;
+    }
+}
+
+static bool
+is_load(const struct act_set_field *a)
+{
+    return a->act.form == ACT_FORM_NX_REG_LOAD || a->act.form == ACT_FORM_NX_REG_LOAD2;
+}
+
+static void
+set_field_encode(const struct act *act, enum of_version v, struct bytes *b)
+{
+    const struct act_set_field *a = (const struct act_set_field *) act;
+
+    if (v >= OF15) {
+        put_entry(b, a, ACT_FORM_OF15_SET_FIELD, v);
+    } else if (is_load(a) || !is_exact(a)) {
+        put_as_nicira(b, a);
+    } else if (v >= OF12) {
+        put_entry(b, a, ACT_FORM_OF12_SET_FIELD, v);
+    } else if (!put_classic(b, a, v)) {
+        put_as_nicira(b, a);
+    }
+}
+
+/* Text. */
+
+static void
+set_field_format(struct act_writer *w, const struct act *act)
+{
+    const struct act_set_field *a = (const struct act_set_field *) act;
+    struct subfield run;
+    unsigned int ofs = 0;
+    bool first = true;
+
+    if (act->form != ACT_FORM_NX_REG_LOAD) {
+        str_puts(w->s, "set_field:");
+        field_format(w->s, a->field, value_of(a), mask_of(a), w->text->ports);
+        str_putf(w->s, "->%s", a->field->name);
+        return;
+    }
+    while (next_run(a, &ofs, &run)) {
+        str_putf(w->s, "%sload:%#llx->", first ? "" : ",", (unsigned long long) run_value(a, &run));
+        oxm_format_subfield(w->s, &run);
+        first = false;
+    }
+}
+
+struct error *
+act_split_arrow(char *arg, char **dst)
+{
+    char *arrow = strstr(arg, "->");
+
+    if (!arrow) {
+        return error_new("%s: missing `->'", arg);
+    }
+    if (!arrow[2]) {
+        return error_new("%s: missing field name following `->'", arg);
+    }
+    *arrow = '\0';
+    *dst = arrow + 2;
+    return NULL;
+}
+
+static struct error *
+check_settable(const struct field *f, const char *name)
+{
+    if (!f) {
+        return error_new("%s is not a valid OXM field name", name);
+    }
+    return f->writable ? NULL : error_new("%s is read-only", name);
+}
+
+static struct error *
+parse_set_field(struct act_parser *p, char *arg)
+{
+    union field_value v, mask;
+    const struct field *f;
+    struct error *e;
+    char *dst;
+
+    e = act_split_arrow(arg, &dst);
+    if (e) {
+        return e;
+    }
+    f = field_by_name(dst);
+    e = check_settable(f, dst);
+    e = e ? e : field_parse(f, arg, p->text->ports, &v, &mask);
+    if (e) {
+        return e;
+    }
+    if (!field_value_fits(f, &v)) {
+        return error_new("%s is not a valid value for field %s", arg, dst);
+    }
+    *p->protocols &= oxm_match_protocols(f, &mask);
+    if (!is_all_zeros(&mask, f->wire_bytes)) {
+        act_put_set_field_act(p->out, f, &v, &mask)->act.form = ACT_FORM_OF12_SET_FIELD;
+    }
+    return NULL;
+}
+
+struct error *
+act_parse_load(char *arg, struct subfield *dst, uint8_t value[16])
+{
+    static const uint8_t zeros[16];
+    const char *tail;
+    char *dst_text, *whole = xstrdup(arg);
+    uint8_t rest[16] = { 0 };
+    struct error *e;
+
+    e = act_split_arrow(arg, &dst_text);
+    if (!e && (field_parse_int(arg, value, 16, &tail) || *tail)) {
+        e = error_new("%s: cannot parse integer value", whole);
+    }
+    e = e ? e : oxm_parse_subfield(dst_text, dst, &tail);
+    if (!e && *tail) {
+        e = error_new("unexpected input following field syntax");
+    }
+    if (!e && dst->n_bits < 128) {
+        bits_copy(value, 16, dst->n_bits, rest, 16, 0, 128 - dst->n_bits);
+    }
+    if (!e && memcmp(rest, zeros, 16)) {
+        struct str s = STR_INIT;
+
+        bytes_format_hex(&s, value, 16);
+        e = error_new("%s: value %s does not fit into %u bits", whole, str_text(&s), dst->n_bits);
+        str_uninit(&s);
+    }
+    free(whole);
+    return e;
+}
+
+static struct error *
+parse_load(struct act_parser *p, char *arg)
+{
+    union field_value v, mask;
+    struct subfield dst;
+    uint8_t value[16];
+    struct error *e = act_parse_load(arg, &dst, value);
+
+    if (!e) {
+        place_bits(&dst, value, sizeof value, &v, &mask);
+        act_put_set_field_act(p->out, dst.field, &v, &mask)->act.form = ACT_FORM_NX_REG_LOAD;
+    }
+    return e;
+}
+
+static struct error *
+set_field_parse(struct act_parser *p, const char *keyword, char *arg)
+{
+    return *keyword == 'l' ? parse_load(p, arg) : parse_set_field(p, arg);
+}
+
+/* Checks. */
+
+static bool
+has_vlan(const struct match *m)
+{
+    return m->mask.vlan_tci & m->flow.vlan_tci & BE16(VLAN_PRESENT);
+}
+
+/* A new tag is known from here on. */
+static void
+note_tag(const struct act_set_field *a, struct match *m)
+{
+    be16 present = BE16(VLAN_PRESENT);
+
+    if (a->field->id == FIELD_VLAN_TCI && mask_of(a)->bytes[0] & VLAN_PRESENT >> 8) {
+        m->mask.vlan_tci |= present;
+        m->flow.vlan_tci = (m->flow.vlan_tci & ~present) | (value_of(a)->bytes[0] & VLAN_PRESENT >> 8 ? present : BE16(0));
+    }
+}
+
+static enum ofperr
+set_field_check(struct act *act, struct act_check *c)
+{
+    struct act_set_field *a = (struct act_set_field *) act;
+    const struct field *f = a->field;
+    bool needs_tag = f->id == FIELD_VLAN_VID;
+
+    if (!f->writable) {
+        log_warn_rl(&rl, "destination field %s is not writable", f->name);
+        return OFPERR_OFPBAC_BAD_SET_ARGUMENT;
+    }
+    a->flow_has_vlan = has_vlan(c->match);
+    if (!field_prereqs_met_by_match(f, &c->match->flow, &c->match->mask) || (needs_tag && !a->flow_has_vlan)) {
+        log_warn_rl(&rl, "set_field %s lacks correct prerequisites", f->name);
+        return OFPERR_OFPBAC_MATCH_INCONSISTENT;
+    }
+    note_tag(a, c->match);
+    return OFPERR_NONE;
+}
+
+const struct act_ops act_set_field_ops = {
+    .decode = set_field_decode, .encode = set_field_encode, .format = set_field_format, .parse = set_field_parse,
+    .check = set_field_check,
+};

@@ -1,0 +1,17 @@
+/* What other families use of set_field and load. */
+#ifndef OPENFLOW_ACTION_SET_FIELD_H
+#define OPENFLOW_ACTION_SET_FIELD_H 1
+
+#include "openflow/action/action.h"
+
+/* Appends a set_field; value bits outside the mask are cleared. */
+struct act_set_field *act_put_set_field_act(struct act_buf *out, const struct field *f, const union field_value *v,
+                                            const union field_value *mask);
+
+/* Cuts "LEFT->RIGHT" in 'arg' at the arrow. */
+struct error *act_split_arrow(char *arg, char **dst) MUST_CHECK;
+
+/* Reads "VALUE->FIELD[BITS]" (and changes it): the value right-aligned in 16 bytes. */
+struct error *act_parse_load(char *arg, struct subfield *dst, uint8_t value[16]) MUST_CHECK;
+
+#endif

@@ -1,0 +1,289 @@
+/* Actions as text: the list, keywords and numbers; each action's own part is its family's. */
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "base/num.h"
+#include "openflow/action/verify.h"
+#include "openflow/table_names.h"
+
+static const struct {
+    const char *keyword;
+    enum act_type type;
+} names[] = {
+#define NAME(KEYWORD, ACTION) { KEYWORD, ACT_##ACTION },
+#include "openflow/action/text.def"
+};
+
+static const struct act_ops *const ops[ACT_N] = {
+#define ACTION(ENUM, NAME, KIND) [ACT_##ENUM] = &act_##NAME##_ops,
+#include "openflow/action/actions.def"
+};
+
+/* Keywords and values. */
+
+/* Where the value ends that begins at 'value': at a separator outside parentheses. */
+static char *
+end_of_value(char *value, const char *separators)
+{
+    int level = 0;
+
+    for (; *value; value++) {
+        if (*value == '(') {
+            level++;
+        } else if (*value == ')') {
+            level = level > 0 ? level - 1 : 0;
+        } else if (!level && strchr(separators, *value)) {
+            break;
+        }
+    }
+    return value;
+}
+
+/* The closing parenthesis of the one that was opened before 'value'; the end of the text if it is missing. */
+static char *
+closing_parenthesis(char *value)
+{
+    int level = 1;
+
+    for (; *value; value++) {
+        level += *value == '(' ? 1 : *value == ')' ? -1 : 0;
+        if (!level) {
+            break;
+        }
+    }
+    return value;
+}
+
+bool
+act_take_key_value(char **text, char **key, char **value)
+{
+    static const char separators[] = ", \t\r\n";
+    char *at = *text + strspn(*text, separators), *end, delimiter;
+
+    *key = at;
+    if (!*at) {
+        *text = at;
+        return false;
+    }
+    at += strcspn(at, ":=(, \t\r\n");
+    delimiter = *at;
+    if (!delimiter || strchr(separators, delimiter)) {
+        *value = at;
+        *text = at + (delimiter != '\0');
+        *at = '\0';
+        *value = at;
+        return true;
+    }
+    *at++ = '\0';
+    *value = at;
+    if (delimiter == '(') {
+        end = closing_parenthesis(at);
+        if (!end[0]) {
+            *text = end;
+            return true;
+        }
+        if (!end[1] || strchr(separators, end[1])) {
+            *text = end + 1;
+            *end = '\0';
+            return true;
+        }
+        end = end_of_value(end + 1, separators);
+    } else {
+        end = end_of_value(at, separators);
+    }
+    *text = end + (*end != '\0');
+    *end = '\0';
+    return true;
+}
+
+/* Numbers. */
+
+struct error *
+act_parse_u8(const char *text, const char *name, uint8_t *v)
+{
+    return num_parse_u8(text, 0, v) ? NULL : error_new("invalid %s \"%s\"", name, text);
+}
+
+struct error *
+act_parse_u16(const char *text, const char *name, uint16_t *v)
+{
+    return num_parse_u16(text, 0, v) ? NULL : error_new("invalid %s \"%s\"", name, text);
+}
+
+struct error *
+act_parse_u64(const char *text, uint64_t *v)
+{
+    char *tail;
+
+    errno = 0;
+    *v = strtoull(text, &tail, 0);
+    return errno == EINVAL || errno == ERANGE || tail == text || *tail ? error_new("invalid numeric format %s", text)
+                                                                       : NULL;
+}
+
+struct error *
+act_parse_u32(const char *text, uint32_t *v)
+{
+    uint64_t x;
+    struct error *e = act_parse_u64(text, &x);
+
+    *v = x;
+    return !e && x > UINT32_MAX ? error_new("value %s exceeds maximum 4294967295", text) : e;
+}
+
+bool
+act_parse_table(const struct act_text *t, const char *text, uint8_t *table)
+{
+    return of_table_parse(text, t->tables, table);
+}
+
+void
+act_put_table(struct act_writer *w, uint8_t table)
+{
+    of_table_put(w->s, table, w->text->tables);
+}
+
+struct error *
+act_parse_plain(struct act_parser *p, enum act_type type)
+{
+    act_put(p->out, type, sizeof(struct act));
+    return NULL;
+}
+
+/* Lists. */
+
+static int
+find_keyword(const char *keyword)
+{
+    for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
+        if (!strcmp(names[i].keyword, keyword)) {
+            return names[i].type;
+        }
+    }
+    return -1;
+}
+
+static void
+put_output(struct act_parser *p, ofp_port port)
+{
+    struct act_output *a = act_put(p->out, ACT_OUTPUT, sizeof *a);
+
+    a->port = port;
+    a->max_len = 0;
+}
+
+static struct error *
+parse_one(struct act_parser *p, const char *key, char *value)
+{
+    int type = find_keyword(key);
+    ofp_port port;
+
+    if (type >= 0 && act_is_instruction(type) && !p->instructions) {
+        return error_new("%s instruction not allowed here", act_name(type));
+    }
+    if (type >= 0) {
+        return ops[type]->parse(p, key, value);
+    }
+    if (!strcasecmp(key, "apply_actions")) {
+        return error_new("apply_actions is the default instruction");
+    }
+    if (*key && ofp_port_parse(key, p->text->ports, &port)) {
+        put_output(p, port);
+        return NULL;
+    }
+    return error_new("unknown action %s", key);
+}
+
+static struct error *
+parse_list(struct act_parser *p, char *text)
+{
+    char *key, *value;
+    bool drop = false;
+    size_t start = p->out->bytes.len;
+
+    if (p->depth > ACT_MAX_DEPTH) {
+        return error_new("actions are nested too deeply");
+    }
+    while (act_take_key_value(&text, &key, &value)) {
+        struct error *e = NULL;
+
+        if (!strcasecmp(key, "drop") && !drop) {
+            drop = true;
+        } else {
+            e = parse_one(p, key, value);
+        }
+        if (!e && drop && p->out->bytes.len > start) {
+            e = error_new("\"drop\" must not be accompanied by any other action or instruction");
+        }
+        if (e) {
+            return e;
+        }
+    }
+    return NULL;
+}
+
+struct error *
+act_parse_nested(struct act_parser *p, enum act_type outer, char *text)
+{
+    struct act_parser inner = *p;
+
+    inner.outer = outer;
+    inner.depth++;
+    inner.instructions = false;
+    return parse_list(&inner, text);
+}
+
+static struct error *
+parse_all(const char *text, const struct act_text *t, bool instructions, struct act_buf *out, unsigned int *protocols)
+{
+    static const struct act_text plain = { NULL, NULL };
+    struct act_parser p = { out, t ? t : &plain, protocols, 0, ACT_N, instructions };
+    char *copy = xstrdup(text);
+    struct error *e;
+
+    e = parse_list(&p, copy);
+    free(copy);
+    return e ? e : act_check_order(act_buf_span(out));
+}
+
+struct error *
+act_parse(const char *text, const struct act_text *t, struct act_buf *out, unsigned int *protocols)
+{
+    return parse_all(text, t, true, out, protocols);
+}
+
+struct error *
+act_parse_actions(const char *text, const struct act_text *t, struct act_buf *out, unsigned int *protocols)
+{
+    return parse_all(text, t, false, out, protocols);
+}
+
+void
+act_format_span(struct act_writer *w, struct act_span s)
+{
+    bool first = true;
+
+    ACT_FOR_EACH (a, s) {
+        if (!first) {
+            str_putc(w->s, ',');
+        }
+        first = false;
+        act_ops_of(a)->format(w, a);
+    }
+}
+
+void
+act_format(struct str *s, struct act_span acts, const struct act_text *t)
+{
+    static const struct act_text plain = { NULL, NULL };
+    struct act_writer w = { s, t ? t : &plain };
+
+    if (acts.len) {
+        act_format_span(&w, acts);
+    } else {
+        str_puts(s, "drop");
+    }
+}

@@ -1,0 +1,185 @@
+/* Single entries: header, value, mask. */
+
+#include "openflow/oxm/registry.h"
+
+bool
+oxm_take_header(struct cursor *c, struct oxm_header *h)
+{
+    struct cursor save = *c;
+    uint32_t header;
+
+    if (!cursor_take_be32(c, &header)) {
+        return false;
+    }
+    h->class = header >> 16;
+    h->number = header >> 9 & 127;
+    h->has_mask = header & 256;
+    h->length = header;
+    h->experimenter = 0;
+    if (h->class == OXM_EXPERIMENTER && (h->length < 4 || !cursor_take_be32(c, &h->experimenter))) {
+        *c = save;
+        return false;
+    }
+    return true;
+}
+
+/* Bytes of value and mask. */
+static size_t
+body_length(const struct oxm_header *h)
+{
+    return h->length - (h->class == OXM_EXPERIMENTER ? 4 : 0);
+}
+
+/* The field with that header, whose length must be right. */
+static enum ofperr
+field_of_header(const struct oxm_header *h, const struct field **f)
+{
+    const struct oxm_row *row = oxm_row_by_number(h->class, h->number, h->experimenter);
+
+    if (!row) {
+        return OFPERR_OFPBMC_BAD_FIELD;
+    }
+    *f = field_of(row->field);
+    return body_length(h) == (size_t) (*f)->wire_bytes << h->has_mask ? OFPERR_NONE : OFPERR_OFPBMC_BAD_LEN;
+}
+
+enum ofperr
+oxm_take_field(struct cursor *c, const struct field **f)
+{
+    struct oxm_header h;
+
+    if (!oxm_take_header(c, &h)) {
+        return OFPERR_OFPBMC_BAD_LEN;
+    }
+    return h.has_mask ? OFPERR_OFPBMC_BAD_MASK : field_of_header(&h, f);
+}
+
+/* Applies the rules for values and masks. */
+static enum ofperr
+check_mask(const struct field *f, const union field_value *v, const union field_value *mask)
+{
+    if (!f->maskable && !is_all_zeros(mask, f->wire_bytes) && !is_all_ones(mask, f->wire_bytes)) {
+        return OFPERR_OFPBMC_BAD_MASK;
+    }
+    for (int i = 0; i < f->wire_bytes; i++) {
+        if (v->bytes[i] & ~mask->bytes[i]) {
+            return OFPERR_OFPBMC_BAD_WILDCARDS;
+        }
+    }
+    return OFPERR_NONE;
+}
+
+enum ofperr
+oxm_take_entry(struct cursor *c, const struct field **f, union field_value *v, union field_value *mask, bool *has_mask)
+{
+    struct oxm_header h;
+    const void *body;
+    enum ofperr error;
+
+    memset(v, 0, sizeof *v);
+    memset(mask, 0, sizeof *mask);
+    if (!oxm_take_header(c, &h)) {
+        return OFPERR_OFPBMC_BAD_LEN;
+    }
+    error = field_of_header(&h, f);
+    if (error) {
+        return error;
+    }
+    body = cursor_take(c, body_length(&h));
+    if (!body) {
+        return OFPERR_OFPBMC_BAD_LEN;
+    }
+    *has_mask = h.has_mask;
+    memcpy(v, body, (*f)->wire_bytes);
+    memset(mask, 0xff, (*f)->wire_bytes);
+    if (h.has_mask) {
+        memcpy(mask, (const uint8_t *) body + (*f)->wire_bytes, (*f)->wire_bytes);
+        return check_mask(*f, v, mask);
+    }
+    return OFPERR_NONE;
+}
+
+size_t
+oxm_header_size(const struct field *f, enum of_version version)
+{
+    const struct oxm_row *row = oxm_row_for_version(f, version);
+
+    return !row ? 0 : row->class == OXM_EXPERIMENTER ? 8 : 4;
+}
+
+void
+oxm_put_header(struct bytes *b, const struct oxm_row *row, size_t n, bool has_mask)
+{
+    bool experimenter = row->class == OXM_EXPERIMENTER;
+
+    bytes_put_be16(b, row->class);
+    bytes_put_u8(b, row->number << 1 | has_mask);
+    bytes_put_u8(b, (n << has_mask) + (experimenter ? 4 : 0));
+    if (experimenter) {
+        bytes_put_be32(b, row->experimenter);
+    }
+}
+
+void
+oxm_put_field(struct bytes *b, const struct field *f, enum of_version version)
+{
+    const struct oxm_row *row = oxm_row_for_version(f, version);
+
+    if (row) {
+        oxm_put_header(b, row, f->wire_bytes, false);
+    }
+}
+
+/* Only bits that the field has. */
+static void
+masked_to_width(const struct field *f, const union field_value *mask, union field_value *out)
+{
+    field_value_all_ones(f, out);
+    for (int i = 0; i < f->wire_bytes; i++) {
+        out->bytes[i] &= mask->bytes[i];
+    }
+}
+
+void
+oxm_put_entry(struct bytes *b, const struct field *f, enum of_version version, const union field_value *v,
+              const union field_value *mask)
+{
+    const struct oxm_row *row = oxm_row_for_version(f, version);
+    union field_value ones, narrow;
+    bool has_mask = false;
+
+    if (!row) {
+        return;
+    }
+    if (mask) {
+        field_value_all_ones(f, &ones);
+        masked_to_width(f, mask, &narrow);
+        has_mask = memcmp(&ones, &narrow, f->wire_bytes);
+    }
+    oxm_put_header(b, row, f->wire_bytes, has_mask);
+    bytes_put(b, v, f->wire_bytes);
+    if (has_mask) {
+        bytes_put(b, &narrow, f->wire_bytes);
+    }
+}
+
+uint32_t
+oxm_header32(const struct field *f, enum of_version version)
+{
+    const struct oxm_row *row = oxm_row_for_version(f, version);
+
+    if (!row || row->class == OXM_EXPERIMENTER) {
+        return 0;
+    }
+    return (uint32_t) row->class << 16 | row->number << 9 | f->wire_bytes;
+}
+
+enum ofperr
+oxm_field_of_header32(uint32_t header, const struct field **f)
+{
+    uint8_t wire[4];
+    struct cursor c = cursor_make(wire, sizeof wire);
+
+    put_be32(wire, header);
+    return oxm_take_field(&c, f);
+}
