@@ -9,15 +9,21 @@
 
 LOG_MODULE(ofproto_dpif_revalidate)
 
+enum { MIN_INTERVAL_MS = 10 };
+
 struct revalidator {
     struct backer *backer;
     pthread_t thread;
     pthread_mutex_t mutex; /* Guards all below. */
     pthread_cond_t wake;   /* For the thread. */
     pthread_cond_t done;   /* A pass has ended. */
-    bool stop, woken, paused;
+    bool stop, paused;
+    bool urgent;           /* Somebody waits for a pass. */
+    _Atomic bool woken;    /* Something changed; also set without the mutex. */
     uint64_t n_begun, n_ended;  /* Passes. */
     struct revalidator_figures figures;
+
+    struct timespec last_begun; /* The thread's own, like all that follows. */
 
     /* The pass's own. */
     struct xlate_out out;
@@ -123,27 +129,46 @@ pass(struct revalidator *r)
     pthread_mutex_unlock(&r->mutex);
 }
 
-/* Sleeps until the next pass is due: at once after a change, else after max_revalidator_ms. */
+static struct timespec
+after_ms(const struct timespec *from, unsigned int ms)
+{
+    struct timespec t = *from;
+
+    t.tv_nsec += (int64_t) ms * 1000000;
+    t.tv_sec += t.tv_nsec / 1000000000;
+    t.tv_nsec %= 1000000000;
+    return t;
+}
+
+/* Sleeps until the next pass is due: at once after a change (but not sooner than MIN_INTERVAL_MS after the last pass
+ * began, so that a hundred thousand changes in a row cost a few passes), else after max_revalidator_ms. */
 static bool
 wait_for_work(struct revalidator *r)
 {
-    struct timespec until;
-    int status = 0;
+    struct timespec now, soonest, latest;
     bool go;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += (int64_t) ofproto_settings.max_revalidator_ms * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    soonest = after_ms(&r->last_begun, MIN_INTERVAL_MS);
+    latest = after_ms(&now, ofproto_settings.max_revalidator_ms);
     pthread_mutex_lock(&r->mutex);
-    while (!r->stop && (r->paused || (!r->woken && status != ETIMEDOUT))) {
-        status = r->paused ? pthread_cond_wait(&r->wake, &r->mutex)
-                           : pthread_cond_timedwait(&r->wake, &r->mutex, &until);
+    for (int status = 0; !r->stop && !r->urgent;) {
+        if (r->paused) {
+            pthread_cond_wait(&r->wake, &r->mutex);
+        } else if (status != ETIMEDOUT) {
+            bool woken = atomic_load(&r->woken);
+
+            status = pthread_cond_timedwait(&r->wake, &r->mutex, woken ? &soonest : &latest);
+        } else {
+            break;
+        }
     }
     go = !r->stop;
-    r->woken = false;
+    r->urgent = false;
+    atomic_store(&r->woken, false);
     r->n_begun++;
     pthread_mutex_unlock(&r->mutex);
+    clock_gettime(CLOCK_MONOTONIC, &r->last_begun);
     return go;
 }
 
@@ -213,9 +238,8 @@ revalidator_destroy(struct revalidator *r)
 void
 revalidator_wake(struct revalidator *r)
 {
-    if (r) {
+    if (r && !atomic_exchange(&r->woken, true)) {
         pthread_mutex_lock(&r->mutex);
-        r->woken = true;
         pthread_cond_signal(&r->wake);
         pthread_mutex_unlock(&r->mutex);
     }
@@ -230,7 +254,7 @@ revalidator_wait(struct revalidator *r)
     pthread_mutex_lock(&r->mutex);
     /* A pass under way may have missed the change: the next one counts. */
     want = r->n_begun + 1;
-    r->woken = true;
+    r->urgent = true;
     pthread_cond_signal(&r->wake);
     while (r->n_ended < want && !r->paused) {
         pthread_cond_wait(&r->done, &r->mutex);
