@@ -1,0 +1,170 @@
+/* A switch of the simplest kind around the userspace datapath, for tests and benchmarks of the datapath alone:
+ *
+ *   forward [--match=FIELDS] PORT[,TYPE[,OPTION=VALUE]...]...
+ *
+ * What comes in through one port goes out through all others.  'FIELDS' (comma-separated field names) are what a
+ * megaflow matches besides the port.  Prints "ready" when it forwards; on SIGTERM or SIGINT prints counters and ends. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "datapath/user/user.h"
+#include "flow/field.h"
+#include "netdev/netdev.h"
+#include "sys/log.h"
+#include "sys/loop.h"
+#include "sys/rcu.h"
+#include "sys/signals.h"
+
+enum { MAX_PORTS = 16 };
+
+struct forward {
+    struct datapath *dp;
+    unsigned int n_ports;
+    struct flow mask;
+    struct loop *loop;
+};
+
+/* Every field costs at least as much as matching it does. */
+static void
+parse_match(struct forward *f, char *text)
+{
+    char *save;
+
+    for (char *name = strtok_r(text, ",", &save); name; name = strtok_r(NULL, ",", &save)) {
+        const struct field *field = field_by_name(name);
+
+        if (!field) {
+            fprintf(stderr, "forward: no field %s\n", name);
+            exit(EXIT_FAILURE);
+        }
+        field_set_ones(field, &f->mask);
+    }
+}
+
+static bool
+flood(void *forward, struct dp_upcall *u)
+{
+    struct forward *f = forward;
+    uint32_t in = be32_to_cpu(u->key->in_port);
+
+    for (unsigned int i = 1; i <= f->n_ports; i++) {
+        if (i != in) {
+            odp_put_output(u->actions, ODP_PORT(i));
+        }
+    }
+    *u->mask = f->mask;
+    u->install = true;
+    return true;
+}
+
+static void
+die(const char *name, const char *what, struct error *e)
+{
+    fprintf(stderr, "forward: %s: %s: %s\n", name, what, error_text(e));
+    exit(EXIT_FAILURE);
+}
+
+static void
+add_port(struct forward *f, char *spec)
+{
+    struct strmap options = STRMAP_INIT(&options);
+    char *save, *name = strtok_r(spec, ",", &save), *type = strtok_r(NULL, ",", &save), *option;
+    odp_port number = ODP_PORT(++f->n_ports);
+    struct netdev *n;
+    struct error *e;
+    int error = netdev_open(name, type ? type : "", &n);
+
+    if (error) {
+        die(name, "cannot be opened", error_from_errno(error, "netdev_open"));
+    }
+    while ((option = strtok_r(NULL, ",", &save)) != NULL) {
+        char *value = strchr(option, '=');
+
+        if (value) {
+            *value++ = '\0';
+            for (char *c = value; *c; c++) {
+                *c = *c == ';' ? ',' : *c; /* So that values may have commas. */
+            }
+            (void) !strmap_put(&options, option, value);
+        }
+    }
+    e = netdev_set_config(n, &options);
+    if (e) {
+        die(name, "configuration", e);
+    }
+    netdev_set_flags(n, 0, NETDEV_UP, NULL);
+    error = f->dp->class->port_add(f->dp, n, &number);
+    if (error) {
+        die(name, "cannot be added", error_from_errno(error, "port_add"));
+    }
+    netdev_close(n);
+    strmap_uninit(&options);
+}
+
+static void
+stop(struct signal_watch *w)
+{
+    loop_stop(((struct forward *) w->aux)->loop);
+}
+
+static void
+print_worker(void *aux UNUSED, const struct dp_user_worker *w)
+{
+    printf("worker %u: packets %llu bursts %llu cache %llu tables %llu missed %llu busy %llu idle %llu\n", w->id,
+           (unsigned long long) w->n_packets, (unsigned long long) w->n_bursts, (unsigned long long) w->n_hit_cache,
+           (unsigned long long) w->n_hit_megaflow, (unsigned long long) w->n_missed,
+           (unsigned long long) w->busy_cycles, (unsigned long long) w->idle_cycles);
+}
+
+static void
+print_counters(struct forward *f)
+{
+    uint64_t drops[DP_N_DROPS];
+
+    dp_user_for_each_worker(f->dp, print_worker, NULL);
+    dp_user_get_drops(f->dp, drops);
+    for (int i = 0; i < DP_N_DROPS; i++) {
+        if (drops[i]) {
+            printf("%s: %llu\n", dp_drop_names[i], (unsigned long long) drops[i]);
+        }
+    }
+}
+
+int
+main(int argc, char *argv[])
+{
+    struct forward f = { .loop = loop_create() };
+    struct signal_watch term, interrupt;
+    int i = 1, error;
+
+    log_set_program(argv[0]);
+    signals_init();
+    loop_use_rcu(f.loop);
+    netdev_init(f.loop);
+    dp_user_register();
+    error = datapath_open("netdev", "forward", true, &f.dp);
+    if (error) {
+        die("datapath", "cannot be made", error_from_errno(error, "datapath_open"));
+    }
+    f.dp->class->set_client(f.dp, &(struct dp_client) { flood, NULL, &f });
+    for (; i < argc && !strncmp(argv[i], "--match=", 8); i++) {
+        parse_match(&f, argv[i] + 8);
+    }
+    for (; i < argc && f.n_ports < MAX_PORTS; i++) {
+        add_port(&f, argv[i]);
+    }
+    signal_watch_start(f.loop, &term, SIGTERM, stop, &f);
+    signal_watch_start(f.loop, &interrupt, SIGINT, stop, &f);
+    printf("ready\n");
+    fflush(stdout);
+    loop_run(f.loop);
+    print_counters(&f);
+    signal_watch_stop(&term);
+    signal_watch_stop(&interrupt);
+    datapath_close(f.dp);
+    netdev_uninit();
+    loop_destroy(f.loop);
+    return 0;
+}
