@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "netdev/dpdk.h"
 #include "netdev/dummy.h"
 #include "netdev/linux.h"
 #include "netdev/patch.h"
@@ -28,6 +29,7 @@ setup(void)
         list_init(&registry.watches);
         netdev_linux_register();
         netdev_patch_register();
+        netdev_dpdk_register();
     }
 }
 

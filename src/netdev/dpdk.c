@@ -1,0 +1,507 @@
+#include "netdev/dpdk.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_bus.h>
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_spinlock.h>
+
+#include "base/num.h"
+#include "packet/env.h"
+#include "packet/mbuf.h"
+#include "packet/pcap.h"
+#include "packet/pool.h"
+#include "sys/log.h"
+
+LOG_MODULE(netdev_dpdk)
+
+enum { DEFAULT_DESCRIPTORS = 2048, MAX_QUEUES = 16, POOL_EXTRA = 8192, NO_PORT = RTE_MAX_ETHPORTS };
+
+struct txq_lock {
+    rte_spinlock_t lock;
+} ALIGNED(CACHE_LINE);
+
+struct dpdk_dev {
+    struct netdev *netdev;
+    struct list node;      /* In 'devices'. */
+    uint16_t port;         /* NO_PORT until attached. */
+    char *devargs;         /* Null until configured. */
+    bool is_ours;          /* We attached it. */
+    bool started;
+    unsigned int n_rxq, n_txq, n_rxq_desc, n_txq_desc;
+    int mtu;
+    struct rte_mempool *pool;
+    _Atomic bool up;
+    _Atomic uint64_t tx_dropped;
+    struct txq_lock locks[MAX_QUEUES];
+};
+
+static struct list devices = LIST_INIT(&devices);
+
+static struct dpdk_dev *
+dpdk_dev(const struct netdev *n)
+{
+    return n->priv;
+}
+
+static int
+dpdk_construct(struct netdev *n)
+{
+    struct error *e = env_start();
+    struct dpdk_dev *d;
+
+    if (e) {
+        log_err("%s: %s", n->name, error_text(e));
+        error_free(e);
+        return -ENODEV;
+    }
+    d = xzalloc_cacheline(sizeof *d);
+    d->netdev = n;
+    d->port = NO_PORT;
+    d->mtu = RTE_ETHER_MTU;
+    for (int i = 0; i < MAX_QUEUES; i++) {
+        rte_spinlock_init(&d->locks[i].lock);
+    }
+    list_push_back(&devices, &d->node);
+    n->priv = d;
+    return 0;
+}
+
+static void
+detach(struct dpdk_dev *d)
+{
+    struct rte_eth_dev_info info;
+
+    if (d->port != NO_PORT) {
+        if (d->started) {
+            rte_eth_dev_stop(d->port);
+        }
+        if (d->is_ours && !rte_eth_dev_info_get(d->port, &info)) {
+            rte_eth_dev_close(d->port);
+            if (rte_dev_remove(info.device)) {
+                log_info("%s: device %s could not be detached", d->netdev->name, d->devargs);
+            }
+        }
+    }
+    d->port = NO_PORT;
+    d->started = false;
+    d->n_rxq = 0;
+    if (d->pool) {
+        packet_pool_destroy(d->pool);
+        d->pool = NULL;
+    }
+}
+
+static void
+dpdk_destruct(struct netdev *n)
+{
+    struct dpdk_dev *d = dpdk_dev(n);
+
+    detach(d);
+    list_remove(&d->node);
+    free(d->devargs);
+    free(d);
+}
+
+/* Finds or makes the device of 'devargs'. */
+static struct error *
+attach(struct dpdk_dev *d, const char *devargs)
+{
+    char *name = xstrndup(devargs, strcspn(devargs, ","));
+    struct error *e = NULL;
+
+    LIST_FOR_EACH (other, struct dpdk_dev, node, &devices) {
+        if (other != d && other->devargs && other->port != NO_PORT
+            && !strncmp(other->devargs, name, strlen(name)) && strchr(",", other->devargs[strlen(name)])) {
+            e = error_new("'%s' is trying to use device '%s' which is already in use by '%s'", d->netdev->name,
+                          devargs, other->netdev->name);
+        }
+    }
+    if (!e && rte_eth_dev_get_port_by_name(name, &d->port)) {
+        int error = rte_dev_probe(devargs);
+
+        d->is_ours = !error;
+        if (error || rte_eth_dev_get_port_by_name(name, &d->port)) {
+            d->port = NO_PORT;
+            e = error_new("Error attaching device '%s': %s", devargs, error ? rte_strerror(-error) : "port unknown");
+        }
+    }
+    free(name);
+    return e;
+}
+
+/* A replayed capture stays in the pool as a whole. */
+static unsigned int
+n_replayed(const char *devargs)
+{
+    const char *at = strstr(devargs, "rx_pcap=");
+    struct bytes frame = BYTES_INIT;
+    struct pcap_file *file;
+    unsigned int n = 0;
+    char *path;
+
+    if (!at || !strstr(devargs, "infinite_rx=1")) {
+        return 0;
+    }
+    at += strlen("rx_pcap=");
+    path = xstrndup(at, strcspn(at, ","));
+    if (!pcap_open(path, "r", &file)) {
+        while (pcap_read(file, &frame) > 0) {
+            n++;
+        }
+        pcap_close(file);
+    }
+    bytes_uninit(&frame);
+    free(path);
+    return n;
+}
+
+static struct error *
+failed(const struct dpdk_dev *d, const char *what, int error)
+{
+    return error_new("%s: %s failed: %s", d->netdev->name, what, rte_strerror(-error));
+}
+
+static struct error *
+setup_queues(struct dpdk_dev *d)
+{
+    int error;
+
+    for (unsigned int i = 0; i < d->n_rxq; i++) {
+        error = rte_eth_rx_queue_setup(d->port, i, d->n_rxq_desc, SOCKET_ID_ANY, NULL, d->pool);
+        if (error) {
+            return failed(d, "setting up a receive queue", error);
+        }
+    }
+    for (unsigned int i = 0; i < d->n_txq; i++) {
+        error = rte_eth_tx_queue_setup(d->port, i, d->n_txq_desc, SOCKET_ID_ANY, NULL);
+        if (error) {
+            return failed(d, "setting up a transmit queue", error);
+        }
+    }
+    error = rte_eth_dev_start(d->port);
+    d->started = !error;
+    return error ? failed(d, "starting the device", error) : NULL;
+}
+
+/* Configures and starts the attached device with 'n_rxq' queues. */
+static struct error *
+start(struct dpdk_dev *d, unsigned int n_rxq)
+{
+    const struct rte_eth_conf conf = { 0 };
+    struct rte_eth_dev_info info;
+    char name[RTE_MEMPOOL_NAMESIZE];
+    uint16_t rx_desc, tx_desc;
+    int error = rte_eth_dev_info_get(d->port, &info);
+
+    if (error) {
+        return failed(d, "asking for the device's limits", error);
+    }
+    d->n_rxq = MIN(n_rxq, MIN((unsigned int) info.max_rx_queues, MAX_QUEUES));
+    d->n_txq = MIN((unsigned int) info.max_tx_queues, MAX_QUEUES);
+    error = rte_eth_dev_configure(d->port, d->n_rxq, d->n_txq, &conf);
+    if (error) {
+        return failed(d, "configuring the device", error);
+    }
+    rx_desc = d->n_rxq_desc;
+    tx_desc = d->n_txq_desc;
+    error = rte_eth_dev_adjust_nb_rx_tx_desc(d->port, &rx_desc, &tx_desc);
+    if (error) {
+        return failed(d, "the number of descriptors", error);
+    }
+    d->n_rxq_desc = rx_desc;
+    d->n_txq_desc = tx_desc;
+    snprintf(name, sizeof name, "weft_port%u", d->port);
+    d->pool = packet_pool_create(name, d->n_rxq * rx_desc + d->n_txq * tx_desc + POOL_EXTRA + n_replayed(d->devargs),
+                                 PACKET_ROOM);
+    if (!d->pool) {
+        return error_new("%s: no memory for the device's packets: %s", d->netdev->name, rte_strerror(rte_errno));
+    }
+    return setup_queues(d);
+}
+
+static struct error *
+number_option(const struct netdev *n, const struct strmap *options, const char *key, unsigned int otherwise,
+              unsigned int *value)
+{
+    const char *text = strmap_get(options, key);
+
+    *value = otherwise;
+    if (text && (!num_parse_u32(text, 10, value) || *value > 65535)) {
+        return error_new("%s: %s: '%s' is not a number up to 65535", n->name, key, text);
+    }
+    *value = *value ? *value : otherwise;
+    return NULL;
+}
+
+static struct error *
+dpdk_set_config(struct netdev *n, const struct strmap *options)
+{
+    const char *devargs = strmap_get(options, "dpdk-devargs");
+    struct dpdk_dev *d = dpdk_dev(n);
+    unsigned int n_rxq, n_rxq_desc, n_txq_desc;
+    struct error *e;
+
+    if (!devargs || !devargs[0]) {
+        return error_new("'%s' is missing 'options:dpdk-devargs'. The old 'dpdk<port_id>' names are not supported",
+                         n->name);
+    }
+    e = number_option(n, options, "n_rxq", 1, &n_rxq);
+    e = e ? e : number_option(n, options, "n_rxq_desc", DEFAULT_DESCRIPTORS, &n_rxq_desc);
+    e = e ? e : number_option(n, options, "n_txq_desc", DEFAULT_DESCRIPTORS, &n_txq_desc);
+    if (e || (d->started && !strcmp(d->devargs, devargs))) {
+        return e;
+    }
+    if (d->started) {
+        return error_new("%s: dpdk-devargs cannot change while the port exists", n->name);
+    }
+    e = attach(d, devargs);
+    if (e) {
+        return e;
+    }
+    free(d->devargs);
+    d->devargs = xstrdup(devargs);
+    d->n_rxq_desc = n_rxq_desc;
+    d->n_txq_desc = n_txq_desc;
+    e = start(d, n_rxq);
+    if (e) {
+        detach(d);
+    } else {
+        d->up = true;
+        netdev_changed(n);
+    }
+    return e;
+}
+
+static int
+dpdk_set_flags(struct netdev *n, unsigned int off, unsigned int on, unsigned int *now)
+{
+    struct dpdk_dev *d = dpdk_dev(n);
+    bool up = (d->up && !(off & NETDEV_UP)) || on & NETDEV_UP;
+
+    if (d->started && on & NETDEV_PROMISC) {
+        rte_eth_promiscuous_enable(d->port);
+    }
+    if (up != d->up) {
+        d->up = up;
+        netdev_changed(n);
+    }
+    *now = d->up ? NETDEV_UP : 0;
+    return 0;
+}
+
+static int
+dpdk_get_etheraddr(const struct netdev *n, struct eth_addr *mac)
+{
+    struct rte_ether_addr a;
+    struct dpdk_dev *d = dpdk_dev(n);
+    int error = d->started ? rte_eth_macaddr_get(d->port, &a) : -ENODEV;
+
+    if (!error) {
+        memcpy(mac, &a, sizeof *mac);
+    }
+    return error;
+}
+
+static int
+dpdk_set_etheraddr(struct netdev *n, struct eth_addr mac)
+{
+    struct rte_ether_addr a;
+    struct dpdk_dev *d = dpdk_dev(n);
+
+    memcpy(&a, &mac, sizeof a);
+    return d->started ? rte_eth_dev_default_mac_addr_set(d->port, &a) : -ENODEV;
+}
+
+static int
+dpdk_get_mtu(const struct netdev *n, int *mtu)
+{
+    *mtu = dpdk_dev(n)->mtu;
+    return 0;
+}
+
+static int
+dpdk_set_mtu(struct netdev *n, int mtu)
+{
+    struct dpdk_dev *d = dpdk_dev(n);
+    int error = d->started ? rte_eth_dev_set_mtu(d->port, mtu) : 0;
+
+    if (mtu + 18 > PACKET_ROOM) {
+        return -EINVAL; /* Frames here are in one piece. */
+    }
+    if (!error || error == -ENOTSUP) {
+        d->mtu = mtu;
+        netdev_changed(n);
+        error = 0;
+    }
+    return error;
+}
+
+static bool
+dpdk_get_carrier(const struct netdev *n)
+{
+    struct dpdk_dev *d = dpdk_dev(n);
+    struct rte_eth_link link = { 0 };
+
+    return d->started && !rte_eth_link_get_nowait(d->port, &link) && link.link_status == RTE_ETH_LINK_UP;
+}
+
+static int
+dpdk_get_features(const struct netdev *n, struct netdev_features *f)
+{
+    struct dpdk_dev *d = dpdk_dev(n);
+    struct rte_eth_link link = { 0 };
+
+    if (!d->started || rte_eth_link_get_nowait(d->port, &link)) {
+        return -ENODEV;
+    }
+    f->current = link.link_speed == RTE_ETH_SPEED_NUM_10G ? 1 << 6 : link.link_speed == RTE_ETH_SPEED_NUM_1G ? 1 << 5
+                 : link.link_speed == RTE_ETH_SPEED_NUM_100M ? 1 << 3 : 0;
+    f->current |= link.link_autoneg ? 1 << 9 : 0;
+    return 0;
+}
+
+static int
+dpdk_get_stats(const struct netdev *n, struct netdev_stats *stats)
+{
+    struct dpdk_dev *d = dpdk_dev(n);
+    struct rte_eth_stats s;
+    int error = d->started ? rte_eth_stats_get(d->port, &s) : -ENODEV;
+
+    if (!error) {
+        stats->rx_packets = s.ipackets;
+        stats->tx_packets = s.opackets;
+        stats->rx_bytes = s.ibytes;
+        stats->tx_bytes = s.obytes;
+        stats->rx_errors = s.ierrors;
+        stats->tx_errors = s.oerrors;
+        stats->rx_dropped = s.imissed + s.rx_nombuf;
+        stats->tx_dropped = atomic_load_explicit(&d->tx_dropped, memory_order_relaxed);
+    }
+    return error;
+}
+
+static void
+put(struct strmap *status, const char *key, char *value)
+{
+    free(strmap_put(status, key, value));
+}
+
+static void
+dpdk_get_status(const struct netdev *n, struct strmap *status)
+{
+    struct dpdk_dev *d = dpdk_dev(n);
+    struct rte_eth_dev_info info;
+
+    if (!d->started || rte_eth_dev_info_get(d->port, &info)) {
+        return;
+    }
+    put(status, "driver_name", xstrdup(info.driver_name));
+    put(status, "port_no", xasprintf("%u", d->port));
+    put(status, "numa_id", xasprintf("%d", MAX(rte_eth_dev_socket_id(d->port), 0)));
+    put(status, "min_rx_bufsize", xasprintf("%u", info.min_rx_bufsize));
+    put(status, "max_rx_pktlen", xasprintf("%u", d->mtu + 18));
+    put(status, "max_rx_queues", xasprintf("%u", info.max_rx_queues));
+    put(status, "max_tx_queues", xasprintf("%u", info.max_tx_queues));
+    put(status, "max_mac_addrs", xasprintf("%u", info.max_mac_addrs));
+    put(status, "max_vfs", xasprintf("%u", info.max_vfs));
+    put(status, "max_vmdq_pools", xasprintf("%u", info.max_vmdq_pools));
+    put(status, "n_rxq", xasprintf("%u", d->n_rxq));
+    put(status, "n_txq", xasprintf("%u", d->n_txq));
+    put(status, "rx_csum_offload", xstrdup("false"));
+    put(status, "if_type", xstrdup("6"));
+    put(status, "if_descr", xasprintf("%s %s", env_version(), info.driver_name));
+    put(status, "bus_info", xasprintf("bus_name=%s", rte_bus_name(rte_dev_bus(info.device))));
+}
+
+static unsigned int
+dpdk_n_rxq(const struct netdev *n)
+{
+    return dpdk_dev(n)->n_rxq;
+}
+
+static int
+dpdk_rxq_open(struct netdev *n, unsigned int queue, struct netdev_rxq **rxqp)
+{
+    struct netdev_rxq *rxq = xzalloc(sizeof *rxq);
+
+    rxq->netdev = n;
+    rxq->queue = queue;
+    *rxqp = rxq;
+    return 0;
+}
+
+static void
+dpdk_rxq_close(struct netdev_rxq *rxq)
+{
+    free(rxq);
+}
+
+static int
+dpdk_rxq_fd(const struct netdev_rxq *rxq UNUSED)
+{
+    return -1;
+}
+
+static int
+dpdk_rxq_recv(struct netdev_rxq *rxq, struct packet **packets, unsigned int max)
+{
+    struct dpdk_dev *d = dpdk_dev(rxq->netdev);
+
+    if (UNLIKELY(!atomic_load_explicit(&d->up, memory_order_relaxed))) {
+        return 0;
+    }
+    return rte_eth_rx_burst(d->port, rxq->queue, (struct rte_mbuf **) packets, max);
+}
+
+static void
+dpdk_send(struct netdev *n, unsigned int txq, struct packet **packets, unsigned int n_packets)
+{
+    struct dpdk_dev *d = dpdk_dev(n);
+    unsigned int sent = 0, q = d->n_txq ? txq % d->n_txq : 0;
+
+    if (LIKELY(d->n_txq && atomic_load_explicit(&d->up, memory_order_relaxed))) {
+        rte_spinlock_lock(&d->locks[q].lock);
+        sent = rte_eth_tx_burst(d->port, q, (struct rte_mbuf **) packets, n_packets);
+        rte_spinlock_unlock(&d->locks[q].lock);
+    }
+    if (UNLIKELY(sent < n_packets)) {
+        atomic_fetch_add_explicit(&d->tx_dropped, n_packets - sent, memory_order_relaxed);
+        rte_pktmbuf_free_bulk((struct rte_mbuf **) packets + sent, n_packets - sent);
+    }
+}
+
+static const struct netdev_class dpdk_class = {
+    .type = "dpdk",
+    .is_pollable_only = true,
+    .has_packets = true,
+    .construct = dpdk_construct,
+    .destruct = dpdk_destruct,
+    .set_config = dpdk_set_config,
+    .set_flags = dpdk_set_flags,
+    .get_etheraddr = dpdk_get_etheraddr,
+    .set_etheraddr = dpdk_set_etheraddr,
+    .get_mtu = dpdk_get_mtu,
+    .set_mtu = dpdk_set_mtu,
+    .get_carrier = dpdk_get_carrier,
+    .get_features = dpdk_get_features,
+    .get_stats = dpdk_get_stats,
+    .get_status = dpdk_get_status,
+    .n_rxq = dpdk_n_rxq,
+    .rxq_open = dpdk_rxq_open,
+    .rxq_close = dpdk_rxq_close,
+    .rxq_fd = dpdk_rxq_fd,
+    .rxq_recv = dpdk_rxq_recv,
+    .send = dpdk_send,
+};
+
+void
+netdev_dpdk_register(void)
+{
+    netdev_class_register(&dpdk_class);
+}
