@@ -130,3 +130,52 @@ match_parse_shorthand(struct match *m, const char *word)
     }
     return false;
 }
+
+/* The bits of all fields with the same prerequisite, and one such field; bits that belong to no field.  Filled before
+ * main(). */
+enum { N_PREREQS = PREREQ_CT_IPV6 + 1 };
+static struct flow prereq_bits[N_PREREQS], other_bits;
+static const struct field *prereq_field[N_PREREQS];
+
+__attribute__((constructor)) static void
+collect_prereq_bits(void)
+{
+    struct flow all;
+
+    memset(&all, 0, sizeof all);
+    for (const struct field *f = fields; f < fields + FIELD_N; f++) {
+        field_set_ones(f, &prereq_bits[f->prereq]);
+        field_set_ones(f, &all);
+        prereq_field[f->prereq] = f;
+    }
+    for (size_t i = 0; i < FLOW_N_WORDS; i++) {
+        *flow_word_ptr(&other_bits, i) = ~flow_word(&all, i);
+    }
+}
+
+static bool
+is_allowed(enum field_prereq p, const struct match *m)
+{
+    return p >= PREREQ_CT || field_prereqs_met_by_match(prereq_field[p], &m->flow, &m->mask);
+}
+
+bool
+match_drop_unmet(struct match *m)
+{
+    struct flow allowed = other_bits;
+
+    for (unsigned int p = 0; p < N_PREREQS; p++) {
+        if (prereq_field[p] && is_allowed(p, m)) {
+            flow_or(&allowed, &prereq_bits[p]);
+        }
+    }
+    if (m->flow.packet_ns) {
+        allowed.eth_type = BE16_MAX; /* Part of the packet type. */
+    }
+    if (flow_mask_is_subset(&m->mask, &allowed)) {
+        return false;
+    }
+    flow_mask(&m->mask, &m->mask, &allowed);
+    match_normalize(m);
+    return true;
+}

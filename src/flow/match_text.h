@@ -27,6 +27,10 @@ bool match_parse_shorthand(struct match *m, const char *word);
 bool match_set_field(struct match *m, const struct field *f, const union field_value *v,
                      const union field_value *mask);
 
+/* Removes the conditions on fields whose prerequisites the match does not fix (those of connection tracking stay);
+ * returns whether there were any. */
+bool match_drop_unmet(struct match *m);
+
 /* What the match says about the field: zeros in '*mask' where nothing. */
 void match_get_field(const struct match *m, const struct field *f, union field_value *v, union field_value *mask);
 

@@ -6,11 +6,6 @@
 #include "base/num.h"
 #include "openflow/action/ops.h"
 #include "openflow/oxm/oxm.h"
-#include "sys/log.h"
-
-LOG_MODULE(ofp_actions)
-
-static struct log_limit rl = LOG_LIMIT_INIT(60, 5);
 
 static const struct {
     uint16_t alg;
@@ -42,7 +37,7 @@ take_zone(const struct act_wire *w, struct act_ct *a)
     error = act_field32(act_be32(w, 12), &a->zone_src.field);
     error = error ? error : act_set_ofs_nbits(&a->zone_src, act_be16(w, 16));
     if (!error && a->zone_src.n_bits != 16) {
-        log_warn_rl(&rl, "zone n_bits %u not within valid range [16..16]", a->zone_src.n_bits);
+        act_warn("zone n_bits %u not within valid range [16..16]", a->zone_src.n_bits);
         return OFPERR_OFPBAC_BAD_SET_LEN;
     }
     return error;
@@ -75,7 +70,7 @@ ct_decode(const struct act_wire *w, struct act_buf *out)
     error = error ? error : act_decode_nested(w, 24, out);
     a = act_close(out, ofs);
     if (!error && !(a->flags & CT_COMMIT) && needs_commit(a)) {
-        log_warn_rl(&rl, "CT action requires commit flag if actions other than NAT without arguments are specified.");
+        act_warn("CT action requires commit flag if actions other than NAT without arguments are specified.");
         error = OFPERR_OFPBAC_BAD_ARGUMENT;
     }
     return error;

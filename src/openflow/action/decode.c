@@ -1,5 +1,7 @@
 /* Actions from the wire: finds the form of each, checks version and length, calls the family. */
 
+#include <stdlib.h>
+
 #include "openflow/action/verify.h"
 #include "openflow/oxm/oxm.h"
 #include "sys/log.h"
@@ -7,6 +9,19 @@
 LOG_MODULE(ofp_actions)
 
 static struct log_limit rl = LOG_LIMIT_INIT(60, 5);
+
+void
+act_warn(const char *format, ...)
+{
+    va_list args;
+    char *text;
+
+    va_start(args, format);
+    text = xvasprintf(format, args);
+    va_end(args);
+    log_warn_rl(&rl, "%s", text);
+    free(text);
+}
 
 enum wire_kind { KIND_OF, KIND_NX, KIND_ONF };
 enum wire_tail { TAIL_FIXED, TAIL_VARIABLE };

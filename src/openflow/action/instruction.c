@@ -5,11 +5,6 @@
 
 #include "openflow/action/ops.h"
 #include "openflow/action/verify.h"
-#include "sys/log.h"
-
-LOG_MODULE(ofp_actions)
-
-static struct log_limit rl = LOG_LIMIT_INIT(60, 5);
 
 enum { METER_MAX = 0xffff0000 };
 
@@ -354,7 +349,7 @@ put_write(const struct inst *i, enum of_version v, struct act_buf *out)
     }
     ACT_FOR_EACH (a, act_write_actions_actions(act_at(out, ofs))) {
         if (!act_may_be_written(a->type)) {
-            log_warn_rl(&rl, "disallowed action in action set");
+            act_warn("disallowed action in action set");
             return OFPERR_OFPBAC_BAD_TYPE;
         }
     }

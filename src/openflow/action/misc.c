@@ -8,11 +8,6 @@
 #include "openflow/action/ops.h"
 #include "openflow/action/set_field.h"
 #include "openflow/oxm/oxm.h"
-#include "sys/log.h"
-
-LOG_MODULE(ofp_actions)
-
-static struct log_limit rl = LOG_LIMIT_INIT(60, 5);
 
 static enum ofperr
 anything_goes(struct act *act UNUSED, struct act_check *c UNUSED)
@@ -278,7 +273,7 @@ check_pkt_larger_decode(const struct act_wire *w, struct act_buf *out)
         return OFPERR_NXBRC_MUST_BE_ZERO;
     }
     if (!a->dst.field->writable) {
-        log_warn_rl(&rl, "destination field %s is not writable", a->dst.field->name);
+        act_warn("destination field %s is not writable", a->dst.field->name);
         return OFPERR_OFPBAC_BAD_SET_ARGUMENT;
     }
     return act_check_range(&a->dst);

@@ -8,6 +8,7 @@
 #define OPENFLOW_ACTION_OPS_H 1
 
 #include "openflow/action/action.h"
+#include "openflow/action/key_value.h"
 
 enum act_form {
     ACT_FORM_NONE,
@@ -51,6 +52,9 @@ struct act_ops {
 #include "openflow/action/actions.def"
 
 const struct act_ops *act_ops_of(const struct act *a);
+
+/* Logs what is wrong with an action under the module's name, rate-limited. */
+void act_warn(const char *format, ...) PRINTF_FORMAT(1, 2);
 
 /* Wire. */
 
@@ -122,11 +126,6 @@ bool act_is_ip(const struct act_check *c);
 enum ofperr act_check_nested(struct act *a, size_t ofs, struct act_check *c) MUST_CHECK;
 
 /* Text. */
-
-/* Keywords with values: takes "key", "key=value", "key:value", "key(value)" from '*text', which is changed; the value is
- * "" if there is none.  What follows a closing parenthesis up to the next separator belongs to the value's neighbour
- * ("check_pkt_larger(1500)->reg0[0]" gives "1500)->reg0[0]").  False at the end. */
-bool act_take_key_value(char **text, char **key, char **value);
 
 /* Integers with the reference's messages: "invalid NAME "TEXT"". */
 struct error *act_parse_u8(const char *text, const char *name, uint8_t *v) MUST_CHECK;

@@ -10,11 +10,6 @@
 #include "openflow/action/ops.h"
 #include "openflow/action/set_field.h"
 #include "openflow/oxm/oxm.h"
-#include "sys/log.h"
-
-LOG_MODULE(ofp_actions)
-
-static struct log_limit rl = LOG_LIMIT_INIT(60, 5);
 
 struct act_set_field *
 act_put_set_field_act(struct act_buf *out, const struct field *f, const union field_value *v,
@@ -59,7 +54,7 @@ check_value(const struct field *f, const union field_value *v, const union field
         return OFPERR_OFPBAC_BAD_SET_ARGUMENT;
     }
     if (!field_value_fits(f, v) || no_tag || (has_mask && !f->maskable && !field_mask_is_exact(f, mask))) {
-        log_warn_rl(&rl, "Invalid value for set field %s", f->name);
+        act_warn("Invalid value for set field %s", f->name);
         return OFPERR_OFPBAC_BAD_SET_ARGUMENT;
     }
     return OFPERR_NONE;
@@ -122,7 +117,7 @@ decode_reg_load(const struct act_wire *w, struct act_buf *out)
         return OFPERR_OFPBAC_BAD_ARGUMENT;
     }
     if (!dst.field->writable) {
-        log_warn_rl(&rl, "destination field %s is not writable", dst.field->name);
+        act_warn("destination field %s is not writable", dst.field->name);
         return OFPERR_OFPBAC_BAD_SET_ARGUMENT;
     }
     place_bits(&dst, w->data + 16, 8, &v, &mask);
@@ -454,12 +449,12 @@ set_field_check(struct act *act, struct act_check *c)
     bool needs_tag = f->id == FIELD_VLAN_VID;
 
     if (!f->writable) {
-        log_warn_rl(&rl, "destination field %s is not writable", f->name);
+        act_warn("destination field %s is not writable", f->name);
         return OFPERR_OFPBAC_BAD_SET_ARGUMENT;
     }
     a->flow_has_vlan = has_vlan(c->match);
     if (!field_prereqs_met_by_match(f, &c->match->flow, &c->match->mask) || (needs_tag && !a->flow_has_vlan)) {
-        log_warn_rl(&rl, "set_field %s lacks correct prerequisites", f->name);
+        act_warn("set_field %s lacks correct prerequisites", f->name);
         return OFPERR_OFPBAC_MATCH_INCONSISTENT;
     }
     note_tag(a, c->match);
