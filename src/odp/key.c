@@ -125,6 +125,24 @@ odp_key_to_flow(enum odp_key key, const void *payload, struct flow *flow)
 }
 
 bool
+odp_key_mask_changed(enum odp_key key, const void *now, const void *was, void *mask)
+{
+    bool any = false;
+
+    for (const struct row *r = rows; r < rows + ARRAY_SIZE(rows); r++) {
+        const uint8_t *a = (const uint8_t *) now + r->ofs, *b = (const uint8_t *) was + r->ofs;
+        uint8_t *m = (uint8_t *) mask + r->ofs;
+        bool differs = r->key == key && memcmp(a, b, r->size);
+
+        for (int i = 0; r->key == key && i < r->size; i++) {
+            m[i] = differs ? m[i] | (a[i] ^ b[i]) : 0;
+        }
+        any |= differs;
+    }
+    return any;
+}
+
+bool
 odp_set_to_flow(const struct odp_attr *a, enum odp_key *key, struct flow *flow, struct flow *mask)
 {
     struct cursor c = cursor_make(odp_attr_data(a), odp_attr_size(a));

@@ -18,6 +18,10 @@ size_t odp_key_size(enum odp_key);
 void odp_key_from_flow(enum odp_key, const struct flow *flow, void *payload);
 void odp_key_to_flow(enum odp_key, const void *payload, struct flow *flow);
 
+/* Of the payloads 'now' and 'was' (of one kind): keeps in 'mask' the bits of the members that differ, with all bits in
+ * which they do, and clears those of members that agree.  Returns whether any differs. */
+bool odp_key_mask_changed(enum odp_key, const void *now, const void *was, void *mask);
+
 /* The value and mask of a set or set_masked action ('a' is the action itself): the members that it sets in '*flow' and
  * '*mask' (zeroed first), and which key attribute.  False if it is malformed or of a kind without a fixed layout. */
 bool odp_set_to_flow(const struct odp_attr *a, enum odp_key *key, struct flow *flow, struct flow *mask);

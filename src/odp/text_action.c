@@ -156,7 +156,7 @@ put_hash(struct str *s, const struct odp_attr *a)
 
     memcpy(&h, odp_attr_data(a), MIN(odp_attr_size(a), sizeof h));
     str_putf(s, "hash(%s(%"PRIu32"))", h.algorithm == ODP_HASH_L4 ? "hash_l4"
-             : h.algorithm == ODP_HASH_SYM_L4 ? "hash_sym_l4" : "unknown", h.basis);
+             : h.algorithm == ODP_HASH_SYM_L4 ? "sym_l4" : "unknown", h.basis);
 }
 
 static void

@@ -54,6 +54,8 @@ struct xbridge {
     _Atomic uint64_t table_lookups[OFPROTO_N_TABLES], table_matches[OFPROTO_N_TABLES];
     _Atomic bool forward_bpdu;
     _Atomic bool drop_fragments; /* set-frags drop. */
+    _Atomic bool match_first_fragments; /* set-frags nx-match: first fragments have their ports. */
+    _Atomic bool wants_misses;   /* Some controller wants the packets that no rule of a table matches (OpenFlow 1.0 to 1.2). */
     _Atomic bool has_in_band, has_mirrors;
     struct eth_addr mac;         /* Of the local port. */
     RCU_PTR(struct xmirrors) mirrors;

@@ -19,6 +19,11 @@
  * output.  Patch ports continue in the peer bridge.  Wildcards are collected as fields are read: a field that an action
  * overwrites and something later reads does not become part of the mask.
  *
+ * A packet to a controller is an effect of this very packet: such a translation is not for a megaflow ('may_install').
+ * Where no effects are wanted (trace), 'actions' has a "userspace" action in its place.
+ *
+ * Actions that are not served yet (groups, conntrack, meters, sampling, NSH) end the translation with an error.
+ *
  * Limits: depth of resubmits (64) and their number (4096), size of the stack and of the action list; beyond them the
  * translation ends with an error, and the packet is dropped, as ovs-actions(7) has it.
  *
@@ -88,9 +93,10 @@ struct xlate_effect {
 };
 
 /* A sink for trace: the tree that ofproto/trace prints.  'depth' is the level of indentation. */
-enum xlate_trace_kind { TRACE_BRIDGE, TRACE_TABLE, TRACE_THAW, TRACE_ACTION, TRACE_DETAIL, TRACE_ERROR };
+enum xlate_trace_kind { TRACE_BRIDGE, TRACE_TABLE, TRACE_THAW, TRACE_ACTION, TRACE_DETAIL, TRACE_WARN, TRACE_ERROR };
 struct xlate_trace {
     void (*report)(struct xlate_trace *, enum xlate_trace_kind, int depth, const char *text);
+    const struct act_text *names; /* Names of ports and tables in what is reported; null: numbers. */
 };
 
 struct xlate_in {

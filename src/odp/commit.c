@@ -1,0 +1,216 @@
+#include "odp/commit.h"
+
+#include "odp/key.h"
+
+static bool
+is_mpls(const struct flow *f)
+{
+    return f->eth_type == BE16(0x8847) || f->eth_type == BE16(0x8848);
+}
+
+int
+flow_count_mpls(const struct flow *f)
+{
+    int n = 0;
+
+    if (is_mpls(f)) {
+        while (n < FLOW_MPLS_LABELS && !(be32_to_cpu(f->mpls_lse[n++]) & 0x100)) {
+        }
+    }
+    return n;
+}
+
+/* Members of one key attribute: one masked set of those that differ. */
+static void
+commit_key(enum odp_key key, const struct flow *flow, struct flow *base, struct flow *wc, struct bytes *actions)
+{
+    uint8_t now[ODP_KEY_MAX_SIZE], was[ODP_KEY_MAX_SIZE], mask[ODP_KEY_MAX_SIZE];
+    size_t size = odp_key_size(key);
+    struct flow bits;
+
+    odp_key_from_flow(key, flow, now);
+    odp_key_from_flow(key, base, was);
+    odp_key_from_flow(key, wc, mask);
+    if (!odp_key_mask_changed(key, now, was, mask)) {
+        return;
+    }
+    odp_key_to_flow(key, now, base);
+    memset(&bits, 0, sizeof bits);
+    odp_key_to_flow(key, mask, &bits);
+    flow_or(wc, &bits);
+    for (size_t i = 0; i < size; i++) {
+        now[i] &= mask[i];
+    }
+    odp_put_set_masked(actions, key, now, mask, size);
+}
+
+static void
+commit_l4(const struct flow *flow, struct flow *base, struct flow *wc, struct bytes *actions)
+{
+    bool is_ipv6 = flow->eth_type == BE16(0x86dd);
+
+    if (!flow_is_ip(flow) || base->nw_frag & FLOW_FRAG_LATER) {
+        return;
+    }
+    switch (base->nw_proto) {
+    case 6: commit_key(ODP_KEY_TCP, flow, base, wc, actions); break;
+    case 17: commit_key(ODP_KEY_UDP, flow, base, wc, actions); break;
+    case 132: commit_key(ODP_KEY_SCTP, flow, base, wc, actions); break;
+    case 1:
+        if (!is_ipv6) {
+            commit_key(ODP_KEY_ICMP, flow, base, wc, actions);
+        }
+        break;
+    case 58:
+        if (is_ipv6) {
+            commit_key(ODP_KEY_ICMPV6, flow, base, wc, actions);
+            if (!flow->tp_dst && (flow->tp_src == BE16(135) || flow->tp_src == BE16(136))) {
+                commit_key(ODP_KEY_ND, flow, base, wc, actions);
+                commit_key(ODP_KEY_ND_EXTENSIONS, flow, base, wc, actions);
+            }
+        }
+        break;
+    }
+}
+
+static void
+commit_headers(const struct flow *flow, struct flow *base, struct flow *wc, struct bytes *actions)
+{
+    if (flow->eth_type != base->eth_type) {
+        return; /* Under labels that were pushed or popped; the pusher has committed. */
+    }
+    switch (be16_to_cpu(flow->eth_type)) {
+    case 0x0800: commit_key(ODP_KEY_IPV4, flow, base, wc, actions); break;
+    case 0x86dd: commit_key(ODP_KEY_IPV6, flow, base, wc, actions); break;
+    case 0x0806: case 0x8035: commit_key(ODP_KEY_ARP, flow, base, wc, actions); break;
+    }
+    commit_l4(flow, base, wc, actions);
+}
+
+/* How many labels at the bottom two stacks have in common. */
+static int
+common_labels(const struct flow *a, int n_a, const struct flow *b, int n_b)
+{
+    int n = 0;
+
+    while (n < n_a && n < n_b && a->mpls_lse[n_a - 1 - n] == b->mpls_lse[n_b - 1 - n]) {
+        n++;
+    }
+    return n;
+}
+
+static void
+put_pop_mpls(struct bytes *actions, be16 type)
+{
+    odp_put(actions, ODP_POP_MPLS, &type, sizeof type);
+}
+
+static void
+commit_mpls(const struct flow *flow, struct flow *base, struct flow *wc, struct bytes *actions)
+{
+    int n = flow_count_mpls(flow), n_base = flow_count_mpls(base);
+    int common = common_labels(flow, n, base, n_base);
+
+    if (!n && !n_base) {
+        return;
+    }
+    if (n == n_base && common == n - 1) {
+        commit_key(ODP_KEY_MPLS, flow, base, wc, actions);
+        return;
+    }
+    for (int i = n_base; i > common; i--) {
+        put_pop_mpls(actions, i > 1 ? base->eth_type : is_mpls(flow) ? BE16(0x0800) : flow->eth_type);
+    }
+    for (int i = n - common - 1; i >= 0; i--) {
+        struct odp_push_mpls push = { .lse = flow->mpls_lse[i], .ethertype = flow->eth_type };
+
+        odp_put(actions, ODP_PUSH_MPLS, &push, sizeof push);
+    }
+    for (int i = 0; i < n_base; i++) {
+        wc->mpls_lse[i] |= BE32(0x100);
+    }
+    memcpy(base->mpls_lse, flow->mpls_lse, sizeof base->mpls_lse);
+    base->eth_type = flow->eth_type;
+}
+
+/* VLAN tags, outermost first. */
+struct tags {
+    int n;
+    be16 tpid[2], tci[2];
+};
+
+static struct tags
+get_tags(const struct flow *f)
+{
+    struct tags t = { .tpid = { f->vlan_tpid, f->vlan2_tpid }, .tci = { f->vlan_tci, f->vlan2_tci } };
+
+    if (f->vlan_tci & BE16(VLAN_PRESENT)) {
+        t.n = f->vlan2_tci & BE16(VLAN_PRESENT) ? 2 : 1;
+    }
+    return t;
+}
+
+static bool
+same_tag(const struct tags *a, int i, const struct tags *b, int j)
+{
+    return a->tpid[i] == b->tpid[j] && a->tci[i] == b->tci[j];
+}
+
+/* How many of the inner tags agree.  Of two full stacks the inner tag of one may be the outer tag of the other: then a
+ * tag was pushed onto more than the flow can show. */
+static int
+common_tags(const struct tags *now, const struct tags *was, bool *pushed)
+{
+    int n = 0;
+
+    *pushed = now->n == 2 && was->n == 2 && same_tag(now, 1, was, 0) &&
+              !(same_tag(now, 0, was, 0) && same_tag(now, 1, was, 1));
+    while (n < now->n && n < was->n && same_tag(now, now->n - 1 - n, was, was->n - 1 - n)) {
+        n++;
+    }
+    return n;
+}
+
+void
+odp_commit_tags(const struct flow *flow, struct flow *base, struct flow *wc, struct bytes *actions)
+{
+    struct tags now = get_tags(flow), was = get_tags(base);
+    int n_pop, n_push, common;
+    bool pushed;
+
+    common = common_tags(&now, &was, &pushed);
+    n_pop = pushed ? 0 : was.n - common;
+    n_push = pushed ? 1 : now.n - common;
+    if (n_pop || n_push) {
+        /* What is put in the place of a tag, or above it, holds for packets with this tag. */
+        wc->vlan_tci = BE16_MAX;
+        wc->vlan_tpid = BE16_MAX;
+        if (was.n == 2) {
+            wc->vlan2_tci = BE16_MAX;
+            wc->vlan2_tpid = BE16_MAX;
+        }
+    }
+    for (int i = 0; i < n_pop; i++) {
+        odp_put_flag(actions, ODP_POP_VLAN);
+    }
+    for (int i = n_push - 1; i >= 0; i--) {
+        odp_put_push_vlan(actions, now.tpid[i], now.tci[i]);
+    }
+    base->vlan_tpid = flow->vlan_tpid;
+    base->vlan_tci = flow->vlan_tci;
+    base->vlan2_tpid = flow->vlan2_tpid;
+    base->vlan2_tci = flow->vlan2_tci;
+}
+
+void
+odp_commit(const struct flow *flow, struct flow *base, struct flow *wc, struct bytes *actions)
+{
+    if (!base->packet_ns) {
+        commit_key(ODP_KEY_ETHERNET, flow, base, wc, actions);
+    }
+    commit_headers(flow, base, wc, actions);
+    commit_mpls(flow, base, wc, actions);
+    odp_commit_tags(flow, base, wc, actions);
+    commit_key(ODP_KEY_PRIORITY, flow, base, wc, actions);
+    commit_key(ODP_KEY_SKB_MARK, flow, base, wc, actions);
+}

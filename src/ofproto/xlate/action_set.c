@@ -1,0 +1,132 @@
+/* The action set (OpenFlow 1.3 §5.10): what write_actions gathered, and its order of execution. */
+#include "ofproto/xlate/ctx.h"
+
+/* Where an action stands: of the kinds below SET only the last written counts, SET keeps all in their order, and of
+ * those behind it the first kind there is ends the set. */
+enum { ORDER_SET = 20, ORDER_GROUP, ORDER_OUTPUT, ORDER_RESUBMIT, ORDER_CT, ORDER_N };
+
+static int
+order_of(enum act_type type)
+{
+    static const uint8_t first[] = {
+        ACT_STRIP_VLAN, ACT_POP_MPLS, ACT_DECAP, ACT_ENCAP, ACT_PUSH_MPLS, ACT_PUSH_VLAN, ACT_DEC_TTL, ACT_DEC_MPLS_TTL,
+        ACT_DEC_NSH_TTL,
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(first); i++) {
+        if (first[i] == type) {
+            return i;
+        }
+    }
+    return type == ACT_GROUP ? ORDER_GROUP
+           : type == ACT_OUTPUT || type == ACT_CONTROLLER ? ORDER_OUTPUT
+           : type == ACT_RESUBMIT ? ORDER_RESUBMIT : type == ACT_CT ? ORDER_CT : ORDER_SET;
+}
+
+static void
+put_one(struct act_buf *out, const struct act *a)
+{
+    act_put_span(out, (struct act_span) { a, (const char *) act_next(a) - (const char *) a });
+}
+
+static bool
+put_order(struct act_buf *out, struct act_span written, int order)
+{
+    const struct act *last = NULL;
+
+    ACT_FOR_EACH (a, written) {
+        if (order_of(a->type) == order) {
+            if (order == ORDER_SET) {
+                put_one(out, a);
+            }
+            last = a;
+        }
+    }
+    if (last && order != ORDER_SET) {
+        put_one(out, last);
+    }
+    return last != NULL;
+}
+
+static void
+make_ordered(struct xlate_ctx *ctx, struct act_buf *out)
+{
+    struct act_span written = act_buf_span(&ctx->action_set);
+
+    for (int order = 0; order < ORDER_N; order++) {
+        if (put_order(out, written, order) && order > ORDER_SET) {
+            break;
+        }
+    }
+}
+
+static void
+report_set(struct xlate_ctx *ctx, struct act_span ordered)
+{
+    static const struct act_text none = { NULL, NULL };
+    struct str s = STR_INIT;
+
+    if (ctx->in->trace) {
+        act_format(&s, ordered, ctx->in->trace->names ? ctx->in->trace->names : &none);
+        xlate_report(ctx, TRACE_DETAIL, ordered.len ? "action set is: %s" : "action set is empty", str_text(&s));
+        str_uninit(&s);
+    }
+}
+
+/* actset_output: where the set would send the packet. */
+static void
+update_actset_output(struct xlate_ctx *ctx, struct act_span ordered)
+{
+    ofp_port port = OFPP_UNSET;
+
+    ACT_FOR_EACH (a, ordered) {
+        if (a->type == ACT_OUTPUT) {
+            port = ((const struct act_output *) a)->port;
+        }
+    }
+    ctx->flow.actset_output = cpu_to_be32(ofp_to_u32(port));
+}
+
+void
+xlate_write_actions(struct xlate_ctx *ctx, const struct act *act)
+{
+    struct act_buf ordered;
+
+    act_put_span(&ctx->action_set, act_write_actions_actions((const void *) act));
+    act_buf_init(&ordered);
+    make_ordered(ctx, &ordered);
+    update_actset_output(ctx, act_buf_span(&ordered));
+    report_set(ctx, act_buf_span(&ordered));
+    act_buf_uninit(&ordered);
+}
+
+void
+xlate_clear_actions(struct xlate_ctx *ctx, const struct act *act UNUSED)
+{
+    act_buf_clear(&ctx->action_set);
+    ctx->flow.actset_output = cpu_to_be32(ofp_to_u32(OFPP_UNSET));
+}
+
+/* The set is carried out after "exit" too (ovs-actions(7)). */
+void
+xlate_action_set_execute(struct xlate_ctx *ctx)
+{
+    bool exit = ctx->exit;
+    struct act_buf ordered;
+
+    if (!ctx->action_set.bytes.len || xlate_has_failed(ctx)) {
+        return;
+    }
+    act_buf_init(&ordered);
+    make_ordered(ctx, &ordered);
+    ctx->exit = false;
+    ctx->in_action_set = true;
+    ctx->trace_depth += 2;
+    xlate_report(ctx, TRACE_TABLE, "--. Executing action set:");
+    ctx->trace_depth++;
+    xlate_actions(ctx, act_buf_span(&ordered), true);
+    ctx->trace_depth -= 3;
+    ctx->in_action_set = false;
+    ctx->exit = exit;
+    act_buf_uninit(&ordered);
+}

@@ -1,0 +1,120 @@
+/* Translation's own state, and what its files offer each other.  Private to this directory.
+ *
+ *   xlate.c        begin and end, credits, effects, reports to trace
+ *   table.c        lookups, action lists, the dispatch table
+ *   output.c       ports: output, flood, patch ports
+ *   normal.c       the NORMAL action; vlan.c: tags as NORMAL sees them
+ *   controller.c   packet-ins
+ *   fields.c, headers.c, vlan_mpls.c, pipeline.c, hash.c, learn.c, unserved.c    families of actions
+ *   action_set.c   write_actions and what becomes of it
+ *
+ * How fields are read: everything that decides what happens is read from 'flow' and noted in 'wc' by whoever reads it.
+ * Bits that the pipeline itself has put into 'flow' are noted too, which is harmless: their place in the packet was
+ * noted when they were overwritten. */
+#ifndef OFPROTO_XLATE_CTX_H
+#define OFPROTO_XLATE_CTX_H 1
+
+#include "ofproto/xlate/xlate.h"
+
+enum { XLATE_MAX_DEPTH = 64, XLATE_MAX_RESUBMITS = 4096, XLATE_MAX_ACTIONS_LEN = 65536, XLATE_MAX_STACK = 65536 };
+
+struct xlate_ctx {
+    const struct xlate_in *in;
+    struct xlate_out *out;
+    struct flow *wc;           /* out->wc */
+    struct xbridge *bridge;    /* Changes at patch ports. */
+    uint64_t version;          /* Of the bridge's tables. */
+    struct flow flow;          /* The packet as the pipeline sees it now. */
+    struct flow base;          /* As the datapath has it. */
+    struct rule *rule;         /* Whose actions are running, null for a packet-out. */
+    uint8_t table_id;
+    bool exit;                 /* "exit": nothing more of this bridge's actions. */
+    bool stop;                 /* Nothing more of the present list of actions. */
+    bool no_effects;           /* This branch is not the way of this packet. */
+    struct act_span rest;      /* Behind the present action, in its list. */
+    bool is_last;              /* Nothing will be done with the packet after the present action. */
+    bool in_action_set;
+    bool was_mpls;             /* Labels were popped: what is below them has not been parsed. */
+    int depth;                 /* Of tables and bridges. */
+    int trace_depth;
+    unsigned int n_resubmits;
+    struct bytes stack;        /* Of push and pop: 16 bytes each, right-aligned. */
+    struct act_buf action_set;
+};
+
+typedef void xlate_act_func(struct xlate_ctx *, const struct act *);
+
+/* One per action. */
+#define ACTION(ENUM, NAME, KIND) xlate_act_func xlate_##NAME;
+#include "openflow/action/actions.def"
+
+/* table.c */
+/* Looks the flow up in a table of the present bridge, as if it had come in on 'in_port', and carries out what it finds.
+ * 'may_miss': a miss in it may go to a controller. */
+void xlate_table(struct xlate_ctx *, ofp_port in_port, uint8_t table_id, bool may_miss);
+/* Carries out a list of actions; 'is_last': nothing follows behind the list. */
+void xlate_actions(struct xlate_ctx *, struct act_span, bool is_last);
+
+/* action_set.c */
+void xlate_action_set_execute(struct xlate_ctx *);
+
+/* output.c */
+void xlate_send_to_port(struct xlate_ctx *, struct xport *, uint32_t max_len /* 0: whole */);
+void xlate_output_to(struct xlate_ctx *, ofp_port, uint16_t controller_max_len, uint32_t max_len);
+/* The ports of the bridge in order: the local port, then by number.  '*ports' is to be released with free(). */
+size_t xlate_ports_sorted(struct xlate_ctx *, struct xport ***ports);
+/* Whether a packet may come in: false for ports that are configured not to receive it. */
+bool xlate_may_receive(struct xlate_ctx *, const struct xport *);
+void xlate_commit(struct xlate_ctx *);
+
+/* normal.c */
+void xlate_normal_switching(struct xlate_ctx *);
+bool eth_addr_is_reserved(struct eth_addr);
+
+/* controller.c */
+struct xlate_packet_in {
+    uint16_t controller_id, max_len;
+    uint8_t reason;
+    const uint8_t *userdata;
+    size_t userdata_len;
+};
+enum { XLATE_REASON_NO_MATCH = 0, XLATE_REASON_ACTION = 1, XLATE_REASON_INVALID_TTL = 2 };
+void xlate_send_to_controller(struct xlate_ctx *, const struct xlate_packet_in *);
+
+/* xlate.c */
+void xlate_fail(struct xlate_ctx *, enum xlate_error);
+static inline bool xlate_has_failed(const struct xlate_ctx *ctx) { return ctx->out->error != XLATE_OK; }
+struct xlate_credit *xlate_credit(struct xlate_ctx *, enum xlate_credit_kind);
+/* Null if no effects are wanted. */
+struct xlate_effect *xlate_effect(struct xlate_ctx *, enum xlate_effect_kind);
+
+/* Reports for trace; nothing without one.  DETAIL, WARN and ERROR belong to the action reported last. */
+void xlate_report(struct xlate_ctx *, enum xlate_trace_kind, const char *format, ...) PRINTF_FORMAT(3, 4);
+void xlate_report_action(struct xlate_ctx *, const struct act *);
+/* "NXM_NX_REG0[0..3] is now 0x5" */
+void xlate_report_subfield(struct xlate_ctx *, const struct subfield *);
+
+/* fields.c: notes what decides whether the packet has the field, and says whether it does. */
+bool xlate_has_field(struct xlate_ctx *, const struct field *);
+/* Reads a range of a field; false if the packet does not have it. */
+bool xlate_read_subfield(struct xlate_ctx *, const struct subfield *, union field_value *);
+void xlate_write_subfield(struct xlate_ctx *, const struct subfield *, const union field_value *);
+void xlate_load_subfield(struct xlate_ctx *, const struct subfield *, uint64_t v);
+
+/* vlan_mpls.c: adds or removes an outer tag. */
+void xlate_push_tag(struct xlate_ctx *, be16 tpid, be16 tci);
+void xlate_pop_tag(struct xlate_ctx *);
+
+/* unserved.c */
+void xlate_not_served(struct xlate_ctx *, const char *what);
+
+/* hash.c: of the fields, basis included; notes what it reads. */
+uint32_t xlate_hash_fields(struct xlate_ctx *, uint8_t which, uint16_t basis);
+
+static inline bool
+port_has(const struct xport *p, uint32_t config)
+{
+    return atomic_load_explicit(&p->config, memory_order_relaxed) & config;
+}
+
+#endif

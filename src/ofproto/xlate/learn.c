@@ -1,0 +1,107 @@
+/* learn: a flow made of this packet's fields. */
+#include <stdlib.h>
+
+#include "ofproto/xlate/ctx.h"
+#include "openflow/flow_mod.h"
+
+/* The value of a spec, right-aligned. */
+static void
+get_value(struct xlate_ctx *ctx, const struct learn_spec *s, union field_value *v)
+{
+    memset(v, 0, sizeof *v);
+    if (s->src_type == LEARN_SRC_FIELD) {
+        xlate_read_subfield(ctx, &s->src, v);
+    } else {
+        bits_copy(s->imm, s->imm_len, 0, v->bytes, sizeof v->bytes, 0, MIN(s->n_bits, 8 * (unsigned) s->imm_len));
+    }
+}
+
+static void
+add_match(struct match *m, const struct learn_spec *s, const union field_value *v)
+{
+    subfield_set(&s->dst, &m->flow, v);
+    subfield_set_ones(&s->dst, &m->mask);
+}
+
+static void
+add_load(struct act_buf *acts, const struct learn_spec *s, const union field_value *v)
+{
+    const struct field *f = s->dst.field;
+    struct act_set_field *a = act_put(acts, ACT_SET_FIELD, sizeof *a + 2 * (size_t) f->wire_bytes);
+    uint8_t ones[16];
+
+    memset(ones, 0xff, sizeof ones);
+    a->field = f;
+    bits_copy(v->bytes, sizeof v->bytes, 0, a->bytes, f->wire_bytes, s->dst.ofs, s->n_bits);
+    bits_copy(ones, sizeof ones, 0, a->bytes + f->wire_bytes, f->wire_bytes, s->dst.ofs, s->n_bits);
+}
+
+static void
+add_output(struct act_buf *acts, const union field_value *v)
+{
+    uint32_t n = get_be32(v->bytes + 12);
+    struct act_output *a = act_put(acts, ACT_OUTPUT, sizeof *a);
+
+    a->port = n <= UINT16_MAX ? ofp_port_from_u16(n) : OFP_PORT(n);
+}
+
+static void
+fill(struct xlate_ctx *ctx, const struct act_learn *learn, struct flow_mod *fm)
+{
+    struct act_buf acts;
+
+    act_buf_init(&acts);
+    if (learn->fin_idle_timeout || learn->fin_hard_timeout) {
+        struct act_fin_timeout *a = act_put(&acts, ACT_FIN_TIMEOUT, sizeof *a);
+
+        a->idle_timeout = learn->fin_idle_timeout;
+        a->hard_timeout = learn->fin_hard_timeout;
+    }
+    LEARN_SPEC_FOR_EACH (s, learn) {
+        union field_value v;
+
+        get_value(ctx, s, &v);
+        switch ((enum learn_dst) s->dst_type) {
+        case LEARN_DST_MATCH: add_match(&fm->match, s, &v); break;
+        case LEARN_DST_LOAD: add_load(&acts, s, &v); break;
+        case LEARN_DST_OUTPUT: add_output(&acts, &v); break;
+        }
+    }
+    match_normalize(&fm->match);
+    fm->actions = act_span_clone(act_buf_span(&acts));
+    act_buf_uninit(&acts);
+}
+
+/* Only what was read counts where no effects are wanted: the flow is made all the same. */
+void
+xlate_learn(struct xlate_ctx *ctx, const struct act *act)
+{
+    const struct act_learn *a = (const void *) act;
+    struct flow_mod *fm;
+    struct xlate_effect *e;
+
+    if (a->limit || a->flags & LEARN_WRITE_RESULT) {
+        xlate_not_served(ctx, "learn with limit or result_dst");
+        return;
+    }
+    fm = xzalloc(sizeof *fm);
+    flow_mod_init(fm);
+    fm->command = FM_MODIFY_STRICT;
+    fm->add_if_missing = true;
+    fm->modify_cookie = true;
+    fm->table_id = a->table;
+    fm->priority = a->priority;
+    fm->idle_timeout = a->idle_timeout;
+    fm->hard_timeout = a->hard_timeout;
+    fm->new_cookie = a->cookie;
+    fm->flags = a->flags & LEARN_SEND_FLOW_REM ? FM_SEND_FLOW_REM : 0;
+    fill(ctx, a, fm);
+    e = xlate_effect(ctx, EFFECT_FLOW_MOD);
+    if (e) {
+        e->flow_mod.bridge = ctx->bridge;
+        e->flow_mod.fm = fm;
+    } else {
+        flow_mod_uninit(fm);
+        free(fm);
+    }
+}

@@ -1,0 +1,295 @@
+/* Ports: where packets go. */
+#include <stdlib.h>
+
+#include "odp/commit.h"
+#include "ofproto/xlate/ctx.h"
+
+static const struct eth_addr stp_group = { { 0x01, 0x80, 0xc2, 0x00, 0x00, 0x00 } };
+
+void
+xlate_commit(struct xlate_ctx *ctx)
+{
+    odp_commit(&ctx->flow, &ctx->base, ctx->wc, &ctx->out->actions);
+}
+
+bool
+xlate_may_receive(struct xlate_ctx *ctx, const struct xport *port)
+{
+    bool is_stp;
+
+    if (!port_has(port, XPORT_NO_RECV | XPORT_NO_RECV_STP)) {
+        return true;
+    }
+    memset(&ctx->wc->eth_dst, 0xff, sizeof ctx->wc->eth_dst);
+    is_stp = eth_addr_equal(ctx->flow.eth_dst, stp_group);
+    return !port_has(port, is_stp ? XPORT_NO_RECV_STP : XPORT_NO_RECV);
+}
+
+/* Into the bridge at the other end of a patch port, as a packet that just came in there: nothing of this pipeline's
+ * own goes along. */
+static void
+enter_peer(struct xlate_ctx *ctx, struct xport *peer)
+{
+    struct flow *f = &ctx->flow;
+
+    FLOW_FOR_EACH_LINE (i, FLOW_LINE_REGS | FLOW_LINE_PIPELINE | FLOW_LINE_TUNNEL | FLOW_LINE_TUNNEL_MISC |
+                           FLOW_LINE_TUNNEL_OPT | FLOW_LINE_CT) {
+        memset(&f->lines[i], 0, sizeof f->lines[i]);
+    }
+    f->ct_state = 0;
+    f->ct_zone = 0;
+    f->ct_mark = 0;
+    f->actset_output = cpu_to_be32(ofp_to_u32(OFPP_UNSET));
+    f->in_port = cpu_to_be32(ofp_to_u32(peer->ofp_port));
+    ctx->bridge = peer->bridge;
+    ctx->version = atomic_load_explicit(&peer->bridge->tables_version, memory_order_acquire);
+    xlate_credit(ctx, CREDIT_PORT_RX)->port = peer;
+    xlate_report(ctx, TRACE_BRIDGE, "bridge(\"%s\")", ctx->bridge->name);
+    xlate_table(ctx, peer->ofp_port, 0, true);
+    xlate_action_set_execute(ctx);
+}
+
+static void
+send_to_peer(struct xlate_ctx *ctx, struct xport *port)
+{
+    struct xport *peer = rcu_get(&port->peer);
+    struct xlate_ctx saved = *ctx;
+
+    if (!peer) {
+        xlate_report(ctx, TRACE_WARN, "Nonexistent patch port peer");
+        return;
+    }
+    xlate_credit(ctx, CREDIT_PORT_TX)->port = port;
+    bytes_init(&ctx->stack);
+    act_buf_init(&ctx->action_set);
+    ctx->in_action_set = false;
+    ctx->trace_depth++;
+    enter_peer(ctx, peer);
+    bytes_uninit(&ctx->stack);
+    act_buf_uninit(&ctx->action_set);
+    /* What the datapath's packet has become stays; so does what was counted. */
+    saved.base = ctx->base;
+    saved.n_resubmits = ctx->n_resubmits;
+    *ctx = saved;
+}
+
+static bool
+port_is_open(struct xlate_ctx *ctx, const struct xport *port)
+{
+    if (port_has(port, XPORT_NO_FWD)) {
+        xlate_report(ctx, TRACE_DETAIL, "OFPPC_NO_FWD set, skipping output");
+        return false;
+    }
+    if (atomic_load_explicit(&port->state, memory_order_relaxed) & 2 &&
+        !eth_addr_equal(ctx->flow.eth_dst, stp_group)) {
+        xlate_report(ctx, TRACE_WARN, "STP not in forwarding state, skipping output");
+        return false;
+    }
+    return true;
+}
+
+void
+xlate_send_to_port(struct xlate_ctx *ctx, struct xport *port, uint32_t max_len)
+{
+    if (!port_is_open(ctx, port)) {
+        return;
+    }
+    if (port->is_patch) {
+        if (max_len) {
+            xlate_report(ctx, TRACE_ERROR, "output_trunc does not support patch port %u",
+                         ofp_to_u32(port->ofp_port));
+        } else {
+            send_to_peer(ctx, port);
+        }
+        return;
+    }
+    if (odp_port_equal(port->odp_port, ODP_PORT_NONE)) {
+        xlate_report(ctx, TRACE_WARN, "Nonexistent output port");
+        return;
+    }
+    xlate_commit(ctx);
+    if (max_len) {
+        odp_put_u32(&ctx->out->actions, ODP_TRUNC, max_len);
+    }
+    odp_put_output(&ctx->out->actions, port->odp_port);
+}
+
+static void
+send_to_number(struct xlate_ctx *ctx, ofp_port number, uint32_t max_len)
+{
+    struct xport *port = xbridge_port_rcu(ctx->bridge, number);
+
+    if (port) {
+        xlate_send_to_port(ctx, port, max_len);
+    } else {
+        xlate_report(ctx, TRACE_WARN, "Nonexistent output port");
+    }
+}
+
+static int
+compare_ports(const void *a_, const void *b_)
+{
+    uint32_t a = ofp_to_u32((*(struct xport *const *) a_)->ofp_port) + 2;
+    uint32_t b = ofp_to_u32((*(struct xport *const *) b_)->ofp_port) + 2;
+
+    /* OFPP_LOCAL + 2 wraps to 0. */
+    return a < b ? -1 : a > b;
+}
+
+size_t
+xlate_ports_sorted(struct xlate_ctx *ctx, struct xport ***ports)
+{
+    size_t n = 0, capacity = 0;
+
+    *ports = NULL;
+    RCU_MAP_FOR_EACH (p, struct xport, &ctx->bridge->ports) {
+        if (n >= capacity) {
+            *ports = x2nrealloc(*ports, &capacity, sizeof **ports);
+        }
+        (*ports)[n++] = p;
+    }
+    if (n) {
+        qsort(*ports, n, sizeof **ports, compare_ports);
+    }
+    return n;
+}
+
+/* FLOOD and ALL: every port but the one it came in on. */
+static void
+flood(struct xlate_ctx *ctx, bool all)
+{
+    ofp_port in_port = OFP_PORT(be32_to_cpu(ctx->flow.in_port));
+    bool was_last = ctx->is_last;
+    struct xport **ports;
+    size_t n = xlate_ports_sorted(ctx, &ports);
+
+    for (size_t i = 0; i < n && !xlate_has_failed(ctx); i++) {
+        if (ports[i]->ofp_port != in_port && (all || !port_has(ports[i], XPORT_NO_FLOOD))) {
+            ctx->is_last = was_last && i == n - 1;
+            xlate_send_to_port(ctx, ports[i], 0);
+        }
+    }
+    free(ports);
+}
+
+static void
+output_to_controller(struct xlate_ctx *ctx, uint16_t max_len)
+{
+    struct xlate_packet_in pin = { .max_len = max_len, .reason = XLATE_REASON_ACTION };
+
+    xlate_send_to_controller(ctx, &pin);
+}
+
+/* Truncation does not reach the ports that stand for several. */
+void
+xlate_output_to(struct xlate_ctx *ctx, ofp_port port, uint16_t controller_max_len, uint32_t max_len)
+{
+    ofp_port in_port = OFP_PORT(be32_to_cpu(ctx->flow.in_port));
+
+    if (port == OFPP_IN_PORT) {
+        send_to_number(ctx, in_port, max_len);
+    } else if (port == OFPP_TABLE) {
+        xlate_table(ctx, in_port, 0, true);
+    } else if (port == OFPP_NORMAL) {
+        xlate_normal_switching(ctx);
+    } else if (port == OFPP_FLOOD || port == OFPP_ALL) {
+        flood(ctx, port == OFPP_ALL);
+    } else if (port == OFPP_CONTROLLER) {
+        output_to_controller(ctx, controller_max_len);
+    } else if (port == OFPP_NONE) {
+        return;
+    } else if (port == in_port) {
+        xlate_report(ctx, TRACE_WARN, "skipping output to input port");
+    } else {
+        send_to_number(ctx, port, max_len);
+    }
+}
+
+/* Actions. */
+
+void
+xlate_output(struct xlate_ctx *ctx, const struct act *act)
+{
+    const struct act_output *a = (const void *) act;
+
+    xlate_output_to(ctx, a->port, a->max_len, 0);
+}
+
+void
+xlate_output_reg(struct xlate_ctx *ctx, const struct act *act)
+{
+    const struct act_output_reg *a = (const void *) act;
+    uint64_t v = subfield_get_u64(&a->src, &ctx->flow);
+    ofp_port port = v <= UINT16_MAX ? ofp_port_from_u16(v) : OFP_PORT(v);
+
+    subfield_set_ones(&a->src, ctx->wc);
+    field_add_prereqs(a->src.field, &ctx->flow, ctx->wc);
+    xlate_report(ctx, TRACE_DETAIL, "output port is %llu", (unsigned long long) v);
+    if (v <= UINT32_MAX && ofp_port_is_valid(port)) {
+        xlate_output_to(ctx, port, a->max_len, 0);
+    }
+}
+
+void
+xlate_output_trunc(struct xlate_ctx *ctx, const struct act *act)
+{
+    const struct act_output_trunc *a = (const void *) act;
+    ofp_port in_port = OFP_PORT(be32_to_cpu(ctx->flow.in_port));
+
+    if (ofp_port_is_reserved(a->port) && a->port != OFPP_IN_PORT && a->port != OFPP_LOCAL) {
+        xlate_report(ctx, TRACE_ERROR, "output_trunc does not support port %u", ofp_to_u32(a->port));
+    } else {
+        xlate_output_to(ctx, a->port == OFPP_IN_PORT ? OFPP_IN_PORT : a->port == in_port ? in_port : a->port, 0,
+                        a->max_len);
+    }
+}
+
+void
+xlate_enqueue(struct xlate_ctx *ctx, const struct act *act)
+{
+    const struct act_enqueue *a = (const void *) act;
+    be32 old = ctx->flow.skb_priority;
+    ofp_port in_port = OFP_PORT(be32_to_cpu(ctx->flow.in_port));
+
+    ctx->wc->skb_priority = BE32_MAX;
+    if (a->port != OFPP_IN_PORT && a->port == in_port) {
+        xlate_report(ctx, TRACE_WARN, "skipping output to input port");
+        return;
+    }
+    ctx->flow.skb_priority = cpu_to_be32(a->queue);
+    send_to_number(ctx, a->port == OFPP_IN_PORT ? in_port : a->port, 0);
+    ctx->flow.skb_priority = old;
+}
+
+void
+xlate_set_queue(struct xlate_ctx *ctx, const struct act *act)
+{
+    const struct act_set_queue *a = (const void *) act;
+
+    ctx->wc->skb_priority = BE32_MAX;
+    ctx->flow.skb_priority = cpu_to_be32(a->queue);
+}
+
+void
+xlate_pop_queue(struct xlate_ctx *ctx, const struct act *act UNUSED)
+{
+    ctx->wc->skb_priority = BE32_MAX;
+    ctx->flow.skb_priority = ctx->in->flow->skb_priority;
+}
+
+void
+xlate_controller(struct xlate_ctx *ctx, const struct act *act)
+{
+    const struct act_controller *a = (const void *) act;
+    struct xlate_packet_in pin = {
+        .controller_id = a->controller_id, .max_len = a->max_len, .reason = a->reason, .userdata = a->userdata,
+        .userdata_len = a->userdata_len,
+    };
+
+    if (a->pause || a->has_meter) {
+        xlate_report(ctx, TRACE_ERROR, "controller with %s is not supported yet", a->pause ? "pause" : "meter_id");
+        xlate_fail(ctx, XLATE_NOT_SERVED);
+        return;
+    }
+    xlate_send_to_controller(ctx, &pin);
+}

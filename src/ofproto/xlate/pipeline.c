@@ -1,0 +1,129 @@
+/* Actions that steer the walk through the pipeline. */
+#include "ofproto/xlate/ctx.h"
+
+void
+xlate_resubmit(struct xlate_ctx *ctx, const struct act *act)
+{
+    const struct act_resubmit *a = (const void *) act;
+    ofp_port in_port = a->in_port == OFPP_IN_PORT ? OFP_PORT(be32_to_cpu(ctx->flow.in_port)) : a->in_port;
+    uint8_t table = a->table == 255 ? ctx->table_id : a->table;
+
+    if (a->with_ct_orig) {
+        xlate_not_served(ctx, "resubmit with ct");
+        return;
+    }
+    ctx->n_resubmits++;
+    xlate_table(ctx, in_port, table == 255 ? 0 : table, false);
+}
+
+/* Tables of goto_table only go up, so their depth is bounded by itself. */
+void
+xlate_goto_table(struct xlate_ctx *ctx, const struct act *act)
+{
+    const struct act_goto_table *a = (const void *) act;
+
+    ctx->depth--;
+    xlate_table(ctx, OFP_PORT(be32_to_cpu(ctx->flow.in_port)), a->table, true);
+    ctx->depth++;
+}
+
+/* Everything that the nested actions change is put back, the way in which the datapath's packet looks excepted: what
+ * is output next is committed from that. */
+void
+xlate_clone(struct xlate_ctx *ctx, const struct act *act)
+{
+    struct flow flow = ctx->flow;
+    struct bytes stack = ctx->stack;
+    struct act_buf set = ctx->action_set;
+    bool was_mpls = ctx->was_mpls, exit = ctx->exit, is_last = ctx->is_last;
+
+    ctx->stack = (struct bytes) BYTES_INIT;
+    bytes_put(&ctx->stack, stack.data, stack.len);
+    act_buf_init(&ctx->action_set);
+    act_put_span(&ctx->action_set, act_buf_span(&set));
+    xlate_actions(ctx, act_clone_actions((const void *) act), is_last);
+    bytes_uninit(&ctx->stack);
+    act_buf_uninit(&ctx->action_set);
+    ctx->flow = flow;
+    ctx->stack = stack;
+    ctx->action_set = set;
+    ctx->was_mpls = was_mpls;
+    ctx->exit = exit;
+}
+
+void
+xlate_exit(struct xlate_ctx *ctx, const struct act *act UNUSED)
+{
+    ctx->exit = true;
+}
+
+void
+xlate_note(struct xlate_ctx *ctx UNUSED, const struct act *act UNUSED)
+{
+}
+
+/* One side of check_pkt_larger: the rest of the list with the bit set to 'larger'.  Whether this packet goes that way
+ * decides about effects only. */
+static void
+translate_branch(struct xlate_ctx *ctx, const struct act_check_pkt_larger *a, struct act_span rest, bool is_last,
+                 bool larger)
+{
+    size_t begun = odp_begin(&ctx->out->actions, larger ? ODP_CHECK_PKT_LEN_GREATER : ODP_CHECK_PKT_LEN_LESS_EQUAL);
+    size_t set_len = ctx->action_set.bytes.len;
+    struct flow flow = ctx->flow, base = ctx->base;
+    struct bytes stack = ctx->stack;
+    bool no_effects = ctx->no_effects, was_mpls = ctx->was_mpls;
+
+    ctx->stack = (struct bytes) BYTES_INIT;
+    bytes_put(&ctx->stack, stack.data, stack.len);
+    ctx->no_effects |= (ctx->in->packet_len > a->pkt_len) != larger;
+    subfield_set_u64(&a->dst, &ctx->flow, larger);
+    xlate_actions(ctx, rest, is_last);
+    bytes_uninit(&ctx->stack);
+    ctx->stack = stack;
+    ctx->flow = flow;
+    ctx->base = base;
+    ctx->no_effects = no_effects;
+    ctx->was_mpls = was_mpls;
+    if (ctx->action_set.bytes.len != set_len) {
+        xlate_not_served(ctx, "write_actions after check_pkt_larger");
+    }
+    odp_end(&ctx->out->actions, begun);
+}
+
+void
+xlate_check_pkt_larger(struct xlate_ctx *ctx, const struct act *act)
+{
+    const struct act_check_pkt_larger *a = (const void *) act;
+    size_t begun = odp_begin(&ctx->out->actions, ODP_CHECK_PKT_LEN);
+    struct act_span rest = ctx->rest;
+    bool is_last = ctx->is_last;
+
+    if (!rest.len) {
+        bytes_truncate(&ctx->out->actions, begun);
+        return;
+    }
+    odp_put(&ctx->out->actions, ODP_CHECK_PKT_LEN_SIZE, &a->pkt_len, sizeof a->pkt_len);
+    translate_branch(ctx, a, rest, is_last, true);
+    translate_branch(ctx, a, rest, is_last, false);
+    if (ctx->out->actions.len - begun > UINT16_MAX) {
+        xlate_fail(ctx, XLATE_TOO_MANY_RESUBMITS);
+    }
+    odp_end(&ctx->out->actions, begun);
+    ctx->stop = true;
+}
+
+/* Only for packets that end a connection; the timeouts are the caller's to reduce. */
+void
+xlate_fin_timeout(struct xlate_ctx *ctx, const struct act *act)
+{
+    const struct act_fin_timeout *a = (const void *) act;
+    struct xlate_credit *c;
+
+    if (ctx->in->tcp_flags & 5 && ctx->rule) {
+        c = xlate_credit(ctx, CREDIT_FIN_TIMEOUT);
+        c->fin.rule = ctx->rule;
+        c->fin.idle = a->idle_timeout;
+        c->fin.hard = a->hard_timeout;
+    }
+}

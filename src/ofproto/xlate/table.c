@@ -1,0 +1,232 @@
+/* Lookups in tables, and the walk over lists of actions. */
+#include "flow/match_text.h"
+#include "ofproto/xlate/ctx.h"
+#include "openflow/msg/table.h"
+
+/* A row without its function does not link. */
+static xlate_act_func *const handlers[ACT_N] = {
+#define ACTION(ENUM, NAME, KIND) [ACT_##ENUM] = xlate_##NAME,
+#include "openflow/action/actions.def"
+};
+
+static bool
+list_is_too_long(struct xlate_ctx *ctx)
+{
+    if (ctx->out->actions.len > XLATE_MAX_ACTIONS_LEN) {
+        xlate_report(ctx, TRACE_ERROR, "resubmits yielded over 64 kB of actions");
+        xlate_fail(ctx, XLATE_TOO_MANY_RESUBMITS);
+        return true;
+    }
+    return false;
+}
+
+/* Whether the label stack hides what the action would read: only what does not look below may go on. */
+static bool
+needs_parsing(struct xlate_ctx *ctx, const struct act *a)
+{
+    switch ((enum act_type) a->type) {
+    case ACT_OUTPUT: case ACT_OUTPUT_TRUNC: case ACT_CONTROLLER: case ACT_PUSH_VLAN: case ACT_STRIP_VLAN:
+    case ACT_SET_VLAN_VID: case ACT_SET_VLAN_PCP: case ACT_SET_ETH_SRC: case ACT_SET_ETH_DST: case ACT_NOTE:
+    case ACT_EXIT: case ACT_SET_QUEUE: case ACT_POP_QUEUE: case ACT_ENQUEUE: case ACT_CLEAR_ACTIONS:
+    case ACT_WRITE_ACTIONS: case ACT_WRITE_METADATA: case ACT_SET_TUNNEL: case ACT_CLONE: case ACT_PUSH_MPLS:
+        return false;
+    default:
+        return ctx->was_mpls;
+    }
+}
+
+static void
+run_action(struct xlate_ctx *ctx, const struct act *a)
+{
+    xlate_report_action(ctx, a);
+    if (needs_parsing(ctx, a)) {
+        xlate_report(ctx, TRACE_ERROR, "the packet below its MPLS labels would have to be recirculated");
+        xlate_fail(ctx, XLATE_NOT_SERVED);
+        return;
+    }
+    handlers[a->type](ctx, a);
+}
+
+void
+xlate_actions(struct xlate_ctx *ctx, struct act_span acts, bool is_last)
+{
+    const struct act *end = act_span_end(acts);
+
+    if (!acts.len) {
+        xlate_report(ctx, TRACE_ACTION, "drop");
+    }
+    ACT_FOR_EACH (a, acts) {
+        if (ctx->exit || xlate_has_failed(ctx) || list_is_too_long(ctx)) {
+            return;
+        }
+        ctx->rest = (struct act_span) { act_next(a), (const char *) end - (const char *) act_next(a) };
+        ctx->is_last = is_last && act_next(a) == end && (ctx->in_action_set || !ctx->action_set.bytes.len);
+        run_action(ctx, a);
+        if (ctx->stop) {
+            ctx->stop = false;
+            return;
+        }
+    }
+}
+
+/* The flow that tables are looked up with.  Unless "nx-match" was asked for, fragments have no ports, first ones
+ * neither (ovs-ofctl(8) "set-frags"). */
+static const struct flow *
+lookup_flow(struct xlate_ctx *ctx, struct flow *copy)
+{
+    if (!ctx->flow.nw_frag || atomic_load_explicit(&ctx->bridge->match_first_fragments, memory_order_relaxed)) {
+        return &ctx->flow;
+    }
+    *copy = ctx->flow;
+    copy->tp_src = copy->tp_dst = 0;
+    copy->tcp_flags = 0;
+    return copy;
+}
+
+static struct rule *
+lookup(struct xlate_ctx *ctx, uint8_t table_id)
+{
+    struct xlate_credit *c;
+    struct flow copy;
+    struct rule *rule;
+
+    rule = rule_from_cls(classifier_lookup_rcu(&ctx->bridge->tables[table_id], ctx->version, lookup_flow(ctx, &copy),
+                                               ctx->wc));
+    c = xlate_credit(ctx, rule ? CREDIT_TABLE_MATCH : CREDIT_TABLE_MISS);
+    c->table.bridge = ctx->bridge;
+    c->table.id = table_id;
+    if (rule) {
+        xlate_credit(ctx, CREDIT_RULE)->rule = rule;
+    }
+    return rule;
+}
+
+static void
+report_rule(struct xlate_ctx *ctx, uint8_t table_id, const struct rule *rule)
+{
+    const struct act_text *names = ctx->in->trace->names;
+    struct str s = STR_INIT;
+    struct match match;
+
+    if (!rule) {
+        xlate_report(ctx, TRACE_TABLE, "%2d. No match.", table_id);
+        return;
+    }
+    cls_rule_get_match(&rule->cr, &match);
+    match_format(&s, &match, names ? names->ports : NULL, MATCH_DEFAULT_PRIORITY);
+    if (s.len) {
+        str_puts(&s, ", ");
+    }
+    str_putf(&s, "priority %d", rule->cr.priority);
+    if (rule->cookie) {
+        str_putf(&s, ", cookie 0x%llx", (unsigned long long) be64_to_cpu(rule->cookie));
+    }
+    xlate_report(ctx, TRACE_TABLE, "%2d. %s", table_id, str_text(&s));
+    str_uninit(&s);
+}
+
+/* No rule matched. */
+static void
+miss(struct xlate_ctx *ctx, bool may_miss)
+{
+    struct xport *port = xbridge_port_rcu(ctx->bridge, OFP_PORT(be32_to_cpu(ctx->flow.in_port)));
+    enum table_miss action = atomic_load_explicit(&ctx->bridge->table_miss[ctx->table_id], memory_order_relaxed);
+    bool to_controller = action == TABLE_MISS_CONTROLLER ||
+                         (action == TABLE_MISS_DEFAULT && may_miss &&
+                          atomic_load_explicit(&ctx->bridge->wants_misses, memory_order_relaxed));
+    struct xlate_packet_in pin = { .max_len = UINT16_MAX, .reason = XLATE_REASON_NO_MATCH };
+
+    if (to_controller && !(port && port_has(port, XPORT_NO_PACKET_IN))) {
+        xlate_send_to_controller(ctx, &pin);
+    } else {
+        xlate_report(ctx, TRACE_ACTION, "drop");
+    }
+}
+
+static bool
+limits_allow(struct xlate_ctx *ctx)
+{
+    if (ctx->depth > XLATE_MAX_DEPTH) {
+        xlate_report(ctx, TRACE_ERROR, "over max translation depth %d", XLATE_MAX_DEPTH);
+        xlate_fail(ctx, XLATE_RECURSION_TOO_DEEP);
+    } else if (ctx->n_resubmits > XLATE_MAX_RESUBMITS) {
+        xlate_report(ctx, TRACE_ERROR, "over %d resubmit actions", XLATE_MAX_RESUBMITS);
+        xlate_fail(ctx, XLATE_TOO_MANY_RESUBMITS);
+    } else if (ctx->stack.len > XLATE_MAX_STACK) {
+        xlate_report(ctx, TRACE_ERROR, "resubmits yielded over 64 kB of stack");
+        xlate_fail(ctx, XLATE_STACK_TOO_DEEP);
+    }
+    return !xlate_has_failed(ctx);
+}
+
+/* TABLE_MISS_CONTINUE goes on with the next table (OpenFlow 1.1 and 1.2). */
+static struct rule *
+find_rule(struct xlate_ctx *ctx, uint8_t *table_id, ofp_port in_port)
+{
+    be32 old_in_port = ctx->flow.in_port;
+    struct rule *rule = NULL;
+
+    ctx->flow.in_port = cpu_to_be32(ofp_to_u32(in_port));
+    if (ctx->flow.nw_frag && atomic_load_explicit(&ctx->bridge->drop_fragments, memory_order_relaxed)) {
+        ctx->flow.in_port = old_in_port;
+        return NULL;
+    }
+    for (;; ++*table_id) {
+        rule = lookup(ctx, *table_id);
+        if (rule || *table_id >= OFPROTO_N_TABLES - 2 ||
+            atomic_load_explicit(&ctx->bridge->table_miss[*table_id], memory_order_relaxed) != TABLE_MISS_CONTINUE) {
+            break;
+        }
+    }
+    ctx->flow.in_port = old_in_port;
+    return rule;
+}
+
+static void
+run_rule(struct xlate_ctx *ctx, struct rule *rule, bool may_miss, bool is_last)
+{
+    struct xport *in_port;
+
+    if (!rule) {
+        miss(ctx, may_miss);
+        return;
+    }
+    in_port = xbridge_port_rcu(ctx->bridge, OFP_PORT(be32_to_cpu(ctx->flow.in_port)));
+    if (!in_port || xlate_may_receive(ctx, in_port)) {
+        struct act_span acts;
+
+        acts.first = rule_acts_rcu(rule, &acts.len);
+        xlate_actions(ctx, acts, is_last);
+    }
+}
+
+void
+xlate_table(struct xlate_ctx *ctx, ofp_port in_port, uint8_t table_id, bool may_miss)
+{
+    struct rule *old_rule = ctx->rule, *rule;
+    uint8_t old_table = ctx->table_id;
+    bool is_last = ctx->depth ? ctx->is_last : true;
+    bool drops = ctx->flow.nw_frag && atomic_load_explicit(&ctx->bridge->drop_fragments, memory_order_relaxed);
+
+    if (!limits_allow(ctx)) {
+        return;
+    }
+    ctx->depth++;
+    ctx->trace_depth++;
+    rule = find_rule(ctx, &table_id, in_port);
+    ctx->table_id = table_id;
+    ctx->rule = rule;
+    if (ctx->in->trace) {
+        report_rule(ctx, table_id, rule);
+    }
+    ctx->trace_depth++;
+    if (drops) {
+        xlate_report(ctx, TRACE_ACTION, "drop");
+    } else {
+        run_rule(ctx, rule, may_miss, is_last);
+    }
+    ctx->trace_depth -= 2;
+    ctx->depth--;
+    ctx->rule = old_rule;
+    ctx->table_id = old_table;
+}

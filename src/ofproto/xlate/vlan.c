@@ -1,0 +1,145 @@
+#include "ofproto/xlate/vlan.h"
+
+static bool
+bitmap_has(const uint64_t *bitmap, uint16_t vid)
+{
+    return !bitmap || bitmap[vid / 64] >> vid % 64 & 1;
+}
+
+static struct vlan_tag
+tag_of(be16 tpid, be16 tci)
+{
+    unsigned int v = be16_to_cpu(tci);
+
+    return (struct vlan_tag) { .present = v & VLAN_PRESENT, .tpid = tpid, .vid = v & VLAN_VID_MASK,
+                               .pcp = v >> VLAN_PCP_SHIFT };
+}
+
+struct vlan_stack
+vlan_of_packet(struct xlate_ctx *ctx)
+{
+    const struct flow *f = &ctx->flow;
+
+    ctx->wc->vlan_tci |= BE16(VLAN_VID_MASK | VLAN_PRESENT);
+    return (struct vlan_stack) { { tag_of(f->vlan_tpid, f->vlan_tci), tag_of(f->vlan2_tpid, f->vlan2_tci) } };
+}
+
+static bool
+is_native(const struct xbundle *b)
+{
+    return b->vlan_mode == XVLAN_NATIVE_TAGGED || b->vlan_mode == XVLAN_NATIVE_UNTAGGED;
+}
+
+/* The native VLAN is always carried. */
+static bool
+trunks_vlan(const struct xbundle *b, uint16_t vid)
+{
+    return (is_native(b) && vid == b->vlan) || bitmap_has(b->trunks, vid);
+}
+
+bool
+vlan_is_valid_input(struct xlate_ctx *ctx, const struct xbundle *b, const struct vlan_stack *packet,
+                    const struct xport *in_port)
+{
+    uint16_t vid = packet->tag[0].vid;
+    const char *name = in_port ? in_port->name : "";
+
+    switch (b->vlan_mode) {
+    case XVLAN_ACCESS:
+        if (vid) {
+            xlate_report(ctx, TRACE_ERROR, "dropping VLAN %u tagged packet received on port %s configured as VLAN %u "
+                         "access port", vid, name, b->vlan);
+            return false;
+        }
+        return true;
+    case XVLAN_NATIVE_TAGGED: case XVLAN_NATIVE_UNTAGGED: case XVLAN_TRUNK:
+        if (!(is_native(b) && !vid) && !trunks_vlan(b, vid)) {
+            xlate_report(ctx, TRACE_ERROR, "dropping VLAN %u packet received on port %s not configured for trunking "
+                         "VLAN %u", vid, name, vid);
+            return false;
+        }
+        return true;
+    case XVLAN_DOT1Q_TUNNEL:
+        if (!bitmap_has(b->cvlans, vid)) {
+            xlate_report(ctx, TRACE_ERROR, "dropping VLAN %u packet received on dot1q-tunnel port %s that excludes "
+                         "this VLAN", vid, name);
+            return false;
+        }
+        return true;
+    }
+    return false;
+}
+
+struct vlan_stack
+vlan_input(const struct xbundle *b, const struct vlan_stack *packet)
+{
+    struct vlan_stack inside = *packet;
+
+    if (b->vlan_mode == XVLAN_DOT1Q_TUNNEL) {
+        inside.tag[1] = packet->tag[0];
+        inside.tag[0] = (struct vlan_tag) { .present = true, .tpid = b->qinq_ethtype, .vid = b->vlan };
+    } else if (b->vlan_mode != XVLAN_TRUNK && !packet->tag[0].vid) {
+        inside.tag[0].vid = b->vlan;
+    }
+    return inside;
+}
+
+bool
+vlan_bundle_carries(const struct xbundle *b, const struct vlan_stack *inside)
+{
+    uint16_t vid = inside->tag[0].vid;
+
+    switch (b->vlan_mode) {
+    case XVLAN_ACCESS: return vid == b->vlan;
+    case XVLAN_TRUNK: case XVLAN_NATIVE_TAGGED: case XVLAN_NATIVE_UNTAGGED: return trunks_vlan(b, vid);
+    case XVLAN_DOT1Q_TUNNEL: return vid == b->vlan && bitmap_has(b->cvlans, inside->tag[1].vid);
+    }
+    return false;
+}
+
+static void
+put_tag(be16 *tpid, be16 *tci, const struct vlan_tag *t, bool shown)
+{
+    *tpid = !shown ? 0 : t->tpid ? t->tpid : BE16(0x8100);
+    *tci = shown ? cpu_to_be16(t->vid | t->pcp << VLAN_PCP_SHIFT | VLAN_PRESENT) : 0;
+}
+
+/* Whether a tag without a VLAN id is worth sending: for its priority. */
+static bool
+is_shown(struct xlate_ctx *ctx, const struct xbundle *b, const struct vlan_tag *t, bool untagged_mode)
+{
+    if (t->vid) {
+        return true;
+    }
+    ctx->wc->vlan_tci |= BE16(VLAN_PCP_MASK);
+    if (untagged_mode) {
+        return t->pcp && b->priority_tags != XPRIO_NEVER;
+    }
+    return t->present && (t->pcp || b->priority_tags == XPRIO_ALWAYS);
+}
+
+void
+vlan_put_output(struct xlate_ctx *ctx, const struct xbundle *b, const struct vlan_stack *inside)
+{
+    struct vlan_stack out = *inside;
+    struct flow *f = &ctx->flow;
+    bool untagged_mode = false, first;
+
+    if (b->vlan_mode == XVLAN_DOT1Q_TUNNEL) {
+        out.tag[0] = inside->tag[1];
+        out.tag[1] = (struct vlan_tag) { .present = false };
+        first = out.tag[0].present;
+    } else {
+        untagged_mode = b->vlan_mode == XVLAN_ACCESS ||
+                        (b->vlan_mode == XVLAN_NATIVE_UNTAGGED && out.tag[0].vid == b->vlan);
+        out.tag[0].vid = untagged_mode ? 0 : out.tag[0].vid;
+        first = is_shown(ctx, b, &out.tag[0], untagged_mode);
+    }
+    if (!first) {
+        out.tag[0] = out.tag[1];
+        out.tag[1] = (struct vlan_tag) { .present = false };
+        first = out.tag[0].present;
+    }
+    put_tag(&f->vlan_tpid, &f->vlan_tci, &out.tag[0], first);
+    put_tag(&f->vlan2_tpid, &f->vlan2_tci, &out.tag[1], out.tag[1].present);
+}

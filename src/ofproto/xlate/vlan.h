@@ -1,0 +1,38 @@
+/* Tags as the NORMAL action sees them: what a port's VLAN mode makes of a packet that comes in, and of one that goes
+ * out.  Private to this directory.
+ *
+ * Between input and output a packet is in a VLAN of the bridge: tag[0].vid, 0 for none.  Standards: IEEE 802.1Q;
+ * ovs-vswitchd.conf.db(5), Port.vlan_mode. */
+#ifndef OFPROTO_XLATE_VLAN_H
+#define OFPROTO_XLATE_VLAN_H 1
+
+#include "ofproto/xlate/ctx.h"
+
+struct vlan_tag {
+    bool present;
+    be16 tpid;
+    uint16_t vid;
+    uint8_t pcp;
+};
+
+struct vlan_stack {
+    struct vlan_tag tag[2];
+};
+
+/* Reads the packet's tags; notes the id of the outer one. */
+struct vlan_stack vlan_of_packet(struct xlate_ctx *);
+
+/* Whether a bundle accepts a packet with these tags; reports why not if 'in_port' (may be null) is given. */
+bool vlan_is_valid_input(struct xlate_ctx *, const struct xbundle *, const struct vlan_stack *packet,
+                         const struct xport *in_port);
+
+/* The tags inside the bridge of a packet that came in with 'packet'. */
+struct vlan_stack vlan_input(const struct xbundle *, const struct vlan_stack *packet);
+
+/* Whether the bundle is in the packet's VLAN. */
+bool vlan_bundle_carries(const struct xbundle *, const struct vlan_stack *inside);
+
+/* Puts the tags with which a packet leaves through the bundle into the flow. */
+void vlan_put_output(struct xlate_ctx *, const struct xbundle *, const struct vlan_stack *inside);
+
+#endif

@@ -1,0 +1,164 @@
+/* Tags and labels: push and pop. */
+#include "odp/commit.h"
+#include "ofproto/xlate/ctx.h"
+
+/* What lies below the two tags that a flow can show is kept by the packet: it must have this flow's tags before the
+ * flow loses sight of one. */
+void
+xlate_push_tag(struct xlate_ctx *ctx, be16 tpid, be16 tci)
+{
+    struct flow *f = &ctx->flow;
+
+    ctx->wc->vlan_tci = BE16_MAX;
+    if (f->vlan2_tci || ctx->base.vlan2_tci) {
+        odp_commit_tags(f, &ctx->base, ctx->wc, &ctx->out->actions);
+    }
+    f->vlan2_tpid = f->vlan_tpid;
+    f->vlan2_tci = f->vlan_tci;
+    f->vlan_tpid = tpid;
+    f->vlan_tci = tci;
+}
+
+/* The inner tag, if any, comes into sight, so what it is matters from now on. */
+void
+xlate_pop_tag(struct xlate_ctx *ctx)
+{
+    struct flow *f = &ctx->flow;
+
+    ctx->wc->vlan_tci = BE16_MAX;
+    if (f->vlan2_tci) {
+        ctx->wc->vlan2_tci = BE16_MAX;
+        ctx->wc->vlan2_tpid = BE16_MAX;
+    }
+    f->vlan_tpid = f->vlan2_tpid;
+    f->vlan_tci = f->vlan2_tci;
+    f->vlan2_tpid = f->vlan2_tci = 0;
+}
+
+void
+xlate_push_vlan(struct xlate_ctx *ctx, const struct act *act)
+{
+    const struct act_push_vlan *a = (const void *) act;
+
+    xlate_push_tag(ctx, a->ethertype, BE16(VLAN_PRESENT));
+}
+
+void
+xlate_strip_vlan(struct xlate_ctx *ctx, const struct act *act UNUSED)
+{
+    ctx->wc->vlan_tci |= BE16(VLAN_PRESENT);
+    if (flow_has_vlan(&ctx->flow)) {
+        xlate_pop_tag(ctx);
+    }
+}
+
+/* Sets bits of the tag, adding one where that is asked for. */
+static void
+set_tag(struct xlate_ctx *ctx, uint16_t value, uint16_t mask, bool push_if_needed)
+{
+    struct flow *f = &ctx->flow;
+
+    ctx->wc->vlan_tci |= cpu_to_be16(mask | VLAN_PRESENT);
+    if (!flow_has_vlan(f)) {
+        if (!push_if_needed) {
+            return;
+        }
+        xlate_push_tag(ctx, BE16(0x8100), BE16(VLAN_PRESENT));
+    }
+    f->vlan_tci &= cpu_to_be16(~mask);
+    f->vlan_tci |= cpu_to_be16(value);
+}
+
+void
+xlate_set_vlan_vid(struct xlate_ctx *ctx, const struct act *act)
+{
+    const struct act_set_vlan_vid *a = (const void *) act;
+
+    set_tag(ctx, a->vid, VLAN_VID_MASK, a->push_if_needed);
+}
+
+void
+xlate_set_vlan_pcp(struct xlate_ctx *ctx, const struct act *act)
+{
+    const struct act_set_vlan_pcp *a = (const void *) act;
+
+    set_tag(ctx, a->pcp << VLAN_PCP_SHIFT, VLAN_PCP_MASK, a->push_if_needed);
+}
+
+/* A new label takes label, class and time to live from the one below it, or class and time to live from IP (OpenFlow
+ * 1.3 §5.9). */
+static be32
+new_lse(struct xlate_ctx *ctx, int n_labels)
+{
+    const struct flow *f = &ctx->flow;
+
+    if (n_labels) {
+        ctx->wc->mpls_lse[0] = BE32_MAX;
+        return f->mpls_lse[0] & ~BE32(0x100);
+    }
+    if (flow_is_ip(f)) {
+        ctx->wc->nw_tos |= 0xfc;
+        ctx->wc->nw_ttl = UINT8_MAX;
+        return cpu_to_be32((uint32_t) (f->nw_tos >> 5) << 9 | 0x100 | f->nw_ttl);
+    }
+    return BE32(0x100 | 64);
+}
+
+void
+xlate_push_mpls(struct xlate_ctx *ctx, const struct act *act)
+{
+    const struct act_push_mpls *a = (const void *) act;
+    struct flow *f = &ctx->flow;
+    int n = flow_count_mpls(f);
+    be32 lse;
+
+    if (n >= FLOW_MPLS_LABELS) {
+        xlate_fail(ctx, XLATE_TOO_MANY_MPLS_LABELS);
+        return;
+    }
+    if (!n) {
+        xlate_commit(ctx); /* Below labels nothing more can be changed. */
+    }
+    lse = new_lse(ctx, n);
+    for (int i = 0; i < n; i++) {
+        ctx->wc->mpls_lse[i] |= BE32(0x100);
+    }
+    memmove(&f->mpls_lse[1], &f->mpls_lse[0], sizeof f->mpls_lse - sizeof f->mpls_lse[0]);
+    f->mpls_lse[0] = lse;
+    f->eth_type = a->ethertype;
+    if (!n) {
+        f->mpls_lse[1] = f->mpls_lse[2] = 0;
+    }
+}
+
+void
+xlate_pop_mpls(struct xlate_ctx *ctx, const struct act *act)
+{
+    const struct act_pop_mpls *a = (const void *) act;
+    struct flow *f = &ctx->flow;
+    int n = flow_count_mpls(f);
+    bool is_last_label = n && be32_to_cpu(f->mpls_lse[0]) & 0x100;
+    bool to_mpls = a->ethertype == BE16(0x8847) || a->ethertype == BE16(0x8848);
+
+    if (!n) {
+        return;
+    }
+    ctx->wc->mpls_lse[0] |= BE32(0x100);
+    /* The labels below come into sight. */
+    for (int i = 1; i < n; i++) {
+        ctx->wc->mpls_lse[i] = BE32_MAX;
+    }
+    if (to_mpls == is_last_label) {
+        xlate_report(ctx, TRACE_WARN, "pop_mpls to a type that does not fit the stack");
+    }
+    memmove(&f->mpls_lse[0], &f->mpls_lse[1], sizeof f->mpls_lse - sizeof f->mpls_lse[0]);
+    f->mpls_lse[FLOW_MPLS_LABELS - 1] = 0;
+    f->eth_type = a->ethertype;
+    if (!to_mpls) {
+        ctx->was_mpls = true;
+        f->nw_src = f->nw_dst = 0;
+        f->nw_proto = f->nw_tos = f->nw_ttl = f->nw_frag = 0;
+    } else if (is_last_label || n == FLOW_MPLS_LABELS) {
+        ctx->was_mpls = n == FLOW_MPLS_LABELS || ctx->was_mpls;
+    }
+}

@@ -1,0 +1,263 @@
+#include "ofproto/xlate/xlate.h"
+
+#include <stdlib.h>
+
+#include "flow/field_text.h"
+#include "ofproto/xlate/ctx.h"
+#include "openflow/flow_mod.h"
+#include "openflow/oxm/oxm.h"
+
+const char *
+xlate_error_text(enum xlate_error error)
+{
+    static const char *const texts[] = {
+        [XLATE_OK] = "OK",
+#define XLATE_ERROR(ENUM, TEXT) [XLATE_##ENUM] = TEXT,
+#include "ofproto/xlate/errors.def"
+    };
+
+    return texts[error];
+}
+
+void
+xlate_out_init(struct xlate_out *out)
+{
+    memset(out, 0, sizeof *out);
+}
+
+static void
+effect_uninit(struct xlate_effect *e)
+{
+    switch (e->kind) {
+    case EFFECT_LEARN_MAC:
+        break;
+    case EFFECT_PACKET_IN:
+        bytes_uninit(&e->packet_in.frame);
+        bytes_uninit(&e->packet_in.userdata);
+        break;
+    case EFFECT_FLOW_MOD:
+        if (e->flow_mod.fm) {
+            flow_mod_uninit(e->flow_mod.fm);
+            free(e->flow_mod.fm);
+        }
+        break;
+    }
+}
+
+void
+xlate_out_clear(struct xlate_out *out)
+{
+    for (size_t i = 0; i < out->n_effects; i++) {
+        effect_uninit(&out->effects[i]);
+    }
+    bytes_clear(&out->actions);
+    memset(&out->wc, 0, sizeof out->wc);
+    out->error = XLATE_OK;
+    out->slow = 0;
+    out->may_install = true;
+    out->drop_reason = 0;
+    out->n_credits = 0;
+    out->n_effects = 0;
+}
+
+void
+xlate_out_uninit(struct xlate_out *out)
+{
+    xlate_out_clear(out);
+    bytes_uninit(&out->actions);
+    free(out->credits);
+    free(out->effects);
+}
+
+struct xlate_credit *
+xlate_credit(struct xlate_ctx *ctx, enum xlate_credit_kind kind)
+{
+    struct xlate_out *out = ctx->out;
+    struct xlate_credit *c;
+
+    if (out->n_credits >= out->credits_capacity) {
+        out->credits = x2nrealloc(out->credits, &out->credits_capacity, sizeof *out->credits);
+    }
+    c = &out->credits[out->n_credits++];
+    memset(c, 0, sizeof *c);
+    c->kind = kind;
+    return c;
+}
+
+struct xlate_effect *
+xlate_effect(struct xlate_ctx *ctx, enum xlate_effect_kind kind)
+{
+    struct xlate_out *out = ctx->out;
+    struct xlate_effect *e;
+
+    if (!ctx->in->want_effects || ctx->no_effects) {
+        return NULL;
+    }
+    if (out->n_effects >= out->effects_capacity) {
+        out->effects = x2nrealloc(out->effects, &out->effects_capacity, sizeof *out->effects);
+    }
+    e = &out->effects[out->n_effects++];
+    memset(e, 0, sizeof *e);
+    e->kind = kind;
+    return e;
+}
+
+void
+xlate_fail(struct xlate_ctx *ctx, enum xlate_error error)
+{
+    if (!ctx->out->error) {
+        ctx->out->error = error;
+    }
+}
+
+/* Reports. */
+
+static void
+report(struct xlate_ctx *ctx, enum xlate_trace_kind kind, const char *text)
+{
+    bool is_note = kind == TRACE_DETAIL || kind == TRACE_WARN || kind == TRACE_ERROR;
+
+    ctx->in->trace->report(ctx->in->trace, kind, ctx->trace_depth + is_note, text);
+}
+
+void
+xlate_report(struct xlate_ctx *ctx, enum xlate_trace_kind kind, const char *format, ...)
+{
+    if (UNLIKELY(ctx->in->trace != NULL)) {
+        struct str s = STR_INIT;
+        va_list args;
+
+        va_start(args, format);
+        str_putv(&s, format, args);
+        va_end(args);
+        report(ctx, kind, str_text(&s));
+        str_uninit(&s);
+    }
+}
+
+void
+xlate_report_action(struct xlate_ctx *ctx, const struct act *a)
+{
+    if (UNLIKELY(ctx->in->trace != NULL)) {
+        static const struct act_text none = { NULL, NULL };
+        struct act_span one = { a, (const char *) act_next(a) - (const char *) a };
+        struct str s = STR_INIT;
+
+        act_format(&s, one, ctx->in->trace->names ? ctx->in->trace->names : &none);
+        report(ctx, TRACE_ACTION, str_text(&s));
+        str_uninit(&s);
+    }
+}
+
+void
+xlate_report_subfield(struct xlate_ctx *ctx, const struct subfield *sf)
+{
+    if (UNLIKELY(ctx->in->trace != NULL)) {
+        struct str s = STR_INIT;
+        union field_value v;
+
+        oxm_format_subfield(&s, sf);
+        str_puts(&s, " is now ");
+        if (sf->ofs == 0 && sf->n_bits == sf->field->n_bits) {
+            field_get(sf->field, &ctx->flow, &v);
+            field_format(&s, sf->field, &v, NULL, NULL);
+        } else {
+            subfield_get(sf, &ctx->flow, &v);
+            bytes_format_hex(&s, v.bytes, sizeof v.bytes);
+        }
+        report(ctx, TRACE_DETAIL, str_text(&s));
+        str_uninit(&s);
+    }
+}
+
+/* Begin and end. */
+
+/* What every megaflow fixes: which other fields there are depends on it. */
+static void
+init_wc(struct xlate_ctx *ctx)
+{
+    ctx->wc->in_port = BE32_MAX;
+    ctx->wc->recirc_id = BE32_MAX;
+    ctx->wc->packet_ns = UINT8_MAX;
+    ctx->wc->eth_type = BE16_MAX;
+    if (flow_is_ip(&ctx->flow)) {
+        ctx->wc->nw_frag = FLOW_FRAG_ANY | FLOW_FRAG_LATER;
+    }
+}
+
+/* Registers and metadata are not the packet's.  Whether there is a tag goes with each of its bits. */
+static void
+finish_wc(struct xlate_ctx *ctx)
+{
+    struct flow *wc = ctx->wc;
+
+    FLOW_FOR_EACH_LINE (i, FLOW_LINES_ALL & ~FLOW_LINES_PACKET) {
+        memset(&wc->lines[i], 0, sizeof wc->lines[i]);
+    }
+    if (wc->vlan_tci) {
+        wc->vlan_tci |= BE16(VLAN_PRESENT);
+    }
+    if (wc->vlan2_tci) {
+        wc->vlan2_tci |= BE16(VLAN_PRESENT);
+    }
+    /* Ports of ICMP are 8 bits wide. */
+    if ((ctx->in->flow->nw_proto == 1 && ctx->in->flow->eth_type == BE16(0x0800)) ||
+        (ctx->in->flow->nw_proto == 58 && ctx->in->flow->eth_type == BE16(0x86dd))) {
+        wc->tp_src &= BE16(0xff);
+        wc->tp_dst &= BE16(0xff);
+    }
+}
+
+static bool
+xlate_is_from_controller(const struct xlate_in *in)
+{
+    return in->acts != NULL;
+}
+
+static void
+enter_pipeline(struct xlate_ctx *ctx)
+{
+    ofp_port in_port = OFP_PORT(be32_to_cpu(ctx->flow.in_port));
+    struct xport *port = xbridge_port_rcu(ctx->bridge, in_port);
+
+    if (xlate_is_from_controller(ctx->in)) {
+        struct act_span acts = { ctx->in->acts, ctx->in->acts_len };
+
+        ctx->trace_depth++;
+        xlate_actions(ctx, acts, true);
+        ctx->trace_depth--;
+    } else {
+        if (port && port->is_patch) {
+            xlate_credit(ctx, CREDIT_PORT_RX)->port = port;
+        }
+        xlate_table(ctx, in_port, 0, true);
+    }
+    xlate_action_set_execute(ctx);
+}
+
+void
+xlate(const struct xlate_in *in, struct xlate_out *out)
+{
+    struct xlate_ctx ctx = {
+        .in = in, .out = out, .wc = &out->wc, .bridge = in->bridge, .version = in->tables_version,
+        .flow = *in->flow, .base = *in->flow, .table_id = in->acts ? UINT8_MAX : 0,
+    };
+
+    out->may_install = true;
+    ctx.flow.actset_output = cpu_to_be32(ofp_to_u32(OFPP_UNSET));
+    bytes_init(&ctx.stack);
+    act_buf_init(&ctx.action_set);
+    init_wc(&ctx);
+    xlate_report(&ctx, TRACE_BRIDGE, "bridge(\"%s\")", ctx.bridge->name);
+    enter_pipeline(&ctx);
+    finish_wc(&ctx);
+    if (out->error) {
+        bytes_clear(&out->actions);
+        out->drop_reason = out->error;
+    }
+    if (in->trace) {
+        in->trace->report(in->trace, TRACE_BRIDGE, -1, NULL);
+    }
+    bytes_uninit(&ctx.stack);
+    act_buf_uninit(&ctx.action_set);
+}
