@@ -1,0 +1,44 @@
+/* The operations of the protocol's "transact" method (RFC 7047 section 5.2).
+ *
+ * exec_transact() runs them all at once.  A "wait" whose condition does not hold yet makes it stop without effect and
+ * say so; the caller calls again, with the time that has passed, when the database has changed or that time is up. */
+#ifndef OVSDB_ENGINE_EXEC_H
+#define OVSDB_ENGINE_EXEC_H 1
+
+#include "ovsdb/engine/txn.h"
+
+/* Who asks, and what they may do.  All members may be zero: then everything is allowed, and no lock is held. */
+struct exec_session {
+    bool read_only; /* Modifying operations give "not allowed". */
+    /* Whether the session owns 'lock', for "assert". */
+    bool (*owns_lock)(const struct exec_session *, const char *lock);
+    /* Access control: null if it is allowed, otherwise the error ("permission error") for the caller to release.
+     * Each function may be null: everything is allowed. */
+    struct dberr *(*may_insert)(const struct exec_session *, const struct table *t, const struct tuple *row);
+    struct dberr *(*may_update)(const struct exec_session *, const struct row *row, const struct column **columns,
+                                size_t n);
+    struct dberr *(*may_delete)(const struct exec_session *, const struct row *row);
+};
+
+struct exec_outcome {
+    struct json *reply;         /* The array of results, a reference for the caller; null: wait. */
+    bool durable;               /* A "commit" operation asked for durability. */
+    struct change_set *changes; /* A reference; null if nothing was changed. */
+    int64_t timeout_ms;         /* While waiting: call again when so many ms have passed since the first call;
+                                 * INT64_MAX if only a change can help. */
+};
+
+/* Runs the operations in params[first...].  'elapsed_ms' is the time since the first try. */
+void exec_transact(struct db *db, const struct json *params, size_t first, const struct exec_session *session,
+                   int64_t elapsed_ms, struct exec_outcome *outcome);
+
+void exec_outcome_uninit(struct exec_outcome *outcome);
+
+/* Appends an error element to a reply, as a commit that fails late does (I/O errors). */
+void exec_reply_add_error(struct json *reply, const struct dberr *e);
+
+/* Sets 'fields' from a row object.  '*columns' (null: not wanted) becomes a new array of the '*n' columns named. */
+struct dberr *exec_row_from_json(const struct table_schema *t, struct datum *fields, const struct json *json,
+                                 struct symtab *symtab, const struct column ***columns, size_t *n) MUST_CHECK;
+
+#endif
