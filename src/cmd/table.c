@@ -213,31 +213,21 @@ put_caption_line(const struct table *t, struct str *s)
 
 /* ---- "table" ---- */
 
-/* Columns that a UTF-8 text takes, one for each character. */
+/* Bytes, not characters: so the reference counts, and scripts cut its columns there. */
 static int
 text_width(const char *text)
 {
-    int n = 0;
-
-    for (; *text; text++) {
-        n += (*text & 0xc0) != 0x80;
-    }
-    return n;
+    return strlen(text);
 }
 
-/* Appends at most 'width' characters of 'text'; pads with spaces up to it. */
+/* Appends at most 'width' bytes of 'text'; pads with spaces up to it. */
 static void
 put_padded(struct str *s, const char *text, int width, bool pad)
 {
-    const char *p = text;
-    int n = 0;
+    const int n = MIN(text_width(text), width);
 
-    while (*p && (n < width || (*p & 0xc0) == 0x80)) {
-        n += (*p & 0xc0) != 0x80;
-        p++;
-    }
-    str_putn(s, text, p - text);
-    if (pad && n < width) {
+    str_putn(s, text, n);
+    if (pad) {
         str_put_fill(s, ' ', width - n);
     }
 }

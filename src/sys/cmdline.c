@@ -132,7 +132,8 @@ static void
 add_option(const struct cmdline_option *o, int id, size_t *n, struct str *shorts)
 {
     if (o->name) {
-        impl.longs[*n] = (struct option) { o->name, o->arg, NULL, 0 };
+        /* Distinct values, or getopt() takes an ambiguous abbreviation for the first of its options. */
+        impl.longs[*n] = (struct option) { o->name, o->arg, NULL, 0x1000 + (int) *n };
         impl.ids[(*n)++] = id;
     }
     if (o->letter) {

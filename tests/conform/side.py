@@ -32,7 +32,7 @@ class Side:
                     if program.startswith(("ovs", "vtep-ctl", "ovn-")):
                         self.programs[program] = os.path.join(at, program)
         else:
-            for at, dirs, names in os.walk(build):
+            for at, dirs, names in os.walk(os.path.abspath(build)):
                 dirs[:] = [d for d in dirs if not d.endswith(".p") and d != "meson-private"]
                 for program in names:
                     if program.startswith(("ovs", "vtep-ctl", "ovn-")) and _is_program(os.path.join(at, program)):
@@ -95,6 +95,8 @@ class Place:
             path = os.path.join(at, program)
             if program in side.programs:
                 os.symlink(side.programs[program], path)
+                if not _is_program(path):  # Else PATH would lead to another one.
+                    raise RuntimeError(f"{path} leads nowhere")
             else:
                 with open(path, "w", encoding="utf-8") as f:
                     f.write(f"#!/bin/sh\necho '{program} is not built' >&2\nexit 127\n")

@@ -368,10 +368,9 @@ dbctl_parse(struct dbctl *ctl, int argc, char *argv[])
         if (id >= OPT_OF_COMMAND) {
             char *name = xasprintf("--%s", cl.option);
 
-            if (strmap_find(&first, name)) {
-                cmdline_fatal(0, "'%s' option specified multiple times", name);
+            if (!strmap_find(&first, name)) { /* Given twice, the first counts. */
+                strmap_put(&first, name, cl.arg ? xstrdup(cl.arg) : NULL);
             }
-            strmap_put(&first, name, cl.arg ? xstrdup(cl.arg) : NULL);
             free(name);
         } else {
             global_option(ctl, id, cl.arg);

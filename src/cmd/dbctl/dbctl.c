@@ -272,6 +272,8 @@ dbctl_main(const struct dbctl_class *class, int argc, char *argv[])
     struct schema *schema;
     struct error *e;
 
+    error_free(log_configure("console:warn")); /* Options may say otherwise. */
+    error_free(log_configure("reconnect:warn"));
     dbctl_parse(&ctl, argc, argv);
     log_write(class->log, any_writes(&ctl) ? LOG_LEVEL_INFO : LOG_LEVEL_DBG, "Called as %s", args);
     comment = comment_text(args);
@@ -283,10 +285,10 @@ dbctl_main(const struct dbctl_class *class, int argc, char *argv[])
     e = prepare_all(&ctl);
     e = e ? e : run_until_done(&ctl, comment);
     dbctl_wait_hint(&ctl, NULL);
+    dbctl_commands_free(&ctl);
     idl_destroy(ctl.idl);
     loop_destroy(ctl.loop);
     schema_unref(schema);
-    dbctl_commands_free(&ctl);
     free(ctl.waiting_for);
     free(ctl.db);
     free(args);

@@ -178,26 +178,28 @@ static struct error *
 row_by_abbreviation(struct dbctl *ctl, const struct table_schema *table, const char *record, const struct idl_row **found)
 {
     const size_t len = strlen(record);
+    const struct idl_row **rows;
+    struct error *e = NULL;
 
     *found = NULL;
     if (uuid_abbreviation_len(record) < 4) {
         return NULL;
     }
-    IDL_FOR_EACH (row, ctl->idl, table->index) {
+    rows = dbctl_rows(ctl, table->index);
+    for (size_t i = 0; rows[i] && !e; i++) {
         char text[UUID_LEN + 1], other[UUID_LEN + 1];
 
-        uuid_format(&row->uuid, text);
-        if (strncasecmp(text, record, len)) {
-            continue;
-        }
-        if (*found) {
+        uuid_format(&rows[i]->uuid, text);
+        if (!strncasecmp(text, record, len) && *found) {
             uuid_format(&(*found)->uuid, other);
-            return error_new("%s contains 2 or more rows whose UUIDs begin with %s: at least %s and %s", table->name,
-                             record, strcmp(text, other) < 0 ? text : other, strcmp(text, other) < 0 ? other : text);
+            e = error_new("%s contains 2 or more rows whose UUIDs begin with %s: at least %s and %s", table->name, record,
+                          other, text);
+        } else if (!strncasecmp(text, record, len)) {
+            *found = rows[i];
         }
-        *found = row;
     }
-    return NULL;
+    free(rows);
+    return e;
 }
 
 struct error *

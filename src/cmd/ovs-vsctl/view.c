@@ -57,13 +57,17 @@ vsctl_view_add_port(struct vsctl *v, struct vsctl_bridge *b, const struct vs_por
 struct vsctl_iface *
 vsctl_view_add_iface(struct vsctl *v, struct vsctl_port *p, const struct vs_interface *row)
 {
-    struct vsctl_iface *i = xzalloc(sizeof *i);
+    struct vsctl_iface *i = xzalloc(sizeof *i), *old;
 
     i->row = row;
     i->name = vs_interface_name(row);
     i->port = p;
     list_push_back(&p->ifaces, &i->node);
-    strmap_put(&v->ifaces, i->name, i);
+    old = strmap_put(&v->ifaces, i->name, i);
+    if (old) { /* Twice in one bond: the server will refuse it. */
+        list_remove(&old->node);
+        free(old);
+    }
     return i;
 }
 

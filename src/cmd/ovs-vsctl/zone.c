@@ -89,31 +89,62 @@ parse_zone_argument(const char *text, int64_t *id)
     return NULL;
 }
 
+/* Reads KEY=SECONDS; of a key given twice the first counts. */
+static struct error *
+parse_timeout(const char *text, struct datum *timeouts, const struct col_type *type)
+{
+    const char *equals = strchr(text, '=');
+    union atom key, value;
+    char *name;
+
+    if (!equals || !num_parse_s64(equals + 1, 10, &value.integer)) {
+        return error_new("%s: a timeout is written as KEY=SECONDS", text);
+    }
+    name = xstrndup(text, equals - text);
+    key = atom_string(name);
+    free(name);
+    if (datum_find(timeouts, &key, ATOM_STRING) == UINT32_MAX) {
+        datum_put_take(timeouts, type, key, &value);
+    } else {
+        atom_destroy(&key, ATOM_STRING);
+    }
+    return NULL;
+}
+
+/* A policy with these timeouts, which are taken over: zones share what is equal. */
+static const struct vs_ct_timeout_policy *
+make_policy(struct dbctl_ctx *ctx, struct datum *timeouts, const struct col_type *type)
+{
+    struct vs_ct_timeout_policy *new;
+
+    VS_CT_TIMEOUT_POLICY_FOR_EACH (policy, ctx->ctl->idl) {
+        if (datum_equal(vs_ct_timeout_policy_timeouts_datum(policy), timeouts, type)) {
+            datum_uninit(timeouts, type);
+            return policy;
+        }
+    }
+    new = vs_ct_timeout_policy_insert(ctx->ctl->txn);
+    idl_set_take(&new->row, VS_CT_TIMEOUT_POLICY_TIMEOUTS, timeouts);
+    return new;
+}
+
 static struct error *
 set_policy(struct dbctl_ctx *ctx, const struct vs_ct_zone *zone)
 {
-    struct vs_ct_timeout_policy *policy = vs_ct_timeout_policy_insert(ctx->ctl->txn);
+    const struct col_type *type =
+        &ctx->ctl->schema->tables[VS_CT_TIMEOUT_POLICY].columns[VS_CT_TIMEOUT_POLICY_TIMEOUTS].type;
+    struct datum timeouts = { .n = 0 };
+    struct error *e = NULL;
 
-    for (int i = 3; i < ctx->argc; i++) {
-        const char *equals = strchr(ctx->argv[i], '=');
-        union atom key, value;
-        char *name;
-
-        if (!equals || !num_parse_s64(equals + 1, 10, &value.integer)) {
-            return error_new("%s: a timeout is written as KEY=SECONDS", ctx->argv[i]);
-        }
-        name = xstrndup(ctx->argv[i], equals - ctx->argv[i]);
-        key = atom_string(name);
-        free(name);
-        /* Of a key given twice the first counts. */
-        if (datum_find(vs_ct_timeout_policy_timeouts_datum(policy), &key, ATOM_STRING) == UINT32_MAX) {
-            idl_put_take(&policy->row, VS_CT_TIMEOUT_POLICY_TIMEOUTS, key, &value);
-        } else {
-            atom_destroy(&key, ATOM_STRING);
-        }
+    for (int i = 3; i < ctx->argc && !e; i++) {
+        e = parse_timeout(ctx->argv[i], &timeouts, type);
     }
-    idl_set_ref(&zone->row, VS_CT_ZONE_TIMEOUT_POLICY, &policy->row);
-    return NULL;
+    if (e) {
+        datum_uninit(&timeouts, type);
+    } else {
+        idl_set_ref(&zone->row, VS_CT_ZONE_TIMEOUT_POLICY, &make_policy(ctx, &timeouts, type)->row);
+    }
+    return e;
 }
 
 static struct error *

@@ -360,6 +360,7 @@ fail(struct idl_txn *txn, const struct json *error)
         return IDL_NOT_LOCKED;
     }
     txn->error = js_to_string(error, JS_SORTED);
+    idl_session_log_error(txn->error);
     return IDL_ERROR;
 }
 

@@ -79,6 +79,8 @@ int64_t idl_session_request(struct idl_session *session, const char *method, str
                             void *aux);
 /* The answer of request 'id' is not wanted any more. */
 void idl_session_forget(struct idl_session *session, int64_t id);
+/* Says in the log that a transaction failed. */
+void idl_session_log_error(const char *error);
 const char *idl_session_lock(const struct idl_session *session);
 
 /* ---- txn.c ---- */

@@ -513,6 +513,7 @@ idl_session_start(struct idl_session *s)
 }
 
 const char *idl_session_lock(const struct idl_session *s) { return s->lock; }
+void idl_session_log_error(const char *error) { log_warn("transaction error: %s", error); }
 
 void
 idl_set_lock(struct idl *idl, const char *name)

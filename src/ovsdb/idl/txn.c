@@ -257,9 +257,15 @@ void
 idl_put_all_take(const struct idl_row *row, unsigned column, struct datum *d)
 {
     const struct col_type *type = idl_type(row, column);
-    struct idl_parts *p = parts_begin(row, column);
-    struct datum *value = &row->overlay->values[column];
+    struct idl_parts *p;
+    struct datum *value;
 
+    if (type_is_map(type) && row->table->modes[column] != IDL_OMIT && datum_includes(idl_get(row, column), d, type)) {
+        datum_uninit(d, type); /* Nothing new. */
+        return;
+    }
+    p = parts_begin(row, column);
+    value = &row->overlay->values[column];
     if (p) {
         datum_union(&p->put, d, type, true);
         if (type_is_map(type)) { /* The server's "insert" leaves an existing pair alone. */
