@@ -10,6 +10,7 @@
 struct client {
     struct jsonrpc_client *rpc;
     const char *server;     /* The target. */
+    char *default_server;   /* Owned; null if the target was given. */
     const char *database;   /* Name; null for commands that need none. */
     int argc;               /* Arguments after server and database. */
     char **argv;

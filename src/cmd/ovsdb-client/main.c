@@ -313,6 +313,7 @@ cmd_query(struct client *c)
 
 /* dump */
 
+/* Whether 'name' is among the 'n' wanted names; without any all are. */
 static bool
 is_named(char **names, int n, const char *name)
 {
@@ -321,7 +322,7 @@ is_named(char **names, int n, const char *name)
             return true;
         }
     }
-    return !n;
+    return n <= 0;
 }
 
 /* {"op": "select", ...} of the wanted columns. */
@@ -677,7 +678,7 @@ open_server(struct client *c)
         c->server = c->argv[0];
         take_first(c);
     } else {
-        c->server = dirs_db_remote();
+        c->server = c->default_server = dirs_db_remote();
     }
     error = jsonrpc_client_open(c->server, STREAM_PORT_OVSDB, &c->rpc);
     if (error) {
@@ -750,6 +751,7 @@ main(int argc, char *argv[])
     }
     command->run(&c);
     jsonrpc_client_close(c.rpc);
+    free(c.default_server);
     if (fflush(stdout) || ferror(stdout)) {
         cmdline_fatal(0, "write to stdout failed");
     }
