@@ -124,7 +124,6 @@ ip_proto_word(unsigned int eth_type, unsigned int proto)
 
     switch (proto) {
     case 1: return v6 ? NULL : "icmp";
-    case 2: return v6 ? NULL : "igmp";
     case 6: return v6 ? "tcp6" : "tcp";
     case 17: return v6 ? "udp6" : "udp";
     case 58: return v6 ? "icmp6" : NULL;
@@ -174,10 +173,10 @@ put_tun_flags(struct text *t)
     }
 }
 
+/* One tag; 'suffix' tells the second from the first. */
 static void
-put_vlan(struct text *t)
+put_tag(struct str *s, unsigned int tci, unsigned int mask, const char *suffix)
 {
-    unsigned int tci = be16_to_cpu(t->m->flow.vlan_tci), mask = be16_to_cpu(t->m->mask.vlan_tci);
     unsigned int vid = mask & VLAN_VID_MASK, pcp = mask & VLAN_PCP_MASK;
     bool whole = (!vid || vid == VLAN_VID_MASK) && (!pcp || pcp == VLAN_PCP_MASK) && (vid || pcp);
 
@@ -186,15 +185,33 @@ put_vlan(struct text *t)
     }
     if (whole && mask & VLAN_PRESENT && tci & VLAN_PRESENT) {
         if (vid) {
-            str_putf(t->s, "dl_vlan=%u,", tci & VLAN_VID_MASK);
+            str_putf(s, "dl_vlan%s=%u,", suffix, tci & VLAN_VID_MASK);
         }
         if (pcp) {
-            str_putf(t->s, "dl_vlan_pcp=%u,", tci >> VLAN_PCP_SHIFT);
+            str_putf(s, "dl_vlan_pcp%s=%u,", suffix, tci >> VLAN_PCP_SHIFT);
         }
     } else if (mask == UINT16_MAX) {
-        str_putf(t->s, "vlan_tci=0x%04x,", tci);
+        str_putf(s, "vlan_tci%s=0x%04x,", suffix, tci);
     } else {
-        str_putf(t->s, "vlan_tci=0x%04x/0x%04x,", tci, mask);
+        str_putf(s, "vlan_tci%s=0x%04x/0x%04x,", suffix, tci, mask);
+    }
+}
+
+static void
+put_vlan(struct text *t)
+{
+    put_tag(t->s, be16_to_cpu(t->m->flow.vlan_tci), be16_to_cpu(t->m->mask.vlan_tci), "");
+    put_tag(t->s, be16_to_cpu(t->m->flow.vlan2_tci), be16_to_cpu(t->m->mask.vlan2_tci), "1");
+}
+
+/* Labels below the outermost: a match cannot have them, a packet can. */
+static void
+put_inner_labels(struct text *t)
+{
+    for (int i = 1; i < FLOW_MPLS_LABELS; i++) {
+        if (t->m->mask.mpls_lse[i]) {
+            str_putf(t->s, "mpls_lse%d=%u,", i, be32_to_cpu(t->m->flow.mpls_lse[i]));
+        }
     }
 }
 
@@ -254,8 +271,8 @@ put_transport(struct text *t)
     bool ip4 = t->eth_type == 0x0800, ip6 = t->eth_type == 0x86dd;
 
     if ((ip4 && t->nw_proto == 1) || (ip6 && t->nw_proto == 58)) {
-        put_field(t, FIELD_TCP_SRC, "icmp_type", OWN);
-        put_field(t, FIELD_TCP_DST, "icmp_code", OWN);
+        put_field(t, FIELD_ICMP_TYPE, "icmp_type", OWN);
+        put_field(t, FIELD_ICMP_CODE, "icmp_code", OWN);
         if (ip6) {
             put_rows(t, nd_rows, ARRAY_SIZE(nd_rows));
         }
@@ -313,6 +330,7 @@ put_all(struct text *t)
     put_rows(t, nsh_rows, ARRAY_SIZE(nsh_rows));
     put_nw_tos(t);
     put_rows(t, ip_rows, ARRAY_SIZE(ip_rows));
+    put_inner_labels(t);
     put_transport(t);
 }
 

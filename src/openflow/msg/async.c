@@ -6,6 +6,9 @@
 /* The kinds that the fixed form (NXT, 1.3) carries. */
 #define N_FIXED 3
 
+/* This and the next one up. */
+#define TYPE_EXPERIMENTER 0xfffe
+
 static const struct {
     const char *name;
     uint32_t all; /* Reasons that there are, in 1.4 and later. */
@@ -54,6 +57,9 @@ decode_prop(const struct prop *p, bool loose, struct async_config *c, char **why
     uint32_t bits;
     enum ofperr error;
 
+    if (p->type >= TYPE_EXPERIMENTER && p->body.left + (p->type == 0xffff ? 8 : 0) < 8) {
+        return OFPERR_OFPBPC_BAD_LEN;
+    }
     if (p->type >= 2 * ASYNC_N) {
         if (why && !loose) {
             *why = xasprintf("unknown async config property type %u", p->type);

@@ -122,9 +122,13 @@ packet_in_format_parse(const char *text, enum packet_in_format *f)
 enum ofperr
 packet_in_format_decode(const struct msg *m, enum packet_in_format *f, uint32_t *raw)
 {
-    *raw = get_be32(m->body.at);
-    *f = *raw;
-    return *raw < PACKET_IN_N_FORMATS ? OFPERR_NONE : OFPERR_OFPBRC_EPERM;
+    uint32_t wire = get_be32(m->body.at);
+
+    if (raw) {
+        *raw = wire;
+    }
+    *f = wire;
+    return wire < PACKET_IN_N_FORMATS ? OFPERR_NONE : OFPERR_OFPBRC_EPERM;
 }
 
 void
@@ -142,9 +146,13 @@ packet_in_format_encode(struct bytes *b, enum of_version v, uint32_t xid, enum p
 enum ofperr
 flow_format_decode(const struct msg *m, unsigned int *protocol, uint32_t *raw)
 {
-    *raw = get_be32(m->body.at);
-    *protocol = *raw == FORMAT_NXM ? PROTO_NXM : PROTO_OF10;
-    return *raw == FORMAT_NXM || *raw == FORMAT_OF10 ? OFPERR_NONE : OFPERR_OFPBRC_EPERM;
+    uint32_t wire = get_be32(m->body.at);
+
+    if (raw) {
+        *raw = wire;
+    }
+    *protocol = wire == FORMAT_NXM ? PROTO_NXM : PROTO_OF10;
+    return wire == FORMAT_NXM || wire == FORMAT_OF10 ? OFPERR_NONE : OFPERR_OFPBRC_EPERM;
 }
 
 void

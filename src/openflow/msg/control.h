@@ -57,7 +57,7 @@ enum ofperr async_config_decode(const struct msg *, bool loose, struct async_con
 void async_reply_encode(struct bytes *, const struct msg *request, const struct async_config *);
 void async_set_encode(struct bytes *, enum of_version, uint32_t xid, const struct async_config *);
 
-/* Packet-in formats (NXT_SET_PACKET_IN_FORMAT). */
+/* Packet-in formats (NXT_SET_PACKET_IN_FORMAT).  '*raw' (null allowed) receives the number of the wire. */
 enum packet_in_format { PACKET_IN_STANDARD, PACKET_IN_NXT, PACKET_IN_NXT2, PACKET_IN_N_FORMATS };
 const char *packet_in_format_name(enum packet_in_format);
 bool packet_in_format_parse(const char *text, enum packet_in_format *);

@@ -83,18 +83,22 @@ set_eth(struct eth_addr *value, struct eth_addr *mask, const uint8_t *p)
     memset(mask, 0xff, 6);
 }
 
+/* ICMP's type and code have 8 bits; a larger number is kept whole, so that it matches nothing. */
+static void
+set_tp_member(be16 *value, be16 *mask, uint16_t v, enum l4 l4)
+{
+    *value = cpu_to_be16(v);
+    *mask = l4 == L4_ICMP && v <= 0xff ? BE16(0xff) : BE16_MAX;
+}
+
 static void
 set_tp(struct match *m, const uint8_t *src, const uint8_t *dst, enum l4 l4)
 {
-    uint16_t mask = l4 == L4_ICMP ? 0xff : 0xffff;
-
     if (src) {
-        m->flow.tp_src = cpu_to_be16(get_be16(src) & mask);
-        m->mask.tp_src = cpu_to_be16(mask);
+        set_tp_member(&m->flow.tp_src, &m->mask.tp_src, get_be16(src), l4);
     }
     if (dst) {
-        m->flow.tp_dst = cpu_to_be16(get_be16(dst) & mask);
-        m->mask.tp_dst = cpu_to_be16(mask);
+        set_tp_member(&m->flow.tp_dst, &m->mask.tp_dst, get_be16(dst), l4);
     }
 }
 
@@ -289,10 +293,7 @@ decode11_l3(const uint8_t *p, uint32_t w, struct match *m)
 
     if (l3 == L3_IPV4 || l3 == L3_IPV6) {
         if (!(w & W11_NW_TOS)) {
-            if (p[42] & ~0x3f) {
-                return OFPERR_OFPBMC_BAD_VALUE;
-            }
-            m->flow.nw_tos = p[42] << 2;
+            m->flow.nw_tos = p[42] & TOS_DSCP;
             m->mask.nw_tos = TOS_DSCP;
         }
     }
@@ -390,7 +391,7 @@ encode11_upper(uint8_t *p, const struct match *m)
 
     if (m->mask.nw_tos & TOS_DSCP && (l3 == L3_IPV4 || l3 == L3_IPV6)) {
         w &= ~W11_NW_TOS;
-        p[42] = m->flow.nw_tos >> 2;
+        p[42] = m->flow.nw_tos & TOS_DSCP;
     }
     if (m->mask.nw_proto) {
         w &= ~W11_NW_PROTO;

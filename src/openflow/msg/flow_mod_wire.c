@@ -121,7 +121,7 @@ set_masked_cookie(struct flow_mod *fm, enum of_version v, uint64_t cookie, uint6
         fm->new_cookie = cookie;
         return;
     }
-    fm->cookie = cookie & mask;
+    fm->cookie = cookie;
     fm->cookie_mask = mask;
     fm->new_cookie = UINT64_MAX;
     if (v == OF11 && is_modify(fm) && !mask) {

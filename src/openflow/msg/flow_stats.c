@@ -273,7 +273,7 @@ flow_stats_take(struct cursor *c, const struct msg *m, struct flow_stats *fs, st
     struct cursor e;
     enum ofperr error;
 
-    if (c->left < 2 || !cursor_take_sub(c, get_be16(c->at), &e)) {
+    if (c->left < 2 || get_be16(c->at) > c->left || !cursor_take_sub(c, get_be16(c->at), &e)) {
         return OFPERR_OFPBRC_BAD_LEN;
     }
     memset((char *) fs + sizeof fs->match, 0, sizeof *fs - sizeof fs->match);

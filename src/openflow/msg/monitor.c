@@ -217,7 +217,7 @@ monitor_update_take(struct cursor *c, const struct msg *m, struct monitor_update
     }
     error = m->version >= OF14 ? full_of14(&e, u) : full_nx(&e, m, u);
     if (!error) {
-        error = m->version < OF11 ? act_decode_actions(e.at, e.left, m->version, acts)
+        error = m->version < OF13 ? act_decode_actions(e.at, e.left, m->version, acts)
                                   : act_decode_instructions(e.at, e.left, m->version, acts);
     }
     u->actions = act_buf_span(acts);
@@ -268,7 +268,7 @@ put_full(struct bytes *b, enum of_version v, const struct monitor_update *u)
         }
         put_be16(b->data + at + 12, len);
     }
-    if (v == OF10) {
+    if (v < OF13) { /* Nicira's form has a bare list in every version. */
         act_encode_actions(u->actions, v, b);
     } else {
         act_encode_instructions(u->actions, v, b);

@@ -51,7 +51,8 @@ prop_be16(const struct prop *p, uint16_t *v)
 {
     struct cursor c = p->body;
 
-    return cursor_take_be16(&c, v) && !c.left ? OFPERR_NONE : OFPERR_OFPBPC_BAD_LEN;
+    /* The padding counts in the form that the reference sends. */
+    return cursor_take_be16(&c, v) && (!c.left || c.left == 2) ? OFPERR_NONE : OFPERR_OFPBPC_BAD_LEN;
 }
 
 enum ofperr
@@ -121,9 +122,9 @@ prop_put_u8(struct bytes *b, uint16_t type, uint8_t v)
 void
 prop_put_be16(struct bytes *b, uint16_t type, uint16_t v)
 {
-    be16 x = cpu_to_be16(v);
+    be16 x[2] = { cpu_to_be16(v), 0 };
 
-    prop_put(b, type, &x, sizeof x);
+    prop_put(b, type, x, sizeof x);
 }
 
 void

@@ -112,12 +112,13 @@ switch_config_encode(struct bytes *b, enum msg_type type, enum of_version v, uin
     msg_finish(b, start);
 }
 
+/* 'n' is the size of the member, with its terminator. */
 static void
 take_text(const uint8_t **p, char *text, size_t n)
 {
-    memcpy(text, *p, n);
+    memcpy(text, *p, n - 1);
     text[n - 1] = '\0';
-    *p += n;
+    *p += n - 1;
 }
 
 enum ofperr
@@ -136,7 +137,7 @@ switch_desc_decode(const struct msg *m, struct switch_desc *d)
 static void
 put_text(struct bytes *b, const char *text, size_t n)
 {
-    str_copy_cut(bytes_put_zeros(b, n), text, n);
+    memcpy(bytes_put_zeros(b, n - 1), text, strnlen(text, n - 1));
 }
 
 void

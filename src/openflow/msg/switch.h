@@ -46,7 +46,7 @@ void switch_config_encode(struct bytes *, enum msg_type, enum of_version, uint32
 
 /* Texts of a DESC reply; longer ones are cut. */
 struct switch_desc {
-    char mfr[256], hw[256], sw[256], serial[32], dp[256];
+    char mfr[257], hw[257], sw[257], serial[33], dp[257]; /* One more than on the wire: always terminated. */
 };
 
 enum ofperr switch_desc_decode(const struct msg *, struct switch_desc *) MUST_CHECK;

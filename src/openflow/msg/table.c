@@ -217,18 +217,6 @@ stats_of10(const uint8_t *p, struct table_stats *s, struct table_features *f)
     s->n_matches = get_be64(p + 56);
 }
 
-/* Next tables are not said in 1.1 and 1.2: goto_table, where it is supported, reaches every later one. */
-static void
-set_later_tables(struct table_features *f, uint8_t table_id)
-{
-    memset(f->nonmiss.next, 0, sizeof f->nonmiss.next);
-    if (f->nonmiss.instructions & TABLE_INST_GOTO_TABLE) {
-        for (unsigned int t = table_id + 1; t < 255; t++) {
-            f->nonmiss.next[t / 64] |= UINT64_C(1) << t % 64;
-        }
-    }
-}
-
 static void
 stats_of11(const uint8_t *p, struct table_stats *s, struct table_features *f)
 {
@@ -296,7 +284,6 @@ table_stats_take(struct cursor *c, enum of_version v, struct table_stats *s, str
         s->n_matches = get_be64(p + 16);
     }
     if (v == OF11 || v == OF12) {
-        set_later_tables(f, s->table_id);
         f->miss_table = f->nonmiss;
     }
     f->table_id = s->table_id;

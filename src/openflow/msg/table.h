@@ -122,9 +122,10 @@ struct table_status {
 enum ofperr table_status_decode(const struct msg *, struct table_status *) MUST_CHECK;
 void table_status_encode(struct bytes *, enum of_version, const struct table_status *);
 
-/* Takes one table of a TABLE_FEATURES request or reply, appends one.  Errors: OFPTFFC_*, OFPBPC_*. */
-enum ofperr table_features_take(struct cursor *, enum of_version, bool is_request, bool loose,
-                                struct table_features *) MUST_CHECK;
+/* Takes one table of a TABLE_FEATURES request or reply, appends one.  Errors: OFPTFFC_*, OFPBPC_*; 'why' as in
+ * msg_decode_why(). */
+enum ofperr table_features_take(struct cursor *, enum of_version, bool loose, struct table_features *,
+                                char **why) MUST_CHECK;
 void table_features_put(struct bytes *, enum of_version, const struct table_features *);
 
 #endif

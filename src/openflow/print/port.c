@@ -1,5 +1,6 @@
 #include "openflow/msg/port.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "openflow/print/private.h"
@@ -130,23 +131,44 @@ print_port_desc_request(struct printer *p, const struct msg *m)
     return error;
 }
 
+static int
+compare_ports(const void *a, const void *b)
+{
+    uint32_t pa = ofp_to_u32(((const struct port_desc *) a)->port), pb = ofp_to_u32(((const struct port_desc *) b)->port);
+
+    return pa < pb ? -1 : pa > pb;
+}
+
+enum ofperr
+print_port_descs(struct printer *p, enum of_version v, struct cursor c)
+{
+    struct port_desc *ports = NULL;
+    size_t n = 0, capacity = 0;
+    enum ofperr error = OFPERR_NONE;
+
+    while (c.left && !error) {
+        if (n == capacity) {
+            ports = x2nrealloc(ports, &capacity, sizeof *ports);
+        }
+        error = port_desc_take(&c, v, &ports[n]);
+        n += !error;
+    }
+    if (n) {
+        qsort(ports, n, sizeof *ports, compare_ports);
+    }
+    for (size_t i = 0; i < n; i++) {
+        str_putc(p->s, ' ');
+        print_port_desc(p->s, &ports[i], p->names);
+    }
+    free(ports);
+    return error;
+}
+
 enum ofperr
 print_port_desc_reply(struct printer *p, const struct msg *m)
 {
-    struct cursor c = m->body;
-
     str_putc(p->s, '\n');
-    while (c.left) {
-        struct port_desc d;
-        enum ofperr error = port_desc_take(&c, m->version, &d);
-
-        if (error) {
-            return error;
-        }
-        str_putc(p->s, ' ');
-        print_port_desc(p->s, &d, p->names);
-    }
-    return OFPERR_NONE;
+    return print_port_descs(p, m->version, m->body);
 }
 
 enum ofperr

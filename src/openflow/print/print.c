@@ -267,7 +267,9 @@ put_wrong_length(struct str *s, const uint8_t *data, size_t len, char **why)
     } else {
         free(*why);
         *why = NULL;
-        (void) msg_decode_why(data, len, &m, why);
+        if (msg_decode_why(data, len, &m, why)) {
+            /* Only the words were wanted. */
+        }
     }
     str_putf(s, "(***truncated to %zu bytes from %zu***)\n", len, stated);
     return true;

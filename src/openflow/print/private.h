@@ -5,6 +5,8 @@
 #include "openflow/print/print.h"
 #include "openflow/table_names.h"
 
+struct group_mod;
+
 struct printer {
     struct str *s;
     const struct act_text *names; /* Never null. */
@@ -30,6 +32,9 @@ print_func print_hello, print_error_msg, print_echo, print_features, print_confi
 
 /* Prints a message inside a message: only its body, or, for 'whole', all of it. */
 void print_inner(struct printer *, const struct msg *);
+
+/* Descriptions of ports, in the order of their numbers. */
+enum ofperr print_port_descs(struct printer *, enum of_version, struct cursor) MUST_CHECK;
 
 void print_port(struct printer *, ofp_port);
 void print_table_id(struct printer *, uint8_t table);

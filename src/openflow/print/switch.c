@@ -98,17 +98,7 @@ print_features(struct printer *p, const struct msg *m)
         table_actions_put(p->s, table_actions_from_wire(f.actions, OF10));
         str_putc(p->s, '\n');
     }
-    while (ports.left) {
-        struct port_desc d;
-
-        error = port_desc_take(&ports, m->version, &d);
-        if (error) {
-            return error;
-        }
-        str_putc(p->s, ' ');
-        print_port_desc(p->s, &d, p->names);
-    }
-    return OFPERR_NONE;
+    return print_port_descs(p, m->version, ports);
 }
 
 enum ofperr
