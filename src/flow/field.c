@@ -29,6 +29,17 @@ field_by_name(const char *name)
     return field_by_name_len(name, strlen(name));
 }
 
+unsigned int
+field_width(const struct field *f)
+{
+    switch (f->id) {
+    case FIELD_VLAN_VID: return 12;
+    case FIELD_ARP_OP: return 16;
+    case FIELD_CT_STATE: return 32;
+    default: return f->n_bits;
+    }
+}
+
 /* Copies up to 'n' bits inside one byte of each string; returns how many. */
 static unsigned int
 bits_copy_step(const uint8_t *src, unsigned int src_bit, uint8_t *dst, unsigned int dst_bit, unsigned int n)
@@ -329,8 +340,8 @@ field_add_prereqs(const struct field *f, const struct flow *flow UNUSED, struct 
         mask->nw_frag |= FLOW_FRAG_LATER;
     }
     if (p >= PREREQ_ND && p <= PREREQ_ND_ADVERT) {
-        mask->tp_src = BE16_MAX;
-        mask->tp_dst = BE16_MAX;
+        mask->tp_src |= BE16(0xff); /* ICMP's type and code have eight bits. */
+        mask->tp_dst |= BE16(0xff);
     }
     if (p >= PREREQ_CT) {
         mask->ct_state = UINT8_MAX;
@@ -361,6 +372,13 @@ field_prereqs_met_by_match(const struct field *f, const struct flow *flow, const
 
 /* Subfields. */
 
+/* Bits of the range that are kept in the flow. */
+static unsigned int
+subfield_bits(const struct subfield *sf)
+{
+    return sf->ofs >= sf->field->n_bits ? 0 : MIN(sf->n_bits, sf->field->n_bits - sf->ofs);
+}
+
 static unsigned int
 subfield_end_offset(const struct subfield *sf)
 {
@@ -378,7 +396,7 @@ subfield_get(const struct subfield *sf, const struct flow *flow, union field_val
         whole.nw_tos = flow->nw_tos & 0xfc;
         flow = &whole;
     }
-    bits_copy(flow, sizeof *flow, subfield_end_offset(sf), v, sizeof *v, 0, sf->n_bits);
+    bits_copy(flow, sizeof *flow, subfield_end_offset(sf), v, sizeof *v, 0, subfield_bits(sf));
 }
 
 void
@@ -386,7 +404,7 @@ subfield_set(const struct subfield *sf, struct flow *flow, const union field_val
 {
     uint8_t old_tos = flow->nw_tos;
 
-    bits_copy(v, sizeof *v, 0, flow, sizeof *flow, subfield_end_offset(sf), sf->n_bits);
+    bits_copy(v, sizeof *v, 0, flow, sizeof *flow, subfield_end_offset(sf), subfield_bits(sf));
     finish_write(sf->field, flow, old_tos);
 }
 
@@ -414,6 +432,6 @@ subfield_set_ones(const struct subfield *sf, struct flow *mask)
 {
     uint8_t old_tos = mask->nw_tos;
 
-    set_bits(mask, subfield_end_offset(sf), sf->n_bits, 0xff);
+    set_bits(mask, subfield_end_offset(sf), subfield_bits(sf), 0xff);
     finish_write(sf->field, mask, old_tos);
 }

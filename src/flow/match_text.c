@@ -9,8 +9,8 @@ struct text {
     unsigned int nw_proto; /* 0 unless matched exactly, or ARP's opcode. */
 };
 
-/* How a field is shown: in its own format, or always in hexadecimal. */
-enum style { OWN, HEXADECIMAL };
+/* How a field is shown: in its own format, or always in hexadecimal, or so with 0x even for zero. */
+enum style { OWN, HEXADECIMAL, PREFIXED };
 
 struct text_row {
     enum field_id id;
@@ -58,7 +58,7 @@ static const struct text_row tunnel_rows[] = {
 
 static const struct text_row nsh_rows[] = {
     { FIELD_NSH_FLAGS, NULL, OWN },  { FIELD_NSH_TTL, NULL, OWN }, { FIELD_NSH_MDTYPE, NULL, OWN },
-    { FIELD_NSH_NP, NULL, OWN },     { FIELD_NSH_SPI, NULL, OWN }, { FIELD_NSH_SI, NULL, OWN },
+    { FIELD_NSH_NP, NULL, OWN },     { FIELD_NSH_SPI, NULL, PREFIXED }, { FIELD_NSH_SI, NULL, OWN },
     { FIELD_NSH_C1, NULL, OWN },     { FIELD_NSH_C2, NULL, OWN },  { FIELD_NSH_C3, NULL, OWN },
     { FIELD_NSH_C4, NULL, OWN },
 };
@@ -81,7 +81,9 @@ put_value(struct text *t, const struct field *f, enum style style, const union f
 {
     bool exact = field_is_exact(f, &t->m->mask);
 
-    if (f->format != FORMAT_DECIMAL && style == OWN) {
+    if (style == PREFIXED && exact) {
+        str_putf(t->s, "0x%llx", (unsigned long long) field_value_to_u64(f, v));
+    } else if (f->format != FORMAT_DECIMAL && style == OWN) {
         field_format(t->s, f, v, exact ? NULL : mask, t->ports);
     } else if (exact && style == OWN) {
         str_putf(t->s, "%llu", (unsigned long long) field_value_to_u64(f, v));
@@ -271,8 +273,8 @@ put_transport(struct text *t)
     bool ip4 = t->eth_type == 0x0800, ip6 = t->eth_type == 0x86dd;
 
     if ((ip4 && t->nw_proto == 1) || (ip6 && t->nw_proto == 58)) {
-        put_field(t, FIELD_ICMP_TYPE, "icmp_type", OWN);
-        put_field(t, FIELD_ICMP_CODE, "icmp_code", OWN);
+        put_field(t, FIELD_ICMP_TYPE, NULL, OWN);
+        put_field(t, FIELD_ICMP_CODE, NULL, OWN);
         if (ip6) {
             put_rows(t, nd_rows, ARRAY_SIZE(nd_rows));
         }
@@ -291,7 +293,7 @@ static void
 put_packet_type(struct text *t)
 {
     if (t->m->mask.packet_ns && t->m->flow.packet_ns) {
-        str_putf(t->s, "packet_type=(%u,0x%x),", t->m->flow.packet_ns, be16_to_cpu(t->m->flow.eth_type));
+        str_putf(t->s, "packet_type=(%u,%#x),", t->m->flow.packet_ns, be16_to_cpu(t->m->flow.eth_type));
     } else if (t->m->mask.packet_ns && t->m->mask.recirc_id) {
         str_puts(t->s, "eth,");
     }

@@ -58,7 +58,7 @@ sets_of_protocols_are_named_by_groups(void **state UNUSED)
     assert_string_equal(str_text(&s), "any");
     str_clear(&s);
     proto_put_set(&s, PROTO_OF10_TID | PROTO_OF11_UP);
-    assert_string_equal(str_text(&s), "OpenFlow10+table_id,OpenFlow11,OXM");
+    assert_string_equal(str_text(&s), "OXM,OpenFlow10+table_id,OpenFlow11");
     str_uninit(&s);
     assert_int_equal(proto_parse_set("nxm,OpenFlow11", &bad), PROTO_OF10_NXM_ANY | PROTO_OF11);
     assert_null(bad);

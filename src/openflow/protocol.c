@@ -50,8 +50,9 @@ proto_name(unsigned int protocol)
     return NULL;
 }
 
+/* The first of groups and single protocols that is all in the set. */
 static const struct proto_row *
-largest_group_in(unsigned int set)
+row_in(unsigned int set)
 {
     for (unsigned int i = 0; i < ARRAY_SIZE(groups); i++) {
         if ((set & groups[i].set) == groups[i].set) {
@@ -66,36 +67,18 @@ largest_group_in(unsigned int set)
     return NULL;
 }
 
-static void
-put_part(struct str *s, const char *name, bool *first)
-{
-    str_putf(s, "%s%s", *first ? "" : ",", name);
-    *first = false;
-}
-
-/* Names come in the order of the bits, each bit under the largest group that is complete. */
 void
 proto_put_set(struct str *s, unsigned int set)
 {
     const struct proto_row *row;
-    bool first = true;
 
     set &= PROTO_ANY;
     if (!set) {
         str_puts(s, "none");
         return;
     }
-    while (set) {
-        unsigned int lowest = set & -set;
-
-        row = NULL;
-        for (unsigned int i = 0; i < ARRAY_SIZE(groups) && !row; i++) {
-            if ((set & groups[i].set) == groups[i].set && groups[i].set & lowest) {
-                row = &groups[i];
-            }
-        }
-        row = row ? row : largest_group_in(lowest);
-        put_part(s, row->name, &first);
+    for (bool first = true; (row = row_in(set)); first = false) {
+        str_putf(s, "%s%s", first ? "" : ",", row->name);
         set &= ~row->set;
     }
 }

@@ -623,6 +623,9 @@ struct error *act_parse_actions(const char *text, const struct act_text *t, stru
 /* Appends the text, as dump-flows shows it behind "actions="; "drop" for none. */
 void act_format(struct str *s, struct act_span acts, const struct act_text *t);
 
+/* Allows debug_slow and debug_recirc on the wire (--enable-dummy).  To be called before any thread is started. */
+void act_allow_debug(void);
+
 /* Facts. */
 
 /* Name of the type, as in actions.def in lower case ("set_field"). */

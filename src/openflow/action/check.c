@@ -36,7 +36,7 @@ check_subfield(const struct subfield *sf, const struct act_check *c, const char 
     }
     if (act_check_range(sf)) {
         log_warn_rl(&rl, "bit offset %u and width %u exceeds %u-bit width of %s field %s", sf->ofs, sf->n_bits,
-                    sf->field->n_bits, what, sf->field->name);
+                    field_width(sf->field), what, sf->field->name);
         return OFPERR_OFPBAC_BAD_ARGUMENT;
     }
     if (!field_prereqs_met_by_match(sf->field, &c->match->flow, &c->match->mask)) {

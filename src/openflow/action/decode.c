@@ -232,7 +232,7 @@ act_field32(uint32_t header, const struct field **f)
 enum ofperr
 act_check_range(const struct subfield *sf)
 {
-    bool inside = sf->n_bits && sf->ofs < sf->field->n_bits && sf->n_bits <= sf->field->n_bits - sf->ofs;
+    bool inside = sf->n_bits && sf->ofs < field_width(sf->field) && sf->n_bits <= field_width(sf->field) - sf->ofs;
 
     return inside ? OFPERR_NONE : OFPERR_OFPBAC_BAD_ARGUMENT;
 }

@@ -440,6 +440,9 @@ encode_instruction(const struct act *a, enum of_version v, struct bytes *b)
         start = begin(b, INST_CLEAR_ACTIONS);
         break;
     case ACT_WRITE_ACTIONS:
+        if (!act_write_actions_actions((const struct act_write_actions *) a).len) {
+            return;
+        }
         start = begin(b, INST_WRITE_ACTIONS);
         bytes_put_zeros(b, 4);
         act_encode_actions(act_write_actions_actions((const struct act_write_actions *) a), v, b);

@@ -21,7 +21,7 @@ struct learn_parser {
 static bool
 is_whole_field(const struct subfield *sf)
 {
-    return !sf->ofs && sf->n_bits == sf->field->n_bits;
+    return !sf->ofs && sf->n_bits == field_width(sf->field);
 }
 
 static bool

@@ -23,6 +23,9 @@ anything_goes(struct act *act UNUSED, struct act_check *c UNUSED)
         act_put(out, ACT_##ENUM, sizeof(struct act_##NAME)); \
         return OFPERR_NONE; \
     } \
+    PLAIN_REST(ENUM, NAME, TEXT)
+
+#define PLAIN_REST(ENUM, NAME, TEXT) \
     static void \
     NAME##_encode(const struct act *act UNUSED, enum of_version v UNUSED, struct bytes *b) \
     { \
@@ -45,8 +48,30 @@ anything_goes(struct act *act UNUSED, struct act_check *c UNUSED)
 
 PLAIN(EXIT, exit, "exit")
 PLAIN(CT_CLEAR, ct_clear, "ct_clear")
-PLAIN(DEBUG_SLOW, debug_slow, "debug_slow")
-PLAIN(DEBUG_RECIRC, debug_recirc, "debug_recirc")
+
+/* Aids for tests: refused unless allowed. */
+static bool debug_allowed;
+
+void
+act_allow_debug(void)
+{
+    debug_allowed = true;
+}
+
+#define DEBUG(ENUM, NAME) \
+    static enum ofperr \
+    NAME##_decode(const struct act_wire *w UNUSED, struct act_buf *out) \
+    { \
+        if (!debug_allowed) { \
+            return OFPERR_OFPBAC_BAD_VENDOR_TYPE; \
+        } \
+        act_put(out, ACT_##ENUM, sizeof(struct act_##NAME)); \
+        return OFPERR_NONE; \
+    } \
+    PLAIN_REST(ENUM, NAME, #NAME)
+
+DEBUG(DEBUG_SLOW, debug_slow)
+DEBUG(DEBUG_RECIRC, debug_recirc)
 
 /* note. */
 

@@ -131,6 +131,7 @@ format_ipv6(struct str *s, const struct ipv6_addr *ip, bool brackets)
     str_puts(s, brackets ? "]" : "");
 }
 
+/* A maximum that is the minimum says nothing. */
 static void
 format_range(struct str *s, const struct act_nat *a)
 {
@@ -141,20 +142,20 @@ format_range(struct str *s, const struct act_nat *a)
     if (range & RANGE_IPV4_MIN) {
         str_putf(s, IP_FMT, IP_ARGS(a->ipv4.min));
     }
-    if (range & RANGE_IPV4_MAX) {
+    if (range & RANGE_IPV4_MAX && a->ipv4.max != a->ipv4.min) {
         str_putf(s, "-" IP_FMT, IP_ARGS(a->ipv4.max));
     }
     if (range & RANGE_IPV6_MIN) {
         format_ipv6(s, &a->ipv6.min, port);
     }
-    if (range & RANGE_IPV6_MAX) {
+    if (range & RANGE_IPV6_MAX && memcmp(&a->ipv6.max, &a->ipv6.min, 16)) {
         str_putc(s, '-');
         format_ipv6(s, &a->ipv6.max, port);
     }
     if (port) {
         str_putf(s, ":%u", a->port_min);
     }
-    if (range & RANGE_PORT_MAX) {
+    if (range & RANGE_PORT_MAX && a->port_max != a->port_min) {
         str_putf(s, "-%u", a->port_max);
     }
 }
@@ -218,7 +219,6 @@ bad_range(const char *text)
     return error_new("invalid nat range \"%s\"", text);
 }
 
-/* A maximum that is the minimum says nothing. */
 static const char *
 scan_ipv4_range(const char *at, struct act_nat *a)
 {
@@ -228,7 +228,6 @@ scan_ipv4_range(const char *at, struct act_nat *a)
         if (!at || be32_to_cpu(a->ipv4.max) < be32_to_cpu(a->ipv4.min)) {
             return NULL;
         }
-        a->ipv4.max = a->ipv4.max == a->ipv4.min ? BE32(0) : a->ipv4.max;
     }
     return at;
 }
@@ -238,15 +237,9 @@ scan_ipv6_range(const char *at, struct act_nat *a)
 {
     a->family = NAT_IPV6;
     if (*at == '-') {
-        int order;
-
         at = scan_ipv6(at + 1, &a->ipv6.max);
-        order = at ? memcmp(&a->ipv6.max, &a->ipv6.min, 16) : -1;
-        if (order < 0) {
+        if (!at || memcmp(&a->ipv6.max, &a->ipv6.min, 16) < 0) {
             return NULL;
-        }
-        if (!order) {
-            memset(&a->ipv6.max, 0, 16);
         }
     }
     return at;
@@ -278,7 +271,6 @@ scan_ports(const char *at, struct act_nat *a)
         if (a->port_max < a->port_min) {
             return NULL;
         }
-        a->port_max = a->port_max == a->port_min ? 0 : a->port_max;
     }
     return at;
 }

@@ -141,7 +141,7 @@ next_run(const struct act_set_field *a, unsigned int *ofs, struct subfield *run)
 {
     const struct field *f = a->field;
     const uint8_t *mask = mask_of(a)->bytes;
-    unsigned int n_bits = f->n_bits, i = *ofs, end;
+    unsigned int n_bits = field_width(f), i = *ofs, end;
 
 #define MASK_BIT(I) (mask[f->wire_bytes - 1 - (I) / 8] >> (I) % 8 & 1)
     while (i < n_bits && !MASK_BIT(i)) {
@@ -341,6 +341,18 @@ check_settable(const struct field *f, const char *name)
     return f->writable ? NULL : error_new("%s is read-only", name);
 }
 
+/* dl_vlan and dl_vlan_pcp are names of OpenFlow 1.0 without a number of their own. */
+static const struct field *
+numbered_field(const struct field *f, union field_value *v, union field_value *mask)
+{
+    if (f->id == FIELD_DL_VLAN) {
+        v->bytes[0] = (v->bytes[0] & VLAN_VID_MASK >> 8) | VLAN_PRESENT >> 8;
+        mask->bytes[0] |= VLAN_PRESENT >> 8;
+        return field_of(FIELD_VLAN_VID);
+    }
+    return f->id == FIELD_DL_VLAN_PCP ? field_of(FIELD_VLAN_PCP) : f;
+}
+
 static struct error *
 parse_set_field(struct act_parser *p, char *arg)
 {
@@ -363,6 +375,7 @@ parse_set_field(struct act_parser *p, char *arg)
         return error_new("%s is not a valid value for field %s", arg, dst);
     }
     *p->protocols &= oxm_match_protocols(f, &mask);
+    f = numbered_field(f, &v, &mask);
     if (!is_all_zeros(&mask, f->wire_bytes)) {
         act_put_set_field_act(p->out, f, &v, &mask)->act.form = ACT_FORM_OF12_SET_FIELD;
     }

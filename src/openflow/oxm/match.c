@@ -9,12 +9,13 @@ enum { COOKIE_CLASS = 0x0001, COOKIE_NUMBER = 30, MATCH_OXM = 1 };
 static bool
 value_is_valid(const struct field *f, const union field_value *v)
 {
-    if (!field_value_fits(f, v)) {
-        return false;
-    }
     switch (f->format) {
+    case FORMAT_PACKET_TYPE: return true; /* match_set_field() knows. */
     case FORMAT_PORT: return ofp_port_is_valid(OFP_PORT(field_value_to_u64(f, v)));
     default: break;
+    }
+    if (!field_value_fits(f, v)) {
+        return false;
     }
     if (f->prereq == PREREQ_NSH) {
         bool md_type = f->offset == offsetof(struct flow, nsh_mdtype) * 8;
@@ -35,6 +36,19 @@ is_matched(const struct field *f, const struct match *m)
     return !is_all_zeros(&mask, sizeof mask);
 }
 
+/* A packet type beyond Ethernet's holds the type (flow/flow.h), but there is no eth_type to match then. */
+static bool
+is_type_of_packet_type(const struct field *f, const struct match *m)
+{
+    return f->id == FIELD_ETH_TYPE && m->flow.packet_ns;
+}
+
+static bool
+prereqs_met(const struct field *f, const struct match *m)
+{
+    return !is_type_of_packet_type(f, m) && field_prereqs_met_by_match(f, &m->flow, &m->mask);
+}
+
 static enum ofperr
 add_entry(struct match *m, const struct field *f, union field_value *v, const union field_value *mask,
           enum oxm_strictness strictness)
@@ -45,10 +59,10 @@ add_entry(struct match *m, const struct field *f, union field_value *v, const un
     if (!value_is_valid(f, v)) {
         return OFPERR_OFPBMC_BAD_VALUE;
     }
-    if (!field_prereqs_met_by_match(f, &m->flow, &m->mask)) {
-        return strictness == OXM_STRICT ? OFPERR_OFPBMC_BAD_PREREQ : OFPERR_NONE;
+    if (strictness == OXM_STRICT && !prereqs_met(f, m)) {
+        return OFPERR_OFPBMC_BAD_PREREQ;
     }
-    if (is_matched(f, m)) {
+    if (is_matched(f, m) && !is_type_of_packet_type(f, m)) {
         return OFPERR_OFPBMC_DUP_FIELD;
     }
     return match_set_field(m, f, v, mask) ? OFPERR_NONE : OFPERR_OFPBMC_BAD_VALUE;
@@ -151,6 +165,7 @@ struct encoder {
     struct bytes *b;
     const struct match *m;
     enum of_version version;
+    bool implies_ethernet; /* An entry was put that no packet without an Ethernet header can satisfy. */
 };
 
 static void
@@ -162,6 +177,7 @@ put(struct encoder *e, enum field_id id)
     match_get_field(e->m, f, &v, &mask);
     if (!is_all_zeros(&mask, sizeof mask)) {
         oxm_put_entry(e->b, f, e->version, &v, &mask);
+        e->implies_ethernet |= f->prereq != PREREQ_NONE;
     }
 }
 
@@ -196,8 +212,10 @@ put_vlan(struct encoder *e)
         put(e, FIELD_VLAN_TCI);
     } else if (mask & (VLAN_VID_MASK | VLAN_PRESENT)) {
         put(e, FIELD_VLAN_VID);
-        if (tci || mask != UINT16_MAX) {
-            put(e, FIELD_VLAN_PCP);
+        if (mask & VLAN_PCP_MASK && (tci || mask != UINT16_MAX)) {
+            union field_value pcp = { { tci >> VLAN_PCP_SHIFT } };
+
+            oxm_put_entry(e->b, field_of(FIELD_VLAN_PCP), e->version, &pcp, NULL); /* It takes no mask. */
         }
     }
 }
@@ -311,16 +329,21 @@ put_ct(struct encoder *e)
     }
 }
 
-/* Ethernet is worth an entry only where no other entry implies it. */
+/* Ethernet is worth an entry only where no other entry implies it: that is known at the end, and the entry stands
+ * first. */
 static void
-put_packet_type(struct encoder *e)
+insert_packet_type(struct encoder *e, size_t start)
 {
-    const struct flow *mask = &e->m->mask;
-    bool implied = mask->eth_type || !eth_addr_is_zero(mask->eth_src) || !eth_addr_is_zero(mask->eth_dst) ||
-                   (is_oxm(e) ? mask->vlan_tci & BE16(VLAN_VID_MASK | VLAN_PRESENT) : mask->vlan_tci);
+    size_t n = e->b->len - start;
+    uint8_t entry[8];
 
-    if (e->m->flow.packet_ns || !implied) {
-        put(e, FIELD_PACKET_TYPE);
+    put(e, FIELD_PACKET_TYPE);
+    if (e->b->len - start - n == sizeof entry) {
+        uint8_t *first = bytes_at(e->b, start);
+
+        memcpy(entry, first + n, sizeof entry);
+        memmove(first + sizeof entry, first, n);
+        memcpy(first, entry, sizeof entry);
     }
 }
 
@@ -351,9 +374,12 @@ put_cookie(struct encoder *e, const struct oxm_cookie *cookie)
 void
 oxm_encode_match(const struct match *m, enum of_version version, const struct oxm_cookie *cookie, struct bytes *b)
 {
-    struct encoder e = { b, m, version };
+    struct encoder e = { b, m, version, false };
+    size_t start = b->len;
 
-    put_packet_type(&e);
+    if (m->flow.packet_ns) {
+        put(&e, FIELD_PACKET_TYPE);
+    }
     put(&e, FIELD_DP_HASH);
     put(&e, FIELD_RECIRC_ID);
     put(&e, FIELD_CONJ_ID);
@@ -374,6 +400,9 @@ oxm_encode_match(const struct match *m, enum of_version version, const struct ox
     put(&e, FIELD_PKT_MARK);
     put_ct(&e);
     put(&e, FIELD_METADATA);
+    if (!m->flow.packet_ns && !e.implies_ethernet) {
+        insert_packet_type(&e, start);
+    }
     if (cookie) {
         put_cookie(&e, cookie);
     }

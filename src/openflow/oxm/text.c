@@ -32,13 +32,6 @@ parse_bits(const char *at, unsigned int n_bits, unsigned int *first, unsigned in
     return false;
 }
 
-/* Bits that a range may name: of vlan_vid only those of the id. */
-static unsigned int
-range_bits(const struct field *f)
-{
-    return f->n_bits;
-}
-
 struct error *
 oxm_parse_subfield(const char *text, struct subfield *sf, const char **tail)
 {
@@ -49,21 +42,21 @@ oxm_parse_subfield(const char *text, struct subfield *sf, const char **tail)
     if (!sf->field) {
         return error_new("%s: unknown field `%.*s'", text, (int) n, text);
     }
-    last = range_bits(sf->field) - 1;
+    last = field_width(sf->field) - 1;
     *tail = text + n;
-    if (text[n] == '[' && !parse_bits(text + n, range_bits(sf->field), &first, &last, tail)) {
+    if (text[n] == '[' && !parse_bits(text + n, field_width(sf->field), &first, &last, tail)) {
         return error_new("%s: syntax error expecting [] or [<bit>] or [<start>..<end>]", text);
     }
     if (first > last) {
         return error_new("%s: starting bit %u is after ending bit %u", text, first, last);
     }
-    if (first >= range_bits(sf->field)) {
+    if (first >= field_width(sf->field)) {
         return error_new("%s: starting bit %u is not valid because field is only %u bits wide", text, first,
-                         range_bits(sf->field));
+                         field_width(sf->field));
     }
-    if (last >= range_bits(sf->field)) {
+    if (last >= field_width(sf->field)) {
         return error_new("%s: ending bit %u is not valid because field is only %u bits wide", text, last,
-                         range_bits(sf->field));
+                         field_width(sf->field));
     }
     sf->ofs = first;
     sf->n_bits = last - first + 1;
@@ -78,7 +71,7 @@ oxm_format_subfield(struct str *s, const struct subfield *sf)
         return;
     }
     str_puts(s, oxm_text_name(sf->field));
-    if (sf->ofs == 0 && sf->n_bits == range_bits(sf->field)) {
+    if (sf->ofs == 0 && sf->n_bits == field_width(sf->field)) {
         str_puts(s, "[]");
     } else if (sf->n_bits == 1) {
         str_putf(s, "[%u]", sf->ofs);
@@ -125,7 +118,7 @@ is_cookie_name(const char *name, size_t n, bool *has_mask)
 }
 
 static struct error *
-parse_entry(const char **text, struct bytes *b)
+parse_entry(const char *whole, const char **text, struct bytes *b)
 {
     static const struct oxm_row cookie = { .name = "NXM_NX_COOKIE", .class = 1, .number = 30 };
     const char *start = *text, *at = start;
@@ -136,7 +129,7 @@ parse_entry(const char **text, struct bytes *b)
     bool has_mask;
 
     if (!start[n]) {
-        return error_new("%s: missing ( at end of nx_match", start);
+        return error_new("%s: missing ( at end of nx_match", whole);
     }
     row = row_of_text(start, name_len, &has_mask);
     if (!row && is_cookie_name(start, name_len, &has_mask)) {
@@ -150,13 +143,13 @@ parse_entry(const char **text, struct bytes *b)
     at = start + n + 1;
     e = take_hex(&at, width, b);
     if (!e && has_mask && *at != '/') {
-        e = error_new("%s: missing / in masked field %.*s", start, (int) name_len, start);
+        e = error_new("%s: missing / in masked field %.*s", whole, (int) name_len, start);
     } else if (!e && has_mask) {
         at++;
         e = take_hex(&at, width, b);
     }
     if (!e && *at != ')') {
-        e = error_new("%s: missing ) following field %.*s", start, (int) name_len, start);
+        e = error_new("%s: missing ) following field %.*s", whole, (int) name_len, start);
     }
     *text = at + 1;
     return e;
@@ -165,6 +158,8 @@ parse_entry(const char **text, struct bytes *b)
 struct error *
 oxm_parse_text(const char *text, struct bytes *b)
 {
+    const char *whole = text;
+
     if (!strcmp(text, "<any>")) {
         return NULL;
     }
@@ -175,7 +170,7 @@ oxm_parse_text(const char *text, struct bytes *b)
         if (!*text) {
             return NULL;
         }
-        e = parse_entry(&text, b);
+        e = parse_entry(whole, &text, b);
         if (e) {
             return e;
         }
