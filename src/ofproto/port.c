@@ -163,15 +163,6 @@ ofproto_port_add(struct ofproto *p, struct netdev *netdev, ofp_port request, con
 }
 
 static void
-free_xport(void *x_)
-{
-    struct xport *x = x_;
-
-    free(x->name);
-    free(x);
-}
-
-static void
 remove_port(struct ofport *o)
 {
     struct ofproto *p = o->ofproto;
@@ -188,7 +179,7 @@ remove_port(struct ofport *o)
     }
     backer_settle(p->backer);
     netdev_close(x->netdev);
-    rcu_defer(free_xport, x);
+    xport_free(x);
     free(o->peer);
     free(o);
 }

@@ -64,6 +64,11 @@ xbridge_remove_port(struct xbridge *b, struct xport *p)
     if (has_odp_port(p)) {
         rcu_map_remove(&b->xdp->ports, p, hash_u32(p->odp_port.n, 0));
     }
+}
+
+void
+xport_free(struct xport *p)
+{
     rcu_defer(free_port, p);
 }
 

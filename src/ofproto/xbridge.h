@@ -108,9 +108,13 @@ struct xbundle {
 struct xport *xbridge_port_rcu(const struct xbridge *, ofp_port);
 struct xport *xdp_port_rcu(const struct xdp *, odp_port);
 
-/* Main thread: (un)publish; the objects are released by RCU. */
+/* Main thread: (un)publish.  A port that was removed may still be named by megaflows' credits: xport_free() releases it
+ * by RCU, once those are gone. */
 void xbridge_add_port(struct xbridge *, struct xport *);
 void xbridge_remove_port(struct xbridge *, struct xport *);
+void xport_free(struct xport *);
+
+/* Main thread: (un)publishes; the old bundle is released by RCU. */
 /* Replaces the bundle with key 'key' by 'bundle' (null: none) and points the ports at it. */
 void xbridge_set_bundle(struct xbridge *, const void *key, struct xbundle *bundle);
 
