@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_bus.h>
 #include <rte_dev.h>
@@ -189,6 +190,14 @@ setup_queues(struct dpdk_dev *d)
     return error ? failed(d, "starting the device", error) : NULL;
 }
 
+static unsigned int
+n_cpus(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return n > 0 ? n : 1;
+}
+
 /* Configures and starts the attached device with 'n_rxq' queues. */
 static struct error *
 start(struct dpdk_dev *d, unsigned int n_rxq)
@@ -203,7 +212,7 @@ start(struct dpdk_dev *d, unsigned int n_rxq)
         return failed(d, "asking for the device's limits", error);
     }
     d->n_rxq = MIN(n_rxq, MIN((unsigned int) info.max_rx_queues, MAX_QUEUES));
-    d->n_txq = MIN((unsigned int) info.max_tx_queues, MAX_QUEUES);
+    d->n_txq = MIN((unsigned int) info.max_tx_queues, MIN(n_cpus(), MAX_QUEUES));
     error = rte_eth_dev_configure(d->port, d->n_rxq, d->n_txq, &conf);
     if (error) {
         return failed(d, "configuring the device", error);

@@ -20,7 +20,7 @@
 LOG_MODULE(dpdk)
 
 /* Without huge pages the memory is reserved up front; pages that are not used cost nothing. */
-#define DEFAULT_MEMORY_MB "512"
+#define DEFAULT_MEMORY_MB "1024"
 
 enum { MAX_ARGS = 64 };
 

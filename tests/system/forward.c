@@ -1,13 +1,16 @@
 /* A switch of the simplest kind around the userspace datapath, for tests and benchmarks of the datapath alone:
  *
- *   forward [--match=FIELDS] PORT[,TYPE[,OPTION=VALUE]...]...
+ *   forward [--match=FIELDS | --bare] PORT[,TYPE[,OPTION=VALUE]...]...
  *
  * What comes in through one port goes out through all others.  'FIELDS' (comma-separated field names) are what a
- * megaflow matches besides the port.  Prints "ready" when it forwards; on SIGTERM or SIGINT prints counters and ends. */
+ * megaflow matches besides the port.  --bare: no datapath, a loop that moves packets from the second port to the first,
+ * for comparison.  Prints "ready" when it forwards; on SIGTERM or SIGINT prints counters and ends. */
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "datapath/user/user.h"
 #include "flow/field.h"
@@ -21,6 +24,8 @@ enum { MAX_PORTS = 16 };
 
 struct forward {
     struct datapath *dp;
+    bool bare;
+    struct netdev *netdevs[MAX_PORTS + 1]; /* --bare only. */
     unsigned int n_ports;
     struct flow mask;
     struct loop *loop;
@@ -95,12 +100,57 @@ add_port(struct forward *f, char *spec)
         die(name, "configuration", e);
     }
     netdev_set_flags(n, 0, NETDEV_UP, NULL);
+    strmap_uninit(&options);
+    if (f->bare) {
+        f->netdevs[number.n] = n;
+        return;
+    }
     error = f->dp->class->port_add(f->dp, n, &number);
     if (error) {
         die(name, "cannot be added", error_from_errno(error, "port_add"));
     }
     netdev_close(n);
-    strmap_uninit(&options);
+}
+
+static volatile sig_atomic_t ended;
+
+static void
+end(int signo UNUSED)
+{
+    ended = 1;
+}
+
+/* Moves packets until a signal comes; on the last core, as a polling worker does. */
+static void
+run_bare(struct forward *f)
+{
+    struct netdev *from = f->netdevs[2], *to = f->netdevs[1];
+    struct packet *packets[32];
+    struct netdev_rxq *rxq;
+    uint64_t n = 0, start;
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    CPU_SET(sysconf(_SC_NPROCESSORS_ONLN) - 1, &set);
+    sched_setaffinity(0, sizeof set, &set);
+    signal(SIGTERM, end);
+    if (from->class->rxq_open(from, 0, &rxq)) {
+        exit(EXIT_FAILURE);
+    }
+    start = __builtin_ia32_rdtsc();
+    while (!ended) {
+        int got = from->class->rxq_recv(rxq, packets, 32);
+
+        if (got > 0) {
+            to->class->send(to, 0, packets, got);
+            n += got;
+        }
+    }
+    printf("worker 0: packets %llu bursts 0 cache 0 tables 0 missed 0 busy %llu idle 0\n", (unsigned long long) n,
+           (unsigned long long) (__builtin_ia32_rdtsc() - start));
+    from->class->rxq_close(rxq);
+    netdev_close(from);
+    netdev_close(to);
 }
 
 static void
@@ -130,6 +180,7 @@ print_counters(struct forward *f)
             printf("%s: %llu\n", dp_drop_names[i], (unsigned long long) drops[i]);
         }
     }
+    fflush(stdout); /* The next signal may end us. */
 }
 
 int
@@ -149,11 +200,19 @@ main(int argc, char *argv[])
         die("datapath", "cannot be made", error_from_errno(error, "datapath_open"));
     }
     f.dp->class->set_client(f.dp, &(struct dp_client) { flood, NULL, &f });
-    for (; i < argc && !strncmp(argv[i], "--match=", 8); i++) {
-        parse_match(&f, argv[i] + 8);
+    for (; i < argc && !strncmp(argv[i], "--", 2); i++) {
+        if (!strcmp(argv[i], "--bare")) {
+            f.bare = true;
+        } else if (!strncmp(argv[i], "--match=", 8)) {
+            parse_match(&f, argv[i] + 8);
+        }
     }
     for (; i < argc && f.n_ports < MAX_PORTS; i++) {
         add_port(&f, argv[i]);
+    }
+    if (f.bare) {
+        run_bare(&f);
+        return 0;
     }
     signal_watch_start(f.loop, &term, SIGTERM, stop, &f);
     signal_watch_start(f.loop, &interrupt, SIGINT, stop, &f);

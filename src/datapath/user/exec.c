@@ -70,7 +70,6 @@ do_recirc(struct worker *w, struct exec *x, uint32_t id, bool keep)
     x->key->recirc_id = cpu_to_be32(id);
     next->packets[i] = p;
     next->lines[i] = flow_extract(packet_at(p), packet_size(p), x->key, *x->lines, &next->keys[i], &next->offsets[i]);
-    next->hashes[i] = key_signature(&next->keys[i], next->lines[i]);
     x->key->recirc_id = old_id;
     worker_count(&w->counters.n_recirculated, 1);
 }

@@ -6,9 +6,7 @@
 
 #include "datapath/user/op.h"
 
-enum { BLOCK_FLOWS = 64, SIG_SHIFT = 48 };
-#define REMOVED ((uintptr_t) 1)
-#define POINTER_MASK ((UINT64_C(1) << SIG_SHIFT) - 1)
+enum { BLOCK_FLOWS = 64 };
 
 void
 megaflow_table_init(struct megaflow_table *t)
@@ -98,24 +96,7 @@ release_flow(void *flow)
 static uintptr_t
 slot_make(const struct dp_flow *f)
 {
-    return (uintptr_t) f | (f->hash >> SIG_SHIFT << SIG_SHIFT);
-}
-
-static struct dp_flow *
-slot_flow(uintptr_t slot)
-{
-    return (struct dp_flow *) (slot & POINTER_MASK);
-}
-
-static uint64_t
-tuple_hash(const struct tuple *t, const struct flow *key)
-{
-    uint64_t h = 0;
-
-    FLOW_FOR_EACH_LINE (i, t->map) {
-        h = key_hash_line(&key->lines[i], &t->mask.lines[i], h);
-    }
-    return h;
+    return (uintptr_t) f | (f->hash >> TUPLE_SIG_SHIFT << TUPLE_SIG_SHIFT);
 }
 
 static struct tuple_table *
@@ -132,7 +113,7 @@ table_insert(struct tuple_table *table, const struct dp_flow *f)
 {
     size_t i = f->hash & table->mask;
 
-    while (atomic_load_explicit(&table->slots[i], memory_order_relaxed) > REMOVED) {
+    while (atomic_load_explicit(&table->slots[i], memory_order_relaxed) > TUPLE_REMOVED) {
         i = (i + 1) & table->mask;
     }
     atomic_store_explicit(&table->slots[i], slot_make(f), memory_order_release);
@@ -151,8 +132,8 @@ tuple_resize(struct tuple *t)
     for (size_t i = 0; i <= old->mask; i++) {
         uintptr_t slot = atomic_load_explicit(&old->slots[i], memory_order_relaxed);
 
-        if (slot > REMOVED) {
-            table_insert(new, slot_flow(slot));
+        if (slot > TUPLE_REMOVED) {
+            table_insert(new, tuple_slot_flow(slot));
         }
     }
     t->n_removed = 0;
@@ -179,31 +160,9 @@ tuple_remove(struct tuple *t, const struct dp_flow *f)
     while (atomic_load_explicit(&table->slots[i], memory_order_relaxed) != slot_make(f)) {
         i = (i + 1) & table->mask;
     }
-    atomic_store_explicit(&table->slots[i], REMOVED, memory_order_release);
+    atomic_store_explicit(&table->slots[i], TUPLE_REMOVED, memory_order_release);
     t->n--;
     t->n_removed++;
-}
-
-static struct dp_flow *
-tuple_lookup_rcu(struct tuple *t, struct flow *key, uint16_t *lines)
-{
-    struct tuple_table *table = rcu_get(&t->table);
-    uint64_t hash;
-    size_t i;
-
-    key_need_lines(key, lines, t->map);
-    hash = tuple_hash(t, key);
-    for (i = hash & table->mask;; i = (i + 1) & table->mask) {
-        uintptr_t slot = atomic_load_explicit(&table->slots[i], memory_order_acquire);
-
-        if (!slot) {
-            return NULL;
-        }
-        if (slot >> SIG_SHIFT == hash >> SIG_SHIFT && slot != REMOVED
-            && megaflow_matches_rcu(slot_flow(slot), key, lines)) {
-            return slot_flow(slot);
-        }
-    }
 }
 
 static bool

@@ -140,6 +140,51 @@ megaflow_matches_rcu(const struct dp_flow *f, struct flow *key, uint16_t *lines)
     return true;
 }
 
+/* In a slot: the megaflow, and 16 bits of its hash above. */
+#define TUPLE_REMOVED ((uintptr_t) 1)
+#define TUPLE_SIG_SHIFT 48
+static ALWAYS_INLINE struct dp_flow *
+tuple_slot_flow(uintptr_t slot)
+{
+    return (struct dp_flow *) (slot & ((UINT64_C(1) << TUPLE_SIG_SHIFT) - 1));
+}
+
+static ALWAYS_INLINE uint64_t
+tuple_hash(const struct tuple *t, const struct flow *key)
+{
+    uint64_t h = 0;
+
+    if (LIKELY(t->map == FLOW_LINE_BASE)) {
+        return key_hash_line(&key->lines[0], &t->mask.lines[0], 0);
+    }
+    FLOW_FOR_EACH_LINE (i, t->map) {
+        h = key_hash_line(&key->lines[i], &t->mask.lines[i], h);
+    }
+    return h;
+}
+
+/* The packet's megaflow of those with the tuple's mask, null if there is none. */
+static ALWAYS_INLINE struct dp_flow *
+tuple_lookup_rcu(struct tuple *t, struct flow *key, uint16_t *lines)
+{
+    struct tuple_table *table = rcu_get(&t->table);
+    uint64_t hash;
+
+    key_need_lines(key, lines, t->map);
+    hash = tuple_hash(t, key);
+    for (size_t i = hash & table->mask;; i = (i + 1) & table->mask) {
+        uintptr_t slot = atomic_load_explicit(&table->slots[i], memory_order_acquire);
+
+        if (!slot) {
+            return NULL;
+        }
+        if (slot >> TUPLE_SIG_SHIFT == hash >> TUPLE_SIG_SHIFT && slot != TUPLE_REMOVED
+            && megaflow_matches_rcu(tuple_slot_flow(slot), key, lines)) {
+            return tuple_slot_flow(slot);
+        }
+    }
+}
+
 /* The megaflow of a packet, null if there is none; adds the number of masks visited to '*n_masks'. */
 struct dp_flow *megaflow_lookup_rcu(const struct dictionary *, struct flow *key, uint16_t *lines, uint64_t *n_masks);
 

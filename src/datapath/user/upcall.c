@@ -106,7 +106,7 @@ upcall_miss_rcu(struct worker *w, struct burst *b, unsigned int i, unsigned int 
         return;
     }
     if (u.install) {
-        installed = install(w, &u, program, b->hashes[i]);
+        installed = install(w, &u, program, key_signature(&b->keys[i], b->lines[i]));
     } else {
         free_owner(w, u.owner);
     }
