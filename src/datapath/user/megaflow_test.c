@@ -1,0 +1,188 @@
+/* Megaflow tables against a slow oracle: a policy that looks at a random few bits of a packet decides; whatever the
+ * tables answer must be what the policy says. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <errno.h>
+
+#include "base/random.h"
+#include "datapath/user/megaflow.h"
+#include "datapath/user/op.h"
+
+static struct random r;
+
+/* A pipeline in small: rules from the first to the last, each a mask and a value; the first that matches gives the
+ * port.  Looking at a rule means to have looked at its mask. */
+enum { N_RULES = 24 };
+struct policy {
+    struct flow mask[N_RULES], value[N_RULES];
+};
+
+static struct flow
+random_key(void)
+{
+    struct flow k = { .in_port = cpu_to_be32(1 + random_below(&r, 2)), .eth_type = BE16(0x0800) };
+
+    k.nw_src = cpu_to_be32(random_below(&r, 8));
+    k.nw_dst = cpu_to_be32(random_below(&r, 8));
+    k.tp_src = cpu_to_be16(random_below(&r, 4));
+    k.tp_dst = cpu_to_be16(random_below(&r, 4));
+    if (random_below(&r, 3) == 0) {
+        k.eth_type = BE16(0x86dd);
+        k.ipv6_src.s6[15] = random_below(&r, 8);
+    }
+    return k;
+}
+
+static void
+random_policy(struct policy *p)
+{
+    memset(p, 0, sizeof *p);
+    for (int i = 0; i < N_RULES; i++) {
+        struct flow key = random_key(), *m = &p->mask[i];
+
+        m->nw_src = cpu_to_be32(random_below(&r, 8));
+        m->nw_dst = cpu_to_be32(random_below(&r, 8));
+        m->tp_src = cpu_to_be16(random_below(&r, 4));
+        m->ipv6_src.s6[15] = random_below(&r, 3) ? 0 : random_below(&r, 8);
+        flow_mask(&p->value[i], &key, m);
+    }
+}
+
+static uint32_t
+decide(const struct policy *p, const struct flow *key, struct flow *looked_at)
+{
+    for (int i = 0; i < N_RULES; i++) {
+        flow_or(looked_at, &p->mask[i]);
+        if (flow_equal_masked(key, &p->value[i], &p->mask[i])) {
+            return i;
+        }
+    }
+    return N_RULES;
+}
+
+static struct program *
+output_to(uint32_t port)
+{
+    struct bytes actions = BYTES_INIT;
+    struct error *e;
+    struct program *p;
+
+    odp_put_output(&actions, ODP_PORT(port));
+    p = program_compile(actions.data, actions.len, &e);
+    bytes_uninit(&actions);
+    assert_non_null(p);
+    return p;
+}
+
+static struct dp_flow *
+lookup(struct megaflow_table *t, struct flow *key)
+{
+    struct dictionary *d = megaflow_dictionary_rcu(t, key->in_port, key->recirc_id);
+    uint16_t lines = FLOW_LINES_ALL;
+    uint64_t n_masks = 0;
+    struct dp_flow *f = d ? megaflow_lookup_rcu(d, key, &lines, &n_masks) : NULL;
+
+    assert_true(n_masks <= MEGAFLOW_TUPLES);
+    return f;
+}
+
+static void
+the_tables_answer_as_the_pipeline_does(void **state UNUSED)
+{
+    for (int round = 0; round < 60; round++) {
+        struct megaflow_table t;
+        struct policy policy;
+        unsigned int n_misses = 0;
+
+        megaflow_table_init(&t);
+        random_policy(&policy);
+        for (int i = 0; i < 3000; i++) {
+            struct flow key = random_key(), mask = { 0 };
+            uint32_t port = decide(&policy, &key, &mask);
+            struct dp_flow *f = lookup(&t, &key);
+
+            if (!f) {
+                n_misses++;
+                assert_int_equal(megaflow_put(&t, &key, &mask, output_to(port), NULL, true, false, &f), 0);
+            }
+            assert_int_equal(f->sole_output, port);
+            if (!random_below(&r, 20)) {
+                assert_int_equal(megaflow_del(&t, f, NULL), 0);
+                assert_null(lookup(&t, &key));
+            }
+        }
+        assert_true(n_misses < 3000);
+        megaflow_table_uninit(&t);
+    }
+}
+
+static void
+hostile_keys_do_not_make_masks_without_end(void **state UNUSED)
+{
+    struct flow victim = { .in_port = BE32(2), .eth_type = BE16(0x0800), .nw_src = BE32(77) };
+    struct flow victim_mask = { .nw_src = BE32_MAX };
+    struct megaflow_table t;
+    struct dp_flow *kept;
+
+    megaflow_table_init(&t);
+    assert_int_equal(megaflow_put(&t, &victim, &victim_mask, output_to(1), NULL, true, false, &kept), 0);
+    for (uint32_t i = 0; i < MEGAFLOW_EXACT_QUOTA + 500; i++) {
+        /* Each wants a mask of its own. */
+        struct flow key = { .in_port = BE32(1), .eth_type = BE16(0x0800), .nw_src = cpu_to_be32(i) };
+        struct flow mask = { .nw_src = cpu_to_be32(i * 2654435761u | 1), .nw_dst = cpu_to_be32(i * 40503u) };
+        struct dp_flow *f;
+        struct program *p = output_to(3);
+
+        if (megaflow_put(&t, &key, &mask, p, NULL, true, false, &f)) {
+            program_destroy(p);
+        }
+    }
+    assert_true(t.n_tuples <= MEGAFLOW_MASKS + 2);
+    assert_true(t.n_flows <= MEGAFLOW_EXACT_QUOTA + 2 * MEGAFLOW_MASKS + 1);
+    assert_ptr_equal(lookup(&t, &victim), kept);
+    megaflow_table_uninit(&t);
+}
+
+static void
+a_megaflow_is_put_once_and_modified_on_request(void **state UNUSED)
+{
+    struct flow key = { .in_port = BE32(1), .nw_src = BE32(5) }, mask = { .nw_src = BE32_MAX };
+    struct program *p = output_to(1), *q = output_to(2);
+    struct megaflow_table t;
+    struct dp_flow *f, *g;
+
+    megaflow_table_init(&t);
+    assert_int_equal(megaflow_put(&t, &key, &mask, p, NULL, false, true, &f), -ENOENT);
+    assert_int_equal(megaflow_put(&t, &key, &mask, p, NULL, true, false, &f), 0);
+    assert_int_equal(megaflow_put(&t, &key, &mask, q, NULL, true, false, &g), -EEXIST);
+    assert_ptr_equal(f, g);
+    assert_int_equal(megaflow_put(&t, &key, &mask, q, NULL, false, true, &g), 0);
+    assert_int_equal(f->sole_output, 2);
+    t.limit = 1;
+    key.nw_src = BE32(6);
+    p = output_to(1);
+    assert_int_equal(megaflow_put(&t, &key, &mask, p, NULL, true, false, &g), -ENOSPC);
+    program_destroy(p);
+    megaflow_table_uninit(&t);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_tables_answer_as_the_pipeline_does),
+        cmocka_unit_test(hostile_keys_do_not_make_masks_without_end),
+        cmocka_unit_test(a_megaflow_is_put_once_and_modified_on_request),
+    };
+    int failed;
+
+    rcu_thread_register();
+    random_seed(&r, 9);
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    rcu_thread_unregister();
+    return failed;
+}
