@@ -207,6 +207,7 @@ parse_dst(const char *text, struct subfield *dst)
     if (!e && *tail) {
         e = error_new("%s: unexpected input following field syntax", text);
     }
+    e = e ? e : act_require_short_header(dst->field, text, dst->field->name);
     if (!e && dst->n_bits > 64) {
         e = error_new("%s: bundle_load destination is wider than 64 bits", text);
     }

@@ -182,6 +182,7 @@ parse_zone(const char *value, struct act_ct *a)
     if (!e && *tail) {
         e = error_new("%s: unexpected input following field syntax", value);
     }
+    e = e ? e : act_require_short_header(a->zone_src.field, value, a->zone_src.field->name);
     if (!e && a->zone_src.n_bits > 64) {
         e = error_new("%s: a zone has 16 bits", value);
     }

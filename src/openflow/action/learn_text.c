@@ -224,8 +224,9 @@ parse_match(struct learn_parser *lp, const char *name, const char *value)
         error_free(e);
         return error_new("%s: unknown keyword %s", lp->orig, name);
     }
-    if (!oxm_name(dst.field, OF10)) {
-        return error_new("%s: experimenter OXM field '%s' not supported", lp->orig, name);
+    e = act_require_short_header(dst.field, lp->orig, name);
+    if (e) {
+        return e;
     }
     if (!*value) {
         put_from_field(lp, LEARN_DST_MATCH, &dst, &dst);
@@ -238,7 +239,7 @@ parse_match(struct learn_parser *lp, const char *name, const char *value)
                              dst.n_bits);
         }
         put_from_field(lp, LEARN_DST_MATCH, &dst, &src);
-        return NULL;
+        return act_require_short_header(src.field, lp->orig, value);
     }
     e = is_whole_field(&dst) ? parse_whole_value(lp, &dst, value) : parse_part_value(lp, &dst, value);
     if (e) {
@@ -268,6 +269,7 @@ parse_load(struct learn_parser *lp, char *value)
         if (!e && !fits(bytes, dst.n_bits)) {
             e = error_new("%s: value does not fit into %u bits", whole, dst.n_bits);
         }
+        e = e ? e : act_require_short_header(dst.field, lp->orig, dst.field->name);
         if (!e) {
             put_immediate(lp, LEARN_DST_LOAD, &dst, bytes, sizeof bytes);
         }
@@ -282,6 +284,8 @@ parse_load(struct learn_parser *lp, char *value)
             e = error_new("%s: source field is %u bits wide but destination is %u bits wide", whole, src.n_bits,
                           dst.n_bits);
         }
+        e = e ? e : act_require_short_header(src.field, lp->orig, src.field->name);
+        e = e ? e : act_require_short_header(dst.field, lp->orig, dst.field->name);
         if (!e) {
             put_from_field(lp, LEARN_DST_LOAD, &dst, &src);
         }
@@ -296,6 +300,7 @@ parse_output(struct learn_parser *lp, const char *value)
     struct subfield src;
     struct error *e = parse_whole_subfield(value, &src);
 
+    e = e ? e : act_require_short_header(src.field, lp->orig, src.field->name);
     if (!e) {
         put_from_field(lp, LEARN_DST_OUTPUT, NULL, &src);
     }

@@ -140,6 +140,10 @@ void act_put_table(struct act_writer *w, uint8_t table);
 /* A port in text. */
 static inline void act_put_port(struct act_writer *w, ofp_port p) { ofp_port_put(w->s, p, w->text->ports); }
 
+/* For actions whose slot for a field has only four bytes: an error if the field's header is longer.  'context' is what
+ * the message begins with. */
+struct error *act_require_short_header(const struct field *f, const char *context, const char *name) MUST_CHECK;
+
 /* Reads nested actions in the context of 'outer'. */
 struct error *act_parse_nested(struct act_parser *p, enum act_type outer, char *text) MUST_CHECK;
 

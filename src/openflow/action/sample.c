@@ -131,7 +131,7 @@ sample_format(struct act_writer *w, const struct act *act)
 
 /* A number or a field of at most 32 bits. */
 static struct error *
-parse_id(const char *value, struct sample_id *id)
+parse_id(const char *key, const char *value, struct sample_id *id)
 {
     const char *tail;
     struct error *e;
@@ -145,9 +145,9 @@ parse_id(const char *value, struct sample_id *id)
         return error_new("invalid numeric format %s", value);
     }
     if (id->src.n_bits > 32) {
-        return error_new("%s: an observation id has at most 32 bits", value);
+        return error_new("size of %s field (%u) exceeds maximum (32)", key, id->src.n_bits);
     }
-    return NULL;
+    return act_require_short_header(id->src.field, value, id->src.field->name);
 }
 
 static struct error *
@@ -161,9 +161,9 @@ parse_key(struct act_parser *p, struct act_sample *a, const char *key, const cha
     } else if (!strcmp(key, "collector_set_id")) {
         return act_parse_u32(value, &a->collector_set_id);
     } else if (!strcmp(key, "obs_domain_id")) {
-        return parse_id(value, &a->obs_domain);
+        return parse_id(key, value, &a->obs_domain);
     } else if (!strcmp(key, "obs_point_id")) {
-        return parse_id(value, &a->obs_point);
+        return parse_id(key, value, &a->obs_point);
     } else if (!strcmp(key, "sampling_port")) {
         return ofp_port_parse(value, p->text->ports, &a->sampling_port) ? NULL : error_new("%s: unknown port", value);
     } else if (!strcmp(key, "ingress") || !strcmp(key, "egress")) {

@@ -7,6 +7,7 @@
 
 #include "base/num.h"
 #include "openflow/action/verify.h"
+#include "openflow/oxm/oxm.h"
 #include "openflow/table_names.h"
 
 static const struct {
@@ -132,6 +133,12 @@ act_parse_u32(const char *text, uint32_t *v)
 
     *v = x;
     return !e && x > UINT32_MAX ? error_new("value %s exceeds maximum 4294967295", text) : e;
+}
+
+struct error *
+act_require_short_header(const struct field *f, const char *context, const char *name)
+{
+    return oxm_header32(f, ACT_NX_NUMBERS) ? NULL : error_new("%s: experimenter OXM field '%s' not supported", context, name);
 }
 
 bool
