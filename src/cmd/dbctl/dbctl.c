@@ -9,10 +9,64 @@
 
 enum { HINT_AFTER_MS = 3000 };
 
+/* ---- What to replicate ---- */
+
+struct dbctl_rows {
+    bool all;
+    struct json *where; /* Clauses, of which one must hold; null if there are none. */
+};
+
+void
+dbctl_add_column_only(struct dbctl *ctl, unsigned table, unsigned column)
+{
+    idl_add_column(ctl->idl, table, column, IDL_ALERT);
+}
+
 void
 dbctl_add_column(struct dbctl *ctl, unsigned table, unsigned column)
 {
-    idl_add_column(ctl->idl, table, column, IDL_ALERT);
+    ctl->rows[table].all = true;
+    dbctl_add_column_only(ctl, table, column);
+}
+
+void
+dbctl_add_rows_take(struct dbctl *ctl, unsigned table, unsigned column, struct json *value)
+{
+    struct dbctl_rows *rows = &ctl->rows[table];
+    struct json *clause = js_array();
+
+    js_append_take(clause, js_str(ctl->schema->tables[table].columns[column].name));
+    js_append_take(clause, js_str("=="));
+    js_append_take(clause, value);
+    rows->where = rows->where ? rows->where : js_array();
+    js_append_take(rows->where, clause);
+}
+
+void
+dbctl_need_more(struct dbctl *ctl)
+{
+    ctl->need_more = ctl->level < DBCTL_LEVEL_ALL;
+}
+
+/* Turns the rows asked for into conditions and forgets them. */
+static void
+set_conditions(struct dbctl *ctl)
+{
+    for (size_t i = 0; i < ctl->schema->n_tables; i++) {
+        struct dbctl_rows *rows = &ctl->rows[i];
+
+        if (rows->all) {
+            js_unref(rows->where);
+            continue;
+        }
+        if (!rows->where) {
+            rows->where = js_array();
+            js_append_take(rows->where, js_bool(false));
+        }
+        idl_set_condition_take(ctl->idl, i, rows->where);
+    }
+    free(ctl->rows);
+    ctl->rows = NULL;
 }
 
 /* ---- Hints ---- */
@@ -105,9 +159,14 @@ run_commands(struct dbctl *ctl)
 {
     struct error *e = ctl->class->begin ? ctl->class->begin(ctl) : NULL;
 
-    for (size_t i = 0; i < ctl->n_commands && !e && !ctl->try_again && !ctl->exit_status; i++) {
+    for (size_t i = 0; i < ctl->n_commands && !e && !ctl->try_again && !ctl->exit_status && !ctl->need_more; i++) {
         reset_output(&ctl->commands[i]);
         e = ctl->commands[i].command->run(&ctl->commands[i]);
+    }
+    if (ctl->need_more) { /* What the commands made of too little does not count. */
+        error_free(e);
+        ctl->exit_status = 0;
+        return NULL;
     }
     if (!e && !ctl->try_again && !ctl->exit_status) {
         if (ctl->class->before_commit) {
@@ -199,7 +258,7 @@ attempt(struct dbctl *ctl, const char *comment)
         idl_txn_set_dry_run(ctl->txn);
     }
     e = run_commands(ctl);
-    if (!e && !ctl->try_again && !ctl->exit_status) {
+    if (!e && !ctl->try_again && !ctl->exit_status && !ctl->need_more) {
         e = commit(ctl);
     }
     if (ctl->class->end) {
@@ -227,7 +286,7 @@ run_until_done(struct dbctl *ctl, const char *comment)
         }
         if (idl_is_filled(ctl->idl)) {
             e = attempt(ctl, comment);
-            if (e || !ctl->try_again) {
+            if (e || !ctl->try_again || ctl->need_more) {
                 return e;
             }
         }
@@ -264,6 +323,29 @@ prepare_all(struct dbctl *ctl)
     return e;
 }
 
+/* Connects, runs the commands, and disconnects; again with more rows if they need it. */
+static struct error *
+run_levels(struct dbctl *ctl, struct schema *schema, const char *comment)
+{
+    struct error *e;
+
+    do {
+        ctl->level += ctl->need_more;
+        ctl->need_more = false;
+        ctl->rows = xcalloc(schema->n_tables, sizeof *ctl->rows);
+        ctl->idl = idl_create(ctl->loop, schema, ctl->db, ctl->retry || *ctl->db == 'p');
+        e = prepare_all(ctl);
+        set_conditions(ctl);
+        e = e ? e : run_until_done(ctl, comment);
+        dbctl_wait_hint(ctl, NULL);
+        if (!ctl->need_more) {
+            dbctl_commands_free(ctl); /* Their tables refer to the schema. */
+        }
+        idl_destroy(ctl->idl);
+    } while (!e && ctl->need_more);
+    return e;
+}
+
 int
 dbctl_main(const struct dbctl_class *class, int argc, char *argv[])
 {
@@ -281,12 +363,7 @@ dbctl_main(const struct dbctl_class *class, int argc, char *argv[])
     ctl.schema = schema;
     ctl.loop = loop_create();
     loop_timer_init(ctl.loop, &ctl.hint, print_hint, &ctl);
-    ctl.idl = idl_create(ctl.loop, schema, ctl.db, ctl.retry || *ctl.db == 'p');
-    e = prepare_all(&ctl);
-    e = e ? e : run_until_done(&ctl, comment);
-    dbctl_wait_hint(&ctl, NULL);
-    dbctl_commands_free(&ctl);
-    idl_destroy(ctl.idl);
+    e = run_levels(&ctl, schema, comment);
     loop_destroy(ctl.loop);
     schema_unref(schema);
     free(ctl.waiting_for);

@@ -9,11 +9,15 @@
  * How a run goes
  * --------------
  *   parse        options and commands; mistakes are found before there is a connection
- *   prepare()    of each command: dbctl_add_column()
+ *   prepare()    of each command: which columns and rows it needs, dbctl_add_column() and its like
  *   attempt:     begin() hook, run() of each command; if one says try_again, or the commit fails because the database
  *                has changed meanwhile, wait for a change and attempt again: commands must not keep state
  *   finish()     of each command, with the final uuids of new rows
  *   committed()  hook: wait for the daemon
+ *
+ * A command costs what it touches: prepare() asks for few rows (level 0).  If run() finds that these do not tell
+ * everything, it calls dbctl_need_more(), and all starts again at the next level, where prepare() asks for more; at
+ * DBCTL_LEVEL_ALL it must ask for everything.
  *
  * Where the run waits for something for more than three seconds it says on stderr for what.
  *
@@ -101,6 +105,9 @@ struct dbctl {
     char *db;
     bool dry_run, oneline, retry, wait, leader_only;
     struct table_style style;
+    unsigned level;            /* How much prepare() is to ask for. */
+    bool need_more;            /* dbctl_need_more() was called. */
+    struct dbctl_rows *rows;   /* Per table: the rows asked for. */
     /* Set by a command: this attempt is of no use until the database changes; why, for messages (owned). */
     bool try_again;
     char *waiting_for;
@@ -126,10 +133,16 @@ dbctl_option(const struct dbctl_ctx *ctx, const char *option)
     return strmap_get(&ctx->options, option);
 }
 
-/* In prepare(): 'column' of 'table' is needed (COL_UUID: only which rows there are). */
+/* In prepare(): 'column' of all rows of 'table' is needed (COL_UUID: only which rows there are). */
 void dbctl_add_column(struct dbctl *ctl, unsigned table, unsigned column);
-/* What dbctl_find_row() needs. */
-void dbctl_add_names(struct dbctl *ctl, const struct table_schema *table);
+/* The same of the rows that others ask for: with the next ones, of those where 'column' is 'value' (taken over). */
+void dbctl_add_column_only(struct dbctl *ctl, unsigned table, unsigned column);
+void dbctl_add_rows_take(struct dbctl *ctl, unsigned table, unsigned column, struct json *value);
+/* What dbctl_find_row() needs to find 'record'. */
+void dbctl_add_record(struct dbctl *ctl, const struct table_schema *table, const char *record);
+/* In run(): what this attempt does is of no use, more rows are needed. */
+void dbctl_need_more(struct dbctl *ctl);
+enum { DBCTL_LEVEL_ALL = 2 };
 
 /* From now on, after three seconds, 'text' says what is being waited for (null: nothing). */
 void dbctl_wait_hint(struct dbctl *ctl, char *(*text)(struct dbctl *));

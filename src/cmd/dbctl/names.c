@@ -101,18 +101,57 @@ dbctl_find_column(const struct table_schema *table, const char *name, const stru
 
 /* ---- Records ---- */
 
-void
-dbctl_add_names(struct dbctl *ctl, const struct table_schema *table)
+/* The rows of one table where 'column' is 'record'. */
+static void
+add_rows_by_name(struct dbctl *ctl, unsigned table, unsigned column, const char *record)
 {
-    dbctl_add_column(ctl, table->index, COL_UUID);
+    if (ctl->schema->tables[table].columns[column].type.key.type == ATOM_STRING) {
+        dbctl_add_column_only(ctl, table, column);
+        dbctl_add_rows_take(ctl, table, column, js_str(record));
+    } else {
+        dbctl_add_column(ctl, table, column);
+    }
+}
+
+static void
+add_rows_by_uuid(struct dbctl *ctl, unsigned table, const char *record)
+{
+    struct uuid uuid;
+
+    if (uuid_parse(&uuid, record)) {
+        struct json *value = js_array();
+        char text[UUID_LEN + 1];
+
+        uuid_format(&uuid, text);
+        js_append_take(value, js_str("uuid"));
+        js_append_take(value, js_str(text));
+        dbctl_add_column_only(ctl, table, COL_UUID);
+        dbctl_add_rows_take(ctl, table, COL_UUID, value);
+    } else if (uuid_abbreviation_len(record) >= 4) {
+        dbctl_add_column(ctl, table, COL_UUID);
+    } else {
+        dbctl_add_column_only(ctl, table, COL_UUID);
+    }
+}
+
+void
+dbctl_add_record(struct dbctl *ctl, const struct table_schema *table, const char *record)
+{
+    add_rows_by_uuid(ctl, table->index, record);
     for (size_t i = 0; i < ctl->class->n_names; i++) {
         const struct dbctl_name *n = &ctl->class->names[i];
 
-        if (n->table == table->index && n->kind != DBCTL_ONLY_ROW) {
-            dbctl_add_column(ctl, n->name_table, n->name_column);
-            if (n->kind == DBCTL_BY_REFERENCE) {
-                dbctl_add_column(ctl, n->name_table, n->uuid_column);
-            }
+        if (n->table != table->index) {
+            continue;
+        }
+        if (n->kind == DBCTL_BY_COLUMN) {
+            add_rows_by_name(ctl, n->table, n->name_column, record);
+            continue;
+        }
+        dbctl_add_column(ctl, n->table, COL_UUID);
+        if (n->kind == DBCTL_BY_REFERENCE) {
+            add_rows_by_name(ctl, n->name_table, n->name_column, record);
+            dbctl_add_column_only(ctl, n->name_table, n->uuid_column);
         }
     }
 }

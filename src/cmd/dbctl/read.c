@@ -48,7 +48,7 @@ prepare_columns(struct dbctl_ctx *ctx, const struct table_schema *table)
 
     if (!e) {
         for (size_t i = 0; i < n; i++) {
-            dbctl_add_column(ctx->ctl, table->index, columns[i]->index);
+            dbctl_add_column_only(ctx->ctl, table->index, columns[i]->index);
         }
         free(columns);
     }
@@ -85,11 +85,16 @@ list_prepare(struct dbctl_ctx *ctx)
     const struct table_schema *table;
     struct error *e = dbctl_find_table(ctx->ctl->schema, ctx->argv[1], &table);
 
-    if (!e) {
-        dbctl_add_names(ctx->ctl, table);
-        e = prepare_columns(ctx, table);
+    if (e) {
+        return e;
     }
-    return e;
+    for (int i = 2; i < ctx->argc; i++) {
+        dbctl_add_record(ctx->ctl, table, ctx->argv[i]);
+    }
+    if (ctx->argc == 2) {
+        dbctl_add_column(ctx->ctl, table->index, COL_UUID);
+    }
+    return prepare_columns(ctx, table);
 }
 
 static struct error *
@@ -135,7 +140,7 @@ prepare_conditions(struct dbctl_ctx *ctx, const struct table_schema *table, int 
         if (e) {
             return e;
         }
-        dbctl_add_column(ctx->ctl, table->index, term.column->index);
+        dbctl_add_column_only(ctx->ctl, table->index, term.column->index);
         dbctl_term_uninit(&term);
     }
     return NULL;
@@ -216,7 +221,7 @@ get_prepare(struct dbctl_ctx *ctx)
     if (e) {
         return e;
     }
-    dbctl_add_names(ctx->ctl, table);
+    dbctl_add_record(ctx->ctl, table, ctx->argv[2]);
     for (int i = 3; i < ctx->argc; i++) {
         struct dbctl_term term;
 
@@ -224,7 +229,7 @@ get_prepare(struct dbctl_ctx *ctx)
         if (e) {
             return e;
         }
-        dbctl_add_column(ctx->ctl, table->index, term.column->index);
+        dbctl_add_column_only(ctx->ctl, table->index, term.column->index);
         dbctl_term_uninit(&term);
     }
     return NULL;
@@ -325,7 +330,7 @@ wait_until_prepare(struct dbctl_ctx *ctx)
     struct error *e = dbctl_find_table(ctx->ctl->schema, ctx->argv[1], &table);
 
     if (!e) {
-        dbctl_add_names(ctx->ctl, table);
+        dbctl_add_record(ctx->ctl, table, ctx->argv[2]);
         e = prepare_conditions(ctx, table, 3);
     }
     return e;

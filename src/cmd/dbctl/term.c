@@ -197,7 +197,7 @@ dbctl_prepare_set(struct dbctl *ctl, const struct table_schema *table, const cha
     if (modify && !term.column->is_mutable) {
         return error_new("cannot modify read-only column %s in table %s", term.column->name, table->name);
     }
-    dbctl_add_column(ctl, table->index, term.column->index);
+    dbctl_add_column_only(ctl, table->index, term.column->index);
     return NULL;
 }
 

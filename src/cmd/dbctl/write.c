@@ -38,7 +38,7 @@ prepare_column(struct dbctl_ctx *ctx, const struct table_schema *table, const ch
     struct error *e = find_mutable_column(table, name, &column);
 
     if (!e) {
-        dbctl_add_column(ctx->ctl, table->index, column->index);
+        dbctl_add_column_only(ctx->ctl, table->index, column->index);
     }
     return e;
 }
@@ -52,7 +52,7 @@ set_prepare(struct dbctl_ctx *ctx)
     struct error *e = dbctl_find_table(ctx->ctl->schema, ctx->argv[1], &table);
 
     if (!e) {
-        dbctl_add_names(ctx->ctl, table);
+        dbctl_add_record(ctx->ctl, table, ctx->argv[2]);
     }
     for (int i = 3; i < ctx->argc && !e; i++) {
         e = dbctl_prepare_set(ctx->ctl, table, ctx->argv[i], true);
@@ -82,7 +82,7 @@ one_column_prepare(struct dbctl_ctx *ctx)
     struct error *e = dbctl_find_table(ctx->ctl->schema, ctx->argv[1], &table);
 
     if (!e) {
-        dbctl_add_names(ctx->ctl, table);
+        dbctl_add_record(ctx->ctl, table, ctx->argv[2]);
         e = prepare_column(ctx, table, ctx->argv[3]);
     }
     return e;
@@ -186,7 +186,7 @@ clear_prepare(struct dbctl_ctx *ctx)
     struct error *e = dbctl_find_table(ctx->ctl->schema, ctx->argv[1], &table);
 
     if (!e) {
-        dbctl_add_names(ctx->ctl, table);
+        dbctl_add_record(ctx->ctl, table, ctx->argv[2]);
     }
     for (int i = 3; i < ctx->argc && !e; i++) {
         e = prepare_column(ctx, table, ctx->argv[i]);
@@ -228,14 +228,14 @@ create_prepare(struct dbctl_ctx *ctx)
     if (e) {
         return e;
     }
-    if (!id && !table->is_root) {
+    if (!id && !table->is_root && !ctx->ctl->level) {
         log_warn("applying \"%s\" command to table %s without --id option will have no effect", ctx->command->name,
                  table->name);
     }
     if (id && *id != '@' && !uuid_parse(&uuid, id)) {
         return error_new("row id \"%s\" does not begin with \"@\"", id);
     }
-    dbctl_add_column(ctx->ctl, table->index, COL_UUID);
+    dbctl_add_column_only(ctx->ctl, table->index, COL_UUID);
     for (int i = 2; i < ctx->argc && !e; i++) {
         e = dbctl_prepare_set(ctx->ctl, table, ctx->argv[i], false);
     }
@@ -328,10 +328,15 @@ destroy_prepare(struct dbctl_ctx *ctx)
     if (all && dbctl_has(ctx, "--if-exists")) {
         return error_new("--all and --if-exists should not be specified together");
     }
-    if (!all && ctx->argc == 2) {
+    if (!all && ctx->argc == 2 && !ctx->ctl->level) {
         log_warn("either --all or records argument should be specified");
     }
-    dbctl_add_names(ctx->ctl, table);
+    for (int i = 2; i < ctx->argc; i++) {
+        dbctl_add_record(ctx->ctl, table, ctx->argv[i]);
+    }
+    if (all) {
+        dbctl_add_column(ctx->ctl, table->index, COL_UUID);
+    }
     return NULL;
 }
 

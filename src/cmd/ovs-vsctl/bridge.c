@@ -103,7 +103,8 @@ add_br_check_args(struct dbctl_ctx *ctx)
     if (ctx->argc == 3) {
         return error_new("'%s' command takes exactly 1 or 3 arguments", ctx->argv[0]);
     }
-    return vsctl_view_prepare(ctx);
+    vsctl_view_prepare_name(ctx, ctx->argv[1], ctx->argc > 2);
+    return vsctl_view_prepare_bridges(ctx);
 }
 
 static struct error *
@@ -214,8 +215,8 @@ static struct error *
 external_id_prepare(struct dbctl_ctx *ctx)
 {
     dbctl_add_column(ctx->ctl, VS_BRIDGE, VS_BRIDGE_EXTERNAL_IDS);
-    dbctl_add_column(ctx->ctl, VS_PORT, VS_PORT_EXTERNAL_IDS);
-    return vsctl_view_prepare(ctx);
+    dbctl_add_column_only(ctx->ctl, VS_PORT, VS_PORT_EXTERNAL_IDS);
+    return vsctl_view_prepare_bridges(ctx);
 }
 
 static struct error *
@@ -274,10 +275,10 @@ br_get_external_id(struct dbctl_ctx *ctx)
 const struct dbctl_command vsctl_bridge_commands[] = {
     { "add-br", 1, 3, "!NEW-BRIDGE ?PARENT ?NEW-VLAN", "--may-exist", true, add_br_check_args, add_br, NULL },
     { "del-br", 1, 1, "!BRIDGE", "--if-exists", true, vsctl_view_prepare, del_br, NULL },
-    { "list-br", 0, 0, "", "--real,--fake", false, vsctl_view_prepare, list_br, NULL },
-    { "br-exists", 1, 1, "!BRIDGE", "", false, vsctl_view_prepare, br_exists, NULL },
-    { "br-to-vlan", 1, 1, "!BRIDGE", "", false, vsctl_view_prepare, br_to_vlan, NULL },
-    { "br-to-parent", 1, 1, "!BRIDGE", "", false, vsctl_view_prepare, br_to_parent, NULL },
+    { "list-br", 0, 0, "", "--real,--fake", false, vsctl_view_prepare_bridges, list_br, NULL },
+    { "br-exists", 1, 1, "!BRIDGE", "", false, vsctl_view_prepare_bridges, br_exists, NULL },
+    { "br-to-vlan", 1, 1, "!BRIDGE", "", false, vsctl_view_prepare_bridges, br_to_vlan, NULL },
+    { "br-to-parent", 1, 1, "!BRIDGE", "", false, vsctl_view_prepare_bridges, br_to_parent, NULL },
     { "br-set-external-id", 2, 3, "!BRIDGE !KEY ?VALUE", "", true, external_id_prepare, br_set_external_id, NULL },
     { "br-get-external-id", 1, 2, "!BRIDGE ?KEY", "", false, external_id_prepare, br_get_external_id, NULL },
 };

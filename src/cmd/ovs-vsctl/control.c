@@ -71,7 +71,7 @@ controller_prepare(struct dbctl_ctx *ctx)
 {
     dbctl_add_column(ctx->ctl, VS_BRIDGE, VS_BRIDGE_CONTROLLER);
     dbctl_add_column(ctx->ctl, VS_CONTROLLER, VS_CONTROLLER_TARGET);
-    return vsctl_view_prepare(ctx);
+    return vsctl_view_prepare_bridges(ctx);
 }
 
 static struct error *
@@ -155,7 +155,7 @@ static struct error *
 fail_mode_prepare(struct dbctl_ctx *ctx)
 {
     dbctl_add_column(ctx->ctl, VS_BRIDGE, VS_BRIDGE_FAIL_MODE);
-    return vsctl_view_prepare(ctx);
+    return vsctl_view_prepare_bridges(ctx);
 }
 
 static struct error *
@@ -205,6 +205,7 @@ ssl_prepare(struct dbctl_ctx *ctx)
 {
     dbctl_add_column(ctx->ctl, VS_OPEN_VSWITCH, VS_OPEN_VSWITCH_SSL);
     idl_add_table(ctx->ctl->idl, VS_SSL, IDL_ALERT);
+    dbctl_add_column(ctx->ctl, VS_SSL, COL_UUID);
     return NULL;
 }
 
@@ -261,7 +262,7 @@ aa_prepare(struct dbctl_ctx *ctx)
 {
     dbctl_add_column(ctx->ctl, VS_BRIDGE, VS_BRIDGE_AUTO_ATTACH);
     dbctl_add_column(ctx->ctl, VS_AUTOATTACH, VS_AUTOATTACH_MAPPINGS);
-    return vsctl_view_prepare(ctx);
+    return vsctl_view_prepare_bridges(ctx);
 }
 
 static struct error *

@@ -6,11 +6,15 @@
 
 /* ---- add-port, add-bond ---- */
 
+/* For the names in arguments 2 up to 'first', and the settings from there on. */
 static struct error *
 prepare_settings(struct dbctl_ctx *ctx, int first)
 {
-    struct error *e = vsctl_view_prepare(ctx);
+    struct error *e = vsctl_view_prepare_bridges(ctx);
 
+    for (int i = 2; i < first; i++) {
+        vsctl_view_prepare_name(ctx, ctx->argv[i], dbctl_has(ctx, "--may-exist"));
+    }
     for (int i = first; i < ctx->argc && !e; i++) {
         e = dbctl_prepare_set(ctx->ctl, &ctx->ctl->schema->tables[VS_PORT], ctx->argv[i], false);
     }
@@ -219,6 +223,16 @@ check_port_is_on(struct dbctl_ctx *ctx, const struct vsctl_port *p, const char *
 }
 
 static struct error *
+del_port_prepare(struct dbctl_ctx *ctx)
+{
+    if (dbctl_has(ctx, "--with-iface")) {
+        return vsctl_view_prepare(ctx);
+    }
+    vsctl_view_prepare_name(ctx, ctx->argv[ctx->argc - 1], true);
+    return vsctl_view_prepare_bridges(ctx);
+}
+
+static struct error *
 del_port(struct dbctl_ctx *ctx)
 {
     const char *name = ctx->argv[ctx->argc - 1];
@@ -348,6 +362,13 @@ list_ifaces(struct dbctl_ctx *ctx)
 }
 
 static struct error *
+port_to_br_prepare(struct dbctl_ctx *ctx)
+{
+    vsctl_view_prepare_name(ctx, ctx->argv[1], true);
+    return vsctl_view_prepare_bridges(ctx);
+}
+
+static struct error *
 port_to_br(struct dbctl_ctx *ctx)
 {
     struct vsctl_port *p;
@@ -375,12 +396,12 @@ const struct dbctl_command vsctl_port_commands[] = {
     { "list-ports", 1, 1, "!BRIDGE", "", false, vsctl_view_prepare, list_ports, NULL },
     { "add-port", 2, INT_MAX, "!BRIDGE !NEW-PORT *COLUMN?:KEY=VALUE", "--may-exist", true, add_port_prepare,
       add_port_run, NULL },
-    { "del-port", 1, 2, "?BRIDGE !PORT|IFACE", "--if-exists,--with-iface", true, vsctl_view_prepare, del_port, NULL },
+    { "del-port", 1, 2, "?BRIDGE !PORT|IFACE", "--if-exists,--with-iface", true, del_port_prepare, del_port, NULL },
     { "add-bond", 4, INT_MAX, "!BRIDGE !BOND +IFACE *COLUMN?:KEY=VALUE", "--may-exist,--fake-iface", true,
       add_bond_prepare, add_bond_run, NULL },
     { "add-bond-iface", 2, 2, "!BOND !IFACE", "--may-exist", true, vsctl_view_prepare, add_bond_iface, NULL },
     { "del-bond-iface", 1, 2, "?BOND !IFACE", "--if-exists", true, vsctl_view_prepare, del_bond_iface, NULL },
-    { "port-to-br", 1, 1, "!PORT", "", false, vsctl_view_prepare, port_to_br, NULL },
+    { "port-to-br", 1, 1, "!PORT", "", false, port_to_br_prepare, port_to_br, NULL },
     { "list-ifaces", 1, 1, "!BRIDGE", "", false, vsctl_view_prepare, list_ifaces, NULL },
     { "iface-to-br", 1, 1, "!IFACE", "", false, vsctl_view_prepare, iface_to_br, NULL },
 };

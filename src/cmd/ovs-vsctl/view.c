@@ -6,20 +6,44 @@
 LOG_MODULE(vsctl_view)
 
 struct error *
-vsctl_view_prepare(struct dbctl_ctx *ctx)
+vsctl_view_prepare_bridges(struct dbctl_ctx *ctx)
 {
-    static const struct { unsigned table, column; } needed[] = {
-        { VS_OPEN_VSWITCH, VS_OPEN_VSWITCH_BRIDGES },
-        { VS_BRIDGE, VS_BRIDGE_NAME }, { VS_BRIDGE, VS_BRIDGE_PORTS },
-        { VS_PORT, VS_PORT_NAME }, { VS_PORT, VS_PORT_FAKE_BRIDGE }, { VS_PORT, VS_PORT_TAG },
-        { VS_PORT, VS_PORT_INTERFACES },
-        { VS_INTERFACE, VS_INTERFACE_NAME },
-    };
+    static const unsigned port_columns[] = { VS_PORT_NAME, VS_PORT_FAKE_BRIDGE, VS_PORT_TAG, VS_PORT_INTERFACES };
 
-    for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
-        dbctl_add_column(ctx->ctl, needed[i].table, needed[i].column);
+    dbctl_add_column(ctx->ctl, VS_OPEN_VSWITCH, VS_OPEN_VSWITCH_BRIDGES);
+    dbctl_add_column(ctx->ctl, VS_BRIDGE, VS_BRIDGE_NAME);
+    for (size_t i = 0; i < ARRAY_SIZE(port_columns); i++) {
+        dbctl_add_column_only(ctx->ctl, VS_PORT, port_columns[i]);
+    }
+    dbctl_add_rows_take(ctx->ctl, VS_PORT, VS_PORT_FAKE_BRIDGE, js_bool(true));
+    dbctl_add_column_only(ctx->ctl, VS_INTERFACE, VS_INTERFACE_NAME);
+    if (ctx->ctl->level > 0) {
+        dbctl_add_column(ctx->ctl, VS_BRIDGE, VS_BRIDGE_PORTS);
+    }
+    if (ctx->ctl->level >= DBCTL_LEVEL_ALL) {
+        dbctl_add_column(ctx->ctl, VS_PORT, COL_UUID);
+        dbctl_add_column(ctx->ctl, VS_INTERFACE, COL_UUID);
     }
     return NULL;
+}
+
+struct error *
+vsctl_view_prepare(struct dbctl_ctx *ctx)
+{
+    dbctl_add_column(ctx->ctl, VS_BRIDGE, VS_BRIDGE_PORTS);
+    dbctl_add_column(ctx->ctl, VS_PORT, COL_UUID);
+    dbctl_add_column(ctx->ctl, VS_INTERFACE, COL_UUID);
+    return vsctl_view_prepare_bridges(ctx);
+}
+
+void
+vsctl_view_prepare_name(struct dbctl_ctx *ctx, const char *name, bool owners)
+{
+    dbctl_add_rows_take(ctx->ctl, VS_PORT, VS_PORT_NAME, js_str(name));
+    dbctl_add_rows_take(ctx->ctl, VS_INTERFACE, VS_INTERFACE_NAME, js_str(name));
+    if (owners) {
+        dbctl_add_column(ctx->ctl, VS_BRIDGE, VS_BRIDGE_PORTS);
+    }
 }
 
 /* ---- Making the tables ---- */
@@ -190,6 +214,38 @@ make(struct vsctl *v)
     free(bridges);
 }
 
+static bool
+lacks_ifaces(const struct vsctl_port *p)
+{
+    return list_size(&p->ifaces) != idl_count(&p->row->row, VS_PORT_INTERFACES);
+}
+
+/* Whether some row that was fetched has no place in the tables since what it belongs to was not: then there is no saying
+ * what it is.  Local ports and new rows need no place. */
+static bool
+is_incomplete(const struct vsctl *v, const struct idl *idl)
+{
+    VS_PORT_FOR_EACH (port, idl) {
+        const struct vsctl_port *p = strmap_get(&v->ports, vs_port_name(port));
+        const struct vsctl_bridge *b = strmap_get(&v->bridges, vs_port_name(port));
+
+        if (idl_row_is_new(&port->row)) {
+            continue;
+        }
+        if (vs_port_fake_bridge(port) ? !b : !b && (!p || lacks_ifaces(p))) {
+            return true;
+        }
+    }
+    VS_INTERFACE_FOR_EACH (iface, idl) {
+        const char *name = vs_interface_name(iface);
+
+        if (!idl_row_is_new(&iface->row) && !strmap_find(&v->ifaces, name) && !strmap_find(&v->bridges, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct vsctl *
 vsctl_view(struct dbctl_ctx *ctx)
 {
@@ -197,6 +253,9 @@ vsctl_view(struct dbctl_ctx *ctx)
 
     if (!v->is_made) {
         make(v);
+        if (ctx->ctl->level < DBCTL_LEVEL_ALL && is_incomplete(v, ctx->ctl->idl)) {
+            dbctl_need_more(ctx->ctl);
+        }
     }
     return v;
 }

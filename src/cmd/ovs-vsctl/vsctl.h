@@ -47,8 +47,11 @@ static inline struct vsctl *vsctl_of(const struct dbctl_ctx *ctx) { return ctx->
 
 /* ---- view.c ---- */
 
-/* Names the columns that the view needs. */
+/* Ask for what the view needs: everything; what finding bridges takes; what finding the ports and interfaces of the
+ * given name takes as well (and with 'owners' the bridges that they are on). */
 struct error *vsctl_view_prepare(struct dbctl_ctx *ctx) MUST_CHECK;
+struct error *vsctl_view_prepare_bridges(struct dbctl_ctx *ctx) MUST_CHECK;
+void vsctl_view_prepare_name(struct dbctl_ctx *ctx, const char *name, bool owners);
 /* The tables, made if they are not; also checks nothing but the replica. */
 struct vsctl *vsctl_view(struct dbctl_ctx *ctx);
 void vsctl_view_drop(struct vsctl *v);
