@@ -357,7 +357,7 @@ wait_until_run(struct dbctl_ctx *ctx)
         for (int i = 3; i < ctx->argc; i++) {
             str_putf(&s, "%s%s", i > 3 ? " and " : " with ", ctx->argv[i]);
         }
-        str_puts(&s, row ? " (there is such a record)" : " (there is no such record)");
+        str_puts(&s, row ? "; the record is there, but not so" : "; there is no such record");
         free(ctl->waiting_for);
         ctl->waiting_for = str_steal(&s);
     }

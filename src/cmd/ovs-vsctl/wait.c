@@ -1,6 +1,8 @@
 /* After the commit: waiting for ovs-vswitchd, and what became of the interfaces that were added. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd/ovs-vsctl/vsctl.h"
 #include "sys/daemon.h"
@@ -8,23 +10,33 @@
 
 enum { EXIT_RECONFIGURATION_FAILED = 65 };
 
+/* Whether the daemon runs, as far as its pid file tells. */
+static char *
+daemon_text(void)
+{
+    char *path = dirs_resolve(dirs_run(), "ovs-vswitchd.pid"), *text;
+    const pid_t pid = access(path, F_OK) ? -ENOENT : daemon_read_pidfile(path);
+
+    text = pid > 0 ? xasprintf("it is running as process %d", (int) pid)
+                   : xasprintf("it is not running: %s %s", path, pid == -ENOENT ? "does not exist" : "is not in use");
+    free(path);
+    return text;
+}
+
 static char *
 hint(struct dbctl *ctl)
 {
     const struct vs_open_vswitch *root = vs_open_vswitch_first(ctl->idl);
-    char *path = dirs_resolve(dirs_run(), "ovs-vswitchd.pid"), *text;
-    const pid_t pid = daemon_read_pidfile(path);
-    const char *state = pid > 0 ? "it is running" : "it does not seem to be running";
+    char *state = daemon_text(), *text;
 
     if (!idl_is_filled(ctl->idl) || !root) {
         text = xasprintf("ovs-vswitchd to apply the change, but the database is out of reach: %s",
                          idl_state_text(ctl->idl));
     } else {
-        text = xasprintf("ovs-vswitchd to apply the change (%lld of %lld; %s, says %s)",
-                         (long long) vs_open_vswitch_cur_cfg(root), (long long) idl_txn_incremented(ctl->txn), state,
-                         path);
+        text = xasprintf("ovs-vswitchd to apply change %lld; it has applied %lld so far; %s",
+                         (long long) idl_txn_incremented(ctl->txn), (long long) vs_open_vswitch_cur_cfg(root), state);
     }
-    free(path);
+    free(state);
     return text;
 }
 
