@@ -150,6 +150,7 @@ static handler *const handlers[MSG_N] = {
     [MSG_QUEUE_GET_CONFIG_REQUEST] = handle_queue_config,
     [MSG_QUEUE_DESC_REQUEST] = handle_queue_config,
     [MSG_TABLE_REQUEST] = handle_table_stats,
+    [MSG_TABLE_FEATURES_REQUEST] = handle_table_features,
     [MSG_TABLE_DESC_REQUEST] = handle_table_desc,
     [MSG_TABLE_MOD] = handle_table_mod,
     [MSG_FLOW_MOD] = handle_flow_mod,

@@ -229,6 +229,27 @@ handle_table_stats(struct ofconn *c, const struct msg *m, struct bytes *out)
 }
 
 enum ofperr
+handle_table_features(struct ofconn *c, const struct msg *m, struct bytes *out)
+{
+    struct msg_parts parts;
+
+    if (m->body.left) {
+        return OFPERR_OFPTFFC_EPERM; /* Tables cannot be reconfigured. */
+    }
+    msg_parts_begin(&parts, out, MSG_TABLE_FEATURES_REPLY, m);
+    for (unsigned int i = 0; i < 254; i++) {
+        struct table_features f;
+        size_t entry = out->len;
+
+        describe_table(c->ofproto, i, &f);
+        table_features_put(out, m->version, &f);
+        msg_parts_entry(&parts, entry);
+    }
+    msg_parts_end(&parts);
+    return OFPERR_NONE;
+}
+
+enum ofperr
 handle_table_desc(struct ofconn *c, const struct msg *m, struct bytes *out)
 {
     struct msg_parts parts;
