@@ -141,10 +141,7 @@ put_stats(struct str *s, struct netdev *netdev)
 {
     struct netdev_stats st;
 
-    memset(&st, 0xff, sizeof st);
-    if (netdev->class->get_stats) {
-        netdev->class->get_stats(netdev, &st);
-    }
+    (void) netdev_get_stats(netdev, &st);
     put_counter(s, "    RX packets:", st.rx_packets);
     put_counter(s, " errors:", st.rx_errors);
     put_counter(s, " dropped:", st.rx_dropped);

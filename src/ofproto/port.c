@@ -74,24 +74,19 @@ static bool
 refresh(struct ofport *o)
 {
     struct netdev *netdev = o->x->netdev;
-    const struct netdev_class *class = netdev->class;
     struct netdev_features f = { 0 };
     uint32_t config = o->config, state = o->state;
     struct eth_addr mac = o->mac;
-    unsigned int flags = 0;
     int mtu = 1500;
     bool up;
 
-    class->get_etheraddr(netdev, &o->mac);
-    if (class->get_features) {
-        class->get_features(netdev, &f);
-    }
-    class->set_flags(netdev, 0, 0, &flags);
-    up = flags & NETDEV_UP;
-    class->get_mtu(netdev, &mtu);
+    netdev_get_etheraddr(netdev, &o->mac);
+    netdev_get_features(netdev, &f);
+    up = netdev_get_flags(netdev) & NETDEV_UP;
+    netdev_get_mtu(netdev, &mtu);
     atomic_store(&o->x->mtu, mtu);
     o->config = (atomic_load(&o->x->config) & ~(uint32_t) XPORT_DOWN) | (up ? 0 : XPORT_DOWN);
-    o->state = class->get_carrier(netdev) ? 4 : 1;
+    o->state = netdev_get_carrier(netdev) ? 4 : 1;
     atomic_store(&o->x->config, o->config);
     atomic_store(&o->x->state, o->state);
     return config != o->config || state != o->state || !eth_addr_equal(mac, o->mac) || f.current != o->curr ||
@@ -240,8 +235,7 @@ ofport_apply_config(struct ofport *o, uint32_t config, uint32_t mask)
         return;
     }
     if ((old ^ new) & XPORT_DOWN) {
-        o->x->netdev->class->set_flags(o->x->netdev, new & XPORT_DOWN ? NETDEV_UP : 0,
-                                       new & XPORT_DOWN ? 0 : NETDEV_UP, &flags);
+        netdev_set_flags(o->x->netdev, new & XPORT_DOWN ? NETDEV_UP : 0, new & XPORT_DOWN ? 0 : NETDEV_UP, &flags);
     }
     atomic_store(&o->x->config, new);
     refresh(o);
@@ -265,12 +259,13 @@ ofproto_port_get_stats(const struct ofproto *p, ofp_port port, struct netdev_sta
     struct ofport *o = ofport_find(p, port);
     int error;
 
-    memset(stats, 0xff, sizeof *stats);
     if (!o) {
+        memset(stats, 0xff, sizeof *stats);
         return -ENODEV;
     }
-    error = o->x->netdev->class->get_stats ? o->x->netdev->class->get_stats(o->x->netdev, stats) : 0;
+    error = netdev_get_stats(o->x->netdev, stats);
     if (o->x->is_patch) {
+        error = 0;
         memset(stats, 0, sizeof *stats);
         stats->rx_packets = atomic_load(&o->x->n_rx_packets);
         stats->rx_bytes = atomic_load(&o->x->n_rx_bytes);

@@ -1,0 +1,312 @@
+/* Interfaces: a device, its place in the bridge, and what is wrong with it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "sys/log.h"
+#include "vswitchd/vswitchd.h"
+
+LOG_MODULE(bridge)
+
+static struct bridge *
+iface_bridge(const struct iface *f)
+{
+    return f->port->bridge;
+}
+
+bool
+iface_is_local(const struct iface *f)
+{
+    return !strcmp(f->o.name, iface_bridge(f)->o.name);
+}
+
+static void
+mark_stale(struct iface *f)
+{
+    object_stale(&f->o, &f->o.sw->stale_ifaces);
+}
+
+struct iface *
+iface_create(struct port *port, const struct vs_interface *row)
+{
+    struct vswitchd *sw = port->o.sw;
+    struct iface *f = xzalloc(sizeof *f);
+
+    object_init(&f->o, sw, &sw->ifaces, &row->row.uuid, vs_interface_name(row));
+    f->o.is_iface = true;
+    f->port = port;
+    f->ofport = OFPP_NONE;
+    f->request = OFPP_NONE;
+    list_push_back(&port->ifaces, &f->in_port);
+    (void) strmap_put(&sw->ifaces_by_name, f->o.name, f);
+    object_dirty(&f->o, &sw->dirty_ifaces);
+    return f;
+}
+
+/* Takes the device out of the bridge and lets go of it. */
+static void
+take_down(struct iface *f)
+{
+    struct bridge *br = iface_bridge(f);
+
+    if (f->ofport != OFPP_NONE) {
+        if (br->ofproto) {
+            ofproto_port_del(br->ofproto, f->ofport);
+        }
+        log_info("bridge %s: deleted interface %s on port %u", br->o.name, f->o.name,
+                 ofp_port_to_u16(f->ofport));
+        f->ofport = OFPP_NONE;
+        bridge_unsettle(br);
+    }
+    netdev_close(f->netdev);
+    f->netdev = NULL;
+    free(f->type);
+    f->type = NULL;
+    f->mac = (struct eth_addr) { { 0 } };
+    f->mtu = 0;
+    mark_stale(f);
+}
+
+void
+iface_destroy(struct iface *f)
+{
+    struct vswitchd *sw = f->o.sw;
+
+    take_down(f);
+    if (strmap_get(&sw->ifaces_by_name, f->o.name) == f) {
+        (void) strmap_remove(&sw->ifaces_by_name, f->o.name);
+    }
+    list_remove(&f->in_port);
+    object_uninit(&f->o, &sw->ifaces);
+    free(f->error);
+    free(f);
+}
+
+/* Takes 'text'; null: all is well.  Says so once, not at every attempt. */
+static void
+set_error(struct iface *f, char *text)
+{
+    if (text && (!f->error || strcmp(f->error, text))) {
+        log_warn("%s", text);
+    }
+    free(f->error);
+    f->error = text;
+    mark_stale(f);
+}
+
+static const char *
+wanted_type(const struct iface *f, const struct vs_interface *row)
+{
+    const char *type = iface_is_local(f) ? "internal" : vs_interface_type(row);
+
+    if (!type || !type[0]) {
+        return "system";
+    }
+    if (!strcmp(type, "internal") && !strcmp(iface_bridge(f)->type, "dummy")) {
+        return "dummy-internal";
+    }
+    return type;
+}
+
+static ofp_port
+port_from_column(int64_t n)
+{
+    return n > 0 && n < (int64_t) ofp_to_u32(OFPP_MAX) ? OFP_PORT(n) : OFPP_NONE;
+}
+
+void
+iface_drop_if_changed(struct iface *f, const struct vs_interface *row)
+{
+    ofp_port request = port_from_column(vs_interface_ofport_request(row, 0));
+
+    if (!f->netdev) {
+        return;
+    }
+    if (strcmp(f->type, wanted_type(f, row)) || f->netdev->is_gone || !iface_bridge(f)->ofproto
+        || (request != OFPP_NONE && request != f->ofport && request != f->request && !iface_is_local(f))) {
+        take_down(f);
+    }
+}
+
+static void
+options_of(const struct vs_interface *row, struct strmap *options)
+{
+    const struct datum *d = vs_interface_options_datum(row);
+    const union atom *keys = datum_keys(d), *values = datum_values(d);
+
+    strmap_init(options);
+    for (size_t i = 0; i < d->n; i++) {
+        (void) strmap_put(options, atom_text(&keys[i]), (void *) atom_text(&values[i]));
+    }
+}
+
+static struct error *
+set_options(struct netdev *netdev, const struct vs_interface *row)
+{
+    struct strmap options;
+    struct error *error;
+
+    options_of(row, &options);
+    error = netdev_set_config(netdev, &options);
+    strmap_uninit(&options);
+    return error;
+}
+
+/* The number to ask for: the one wanted, else the one that the port had before a restart. */
+static ofp_port
+choose_request(const struct iface *f, const struct vs_interface *row)
+{
+    ofp_port request = port_from_column(vs_interface_ofport_request(row, 0));
+
+    if (iface_is_local(f)) {
+        return OFPP_LOCAL;
+    }
+    return request != OFPP_NONE ? request : port_from_column(vs_interface_ofport(row, 0));
+}
+
+/* Opens the device and puts it into the bridge.  Returns the text for the error column, or null. */
+static char *
+bring_up(struct iface *f, const struct vs_interface *row)
+{
+    struct bridge *br = iface_bridge(f);
+    const char *type = wanted_type(f, row);
+    struct error *bad;
+    int error;
+
+    error = netdev_open(f->o.name, type, &f->netdev);
+    if (error) {
+        return xasprintf("could not open network device %s (%s)", f->o.name, strerror(-error));
+    }
+    f->type = xstrdup(type);
+    bad = set_options(f->netdev, row);
+    if (bad) {
+        return error_take_text(bad);
+    }
+    f->request = port_from_column(vs_interface_ofport_request(row, 0));
+    error = ofproto_port_add(br->ofproto, f->netdev, choose_request(f, row), vs_interface_options(row, "peer"),
+                             &f->ofport);
+    if (error) {
+        f->ofport = OFPP_NONE;
+        return xasprintf("could not add network device %s to ofproto (%s)", f->o.name, strerror(-error));
+    }
+    log_info("bridge %s: added interface %s on port %u", br->o.name, f->o.name, ofp_port_to_u16(f->ofport));
+    object_dirty(&f->port->o, &f->o.sw->dirty_ports);
+    bridge_unsettle(br);
+    return NULL;
+}
+
+static char *
+reconfigure(struct iface *f, const struct vs_interface *row)
+{
+    struct error *bad = set_options(f->netdev, row);
+
+    if (bad) {
+        return error_take_text(bad);
+    }
+    if (!strcmp(f->type, "patch")) {
+        ofproto_port_set_peer(iface_bridge(f)->ofproto, f->ofport, vs_interface_options(row, "peer"));
+    }
+    f->request = port_from_column(vs_interface_ofport_request(row, 0));
+    return NULL;
+}
+
+/* Interface.mac concerns internal ports only, and not the local port, whose address is the bridge's. */
+static void
+apply_mac(struct iface *f, const struct vs_interface *row)
+{
+    const char *text = vs_interface_mac(row);
+    struct eth_addr want, now;
+    int error;
+
+    if (!text || iface_is_local(f) || strcmp(f->type, "internal")) {
+        return;
+    }
+    if (!eth_addr_parse(text, &want) || eth_addr_is_multicast(want)) {
+        log_info("interface %s: \"%s\" is no address that a device can have", f->o.name, text);
+        return;
+    }
+    if (netdev_get_etheraddr(f->netdev, &now) || !eth_addr_equal(now, want)) {
+        error = netdev_set_etheraddr(f->netdev, want);
+        if (error) {
+            log_warn("interface %s: setting MAC failed (%s)", f->o.name, strerror(-error));
+        }
+    }
+}
+
+static void
+apply_mtu(struct iface *f, const struct vs_interface *row)
+{
+    int64_t want = vs_interface_mtu_request(row, 0);
+    bool had = f->has_mtu_request;
+    int now, error;
+
+    f->has_mtu_request = want > 0;
+    if (had != f->has_mtu_request) {
+        bridge_unsettle(iface_bridge(f));
+    }
+    if (want <= 0 || netdev_get_mtu(f->netdev, &now) || now == want) {
+        return;
+    }
+    error = want > INT32_MAX ? -EINVAL : netdev_set_mtu(f->netdev, want);
+    if (error) {
+        log_warn("could not set MTU of interface %s to %lld (%s)", f->o.name, (long long) want, strerror(-error));
+    }
+}
+
+bool
+iface_refresh(struct iface *f)
+{
+    struct eth_addr mac = { { 0 } };
+    int mtu = 0;
+    bool changed;
+
+    if (netdev_get_etheraddr(f->netdev, &mac)) {
+        mac = (struct eth_addr) { { 0 } };
+    }
+    if (netdev_get_mtu(f->netdev, &mtu)) {
+        mtu = 0;
+    }
+    changed = !eth_addr_equal(mac, f->mac) || mtu != f->mtu;
+    f->mac = mac;
+    f->mtu = mtu;
+    f->stats_wanted = true;
+    mark_stale(f);
+    return changed;
+}
+
+void
+iface_configure(struct iface *f, const struct vs_interface *row)
+{
+    struct bridge *br = iface_bridge(f);
+    char *error;
+
+    if (!br->ofproto) {
+        set_error(f, xstrdup(br->error));
+        return;
+    }
+    error = f->netdev ? reconfigure(f, row) : bring_up(f, row);
+    if (error) {
+        take_down(f);
+        set_error(f, error);
+        return;
+    }
+    set_error(f, NULL);
+    apply_mac(f, row);
+    apply_mtu(f, row);
+    if (iface_refresh(f)) {
+        bridge_unsettle(br);
+    }
+    ofproto_port_changed(br->ofproto, f->ofport);
+}
+
+void
+iface_device_changed(struct vswitchd *sw, const char *name)
+{
+    struct iface *f = strmap_get(&sw->ifaces_by_name, name);
+
+    if (f) {
+        object_dirty(&f->o, &sw->dirty_ifaces);
+        loop_task_post(&sw->reconcile);
+    }
+}

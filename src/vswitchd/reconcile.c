@@ -1,0 +1,370 @@
+/* Reconciling: what changed in the replica becomes what runs.  The order is in vswitchd.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sys/log.h"
+#include "vswitchd/vswitchd.h"
+
+LOG_MODULE(bridge)
+
+static const struct vs_bridge *
+bridge_row(const struct bridge *br)
+{
+    return (const struct vs_bridge *) idl_row_get(br->o.sw->idl, VS_BRIDGE, &br->o.uuid);
+}
+
+static const struct vs_port *
+port_row(const struct port *p)
+{
+    return (const struct vs_port *) idl_row_get(p->o.sw->idl, VS_PORT, &p->o.uuid);
+}
+
+static const struct vs_interface *
+iface_row(const struct iface *f)
+{
+    return (const struct vs_interface *) idl_row_get(f->o.sw->idl, VS_INTERFACE, &f->o.uuid);
+}
+
+static struct bridge *
+find_bridge(const struct vswitchd *sw, const struct uuid *uuid)
+{
+    struct object *o = object_find(&sw->bridges, uuid);
+
+    return o ? CONTAINER_OF(o, struct bridge, o) : NULL;
+}
+
+static struct port *
+find_port(const struct vswitchd *sw, const struct uuid *uuid)
+{
+    struct object *o = object_find(&sw->ports, uuid);
+
+    return o ? CONTAINER_OF(o, struct port, o) : NULL;
+}
+
+static struct iface *
+find_iface(const struct vswitchd *sw, const struct uuid *uuid)
+{
+    struct object *o = object_find(&sw->ifaces, uuid);
+
+    return o ? CONTAINER_OF(o, struct iface, o) : NULL;
+}
+
+/* 1. mark */
+
+static void
+mark_bridges(struct vswitchd *sw)
+{
+    HMAP_FOR_EACH (o, struct object, node, &sw->bridges) {
+        object_dirty(o, &sw->dirty_bridges);
+    }
+}
+
+/* Rows that hang off bridges without objects of their own: few, and rarely changed. */
+static void
+mark_dependents(struct vswitchd *sw)
+{
+    if (idl_first_change(sw->idl, VS_CONTROLLER) || idl_first_change(sw->idl, VS_FLOW_TABLE)) {
+        mark_bridges(sw);
+    }
+}
+
+static void
+mark_table(struct vswitchd *sw, unsigned table, const struct hmap *objects, struct list *dirty)
+{
+    IDL_FOR_EACH_CHANGE (row, sw->idl, table) {
+        struct object *o = object_find(objects, &row->uuid);
+
+        if (o) {
+            object_dirty(o, dirty);
+        }
+    }
+}
+
+static void
+mark(struct vswitchd *sw)
+{
+    mark_table(sw, VS_BRIDGE, &sw->bridges, &sw->dirty_bridges);
+    mark_table(sw, VS_PORT, &sw->ports, &sw->dirty_ports);
+    mark_table(sw, VS_INTERFACE, &sw->ifaces, &sw->dirty_ifaces);
+    mark_dependents(sw);
+}
+
+/* 2. remove */
+
+static void
+remove_ifaces(struct port *p, const struct vs_port *row, uint64_t generation)
+{
+    for (size_t i = 0; i < vs_port_interfaces_datum(row)->n; i++) {
+        const struct vs_interface *child = vs_port_interfaces(row, i);
+        struct iface *f = child ? find_iface(p->o.sw, &child->row.uuid) : NULL;
+
+        if (f && f->port == p) {
+            f->o.seen = generation;
+        }
+    }
+    LIST_FOR_EACH_SAFE (f, struct iface, in_port, &p->ifaces) {
+        if (f->o.seen != generation) {
+            iface_destroy(f);
+        }
+    }
+}
+
+static void
+remove_ports(struct bridge *br, const struct vs_bridge *row, uint64_t generation)
+{
+    for (size_t i = 0; i < vs_bridge_ports_datum(row)->n; i++) {
+        const struct vs_port *child = vs_bridge_ports(row, i);
+        struct port *p = child ? find_port(br->o.sw, &child->row.uuid) : NULL;
+
+        if (p && p->bridge == br) {
+            p->o.seen = generation;
+        }
+    }
+    LIST_FOR_EACH_SAFE (p, struct port, in_bridge, &br->ports) {
+        if (p->o.seen != generation) {
+            port_destroy(p);
+            bridge_unsettle(br);
+        }
+    }
+}
+
+/* Bridges that no row names any more, or that must be made anew. */
+static void
+remove_bridges(struct vswitchd *sw, const struct vs_open_vswitch *global, uint64_t generation)
+{
+    for (size_t i = 0; global && i < vs_open_vswitch_bridges_datum(global)->n; i++) {
+        const struct vs_bridge *child = vs_open_vswitch_bridges(global, i);
+        struct bridge *br = child ? find_bridge(sw, &child->row.uuid) : NULL;
+
+        if (br && !bridge_must_be_remade(br, child)) {
+            br->o.seen = generation;
+        }
+    }
+    HMAP_FOR_EACH_SAFE (o, struct object, node, &sw->bridges) {
+        struct bridge *br = CONTAINER_OF(o, struct bridge, o);
+
+        if (o->seen != generation) {
+            bridge_destroy(br, true);
+        }
+    }
+}
+
+static void
+remove_gone(struct vswitchd *sw, const struct vs_open_vswitch *global, uint64_t generation)
+{
+    bool bridges_changed = idl_first_change(sw->idl, VS_OPEN_VSWITCH) || idl_first_change(sw->idl, VS_BRIDGE);
+
+    if (bridges_changed || !global) {
+        remove_bridges(sw, global, generation);
+    }
+    LIST_FOR_EACH_SAFE (o, struct object, dirty, &sw->dirty_bridges) {
+        struct bridge *br = CONTAINER_OF(o, struct bridge, o);
+        const struct vs_bridge *row = bridge_row(br);
+
+        if (row) {
+            remove_ports(br, row, generation);
+        }
+    }
+    LIST_FOR_EACH_SAFE (o, struct object, dirty, &sw->dirty_ports) {
+        struct port *p = CONTAINER_OF(o, struct port, o);
+        const struct vs_port *row = port_row(p);
+
+        if (row) {
+            remove_ifaces(p, row, generation);
+        }
+    }
+    LIST_FOR_EACH_SAFE (o, struct object, dirty, &sw->dirty_ifaces) {
+        struct iface *f = CONTAINER_OF(o, struct iface, o);
+        const struct vs_interface *row = iface_row(f);
+
+        if (row) {
+            iface_drop_if_changed(f, row);
+        }
+    }
+}
+
+/* 3. add */
+
+static void
+add_bridges(struct vswitchd *sw, const struct vs_open_vswitch *global)
+{
+    for (size_t i = 0; global && i < vs_open_vswitch_bridges_datum(global)->n; i++) {
+        const struct vs_bridge *child = vs_open_vswitch_bridges(global, i);
+
+        if (child && !find_bridge(sw, &child->row.uuid)) {
+            bridge_create(sw, child);
+        }
+    }
+}
+
+static void
+add_ports(struct bridge *br, const struct vs_bridge *row)
+{
+    for (size_t i = 0; i < vs_bridge_ports_datum(row)->n; i++) {
+        const struct vs_port *child = vs_bridge_ports(row, i);
+
+        if (child && !find_port(br->o.sw, &child->row.uuid)) {
+            port_create(br, child);
+        }
+    }
+}
+
+/* An interface of that name that is still in use elsewhere keeps its device; this one waits with an error. */
+static void
+add_ifaces(struct port *p, const struct vs_port *row)
+{
+    for (size_t i = 0; i < vs_port_interfaces_datum(row)->n; i++) {
+        const struct vs_interface *child = vs_port_interfaces(row, i);
+
+        if (child && !find_iface(p->o.sw, &child->row.uuid)) {
+            if (strmap_get(&p->o.sw->ifaces_by_name, vs_interface_name(child))) {
+                log_warn("interface %s is already in use; port %s does without it", vs_interface_name(child),
+                         p->o.name);
+            } else {
+                iface_create(p, child);
+            }
+        }
+    }
+}
+
+static void
+add_new(struct vswitchd *sw, const struct vs_open_vswitch *global)
+{
+    if (idl_first_change(sw->idl, VS_OPEN_VSWITCH) || idl_first_change(sw->idl, VS_BRIDGE)) {
+        add_bridges(sw, global);
+    }
+    LIST_FOR_EACH (o, struct object, dirty, &sw->dirty_bridges) {
+        struct bridge *br = CONTAINER_OF(o, struct bridge, o);
+        const struct vs_bridge *row = bridge_row(br);
+
+        if (row) {
+            add_ports(br, row);
+        }
+    }
+    LIST_FOR_EACH (o, struct object, dirty, &sw->dirty_ports) {
+        struct port *p = CONTAINER_OF(o, struct port, o);
+        const struct vs_port *row = port_row(p);
+
+        if (row) {
+            add_ifaces(p, row);
+        }
+    }
+}
+
+/* 4. apply */
+
+static struct object *
+take_first(struct list *dirty)
+{
+    struct object *o = CONTAINER_OF(dirty->next, struct object, dirty);
+
+    list_remove(&o->dirty);
+    return o;
+}
+
+static void
+apply_iface(struct iface *f)
+{
+    const struct vs_interface *row = iface_row(f);
+
+    if (row) {
+        iface_configure(f, row);
+    }
+}
+
+static bool
+wants_number(const struct iface *f)
+{
+    const struct vs_interface *row = iface_row(f);
+
+    return row && (vs_interface_ofport_request(row, 0) > 0 || vs_interface_ofport(row, 0) > 0);
+}
+
+/* The names of a batch of new ports decide their numbers where nobody asked for any. */
+static int
+compare_ifaces(const void *a_, const void *b_)
+{
+    const struct iface *const *a = a_, *const *b = b_;
+    int x = iface_is_local(*a) ? 0 : wants_number(*a) ? 1 : 2, y = iface_is_local(*b) ? 0 : wants_number(*b) ? 1 : 2;
+
+    return x != y ? x - y : strcmp((*a)->o.name, (*b)->o.name);
+}
+
+static void
+apply_ifaces(struct vswitchd *sw)
+{
+    size_t n = list_size(&sw->dirty_ifaces), i = 0;
+    struct iface **all = xcalloc(n, sizeof *all);
+
+    while (!list_is_empty(&sw->dirty_ifaces)) {
+        all[i++] = CONTAINER_OF(take_first(&sw->dirty_ifaces), struct iface, o);
+    }
+    qsort(all, n, sizeof *all, compare_ifaces);
+    for (i = 0; i < n; i++) {
+        apply_iface(all[i]);
+    }
+    free(all);
+}
+
+static void
+apply(struct vswitchd *sw)
+{
+    while (!list_is_empty(&sw->dirty_bridges)) {
+        struct bridge *br = CONTAINER_OF(take_first(&sw->dirty_bridges), struct bridge, o);
+        const struct vs_bridge *row = bridge_row(br);
+
+        if (row) {
+            bridge_configure(br, row);
+        }
+    }
+    apply_ifaces(sw);
+    while (!list_is_empty(&sw->dirty_ports)) {
+        struct port *p = CONTAINER_OF(take_first(&sw->dirty_ports), struct port, o);
+        const struct vs_port *row = port_row(p);
+
+        if (row && p->bridge->ofproto) {
+            port_configure(p, row);
+        }
+    }
+    while (!list_is_empty(&sw->unsettled)) {
+        bridge_settle(CONTAINER_OF(sw->unsettled.next, struct bridge, unsettled));
+    }
+}
+
+void
+reconcile_run(struct vswitchd *sw)
+{
+    static uint64_t generation;
+    const struct vs_open_vswitch *global;
+
+    if (!idl_was_filled(sw->idl)) {
+        return;
+    }
+    global = global_row(sw);
+    generation++;
+    mark(sw);
+    if (global) {
+        global_configure(sw, global);
+    }
+    remove_gone(sw, global, generation);
+    add_new(sw, global);
+    apply(sw);
+    if (global && vs_open_vswitch_next_cfg(global) != sw->cfg_seen) {
+        sw->cfg_seen = vs_open_vswitch_next_cfg(global);
+        sw->global_stale = true;
+    }
+    idl_clear_changes(sw->idl);
+    if (!sw->started) {
+        sw->started = true;
+        status_mark_all(sw);
+    }
+    status_run(sw);
+}
+
+void
+reconcile_remove_all(struct vswitchd *sw, bool cleanup)
+{
+    HMAP_FOR_EACH_SAFE (o, struct object, node, &sw->bridges) {
+        bridge_destroy(CONTAINER_OF(o, struct bridge, o), cleanup);
+    }
+}

@@ -1,0 +1,239 @@
+/* The switch daemon's reconciler: from the database to the switch, and back.
+ *
+ * What it is
+ * ----------
+ * The Open_vSwitch database is what people want.  The replica (ovsdb/idl) says which rows changed; vswitchd brings
+ * bridges, ports and interfaces to what these rows say and writes back what became of it.
+ *
+ * How it works
+ * ------------
+ * Every Bridge, Port and Interface row that is in use has an object here, found by the row's UUID:
+ *
+ *   struct bridge --< struct port --< struct iface        (owner to owned)
+ *
+ * reconcile() runs as a task of the loop after the replica changed.  It never walks the whole configuration:
+ *
+ *   1. mark:   each changed row marks its object (or its bridge's) as dirty;
+ *   2. remove: of dirty objects, children that are no longer in their row go away, and devices that must be made anew;
+ *   3. add:    children that are new are created and are dirty;
+ *   4. apply:  dirty bridges, then interfaces (local ports first, then those with a wanted number), then ports;
+ *   5. settle: bridges whose ports changed choose MAC address, datapath id and MTU again.
+ *
+ * All removals come before all additions, so that a device can move from one bridge to another in one transaction.
+ *
+ * Setters of ofproto and netdev do nothing if nothing changed, so "apply" is simply telling them what is wanted.
+ *
+ * Status goes the other way (status.c): what changed is marked, and one transaction at a time writes it.  Status
+ * columns are "quiet" in the replica: our own writes do not come back as changes.  cur_cfg is set in the transaction
+ * that carries the status of the change.
+ *
+ * Devices that vanish lose their port; the interface shows the error and gets its port back when the device returns.
+ *
+ * Threads: the main thread, on its loop. */
+#ifndef VSWITCHD_VSWITCHD_H
+#define VSWITCHD_VSWITCHD_H 1
+
+#include "base/addr.h"
+#include "base/hmap.h"
+#include "base/list.h"
+#include "base/strmap.h"
+#include "flow/port.h"
+#include "netdev/netdev.h"
+#include "ofproto/ofproto.h"
+#include "ovsdb/idl/vswitch_idl.h"
+#include "sys/loop.h"
+
+/* Settings of the Open_vSwitch row that the daemon itself heeds. */
+struct global_cfg {
+    int64_t flow_limit, max_idle_ms, max_revalidator_ms, min_revalidate_pps, vlan_limit;
+    int64_t n_handlers, n_revalidators;
+    int64_t stats_interval_ms;
+    bool flow_restore_wait, enable_statistics;
+    const char *dpdk_extra;
+};
+
+struct vswitchd {
+    struct loop *loop;
+    struct idl *idl;
+    struct hmap bridges, ports, ifaces;  /* By uuid; struct object.node. */
+    struct strmap ifaces_by_name;
+    struct list dirty_bridges, dirty_ports, dirty_ifaces; /* struct object.dirty */
+    struct list unsettled;               /* struct bridge.unsettled */
+
+    /* Status. */
+    struct idl_txn *txn;                 /* Under way, or null. */
+    struct list stale_bridges, stale_ifaces; /* struct object.stale: to be written. */
+    struct list in_flight;               /* Written by 'txn'. */
+    bool global_stale, global_in_flight;
+    bool constants_written;              /* datapath_types and so on. */
+    int64_t cfg_seen;                    /* next_cfg that has been applied. */
+    bool controllers_stale;
+
+    struct global_cfg cfg;
+    struct loop_task reconcile;
+    struct loop_timer stats_timer, controller_timer;
+    struct netdev_watch watch;
+    bool started;                        /* The first configuration is in place. */
+    bool system_disabled;                /* --disable-system */
+    void (*ready)(void *aux);            /* Called once, after the first status was written. */
+    void *ready_aux;
+};
+
+/* What bridge, port and iface have in common. */
+struct object {
+    struct hmap_node node;   /* In the table of its kind. */
+    struct uuid uuid;        /* Of its row. */
+    struct vswitchd *sw;
+    struct list dirty;       /* In the list of its kind; empty if its row needs no look. */
+    struct list stale;       /* In a stale or in-flight list; empty if its status is written. */
+    char *name;
+    uint64_t seen;           /* Generation in which the parent's row last named it. */
+    bool is_iface;
+};
+
+struct bridge {
+    struct object o;
+    char *type;              /* datapath_type that it was made with. */
+    struct ofproto *ofproto; /* Null if it could not be made. */
+    char *error;             /* Why, then. */
+    struct list ports;
+    struct list unsettled;   /* In vswitchd.unsettled: ports changed. */
+    struct eth_addr hwaddr;  /* other_config:hwaddr, or zero. */
+    uint64_t dpid;           /* other_config:datapath-id, or 0. */
+    uint64_t dpid_in_use;
+    struct uuid *controllers; /* Rows in use, with their targets; for status. */
+    char **targets;
+    size_t n_controllers;
+};
+
+struct port {
+    struct object o;
+    struct bridge *bridge;
+    struct list in_bridge;
+    struct list ifaces;
+    struct eth_addr mac;     /* Port.mac, or zero. */
+    bool bundled;            /* ofproto knows the bundle. */
+};
+
+struct iface {
+    struct object o;
+    struct port *port;
+    struct list in_port;
+    struct netdev *netdev;   /* Null unless the port is in the bridge. */
+    char *type;              /* Type that netdev was opened with. */
+    ofp_port ofport;         /* OFPP_NONE unless the port is in the bridge. */
+    ofp_port request;        /* Wanted number, OFPP_NONE: any. */
+    char *error;             /* Null if all is well. */
+    struct eth_addr mac;     /* Of the device, as last seen. */
+    int mtu;                 /* Likewise; 0: has none. */
+    bool has_mtu_request;
+    bool stats_wanted;       /* The next status write includes statistics. */
+};
+
+/* ---- object.c ---- */
+
+void object_init(struct object *, struct vswitchd *, struct hmap *table, const struct uuid *, const char *name);
+void object_uninit(struct object *, struct hmap *table);
+/* The object of that table, null if there is none. */
+struct object *object_find(const struct hmap *table, const struct uuid *);
+/* Marks it for reconcile(), or its status for writing. */
+void object_dirty(struct object *, struct list *);
+void object_stale(struct object *, struct list *);
+
+/* ---- vswitchd.c ---- */
+
+/* Starts to work: the replica must have been created, not started.  'ready' is called once the first configuration is in
+ * place. */
+struct vswitchd *vswitchd_create(struct loop *, struct idl *, bool system_disabled, void (*ready)(void *aux), void *aux);
+/* Takes everything down; 'cleanup': also what would otherwise keep working without us. */
+void vswitchd_destroy(struct vswitchd *, bool cleanup);
+/* Chooses the tables and columns that the daemon needs. */
+void vswitchd_choose_columns(struct idl *);
+
+/* ---- reconcile.c ---- */
+
+/* Applies what changed in the replica. */
+void reconcile_run(struct vswitchd *);
+void reconcile_remove_all(struct vswitchd *, bool cleanup);
+
+/* ---- global.c ---- */
+
+/* The only row of Open_vSwitch, null if there is none. */
+const struct vs_open_vswitch *global_row(const struct vswitchd *);
+/* Reads and applies its settings. */
+void global_configure(struct vswitchd *, const struct vs_open_vswitch *);
+/* Writes its status columns. */
+void global_write(struct vswitchd *, const struct vs_open_vswitch *);
+
+/* ---- sysstats.c ---- */
+
+/* Adds the pairs of Open_vSwitch:statistics: key -> malloc()ed text. */
+void sysstats_get(struct strmap *);
+
+/* ---- bridge.c ---- */
+
+struct bridge *bridge_create(struct vswitchd *, const struct vs_bridge *);
+void bridge_destroy(struct bridge *, bool cleanup);
+/* Makes the ofproto if it is missing, and applies the settings of the row. */
+void bridge_configure(struct bridge *, const struct vs_bridge *);
+/* Whether the row asks for another datapath type than the bridge has. */
+bool bridge_must_be_remade(const struct bridge *, const struct vs_bridge *);
+/* Chooses MAC, datapath id and MTU again, later in this run. */
+void bridge_unsettle(struct bridge *);
+void bridge_settle(struct bridge *);
+
+/* ---- controller.c ---- */
+
+/* Applies the bridge's Controller rows. */
+void controller_configure(struct bridge *, const struct vs_bridge *);
+/* Writes is_connected, role and status of the bridge's Controller rows. */
+void controller_write(struct bridge *);
+void controller_forget(struct bridge *);
+
+/* ---- port.c ---- */
+
+struct port *port_create(struct bridge *, const struct vs_port *);
+void port_destroy(struct port *);
+/* Applies the VLAN settings; after its interfaces. */
+void port_configure(struct port *, const struct vs_port *);
+/* The member that carries the port's traffic, null if there is none. */
+struct iface *port_first_iface(const struct port *);
+
+/* ---- iface.c ---- */
+
+struct iface *iface_create(struct port *, const struct vs_interface *);
+void iface_destroy(struct iface *);
+/* Takes the device out of the bridge if it cannot stay as it is (other type, other number, gone, error). */
+void iface_drop_if_changed(struct iface *, const struct vs_interface *);
+/* Brings the device up, or applies what changed in the row. */
+void iface_configure(struct iface *, const struct vs_interface *);
+/* Reads what the device says of itself.  True if the bridge is concerned. */
+bool iface_refresh(struct iface *);
+bool iface_is_local(const struct iface *);
+/* The device called 'name' changed, came or went. */
+void iface_device_changed(struct vswitchd *, const char *name);
+
+/* ---- iface_status.c ---- */
+
+/* Writes the status columns. */
+void iface_write(struct iface *, const struct vs_interface *);
+
+/* ---- status.c ---- */
+
+/* Writes what is stale, unless a transaction is under way. */
+void status_run(struct vswitchd *);
+/* Everything must be written again. */
+void status_mark_all(struct vswitchd *);
+/* A period is over: counters are to be written. */
+void status_mark_stats(struct vswitchd *);
+
+/* ---- commands.c ---- */
+
+/* Registers the control commands of the daemon itself.  'quit' is called for "exit"; its request is to be answered with
+ * commands_finish_exit() when all is taken down. */
+void commands_register(struct vswitchd *, void (*quit)(void *aux, bool cleanup), void *aux);
+void commands_finish_exit(void);
+/* time/stop and time/warp; only with dummies. */
+void commands_register_time(struct loop *);
+
+#endif
