@@ -79,7 +79,7 @@ backer_unref(struct backer *b, bool cleanup)
     hmap_remove(&backers, &b->node);
     revalidator_destroy(b->revalidator);
     b->xdp.dp->class->flow_flush(b->xdp.dp);
-    if (cleanup || strcmp(b->served_by, "system")) {
+    if (cleanup || strcmp(b->xdp.dp->class->type, "system")) { /* Only the kernel carries on without us. */
         b->xdp.dp->class->destroy(b->xdp.dp);
     }
     datapath_close(b->xdp.dp);

@@ -116,7 +116,7 @@ cmd_dpif_show(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED,
         dp->class->get_stats(dp, &stats);
         str_putf(&s, "%s@%s: hit:%llu missed:%llu\n", b->xdp.type, b->xdp.name, (unsigned long long) stats.n_hit,
                  (unsigned long long) stats.n_missed);
-        if (b->served_by && strcmp(b->served_by, b->xdp.type)) {
+        if (b->served_by) {
             str_putf(&s, "  (the kernel has no openvswitch module: served by the userspace datapath, \"%s\")\n",
                      b->served_by);
         }

@@ -40,7 +40,7 @@ struct ofproto *ofproto_find(const char *name);
 
 const char *ofproto_name(const struct ofproto *);
 const char *ofproto_type(const struct ofproto *);
-/* What serves the type: "netdev" for "system" where the kernel has no openvswitch module. */
+/* The type that stands in: "netdev" for "system" where the kernel has no openvswitch module; null if none does. */
 const char *ofproto_served_by(const struct ofproto *);
 const char *ofproto_datapath_version(const struct ofproto *);
 

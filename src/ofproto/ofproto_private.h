@@ -25,7 +25,7 @@ struct xlate_out;
 struct backer {
     struct xdp xdp;
     struct hmap_node node;          /* By type. */
-    const char *served_by;          /* Type of the provider behind it. */
+    const char *served_by;          /* Type that stands in for it, null if none does. */
     unsigned int n_bridges;
     struct dp_client client;
     /* Grows with every change that a translation could notice; a megaflow translated at an older value is stale. */
