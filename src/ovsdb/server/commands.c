@@ -1,0 +1,326 @@
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/ctl.h"
+#include "ovsdb/server/internal.h"
+
+/* ovs-appctl's commands for the database server, ovsdb-server(1). */
+
+static void
+list_dbs(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *server_)
+{
+    struct ovsdb_server *server = server_;
+    struct strmap_entry **sorted = strmap_sorted(&server->dbs);
+    struct str s = STR_INIT;
+
+    for (size_t i = 0; i < strmap_count(&server->dbs); i++) {
+        str_putf(&s, "%s\n", sorted[i]->key);
+    }
+    ctl_reply(r, str_text(&s));
+    str_uninit(&s);
+    free(sorted);
+}
+
+static void
+add_db(struct ctl_request *r, int argc UNUSED, const char *argv[], void *server)
+{
+    ctl_reply_take_error(r, ovsdb_server_open(server, argv[1]));
+}
+
+static void
+remove_db(struct ctl_request *r, int argc UNUSED, const char *argv[], void *server_)
+{
+    struct ovsdb_server *server = server_;
+    struct served_db *db = server_find_db(server, argv[1]);
+
+    if (!db) {
+        ctl_reply_error(r, "Failed to find the database.");
+    } else if (db == server->own) {
+        ctl_reply_error(r, "Cannot remove reserved database.");
+    } else {
+        server_remove_db(db);
+        ctl_reply(r, NULL);
+    }
+}
+
+static void
+add_remote(struct ctl_request *r, int argc UNUSED, const char *argv[], void *server)
+{
+    if (!strncmp(argv[1], "pfd:", 4)) {
+        ctl_reply_error(r, "pfd: remotes can only be specified on the command line");
+    } else {
+        ctl_reply_take_error(r, ovsdb_server_add_remote(server, argv[1]));
+    }
+}
+
+static void
+remove_remote(struct ctl_request *r, int argc UNUSED, const char *argv[], void *server_)
+{
+    struct ovsdb_server *server = server_;
+
+    if (!strmap_find(&server->configured, argv[1])) {
+        ctl_reply_error(r, "no such remote");
+    } else {
+        strmap_remove(&server->configured, argv[1]);
+        loop_task_post(&server->reconfigure);
+        ctl_reply(r, NULL);
+    }
+}
+
+static void
+list_remotes(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *server_)
+{
+    struct ovsdb_server *server = server_;
+    struct strmap_entry **sorted = strmap_sorted(&server->configured);
+    struct str s = STR_INIT;
+
+    for (size_t i = 0; i < strmap_count(&server->configured); i++) {
+        str_putf(&s, "%s\n", sorted[i]->key);
+    }
+    ctl_reply(r, str_text(&s));
+    str_uninit(&s);
+    free(sorted);
+}
+
+static void
+reconnect(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *server_)
+{
+    struct ovsdb_server *server = server_;
+
+    LIST_FOR_EACH (s, struct session, node, &server->sessions) {
+        session_doom(s);
+    }
+    ctl_reply(r, NULL);
+}
+
+static void
+compact(struct ctl_request *r, int argc, const char *argv[], void *server_)
+{
+    struct ovsdb_server *server = server_;
+    struct str errors = STR_INIT;
+    bool found = false;
+
+    STRMAP_FOR_EACH (e, &server->dbs) {
+        struct served_db *db = e->value;
+
+        if ((argc == 1 && db != server->own) || (argc > 1 && !strcmp(argv[1], db->name))) {
+            struct dberr *error = served_db_compact(db);
+
+            found = true;
+            if (error) {
+                char *text = dberr_to_string(error);
+
+                str_putf(&errors, "%s\n", text);
+                free(text);
+                dberr_free(error);
+            }
+        }
+    }
+    if (server->trim) {
+        malloc_trim(0);
+    }
+    if (argc > 1 && !found) {
+        ctl_reply_error(r, "no database by that name");
+    } else if (errors.len) {
+        ctl_reply_error(r, "%s", errors.text);
+    } else {
+        ctl_reply(r, NULL);
+    }
+    str_uninit(&errors);
+}
+
+static void
+storage_status(struct ctl_request *r, int argc UNUSED, const char *argv[], void *server)
+{
+    struct served_db *db = server_find_db(server, argv[1]);
+    struct dberr *error = db ? served_db_status(db) : NULL;
+
+    if (!db) {
+        ctl_reply_error(r, "Failed to find the database.");
+    } else if (error) {
+        char *text = dberr_to_string(error);
+
+        ctl_replyf(r, "status: %s", text);
+        free(text);
+        dberr_free(error);
+    } else {
+        ctl_reply(r, "status: ok");
+    }
+}
+
+static void
+memory_trim(struct ctl_request *r, int argc UNUSED, const char *argv[], void *server_)
+{
+    struct ovsdb_server *server = server_;
+
+    if (strcmp(argv[1], "on") && strcmp(argv[1], "off")) {
+        ctl_reply_error(r, "invalid argument");
+    } else {
+        server->trim = !strcmp(argv[1], "on");
+        ctl_reply(r, NULL);
+    }
+}
+
+static void
+disable_monitor_cond(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *server_)
+{
+    struct ovsdb_server *server = server_;
+
+    server->no_cond = true;
+    LIST_FOR_EACH (s, struct session, node, &server->sessions) {
+        session_doom(s);
+    }
+    ctl_reply(r, NULL);
+}
+
+/* Logging of transactions. */
+
+static void
+tlog_list(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *server_)
+{
+    struct ovsdb_server *server = server_;
+    struct strmap_entry **sorted = strmap_sorted(&server->dbs);
+    struct str s = STR_INIT;
+
+    str_puts(&s, "database        table                       logging\n--------        -----                       -------\n");
+    for (size_t i = 0; i < strmap_count(&server->dbs); i++) {
+        const struct served_db *db = sorted[i]->value;
+
+        str_putf(&s, "%-16s \n", db->name);
+        for (size_t j = 0; j < db->db->schema->n_tables; j++) {
+            const char *table = db->db->schema->tables[j].name;
+
+            str_putf(&s, "                %-27s %s\n", table, strmap_find(&db->logged, table) ? "ON" : "OFF");
+        }
+    }
+    ctl_reply(r, str_text(&s));
+    str_uninit(&s);
+    free(sorted);
+}
+
+static void
+log_table(struct served_db *db, const char *table, bool on)
+{
+    if (on) {
+        strmap_put(&db->logged, table, NULL);
+    } else {
+        strmap_remove(&db->logged, table);
+    }
+}
+
+static void
+tlog_set(struct ctl_request *r, int argc UNUSED, const char *argv[], void *server)
+{
+    char *copy = xstrdup(argv[1]), *colon = strchr(copy, ':');
+    bool on = !strcmp(argv[2], "on");
+    struct served_db *db;
+
+    if (colon) {
+        *colon = '\0';
+    }
+    if (!colon || !copy[0] || !colon[1]) {
+        ctl_reply_error(r, "invalid DB:TABLE argument");
+    } else if (!on && strcmp(argv[2], "off")) {
+        ctl_reply_error(r, "invalid command argument");
+    } else if (!(db = server_find_db(server, copy))) {
+        ctl_reply_error(r, "no such database");
+    } else if (!strcmp(colon + 1, "*")) {
+        for (size_t i = 0; i < db->db->schema->n_tables; i++) {
+            log_table(db, db->db->schema->tables[i].name, on);
+        }
+        ctl_reply(r, NULL);
+    } else if (!db_table(db->db, colon + 1)) {
+        ctl_reply_error(r, "no such table");
+    } else {
+        log_table(db, colon + 1, on);
+        ctl_reply(r, NULL);
+    }
+    free(copy);
+}
+
+/* Active-backup and counters of the hardware: what there is to say without them. */
+
+static void
+sync_status(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *server UNUSED)
+{
+    ctl_reply(r, "state: active\n");
+}
+
+static void
+nothing(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *server UNUSED)
+{
+    ctl_reply(r, NULL);
+}
+
+static void
+connect_active(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *server UNUSED)
+{
+    ctl_reply(r, "Unable to connect: active server is not specified.\n");
+}
+
+static void
+not_supported(struct ctl_request *r, int argc UNUSED, const char *argv[], void *server UNUSED)
+{
+    ctl_reply_error(r, "%s: replication is not supported yet", argv[0]);
+}
+
+static void
+no_perf_counters(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *server UNUSED)
+{
+    ctl_reply(r, "Performance counters are not supported on this system: not permitted.\n");
+}
+
+static void
+reload(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *server UNUSED)
+{
+    ctl_reply_error(r, "Configuration file was not specified on command line");
+}
+
+static const struct {
+    const char *name, *usage;
+    int min, max;
+    ctl_cb *cb;
+} commands[] = {
+    { "ovsdb-server/list-dbs", "", 0, 0, list_dbs },
+    { "ovsdb-server/add-db", "DB", 1, 1, add_db },
+    { "ovsdb-server/remove-db", "DB", 1, 1, remove_db },
+    { "ovsdb-server/add-remote", "REMOTE", 1, 1, add_remote },
+    { "ovsdb-server/remove-remote", "REMOTE", 1, 1, remove_remote },
+    { "ovsdb-server/list-remotes", "", 0, 0, list_remotes },
+    { "ovsdb-server/reconnect", "", 0, 0, reconnect },
+    { "ovsdb-server/reload", "", 0, 0, reload },
+    { "ovsdb-server/compact", "", 0, 1, compact },
+    { "ovsdb-server/get-db-storage-status", "DB", 1, 1, storage_status },
+    { "ovsdb-server/memory-trim-on-compaction", "on|off", 1, 1, memory_trim },
+    { "ovsdb-server/disable-monitor-cond", "", 0, 0, disable_monitor_cond },
+    { "ovsdb-server/tlog-list", "", 0, 0, tlog_list },
+    { "ovsdb-server/tlog-set", "DB:TABLE on|off", 2, 2, tlog_set },
+    { "ovsdb-server/sync-status", "", 0, 0, sync_status },
+    { "ovsdb-server/get-active-ovsdb-server", "", 0, 0, nothing },
+    { "ovsdb-server/connect-active-ovsdb-server", "", 0, 0, connect_active },
+    { "ovsdb-server/disconnect-active-ovsdb-server", "", 0, 0, nothing },
+    { "ovsdb-server/set-active-ovsdb-server", "", 1, 1, not_supported },
+    { "ovsdb-server/set-active-ovsdb-server-probe-interval", "", 1, 1, not_supported },
+    { "ovsdb-server/set-relay-source-probe-interval", "", 1, 1, not_supported },
+    { "ovsdb-server/get-sync-exclude-tables", "", 0, 0, nothing },
+    { "ovsdb-server/set-sync-exclude-tables", "", 0, 1, not_supported },
+    { "ovsdb-server/perf-counters-show", "", 0, 0, no_perf_counters },
+    { "ovsdb-server/perf-counters-clear", "", 0, 0, nothing },
+};
+
+void
+server_commands_register(struct ovsdb_server *server)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        ctl_register(commands[i].name, commands[i].usage, commands[i].min, commands[i].max, commands[i].cb, server);
+    }
+}
+
+void
+server_commands_unregister(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        ctl_unregister(commands[i].name);
+    }
+}

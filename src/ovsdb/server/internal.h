@@ -1,0 +1,170 @@
+/* The structures that the files of the database server share. */
+#ifndef OVSDB_SERVER_INTERNAL_H
+#define OVSDB_SERVER_INTERNAL_H 1
+
+#include "base/strmap.h"
+#include "jsonrpc/session.h"
+#include "ovsdb/engine/exec.h"
+#include "ovsdb/server/server.h"
+
+enum {
+    LAG_BYTES = 1 << 20,      /* Waiting to be written: monitors merge from here on. */
+    PAUSE_BYTES = 8 << 20,    /* Waiting to be written: no more requests are read. */
+    MAX_REQUEST = 256 << 20,
+    STATUS_MS = 2500,         /* Between updates of the status columns of remotes. */
+};
+
+struct monitor;
+struct monitor_spec;
+struct pending;
+struct store;
+
+/* A database that is served. */
+struct served_db {
+    struct ovsdb_server *server;
+    char *name;
+    char *file;               /* As it was named; null for _Server. */
+    struct db *db;
+    struct store *store;      /* Null for _Server. */
+    struct db_listener listener;
+    struct list waiting;      /* Of struct pending, for a change. */
+    struct list writing;      /* Of struct pending, for their record. */
+    struct loop_task recheck; /* Tries the waiting transactions again. */
+    struct hmap specs;        /* Of struct monitor_spec, by key. */
+    struct strmap logged;     /* Tables whose changes are logged (tlog-set). */
+    struct uuid row;          /* In _Server.Database. */
+};
+
+struct ovsdb_server {
+    struct loop *loop;
+    struct strmap dbs;        /* Name to struct served_db. */
+    struct served_db *own;    /* _Server. */
+    struct list sessions;     /* Of struct session. */
+    struct strmap locks;      /* Name to struct lock. */
+    struct uuid id;           /* For get_server_id. */
+    bool no_cond;             /* ovsdb-server/disable-monitor-cond. */
+    bool trim;                /* memory-trim-on-compaction. */
+
+    struct strmap configured; /* Remotes given by option or command; no values. */
+    struct strmap remotes;    /* Target to struct remote: those in use. */
+    struct loop_task reconfigure;
+    struct loop_timer status; /* Next update of the status columns. */
+    struct loop_timer compaction;
+    void (*changed)(void *);  /* See ovsdb_server_on_change(). */
+    void *changed_aux;
+};
+
+/* What the owner of a remote may set for its connections. */
+struct remote_options {
+    int probe_interval;       /* ms; -1: the default of the kind of stream. */
+    int max_backoff;          /* ms; -1: default. */
+    int dscp;                 /* -1: default. */
+    bool read_only;
+    char *role;               /* Owned; null if none. */
+};
+
+struct remote {
+    struct ovsdb_server *server;
+    char *target;
+    struct remote_options options;
+    struct stream_listener *listener; /* Passive ones; null while listening fails. */
+    struct loop_timer retry;
+    struct list sessions;     /* Of struct session, through 'remote_node'. */
+    bool wanted;              /* While the set of remotes is computed. */
+};
+
+/* A client. */
+struct session {
+    struct list node;         /* In the server's list. */
+    struct list remote_node;  /* In the remote's list. */
+    struct ovsdb_server *server;
+    struct remote *remote;
+    struct jsonrpc_session *rpc;
+    struct strmap monitors;   /* Id as JSON text to struct monitor. */
+    struct list pending;      /* Of struct pending. */
+    struct list lock_waiters; /* Of struct lock_waiter. */
+    bool change_aware;
+    bool doomed;              /* To be disconnected when the current work is done. */
+    bool passive;             /* Was accepted: ends with its connection. */
+    struct loop_task reap;    /* Disconnects a doomed session. */
+    unsigned n_locks_lost;
+};
+
+/* dbs.c */
+struct served_db *served_db_create(struct ovsdb_server *, const char *name, struct db *);
+void served_db_destroy(struct served_db *);
+struct served_db *server_find_db(const struct ovsdb_server *, const char *name);
+/* Stops serving a database: monitors end, transactions are canceled, clients that do not know about it are disconnected. */
+void server_remove_db(struct served_db *);
+struct dberr *served_db_convert(struct served_db *, const struct json *schema) MUST_CHECK;
+/* Why the file cannot be written; null if it can. */
+struct dberr *served_db_status(const struct served_db *) MUST_CHECK;
+struct dberr *served_db_compact(struct served_db *) MUST_CHECK;
+
+/* server_db.c: keeps the rows of _Server equal to the databases. */
+struct served_db *server_db_create(struct ovsdb_server *);
+void server_db_update(struct ovsdb_server *);
+
+/* session.c */
+/* Makes a session: of an accepted stream, which is taken over, or with a remote that is connected to. */
+struct session *session_create(struct remote *, struct stream *);
+void session_destroy(struct session *);
+void session_reply(struct session *, struct json *result, const struct json *id);       /* Takes 'result'. */
+void session_reply_error(struct session *, struct json *error, const struct json *id);  /* Takes 'error'. */
+void session_reply_dberr(struct session *, struct dberr *, const struct json *id);      /* Takes the error. */
+void session_notify(struct session *, const char *method, struct json *params);         /* Takes 'params'. */
+/* Ends what the session has begun, as its disconnection does. */
+void session_clear(struct session *);
+/* Disconnects when the current work is done. */
+void session_doom(struct session *);
+
+/* transact.c */
+void transact_run(struct session *, struct served_db *, struct json *params, const struct json *id);
+bool transact_cancel(struct session *, const struct json *id);
+/* Answers "canceled". */
+void transact_cancel_all(struct served_db *);
+void transact_clear(struct session *);
+void transact_recheck(struct loop_task *);
+/* A record of the database's file has been written, or failed. */
+void transact_written(struct served_db *);
+
+/* lock.c.  Each returns null and sets '*result', or an error. */
+struct dberr *lock_request(struct session *, const struct json *params, bool steal, struct json **result) MUST_CHECK;
+struct dberr *lock_release(struct session *, const struct json *params, struct json **result) MUST_CHECK;
+void lock_clear(struct session *);
+bool lock_owned(const struct session *, const char *name);
+void lock_list(const struct session *, struct str *held, struct str *waiting);
+
+/* monitor.c */
+enum monitor_version { MONITOR_V1, MONITOR_COND, MONITOR_COND_SINCE };
+void monitor_create(struct session *, struct served_db *, enum monitor_version, const struct json *params,
+                    const struct json *id);
+void monitor_change_conditions(struct session *, const struct json *params, const struct json *id);
+void monitor_cancel(struct session *, const struct json *params, const struct json *id);
+void monitor_clear(struct session *);
+/* Ends all monitors of a database; tells clients that know of that. */
+void monitor_cancel_all(struct served_db *);
+/* Sends a commit's changes, or keeps them for clients that lag. */
+void monitor_commit(struct served_db *, struct change_set *);
+/* Sends what was kept. */
+void monitor_catch_up(struct session *);
+
+/* remote.c */
+struct error *remote_check(const struct ovsdb_server *, const char *remote) MUST_CHECK;
+void remote_reconfigure(struct ovsdb_server *);
+void remote_forget_all(struct ovsdb_server *);
+/* Marks a target as wanted with these options, whose role is taken over. */
+void remote_want(struct ovsdb_server *, const char *target, struct remote_options *);
+void remote_options_init(struct remote_options *);
+
+/* remote_db.c: remotes of "db:DB,TABLE,COLUMN". */
+struct error *remote_db_parse(const struct ovsdb_server *, const char *remote, struct served_db **, struct table **,
+                              const struct column **) MUST_CHECK;
+void remote_db_want(struct ovsdb_server *, const char *remote);
+void remote_db_update_status(struct ovsdb_server *);
+
+/* commands.c */
+void server_commands_register(struct ovsdb_server *);
+void server_commands_unregister(void);
+
+#endif

@@ -1,0 +1,226 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "ovsdb/server/internal.h"
+#include "ovsdb/server/dbs.h"
+#include "sys/counter.h"
+
+COUNTER(ovsdb_transact)
+
+/* A transaction that is not answered yet. */
+struct pending {
+    struct list session_node;   /* In the session's list. */
+    struct list db_node;        /* In the database's list 'waiting' or 'writing'. */
+    struct session *session;
+    struct served_db *db;
+    struct json *params, *id;
+    int64_t started;            /* ms. */
+    struct loop_timer timer;    /* While waiting: the end of the wait. */
+    struct json *reply;         /* While writing. */
+    uint64_t ticket;            /* While writing: of its record. */
+    bool durable;
+};
+
+/* What the engine asks about the session. */
+struct asker {
+    struct exec_session base;
+    const struct session *session;
+};
+
+static bool
+owns_lock(const struct exec_session *es, const char *name)
+{
+    return lock_owned(CONTAINER_OF(es, struct asker, base)->session, name);
+}
+
+/* A role may do what its tables say; there are none yet, so it may change nothing. */
+
+static struct dberr *
+refuse(const struct exec_session *es, const struct table *t)
+{
+    return dberr_new("permission error", "RBAC rules for client \"%s\" role \"%s\" prohibit modification of table \"%s\".",
+                     jsonrpc_session_name(CONTAINER_OF(es, struct asker, base)->session->rpc),
+                     CONTAINER_OF(es, struct asker, base)->session->remote->options.role, t->schema->name);
+}
+
+static struct dberr *
+refuse_insert(const struct exec_session *es, const struct table *t, const struct tuple *row UNUSED)
+{
+    return refuse(es, t);
+}
+
+static struct dberr *
+refuse_update(const struct exec_session *es, const struct row *row, const struct column **columns UNUSED, size_t n UNUSED)
+{
+    return refuse(es, row->table);
+}
+
+static struct dberr *
+refuse_delete(const struct exec_session *es, const struct row *row)
+{
+    return refuse(es, row->table);
+}
+
+static struct asker
+asker_for(const struct session *s, const struct served_db *db)
+{
+    const struct remote_options *o = &s->remote->options;
+    struct asker a = { .base = { .read_only = o->read_only || db == s->server->own, .owns_lock = owns_lock },
+                       .session = s };
+
+    if (o->role) {
+        a.base.may_insert = refuse_insert;
+        a.base.may_update = refuse_update;
+        a.base.may_delete = refuse_delete;
+    }
+    return a;
+}
+
+static void
+pending_destroy(struct pending *p)
+{
+    loop_timer_cancel(&p->timer);
+    list_remove(&p->session_node);
+    list_remove(&p->db_node);
+    js_unref(p->params);
+    js_unref(p->id);
+    js_unref(p->reply);
+    free(p);
+}
+
+/* Sends the reply, taken, after all that the session must see before it. */
+static void
+answer(struct session *s, struct json *reply, const struct json *id)
+{
+    monitor_catch_up(s);
+    session_reply(s, reply, id);
+}
+
+static void
+finish(struct pending *p)
+{
+    struct dberr *error = served_db_write_error(p->db, p->ticket);
+
+    if (error) {
+        exec_reply_add_error(p->reply, error);
+        dberr_free(error);
+    }
+    answer(p->session, js_ref(p->reply), p->id);
+    pending_destroy(p);
+}
+
+/* Tries the transaction; true if it is answered, so that 'p' is gone. */
+static bool
+try_transaction(struct pending *p)
+{
+    struct asker asker = asker_for(p->session, p->db);
+    int64_t elapsed = clock_now_ms() - p->started;
+    struct exec_outcome out;
+
+    exec_transact(p->db->db, p->params, 1, &asker.base, elapsed, &out);
+    if (!out.reply) {
+        loop_timer_set(&p->timer, out.timeout_ms == INT64_MAX ? CLOCK_NEVER : p->started + out.timeout_ms);
+        exec_outcome_uninit(&out);
+        return false;
+    }
+    p->reply = js_ref(out.reply);
+    p->durable = out.durable;
+    p->ticket = out.changes ? served_db_ticket(p->db, out.durable) : 0;
+    exec_outcome_uninit(&out);
+    loop_timer_cancel(&p->timer);
+    if (p->ticket && !served_db_is_written(p->db, p->ticket, p->durable)) {
+        list_remove(&p->db_node);
+        list_push_back(&p->db->writing, &p->db_node);
+        return false;
+    }
+    finish(p);
+    return true;
+}
+
+static void
+time_is_up(struct loop_timer *t)
+{
+    try_transaction(t->aux);
+}
+
+void
+transact_run(struct session *s, struct served_db *db, struct json *params, const struct json *id)
+{
+    struct pending *p = xzalloc(sizeof *p);
+
+    counter_inc(ovsdb_transact);
+    p->session = s;
+    p->db = db;
+    p->params = js_ref(params);
+    p->id = js_ref(id);
+    p->started = clock_now_ms();
+    loop_timer_init(s->server->loop, &p->timer, time_is_up, p);
+    list_push_back(&s->pending, &p->session_node);
+    list_push_back(&db->waiting, &p->db_node);
+    try_transaction(p);
+}
+
+void
+transact_recheck(struct loop_task *t)
+{
+    struct served_db *db = t->aux;
+    struct list todo = LIST_INIT(&todo);
+
+    /* What waits on goes back to the list; what commits posts the task again. */
+    list_splice(&todo, &db->waiting);
+    while (!list_is_empty(&todo)) {
+        struct pending *p = CONTAINER_OF(list_pop_front(&todo), struct pending, db_node);
+
+        list_push_back(&db->waiting, &p->db_node);
+        try_transaction(p);
+    }
+}
+
+void
+transact_written(struct served_db *db)
+{
+    LIST_FOR_EACH_SAFE (p, struct pending, db_node, &db->writing) {
+        if (served_db_is_written(db, p->ticket, p->durable)) {
+            finish(p);
+        }
+    }
+}
+
+static void
+answer_canceled(struct pending *p)
+{
+    session_reply_error(p->session, js_str("canceled"), p->id);
+    pending_destroy(p);
+}
+
+/* One whose record is being written has happened and is answered as such. */
+bool
+transact_cancel(struct session *s, const struct json *id)
+{
+    LIST_FOR_EACH (p, struct pending, session_node, &s->pending) {
+        if (js_equal(p->id, id) && !p->reply) {
+            answer_canceled(p);
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+transact_cancel_all(struct served_db *db)
+{
+    LIST_FOR_EACH_SAFE (p, struct pending, db_node, &db->waiting) {
+        answer_canceled(p);
+    }
+    LIST_FOR_EACH_SAFE (p, struct pending, db_node, &db->writing) {
+        finish(p);
+    }
+}
+
+void
+transact_clear(struct session *s)
+{
+    LIST_FOR_EACH_SAFE (p, struct pending, session_node, &s->pending) {
+        pending_destroy(p);
+    }
+}
