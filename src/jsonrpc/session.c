@@ -58,8 +58,10 @@ log_loss(const struct jsonrpc_session *s, bool was_connected, int error)
     if (was_connected) {
         if (error) {
             log_warn("%s: connection dropped (%s)", s->name, stream_strerror(error));
-        } else {
+        } else if (s->targets) {
             log_info("%s: connection closed by peer", s->name);
+        } else {
+            log_dbg("%s: connection closed by peer", s->name); /* What clients of a server do all the time. */
         }
     } else if (!s->quiet) {
         log_info("%s: connection attempt failed (%s)", s->name, stream_strerror(error));

@@ -53,16 +53,47 @@ set_text(char **where, const char *value)
     }
 }
 
+/* The settings that are texts, in the order of tls.h; each may be a name whose value is somewhere else. */
+enum { PRIVATE_KEY, CERTIFICATE, CA_CERT, PEER_CA_CERT, CIPHERS, CIPHERSUITES, SERVER_NAME, N_SETTINGS };
+static char **const settings[N_SETTINGS] = {
+    &private_key.name, &certificate.name, &ca_cert.name, &peer_ca_cert.name, &ciphers, &ciphersuites, &server_name,
+};
+static char *elsewhere[N_SETTINGS]; /* "db:..." as it was given; null if the value was given itself. */
+
+static void
+set(int setting, const char *value)
+{
+    bool is_elsewhere = value && !strncmp(value, "db:", 3);
+
+    free(elsewhere[setting]);
+    elsewhere[setting] = is_elsewhere ? xstrdup(value) : NULL;
+    set_text(settings[setting], is_elsewhere ? NULL : value);
+}
+
+void
+tls_resolve(char *(*look_up)(const char *where, void *aux), void *aux)
+{
+    for (int i = 0; i < N_SETTINGS; i++) {
+        if (elsewhere[i]) {
+            char *value = look_up(elsewhere[i], aux);
+
+            set_text(settings[i], value);
+            free(value);
+        }
+    }
+    no_verify = ca_cert.name && !strcmp(ca_cert.name, "none");
+}
+
 void
 tls_set_private_key(const char *file)
 {
-    set_text(&private_key.name, file);
+    set(PRIVATE_KEY, file);
 }
 
 void
 tls_set_certificate(const char *file)
 {
-    set_text(&certificate.name, file);
+    set(CERTIFICATE, file);
 }
 
 void
@@ -70,31 +101,31 @@ tls_set_ca_cert(const char *file, bool bootstrap_)
 {
     no_verify = file && !strcmp(file, "none");
     bootstrap = bootstrap_;
-    set_text(&ca_cert.name, file);
+    set(CA_CERT, file);
 }
 
 void
 tls_set_peer_ca_cert(const char *file)
 {
-    set_text(&peer_ca_cert.name, file);
+    set(PEER_CA_CERT, file);
 }
 
 void
 tls_set_ciphers(const char *list)
 {
-    set_text(&ciphers, list);
+    set(CIPHERS, list);
 }
 
 void
 tls_set_ciphersuites(const char *list)
 {
-    set_text(&ciphersuites, list);
+    set(CIPHERSUITES, list);
 }
 
 void
 tls_set_server_name(const char *name)
 {
-    set_text(&server_name, name);
+    set(SERVER_NAME, name);
 }
 
 bool

@@ -21,6 +21,10 @@ void tls_set_server_name(const char *name);
 /* "TLSv1.2,TLSv1.3", "TLSv1.2-TLSv1.3", "TLSv1.2+". */
 struct error *tls_set_protocols(const char *spec) MUST_CHECK;
 
+/* Settings given as "db:..." have their value somewhere else: asks 'look_up' for each (a string that is taken over, null if
+ * there is none), now and whenever the caller knows that it may have changed. */
+void tls_resolve(char *(*look_up)(const char *where, void *aux), void *aux);
+
 /* Whether key, certificate and CA have been named. */
 bool tls_is_configured(void);
 

@@ -43,6 +43,9 @@ void ovsdb_server_destroy(struct ovsdb_server *);
 /* Opens a database file and serves it. */
 struct error *ovsdb_server_open(struct ovsdb_server *, const char *file) MUST_CHECK;
 
+/* --disable-file-column-diff: records hold whole columns; for all databases opened from now on. */
+void ovsdb_server_disable_column_diff(void);
+
 /* Adds a remote: an active or passive target, or "db:DB,TABLE,COLUMN".  Errors are about the latter only; sockets that
  * cannot be opened are logged and tried again. */
 struct error *ovsdb_server_add_remote(struct ovsdb_server *, const char *remote) MUST_CHECK;

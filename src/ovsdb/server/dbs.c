@@ -1,0 +1,111 @@
+#include "ovsdb/server/dbs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ovsdb/engine/convert.h"
+#include "ovsdb/server/monitor_spec.h"
+#include "sys/log.h"
+
+LOG_MODULE(ovsdb_server)
+
+/* tlog-set: the changes of some tables go to the log. */
+static void
+log_changes(const struct served_db *db, const struct change_set *set)
+{
+    LIST_FOR_EACH (c, struct change, node, &set->changes) {
+        char uuid[UUID_LEN + 1];
+
+        if (strmap_find(&db->logged, c->table->schema->name)) {
+            uuid_format(&c->uuid, uuid);
+            log_info("%s: %s row %s of table %s", db->name, !c->old ? "inserted" : c->new ? "modified" : "deleted", uuid,
+                     c->table->schema->name);
+        }
+    }
+}
+
+static void
+on_commit(struct db_listener *l, struct change_set *set)
+{
+    struct served_db *db = CONTAINER_OF(l, struct served_db, listener);
+
+    monitor_commit(db, set);
+    if (strmap_count(&db->logged)) {
+        log_changes(db, set);
+    }
+    if (!list_is_empty(&db->waiting)) {
+        loop_task_post(&db->recheck);
+    }
+    if (db != db->server->own) {
+        loop_task_post(&db->server->reconfigure);
+    }
+}
+
+struct served_db *
+served_db_create(struct ovsdb_server *server, const char *name, struct db *data)
+{
+    struct served_db *db = xzalloc(sizeof *db);
+
+    db->server = server;
+    db->name = xstrdup(name);
+    db->db = data;
+    list_init(&db->waiting);
+    list_init(&db->writing);
+    hmap_init(&db->specs);
+    strmap_init(&db->logged);
+    loop_task_init(server->loop, &db->recheck, transact_recheck, db);
+    db_add_listener(data, &db->listener, on_commit);
+    strmap_put(&server->dbs, name, db);
+    return db;
+}
+
+/* Ends what clients have begun with the database. */
+static void
+cut_off(struct served_db *db)
+{
+    monitor_cancel_all(db);
+    transact_cancel_all(db);
+}
+
+void
+served_db_destroy(struct served_db *db)
+{
+    cut_off(db);
+    strmap_remove(&db->server->dbs, db->name);
+    loop_task_cancel(&db->recheck);
+    db_remove_listener(&db->listener);
+    db_destroy(db->db);
+    hmap_uninit(&db->specs);
+    strmap_uninit(&db->logged);
+    free(db->file);
+    free(db->name);
+    free(db);
+}
+
+struct served_db *
+server_find_db(const struct ovsdb_server *server, const char *name)
+{
+    return strmap_get(&server->dbs, name);
+}
+
+/* Clients that do not follow _Server must connect again to learn what there is. */
+static void
+disconnect_unaware(struct ovsdb_server *server)
+{
+    LIST_FOR_EACH (s, struct session, node, &server->sessions) {
+        if (!s->change_aware) {
+            session_doom(s);
+        }
+    }
+}
+
+void
+server_remove_db(struct served_db *db)
+{
+    struct ovsdb_server *server = db->server;
+
+    served_db_destroy(db);
+    server_db_update(server);
+    disconnect_unaware(server);
+    loop_task_post(&server->reconfigure);
+}
