@@ -142,7 +142,7 @@ table_style_set(struct table_style *style, int id, const char *arg)
         style->headings = false;
         break;
     case TABLE_OPT_MAX_COLUMN_WIDTH:
-        style->max_column_width = MAX(atoi(arg), 0); /* The reference takes anything, and what is no number as no limit. */
+        style->max_column_width = MAX(atoi(arg), 0); /* As the reference: what is no number means no limit. */
         break;
     }
     return e;

@@ -7,8 +7,8 @@
 #include "sys/dirs.h"
 
 enum {
-    OPT_DB = 1000, OPT_NO_SYSLOG, OPT_NO_WAIT, OPT_DRY_RUN, OPT_ONELINE, OPT_TIMEOUT, OPT_RETRY, OPT_COMMANDS, OPT_OPTIONS,
-    OPT_LEADER_ONLY, OPT_NO_LEADER_ONLY, OPT_SHUFFLE, OPT_NO_SHUFFLE,
+    OPT_DB = 1000, OPT_NO_SYSLOG, OPT_NO_WAIT, OPT_DRY_RUN, OPT_ONELINE, OPT_TIMEOUT, OPT_RETRY, OPT_COMMANDS,
+    OPT_OPTIONS, OPT_LEADER_ONLY, OPT_NO_LEADER_ONLY, OPT_SHUFFLE, OPT_NO_SHUFFLE,
     OPT_OF_COMMAND = 10000, /* From here on: options of commands. */
 };
 
@@ -114,8 +114,8 @@ all_options(const struct dbctl_class *class)
             const size_t n = strcspn(p, ",="), end = strcspn(p, ",");
 
             if (!list_has(&l, p + 2, n - 2)) {
-                list_add(&l, (struct cmdline_option) { xstrndup(p + 2, n - 2), 0, end > n ? CMDLINE_ARG : CMDLINE_NO_ARG,
-                                                       OPT_OF_COMMAND + (int) l.n });
+                list_add(&l, (struct cmdline_option) { .name = xstrndup(p + 2, n - 2), .id = OPT_OF_COMMAND + (int) l.n,
+                                                       .arg = end > n ? CMDLINE_ARG : CMDLINE_NO_ARG });
             }
             p += end + (p[end] == ',');
         }
@@ -175,8 +175,8 @@ print_options(void)
     static const struct { const char *name; int letter; bool arg; } others[] = {
         { "help", 'h', false }, { "version", 'V', false }, { "verbose", 'v', true }, { "log-file", 0, true },
         { "syslog-method", 0, true }, { "syslog-target", 0, true }, { "private-key", 'p', true },
-        { "certificate", 'c', true }, { "ca-cert", 'C', true }, { "ssl-protocols", 0, true }, { "ssl-ciphers", 0, true },
-        { "ssl-ciphersuites", 0, true }, { "ssl-server-name", 0, true }, { "bootstrap-ca-cert", 0, true },
+        { "certificate", 'c', true }, { "ca-cert", 'C', true }, { "ssl-protocols", 0, true },
+        { "ssl-ciphers", 0, true }, { "ssl-ciphersuites", 0, true }, { "ssl-server-name", 0, true }, { "bootstrap-ca-cert", 0, true },
         { "peer-ca-cert", 0, true },
     };
 

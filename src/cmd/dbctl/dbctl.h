@@ -2,9 +2,9 @@
  *
  * What it is
  * ----------
- * A program gives dbctl_main() its class: the schema, its own commands, how records may be named, what "show" shows, and
- * some hooks.  dbctl_main() reads the command line ("[options] [--opt] command [args] -- ..."), asks every command which
- * columns it needs, connects, runs all commands as one transaction, prints what they put out, and exits.
+ * A program gives dbctl_main() its class: the schema, its own commands, how records may be named, what "show" shows,
+ * and some hooks.  dbctl_main() reads the command line ("[options] [--opt] command [args] -- ..."), asks every command
+ * which columns it needs, connects, runs all commands as one transaction, prints what they put out, and exits.
  *
  * How a run goes
  * --------------
@@ -126,7 +126,11 @@ void dbctl_usage_names(const struct dbctl_class *class);
 void dbctl_usage_options(const struct dbctl_class *class, const char *wait_help);
 
 /* Whether an option was given; its argument, null if it was not. */
-static inline bool dbctl_has(const struct dbctl_ctx *ctx, const char *option) { return strmap_find(&ctx->options, option); }
+static inline bool
+dbctl_has(const struct dbctl_ctx *ctx, const char *option)
+{
+    return strmap_find(&ctx->options, option);
+}
 static inline const char *
 dbctl_option(const struct dbctl_ctx *ctx, const char *option)
 {

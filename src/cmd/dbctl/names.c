@@ -214,7 +214,8 @@ row_by_name(struct dbctl *ctl, const struct dbctl_name *n, const char *record, c
 }
 
 static struct error *
-row_by_abbreviation(struct dbctl *ctl, const struct table_schema *table, const char *record, const struct idl_row **found)
+row_by_abbreviation(struct dbctl *ctl, const struct table_schema *table, const char *record,
+                    const struct idl_row **found)
 {
     const size_t len = strlen(record);
     const struct idl_row **rows;
@@ -231,8 +232,8 @@ row_by_abbreviation(struct dbctl *ctl, const struct table_schema *table, const c
         uuid_format(&rows[i]->uuid, text);
         if (!strncasecmp(text, record, len) && *found) {
             uuid_format(&(*found)->uuid, other);
-            e = error_new("%s contains 2 or more rows whose UUIDs begin with %s: at least %s and %s", table->name, record,
-                          other, text);
+            e = error_new("%s contains 2 or more rows whose UUIDs begin with %s: at least %s and %s", table->name,
+                          record, other, text);
         } else if (!strncasecmp(text, record, len)) {
             *found = rows[i];
         }

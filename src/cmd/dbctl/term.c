@@ -1,5 +1,5 @@
-/* Arguments of the form COLUMN[:KEY][OPERATOR VALUE]: to name a value, to set it, to compare it (ovs-vsctl(8), "Database
- * Command Syntax"). */
+/* Arguments of the form COLUMN[:KEY][OPERATOR VALUE]: to name a value, to set it, to compare it (ovs-vsctl(8),
+ * "Database Command Syntax"). */
 #include <stdlib.h>
 #include <string.h>
 

@@ -126,7 +126,8 @@ add_run(struct dbctl_ctx *ctx)
 
 /* Reads one argument of "remove": elements of the column, or, for a map, keys alone.  '*d_type' is what '*d' is. */
 static struct error *
-parse_removal(struct dbctl *ctl, const struct column *column, const char *text, struct datum *d, struct col_type *d_type)
+parse_removal(struct dbctl *ctl, const struct column *column, const char *text, struct datum *d,
+              struct col_type *d_type)
 {
     struct error *e;
 

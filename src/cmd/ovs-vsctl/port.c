@@ -200,8 +200,8 @@ no_such_port(struct dbctl_ctx *ctx, const char *name, bool with_iface)
     struct error *e = vsctl_find_bridge(ctx, name, false, &b);
 
     if (!e && b) {
-        return error_new("cannot delete port %s because it is the local port for bridge %s (deleting this port requires "
-                         "deleting the entire bridge)", name, name);
+        return error_new("cannot delete port %s because it is the local port for bridge %s (deleting this port "
+                         "requires deleting the entire bridge)", name, name);
     }
     return e ? e : error_new("no port%s named %s", with_iface ? " or interface" : "", name);
 }

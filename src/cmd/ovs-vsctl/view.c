@@ -220,8 +220,8 @@ lacks_ifaces(const struct vsctl_port *p)
     return list_size(&p->ifaces) != idl_count(&p->row->row, VS_PORT_INTERFACES);
 }
 
-/* Whether some row that was fetched has no place in the tables since what it belongs to was not: then there is no saying
- * what it is.  Local ports and new rows need no place. */
+/* Whether some row that was fetched has no place in the tables since what it belongs to was not: then there is no
+ * saying what it is.  Local ports and new rows need no place. */
 static bool
 is_incomplete(const struct vsctl *v, const struct idl *idl)
 {

@@ -60,7 +60,8 @@ void vsctl_view_drop(struct vsctl *v);
 struct error *vsctl_find_bridge(struct dbctl_ctx *ctx, const char *name, bool must_exist, struct vsctl_bridge **b)
     MUST_CHECK;
 struct error *vsctl_find_real_bridge(struct dbctl_ctx *ctx, const char *name, struct vsctl_bridge **b) MUST_CHECK;
-struct error *vsctl_find_port(struct dbctl_ctx *ctx, const char *name, bool must_exist, struct vsctl_port **p) MUST_CHECK;
+struct error *vsctl_find_port(struct dbctl_ctx *ctx, const char *name, bool must_exist, struct vsctl_port **p)
+    MUST_CHECK;
 struct error *vsctl_find_iface(struct dbctl_ctx *ctx, const char *name, bool must_exist, struct vsctl_iface **i)
     MUST_CHECK;
 /* The fake bridge of 'parent' for 'vlan'; null if there is none. */
@@ -69,8 +70,8 @@ struct vsctl_bridge *vsctl_find_vlan_bridge(struct vsctl *v, const struct vsctl_
 struct error *vsctl_check_name(struct dbctl_ctx *ctx, const char *name, const char *what) MUST_CHECK;
 
 /* Enter rows into the tables. */
-struct vsctl_bridge *vsctl_view_add_bridge(struct vsctl *v, const struct vs_bridge *row, const struct vs_port *fake_port,
-                                           struct vsctl_bridge *parent, int vlan);
+struct vsctl_bridge *vsctl_view_add_bridge(struct vsctl *v, const struct vs_bridge *row,
+                                           const struct vs_port *fake_port, struct vsctl_bridge *parent, int vlan);
 struct vsctl_port *vsctl_view_add_port(struct vsctl *v, struct vsctl_bridge *b, const struct vs_port *row);
 struct vsctl_iface *vsctl_view_add_iface(struct vsctl *v, struct vsctl_port *p, const struct vs_interface *row);
 
@@ -95,6 +96,7 @@ void vsctl_put_sorted(struct dbctl_ctx *ctx, const char **strings, size_t n);
 /* Waits until ovs-vswitchd has applied the transaction; says what failed.  Returns the exit status. */
 int vsctl_wait_for_daemon(struct dbctl *ctl);
 
+/* Prints the help text. */
 void vsctl_usage(const struct dbctl_class *class);
 
 #endif

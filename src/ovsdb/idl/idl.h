@@ -181,8 +181,8 @@ void idl_txn_add_comment(struct idl_txn *txn, const char *format, ...) PRINTF_FO
 /* Everything but the change: the server checks it and then gives it up. */
 void idl_txn_set_dry_run(struct idl_txn *txn);
 
-/* Inserts a row, with a given uuid if 'uuid' is not null.  The row is valid until the transaction ends; its uuid, if not
- * given, is provisional: idl_txn_uuid() has the final one after the commit. */
+/* Inserts a row, with a given uuid if 'uuid' is not null.  The row is valid until the transaction ends; its uuid, if
+ * not given, is provisional: idl_txn_uuid() has the final one after the commit. */
 struct idl_row *idl_insert(struct idl_txn *txn, unsigned table, const struct uuid *uuid);
 /* The same with a provisional uuid of the caller's choice. */
 struct idl_row *idl_insert_provisional(struct idl_txn *txn, unsigned table, const struct uuid *uuid);
@@ -230,8 +230,8 @@ int64_t idl_txn_incremented(const struct idl_txn *txn);
 /* The final uuid of a row that was inserted as 'provisional', after success; null if there was none such. */
 const struct uuid *idl_txn_uuid(const struct idl_txn *txn, const struct uuid *provisional);
 
-/* Calls a method of the server outside any transaction ("transact" with "select", for example) and waits for the answer;
- * takes over 'params'.  Returns the result (a reference), or null and '*error' (to be released with free()). */
+/* Calls a method of the server outside any transaction ("transact" with "select", for example) and waits for the
+ * answer; takes over 'params'.  Returns the result (a reference), or null and '*error' (to be released with free()). */
 struct json *idl_call_block(struct idl *idl, const char *method, struct json *params, char **error) MUST_CHECK;
 
 #endif

@@ -51,8 +51,8 @@ start_server(void)
 
     server = fork();
     if (!server) {
-        execlp(program("OVSDB_SERVER", "ovsdb-server"), "ovsdb-server", socket, "--no-chdir", "-vconsole:off", "-vfile:off",
-               "-vsyslog:off", file, (char *) NULL);
+        execlp(program("OVSDB_SERVER", "ovsdb-server"), "ovsdb-server", socket, "--no-chdir", "-vconsole:off",
+               "-vfile:off", "-vsyslog:off", file, (char *) NULL);
         _exit(127);
     }
     for (int i = 0; i < 1000 && access(path, F_OK); i++) {
@@ -447,8 +447,8 @@ without_retrying_a_missing_server_is_an_error(void **state UNUSED)
     while (!idl_error(a)) {
         next(a, idl_seqno(a));
     }
-    assert_string_equal(idl_error(a), "unix:/nonexistent/a,unix:/nonexistent/b: database connection failed (No such file "
-                                      "or directory)");
+    assert_string_equal(idl_error(a), "unix:/nonexistent/a,unix:/nonexistent/b: database connection failed (No such "
+                                      "file or directory)");
     assert_true(clock_now_ms() - start < 5000);
     idl_destroy(a);
 }
@@ -471,7 +471,7 @@ main(void)
         cmocka_unit_test(without_retrying_a_missing_server_is_an_error),
     };
 
-    if (system("command -v ${OVSDB_SERVER:-ovsdb-server} >/dev/null && command -v ${OVSDB_TOOL:-ovsdb-tool} >/dev/null")) {
+    if (system("command -v ${OVSDB_SERVER:-ovsdb-server} ${OVSDB_TOOL:-ovsdb-tool} >/dev/null")) {
         return 77;
     }
     return cmocka_run_group_tests(tests, set_up, tear_down);
