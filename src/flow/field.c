@@ -95,8 +95,8 @@ kept_tos(const struct field *f)
     return is_tos(f) ? 0x03 : 0;
 }
 
-/* To be called after writing 'f', with nw_tos as it was before.  NXM's in_port is the lower half of a 32-bit port number
- * whose upper half follows from it (flow/port.h). */
+/* To be called after writing 'f', with nw_tos as it was before.  NXM's in_port is the lower half of a 32-bit port
+ * number whose upper half follows from it (flow/port.h). */
 static void
 finish_write(const struct field *f, struct flow *flow, uint8_t old_tos)
 {

@@ -2,9 +2,9 @@
  *
  * What it is
  * ----------
- * The rows of flow/fields.def as a table.  A field is a string of bits inside struct flow (big-endian, at a bit offset),
- * so getting, setting, masking and copying need no code per field.  A value outside a flow is a 'union field_value': the
- * bytes as they stand in an NXM or OXM entry, right-aligned in 'wire_bytes' bytes.
+ * The rows of flow/fields.def as a table.  A field is a string of bits inside struct flow (big-endian, at a bit
+ * offset), so getting, setting, masking and copying need no code per field.  A value outside a flow is a 'union
+ * field_value': the bytes as they stand in an NXM or OXM entry, right-aligned in 'wire_bytes' bytes.
  *
  * A 'struct subfield' is a range of bits of a field, as in NXM_NX_REG0[4..7]: the operand of load, move, push, learn...
  *
@@ -60,8 +60,9 @@ struct subfield {
 
 static inline const struct field *field_of(enum field_id id) { return &fields[id]; }
 
-/* Bits that actions may name in a range: 'n_bits', but for vlan_vid those of the id alone, and for fields that are wider
- * on the wire than what is kept of them (arp_op, ct_state) all of the wire's, the upper ones being zero and lost. */
+/* Bits that actions may name in a range: 'n_bits', but for vlan_vid those of the id alone, and for fields that are
+ * wider on the wire than what is kept of them (arp_op, ct_state) all of the wire's, the upper ones being zero and
+ * lost. */
 unsigned int field_width(const struct field *f);
 
 /* The field called 'name' (or its alias), null if there is none; 'n' bytes of a longer text. */
@@ -107,8 +108,9 @@ void bits_copy(const void *src, size_t src_len, unsigned int src_ofs, void *dst,
                unsigned int n);
 
 /* A range of a field in a flow. */
-void subfield_get(const struct subfield *, const struct flow *flow, union field_value *v); /* Right-aligned in 16 bytes. */
-void subfield_set(const struct subfield *, struct flow *flow, const union field_value *v); /* From the end of 16 bytes. */
+/* Right-aligned in, from the end of, the 16 bytes. */
+void subfield_get(const struct subfield *, const struct flow *flow, union field_value *v);
+void subfield_set(const struct subfield *, struct flow *flow, const union field_value *v);
 uint64_t subfield_get_u64(const struct subfield *, const struct flow *flow);
 void subfield_set_u64(const struct subfield *, struct flow *flow, uint64_t v);
 void subfield_set_ones(const struct subfield *, struct flow *mask);

@@ -16,8 +16,8 @@
 struct error *field_parse(const struct field *f, const char *text, const struct port_names *ports,
                           union field_value *v, union field_value *mask) MUST_CHECK;
 
-/* Reads an integer of any size up to 'n' bytes, decimal, octal or 0x, and writes it right-aligned.  Returns 0, -EINVAL for
- * bad syntax or -ERANGE if it is larger.  '*tail' is set to the first character that is not part of it. */
+/* Reads an integer of any size up to 'n' bytes, decimal, octal or 0x, and writes it right-aligned.  Returns 0, -EINVAL
+ * for bad syntax or -ERANGE if it is larger.  '*tail' is set to the first character that is not part of it. */
 int field_parse_int(const char *text, uint8_t *bytes, size_t n, const char **tail) MUST_CHECK;
 
 /* Appends the value, with "/MASK" unless the mask is null or exact. */

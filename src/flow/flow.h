@@ -19,8 +19,8 @@
  *
  * 'in_port' is an OpenFlow port in the pipeline and a datapath port in a datapath key.
  *
- * A VLAN header is present if vlan_tci has bit 12 (VLAN_PRESENT) set; its TPID is in vlan_tpid.  eth_type is the type of
- * the payload after the tags.  A packet without an Ethernet header has packet_ns 1 and its type in eth_type.
+ * A VLAN header is present if vlan_tci has bit 12 (VLAN_PRESENT) set; its TPID is in vlan_tpid.  eth_type is the type
+ * of the payload after the tags.  A packet without an Ethernet header has packet_ns 1 and its type in eth_type.
  *
  * Threads: plain values.
  * Standards: ovs-fields(7). */
@@ -188,7 +188,12 @@ bool flow_mask_is_subset(const struct flow *inner, const struct flow *outer);
 #define FLOW_FOR_EACH_LINE(I, MAP) \
     for (unsigned int I##_map = (MAP), I; I##_map && (I = __builtin_ctz(I##_map), true); I##_map &= I##_map - 1)
 
-static inline bool flow_is_ip(const struct flow *f) { return f->eth_type == BE16(0x0800) || f->eth_type == BE16(0x86dd); }
+static inline bool
+flow_is_ip(const struct flow *f)
+{
+    return f->eth_type == BE16(0x0800) || f->eth_type == BE16(0x86dd);
+}
+
 static inline bool flow_has_vlan(const struct flow *f) { return f->vlan_tci & BE16(VLAN_PRESENT); }
 
 #endif

@@ -1,7 +1,7 @@
 /* Matches as text: what stands in front of "actions=" in a flow, in the order and wording of ovs-ofctl dump-flows.
  *
- * Reading is one keyword at a time (match_parse_field(), match_parse_shorthand()), because a flow mixes match fields with
- * other keywords (openflow/flow_syntax.h).
+ * Reading is one keyword at a time (match_parse_field(), match_parse_shorthand()), because a flow mixes match fields
+ * with other keywords (openflow/flow_syntax.h).
  *
  * Standards: ovs-fields(7), ovs-ofctl(8) "Flow Syntax". */
 #ifndef FLOW_MATCH_TEXT_H

@@ -2,8 +2,8 @@
  *
  * 'ofp_port' is a type of its own (to sparse): an OpenFlow port is never a datapath port.  The value is the 32-bit
  * number of OpenFlow 1.1 and later, in host order, everywhere in the program, also for OpenFlow 1.0, whose 16-bit
- * numbers are mapped where they are read and written (openflow/port.h): reserved ports stand at the top of either range.
- * Real ports are 1 to 0xfeff.
+ * numbers are mapped where they are read and written (openflow/port.h): reserved ports stand at the top of either
+ * range. Real ports are 1 to 0xfeff.
  *
  * A name is a reserved one ("LOCAL", "IN_PORT", ...) or, through 'struct port_names', that of a switch's port.
  *
@@ -58,7 +58,8 @@ const char *ofp_port_reserved_name(ofp_port p);
  * or not.  False if it is none of them or out of range. */
 bool ofp_port_parse(const char *text, const struct port_names *names, ofp_port *p);
 
-/* Appends the reserved name, the port's name (quoted where the text would not be read back otherwise), or the number. */
+/* Appends the reserved name, the port's name (quoted where the text would not be read back otherwise), or the
+ * number. */
 void ofp_port_put(struct str *s, ofp_port p, const struct port_names *names);
 
 #endif

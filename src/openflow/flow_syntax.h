@@ -13,8 +13,8 @@
 #include "openflow/flow_mod.h"
 #include "openflow/table_names.h"
 
-/* The command is the first word of the text ("add", "modify", "modify_strict", "delete", "delete_strict"; "add" if it is
- * none of them): files of --bundle. */
+/* The command is the first word of the text ("add", "modify", "modify_strict", "delete", "delete_strict"; "add" if it
+ * is none of them): files of --bundle. */
 enum { FLOW_COMMAND_FROM_TEXT = -1 };
 
 /* Reads 'text' into '*fm' (initialised here; empty after an error).  'command' is one of enum flow_mod_command or
@@ -22,8 +22,8 @@ enum { FLOW_COMMAND_FROM_TEXT = -1 };
 struct error *flow_mod_parse(struct flow_mod *fm, const char *text, int command, const struct act_text *names,
                              unsigned int *protocols) MUST_CHECK;
 
-/* Drops the conditions whose prerequisites the match does not have; returns whether there were any.  'log' tells people,
- * under the module's name that they know. */
+/* Drops the conditions whose prerequisites the match does not have; returns whether there were any.  'log' tells
+ * people, under the module's name that they know. */
 bool match_normalize_prereqs(struct match *m, bool log);
 
 #endif

@@ -5,20 +5,20 @@
  * One internal form for the actions and instructions of every version of OpenFlow and its extensions: a sequence of
  * structures, packed into bytes.  Each begins with 'struct act' (which action, how long) on an 8-byte boundary, so a
  * sequence is one piece of memory that can be copied, compared with memcmp() and kept with a rule.  Actions that hold
- * actions (clone, ct, write_actions) hold such a sequence as their tail.  Instructions stand in the same sequence, after
- * the actions (meter before them): apply_actions is implicit.
+ * actions (clone, ct, write_actions) hold such a sequence as their tail.  Instructions stand in the same sequence,
+ * after the actions (meter before them): apply_actions is implicit.
  *
  * How it works
  * ------------
  * actions.def has a row for each action, wire.def one for each of its forms on the wire, text.def one for each of its
- * names in text.  A driver (action.c, decode.c, text.c) knows the rows: it checks version, length and padding, finds the
- * action, and calls the handlers of 'struct act_ops' (ops.h), which live in one file per family.  A translation that
- * depends on the version (set_field for a deprecated setter, and so on) is the encoder's, in the family.
+ * names in text.  A driver (action.c, decode.c, text.c) knows the rows: it checks version, length and padding, finds
+ * the action, and calls the handlers of 'struct act_ops' (ops.h), which live in one file per family.  A translation
+ * that depends on the version (set_field for a deprecated setter, and so on) is the encoder's, in the family.
  *
  * Consistency with a match is act_check(): prerequisites, writable fields, ports, tables.
  *
- * Building: act_put() appends one; a sequence is built in a 'struct act_buf'.  Pointers into it are valid until the next
- * put.  Everything built is zeroed first, so that equal actions have equal bytes.
+ * Building: act_put() appends one; a sequence is built in a 'struct act_buf'.  Pointers into it are valid until the
+ * next put.  Everything built is zeroed first, so that equal actions have equal bytes.
  *
  * Threads: plain values.
  * Limits: one action is at most 65,535 bytes on the wire; actions nest at most ACT_MAX_DEPTH deep.
@@ -44,7 +44,7 @@ enum { ACT_ALIGN = 8, ACT_MAX_DEPTH = 16 };
 /* The head of every action. */
 struct act {
     uint16_t type; /* enum act_type. */
-    uint16_t form; /* How it was written or received, where that shows again (enum act_form; 0 if it does not matter). */
+    uint16_t form; /* How it was written or received, where that shows again (enum act_form; 0 if it does not). */
     uint32_t len;  /* Bytes with this head and nested actions, without the padding to ACT_ALIGN. */
 };
 
@@ -290,8 +290,8 @@ struct act_encap {
     uint8_t props[]; /* Encapsulation properties as on the wire, checked (see nsh.c for how to walk them). */
 };
 
-/* A property of encap: class, type and value.  encap_prop_take() takes the next from a cursor over 'props'; false at the
- * end (or where what is left makes no property). */
+/* A property of encap: class, type and value.  encap_prop_take() takes the next from a cursor over 'props'; false at
+ * the end (or where what is left makes no property). */
 enum { ENCAP_CLASS_NSH = 4, ENCAP_NSH_MD_TYPE = 1, ENCAP_NSH_TLV = 2 };
 
 struct encap_prop {

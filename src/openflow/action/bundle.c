@@ -56,15 +56,12 @@ check_fixed_part(const struct act_wire *w)
 static enum ofperr
 bundle_decode(const struct act_wire *w, struct act_buf *out)
 {
-    enum ofperr error = check_fixed_part(w);
     unsigned int n = act_be16(w, 20);
+    enum ofperr error = w->len < 32 + 2 * n ? OFPERR_OFPBAC_BAD_LEN : check_fixed_part(w);
     struct act_bundle *a;
     struct subfield dst;
 
     error = error ? error : decode_dst(w, &dst);
-    if (!error && w->len < 32 + 2 * n) {
-        error = OFPERR_OFPBAC_BAD_LEN;
-    }
     if (error) {
         return error;
     }

@@ -37,7 +37,7 @@ check_subfield(const struct subfield *sf, const struct act_check *c, const char 
     if (act_check_range(sf)) {
         log_warn_rl(&rl, "bit offset %u and width %u exceeds %u-bit width of %s field %s", sf->ofs, sf->n_bits,
                     field_width(sf->field), what, sf->field->name);
-        return OFPERR_OFPBAC_BAD_ARGUMENT;
+        return OFPERR_OFPBAC_BAD_SET_LEN;
     }
     if (!field_prereqs_met_by_match(sf->field, &c->match->flow, &c->match->mask)) {
         log_warn_rl(&rl, "%s field %s lacks correct prerequisites", what, sf->field->name);

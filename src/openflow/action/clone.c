@@ -6,9 +6,8 @@ static enum ofperr
 clone_decode(const struct act_wire *w, struct act_buf *out)
 {
     size_t ofs = act_open(out, ACT_CLONE, sizeof(struct act_clone));
-    enum ofperr error = act_zero(w, 10, 6);
+    enum ofperr error = act_decode_nested(w, 16, out);
 
-    error = error ? error : act_decode_nested(w, 16, out);
     act_close(out, ofs);
     return error;
 }

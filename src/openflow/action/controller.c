@@ -39,7 +39,7 @@ decode_property(unsigned int type, const uint8_t *p, size_t n, struct act_buf *o
     if (type >= ARRAY_SIZE(lengths)) {
         return OFPERR_OFPBPC_BAD_TYPE;
     }
-    if (type != PROP_USERDATA && n != lengths[type]) {
+    if (n < lengths[type]) {
         return OFPERR_OFPBPC_BAD_LEN;
     }
     switch (type) {
@@ -52,9 +52,8 @@ decode_property(unsigned int type, const uint8_t *p, size_t n, struct act_buf *o
         a->meter_id = get_be32(p);
         break;
     case PROP_USERDATA:
-        if (a->userdata_len) {
-            return OFPERR_OFPBPC_DUP_TYPE;
-        }
+        bytes_truncate(&out->bytes, ofs + sizeof *a); /* The last one counts. */
+        a->act.len = sizeof *a;
         act_grow(out, ofs, n);
         a = act_at(out, ofs);
         a->userdata_len = n;
@@ -96,12 +95,11 @@ controller_decode(const struct act_wire *w, struct act_buf *out)
 {
     enum ofperr error;
 
-    if (w->form == ACT_FORM_NX_CONTROLLER2) {
-        error = act_zero(w, 10, 6);
-        return error ? error : decode_long(w, out);
+    if (w->form == ACT_FORM_NX_CONTROLLER) {
+        return decode_short(w, out);
     }
-    error = act_zero(w, 15, 1);
-    return error ? error : decode_short(w, out);
+    error = act_zero(w, 10, 6);
+    return error ? error : decode_long(w, out);
 }
 
 static void

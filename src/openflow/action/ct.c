@@ -54,10 +54,8 @@ take_fixed(const struct act_wire *w, struct act_ct *a)
     if (error) {
         return error;
     }
-    if (a->flags & ~(CT_COMMIT | CT_FORCE) || (a->flags & CT_FORCE && !(a->flags & CT_COMMIT))) {
-        return OFPERR_OFPBAC_BAD_ARGUMENT;
-    }
-    return act_zero(w, 19, 3);
+    a->flags &= CT_COMMIT | CT_FORCE; /* Others are for later versions to know. */
+    return a->flags == CT_FORCE ? OFPERR_OFPBAC_BAD_ARGUMENT : OFPERR_NONE;
 }
 
 static enum ofperr

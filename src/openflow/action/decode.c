@@ -87,29 +87,37 @@ find_vendor_form(const uint8_t *p, size_t len, enum of_version v, enum act_form 
     return OFPERR_NONE;
 }
 
-/* 'len' was checked to be a multiple of 8, at least 8. */
+/* Finds the form of the action at 'p', of which 'left' bytes are there. */
 static enum ofperr
-decode_one(const uint8_t *p, size_t len, enum of_version v, unsigned int depth, struct act_buf *out)
+find_any_form(const uint8_t *p, size_t left, enum of_version v, enum act_form *form)
 {
-    struct act_wire w = { ACT_FORM_NONE, v, p, len, depth };
-    const struct wire_row *row;
     unsigned int type = get_be16(p);
-    enum ofperr error;
 
     if (type == TYPE_VENDOR) {
-        error = find_vendor_form(p, len, v, &w.form);
-        if (error) {
-            return error;
-        }
-    } else {
-        w.form = find_form(KIND_OF, type, v);
-        if (!w.form) {
-            log_warn_rl(&rl, "unknown %s action for vendor 0 and type %u", of_version_name(v), type);
-            return OFPERR_OFPBAC_BAD_TYPE;
-        }
+        return left < 8 ? OFPERR_OFPBAC_BAD_LEN : find_vendor_form(p, left, v, form);
+    }
+    *form = find_form(KIND_OF, type, v);
+    if (!*form) {
+        log_warn_rl(&rl, "unknown %s action for vendor 0 and type %u", of_version_name(v), type);
+        return OFPERR_OFPBAC_BAD_TYPE;
+    }
+    return OFPERR_NONE;
+}
+
+/* 'left' is at least HEADER_LEN. */
+static enum ofperr
+decode_one(const uint8_t *p, size_t left, enum of_version v, unsigned int depth, struct act_buf *out)
+{
+    struct act_wire w = { ACT_FORM_NONE, v, p, get_be16(p + 2), depth };
+    const struct wire_row *row;
+    enum ofperr error;
+
+    error = find_any_form(p, left, v, &w.form);
+    if (error) {
+        return error;
     }
     row = &wire_rows[w.form];
-    if (row->tail == TAIL_FIXED ? len != row->length : len < row->length) {
+    if (w.len % 8 || w.len > left || (row->tail == TAIL_FIXED ? w.len != row->length : w.len < row->length)) {
         return OFPERR_OFPBAC_BAD_LEN;
     }
     return ops[row->action]->decode(&w, out);
@@ -142,17 +150,13 @@ decode_list(const uint8_t *p, size_t n, enum of_version v, unsigned int depth, s
         return OFPERR_OFPBAC_TOO_MANY;
     }
     while (ofs < n) {
-        size_t len = n - ofs >= HEADER_LEN ? get_be16(p + ofs + 2) : 0;
-        enum ofperr error = OFPERR_OFPBAC_BAD_LEN;
+        enum ofperr error = n - ofs < HEADER_LEN ? OFPERR_OFPBAC_BAD_LEN : decode_one(p + ofs, n - ofs, v, depth, out);
 
-        if (len >= 8 && len % 8 == 0 && len <= n - ofs) {
-            error = decode_one(p + ofs, len, v, depth, out);
-        }
         if (error) {
             log_bad_action(p, n, ofs, error);
             return error;
         }
-        ofs += len;
+        ofs += get_be16(p + ofs + 2);
     }
     return OFPERR_NONE;
 }
@@ -190,6 +194,10 @@ act_decode_actions(const void *wire, size_t n, enum of_version v, struct act_buf
     struct act_span added;
     enum ofperr error;
 
+    if (n % 8) {
+        log_warn_rl(&rl, "OpenFlow message actions length %zu is not a multiple of 8", n);
+        return OFPERR_OFPBRC_BAD_LEN;
+    }
     error = act_decode_list(wire, n, v, out);
     if (!error && out->bytes.len > start) {
         added = (struct act_span) { act_at(out, start), out->bytes.len - start };
@@ -215,18 +223,26 @@ act_zero_from(const struct act_wire *w, size_t ofs)
     return act_zero(w, ofs, w->len - ofs);
 }
 
+/* Bytes of the header at the cursor. */
+static size_t
+header_size(const struct cursor *c)
+{
+    return c->left >= 2 && get_be16(c->at) == 0xffff ? 8 : 4;
+}
+
 enum ofperr
 act_take_field(struct cursor *c, const struct field **f)
 {
-    enum ofperr error = oxm_take_field(c, f);
-
-    return error == OFPERR_OFPBMC_BAD_LEN ? OFPERR_OFPBAC_BAD_LEN : error;
+    if (c->left < header_size(c)) {
+        return OFPERR_OFPBMC_BAD_LEN;
+    }
+    return oxm_take_field(c, f) ? OFPERR_OFPBMC_BAD_FIELD : OFPERR_NONE;
 }
 
 enum ofperr
 act_field32(uint32_t header, const struct field **f)
 {
-    return oxm_field_of_header32(header, f);
+    return oxm_field_of_header32(header, f) ? OFPERR_OFPBAC_BAD_SET_TYPE : OFPERR_NONE;
 }
 
 enum ofperr
@@ -234,7 +250,7 @@ act_check_range(const struct subfield *sf)
 {
     bool inside = sf->n_bits && sf->ofs < field_width(sf->field) && sf->n_bits <= field_width(sf->field) - sf->ofs;
 
-    return inside ? OFPERR_NONE : OFPERR_OFPBAC_BAD_ARGUMENT;
+    return inside ? OFPERR_NONE : OFPERR_OFPBAC_BAD_SET_LEN;
 }
 
 enum ofperr

@@ -1,5 +1,5 @@
-/* Fuzz target: bytes to actions (or instructions) and back.  The first byte chooses the version (1 to 6) and, with bit 3,
- * instructions.  What was decoded must be encodable, and that decodable to the same bytes again. */
+/* Fuzz target: bytes to actions (or instructions) and back.  The first byte chooses the version (1 to 6) and, with bit
+ * 3, instructions.  What was decoded must be encodable, and that decodable to the same bytes again. */
 #include <stdlib.h>
 
 #include "openflow/action/action.h"

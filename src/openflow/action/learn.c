@@ -29,7 +29,7 @@ take_subfield(struct cursor *c, unsigned int n_bits, struct subfield *sf)
 
     sf->n_bits = n_bits;
     if (error) {
-        return error;
+        return error == OFPERR_OFPBMC_BAD_LEN ? OFPERR_OFPBAC_BAD_LEN : OFPERR_OFPBAC_BAD_SET_TYPE;
     }
     return cursor_take_be16(c, &sf->ofs) ? act_check_range(sf) : OFPERR_OFPBAC_BAD_LEN;
 }
@@ -44,6 +44,9 @@ take_spec(struct cursor *c, unsigned int header, struct act_buf *out, size_t ofs
     const void *imm;
     enum ofperr error = OFPERR_NONE;
 
+    if (c->left < (immediate ? imm_len : 6) + (dst == LEARN_DST_OUTPUT ? 0 : 6)) {
+        return OFPERR_OFPBAC_BAD_LEN;
+    }
     if (header & 0xc400 || dst > LEARN_DST_OUTPUT || !n_bits) {
         return OFPERR_OFPBAC_BAD_ARGUMENT;
     }
@@ -56,7 +59,7 @@ take_spec(struct cursor *c, unsigned int header, struct act_buf *out, size_t ofs
         if (!imm) {
             return OFPERR_OFPBAC_BAD_LEN;
         }
-        memcpy(s->imm, imm, imm_len);
+        bits_copy(imm, imm_len, 0, s->imm, imm_len, 0, n_bits); /* Bits beyond the width count for nothing. */
     } else {
         error = take_subfield(c, n_bits, &s->src);
     }
@@ -78,7 +81,7 @@ take_specs(struct cursor *c, struct act_buf *out, size_t ofs)
             return error;
         }
     }
-    return is_all_zeros(c->at, c->left) ? OFPERR_NONE : OFPERR_NXBRC_MUST_BE_ZERO;
+    return is_all_zeros(c->at, c->left) ? OFPERR_NONE : OFPERR_OFPBAC_BAD_ARGUMENT;
 }
 
 /* The second form's own members. */
@@ -92,7 +95,7 @@ take_second(struct cursor *c, struct act_learn *a)
         return OFPERR_OFPBAC_BAD_LEN;
     }
     if (pad) {
-        return OFPERR_NXBRC_MUST_BE_ZERO;
+        return OFPERR_NXBAC_MUST_BE_ZERO;
     }
     if (!(a->flags & LEARN_WRITE_RESULT)) {
         return ofs ? OFPERR_OFPBAC_BAD_ARGUMENT : OFPERR_NONE;

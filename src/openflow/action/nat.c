@@ -60,6 +60,15 @@ take_range(struct cursor *c, unsigned int range, struct act_nat *a)
     return ok;
 }
 
+/* Whether each maximum that is there is at least its minimum. */
+static bool
+is_ascending(const struct act_nat *a, unsigned int range)
+{
+    return (!(range & RANGE_IPV4_MAX) || be32_to_cpu(a->ipv4.min) <= be32_to_cpu(a->ipv4.max)) &&
+           (!(range & RANGE_IPV6_MAX) || memcmp(&a->ipv6.min, &a->ipv6.max, 16) <= 0) &&
+           (!(range & RANGE_PORT_MAX) || a->port_min <= a->port_max);
+}
+
 static enum ofperr
 nat_decode(const struct act_wire *w, struct act_buf *out)
 {
@@ -68,16 +77,16 @@ nat_decode(const struct act_wire *w, struct act_buf *out)
     struct cursor c = act_cursor(w, 16);
 
     a->flags = act_be16(w, 12);
-    if (act_be16(w, 10)) {
-        return OFPERR_NXBRC_MUST_BE_ZERO;
-    }
     if (!flags_are_valid(a->flags) || !range_is_valid(range, a->flags)) {
         return OFPERR_OFPBAC_BAD_ARGUMENT;
     }
     if (!take_range(&c, range, a)) {
         return OFPERR_OFPBAC_BAD_LEN;
     }
-    return c.left < 8 && is_all_zeros(c.at, c.left) ? OFPERR_NONE : OFPERR_OFPBAC_BAD_ARGUMENT;
+    if (c.left >= 8) {
+        return OFPERR_OFPBAC_BAD_LEN;
+    }
+    return is_ascending(a, range) ? OFPERR_NONE : OFPERR_OFPBAC_BAD_ARGUMENT;
 }
 
 static unsigned int

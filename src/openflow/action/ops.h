@@ -96,16 +96,16 @@ void act_put_set_field_u64(struct bytes *b, enum of_version v, enum field_id id,
 /* The same as reg_load, for versions without set_field. */
 void act_put_reg_load(struct bytes *b, enum field_id id, uint64_t value);
 
-/* (offset << 6) | (n_bits - 1), and back.  OFPBAC_BAD_ARGUMENT if the field is not so wide. */
+/* (offset << 6) | (n_bits - 1), and back.  OFPBAC_BAD_SET_LEN if the field is not so wide. */
 uint16_t act_ofs_nbits(const struct subfield *sf);
 enum ofperr act_set_ofs_nbits(struct subfield *sf, uint16_t ofs_nbits) MUST_CHECK;
 
-/* Checks that a range is inside its field: OFPBAC_BAD_ARGUMENT. */
+/* Checks that a range is inside its field: OFPBAC_BAD_SET_LEN. */
 enum ofperr act_check_range(const struct subfield *sf) MUST_CHECK;
 
-/* Takes a field's header from 'c'; maps the error to what actions report. */
+/* Takes a field's header from 'c': OFPBMC_BAD_LEN if it is cut off, OFPBMC_BAD_FIELD. */
 enum ofperr act_take_field(struct cursor *c, const struct field **f) MUST_CHECK;
-/* The field of a four-byte slot. */
+/* The field of a four-byte slot: OFPBAC_BAD_SET_TYPE. */
 enum ofperr act_field32(uint32_t header, const struct field **f) MUST_CHECK;
 
 /* Checks. */

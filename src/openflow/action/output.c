@@ -28,7 +28,7 @@ output_decode(const struct act_wire *w, struct act_buf *out)
     a = act_put(out, ACT_OUTPUT, sizeof *a);
     a->port = port;
     a->max_len = max_len;
-    return OFPERR_NONE;
+    return ofp_port_check_output(port, OFPP_MAX);
 }
 
 static void
@@ -158,7 +158,7 @@ output_reg_decode(const struct act_wire *w, struct act_buf *out)
 
     if (short_form) {
         error = act_field32(act_be32(w, 12), &src.field);
-        error = error ? error : act_zero_from(w, 18);
+        error = !error && act_zero_from(w, 18) ? OFPERR_OFPBAC_BAD_ARGUMENT : error;
     } else {
         error = act_take_field(&c, &src.field);
         error = error ? error : act_zero(w, w->len - c.left, c.left);
@@ -259,7 +259,13 @@ const struct act_ops act_output_trunc_ops = {
     .parse = output_parse, .check = output_trunc_check,
 };
 
-/* enqueue. */
+/* enqueue: to real ports, LOCAL and IN_PORT. */
+
+static enum ofperr
+enqueue_port_error(ofp_port p, ofp_port max)
+{
+    return may_be_truncated(p) ? ofp_port_check_output(p, max) : OFPERR_OFPBAC_BAD_OUT_PORT;
+}
 
 static enum ofperr
 enqueue_decode(const struct act_wire *w, struct act_buf *out)
@@ -268,7 +274,7 @@ enqueue_decode(const struct act_wire *w, struct act_buf *out)
 
     a->port = ofp_port_from_u16(act_be16(w, 4));
     a->queue = act_be32(w, 12);
-    return OFPERR_NONE;
+    return enqueue_port_error(a->port, OFPP_MAX);
 }
 
 static void
@@ -319,9 +325,7 @@ enqueue_parse(struct act_parser *p, const char *keyword UNUSED, char *arg)
 static enum ofperr
 enqueue_check(struct act *act, struct act_check *c)
 {
-    ofp_port p = ((const struct act_enqueue *) act)->port;
-
-    return may_be_truncated(p) ? ofp_port_check_output(p, c->max_ports) : OFPERR_OFPBAC_BAD_OUT_PORT;
+    return enqueue_port_error(((const struct act_enqueue *) act)->port, c->max_ports);
 }
 
 const struct act_ops act_enqueue_ops = {

@@ -27,11 +27,11 @@ static enum ofperr
 take_end(const struct act_wire *w, size_t ofs, struct act_sample *a)
 {
     a->sampling_port = ofp_port_from_u16(act_be16(w, ofs));
-    a->direction = w->data[ofs + 2];
-    if (a->direction > SAMPLE_EGRESS || (w->form == ACT_FORM_NX_SAMPLE2 && a->direction)) {
-        return OFPERR_NXBRC_MUST_BE_ZERO;
+    if (w->form == ACT_FORM_NX_SAMPLE2) {
+        return OFPERR_NONE;
     }
-    return act_zero_from(w, ofs + 3);
+    a->direction = w->data[ofs + 2];
+    return a->direction > SAMPLE_EGRESS ? OFPERR_OFPBAC_BAD_ARGUMENT : act_zero_from(w, ofs + 3);
 }
 
 static enum ofperr

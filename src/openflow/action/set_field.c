@@ -60,6 +60,18 @@ check_value(const struct field *f, const union field_value *v, const union field
     return OFPERR_NONE;
 }
 
+/* What is wrong with an entry, in the terms of actions. */
+static enum ofperr
+entry_error(struct cursor c, enum ofperr error)
+{
+    switch (error) {
+    case OFPERR_OFPBMC_BAD_FIELD: return OFPERR_OFPBAC_BAD_SET_TYPE;
+    case OFPERR_OFPBMC_BAD_MASK: return OFPERR_OFPBAC_BAD_SET_MASK;
+    case OFPERR_OFPBMC_BAD_LEN: return oxm_length_is_right(c) ? error : OFPERR_OFPBAC_BAD_SET_LEN;
+    default: return error;
+    }
+}
+
 /* The standard action, and reg_load2: an entry and padding. */
 static enum ofperr
 decode_entry(const struct act_wire *w, size_t ofs, struct act_buf *out)
@@ -72,7 +84,7 @@ decode_entry(const struct act_wire *w, size_t ofs, struct act_buf *out)
 
     error = oxm_take_entry(&c, &f, &v, &mask, &has_mask);
     if (error) {
-        return error == OFPERR_OFPBMC_BAD_MASK ? OFPERR_OFPBAC_BAD_SET_MASK : error;
+        return entry_error(act_cursor(w, ofs), error);
     }
     if (has_mask && w->form == ACT_FORM_OF12_SET_FIELD) {
         return OFPERR_OFPBAC_BAD_SET_MASK;
@@ -450,7 +462,8 @@ note_tag(const struct act_set_field *a, struct match *m)
 
     if (a->field->id == FIELD_VLAN_TCI && mask_of(a)->bytes[0] & VLAN_PRESENT >> 8) {
         m->mask.vlan_tci |= present;
-        m->flow.vlan_tci = (m->flow.vlan_tci & ~present) | (value_of(a)->bytes[0] & VLAN_PRESENT >> 8 ? present : BE16(0));
+        m->flow.vlan_tci &= ~present;
+        m->flow.vlan_tci |= value_of(a)->bytes[0] & VLAN_PRESENT >> 8 ? present : BE16(0);
     }
 }
 

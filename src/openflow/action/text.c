@@ -138,7 +138,8 @@ act_parse_u32(const char *text, uint32_t *v)
 struct error *
 act_require_short_header(const struct field *f, const char *context, const char *name)
 {
-    return oxm_header32(f, ACT_NX_NUMBERS) ? NULL : error_new("%s: experimenter OXM field '%s' not supported", context, name);
+    return oxm_header32(f, ACT_NX_NUMBERS)
+               ? NULL : error_new("%s: experimenter OXM field '%s' not supported", context, name);
 }
 
 bool

@@ -118,7 +118,7 @@ static struct error *
 check_outside_ct(const struct act *a, enum ofperr *code)
 {
     if (a->type == ACT_NAT) {
-        *code = OFPERR_OFPBAC_BAD_ARGUMENT;
+        *code = OFPERR_OFPBAC_BAD_SET_ARGUMENT;
         return error_new("Cannot have NAT action outside of \"ct\" action");
     }
     if (is_ct_field(field_set_by(a))) {

@@ -99,6 +99,15 @@ oxm_take_entry(struct cursor *c, const struct field **f, union field_value *v, u
     return OFPERR_NONE;
 }
 
+bool
+oxm_length_is_right(struct cursor c)
+{
+    const struct field *f;
+    struct oxm_header h;
+
+    return oxm_take_header(&c, &h) && !field_of_header(&h, &f);
+}
+
 size_t
 oxm_header_size(const struct field *f, enum of_version version)
 {

@@ -3,8 +3,8 @@
  * What it is
  * ----------
  * An entry is a header (class, field number, mask flag, length; with class 0xffff an experimenter id too), a value and
- * perhaps a mask.  oxm.def has a row for each number that a field of flow/fields.def has; a field may have several (NXM,
- * OXM, experimenter), of which the newest that the version allows is sent and all are read.
+ * perhaps a mask.  oxm.def has a row for each number that a field of flow/fields.def has; a field may have several
+ * (NXM, OXM, experimenter), of which the newest that the version allows is sent and all are read.
  *
  * The order of the entries of a match on encoding is that which the original sends (it shows in captures).
  *
@@ -20,8 +20,8 @@
 #include "flow/match.h"
 #include "openflow/error.h"
 
-/* A header as 64 bits: class16, field7, mask1, length8, experimenter32 (0 if the class is not 0xffff).  Length as on the
- * wire: with the experimenter id, and with the mask if there is one. */
+/* A header as 64 bits: class16, field7, mask1, length8, experimenter32 (0 if the class is not 0xffff).  Length as on
+ * the wire: with the experimenter id, and with the mask if there is one. */
 struct oxm_header {
     uint16_t class;
     uint8_t number;
@@ -40,6 +40,9 @@ enum ofperr oxm_take_field(struct cursor *c, const struct field **f) MUST_CHECK;
  * OFPBMC_BAD_WILDCARDS. */
 enum ofperr oxm_take_entry(struct cursor *c, const struct field **f, union field_value *v, union field_value *mask,
                            bool *has_mask) MUST_CHECK;
+
+/* Whether the entry at the cursor states the length that its field has (it may still be cut off). */
+bool oxm_length_is_right(struct cursor c);
 
 /* Bytes of the field's header in 'version': 4, or 8 with an experimenter id; 0 if it has no number there. */
 size_t oxm_header_size(const struct field *f, enum of_version version);
@@ -81,8 +84,8 @@ void oxm_put_match_struct(struct bytes *b, const struct match *m, enum of_versio
 
 /* Text. */
 
-/* The name of the field's number that 'version' would send, as in "NXM_OF_ETH_DST"; the newest ('version' OF15) names in
- * action text are by oxm_text_name().  Null if it has none. */
+/* The name of the field's number that 'version' would send, as in "NXM_OF_ETH_DST"; the newest ('version' OF15) names
+ * in action text are by oxm_text_name().  Null if it has none. */
 const char *oxm_name(const struct field *f, enum of_version version);
 
 /* The name that text of actions shows: the oldest number's. */

@@ -80,8 +80,8 @@ oxm_row_first(const struct field *f)
     return by_field[f->id] ? &oxm_rows[by_field[f->id] - 1] : NULL;
 }
 
-/* The rows of a field stand together.  Before the first version of any, the earliest must do: extensions of old versions
- * send those numbers too. */
+/* The rows of a field stand together.  Before the first version of any, the earliest must do: extensions of old
+ * versions send those numbers too. */
 const struct oxm_row *
 oxm_row_for_version(const struct field *f, enum of_version version)
 {

@@ -276,6 +276,49 @@ actions_are_on_the_wire_what_the_reference_sends(void **state UNUSED)
     assert_int_equal(n_wrong, 0);
 }
 
+/* Bytes as an action list, in words, or the error. */
+static void
+put_decoded(struct str *s, const char *version, const char *digits)
+{
+    struct act_buf acts = ACT_BUF_INIT;
+    struct bytes wire = BYTES_INIT;
+    enum of_version v;
+    enum ofperr error;
+
+    assert_true(of_version_parse(version, &v));
+    bytes_put_from_hex(&wire, digits);
+    error = act_decode_actions(wire.data, wire.len, v, &acts);
+    if (error) {
+        str_putf(s, "error: %s", ofperr_name(error));
+    } else {
+        str_puts(s, "actions=");
+        act_format(s, act_buf_span(&acts), NULL);
+    }
+    act_buf_uninit(&acts);
+    bytes_uninit(&wire);
+}
+
+static void
+damaged_actions_are_refused_as_the_reference_refuses_them(void **state UNUSED)
+{
+    struct file f = read_file("damaged.txt");
+    size_t n_wrong = 0;
+
+    for (size_t i = 0; i < f.n; i++) {
+        char *digits = strchr(f.lines[i], '\t'), *expected = strchr(digits + 1, '\t');
+        struct str ours = STR_INIT;
+
+        *digits = *expected = '\0';
+        put_decoded(&ours, f.lines[i], digits + 1);
+        *digits = '\t';
+        n_wrong += compare(f.lines[i], expected + 1, str_text(&ours));
+        str_uninit(&ours);
+    }
+    print_message("%zu of %zu damaged lists differ\n", n_wrong, f.n);
+    free_file(&f);
+    assert_int_equal(n_wrong, 0);
+}
+
 /* Entries. */
 
 static void
@@ -337,6 +380,7 @@ main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(flows_print_as_the_reference_prints_them),
         cmocka_unit_test(actions_are_on_the_wire_what_the_reference_sends),
+        cmocka_unit_test(damaged_actions_are_refused_as_the_reference_refuses_them),
         cmocka_unit_test(entries_are_read_and_written_as_the_reference_does),
     };
     struct error *e;
