@@ -366,6 +366,8 @@ field_prereqs_met_by_match(const struct field *f, const struct flow *flow, const
     }
     memset(&need, 0, sizeof need);
     field_add_prereqs(f, flow, &need);
+    need.tp_src &= BE16(0xff); /* ICMP's type has 8 bits. */
+    need.tp_dst = 0;           /* The code of neighbour discovery is always 0. */
     need.nw_frag = 0; /* The protocol alone is the prerequisite; fragments simply do not match. */
     return flow_mask_is_subset(&need, mask);
 }

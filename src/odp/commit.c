@@ -111,7 +111,7 @@ commit_mpls(const struct flow *flow, struct flow *base, struct flow *wc, struct 
     int n = flow_count_mpls(flow), n_base = flow_count_mpls(base);
     int common = common_labels(flow, n, base, n_base);
 
-    if (!n && !n_base) {
+    if (n == n_base && common == n) {
         return;
     }
     if (n == n_base && common == n - 1) {
@@ -181,8 +181,8 @@ odp_commit_tags(const struct flow *flow, struct flow *base, struct flow *wc, str
     common = common_tags(&now, &was, &pushed);
     n_pop = pushed ? 0 : was.n - common;
     n_push = pushed ? 1 : now.n - common;
-    if (n_pop || n_push) {
-        /* What is put in the place of a tag, or above it, holds for packets with this tag. */
+    if (n_pop) {
+        /* What is put in the place of a tag holds for packets with this tag. */
         wc->vlan_tci = BE16_MAX;
         wc->vlan_tpid = BE16_MAX;
         if (was.n == 2) {

@@ -69,7 +69,8 @@ xlate_send_to_controller(struct xlate_ctx *ctx, const struct xlate_packet_in *pi
     xlate_commit(ctx);
     if (ctx->in->want_effects) {
         add_effect(ctx, pin);
-    } else {
+    }
+    if (!ctx->in->want_effects || ctx->in->trace) {
         add_action(ctx, pin);
     }
 }

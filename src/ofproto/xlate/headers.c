@@ -46,6 +46,7 @@ set_tos(struct xlate_ctx *ctx, uint8_t value, uint8_t mask)
 {
     if (flow_is_ip(&ctx->flow)) {
         ctx->wc->nw_tos |= mask;
+        ctx->wc->nw_proto = UINT8_MAX;
         ctx->flow.nw_tos = (ctx->flow.nw_tos & ~mask) | (value & mask);
     }
 }
@@ -96,7 +97,7 @@ xlate_dec_ttl(struct xlate_ctx *ctx, const struct act *act)
         ctx->flow.nw_ttl--;
         return;
     }
-    xlate_report(ctx, TRACE_WARN, "IPv4 decrement TTL exception");
+    xlate_report(ctx, TRACE_WARN, "%s decrement TTL exception", is_ipv4(ctx) ? "IPv4" : "IPv6");
     for (int i = 0; i < a->n_ids; i++) {
         ttl_expired(ctx, a->ids[i]);
     }

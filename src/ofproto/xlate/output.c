@@ -94,6 +94,10 @@ xlate_send_to_port(struct xlate_ctx *ctx, struct xport *port, uint32_t max_len)
     if (!port_is_open(ctx, port)) {
         return;
     }
+    if (ctx->flow.packet_ns && !port->is_tunnel && !port->is_patch) {
+        xlate_report(ctx, TRACE_WARN, "Trying to send non-Ethernet packet through legacy L2 port. Dropping packet.");
+        return;
+    }
     if (port->is_patch) {
         if (max_len) {
             xlate_report(ctx, TRACE_ERROR, "output_trunc does not support patch port %u",
@@ -220,14 +224,15 @@ xlate_output_reg(struct xlate_ctx *ctx, const struct act *act)
 {
     const struct act_output_reg *a = (const void *) act;
     uint64_t v = subfield_get_u64(&a->src, &ctx->flow);
-    ofp_port port = v <= UINT16_MAX ? ofp_port_from_u16(v) : OFP_PORT(v);
 
     subfield_set_ones(&a->src, ctx->wc);
     field_add_prereqs(a->src.field, &ctx->flow, ctx->wc);
-    xlate_report(ctx, TRACE_DETAIL, "output port is %llu", (unsigned long long) v);
-    if (v <= UINT32_MAX && ofp_port_is_valid(port)) {
-        xlate_output_to(ctx, port, a->max_len, 0);
+    if (v > UINT16_MAX) {
+        xlate_report(ctx, TRACE_WARN, "output port %llu is out of range", (unsigned long long) v);
+        return;
     }
+    xlate_report(ctx, TRACE_DETAIL, "output port is %llu", (unsigned long long) v);
+    xlate_output_to(ctx, ofp_port_from_u16(v), a->max_len, 0);
 }
 
 void
@@ -275,6 +280,7 @@ xlate_pop_queue(struct xlate_ctx *ctx, const struct act *act UNUSED)
 {
     ctx->wc->skb_priority = BE32_MAX;
     ctx->flow.skb_priority = ctx->in->flow->skb_priority;
+    xlate_report(ctx, TRACE_DETAIL, "queue = %u", be32_to_cpu(ctx->flow.skb_priority));
 }
 
 void

@@ -108,6 +108,7 @@ report_rule(struct xlate_ctx *ctx, uint8_t table_id, const struct rule *rule)
     struct str s = STR_INIT;
     struct match match;
 
+    ctx->in->trace->bridge = ctx->bridge;
     if (!rule) {
         xlate_report(ctx, TRACE_TABLE, "%2d. No match.", table_id);
         return;

@@ -91,7 +91,9 @@ vlan_bundle_carries(const struct xbundle *b, const struct vlan_stack *inside)
 
     switch (b->vlan_mode) {
     case XVLAN_ACCESS: return vid == b->vlan;
-    case XVLAN_TRUNK: case XVLAN_NATIVE_TAGGED: case XVLAN_NATIVE_UNTAGGED: return trunks_vlan(b, vid);
+    case XVLAN_TRUNK: return trunks_vlan(b, vid);
+    /* What has no tag there is in the native VLAN. */
+    case XVLAN_NATIVE_TAGGED: case XVLAN_NATIVE_UNTAGGED: return vid && trunks_vlan(b, vid);
     case XVLAN_DOT1Q_TUNNEL: return vid == b->vlan && bitmap_has(b->cvlans, inside->tag[1].vid);
     }
     return false;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "flow/field_text.h"
+#include "odp/commit.h"
 #include "ofproto/xlate/ctx.h"
 #include "openflow/flow_mod.h"
 #include "openflow/oxm/oxm.h"
@@ -115,9 +116,10 @@ xlate_fail(struct xlate_ctx *ctx, enum xlate_error error)
 static void
 report(struct xlate_ctx *ctx, enum xlate_trace_kind kind, const char *text)
 {
+    struct xlate_trace *trace = ctx->in->trace;
     bool is_note = kind == TRACE_DETAIL || kind == TRACE_WARN || kind == TRACE_ERROR;
 
-    ctx->in->trace->report(ctx->in->trace, kind, ctx->trace_depth + is_note, text);
+    trace->report(trace, kind, ctx->trace_depth + is_note, text);
 }
 
 void
@@ -130,6 +132,7 @@ xlate_report(struct xlate_ctx *ctx, enum xlate_trace_kind kind, const char *form
         va_start(args, format);
         str_putv(&s, format, args);
         va_end(args);
+        ctx->in->trace->bridge = ctx->bridge;
         report(ctx, kind, str_text(&s));
         str_uninit(&s);
     }
@@ -143,6 +146,7 @@ xlate_report_action(struct xlate_ctx *ctx, const struct act *a)
         struct act_span one = { a, (const char *) act_next(a) - (const char *) a };
         struct str s = STR_INIT;
 
+        ctx->in->trace->bridge = ctx->bridge;
         act_format(&s, one, ctx->in->trace->names ? ctx->in->trace->names : &none);
         report(ctx, TRACE_ACTION, str_text(&s));
         str_uninit(&s);
@@ -200,6 +204,15 @@ finish_wc(struct xlate_ctx *ctx)
     if (wc->vlan2_tci) {
         wc->vlan2_tci |= BE16(VLAN_PRESENT);
     }
+    /* Labels that the pipeline has pushed, and tunnels that the packet did not come through. */
+    for (int i = flow_count_mpls(ctx->in->flow); i < FLOW_MPLS_LABELS; i++) {
+        wc->mpls_lse[i] = 0;
+    }
+    if (!ctx->in->flow->tun_dst && is_all_zeros(&ctx->in->flow->tun_ipv6_dst, sizeof ctx->in->flow->tun_ipv6_dst)) {
+        FLOW_FOR_EACH_LINE (i, FLOW_LINE_TUNNEL | FLOW_LINE_TUNNEL_MISC | FLOW_LINE_TUNNEL_OPT) {
+            memset(&wc->lines[i], 0, sizeof wc->lines[i]);
+        }
+    }
     /* Ports of ICMP are 8 bits wide. */
     if ((ctx->in->flow->nw_proto == 1 && ctx->in->flow->eth_type == BE16(0x0800)) ||
         (ctx->in->flow->nw_proto == 58 && ctx->in->flow->eth_type == BE16(0x86dd))) {
@@ -220,7 +233,12 @@ enter_pipeline(struct xlate_ctx *ctx)
     ofp_port in_port = OFP_PORT(be32_to_cpu(ctx->flow.in_port));
     struct xport *port = xbridge_port_rcu(ctx->bridge, in_port);
 
-    if (xlate_is_from_controller(ctx->in)) {
+    if (ctx->flow.recirc_id) {
+        ctx->trace_depth++;
+        xlate_report(ctx, TRACE_ERROR, "Recirculation context not found for ID %u", be32_to_cpu(ctx->flow.recirc_id));
+        xlate_fail(ctx, XLATE_NO_RECIRCULATION_CONTEXT);
+        ctx->trace_depth--;
+    } else if (xlate_is_from_controller(ctx->in)) {
         struct act_span acts = { ctx->in->acts, ctx->in->acts_len };
 
         ctx->trace_depth++;
@@ -251,12 +269,12 @@ xlate(const struct xlate_in *in, struct xlate_out *out)
     xlate_report(&ctx, TRACE_BRIDGE, "bridge(\"%s\")", ctx.bridge->name);
     enter_pipeline(&ctx);
     finish_wc(&ctx);
+    if (in->trace) {
+        in->trace->final = ctx.flow;
+    }
     if (out->error) {
         bytes_clear(&out->actions);
         out->drop_reason = out->error;
-    }
-    if (in->trace) {
-        in->trace->report(in->trace, TRACE_BRIDGE, -1, NULL);
     }
     bytes_uninit(&ctx.stack);
     act_buf_uninit(&ctx.action_set);

@@ -20,7 +20,7 @@
  * overwrites and something later reads does not become part of the mask.
  *
  * A packet to a controller is an effect of this very packet: such a translation is not for a megaflow ('may_install').
- * Where no effects are wanted (trace), 'actions' has a "userspace" action in its place.
+ * Where no effects are wanted, and for trace, 'actions' has a "userspace" action in its place.
  *
  * Actions that are not served yet (groups, conntrack, meters, sampling, NSH) end the translation with an error.
  *
@@ -97,6 +97,8 @@ enum xlate_trace_kind { TRACE_BRIDGE, TRACE_TABLE, TRACE_THAW, TRACE_ACTION, TRA
 struct xlate_trace {
     void (*report)(struct xlate_trace *, enum xlate_trace_kind, int depth, const char *text);
     const struct act_text *names; /* Names of ports and tables in what is reported; null: numbers. */
+    const struct xbridge *bridge; /* Set before each report: the bridge that the packet is in, whose names count. */
+    struct flow final;            /* Set at the end: the packet as the first bridge left it. */
 };
 
 struct xlate_in {

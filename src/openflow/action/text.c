@@ -180,7 +180,7 @@ put_output(struct act_parser *p, ofp_port port)
     struct act_output *a = act_put(p->out, ACT_OUTPUT, sizeof *a);
 
     a->port = port;
-    a->max_len = 0;
+    a->max_len = port == OFPP_CONTROLLER ? UINT16_MAX : 0;
 }
 
 static struct error *

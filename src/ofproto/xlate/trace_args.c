@@ -1,0 +1,330 @@
+/* The arguments of ofproto/trace and ofproto/trace-packet-out. */
+#include <stdlib.h>
+
+#include "base/num.h"
+#include "flow/compose.h"
+#include "flow/extract.h"
+#include "ofproto/xlate/trace_private.h"
+#include "openflow/error.h"
+
+enum { MAX_ARGS = 5 };
+
+struct args {
+    const struct trace_host *host;
+    const char *words[MAX_ARGS];  /* Those that are no options. */
+    int n;
+    bool names, consistent, generate;
+    const char *l7;               /* Hexadecimal; null if not given. */
+    bool has_l7_len;
+    uint16_t l7_len;
+    struct trace_request request;
+    struct act_buf acts;
+};
+
+static bool
+is_option(const char *arg, const char *name)
+{
+    return arg[0] == '-' && (!strcmp(arg + 1, name) || (arg[1] == '-' && !strcmp(arg + 2, name)));
+}
+
+static struct error *
+check_ct_flags(const char *text)
+{
+    static const char *const names[] = { "trk", "new", "est", "rel", "rpl", "inv", "snat", "dnat" };
+    char *copy = xstrdup(text), *save = NULL;
+    struct error *e = NULL;
+
+    for (char *word = strtok_r(copy, ", ", &save); word && !e; word = strtok_r(NULL, ", ", &save)) {
+        bool known = false;
+
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+            known |= !strcmp(names[i], word);
+        }
+        e = known ? NULL : error_new("%s: unknown connection tracking state flag", word);
+    }
+    free(copy);
+    return e;
+}
+
+/* An option with a value; '*i' is moved to the value. */
+static struct error *
+take_valued(struct args *a, int argc, const char *const argv[], int *i)
+{
+    const char *option = argv[*i];
+
+    if (++*i >= argc) {
+        return error_new("Missing argument for option %s", option);
+    }
+    if (is_option(option, "ct-next")) {
+        return check_ct_flags(argv[*i]);
+    } else if (is_option(option, "l7")) {
+        a->l7 = argv[*i];
+        return NULL;
+    }
+    a->has_l7_len = true;
+    return num_parse_u16(argv[*i], 0, &a->l7_len) ? NULL : error_new("%s: invalid length", argv[*i]);
+}
+
+/* In packet-out the last word is the actions, whatever it looks like. */
+static struct error *
+take_words(struct args *a, int argc, const char *const argv[], bool is_packet_out)
+{
+    for (int i = 1; i < argc; i++) {
+        const char *arg = argv[i];
+
+        if (arg[0] != '-' || (is_packet_out && i == argc - 1)) {
+            if (a->n >= MAX_ARGS) {
+                return error_new("Syntax error");
+            }
+            a->words[a->n++] = arg;
+        } else if (is_option(arg, "generate")) {
+            a->generate = true;
+        } else if (is_option(arg, "consistent") && is_packet_out) {
+            a->consistent = true;
+        } else if (is_option(arg, "names")) {
+            a->names = true;
+        } else if (is_option(arg, "ct-next") || is_option(arg, "l7") || is_option(arg, "l7-len")) {
+            struct error *e = take_valued(a, argc, argv, &i);
+
+            if (e) {
+                return e;
+            }
+        } else {
+            return error_new("%s: unknown option", arg);
+        }
+    }
+    if ((a->l7 || a->has_l7_len) && !a->generate) {
+        return error_new("--l7 and --l7-len need --generate");
+    }
+    return NULL;
+}
+
+/* A packet is a word of hexadecimal digits only, and not a flow: those have a "=", a "(", or a name of letters. */
+static bool
+looks_like_packet(const struct args *a, const char *word)
+{
+    return *word && !a->generate && strspn(word, "0123456789abcdefABCDEF \t\r\n") == strlen(word);
+}
+
+static struct error *
+take_packet(struct args *a, const char *word)
+{
+    const char *end = bytes_put_from_hex(&a->request.frame, word);
+
+    end += strspn(end, " \t\r\n");
+    if (*end) {
+        return error_new("Trailing garbage in packet data");
+    }
+    if (a->request.frame.len < 14) {
+        return error_new("Packet data too short for Ethernet");
+    }
+    return NULL;
+}
+
+/* With a datapath's flow, its port says which bridge it is in. */
+static struct error *
+use_odp_flow(struct args *a, const char *dp_name)
+{
+    struct flow *flow = &a->request.flow;
+    struct xdp *xdp = a->host->find_datapath(a->host->aux, dp_name);
+    uint32_t number = be32_to_cpu(flow->in_port);
+    struct xport *port;
+
+    if (!xdp) {
+        return error_new("Cannot find the datapath");
+    }
+    port = xdp_port_rcu(xdp, ODP_PORT(number));
+    if (!port) {
+        return error_new("no OpenFlow port for datapath port %u", number);
+    }
+    a->request.bridge = port->bridge;
+    flow->in_port = cpu_to_be32(ofp_to_u32(port->ofp_port));
+    return NULL;
+}
+
+static struct error *
+use_bridge_flow(struct args *a, const char *bridge_name, const char *text)
+{
+    struct trace_names names;
+    const struct xbridge *bridge;
+    struct error *e;
+
+    a->request.bridge = a->host->find_bridge(a->host->aux, bridge_name);
+    if (!a->request.bridge) {
+        return error_new("%s: unknown bridge", bridge_name);
+    }
+    bridge = a->request.bridge;
+    trace_names_init(&names, &bridge);
+    e = trace_flow_parse(text, &names.ports, &a->request.flow);
+    return error_wrap(error_wrap(e, "%s", text), "Bad openflow flow syntax");
+}
+
+/* Reads 'first' and 'second' (null if there is just one word) as a flow with what says where. */
+static struct error *
+take_flow(struct args *a, const char *first, const char *second)
+{
+    const char *flow_text = second ? second : first;
+    const struct xdp *xdp = a->host->find_datapath(a->host->aux, second ? first : NULL);
+    struct trace_odp_names names;
+    struct error *e;
+
+    if (xdp) {
+        trace_odp_names_init(&names, xdp);
+    }
+    e = odp_flow_parse(flow_text, xdp ? &names.names : NULL, &a->request.flow, NULL);
+    if (!e) {
+        return use_odp_flow(a, second ? first : NULL);
+    }
+    if (!second) {
+        char *text = error_take_text(e);
+
+        e = error_new("%s (or the bridge name was omitted)", text);
+        free(text);
+        return e;
+    }
+    error_free(e);
+    return use_bridge_flow(a, first, second);
+}
+
+/* The frame that the flow describes, or the flow of the frame. */
+static struct error *
+settle_packet(struct args *a)
+{
+    struct trace_request *r = &a->request;
+    struct flow_offsets offsets;
+    struct flow md = r->flow;
+
+    if (a->generate) {
+        struct bytes l7 = BYTES_INIT;
+
+        if (a->l7 && *bytes_put_from_hex(&l7, a->l7)) {
+            bytes_uninit(&l7);
+            return error_new("%s: invalid payload", a->l7);
+        }
+        flow_compose(&r->flow, l7.data, a->l7 ? l7.len : a->has_l7_len ? a->l7_len : FLOW_DEFAULT_L7, false, &r->frame);
+        bytes_uninit(&l7);
+    } else if (r->frame.data) {
+        flow_extract_full(r->frame.data, r->frame.len, &md, &r->flow, &offsets);
+    }
+    return NULL;
+}
+
+/* Whether there is none among the actions that OpenFlow 1.0 could not say. */
+static bool
+are_all_old(struct act_span acts)
+{
+    ACT_FOR_EACH (a, acts) {
+        switch ((enum act_type) a->type) {
+        case ACT_SET_FIELD: case ACT_PUSH_VLAN: case ACT_PUSH_MPLS: case ACT_POP_MPLS: case ACT_SET_MPLS_LABEL:
+        case ACT_SET_MPLS_TC: case ACT_SET_MPLS_TTL: case ACT_DEC_MPLS_TTL: case ACT_SET_IP_ECN: case ACT_SET_IP_TTL:
+            return false;
+        default:
+            break;
+        }
+    }
+    return true;
+}
+
+static struct error *
+take_actions(struct args *a, const char *text)
+{
+    struct act_check check = { .max_ports = OFPP_MAX, .table = 255, .n_tables = 255 };
+    unsigned int protocols = PROTO_ANY;
+    const struct xbridge *bridge = a->request.bridge;
+    struct trace_names names;
+    struct match match;
+    enum ofperr err;
+    struct error *e;
+
+    trace_names_init(&names, &bridge);
+    e = act_parse_actions(text, &names.text, &a->acts, &protocols);
+    if (e) {
+        return e;
+    }
+    match_init_catchall(&match);
+    match.flow = a->request.flow;
+    memset(&match.mask, 0xff, sizeof match.mask);
+    check.match = &match;
+    check.protocols = are_all_old(act_buf_span(&a->acts)) && !a->consistent ? protocols : protocols & ~PROTO_OF10_ANY;
+    err = act_check(&a->acts, &check);
+    if (err == OFPERR_OFPBAC_MATCH_INCONSISTENT && !a->consistent && are_all_old(act_buf_span(&a->acts))) {
+        return NULL; /* OpenFlow 1.0 lets it pass. */
+    }
+    return err ? error_new("Bad actions: %s", ofperr_name(err)) : NULL;
+}
+
+static struct error *
+take_request(struct args *a, const char *actions)
+{
+    const char *packet = NULL;
+    struct error *e;
+
+    if (a->n >= 2 && looks_like_packet(a, a->words[a->n - 1])) {
+        packet = a->words[--a->n];
+    } else if (a->n == 3) {
+        packet = a->words[--a->n]; /* It is wrong; take_packet() says how. */
+    }
+    if (!a->n || a->n > 2) {
+        return error_new("Syntax error");
+    }
+    e = take_flow(a, a->words[0], a->n > 1 ? a->words[1] : NULL);
+    if (!e && packet && a->generate) {
+        e = error_new("Syntax error");
+    }
+    if (!e && packet) {
+        e = take_packet(a, packet);
+    }
+    if (!e) {
+        e = settle_packet(a);
+    }
+    return e || !actions ? e : take_actions(a, actions);
+}
+
+static struct error *
+run(int argc, const char *const argv[], const struct trace_host *host, bool is_packet_out, struct str *reply)
+{
+    struct args a = { .host = host };
+    struct error *e = take_words(&a, argc, argv, is_packet_out);
+
+    act_buf_init(&a.acts);
+    if (!e && is_packet_out && a.n < 2) {
+        e = error_new("Syntax error");
+    }
+    if (!e) {
+        e = take_request(&a, is_packet_out ? a.words[--a.n] : NULL);
+    }
+    if (!e) {
+        bool has_packet = a.request.frame.data && host->apply_effects;
+        static const struct act nothing;
+        struct xlate_out out;
+
+        a.request.names = a.names;
+        if (is_packet_out) {
+            struct act_span acts = act_buf_span(&a.acts);
+
+            a.request.acts = acts.len ? acts.first : &nothing;
+            a.request.acts_len = acts.len;
+        }
+        xlate_out_init(&out);
+        trace_request(&a.request, has_packet, &out, reply);
+        if (has_packet) {
+            host->apply_effects(host->aux, &out);
+        }
+        xlate_out_uninit(&out);
+    }
+    bytes_uninit(&a.request.frame);
+    act_buf_uninit(&a.acts);
+    return e;
+}
+
+struct error *
+trace_command(int argc, const char *const argv[], const struct trace_host *host, struct str *reply)
+{
+    return run(argc, argv, host, false, reply);
+}
+
+struct error *
+trace_packet_out_command(int argc, const char *const argv[], const struct trace_host *host, struct str *reply)
+{
+    return run(argc, argv, host, true, reply);
+}

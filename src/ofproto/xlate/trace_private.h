@@ -1,0 +1,45 @@
+/* What the files of trace share. */
+#ifndef OFPROTO_XLATE_TRACE_PRIVATE_H
+#define OFPROTO_XLATE_TRACE_PRIVATE_H 1
+
+#include "odp/text.h"
+#include "ofproto/xlate/trace.h"
+
+/* The tree of reports. */
+struct trace_node {
+    enum xlate_trace_kind kind;
+    char *text;                    /* Owned. */
+    struct trace_node **children;  /* Owned. */
+    size_t n, capacity;
+};
+
+struct trace_tree {
+    struct xlate_trace trace;      /* What translation reports to. */
+    struct trace_node root;
+};
+
+void trace_tree_init(struct trace_tree *);
+void trace_tree_uninit(struct trace_tree *);
+void trace_tree_put(struct str *s, const struct trace_tree *);
+
+/* Names of a bridge's ports; 'bridge' may change while it is in use. */
+struct trace_names {
+    struct port_names ports;
+    const struct xbridge *const *bridge;
+    struct act_text text;
+};
+void trace_names_init(struct trace_names *, const struct xbridge *const *bridge);
+
+struct trace_odp_names {
+    struct odp_names names;
+    const struct xdp *xdp;
+};
+void trace_odp_names_init(struct trace_odp_names *, const struct xdp *);
+
+/* A flow with every field that it has; 'names' null: numbers. */
+void trace_flow_put(struct str *s, const struct flow *, const struct port_names *names);
+
+/* Reads "in_port=1,tcp,nw_src=...": no wildcards. */
+struct error *trace_flow_parse(const char *text, const struct port_names *names, struct flow *) MUST_CHECK;
+
+#endif
