@@ -176,7 +176,8 @@ print_options(void)
         { "help", 'h', false }, { "version", 'V', false }, { "verbose", 'v', true }, { "log-file", 0, true },
         { "syslog-method", 0, true }, { "syslog-target", 0, true }, { "private-key", 'p', true },
         { "certificate", 'c', true }, { "ca-cert", 'C', true }, { "ssl-protocols", 0, true },
-        { "ssl-ciphers", 0, true }, { "ssl-ciphersuites", 0, true }, { "ssl-server-name", 0, true }, { "bootstrap-ca-cert", 0, true },
+        { "ssl-ciphers", 0, true }, { "ssl-ciphersuites", 0, true },
+        { "ssl-server-name", 0, true }, { "bootstrap-ca-cert", 0, true },
         { "peer-ca-cert", 0, true },
     };
 
