@@ -286,6 +286,7 @@ on_closed(struct jsonrpc_conn *c UNUSED, int error, void *s_)
 {
     struct jsonrpc_session *s = s_;
     bool was_connected = reconnect_is_connected(&s->fsm);
+    int min_backoff;
 
     drop_conn(s);
     s->last_error = error ? error : STREAM_EOF;
@@ -293,7 +294,12 @@ on_closed(struct jsonrpc_conn *c UNUSED, int error, void *s_)
     if (s->targets) {
         set_target(s, (s->target + 1) % s->n_targets);
     }
+    min_backoff = s->fsm.min_backoff;
+    if (!was_connected && s->fsm.n_attempts < s->n_targets) {
+        s->fsm.min_backoff = 0; /* The first round through the targets does not wait. */
+    }
     step(s, was_connected ? RECONNECT_EV_DISCONNECTED : RECONNECT_EV_FAILED);
+    s->fsm.min_backoff = min_backoff;
     log_wait(s);
     if ((was_connected || !s->targets) && s->ops->disconnected) {
         s->ops->disconnected(s, error, s->aux);
