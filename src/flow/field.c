@@ -12,11 +12,47 @@ const struct field fields[FIELD_N] = {
 #include "flow/fields.def"
 };
 
+/* Fields by name and alias, and the values with all bits set: filled before main(). */
+enum { NAME_BUCKETS = 1024 };
+static uint8_t by_name[NAME_BUCKETS]; /* Field number plus 1; the next free bucket after a collision. */
+static union field_value all_ones[FIELD_N];
+_Static_assert(FIELD_N < UINT8_MAX, "field numbers fit a byte");
+
+static unsigned int
+name_hash(const char *name, size_t n)
+{
+    unsigned int h = n;
+
+    for (size_t i = 0; i < n; i++) {
+        h = h * 31 + (unsigned char) name[i];
+    }
+    return h % NAME_BUCKETS;
+}
+
+static void
+index_name(const char *name, enum field_id id)
+{
+    unsigned int i = name_hash(name, strlen(name));
+
+    while (by_name[i]) {
+        i = (i + 1) % NAME_BUCKETS;
+    }
+    by_name[i] = id + 1;
+}
+
+static bool
+is_name(const char *of, const char *name, size_t n)
+{
+    return !strncmp(of, name, n) && !of[n];
+}
+
 const struct field *
 field_by_name_len(const char *name, size_t n)
 {
-    for (const struct field *f = fields; n && f < fields + FIELD_N; f++) {
-        if ((!strncmp(f->name, name, n) && !f->name[n]) || (!strncmp(f->alias, name, n) && !f->alias[n])) {
+    for (unsigned int i = name_hash(name, n); n && by_name[i]; i = (i + 1) % NAME_BUCKETS) {
+        const struct field *f = &fields[by_name[i] - 1];
+
+        if (is_name(f->name, name, n) || is_name(f->alias, name, n)) {
             return f;
         }
     }
@@ -170,10 +206,23 @@ field_value_from_u64(const struct field *f, uint64_t x, union field_value *v)
 void
 field_value_all_ones(const struct field *f, union field_value *v)
 {
+    *v = all_ones[f->id];
+}
+
+/* Before other constructors, which may look for fields. */
+__attribute__((constructor(101))) static void
+index_fields(void)
+{
     struct flow ones;
 
     memset(&ones, 0xff, sizeof ones);
-    field_get(f, &ones, v);
+    for (const struct field *f = fields; f < fields + FIELD_N; f++) {
+        index_name(f->name, f->id);
+        if (*f->alias) {
+            index_name(f->alias, f->id);
+        }
+        field_get(f, &ones, &all_ones[f->id]);
+    }
 }
 
 /* Fields whose storage is wider than their wire form (in_port as 16 bits) need the whole of it here. */
@@ -234,8 +283,16 @@ get_all_bits(const struct field *f, const struct flow *flow, uint8_t bits[16])
 bool
 field_is_any(const struct field *f, const struct flow *mask)
 {
+    const uint8_t *first = (const uint8_t *) mask + f->offset / 8;
+    size_t n = (f->offset % 8 + f->n_bits + 7) / 8;
     uint8_t bits[16];
 
+    /* Most fields of most masks are nothing, which is seen from the bytes that they touch. */
+    for (size_t i = 0; i < n && !first[i]; i++) {
+        if (i + 1 == n) {
+            return false;
+        }
+    }
     get_all_bits(f, mask, bits);
     return !is_all_zeros(bits, sizeof bits);
 }
@@ -348,12 +405,35 @@ field_add_prereqs(const struct field *f, const struct flow *flow UNUSED, struct 
     }
 }
 
+/* Everything that a prerequisite looks at is in the first line. */
+static void
+mask_first_line(struct flow *dst, const struct flow *flow, const struct flow *mask)
+{
+    for (int i = 0; i < 8; i++) {
+        dst->lines[0].words[i] = flow->lines[0].words[i] & mask->lines[0].words[i];
+    }
+}
+
+static bool
+first_line_is_subset(const struct flow *inner, const struct flow *outer)
+{
+    uint64_t outside = 0;
+
+    for (int i = 0; i < 8; i++) {
+        outside |= inner->lines[0].words[i] & ~outer->lines[0].words[i];
+    }
+    return !outside;
+}
+
 bool
 field_prereqs_met_by_match(const struct field *f, const struct flow *flow, const struct flow *mask)
 {
     struct flow fixed, need;
 
-    flow_mask(&fixed, flow, mask);
+    if (f->prereq == PREREQ_NONE) {
+        return true;
+    }
+    mask_first_line(&fixed, flow, mask);
     if (f->prereq >= PREREQ_CT) {
         /* Fixing +trk alone is not enough: "-inv" must be fixed as well (reference table of ovs-fields(7)). */
         bool valid = ct_is_known(&fixed) || ((fixed.ct_state & CT_TRK) && (mask->ct_state & CT_INV) &&
@@ -364,12 +444,12 @@ field_prereqs_met_by_match(const struct field *f, const struct flow *flow, const
     if (!field_prereqs_met(f, &fixed)) {
         return false;
     }
-    memset(&need, 0, sizeof need);
+    memset(&need.lines[0], 0, sizeof need.lines[0]);
     field_add_prereqs(f, flow, &need);
     need.tp_src &= BE16(0xff); /* ICMP's type has 8 bits. */
     need.tp_dst = 0;           /* The code of neighbour discovery is always 0. */
     need.nw_frag = 0; /* The protocol alone is the prerequisite; fragments simply do not match. */
-    return flow_mask_is_subset(&need, mask);
+    return first_line_is_subset(&need, mask);
 }
 
 /* Subfields. */

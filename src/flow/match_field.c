@@ -153,29 +153,58 @@ collect_prereq_bits(void)
     }
 }
 
+/* What is_allowed() found about each prerequisite. */
+enum allowed { UNKNOWN, YES, NO };
+
 static bool
-is_allowed(enum field_prereq p, const struct match *m)
+is_allowed(enum field_prereq p, const struct match *m, uint8_t known[N_PREREQS])
 {
-    return p >= PREREQ_CT || field_prereqs_met_by_match(prereq_field[p], &m->flow, &m->mask);
+    if (known[p] == UNKNOWN) {
+        bool yes = p >= PREREQ_CT || field_prereqs_met_by_match(prereq_field[p], &m->flow, &m->mask);
+
+        known[p] = yes ? YES : NO;
+    }
+    return known[p] == YES;
+}
+
+/* Bits of word 'i' of the mask that no field with met prerequisites has. */
+static uint64_t
+unmet_bits(const struct match *m, unsigned int i, uint8_t known[N_PREREQS])
+{
+    uint64_t left = flow_word(&m->mask, i) & ~flow_word(&other_bits, i);
+
+    if (m->flow.packet_ns && i == offsetof(struct flow, eth_type) / 8) {
+        struct flow type = { .eth_type = BE16_MAX }; /* Part of the packet type. */
+
+        left &= ~flow_word(&type, i);
+    }
+    for (unsigned int p = 0; p < N_PREREQS && left; p++) {
+        uint64_t bits = flow_word(&prereq_bits[p], i);
+
+        if (bits & left && is_allowed(p, m, known)) {
+            left &= ~bits;
+        }
+    }
+    return left;
 }
 
 bool
 match_drop_unmet(struct match *m)
 {
-    struct flow allowed = other_bits;
+    const struct match before = *m;
+    uint8_t known[N_PREREQS] = { UNKNOWN };
+    bool any = false;
 
-    for (unsigned int p = 0; p < N_PREREQS; p++) {
-        if (prereq_field[p] && is_allowed(p, m)) {
-            flow_or(&allowed, &prereq_bits[p]);
+    for (unsigned int i = 0; i < FLOW_N_WORDS; i++) {
+        uint64_t unmet = flow_word(&before.mask, i) ? unmet_bits(&before, i, known) : 0;
+
+        if (unmet) {
+            *flow_word_ptr(&m->mask, i) &= ~unmet;
+            any = true;
         }
     }
-    if (m->flow.packet_ns) {
-        allowed.eth_type = BE16_MAX; /* Part of the packet type. */
+    if (any) {
+        match_normalize(m);
     }
-    if (flow_mask_is_subset(&m->mask, &allowed)) {
-        return false;
-    }
-    flow_mask(&m->mask, &m->mask, &allowed);
-    match_normalize(m);
-    return true;
+    return any;
 }

@@ -243,12 +243,12 @@ parse_keyword(struct syntax *s, const char *key, const char *value)
 {
     const struct field *f;
 
-    if (match_parse_shorthand(&s->fm->match, key) || parse_flag(s, key)) {
-        return NULL;
-    }
     f = field_by_name(key);
     if (f) {
         return parse_field(s, f, value);
+    }
+    if (match_parse_shorthand(&s->fm->match, key) || parse_flag(s, key)) {
+        return NULL;
     }
     if (!*value) {
         return error_new("field %s missing value", key);

@@ -174,6 +174,9 @@ put(struct encoder *e, enum field_id id)
     union field_value v, mask;
     const struct field *f = field_of(id);
 
+    if (id != FIELD_PACKET_TYPE && !field_is_any(f, &e->m->mask)) {
+        return;
+    }
     match_get_field(e->m, f, &v, &mask);
     if (!is_all_zeros(&mask, sizeof mask)) {
         oxm_put_entry(e->b, f, e->version, &v, &mask);
@@ -218,6 +221,15 @@ put_vlan(struct encoder *e)
             oxm_put_entry(e->b, field_of(FIELD_VLAN_PCP), e->version, &pcp, NULL); /* It takes no mask. */
         }
     }
+}
+
+static void
+put_mpls(struct encoder *e)
+{
+    put(e, FIELD_MPLS_TC);
+    put(e, FIELD_MPLS_BOS);
+    put(e, FIELD_MPLS_TTL);
+    put(e, FIELD_MPLS_LABEL);
 }
 
 static void
@@ -375,6 +387,7 @@ void
 oxm_encode_match(const struct match *m, enum of_version version, const struct oxm_cookie *cookie, struct bytes *b)
 {
     struct encoder e = { b, m, version, false };
+    uint16_t lines = flow_used_lines(&m->mask, FLOW_LINES_ALL);
     size_t start = b->len;
 
     if (m->flow.packet_ns) {
@@ -389,14 +402,19 @@ oxm_encode_match(const struct match *m, enum of_version version, const struct ox
     put(&e, FIELD_ETH_DST);
     put_eth_type(&e);
     put_vlan(&e);
-    put(&e, FIELD_MPLS_TC);
-    put(&e, FIELD_MPLS_BOS);
-    put(&e, FIELD_MPLS_TTL);
-    put(&e, FIELD_MPLS_LABEL);
+    if (lines & FLOW_LINE_MISC) {
+        put_mpls(&e);
+    }
     put_network(&e);
-    put_tunnel(&e);
-    put_nsh(&e);
-    put_registers(&e);
+    if (lines & (FLOW_LINE_TUNNEL | FLOW_LINE_TUNNEL_MISC)) {
+        put_tunnel(&e);
+    }
+    if (lines & FLOW_LINE_MISC) {
+        put_nsh(&e);
+    }
+    if (lines & FLOW_LINE_REGS) {
+        put_registers(&e);
+    }
     put(&e, FIELD_PKT_MARK);
     put_ct(&e);
     put(&e, FIELD_METADATA);
