@@ -14,6 +14,8 @@ drop_credits(struct megaflow *m)
             rule_unref(c->rule);
         } else if (c->kind == CREDIT_FIN_TIMEOUT) {
             rule_unref(c->fin.rule);
+        } else if (c->kind == CREDIT_LEARN) {
+            xlate_learned_unref(c->learned);
         }
     }
     free(m->credits);
@@ -33,6 +35,9 @@ take_credits(struct megaflow *m, const struct xlate_out *out)
 
         if (!rule || rule_try_ref_rcu(rule)) {
             m->credits[m->n_credits++] = *c;
+            if (c->kind == CREDIT_LEARN) {
+                xlate_learned_ref(c->learned);
+            }
         }
     }
 }
@@ -74,14 +79,17 @@ reduce_timeouts(struct rule *rule, uint16_t idle, uint16_t hard)
     }
 }
 
+/* The address may have been forgotten or have moved since the translation: packets show that it is here. */
 static void
 refresh_mac(const struct xlate_credit *c)
 {
-    struct mac_table *t = c->mac.bridge->mac_table;
-    struct mac_entry e;
+    struct xbridge *bridge = c->mac.bridge;
+    const struct xport *port = xbridge_port_rcu(bridge, c->mac.port);
+    const struct xbundle *bundle = port ? rcu_get(&port->bundle) : NULL;
 
-    if (mac_table_lookup(t, c->mac.mac, c->mac.vlan, &e) && !e.is_static) {
-        mac_table_learn(t, c->mac.mac, c->mac.vlan, e.bundle_key, e.port, false, false);
+    if (bundle && mac_table_learn(bridge->mac_table, c->mac.mac, c->mac.vlan, bundle->key, c->mac.port, false,
+                                  bundle->bond != NULL)) {
+        backer_changed(bridge->ofproto->backer);
     }
 }
 
@@ -112,6 +120,9 @@ xlate_credit_stats(const struct xlate_credit *credits, size_t n, const struct dp
             break;
         case CREDIT_MAC:
             refresh_mac(c);
+            break;
+        case CREDIT_LEARN:
+            ofproto_learn(c->learned->bridge->ofproto, c->learned->fm);
             break;
         case CREDIT_FIN_TIMEOUT:
             if (delta->tcp_flags & 5) { /* FIN or RST. */

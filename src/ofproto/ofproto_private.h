@@ -121,6 +121,9 @@ void tables_set_initial(struct ofproto *);
 /* Carries out a flow-mod, checked before; main thread or worker ('learn').  'requester' null: the switch itself. */
 enum ofperr ofproto_flow_mod(struct ofproto *, const struct flow_mod *, struct ofconn *requester) MUST_CHECK;
 
+/* A flow that "learn" made, now: one that is there already with the same actions only lives longer.  Any thread. */
+void ofproto_learn(struct ofproto *, const struct flow_mod *);
+
 /* revalidate.c */
 struct revalidator *revalidator_create(struct backer *);
 void revalidator_destroy(struct revalidator *);
@@ -141,5 +144,7 @@ void xlate_apply_effects(struct xlate_out *, bool from_worker);
 /* commands.c */
 void ofproto_commands_register(void);
 void dpctl_commands_register(void);
+/* trace_commands.c */
+void trace_commands_register(void);
 
 #endif

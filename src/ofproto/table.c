@@ -426,6 +426,41 @@ ofproto_flow_mod(struct ofproto *p, const struct flow_mod *fm, struct ofconn *re
     return error;
 }
 
+/* The rule that 'fm' would make, if it is there. */
+static struct rule *
+find_learned(struct ofproto *p, const struct flow_mod *fm)
+{
+    struct rule *rule = rule_from_cls(classifier_find(&p->xb.tables[fm->table_id], &fm->match, fm->priority,
+                                                      version_of(p)));
+    struct act_span acts;
+
+    if (!rule || rule->cookie != cpu_to_be64(fm->new_cookie)) {
+        return NULL;
+    }
+    acts.first = rule_acts_rcu(rule, &acts.len);
+    return act_span_equal(acts, fm->actions) ? rule : NULL;
+}
+
+void
+ofproto_learn(struct ofproto *p, const struct flow_mod *fm)
+{
+    static struct log_limit limit = LOG_LIMIT_INIT(5, 5);
+    enum ofperr error = OFPERR_NONE;
+    struct rule *rule;
+
+    pthread_mutex_lock(&p->tables_mutex);
+    rule = find_learned(p, fm);
+    if (rule) {
+        atomic_store(&rule->modified, clock_now_ms());
+    } else {
+        error = ofproto_flow_mod(p, fm, NULL);
+    }
+    pthread_mutex_unlock(&p->tables_mutex);
+    if (error) {
+        log_warn_rl(&limit, "%s: a learned flow was refused (%s)", p->xb.name, ofperr_name(error));
+    }
+}
+
 void
 tables_destroy(struct ofproto *p)
 {

@@ -31,12 +31,7 @@ apply_learn_mac(const struct xlate_effect *e)
 static void
 apply_flow_mod(struct xlate_effect *e)
 {
-    static struct log_limit limit = LOG_LIMIT_INIT(5, 5);
-    int error = ofproto_flow_mod(e->flow_mod.bridge->ofproto, e->flow_mod.fm, NULL);
-
-    if (error) {
-        log_warn_rl(&limit, "%s: a learned flow was refused (%s)", e->flow_mod.bridge->name, ofperr_name(error));
-    }
+    ofproto_learn(e->flow_mod.bridge->ofproto, e->flow_mod.fm);
 }
 
 void

@@ -72,19 +72,11 @@ fill(struct xlate_ctx *ctx, const struct act_learn *learn, struct flow_mod *fm)
     act_buf_uninit(&acts);
 }
 
-/* Only what was read counts where no effects are wanted: the flow is made all the same. */
-void
-xlate_learn(struct xlate_ctx *ctx, const struct act *act)
+static struct flow_mod *
+make(struct xlate_ctx *ctx, const struct act_learn *a)
 {
-    const struct act_learn *a = (const void *) act;
-    struct flow_mod *fm;
-    struct xlate_effect *e;
+    struct flow_mod *fm = xzalloc(sizeof *fm);
 
-    if (a->limit || a->flags & LEARN_WRITE_RESULT) {
-        xlate_not_served(ctx, "learn with limit or result_dst");
-        return;
-    }
-    fm = xzalloc(sizeof *fm);
     flow_mod_init(fm);
     fm->command = FM_MODIFY_STRICT;
     fm->add_if_missing = true;
@@ -96,12 +88,34 @@ xlate_learn(struct xlate_ctx *ctx, const struct act *act)
     fm->new_cookie = a->cookie;
     fm->flags = a->flags & LEARN_SEND_FLOW_REM ? FM_SEND_FLOW_REM : 0;
     fill(ctx, a, fm);
+    return fm;
+}
+
+static void
+add_credit(struct xlate_ctx *ctx, struct flow_mod *fm)
+{
+    struct xlate_learned *learned = xzalloc(sizeof *learned);
+
+    learned->n_refs = 1;
+    learned->bridge = ctx->bridge;
+    learned->fm = fm;
+    xlate_credit(ctx, CREDIT_LEARN)->learned = learned;
+}
+
+void
+xlate_learn(struct xlate_ctx *ctx, const struct act *act)
+{
+    const struct act_learn *a = (const void *) act;
+    struct xlate_effect *e;
+
+    if (a->limit || a->flags & LEARN_WRITE_RESULT) {
+        xlate_not_served(ctx, "learn with limit or result_dst");
+        return;
+    }
+    add_credit(ctx, make(ctx, a));
     e = xlate_effect(ctx, EFFECT_FLOW_MOD);
     if (e) {
         e->flow_mod.bridge = ctx->bridge;
-        e->flow_mod.fm = fm;
-    } else {
-        flow_mod_uninit(fm);
-        free(fm);
+        e->flow_mod.fm = make(ctx, a);
     }
 }

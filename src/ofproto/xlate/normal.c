@@ -104,6 +104,7 @@ learn(struct xlate_ctx *ctx, const struct normal *n)
     c->mac.bridge = ctx->bridge;
     c->mac.vlan = vid;
     c->mac.mac = mac;
+    c->mac.port = n->in_port->ofp_port;
     if (!mac_table_would_change(ctx->bridge->mac_table, mac, vid, n->in_bundle->key)) {
         return;
     }

@@ -113,14 +113,14 @@ xlate_check_pkt_larger(struct xlate_ctx *ctx, const struct act *act)
     ctx->stop = true;
 }
 
-/* Only for packets that end a connection; the timeouts are the caller's to reduce. */
+/* Which packets end a connection is the counter's to see. */
 void
 xlate_fin_timeout(struct xlate_ctx *ctx, const struct act *act)
 {
     const struct act_fin_timeout *a = (const void *) act;
     struct xlate_credit *c;
 
-    if (ctx->in->tcp_flags & 5 && ctx->rule) {
+    if (ctx->rule) {
         c = xlate_credit(ctx, CREDIT_FIN_TIMEOUT);
         c->fin.rule = ctx->rule;
         c->fin.idle = a->idle_timeout;

@@ -45,11 +45,33 @@ effect_uninit(struct xlate_effect *e)
     }
 }
 
+struct xlate_learned *
+xlate_learned_ref(struct xlate_learned *l)
+{
+    atomic_fetch_add(&l->n_refs, 1);
+    return l;
+}
+
+void
+xlate_learned_unref(struct xlate_learned *l)
+{
+    if (atomic_fetch_sub(&l->n_refs, 1) == 1) {
+        flow_mod_uninit(l->fm);
+        free(l->fm);
+        free(l);
+    }
+}
+
 void
 xlate_out_clear(struct xlate_out *out)
 {
     for (size_t i = 0; i < out->n_effects; i++) {
         effect_uninit(&out->effects[i]);
+    }
+    for (size_t i = 0; i < out->n_credits; i++) {
+        if (out->credits[i].kind == CREDIT_LEARN) {
+            xlate_learned_unref(out->credits[i].learned);
+        }
     }
     bytes_clear(&out->actions);
     memset(&out->wc, 0, sizeof out->wc);

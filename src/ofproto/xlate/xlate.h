@@ -50,15 +50,24 @@ enum { SLOW_CFM = 1, SLOW_BFD = 2, SLOW_LACP = 4, SLOW_STP = 8, SLOW_LLDP = 16, 
 
 /* Whom the packets count for. */
 enum xlate_credit_kind { CREDIT_RULE, CREDIT_TABLE_MISS, CREDIT_TABLE_MATCH, CREDIT_PORT_RX, CREDIT_PORT_TX,
-                         CREDIT_MAC, CREDIT_FIN_TIMEOUT };
+                         CREDIT_MAC, CREDIT_FIN_TIMEOUT, CREDIT_LEARN };
+
+/* A flow that 'learn' made: it counts as learned anew with every packet. */
+struct xlate_learned {
+    _Atomic uint32_t n_refs;
+    struct xbridge *bridge;
+    struct flow_mod *fm; /* Owned. */
+};
 struct xlate_credit {
     enum xlate_credit_kind kind;
     union {
         struct rule *rule;                                    /* RCU; take a reference to keep it. */
         struct { struct xbridge *bridge; uint8_t id; } table;
         struct xport *port;
-        struct { struct xbridge *bridge; uint16_t vlan; struct eth_addr mac; } mac; /* Refresh while packets come. */
-        struct { struct rule *rule; uint16_t idle, hard; } fin;
+        /* Learned again with every packet, as long as the port has its bundle. */
+        struct { struct xbridge *bridge; uint16_t vlan; struct eth_addr mac; ofp_port port; } mac;
+        struct { struct rule *rule; uint16_t idle, hard; } fin; /* When packets have FIN or RST. */
+        struct xlate_learned *learned; /* xlate_learned_ref() to keep it. */
     };
 };
 
@@ -131,6 +140,9 @@ void xlate_out_init(struct xlate_out *);
 /* Empties it, keeping its memory for the next translation. */
 void xlate_out_clear(struct xlate_out *);
 void xlate_out_uninit(struct xlate_out *);
+
+struct xlate_learned *xlate_learned_ref(struct xlate_learned *);
+void xlate_learned_unref(struct xlate_learned *);
 
 /* Translates.  'out' must be cleared. */
 void xlate(const struct xlate_in *in, struct xlate_out *out);
