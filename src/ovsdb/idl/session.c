@@ -28,6 +28,9 @@ struct idl_session {
     struct list pending;         /* struct pending */
     int64_t last_number;
     struct loop_task notify;
+    struct loop_timer distrust;  /* When to reconnect after what the server sent made no sense. */
+    int distrust_ms;
+    bool distrusted;             /* Since then: nothing that it says counts. */
 
     size_t method;               /* In monitor_methods[]. */
     bool schema_checked;         /* On this connection. */
@@ -127,10 +130,9 @@ static void
 set_error(struct idl_session *s, char *text)
 {
     free(s->error);
-    s->error = text;
-    if (text) {
-        log_warn("%s: %s", jsonrpc_session_name(s->rpc), text);
-    }
+    s->error = xasprintf("%s: %s", jsonrpc_session_name(s->rpc), text);
+    free(text);
+    log_warn("%s", s->error);
     loop_task_post(&s->notify);
 }
 
@@ -156,13 +158,23 @@ is_unknown_method(const struct json *error)
     return tag && !strcmp(tag, "unknown method");
 }
 
-/* The contents cannot be trusted: fetch everything again over a new connection. */
+/* The contents cannot be trusted: after a while, fetch everything again over a new connection. */
 static void
 distrust(struct idl_session *s, struct error *e)
 {
-    log_warn("%s: %s; reconnecting", jsonrpc_session_name(s->rpc), error_text(e));
-    error_free(e);
+    s->distrusted = true;
+    s->filled = false;
+    s->distrust_ms = MIN(MAX(2 * s->distrust_ms, 1000), 8000);
     strcpy(s->last_id, zero_id);
+    loop_timer_set(&s->distrust, clock_now_ms() + s->distrust_ms);
+    set_error(s, error_take_text(e));
+}
+
+static void
+distrust_over(struct loop_timer *timer)
+{
+    struct idl_session *s = timer->aux;
+
     jsonrpc_session_reconnect(s->rpc);
 }
 
@@ -173,6 +185,7 @@ filled(struct idl_session *s)
 {
     s->filled = true;
     s->idl->was_filled = true;
+    s->distrust_ms = 0;
     free(s->error);
     s->error = NULL;
     loop_task_post(&s->notify);
@@ -412,7 +425,8 @@ handle_notification(struct idl_session *s, const struct jsonrpc_msg *msg)
     } else if (!strcmp(msg->method, "stolen")) {
         lock_notification(s, msg->params, false);
     } else if (!strcmp(msg->method, "monitor_canceled")) {
-        distrust(s, error_new("the server canceled the monitor"));
+        log_info("%s: the server canceled the monitor", jsonrpc_session_name(s->rpc));
+        jsonrpc_session_reconnect(s->rpc);
     } else {
         log_dbg("%s: notification \"%s\" ignored", jsonrpc_session_name(s->rpc), msg->method);
     }
@@ -424,7 +438,9 @@ handle_message(struct jsonrpc_session *rpc, struct jsonrpc_msg *msg, void *aux)
     struct idl_session *s = aux;
     struct pending *p;
 
-    if (msg->type == JSONRPC_NOTIFY) {
+    if (s->distrusted) {
+        log_dbg("%s: message ignored", jsonrpc_session_name(rpc));
+    } else if (msg->type == JSONRPC_NOTIFY) {
         handle_notification(s, msg);
     } else if (msg->type != JSONRPC_REQUEST) {
         p = pending_find(s, msg->id);
@@ -443,7 +459,8 @@ handle_connected(struct jsonrpc_session *rpc UNUSED, void *aux)
     struct idl_session *s = aux;
 
     s->method = 0;
-    s->schema_checked = false;
+    s->schema_checked = s->distrusted = false;
+    loop_timer_cancel(&s->distrust);
     for (size_t i = 0; i < s->idl->schema->n_tables; i++) {
         struct idl_table *t = &s->idl->tables[i];
 
@@ -488,6 +505,7 @@ idl_session_create(struct idl *idl, const char *remotes, bool retry)
     }
     list_init(&s->pending);
     loop_task_init(idl->loop, &s->notify, run_notify, s);
+    loop_timer_init(idl->loop, &s->distrust, distrust_over, s);
     strcpy(s->last_id, zero_id);
     return s;
 }
@@ -497,6 +515,7 @@ idl_session_destroy(struct idl_session *s)
 {
     pending_cancel_all(s);
     loop_task_cancel(&s->notify);
+    loop_timer_cancel(&s->distrust);
     jsonrpc_session_close(s->rpc);
     free(s->remotes);
     free(s->lock);
@@ -543,7 +562,7 @@ idl_error(const struct idl *idl)
 
     if (!s->error && gave_up(s)) {
         s->error = xasprintf("%s: database connection failed (%s)", s->remotes,
-                             strerror(-jsonrpc_session_last_error(s->rpc)));
+                             stream_strerror(jsonrpc_session_last_error(s->rpc)));
     }
     return s->retry ? NULL : s->error;
 }
@@ -557,11 +576,11 @@ idl_state_text(struct idl *idl)
 
     free(s->state_text);
     if (s->error) {
-        s->state_text = xasprintf("%s: %s", name, s->error);
+        s->state_text = xstrdup(s->error);
     } else if (s->rpc && jsonrpc_session_is_connected(s->rpc)) {
         s->state_text = xasprintf(s->filled ? "%s: connected" : "%s: connected, waiting for its contents", name);
     } else if (error) {
-        s->state_text = xasprintf("%s: not connected (%s)", name, strerror(-error));
+        s->state_text = xasprintf("%s: not connected (%s)", name, stream_strerror(error));
     } else {
         s->state_text = xasprintf("%s: not connected yet", name);
     }
