@@ -248,6 +248,7 @@ apply_set(struct packet *p, const struct odp_attr *a)
     case ODP_KEY_MPLS: set_mpls(p); break;
     default: break;
     }
+    p->value = p->mask = NULL;
 }
 
 static void
