@@ -36,6 +36,14 @@ field_mask_is_exact(const struct field *f, const union field_value *mask)
     return true;
 }
 
+bool
+field_name_is_tunnel_option(const char *name)
+{
+    static const char prefix[] = "tun_metadata";
+
+    return !strncmp(name, prefix, sizeof prefix - 1);
+}
+
 /* Integers. */
 
 /* Puts hexadecimal digits from the end.  Digits that do not fit must be zero. */

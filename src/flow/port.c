@@ -5,6 +5,11 @@
 #include <strings.h>
 
 #include "base/num.h"
+#include "sys/log.h"
+
+LOG_MODULE(ofp_port)
+
+static struct log_limit rl = LOG_LIMIT_INIT(60, 5);
 
 static const struct {
     ofp_port port;
@@ -39,6 +44,26 @@ parse_reserved(const char *text, ofp_port *p)
     return false;
 }
 
+/* OpenFlow 1.0's numbers of reserved ports do not mean the same later. */
+static void
+warn_of_number(uint32_t n, ofp_port p)
+{
+    const char *name = ofp_port_reserved_name(p);
+
+    if (!ofp_port_is_valid(p)) {
+        log_warn_rl(&rl, "port %u is outside the supported range 0 through %x or 0x%x through 0x%x", n, 0xffff,
+                    0xffffff00, 0xffffffff);
+    } else if (n > UINT16_MAX || ofp_port_is_real(p)) {
+        return;
+    } else if (name) {
+        log_warn_rl(&rl, "referring to port %s as %u is deprecated for compatibility with OpenFlow 1.1 and later",
+                    name, n);
+    } else {
+        log_warn_rl(&rl, "port %u is a reserved OF1.0 port number that will be translated to %u when talking to an OF1.1 "
+                    "or later controller", n, ofp_to_u32(p));
+    }
+}
+
 static bool
 parse_number(const char *text, ofp_port *p)
 {
@@ -48,6 +73,7 @@ parse_number(const char *text, ofp_port *p)
         return false;
     }
     *p = n <= UINT16_MAX ? ofp_port_from_u16(n) : OFP_PORT(n);
+    warn_of_number(n, *p);
     return ofp_port_is_valid(*p);
 }
 

@@ -250,6 +250,9 @@ parse_keyword(struct syntax *s, const char *key, const char *value)
     if (match_parse_shorthand(&s->fm->match, key) || parse_flag(s, key)) {
         return NULL;
     }
+    if (field_name_is_tunnel_option(key)) {
+        return error_new("%s: tunnel options are not supported yet", key);
+    }
     if (!*value) {
         return error_new("field %s missing value", key);
     }

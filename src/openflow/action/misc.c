@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "flow/field_text.h"
 #include "openflow/action/ops.h"
 #include "openflow/action/set_field.h"
 #include "openflow/oxm/oxm.h"
@@ -392,13 +393,16 @@ delete_field_parse(struct act_parser *p, const char *keyword UNUSED, char *arg)
     struct act_delete_field *a = act_put(p->out, ACT_DELETE_FIELD, sizeof *a);
 
     a->field = field_by_name(arg);
+    if (!a->field && field_name_is_tunnel_option(arg)) {
+        return error_new("%s: tunnel options are not supported yet", arg);
+    }
     return a->field ? NULL : error_new("unknown field `%s'", arg);
 }
 
 static bool
 is_tunnel_option(const struct field *f)
 {
-    return !strncmp(f->name, "tun_metadata", strlen("tun_metadata"));
+    return field_name_is_tunnel_option(f->name);
 }
 
 static enum ofperr

@@ -348,7 +348,8 @@ static struct error *
 check_settable(const struct field *f, const char *name)
 {
     if (!f) {
-        return error_new("%s is not a valid OXM field name", name);
+        return field_name_is_tunnel_option(name) ? error_new("%s: tunnel options are not supported yet", name)
+                                                 : error_new("%s is not a valid OXM field name", name);
     }
     return f->writable ? NULL : error_new("%s is read-only", name);
 }
