@@ -220,16 +220,19 @@ text_width(const char *text)
     return strlen(text);
 }
 
-/* Appends at most 'width' bytes of 'text'; pads with spaces up to it. */
+/* Appends at most 'width' bytes of 'text', after the '*pad' spaces due before it; what it leaves of its column is due
+ * before the next text, so that no line ends in spaces. */
 static void
-put_padded(struct str *s, const char *text, int width, bool pad)
+put_cell(struct str *s, const char *text, int width, size_t *pad)
 {
     const int n = MIN(text_width(text), width);
 
-    str_putn(s, text, n);
-    if (pad) {
-        str_put_fill(s, ' ', width - n);
+    if (n) {
+        str_put_fill(s, ' ', *pad);
+        str_putn(s, text, n);
+        *pad = 0;
     }
+    *pad += width - n + 1;
 }
 
 static void
@@ -237,6 +240,7 @@ format_table(const struct table *t, const struct table_style *style, struct str 
 {
     char **texts = xcalloc(t->n_cells + 1, sizeof *texts);
     int *widths = xcalloc(t->n_columns + 1, sizeof *widths);
+    size_t pad = 0;
 
     for (size_t i = 0; i < t->n_cells; i++) {
         texts[i] = cell_text(&t->cells[i], style->data);
@@ -253,8 +257,7 @@ format_table(const struct table *t, const struct table_style *style, struct str 
     put_caption_line(t, s);
     if (style->headings) {
         for (size_t i = 0; i < t->n_columns; i++) {
-            str_puts(s, i ? " " : "");
-            put_padded(s, t->headings[i], widths[i], i + 1 < t->n_columns);
+            put_cell(s, t->headings[i], widths[i], &pad);
         }
         str_putc(s, '\n');
         for (size_t i = 0; i < t->n_columns; i++) {
@@ -266,8 +269,8 @@ format_table(const struct table *t, const struct table_style *style, struct str 
     for (size_t i = 0; i < t->n_cells; i++) {
         const size_t column = i % t->n_columns;
 
-        str_puts(s, column ? " " : "");
-        put_padded(s, texts[i], widths[column], column + 1 < t->n_columns);
+        pad = column ? pad : 0;
+        put_cell(s, texts[i], widths[column], &pad);
         str_puts(s, column + 1 == t->n_columns ? "\n" : "");
         free(texts[i]);
     }

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* 'struct json' is jansson's json_t under another name; these two are the only casts. */
@@ -406,7 +407,7 @@ js_parse_file(const char *path, struct json **json)
     *json = NULL;
     fd = open(path, O_RDONLY | O_CLOEXEC);
     status = fd < 0 ? -errno : read_all(fd, &text);
-    error = status ? error_from_errno(status, "%s", path)
+    error = status ? error_new("error opening \"%s\": %s", path, strerror(-status))
                    : error_wrap(js_parse(str_text(&text), text.len, json), "%s", path);
     if (fd >= 0) {
         close(fd);

@@ -75,6 +75,9 @@ oc_parse_json(const char *text)
     struct json *json;
 
     cmdline_fatal_error(error_wrap(js_parse_string(text, &json), "\"%s\"", text));
+    if (!js_is(json, JS_OBJECT) && !js_is(json, JS_ARRAY)) {
+        cmdline_fatal(0, "\"%s\": line 0, column 1, byte 1: syntax error at beginning of input", text);
+    }
     return json;
 }
 

@@ -149,7 +149,7 @@ take_server(struct oc *oc, const struct command *c)
         oc->argc--;
         oc->argv++;
     } else {
-        oc->server = dirs_db_remote();
+        oc->server = oc->default_server = dirs_db_remote();
     }
 }
 
@@ -210,6 +210,7 @@ run(struct oc *oc, const struct command *c)
     c->run(oc);
     jsonrpc_client_close(oc->rpc);
     free(oc->database);
+    free(oc->default_server);
     if (fflush(stdout)) {
         cmdline_fatal(0, "cannot write the output");
     }

@@ -4,6 +4,7 @@
 
 #include "cmd/ovsdb-client/oc.h"
 #include "ctl/ctl.h"
+#include "ovsdb/data/cond.h"
 #include "sys/cmdline.h"
 #include "sys/daemon.h"
 
@@ -113,6 +114,10 @@ watch_table(struct monitor *m, const struct table_schema *ts, int argc, char *ar
         struct json *request = parse_request(m, w, argc ? argv[i] : NULL);
 
         if (where) {
+            struct condition c;
+
+            oc_check(condition_from_json(&c, ts, where, NULL)); /* Better than the server's refusal. */
+            condition_uninit(&c);
             js_set_take(request, "where", js_ref(where));
         }
         js_append_take(list, request);
@@ -259,7 +264,7 @@ handle_notify(const struct monitor *m, const struct jsonrpc_msg *msg)
     if ((!strcmp(msg->method, "update") || !strcmp(msg->method, "update2")) && js_array_len(p) == 2) {
         print_updates(m, js_at(p, 1), false);
     } else if (!strcmp(msg->method, "update3") && js_array_len(p) == 3 && js_is(js_at(p, 1), JS_STRING)) {
-        printf("last_id: %s\n", js_str_value(js_at(p, 1)));
+        printf("\nlast_id: %s", js_str_value(js_at(p, 1))); /* The table begins with a line feed, but for the first. */
         print_updates(m, js_at(p, 2), false);
     } else if (!strcmp(msg->method, "monitor_canceled")) {
         cmdline_fatal(0, "%s: %s database was removed", m->oc->server, m->oc->database);

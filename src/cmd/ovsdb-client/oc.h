@@ -10,6 +10,7 @@
 struct oc {
     struct jsonrpc_client *rpc; /* Connected; null for commands that connect themselves. */
     const char *server;         /* Its target. */
+    char *default_server;       /* Owned; null if one was given. */
     char *database;             /* Null for commands without one. */
     int argc;                   /* The arguments after these. */
     char **argv;

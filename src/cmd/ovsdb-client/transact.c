@@ -7,10 +7,21 @@
 #include "sys/cmdline.h"
 #include "sys/daemon.h"
 
+static struct json *
+parse_transaction(const char *text)
+{
+    struct json *params = oc_parse_json(text);
+
+    if (!js_is(params, JS_ARRAY) || !js_is(js_at(params, 0), JS_STRING)) {
+        cmdline_fatal(0, "not a valid OVSDB query");
+    }
+    return params;
+}
+
 void
 oc_transact(struct oc *oc)
 {
-    struct json *result = oc_call(oc, "transact", oc_parse_json(oc->argv[0]));
+    struct json *result = oc_call(oc, "transact", parse_transaction(oc->argv[0]));
 
     oc_print_json(oc, result);
     js_unref(result);
@@ -20,16 +31,17 @@ oc_transact(struct oc *oc)
 void
 oc_query(struct oc *oc)
 {
-    struct json *params = oc_parse_json(oc->argv[0]), *result, *shown = js_array(), *abort_op = js_object();
+    struct json *params = parse_transaction(oc->argv[0]), *result, *shown = js_array(), *abort_op = js_object();
+    const char *last;
 
-    if (!js_is(params, JS_ARRAY) || !js_is(js_at(params, 0), JS_STRING)) {
-        cmdline_fatal(0, "not a valid OVSDB query");
-    }
     js_set_take(abort_op, "op", js_str("abort"));
     js_append_take(params, abort_op);
     result = oc_call(oc, "transact", params);
-    for (size_t i = 0; i + 1 < js_array_len(result); i++) {
-        js_append_take(shown, js_ref(js_at(result, i)));
+    for (size_t i = 0; i < js_array_len(result); i++) {
+        last = js_get_str(js_at(result, i), "error");
+        if (i + 1 < js_array_len(result) || !last || strcmp(last, "aborted")) {
+            js_append_take(shown, js_ref(js_at(result, i)));
+        }
     }
     oc_print_json(oc, shown);
     js_unref(shown);
