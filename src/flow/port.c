@@ -59,8 +59,8 @@ warn_of_number(uint32_t n, ofp_port p)
         log_warn_rl(&rl, "referring to port %s as %u is deprecated for compatibility with OpenFlow 1.1 and later",
                     name, n);
     } else {
-        log_warn_rl(&rl, "port %u is a reserved OF1.0 port number that will be translated to %u when talking to an OF1.1 "
-                    "or later controller", n, ofp_to_u32(p));
+        log_warn_rl(&rl, "port %u is a reserved OF1.0 port number that will be translated to %u when talking to an "
+                    "OF1.1 or later controller", n, ofp_to_u32(p));
     }
 }
 
