@@ -152,7 +152,7 @@ take_buckets(struct cursor *c, enum of_version v, struct group_mod *gm)
         enum ofperr error = has_bucket_ids(v) ? take_bucket_of15(c, v, gm->type, b) : take_bucket_of11(c, v, b);
 
         if (!error && has_bucket_ids(v) && bucket_id_is_used(gm, b->bucket_id)) {
-            error = OFPERR_OFPGMFC_BUCKET_EXISTS;
+            error = OFPERR_OFPGMFC_BAD_BUCKET;
         }
         if (error) {
             return error;
@@ -261,7 +261,7 @@ check_command(const struct group_mod *gm, enum of_version v)
             return OFPERR_OFPGMFC_INVALID_GROUP;
         }
     }
-    return gm->type == GROUP_TYPE_INDIRECT && gm->n_buckets > 1 ? OFPERR_OFPGMFC_INVALID_GROUP : OFPERR_NONE;
+    return gm->type == GROUP_TYPE_INDIRECT && gm->n_buckets != 1 ? OFPERR_OFPGMFC_INVALID_GROUP : OFPERR_NONE;
 }
 
 static bool

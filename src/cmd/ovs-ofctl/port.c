@@ -1,0 +1,319 @@
+/* mod-port, mod-table, get-frags, set-frags. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/num.h"
+#include "cmd/ovs-ofctl/ofctl.h"
+#include "openflow/hello.h"
+#include "openflow/msg/switch.h"
+#include "openflow/msg/table.h"
+
+/* Sends a request that has one answer of the given type, and returns it; exits with what came otherwise. */
+static void
+transact(struct of_client *c, struct bytes *request, enum msg_type type, struct bytes *reply, struct msg *m)
+{
+    uint32_t xid = ofctl_xid(request);
+
+    ofctl_send(c, request);
+    ofctl_recv_xid(c, xid, reply);
+    if (msg_decode(reply->data, reply->len, m) || m->type != type) {
+        ofctl_print(stderr, reply->data, reply->len, NULL);
+        exit(EXIT_FAILURE);
+    }
+}
+
+static bool
+is_wanted(const struct port_desc *d, const char *name, bool has_number, ofp_port number)
+{
+    return has_number ? d->port == number : !strcmp(d->name, name);
+}
+
+/* Looks for the port among the descriptions of one message. */
+static bool
+find_in(struct cursor c, enum of_version v, const char *name, struct port_desc *found)
+{
+    ofp_port number;
+    bool has_number = ofp_port_parse(name, NULL, &number);
+    struct port_desc d;
+
+    while (c.left && !port_desc_take(&c, v, &d)) {
+        if (is_wanted(&d, name, has_number, number)) {
+            *found = d;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+fetch_desc(struct of_client *c, const char *name, struct port_desc *d)
+{
+    enum of_version v = of_client_version(c);
+    struct bytes b = BYTES_INIT, reply = BYTES_INIT;
+    uint32_t xid = msg_new_xid();
+    bool found = false, more = true;
+    struct switch_features f;
+    struct cursor ports;
+    struct msg m;
+
+    if (v < OF13) {
+        msg_put_simple(&b, MSG_FEATURES_REQUEST, v, xid, NULL, 0);
+        transact(c, &b, MSG_FEATURES_REPLY, &reply, &m);
+        found = !switch_features_decode(&m, &f, &ports) && find_in(ports, v, name, d);
+        more = !found && reply.len + 64 > MSG_MAX;
+    }
+    if (more) {
+        port_desc_request_encode(&b, v, xid = msg_new_xid(), OFPP_NONE);
+        ofctl_send(c, &b);
+    }
+    while (more) {
+        ofctl_recv_xid(c, xid, &reply);
+        if (msg_decode(reply.data, reply.len, &m) || m.type != MSG_PORT_DESC_REPLY) {
+            ofctl_print(stderr, reply.data, reply.len, NULL);
+            exit(EXIT_FAILURE);
+        }
+        found = found || find_in(m.body, v, name, d);
+        more = m.stat_flags & MSG_STAT_MORE;
+    }
+    bytes_uninit(&reply);
+    return found;
+}
+
+/* What each word sets; with "no" in front, the opposite. */
+static const struct {
+    const char *name;
+    uint32_t bit;
+    bool sets; /* The word itself sets the bit. */
+} port_words[] = {
+    { "up", PORT_CONFIG_DOWN, false }, { "down", PORT_CONFIG_DOWN, true }, { "stp", PORT_CONFIG_NO_STP, false },
+    { "receive", PORT_CONFIG_NO_RECV, false }, { "receive-stp", PORT_CONFIG_NO_RECV_STP, false },
+    { "flood", PORT_CONFIG_NO_FLOOD, false }, { "forward", PORT_CONFIG_NO_FWD, false },
+    { "packet-in", PORT_CONFIG_NO_PACKET_IN, false },
+};
+
+static void
+parse_port_action(const char *text, struct port_mod *pm)
+{
+    const char *word = text;
+    bool no = !strncasecmp(word, "no", 2) && strcasecmp(word, "no");
+
+    if (no) {
+        word += word[2] == '-' ? 3 : 2;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(port_words); i++) {
+        bool may_negate = port_words[i].bit != PORT_CONFIG_DOWN;
+
+        if (!strcasecmp(word, port_words[i].name) && (!no || may_negate)) {
+            pm->mask = port_words[i].bit;
+            pm->config = port_words[i].sets != no ? port_words[i].bit : 0;
+            return;
+        }
+    }
+    cmdline_fatal(0, "unknown mod-port command '%s'", text);
+}
+
+void
+ofctl_mod_port(struct cmdline_ctx *ctx)
+{
+    struct port_mod pm = { .port = OFPP_NONE };
+    struct bytes b = BYTES_INIT;
+    struct port_desc d;
+    struct of_client *c;
+
+    parse_port_action(ctx->argv[3], &pm);
+    c = ofctl_open(ctx->argv[1]);
+    if (!fetch_desc(c, ctx->argv[2], &d)) {
+        cmdline_fatal(0, "%s: couldn't find port `%s'", ctx->argv[1], ctx->argv[2]);
+    }
+    pm.port = d.port;
+    pm.mac = d.mac;
+    port_mod_encode(&b, of_client_version(c), msg_new_xid(), &pm);
+    ofctl_must_transact_noreply(c, &b);
+    of_client_close(c);
+}
+
+/* Fragments. */
+
+static void
+fetch_config(struct of_client *c, struct switch_config *config)
+{
+    struct bytes b = BYTES_INIT, reply = BYTES_INIT;
+    struct msg m;
+
+    msg_put_simple(&b, MSG_GET_CONFIG_REQUEST, of_client_version(c), msg_new_xid(), NULL, 0);
+    transact(c, &b, MSG_GET_CONFIG_REPLY, &reply, &m);
+    if (switch_config_decode(&m, config)) {
+        cmdline_fatal(0, "%s: bad reply to config request", of_client_name(c));
+    }
+    bytes_uninit(&reply);
+}
+
+void
+ofctl_get_frags(struct cmdline_ctx *ctx)
+{
+    struct of_client *c = ofctl_open(ctx->argv[1]);
+    struct switch_config config;
+
+    fetch_config(c, &config);
+    puts(frag_mode_name(config.frags));
+    of_client_close(c);
+}
+
+void
+ofctl_set_frags(struct cmdline_ctx *ctx)
+{
+    struct switch_config config;
+    struct bytes b = BYTES_INIT;
+    enum frag_mode mode;
+    struct of_client *c;
+
+    if (!frag_mode_parse(ctx->argv[2], &mode)) {
+        cmdline_fatal(0, "%s: unknown fragment handling mode", ctx->argv[2]);
+    }
+    c = ofctl_open(ctx->argv[1]);
+    fetch_config(c, &config);
+    if (config.frags != mode) {
+        config.frags = mode;
+        switch_config_encode(&b, MSG_SET_CONFIG, of_client_version(c), msg_new_xid(), &config);
+        ofctl_must_transact_noreply(c, &b);
+        fetch_config(c, &config);
+        if (config.frags != mode) {
+            cmdline_fatal(0, "%s: setting fragment handling mode failed (this switch probably doesn't support mode "
+                          "\"%s\")", ctx->argv[1], frag_mode_name(mode));
+        }
+    }
+    of_client_close(c);
+}
+
+/* Tables. */
+
+enum table_setting { SET_MISS, SET_EVICTION, SET_VACANCY, SET_NAME };
+
+static enum table_setting
+parse_table_setting(const char *text, struct table_mod *tm, uint32_t *versions)
+{
+    static const struct { const char *word; enum table_miss miss; } misses[] = {
+        { "controller", TABLE_MISS_CONTROLLER }, { "continue", TABLE_MISS_CONTINUE }, { "drop", TABLE_MISS_DROP },
+    };
+    unsigned int down, up;
+    int end = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(misses); i++) {
+        if (!strcmp(text, misses[i].word)) {
+            tm->miss = misses[i].miss;
+            *versions = 1u << OF11 | 1u << OF12;
+            return SET_MISS;
+        }
+    }
+    *versions = 1u << OF14 | 1u << OF15;
+    if (!strcmp(text, "evict") || !strcmp(text, "noevict")) {
+        tm->eviction = !strcmp(text, "evict");
+        return SET_EVICTION;
+    }
+    if (!strcmp(text, "novacancy")) {
+        tm->vacancy = 0;
+        return SET_VACANCY;
+    }
+    if (!strncmp(text, "vacancy:", 8)) {
+        if (sscanf(text + 8, "%u,%u%n", &down, &up, &end) < 2 || text[8 + end]) {
+            cmdline_fatal(0, "\"%s\": vacancy value must be of the form DOWN,UP", text + 8);
+        }
+        if (up > 100 || down > up) {
+            cmdline_fatal(0, "Invalid vacancy %% \"%s\": must be 0 to 100, the first at most the second", text + 8);
+        }
+        tm->vacancy = 1;
+        tm->vacancy_down = down;
+        tm->vacancy_up = up;
+        return SET_VACANCY;
+    }
+    if (!strncmp(text, "name:", 5)) {
+        *versions = 1u << OF13 | 1u << OF14 | 1u << OF15;
+        return SET_NAME;
+    }
+    cmdline_fatal(0, "invalid table_mod setting %s", text);
+}
+
+/* From 1.4 on what is not changed must be said as it is. */
+static void
+keep_the_rest(struct of_client *c, enum table_setting setting, struct table_mod *tm)
+{
+    struct bytes b = BYTES_INIT, reply = BYTES_INIT;
+    struct table_desc d;
+    struct cursor cursor;
+    struct msg m;
+
+    msg_put_simple(&b, MSG_TABLE_DESC_REQUEST, of_client_version(c), msg_new_xid(), NULL, 0);
+    transact(c, &b, MSG_TABLE_DESC_REPLY, &reply, &m);
+    cursor = m.body;
+    while (cursor.left && !table_desc_take(&cursor, m.version, &d)) {
+        if (d.table_id != tm->table_id) {
+            continue;
+        }
+        if (setting == SET_VACANCY) {
+            tm->eviction = d.eviction;
+            tm->eviction_flags = d.eviction_flags;
+        } else {
+            tm->vacancy = d.vacancy;
+            tm->vacancy_down = d.vacancy_down;
+            tm->vacancy_up = d.vacancy_up;
+        }
+    }
+    bytes_uninit(&reply);
+}
+
+static void
+set_table_name(struct of_client *c, uint8_t table, const char *name)
+{
+    struct bytes b = BYTES_INIT, reply = BYTES_INIT;
+    enum of_version v = of_client_version(c);
+    struct table_features f = { .table_id = table, .command = TABLE_FEATURES_MODIFY, .has_command = true,
+                                .eviction = -1, .vacancy = -1, .metadata_match = UINT64_MAX,
+                                .metadata_write = UINT64_MAX, .max_entries = 1000000 };
+    uint32_t xid = msg_new_xid();
+    size_t start = msg_start(&b, MSG_TABLE_FEATURES_REQUEST, v, xid);
+
+    str_copy_cut(f.name, name, sizeof f.name);
+    table_features_put(&b, v, &f);
+    msg_finish(&b, start);
+    ofctl_send(c, &b);
+    ofctl_recv_xid(c, xid, &reply);
+    if (reply.data[1] == 1) {
+        ofctl_print(stderr, reply.data, reply.len, NULL);
+        exit(EXIT_FAILURE);
+    }
+    bytes_uninit(&reply);
+}
+
+void
+ofctl_mod_table(struct cmdline_ctx *ctx)
+{
+    struct table_mod tm = { .eviction = -1, .vacancy = -1, .eviction_flags = UINT32_MAX };
+    enum table_setting setting;
+    struct bytes b = BYTES_INIT;
+    uint32_t versions, usable;
+    struct of_client *c;
+
+    if (!of_table_parse(ctx->argv[2], ofctl_names_to_accept(ctx->argv[1])->tables, &tm.table_id)) {
+        cmdline_fatal(0, "unknown table \"%s\"", ctx->argv[2]);
+    }
+    setting = parse_table_setting(ctx->argv[3], &tm, &versions);
+    usable = versions & ofctl_options.versions;
+    if (!usable) {
+        struct str s = STR_INIT;
+
+        of_versions_put_names(&s, versions);
+        cmdline_fatal(0, "table_mod '%s' requires one of the OpenFlow versions %s", ctx->argv[3], str_text(&s));
+    }
+    c = ofctl_open_versions(ctx->argv[1], usable);
+    if (setting == SET_NAME) {
+        set_table_name(c, tm.table_id, ctx->argv[3] + 5);
+    } else {
+        if (setting != SET_MISS) {
+            keep_the_rest(c, setting, &tm);
+        }
+        table_mod_encode(&b, of_client_version(c), msg_new_xid(), &tm);
+        ofctl_must_transact_noreply(c, &b);
+    }
+    of_client_close(c);
+}
