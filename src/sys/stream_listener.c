@@ -31,6 +31,7 @@ struct stream_listener {
     stream_accept_cb *cb;
     void *aux;
     struct loop_fd poll;
+    bool *closed;           /* Set by the destructor while the callback runs; else null. */
     struct loop_timer pause; /* Accepting has failed for want of descriptors: try again later. */
 };
 
@@ -79,22 +80,39 @@ accept_one(struct stream_listener *l, int fd, const struct sockaddr_storage *pee
     free(name);
 }
 
-/* One connection a turn, since the callback may close the listener. */
-static void
-on_connection(struct loop_fd *f, int events UNUSED)
+/* Accepts one; false if there is none, or the callback has closed the listener. */
+static bool
+accept_next(struct stream_listener *l)
 {
     static struct log_limit limit = LOG_LIMIT_INIT(5, 10);
-    struct stream_listener *l = f->aux;
     struct sockaddr_storage peer = { .ss_family = AF_UNIX };
     socklen_t len = sizeof peer;
     int fd = accept4(l->fd, (struct sockaddr *) &peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    bool closed = false;
 
     if (fd >= 0) {
+        l->closed = &closed;
         accept_one(l, fd, &peer);
-    } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+        if (!closed) {
+            l->closed = NULL;
+        }
+        return !closed;
+    }
+    if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
         log_warn_rl(&limit, "%s: accept failed: %s", l->name, strerror(errno));
         loop_fd_change(&l->poll, 0);
         loop_timer_set(&l->pause, clock_now_ms() + PAUSE_MS);
+    }
+    return false;
+}
+
+static void
+on_connection(struct loop_fd *f, int events UNUSED)
+{
+    struct stream_listener *l = f->aux;
+
+    for (int i = 0; i < BACKLOG && accept_next(l); i++) {
+        continue;
     }
 }
 
@@ -225,6 +243,9 @@ void
 stream_listener_close(struct stream_listener *l)
 {
     if (l) {
+        if (l->closed) {
+            *l->closed = true;
+        }
         loop_timer_cancel(&l->pause);
         loop_fd_stop(&l->poll);
         if (l->fd >= 0) {

@@ -1,0 +1,374 @@
+#!/usr/bin/python3
+"""The database daemon as a process: its options, its end, slow and hostile clients, kill -9.
+
+Usage: ovsdb_server.py BUILD [TEST]...  No traffic leaves the machine; everything lives in a directory of its own."""
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+BUILD = sys.argv.pop(1) if len(sys.argv) > 1 else "build"
+SCHEMA = {"name": "Test", "version": "1.0.0", "tables": {"T": {"isRoot": True, "columns": {
+    "k": {"type": "integer"}, "v": {"type": "string"}}, "indexes": [["k"]]}}}
+
+
+def program(name):
+    for at, dirs, names in os.walk(BUILD):
+        dirs[:] = [d for d in dirs if not d.endswith(".p")]
+        if name in names and os.access(os.path.join(at, name), os.X_OK):
+            return os.path.join(at, name)
+    print(f"{name} is not built")
+    sys.exit(77)
+
+
+SERVER, APPCTL, TOOL, CLIENT = (program(p) for p in ("ovsdb-server", "ovs-appctl", "ovsdb-tool", "ovsdb-client"))
+
+
+class Rpc:
+    """A client whose reading can be left to the test."""
+
+    def __init__(self, path):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(path)
+        self.sock.settimeout(30)
+        self.buffer, self.next_id, self.decoder = "", 0, json.JSONDecoder()
+
+    def send(self, method, params):
+        self.next_id += 1
+        self.sock.sendall(json.dumps({"id": self.next_id, "method": method, "params": params}).encode())
+        return self.next_id
+
+    def receive(self):
+        while True:
+            self.buffer = self.buffer.lstrip()
+            if self.buffer:
+                try:
+                    value, end = self.decoder.raw_decode(self.buffer)
+                    self.buffer = self.buffer[end:]
+                    return value
+                except json.JSONDecodeError:
+                    pass
+            data = self.sock.recv(1 << 20)
+            if not data:
+                raise EOFError()
+            self.buffer += data.decode()
+
+    def call(self, method, params, updates=None):
+        number = self.send(method, params)
+        while True:
+            message = self.receive()
+            if message.get("id") == number and "method" not in message:
+                return message
+            if updates is not None:
+                updates.append(message)
+
+    def transact(self, *ops):
+        return self.call("transact", ["Test", *ops])["result"]
+
+    def close(self):
+        self.sock.close()
+
+
+class Server(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="ovsdb-server.")
+        self.env = dict(os.environ, OVS_RUNDIR=self.dir, OVS_LOGDIR=self.dir, OVS_DBDIR=self.dir, OVS_SYSLOG_METHOD="null")
+        self.db, self.sock = os.path.join(self.dir, "db"), os.path.join(self.dir, "db.sock")
+        with open(self.db + ".schema", "w", encoding="utf-8") as f:
+            json.dump(SCHEMA, f)
+        subprocess.run([TOOL, "create", self.db, self.db + ".schema"], check=True, env=self.env)
+        self.processes = []
+
+    def tearDown(self):
+        for p in self.processes:
+            if p.poll() is None:
+                p.kill()
+                p.wait()
+        for name in os.listdir(self.dir):
+            if name.endswith(".pid"):
+                with open(os.path.join(self.dir, name), encoding="utf-8") as f:
+                    try:
+                        os.kill(int(f.read()), signal.SIGKILL)
+                    except (ProcessLookupError, ValueError):
+                        pass
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def start(self, *options):
+        """A server in the foreground; returns when it can be connected to."""
+        err = open(os.path.join(self.dir, "err"), "a", encoding="utf-8")
+        p = subprocess.Popen([SERVER, "--remote=punix:db.sock", "--unixctl=ctl", "-vconsole:warn", *options, self.db],
+                             env=self.env, stderr=err)
+        self.processes.append(p)
+        self.wait_for(self.can_connect, p)
+        return p
+
+    def can_connect(self):
+        try:
+            Rpc(self.sock).close()
+            return True
+        except OSError:
+            return False
+
+    def wait_for(self, condition, process=None, seconds=20):
+        end = time.time() + seconds
+        while not condition():
+            self.assertTrue(time.time() < end, "waited in vain")
+            if process is not None:
+                self.assertIsNone(process.poll(), self.err())
+            time.sleep(0.02)
+
+    def err(self):
+        with open(os.path.join(self.dir, "err"), encoding="utf-8") as f:
+            return f.read()
+
+    def run_program(self, *command, **more):
+        return subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=60, cwd=self.dir, **more)
+
+    def ctl(self, *command):
+        done = self.run_program(APPCTL, "-t", os.path.join(self.dir, "ctl"), *command)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def end(self, process):
+        """An orderly end, with nothing found by the sanitizers."""
+        self.ctl("exit")
+        self.assertEqual(process.wait(30), 0, self.err())
+        self.assertNotRegex(self.err(), r"ERROR: |runtime error")
+
+    # Options.
+
+    def test_a_detached_server_is_ready_when_the_command_returns(self):
+        done = self.run_program(SERVER, "--detach", "--no-chdir", "--pidfile", "--remote=punix:db.sock", "--log-file", "db")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(Rpc(self.sock).call("list_dbs", [])["result"], ["Test", "_Server"])
+        self.assertEqual(done.stderr.count("\n"), done.stderr.count("opened log file"), done.stderr)
+        again = self.run_program(SERVER, "--detach", "--pidfile", "--no-dbs")
+        self.assertEqual(again.returncode, 1)
+        self.assertIn("already running as pid", again.stderr)
+        self.assertEqual(self.run_program(APPCTL, "-t", "ovsdb-server", "exit").returncode, 0)
+        self.wait_for(lambda: not any(n.endswith((".pid", ".ctl", ".sock")) for n in os.listdir(self.dir)))
+
+    def test_what_keeps_it_from_starting_is_told_and_is_the_exit_status(self):
+        for options, text in (
+                (["nothing"], "open failed (No such file or directory)"),
+                (["--remote=db:Test,T", "db"], '"db:Test,T": invalid syntax'),
+                (["--remote=db:Nope,T,v", "db"], '"db:Nope,T,v": no database named Nope'),
+                (["--remote=db:Test,Nope,v", "db"], '"db:Test,Nope,v": no table named Nope'),
+                (["--remote=db:Test,T,nope", "db"], '"db:Test,T,nope": table "T" has no column "nope"'),
+                (["--unixctl=/nonexistent/x", "db"], "/nonexistent/x: could not initialize control socket"),
+                (["--pidfile=/nonexistent/x", "db"], "/nonexistent/x.tmp: create failed"),
+                (["--nonsense"], "unrecognized option '--nonsense'")):
+            for detach in ([], ["--detach"]):
+                done = self.run_program(SERVER, *detach, *options)
+                self.assertEqual(done.returncode, 1, options)
+                self.assertIn(text, done.stderr)
+
+    def test_run_ends_with_its_command(self):
+        command = f"{CLIENT} list-dbs unix:db.sock > {self.dir}/out"
+        self.assertEqual(self.run_program(SERVER, "--remote=punix:db.sock", f"--run={command}", "-vconsole:off", "db").stderr, "")
+        with open(os.path.join(self.dir, "out"), encoding="utf-8") as f:
+            self.assertEqual(f.read(), "Test\n_Server\n")
+        done = self.run_program(SERVER, "--run=exit 3", "-vconsole:off", "db")
+        self.assertEqual((done.returncode, done.stderr), (1, "ovsdb-server: exit 3: child exited, exit status 3\n"))
+
+    def test_the_monitor_starts_a_crashed_server_again(self):
+        self.assertEqual(self.run_program(SERVER, "--detach", "--no-chdir", "--monitor", "--pidfile", "--remote=punix:db.sock",
+                                          "-vconsole:off", "db").stderr, "")
+        self.assertEqual(Rpc(self.sock).transact({"op": "insert", "table": "T", "row": {"k": 1}})[0].keys(), {"uuid"})
+        pid = self.pid()
+        os.kill(pid, signal.SIGABRT)
+        self.wait_for(lambda: self.pid() not in (pid, None) and self.can_connect())
+        rows = Rpc(self.sock).transact({"op": "select", "table": "T", "where": [], "columns": ["k"]})
+        self.assertEqual(rows, [{"rows": [{"k": 1}]}])
+        os.kill(self.pid(), signal.SIGTERM)
+        self.wait_for(lambda: self.pid() is None)
+
+    def pid(self):
+        try:
+            with open(os.path.join(self.dir, "ovsdb-server.pid"), encoding="utf-8") as f:
+                return int(f.read())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def test_sigterm_removes_sockets_and_sighup_reopens_the_log(self):
+        p = self.start("--log-file=log", "--pidfile")
+        os.rename(os.path.join(self.dir, "log") if os.path.exists(os.path.join(self.dir, "log")) else "log",
+                  os.path.join(self.dir, "log.1"))
+        p.send_signal(signal.SIGHUP)
+        self.wait_for(lambda: os.path.exists("log"))
+        p.terminate()
+        self.assertEqual(p.wait(20), -signal.SIGTERM)
+        os.unlink("log")
+        self.assertFalse([n for n in os.listdir(self.dir) if n.endswith((".sock", ".pid")) or n == "ctl"])
+
+    # Clients.
+
+    def test_a_slow_reader_costs_bounded_memory_and_sees_the_end_state(self):
+        p = self.start()
+        writer, slow, fast = Rpc(self.sock), Rpc(self.sock), Rpc(self.sock)
+        rows, size, rounds = 20, 50000, 100
+        writer.transact(*[{"op": "insert", "table": "T", "row": {"k": k, "v": ""}} for k in range(rows)])
+        for client in (slow, fast):
+            client.call("monitor_cond", ["Test", "m", {"T": {"columns": ["k", "v"]}}])
+        fast.sock.settimeout(None)
+        threading.Thread(target=self.drain, args=(fast,), daemon=True).start()
+        for n in range(rounds):
+            text = chr(ord("a") + n % 26) * size
+            writer.transact(*[{"op": "update", "table": "T", "where": [["k", "==", k]], "row": {"v": f"{n}{text}"}}
+                              for k in range(rows)])
+        backlog = int(re.search(r"backlog:(\d+)", self.ctl("memory/show")).group(1))
+        # Everything would be 100 MB; twice the limit and one commit are allowed.
+        self.assertLess(backlog, 2 * (1 << 20) + 2 * rows * size)
+        updates = []
+        slow.call("transact", ["Test"], updates)  # Answered when all is told.
+        final = {}
+        for update in updates:
+            for uuid, change in update["params"][1]["T"].items():
+                final[uuid] = change["modify"]["v"]
+        self.assertTrue(set(final.values()) == {f"{rounds - 1}{text}"})
+        self.assertLess(len(updates), rounds)
+        fast.close()
+        slow.close()
+        self.end(p)
+
+    @staticmethod
+    def drain(client):
+        try:
+            while client.sock.recv(1 << 20):
+                pass
+        except OSError:
+            pass
+
+    def test_a_row_that_comes_and_goes_unseen_is_not_mentioned(self):
+        p = self.start()
+        writer, slow = Rpc(self.sock), Rpc(self.sock)
+        writer.transact({"op": "insert", "table": "T", "row": {"k": 0, "v": "x"}})
+        slow.call("monitor", ["Test", "m", {"T": {}}])
+        for n in range(30):
+            writer.transact({"op": "update", "table": "T", "where": [["k", "==", 0]], "row": {"v": str(n) + "y" * 300000}})
+        writer.transact({"op": "insert", "table": "T", "row": {"k": 1}})
+        writer.transact({"op": "delete", "table": "T", "where": [["k", "==", 1]]})
+        updates = []
+        slow.call("transact", ["Test"], updates)  # Answered when all is told.
+        seen = [new["new"]["k"] for u in updates for new in u["params"][1]["T"].values() if "new" in new]
+        self.assertEqual(set(seen), {0})
+        self.end(p)
+
+    def test_garbage_and_halves_harm_nobody_else(self):
+        p = self.start()
+        good = Rpc(self.sock)
+        seed = random.Random(7)
+        whole = json.dumps({"id": 1, "method": "transact", "params": ["Test", {"op": "insert", "table": "T", "row": {"k": 1}}]})
+        texts = [b"\x00" * 100, b"{" * 5000, b'{"a":' * 2000, b'"' + b"x" * 100000, b"[]" * 1000, b'{"id":1e999}',
+                 b'{"id":1,"method":"monitor","params":["Test"]}', b'{"id":1,"method":"lock","params":[{}]}',
+                 b'{"id":1,"method":"transact","params":[{}]}', b'{"id":1,"method":"\xff","params":[]}',
+                 b'{"id":null,"method":"cancel","params":[]}', b'{"id":1,"method":"monitor_cond","params":["Test",1,{"T":[]}]}',
+                 b'{"id":1,"method":"convert","params":["Test",{}]}', b'{"id":1,"method":"convert","params":["Test"]}']
+        texts += [whole[:seed.randrange(len(whole))].encode() for _ in range(20)]
+        for _ in range(200):
+            broken = bytearray(whole.encode())
+            for _ in range(seed.randrange(1, 4)):
+                broken[seed.randrange(len(broken))] = seed.randrange(256)
+            texts.append(bytes(broken))
+        for text in texts:
+            bad = Rpc(self.sock)
+            try:
+                bad.sock.sendall(text)
+            except BrokenPipeError:
+                pass
+            bad.close()
+        self.assertEqual(good.call("echo", ["still here"])["result"], ["still here"])
+        self.end(p)
+
+    def test_many_clients_come_and_go(self):
+        p = self.start()
+        clients = [Rpc(self.sock) for _ in range(300)]
+        for c in clients:
+            c.send("monitor", ["Test", "m", {"T": {}}])
+        for c in clients:
+            self.assertEqual(c.receive()["result"], {})
+        clients[0].transact({"op": "insert", "table": "T", "row": {"k": 5}})
+        for c in clients[1:]:
+            self.assertEqual(c.receive()["method"], "update")
+        for c in clients:
+            c.close()
+        self.wait_for(lambda: "sessions" not in self.ctl("memory/show"))
+        self.end(p)
+
+    # Durability.
+
+    def test_kill_9_loses_no_acknowledged_durable_transaction(self):
+        acknowledged = set()
+        seed = random.Random(3)
+        n = 0
+        for _ in range(12):
+            p = self.start()
+            client = Rpc(self.sock)
+            threading.Timer(seed.uniform(0.05, 0.4), p.kill).start()
+            try:
+                while True:
+                    n += 1
+                    result = client.transact({"op": "insert", "table": "T", "row": {"k": n, "v": "z" * seed.randrange(3000)}},
+                                             {"op": "commit", "durable": True})
+                    self.assertNotIn("error", result[-1])
+                    acknowledged.add(n)
+            except (EOFError, ConnectionError):
+                pass
+            p.wait(20)
+        p = self.start()
+        rows = Rpc(self.sock).transact({"op": "select", "table": "T", "where": [], "columns": ["k"]})[0]["rows"]
+        present = {row["k"] for row in rows}
+        self.assertGreater(len(acknowledged), 50)
+        self.assertEqual(acknowledged - present, set())
+        self.assertLessEqual(len(present - acknowledged), 12)
+        self.end(p)
+
+    def test_compaction_keeps_everything_and_makes_the_file_small(self):
+        p = self.start()
+        client = Rpc(self.sock)
+        client.transact({"op": "insert", "table": "T", "row": {"k": 1, "v": "x"}})
+        for i in range(300):
+            client.transact({"op": "update", "table": "T", "where": [], "row": {"v": str(i) * 1000}})
+        before = os.path.getsize(self.db)
+        self.ctl("ovsdb-server/compact", "Test")
+        self.wait_for(lambda: os.path.getsize(self.db) < before / 10)
+        client.transact({"op": "insert", "table": "T", "row": {"k": 2, "v": "after"}}, {"op": "commit", "durable": True})
+        p.kill()
+        p.wait()
+        p = self.start()
+        rows = Rpc(self.sock).transact({"op": "select", "table": "T", "where": [], "columns": ["k", "v"]})[0]["rows"]
+        self.assertEqual({r["k"]: r["v"] for r in rows}, {1: "299" * 1000, 2: "after"})
+        self.end(p)
+
+    def test_the_reference_opens_our_file_and_we_open_its(self):
+        reference = "/usr/sbin/ovsdb-server"
+        if not os.path.exists(reference):
+            self.skipTest("Debian's ovsdb-server is not installed")
+        global SERVER
+        ours, found = SERVER, []
+        for turn, SERVER in enumerate((ours, reference, ours, reference, ours)):
+            p = self.start()
+            client = Rpc(self.sock)
+            rows = client.transact({"op": "select", "table": "T", "where": [], "columns": ["k", "v"]})[0]["rows"]
+            self.assertEqual(sorted(r["k"] for r in rows), list(range(turn)))
+            client.transact({"op": "insert", "table": "T", "row": {"k": turn, "v": "a\"\\\u00e9"}})
+            client.transact({"op": "update", "table": "T", "where": [], "row": {"v": f"turn {turn}"}})
+            found = sorted(r["v"] for r in client.transact(
+                {"op": "select", "table": "T", "where": [], "columns": ["v"]})[0]["rows"])
+            p.terminate()
+            p.wait(20)
+        SERVER = ours
+        self.assertEqual(found, ["turn 4"] * 5)
+
+
+if __name__ == "__main__":
+    unittest.main(warnings="ignore")
