@@ -137,6 +137,8 @@ run_bare(struct forward *f)
     if (from->class->rxq_open(from, 0, &rxq)) {
         exit(EXIT_FAILURE);
     }
+    printf("ready\n");
+    fflush(stdout);
     start = __builtin_ia32_rdtsc();
     while (!ended) {
         int got = from->class->rxq_recv(rxq, packets, 32);
