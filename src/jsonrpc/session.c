@@ -63,7 +63,7 @@ log_loss(const struct jsonrpc_session *s, bool was_connected, int error)
         } else {
             log_dbg("%s: connection closed by peer", s->name); /* What clients of a server do all the time. */
         }
-    } else if (!s->quiet) {
+    } else if (!s->quiet && s->targets) {
         log_info("%s: connection attempt failed (%s)", s->name, stream_strerror(error));
     }
 }
@@ -225,7 +225,7 @@ note_connected(struct jsonrpc_session *s)
     s->quiet = false;
     s->last_error = 0;
     step(s, RECONNECT_EV_CONNECTED);
-    log_info("%s: connected", s->name);
+    log_at(s->targets ? LOG_LEVEL_INFO : LOG_LEVEL_DBG, "%s: connected", s->name);
     return !s->ops->connected || CALL(s, s->ops->connected(s, s->aux));
 }
 

@@ -1,6 +1,7 @@
 #include "sys/dirs.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "config.h"
 
@@ -59,6 +60,16 @@ char *
 dirs_resolve(const char *dir, const char *name)
 {
     return name[0] == '/' ? xstrdup(name) : xasprintf("%s/%s", dir, name);
+}
+
+char *
+dirs_absolute(const char *name)
+{
+    char *here = name[0] == '/' ? NULL : getcwd(NULL, 0);
+    char *path = here ? xasprintf("%s/%s", here, name) : xstrdup(name);
+
+    free(here);
+    return path;
 }
 
 char *

@@ -18,6 +18,10 @@ const char *dirs_bin(void);
 /* 'name' if it is absolute, else 'dir'/name; to be released with free(). */
 char *dirs_resolve(const char *dir, const char *name) MUST_CHECK;
 
+/* 'name' made absolute by the present working directory, so that it stays good after a daemon has left that; to be
+ * released with free(). */
+char *dirs_absolute(const char *name) MUST_CHECK;
+
 /* The default database socket ("unix:RUNDIR/db.sock") and database file; to be released with free(). */
 char *dirs_db_remote(void) MUST_CHECK;
 char *dirs_db_file(void) MUST_CHECK;

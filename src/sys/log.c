@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "sys/clock.h"
+#include "sys/dirs.h"
 #include "sys/log_private.h"
 
 LOG_MODULE(vlog)
@@ -307,7 +308,7 @@ log_open_file(const char *path)
 
     if (path) {
         free(file_name);
-        file_name = xstrdup(path);
+        file_name = dirs_absolute(path);
     } else if (!file_name) {
         return 0;
     }

@@ -11,6 +11,7 @@
 
 #include "sys/address.h"
 #include "sys/clock.h"
+#include "sys/dirs.h"
 #include "sys/log.h"
 #include "sys/stream_private.h"
 
@@ -65,9 +66,13 @@ set(int setting, const char *value)
 {
     bool is_elsewhere = value && !strncmp(value, "db:", 3);
 
+    bool is_file = setting <= PEER_CA_CERT && value && strcmp(value, "none");
+    char *path = is_file && !is_elsewhere ? dirs_absolute(value) : NULL;
+
     free(elsewhere[setting]);
     elsewhere[setting] = is_elsewhere ? xstrdup(value) : NULL;
-    set_text(settings[setting], is_elsewhere ? NULL : value);
+    set_text(settings[setting], is_elsewhere ? NULL : path ? path : value);
+    free(path);
 }
 
 void

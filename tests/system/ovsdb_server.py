@@ -299,6 +299,8 @@ class Server(unittest.TestCase):
         clients[0].transact({"op": "insert", "table": "T", "row": {"k": 5}})
         for c in clients[1:]:
             self.assertEqual(c.receive()["method"], "update")
+        # One text for all of them.
+        self.assertEqual(self.ctl("coverage/read-counter", "ovsdb_monitor_encode"), "1\n")
         for c in clients:
             c.close()
         self.wait_for(lambda: "sessions" not in self.ctl("memory/show"))
