@@ -216,12 +216,7 @@ conns_destroy(struct conns *cs)
 bool
 conns_has_controllers(const struct conns *cs)
 {
-    bool any = !list_is_empty(&cs->controllers);
-
-    LIST_FOR_EACH (s, struct service, node, &cs->services) {
-        any |= s->is_controller;
-    }
-    return any;
+    return !list_is_empty(&cs->controllers);
 }
 
 /* Roles. */

@@ -43,7 +43,7 @@ void conns_send_port_status(struct conns *, const struct ofport *, enum port_rea
 void conns_send_flow_removed(struct conns *, const struct rule *, const struct match *match, uint8_t reason,
                              int64_t when);
 
-/* Whether packets that miss table 0 are worth sending: some connection wants them. */
+/* Whether controllers are configured that the bridge connects to (not: services that wait for some). */
 bool conns_has_controllers(const struct conns *);
 
 /* Drops and re-opens the controllers' connections (bridge/reconnect). */
