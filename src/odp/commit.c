@@ -133,84 +133,129 @@ commit_mpls(const struct flow *flow, struct flow *base, struct flow *wc, struct 
     base->eth_type = flow->eth_type;
 }
 
-/* VLAN tags, outermost first. */
-struct tags {
+/* VLAN tags. */
+
+bool
+odp_tags_push(struct flow *f, struct odp_tags *below, be16 tpid, be16 tci)
+{
+    if (f->vlan2_tci) {
+        if (below->n >= ODP_MAX_TAGS) {
+            return false;
+        }
+        memmove(&below->tags[1], &below->tags[0], below->n * sizeof below->tags[0]);
+        below->tags[0].tpid = f->vlan2_tpid;
+        below->tags[0].tci = f->vlan2_tci;
+        below->n++;
+    }
+    f->vlan2_tpid = f->vlan_tpid;
+    f->vlan2_tci = f->vlan_tci;
+    f->vlan_tpid = tpid;
+    f->vlan_tci = tci;
+    return true;
+}
+
+void
+odp_tags_pop(struct flow *f, struct odp_tags *below)
+{
+    f->vlan_tpid = f->vlan2_tpid;
+    f->vlan_tci = f->vlan2_tci;
+    f->vlan2_tpid = f->vlan2_tci = 0;
+    if (below->n) {
+        f->vlan2_tpid = below->tags[0].tpid;
+        f->vlan2_tci = below->tags[0].tci;
+        below->n--;
+        memmove(&below->tags[0], &below->tags[1], below->n * sizeof below->tags[0]);
+    }
+}
+
+/* All of a packet's tags, outermost first. */
+struct stack {
     int n;
-    be16 tpid[2], tci[2];
+    be16 tpid[ODP_MAX_TAGS + 2], tci[ODP_MAX_TAGS + 2];
 };
 
-static struct tags
-get_tags(const struct flow *f)
+static void
+add_tag(struct stack *s, be16 tpid, be16 tci)
 {
-    struct tags t = { .tpid = { f->vlan_tpid, f->vlan2_tpid }, .tci = { f->vlan_tci, f->vlan2_tci } };
-
-    if (f->vlan_tci & BE16(VLAN_PRESENT)) {
-        t.n = f->vlan2_tci & BE16(VLAN_PRESENT) ? 2 : 1;
+    if (tci & BE16(VLAN_PRESENT)) {
+        s->tpid[s->n] = tpid;
+        s->tci[s->n++] = tci;
     }
-    return t;
 }
 
-static bool
-same_tag(const struct tags *a, int i, const struct tags *b, int j)
+static struct stack
+get_stack(const struct flow *f, const struct odp_tags *below)
 {
-    return a->tpid[i] == b->tpid[j] && a->tci[i] == b->tci[j];
+    struct stack s = { .n = 0 };
+
+    add_tag(&s, f->vlan_tpid, f->vlan_tci);
+    add_tag(&s, f->vlan2_tpid, f->vlan2_tci);
+    for (int i = 0; below && i < below->n; i++) {
+        add_tag(&s, below->tags[i].tpid, below->tags[i].tci);
+    }
+    return s;
 }
 
-/* How many of the inner tags agree.  Of two full stacks the inner tag of one may be the outer tag of the other: then a
- * tag was pushed onto more than the flow can show. */
+/* How many of the inner tags agree. */
 static int
-common_tags(const struct tags *now, const struct tags *was, bool *pushed)
+common_tags(const struct stack *a, const struct stack *b)
 {
     int n = 0;
 
-    *pushed = now->n == 2 && was->n == 2 && same_tag(now, 1, was, 0) &&
-              !(same_tag(now, 0, was, 0) && same_tag(now, 1, was, 1));
-    while (n < now->n && n < was->n && same_tag(now, now->n - 1 - n, was, was->n - 1 - n)) {
+    while (n < a->n && n < b->n && a->tpid[a->n - 1 - n] == b->tpid[b->n - 1 - n] &&
+           a->tci[a->n - 1 - n] == b->tci[b->n - 1 - n]) {
         n++;
     }
     return n;
 }
 
-void
-odp_commit_tags(const struct flow *flow, struct flow *base, struct flow *wc, struct bytes *actions)
+/* What is put in the place of a tag holds for packets with this tag. */
+static void
+note_replaced(const struct flow *base, struct flow *wc)
 {
-    struct tags now = get_tags(flow), was = get_tags(base);
-    int n_pop, n_push, common;
-    bool pushed;
-
-    common = common_tags(&now, &was, &pushed);
-    n_pop = pushed ? 0 : was.n - common;
-    n_push = pushed ? 1 : now.n - common;
-    if (n_pop) {
-        /* What is put in the place of a tag holds for packets with this tag. */
-        wc->vlan_tci = BE16_MAX;
-        wc->vlan_tpid = BE16_MAX;
-        if (was.n == 2) {
-            wc->vlan2_tci = BE16_MAX;
-            wc->vlan2_tpid = BE16_MAX;
-        }
+    wc->vlan_tci = BE16_MAX;
+    wc->vlan_tpid = BE16_MAX;
+    if (base->vlan2_tci) {
+        wc->vlan2_tci = BE16_MAX;
+        wc->vlan2_tpid = BE16_MAX;
     }
-    for (int i = 0; i < n_pop; i++) {
+}
+
+static void
+commit_tags(const struct flow *flow, const struct odp_tags *below, struct flow *base, struct odp_tags *base_below,
+            struct flow *wc, struct bytes *actions)
+{
+    struct stack now = get_stack(flow, below), was = get_stack(base, base_below);
+    int common = common_tags(&now, &was);
+
+    if (was.n > common) {
+        note_replaced(base, wc);
+    }
+    for (int i = common; i < was.n; i++) {
         odp_put_flag(actions, ODP_POP_VLAN);
     }
-    for (int i = n_push - 1; i >= 0; i--) {
+    for (int i = now.n - common - 1; i >= 0; i--) {
         odp_put_push_vlan(actions, now.tpid[i], now.tci[i]);
     }
     base->vlan_tpid = flow->vlan_tpid;
     base->vlan_tci = flow->vlan_tci;
     base->vlan2_tpid = flow->vlan2_tpid;
     base->vlan2_tci = flow->vlan2_tci;
+    if (base_below) {
+        *base_below = *below;
+    }
 }
 
 void
-odp_commit(const struct flow *flow, struct flow *base, struct flow *wc, struct bytes *actions)
+odp_commit(const struct flow *flow, const struct odp_tags *below, struct flow *base, struct odp_tags *base_below,
+           struct flow *wc, struct bytes *actions)
 {
     if (!base->packet_ns) {
         commit_key(ODP_KEY_ETHERNET, flow, base, wc, actions);
     }
     commit_headers(flow, base, wc, actions);
     commit_mpls(flow, base, wc, actions);
-    odp_commit_tags(flow, base, wc, actions);
+    commit_tags(flow, below, base, base_below, wc, actions);
     commit_key(ODP_KEY_PRIORITY, flow, base, wc, actions);
     commit_key(ODP_KEY_SKB_MARK, flow, base, wc, actions);
 }

@@ -7,8 +7,10 @@
  * Wildcards: a change must hold for every packet of the megaflow, so what it replaces must be fixed.  The pipeline has
  * put the bits that it wrote into 'wc'; commit adds what it needs besides (a whole tag where one is replaced).
  *
- * Limits: at most two VLAN tags and FLOW_MPLS_LABELS labels are seen; a push below them is taken from the difference as
- * it stands, so callers commit before they push beyond what the flow can hold (see odp_commit_tags()).
+ * A flow shows two VLAN tags; when more are pushed, 'struct odp_tags' holds those below.  Tags that the packet had below
+ * two are never seen.
+ *
+ * Limits: ODP_MAX_TAGS below the two; FLOW_MPLS_LABELS labels.
  * Threads: pure. */
 #ifndef ODP_COMMIT_H
 #define ODP_COMMIT_H 1
@@ -16,12 +18,22 @@
 #include "base/bytes.h"
 #include "flow/flow.h"
 
-/* Appends the difference from '*base' to 'flow' to 'actions', and makes '*base' equal to 'flow' in all that a datapath's
- * packet has. */
-void odp_commit(const struct flow *flow, struct flow *base, struct flow *wc, struct bytes *actions);
+enum { ODP_MAX_TAGS = 6 };
 
-/* The same for the VLAN tags only. */
-void odp_commit_tags(const struct flow *flow, struct flow *base, struct flow *wc, struct bytes *actions);
+/* VLAN tags below the two that a flow shows, outermost first. */
+struct odp_tags {
+    int n;
+    struct { be16 tpid, tci; } tags[ODP_MAX_TAGS];
+};
+
+/* Appends the difference from '*base' to 'flow' to 'actions', and makes '*base' equal to 'flow' in all that a datapath's
+ * packet has.  'below' and 'base_below' (both null: none) are the tags below those of the flows. */
+void odp_commit(const struct flow *flow, const struct odp_tags *below, struct flow *base, struct odp_tags *base_below,
+                struct flow *wc, struct bytes *actions);
+
+/* Adds an outer tag to the flow; false if there are too many.  Takes the outer tag away, if there is one. */
+bool odp_tags_push(struct flow *flow, struct odp_tags *below, be16 tpid, be16 tci);
+void odp_tags_pop(struct flow *flow, struct odp_tags *below);
 
 /* Number of MPLS labels that 'flow' shows, at most FLOW_MPLS_LABELS; 0 if its eth_type is not MPLS. */
 int flow_count_mpls(const struct flow *flow);

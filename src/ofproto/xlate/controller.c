@@ -9,9 +9,10 @@ make_frame(struct xlate_ctx *ctx, struct bytes *frame)
 {
     struct bytes changes = BYTES_INIT;
     struct flow base = *ctx->in->flow, wc = *ctx->wc;
+    struct odp_tags none = { .n = 0 };
 
     bytes_put(frame, ctx->in->frame, ctx->in->frame_len);
-    odp_commit(&ctx->flow, &base, &wc, &changes);
+    odp_commit(&ctx->flow, &ctx->below, &base, &none, &wc, &changes);
     odp_apply_to_frame(frame, changes.data, changes.len);
     bytes_uninit(&changes);
 }
@@ -60,6 +61,7 @@ add_action(struct xlate_ctx *ctx, const struct xlate_packet_in *pin)
     odp_put_u32(&ctx->out->actions, ODP_USERSPACE_PID, 0);
     odp_put(&ctx->out->actions, ODP_USERSPACE_USERDATA, &cookie, sizeof cookie);
     odp_end(&ctx->out->actions, begun);
+    ctx->useful_len = ctx->out->actions.len;
 }
 
 void

@@ -14,6 +14,7 @@
 #ifndef OFPROTO_XLATE_CTX_H
 #define OFPROTO_XLATE_CTX_H 1
 
+#include "odp/commit.h"
 #include "ofproto/xlate/xlate.h"
 
 enum { XLATE_MAX_DEPTH = 64, XLATE_MAX_RESUBMITS = 4096, XLATE_MAX_ACTIONS_LEN = 65536, XLATE_MAX_STACK = 65536 };
@@ -26,6 +27,8 @@ struct xlate_ctx {
     uint64_t version;          /* Of the bridge's tables. */
     struct flow flow;          /* The packet as the pipeline sees it now. */
     struct flow base;          /* As the datapath has it. */
+    struct odp_tags below, base_below; /* Tags below those that the flows show. */
+    size_t useful_len;         /* Of out->actions: what is behind changes a packet that goes nowhere. */
     struct rule *rule;         /* Whose actions are running, null for a packet-out. */
     uint8_t table_id;
     bool exit;                 /* "exit": nothing more of this bridge's actions. */

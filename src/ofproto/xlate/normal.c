@@ -135,6 +135,7 @@ static void
 send_to_bundle(struct xlate_ctx *ctx, const struct normal *n, const struct xbundle *b)
 {
     be16 old[4] = { ctx->flow.vlan_tpid, ctx->flow.vlan_tci, ctx->flow.vlan2_tpid, ctx->flow.vlan2_tci };
+    struct odp_tags below = ctx->below;
     struct xport *port = choose_port(b);
 
     if (b->is_protected && n->in_bundle->is_protected) {
@@ -144,12 +145,13 @@ send_to_bundle(struct xlate_ctx *ctx, const struct normal *n, const struct xbund
     if (!port) {
         return;
     }
-    vlan_put_output(ctx, b, &n->inside);
+    vlan_put_output(ctx, n->in_bundle, b, &n->inside);
     xlate_send_to_port(ctx, port, 0);
     ctx->flow.vlan_tpid = old[0];
     ctx->flow.vlan_tci = old[1];
     ctx->flow.vlan2_tpid = old[2];
     ctx->flow.vlan2_tci = old[3];
+    ctx->below = below;
 }
 
 /* In the order of the ports, so that the same flood always looks the same.  A bundle counts at its first port. */
@@ -163,7 +165,7 @@ flood(struct xlate_ctx *ctx, const struct normal *n)
     for (size_t i = 0; i < n_ports && !xlate_has_failed(ctx); i++) {
         const struct xbundle *b = rcu_get(&ports[i]->bundle);
 
-        if (b && b->ports[0] == ports[i] && b != n->in_bundle && b->floodable && vlan_bundle_carries(b, &n->inside)) {
+        if (b && b->ports[0] == ports[i] && b != n->in_bundle && b->floodable && vlan_bundle_carries(ctx, b, &n->inside)) {
             ctx->is_last = was_last && i == n_ports - 1;
             send_to_bundle(ctx, n, b);
         }

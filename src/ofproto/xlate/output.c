@@ -9,7 +9,7 @@ static const struct eth_addr stp_group = { { 0x01, 0x80, 0xc2, 0x00, 0x00, 0x00 
 void
 xlate_commit(struct xlate_ctx *ctx)
 {
-    odp_commit(&ctx->flow, &ctx->base, ctx->wc, &ctx->out->actions);
+    odp_commit(&ctx->flow, &ctx->below, &ctx->base, &ctx->base_below, ctx->wc, &ctx->out->actions);
 }
 
 bool
@@ -69,6 +69,8 @@ send_to_peer(struct xlate_ctx *ctx, struct xport *port)
     act_buf_uninit(&ctx->action_set);
     /* What the datapath's packet has become stays; so does what was counted. */
     saved.base = ctx->base;
+    saved.base_below = ctx->base_below;
+    saved.useful_len = ctx->useful_len;
     saved.n_resubmits = ctx->n_resubmits;
     *ctx = saved;
 }
@@ -116,6 +118,7 @@ xlate_send_to_port(struct xlate_ctx *ctx, struct xport *port, uint32_t max_len)
         odp_put_u32(&ctx->out->actions, ODP_TRUNC, max_len);
     }
     odp_put_output(&ctx->out->actions, port->odp_port);
+    ctx->useful_len = ctx->out->actions.len;
 }
 
 static void

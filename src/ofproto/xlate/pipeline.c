@@ -35,6 +35,7 @@ xlate_clone(struct xlate_ctx *ctx, const struct act *act)
     struct flow flow = ctx->flow;
     struct bytes stack = ctx->stack;
     struct act_buf set = ctx->action_set;
+    struct odp_tags below = ctx->below;
     bool was_mpls = ctx->was_mpls, exit = ctx->exit, is_last = ctx->is_last;
 
     ctx->stack = (struct bytes) BYTES_INIT;
@@ -47,6 +48,7 @@ xlate_clone(struct xlate_ctx *ctx, const struct act *act)
     ctx->flow = flow;
     ctx->stack = stack;
     ctx->action_set = set;
+    ctx->below = below;
     ctx->was_mpls = was_mpls;
     ctx->exit = exit;
 }
@@ -71,6 +73,7 @@ translate_branch(struct xlate_ctx *ctx, const struct act_check_pkt_larger *a, st
     size_t begun = odp_begin(&ctx->out->actions, larger ? ODP_CHECK_PKT_LEN_GREATER : ODP_CHECK_PKT_LEN_LESS_EQUAL);
     size_t set_len = ctx->action_set.bytes.len;
     struct flow flow = ctx->flow, base = ctx->base;
+    struct odp_tags below = ctx->below, base_below = ctx->base_below;
     struct bytes stack = ctx->stack;
     bool no_effects = ctx->no_effects, was_mpls = ctx->was_mpls;
 
@@ -83,6 +86,8 @@ translate_branch(struct xlate_ctx *ctx, const struct act_check_pkt_larger *a, st
     ctx->stack = stack;
     ctx->flow = flow;
     ctx->base = base;
+    ctx->below = below;
+    ctx->base_below = base_below;
     ctx->no_effects = no_effects;
     ctx->was_mpls = was_mpls;
     if (ctx->action_set.bytes.len != set_len) {
@@ -110,6 +115,7 @@ xlate_check_pkt_larger(struct xlate_ctx *ctx, const struct act *act)
         xlate_fail(ctx, XLATE_TOO_MANY_RESUBMITS);
     }
     odp_end(&ctx->out->actions, begun);
+    ctx->useful_len = ctx->out->actions.len;
     ctx->stop = true;
 }
 

@@ -201,8 +201,8 @@ go_over_the_wire(struct flow_mod *fm, unsigned int protocols)
     bytes_uninit(&wire);
 }
 
-char *
-sim_add_flow(struct xbridge *b, const char *text)
+static char *
+add_flow(struct xbridge *b, const char *text, bool over_the_wire)
 {
     static const struct port_names none = { no_name, no_port };
     static const struct act_text names = { &none, NULL };
@@ -215,7 +215,9 @@ sim_add_flow(struct xbridge *b, const char *text)
     if (e) {
         return error_take_text(e);
     }
-    go_over_the_wire(&fm, protocols);
+    if (over_the_wire) {
+        go_over_the_wire(&fm, protocols);
+    }
     fm.table_id = fm.table_id == 255 ? 0 : fm.table_id;
     old = classifier_find(&b->tables[fm.table_id], &fm.match, fm.priority, 1);
     if (old) {
@@ -226,6 +228,28 @@ sim_add_flow(struct xbridge *b, const char *text)
     classifier_insert(&b->tables[fm.table_id], &r->cr, &fm.match, fm.priority, 1);
     flow_mod_uninit(&fm);
     return NULL;
+}
+
+char *
+sim_add_flow(struct xbridge *b, const char *text)
+{
+    return add_flow(b, text, true);
+}
+
+char *
+sim_add_flow_directly(struct xbridge *b, const char *text)
+{
+    return add_flow(b, text, false);
+}
+
+void
+sim_remove_local(struct xbridge *b)
+{
+    struct xport *p = xbridge_port_rcu(b, OFPP_LOCAL);
+
+    xbridge_set_bundle(b, p, NULL);
+    xbridge_remove_port(b, p);
+    xport_free(p);
 }
 
 static void

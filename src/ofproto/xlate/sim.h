@@ -24,6 +24,10 @@ void sim_connect(struct xport *a, struct xport *b); /* As patch ports. */
 
 /* Adds the flow of the syntax of ovs-ofctl; the error's text (to be freed) or null. */
 char *sim_add_flow(struct xbridge *, const char *text);
+/* The same without going through a version's wire form. */
+char *sim_add_flow_directly(struct xbridge *, const char *text);
+/* Takes the local port away. */
+void sim_remove_local(struct xbridge *);
 void sim_delete_flows(struct xbridge *);
 
 /* Carries out one line of a case file: "bridge NAME", "port BRIDGE NAME NUMBER [SETTINGS]", "patch BRIDGE NAME NUMBER

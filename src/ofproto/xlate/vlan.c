@@ -84,8 +84,18 @@ vlan_input(const struct xbundle *b, const struct vlan_stack *packet)
     return inside;
 }
 
+/* Only then does the inner tag matter. */
+static bool
+carries_customer(struct xlate_ctx *ctx, const struct xbundle *b, const struct vlan_stack *inside)
+{
+    if (b->cvlans && flow_has_vlan(&ctx->flow)) {
+        ctx->wc->vlan2_tci |= BE16(VLAN_VID_MASK | VLAN_PRESENT);
+    }
+    return bitmap_has(b->cvlans, inside->tag[1].vid);
+}
+
 bool
-vlan_bundle_carries(const struct xbundle *b, const struct vlan_stack *inside)
+vlan_bundle_carries(struct xlate_ctx *ctx, const struct xbundle *b, const struct vlan_stack *inside)
 {
     uint16_t vid = inside->tag[0].vid;
 
@@ -94,16 +104,9 @@ vlan_bundle_carries(const struct xbundle *b, const struct vlan_stack *inside)
     case XVLAN_TRUNK: return trunks_vlan(b, vid);
     /* What has no tag there is in the native VLAN. */
     case XVLAN_NATIVE_TAGGED: case XVLAN_NATIVE_UNTAGGED: return vid && trunks_vlan(b, vid);
-    case XVLAN_DOT1Q_TUNNEL: return vid == b->vlan && bitmap_has(b->cvlans, inside->tag[1].vid);
+    case XVLAN_DOT1Q_TUNNEL: return vid == b->vlan && carries_customer(ctx, b, inside);
     }
     return false;
-}
-
-static void
-put_tag(be16 *tpid, be16 *tci, const struct vlan_tag *t, bool shown)
-{
-    *tpid = !shown ? 0 : t->tpid ? t->tpid : BE16(0x8100);
-    *tci = shown ? cpu_to_be16(t->vid | t->pcp << VLAN_PCP_SHIFT | VLAN_PRESENT) : 0;
 }
 
 /* Whether a tag without a VLAN id is worth sending: for its priority. */
@@ -120,28 +123,26 @@ is_shown(struct xlate_ctx *ctx, const struct xbundle *b, const struct vlan_tag *
     return t->present && (t->pcp || b->priority_tags == XPRIO_ALWAYS);
 }
 
+/* The tag that the bridge added or took away the port's own is the only one that is touched. */
 void
-vlan_put_output(struct xlate_ctx *ctx, const struct xbundle *b, const struct vlan_stack *inside)
+vlan_put_output(struct xlate_ctx *ctx, const struct xbundle *in, const struct xbundle *b,
+                const struct vlan_stack *inside)
 {
-    struct vlan_stack out = *inside;
-    struct flow *f = &ctx->flow;
-    bool untagged_mode = false, first;
+    struct vlan_tag t = inside->tag[0];
+    bool untagged_mode = b->vlan_mode == XVLAN_ACCESS || (b->vlan_mode == XVLAN_NATIVE_UNTAGGED && t.vid == b->vlan);
 
+    if (in->vlan_mode != XVLAN_DOT1Q_TUNNEL && flow_has_vlan(&ctx->flow)) {
+        odp_tags_pop(&ctx->flow, &ctx->below);
+    }
     if (b->vlan_mode == XVLAN_DOT1Q_TUNNEL) {
-        out.tag[0] = inside->tag[1];
-        out.tag[1] = (struct vlan_tag) { .present = false };
-        first = out.tag[0].present;
-    } else {
-        untagged_mode = b->vlan_mode == XVLAN_ACCESS ||
-                        (b->vlan_mode == XVLAN_NATIVE_UNTAGGED && out.tag[0].vid == b->vlan);
-        out.tag[0].vid = untagged_mode ? 0 : out.tag[0].vid;
-        first = is_shown(ctx, b, &out.tag[0], untagged_mode);
+        return;
     }
-    if (!first) {
-        out.tag[0] = out.tag[1];
-        out.tag[1] = (struct vlan_tag) { .present = false };
-        first = out.tag[0].present;
+    t.vid = untagged_mode ? 0 : t.vid;
+    if (is_shown(ctx, b, &t, untagged_mode)) {
+        be16 tci = cpu_to_be16(t.vid | t.pcp << VLAN_PCP_SHIFT | VLAN_PRESENT);
+
+        if (!odp_tags_push(&ctx->flow, &ctx->below, t.tpid ? t.tpid : BE16(0x8100), tci)) {
+            xlate_fail(ctx, XLATE_TOO_MANY_VLAN_TAGS);
+        }
     }
-    put_tag(&f->vlan_tpid, &f->vlan_tci, &out.tag[0], first);
-    put_tag(&f->vlan2_tpid, &f->vlan2_tci, &out.tag[1], out.tag[1].present);
 }

@@ -30,9 +30,10 @@ bool vlan_is_valid_input(struct xlate_ctx *, const struct xbundle *, const struc
 struct vlan_stack vlan_input(const struct xbundle *, const struct vlan_stack *packet);
 
 /* Whether the bundle is in the packet's VLAN. */
-bool vlan_bundle_carries(const struct xbundle *, const struct vlan_stack *inside);
+bool vlan_bundle_carries(struct xlate_ctx *, const struct xbundle *, const struct vlan_stack *inside);
 
-/* Puts the tags with which a packet leaves through the bundle into the flow. */
-void vlan_put_output(struct xlate_ctx *, const struct xbundle *, const struct vlan_stack *inside);
+/* Puts the tags with which a packet that came in through 'in' leaves through the bundle into the flow. */
+void vlan_put_output(struct xlate_ctx *, const struct xbundle *in, const struct xbundle *,
+                     const struct vlan_stack *inside);
 
 #endif

@@ -2,37 +2,26 @@
 #include "odp/commit.h"
 #include "ofproto/xlate/ctx.h"
 
-/* What lies below the two tags that a flow can show is kept by the packet: it must have this flow's tags before the
- * flow loses sight of one. */
 void
 xlate_push_tag(struct xlate_ctx *ctx, be16 tpid, be16 tci)
 {
-    struct flow *f = &ctx->flow;
-
     ctx->wc->vlan_tci = BE16_MAX;
-    if (f->vlan2_tci || ctx->base.vlan2_tci) {
-        odp_commit_tags(f, &ctx->base, ctx->wc, &ctx->out->actions);
+    if (!odp_tags_push(&ctx->flow, &ctx->below, tpid, tci)) {
+        xlate_report(ctx, TRACE_ERROR, "over %d VLAN tags", ODP_MAX_TAGS + 2);
+        xlate_fail(ctx, XLATE_TOO_MANY_VLAN_TAGS);
     }
-    f->vlan2_tpid = f->vlan_tpid;
-    f->vlan2_tci = f->vlan_tci;
-    f->vlan_tpid = tpid;
-    f->vlan_tci = tci;
 }
 
 /* The inner tag, if any, comes into sight, so what it is matters from now on. */
 void
 xlate_pop_tag(struct xlate_ctx *ctx)
 {
-    struct flow *f = &ctx->flow;
-
     ctx->wc->vlan_tci = BE16_MAX;
-    if (f->vlan2_tci) {
+    if (flow_has_vlan(ctx->in->flow)) {
         ctx->wc->vlan2_tci = BE16_MAX;
         ctx->wc->vlan2_tpid = BE16_MAX;
     }
-    f->vlan_tpid = f->vlan2_tpid;
-    f->vlan_tci = f->vlan2_tci;
-    f->vlan2_tpid = f->vlan2_tci = 0;
+    odp_tags_pop(&ctx->flow, &ctx->below);
 }
 
 void

@@ -291,6 +291,7 @@ xlate(const struct xlate_in *in, struct xlate_out *out)
     xlate_report(&ctx, TRACE_BRIDGE, "bridge(\"%s\")", ctx.bridge->name);
     enter_pipeline(&ctx);
     finish_wc(&ctx);
+    bytes_truncate(&out->actions, ctx.useful_len);
     if (in->trace) {
         in->trace->final = ctx.flow;
     }

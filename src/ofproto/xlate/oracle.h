@@ -1,0 +1,93 @@
+/* A slow interpreter of OpenFlow, written from the specification and ovs-actions(7) for tests of translation: it knows
+ * nothing of translation's code, structures or tables.
+ *
+ * A packet is an array of plain numbers.  A pipeline is an array of rules with conditions and instructions as they are
+ * generated; the text of a rule (for the switch under test) is made from the same description. */
+#ifndef OFPROTO_XLATE_ORACLE_H
+#define OFPROTO_XLATE_ORACLE_H 1
+
+#include "base/random.h"
+#include "base/str.h"
+
+enum oracle_field {
+    F_IN_PORT, F_ETH_SRC, F_ETH_DST, F_ETH_TYPE, F_IP_SRC, F_IP_DST, F_PROTO, F_DSCP, F_ECN, F_TTL, F_TP_SRC, F_TP_DST,
+    F_TCI, /* Of the outer tag, bit 12 set; 0 without one. */
+    F_REG0, F_REG1, F_REG2, F_METADATA, F_MARK, F_N
+};
+
+struct oracle_packet {
+    uint64_t f[F_N];
+    uint64_t inner_tci; /* 0 without a second tag. */
+    uint16_t tpid, inner_tpid;
+    uint32_t deeper[8]; /* TPID << 16 | TCI of tags below those, outermost first; 0: none. */
+};
+
+/* A tag more outside; one less.  False if there are too many. */
+bool oracle_push_tag(struct oracle_packet *, uint16_t tpid, uint16_t tci);
+void oracle_pop_tag(struct oracle_packet *);
+
+struct oracle_range {
+    enum oracle_field field;
+    unsigned int ofs, n;
+};
+
+enum oracle_op {
+    OP_OUTPUT, OP_OUTPUT_IN_PORT, OP_OUTPUT_REG, OP_FLOOD, OP_LOAD, OP_MOVE, OP_PUSH, OP_POP, OP_PUSH_VLAN, OP_STRIP_VLAN,
+    OP_MOD_VID, OP_MOD_PCP, OP_DEC_TTL, OP_RESUBMIT, OP_CLONE, OP_EXIT, OP_NOTE,
+    /* Instructions: behind all others, in this order. */
+    OP_CLEAR, OP_WRITE, OP_METADATA, OP_GOTO
+};
+
+enum { ORACLE_MAX_ACTIONS = 6, ORACLE_MAX_CONDITIONS = 4, ORACLE_MAX_RULES = 24, ORACLE_N_TABLES = 4,
+       ORACLE_N_PORTS = 4, ORACLE_MAX_OUTPUTS = 512 };
+
+struct oracle_action {
+    enum oracle_op op;
+    uint64_t value, mask;             /* Port, constant, table... */
+    struct oracle_range dst, src;
+    struct oracle_action *nested;     /* clone, write_actions: owned. */
+    int n_nested;
+};
+
+struct oracle_condition {
+    enum oracle_field field;
+    uint64_t value, mask;
+};
+
+struct oracle_rule {
+    int table, priority;
+    struct oracle_condition conditions[ORACLE_MAX_CONDITIONS];
+    int n_conditions;
+    struct oracle_action actions[ORACLE_MAX_ACTIONS];
+    int n_actions;
+};
+
+struct oracle_pipeline {
+    struct oracle_rule rules[ORACLE_MAX_RULES];
+    int n_rules;
+};
+
+/* Packets as they leave: port and contents, in order. */
+struct oracle_output {
+    uint32_t port;
+    struct oracle_packet packet;
+};
+
+struct oracle_result {
+    struct oracle_output outputs[ORACLE_MAX_OUTPUTS];
+    int n;
+    bool gave_up; /* Too deep or too much: nothing may be concluded. */
+    int n_ttl;    /* Packets to a controller since their time was up. */
+};
+
+void oracle_random_pipeline(struct random *, struct oracle_pipeline *);
+void oracle_pipeline_uninit(struct oracle_pipeline *);
+void oracle_remove_rule(struct oracle_pipeline *, int i);
+void oracle_random_packet(struct random *, struct oracle_packet *);
+
+/* The rule in the syntax of ovs-ofctl. */
+void oracle_rule_text(const struct oracle_rule *, struct str *);
+
+void oracle_run(const struct oracle_pipeline *, const struct oracle_packet *, struct oracle_result *);
+
+#endif

@@ -1,0 +1,384 @@
+/* Random pipelines and random packets: what translation's actions do to a packet is what the interpreter (oracle.h) says;
+ * and every packet that agrees with the translated one in all bits of the wildcards is translated alike. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdlib.h>
+
+#include "ofproto/xlate/oracle.h"
+#include "ofproto/xlate/sim.h"
+#include "odp/text.h"
+
+static unsigned int n_pipelines = 400;
+
+/* A packet as a flow, and back. */
+
+static void
+to_flow(const struct oracle_packet *p, struct flow *flow)
+{
+    memset(flow, 0, sizeof *flow);
+    flow->in_port = cpu_to_be32(p->f[F_IN_PORT]);
+    flow->eth_src = eth_addr_from_u64(p->f[F_ETH_SRC]);
+    flow->eth_dst = eth_addr_from_u64(p->f[F_ETH_DST]);
+    flow->eth_type = cpu_to_be16(p->f[F_ETH_TYPE]);
+    flow->vlan_tci = cpu_to_be16(p->f[F_TCI]);
+    flow->vlan_tpid = cpu_to_be16(p->tpid);
+    flow->vlan2_tci = cpu_to_be16(p->inner_tci);
+    flow->vlan2_tpid = cpu_to_be16(p->inner_tpid);
+    flow->nw_src = cpu_to_be32(p->f[F_IP_SRC]);
+    flow->nw_dst = cpu_to_be32(p->f[F_IP_DST]);
+    flow->nw_proto = p->f[F_PROTO];
+    flow->nw_tos = p->f[F_DSCP] << 2 | p->f[F_ECN];
+    flow->nw_ttl = p->f[F_TTL];
+    flow->tp_src = cpu_to_be16(p->f[F_TP_SRC]);
+    flow->tp_dst = cpu_to_be16(p->f[F_TP_DST]);
+    flow->pkt_mark = cpu_to_be32(p->f[F_MARK]);
+}
+
+/* What the datapath does: plain code of its own. */
+
+static uint64_t
+merge(uint64_t old, uint64_t value, uint64_t mask)
+{
+    return (old & ~mask) | (value & mask);
+}
+
+static void
+apply_set(const struct odp_attr *set, struct oracle_packet *p)
+{
+    const struct odp_attr *a = odp_attr_data(set);
+    const uint8_t *v = odp_attr_data(a), *m = v + odp_attr_size(a) / 2;
+    uint32_t mark, mark_mask;
+
+    assert_int_equal(set->type, ODP_SET_MASKED);
+    switch (a->type) {
+    case ODP_KEY_ETHERNET:
+        p->f[F_ETH_SRC] = merge(p->f[F_ETH_SRC], get_be64(v) >> 16, get_be64(m) >> 16);
+        p->f[F_ETH_DST] = merge(p->f[F_ETH_DST], get_be64(v + 4) & 0xffffffffffff, get_be64(m + 4) & 0xffffffffffff);
+        break;
+    case ODP_KEY_IPV4:
+        p->f[F_IP_SRC] = merge(p->f[F_IP_SRC], get_be32(v), get_be32(m));
+        p->f[F_IP_DST] = merge(p->f[F_IP_DST], get_be32(v + 4), get_be32(m + 4));
+        assert_int_equal(m[8], 0);
+        p->f[F_DSCP] = merge(p->f[F_DSCP], v[9] >> 2, m[9] >> 2);
+        p->f[F_ECN] = merge(p->f[F_ECN], v[9] & 3, m[9] & 3);
+        p->f[F_TTL] = merge(p->f[F_TTL], v[10], m[10]);
+        break;
+    case ODP_KEY_UDP:
+        p->f[F_TP_SRC] = merge(p->f[F_TP_SRC], get_be16(v), get_be16(m));
+        p->f[F_TP_DST] = merge(p->f[F_TP_DST], get_be16(v + 2), get_be16(m + 2));
+        break;
+    case ODP_KEY_SKB_MARK:
+        memcpy(&mark, v, 4);
+        memcpy(&mark_mask, m, 4);
+        p->f[F_MARK] = merge(p->f[F_MARK], mark, mark_mask);
+        break;
+    default: fail_msg("set of key %u", a->type);
+    }
+}
+
+static void
+apply_actions(const void *actions, size_t len, const struct oracle_packet *packet, struct oracle_result *r)
+{
+    struct oracle_packet p = *packet;
+    const struct odp_push_vlan *push;
+    bool too_deep = false;
+
+    r->n = r->n_ttl = 0;
+    ODP_FOR_EACH (a, actions, len) {
+        switch (a->type) {
+        case ODP_OUTPUT:
+            assert_true(r->n < ORACLE_MAX_OUTPUTS);
+            r->outputs[r->n].port = *(const uint32_t *) odp_attr_data(a);
+            r->outputs[r->n++].packet = p;
+            break;
+        case ODP_USERSPACE: r->n_ttl++; break;
+        case ODP_PUSH_VLAN:
+            push = odp_attr_data(a);
+            too_deep |= !oracle_push_tag(&p, be16_to_cpu(push->tpid), be16_to_cpu(push->tci));
+            break;
+        case ODP_POP_VLAN:
+            assert_int_not_equal(p.f[F_TCI], 0);
+            oracle_pop_tag(&p);
+            break;
+        default: apply_set(a, &p); break;
+        }
+    }
+    r->gave_up = too_deep;
+}
+
+/* Comparison. */
+
+static bool
+same_packet(const struct oracle_packet *a, const struct oracle_packet *b)
+{
+    for (int f = 0; f < F_N; f++) {
+        /* Registers and the port are not in the packet. */
+        if (f != F_IN_PORT && (f < F_REG0 || f == F_MARK) && a->f[f] != b->f[f]) {
+            return false;
+        }
+    }
+    return a->inner_tci == b->inner_tci && a->tpid == b->tpid && a->inner_tpid == b->inner_tpid &&
+           !memcmp(a->deeper, b->deeper, sizeof a->deeper);
+}
+
+static bool
+same_result(const struct oracle_result *a, const struct oracle_result *b)
+{
+    if (a->n != b->n || a->n_ttl != b->n_ttl) {
+        return false;
+    }
+    for (int i = 0; i < a->n; i++) {
+        if (a->outputs[i].port != b->outputs[i].port || !same_packet(&a->outputs[i].packet, &b->outputs[i].packet)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void
+put_result(struct str *s, const struct oracle_result *r)
+{
+    str_putf(s, "%d outputs, %d to controllers:\n", r->n, r->n_ttl);
+    for (int i = 0; i < r->n; i++) {
+        str_putf(s, "  %u:", r->outputs[i].port);
+        for (int f = 0; f < F_N; f++) {
+            str_putf(s, " %llx", (unsigned long long) r->outputs[i].packet.f[f]);
+        }
+        str_putf(s, " / %llx\n", (unsigned long long) r->outputs[i].packet.inner_tci);
+    }
+}
+
+static void
+describe(const struct oracle_pipeline *p, const struct xlate_out *out, const struct flow *flow, struct str *s)
+{
+    struct flow mask = out->wc;
+
+    for (int i = 0; i < p->n_rules; i++) {
+        oracle_rule_text(&p->rules[i], s);
+        str_putc(s, '\n');
+    }
+    str_puts(s, "megaflow: ");
+    odp_flow_format(s, flow, &mask, NULL, false);
+    str_puts(s, "\nactions: ");
+    odp_actions_format(s, out->actions.data, out->actions.len, NULL);
+    str_putf(s, "\nerror: %s\n", xlate_error_text(out->error));
+}
+
+static void
+fail_with(const struct oracle_pipeline *p, const struct xlate_out *out, const struct flow *flow,
+          const struct oracle_result *expected, const struct oracle_result *got, const char *what)
+{
+    struct str s = STR_INIT;
+
+    describe(p, out, flow, &s);
+    str_puts(&s, "interpreter: ");
+    put_result(&s, expected);
+    str_puts(&s, "translation: ");
+    put_result(&s, got);
+    fprintf(stderr, "%s\n%s", what, str_text(&s));
+    str_uninit(&s);
+    fail_msg("%s", what);
+}
+
+/* Another packet that agrees with 'p' in all bits of 'wc'. */
+static void
+another_packet(struct random *r, const struct oracle_packet *p, const struct flow *wc, struct oracle_packet *q)
+{
+    struct flow mine;
+    uint64_t masks[F_N];
+    bool tags_matter = wc->vlan_tci & BE16(VLAN_PRESENT);
+
+    memset(&mine, 0, sizeof mine);
+    oracle_random_packet(r, q);
+    masks[F_IN_PORT] = UINT64_MAX;
+    masks[F_ETH_SRC] = eth_addr_to_u64(wc->eth_src);
+    masks[F_ETH_DST] = eth_addr_to_u64(wc->eth_dst);
+    masks[F_ETH_TYPE] = UINT64_MAX;
+    masks[F_IP_SRC] = be32_to_cpu(wc->nw_src);
+    masks[F_IP_DST] = be32_to_cpu(wc->nw_dst);
+    masks[F_PROTO] = wc->nw_proto;
+    masks[F_DSCP] = wc->nw_tos >> 2;
+    masks[F_ECN] = wc->nw_tos & 3;
+    masks[F_TTL] = wc->nw_ttl;
+    masks[F_TP_SRC] = be16_to_cpu(wc->tp_src);
+    masks[F_TP_DST] = be16_to_cpu(wc->tp_dst);
+    masks[F_MARK] = be32_to_cpu(wc->pkt_mark);
+    if (p->f[F_ETH_TYPE] != q->f[F_ETH_TYPE]) {
+        /* All else follows from the type: a packet of the other type's kind. */
+        while (q->f[F_ETH_TYPE] != p->f[F_ETH_TYPE]) {
+            oracle_random_packet(r, q);
+        }
+    }
+    for (int f = 0; f < F_N; f++) {
+        if (f != F_TCI && (f < F_REG0 || f == F_MARK)) {
+            q->f[f] = merge(q->f[f], p->f[f], masks[f]);
+        }
+    }
+    if (p->f[F_ETH_TYPE] == 0x0800 && q->f[F_PROTO] != 17) {
+        q->f[F_TP_SRC] = q->f[F_TP_DST] = 0;
+        if (masks[F_TP_SRC] & p->f[F_TP_SRC] || masks[F_TP_DST] & p->f[F_TP_DST]) {
+            *q = *p; /* The bits cannot agree. */
+        }
+    }
+    if (tags_matter) {
+        bool inner_matters = wc->vlan2_tci & BE16(VLAN_PRESENT);
+        uint64_t tci = q->f[F_TCI];
+
+        q->f[F_TCI] = p->f[F_TCI] ? merge(tci | 0x1000, p->f[F_TCI], be16_to_cpu(wc->vlan_tci)) : 0;
+        q->tpid = p->tpid; /* Always part of the megaflow of a packet with a tag. */
+        if (inner_matters || !p->f[F_TCI]) {
+            q->inner_tci = p->inner_tci;
+            q->inner_tpid = p->inner_tpid;
+        }
+    } else if (q->f[F_TCI] && p->f[F_TCI]) {
+        q->tpid = p->tpid;
+    }
+}
+
+static void
+translate(struct xbridge *b, const struct flow *flow, struct xlate_out *out)
+{
+    struct xlate_in in = { .bridge = b, .flow = flow, .tables_version = 1 };
+
+    xlate_out_clear(out);
+    xlate(&in, out);
+}
+
+static void
+try_packet(struct random *r, struct xbridge *b, const struct oracle_pipeline *p, struct xlate_out *out,
+           unsigned int *n_compared)
+{
+    static struct oracle_result expected, got;
+    struct oracle_packet packet, other;
+    struct xlate_out again;
+    struct flow flow, other_flow;
+
+    oracle_random_packet(r, &packet);
+    to_flow(&packet, &flow);
+    translate(b, &flow, out);
+    oracle_run(p, &packet, &expected);
+    if (expected.gave_up || out->error) {
+        return;
+    }
+    apply_actions(out->actions.data, out->actions.len, &packet, &got);
+    if (got.gave_up) {
+        return;
+    }
+    ++*n_compared;
+    if (!same_result(&expected, &got)) {
+        fail_with(p, out, &flow, &expected, &got, "translation differs from the interpreter");
+    }
+    xlate_out_init(&again);
+    for (int i = 0; i < 10; i++) {
+        another_packet(r, &packet, &out->wc, &other);
+        to_flow(&other, &other_flow);
+        translate(b, &other_flow, &again);
+        if (again.actions.len != out->actions.len ||
+            (out->actions.len && memcmp(again.actions.data, out->actions.data, again.actions.len))) {
+            struct str s = STR_INIT;
+
+            odp_flow_format(&s, &other_flow, NULL, NULL, false);
+            str_puts(&s, " -> ");
+            odp_actions_format(&s, again.actions.data, again.actions.len, NULL);
+            fprintf(stderr, "%s (%s)\n", str_text(&s), xlate_error_text(again.error));
+            str_uninit(&s);
+            oracle_run(p, &other, &expected);
+            apply_actions(again.actions.data, again.actions.len, &other, &got);
+            fail_with(p, out, &flow, &expected, &got, "a packet of the megaflow is translated differently");
+        }
+        oracle_run(p, &other, &expected);
+        apply_actions(out->actions.data, out->actions.len, &other, &got);
+        if (!expected.gave_up && !got.gave_up && !same_result(&expected, &got)) {
+            fail_with(p, out, &flow, &expected, &got, "the megaflow is too wide");
+        }
+    }
+    xlate_out_uninit(&again);
+}
+
+/* Rules that make no sense (a tag stripped that may not be there) are refused; they leave the pipeline. */
+static void
+add_pipeline(struct xbridge *b, struct oracle_pipeline *p)
+{
+    for (int i = 0; i < p->n_rules; ) {
+        struct str s = STR_INIT;
+        char *e;
+
+        oracle_rule_text(&p->rules[i], &s);
+        e = sim_add_flow_directly(b, str_text(&s));
+        if (!e) {
+            i++;
+        } else if (strstr(e, "OFPBAC_MATCH_INCONSISTENT") || strstr(e, "OFPBAC_BAD_TAG")) {
+            oracle_remove_rule(p, i);
+        } else {
+            fail_msg("%s: %s", str_text(&s), e);
+        }
+        free(e);
+        str_uninit(&s);
+    }
+}
+
+static void
+translation_does_what_the_specification_says(void **state UNUSED)
+{
+    unsigned int n_compared = 0;
+    struct oracle_pipeline p;
+    struct xlate_out out;
+    struct random r;
+    struct xbridge *b;
+    struct sim sim;
+
+    sim_init(&sim);
+    b = sim_add_bridge(&sim, "br0");
+    for (int i = 1; i <= ORACLE_N_PORTS; i++) {
+        char name[8];
+
+        snprintf(name, sizeof name, "p%d", i);
+        sim_add_port(&sim, b, name, i, NULL);
+    }
+    sim_remove_local(b);
+    xlate_out_init(&out);
+    for (unsigned int i = 0; i < n_pipelines; i++) {
+        random_seed(&r, i);
+        oracle_random_pipeline(&r, &p);
+        sim_delete_flows(b);
+        add_pipeline(b, &p);
+        for (int k = 0; k < 40; k++) {
+            try_packet(&r, b, &p, &out, &n_compared);
+        }
+        oracle_pipeline_uninit(&p);
+        rcu_quiescent();
+    }
+    print_message("%u packets compared\n", n_compared);
+    assert_true(n_compared > n_pipelines * 20);
+    xlate_out_uninit(&out);
+    sim_uninit(&sim);
+}
+
+static int
+set_up(void **state UNUSED)
+{
+    rcu_thread_register();
+    return 0;
+}
+
+static int
+tear_down(void **state UNUSED)
+{
+    rcu_barrier_all();
+    rcu_thread_unregister();
+    return 0;
+}
+
+int
+main(int argc, char *argv[])
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(translation_does_what_the_specification_says),
+    };
+
+    n_pipelines = argc > 1 ? strtoul(argv[1], NULL, 10) : n_pipelines;
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
