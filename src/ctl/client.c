@@ -68,7 +68,8 @@ ctl_client_close(struct ctl_client *c)
 }
 
 int
-ctl_client_call(struct ctl_client *c, const char *command, int argc, char *argv[], struct json **result, char **error_text)
+ctl_client_call(struct ctl_client *c, const char *command, int argc, char *argv[], struct json **result,
+                char **error_text)
 {
     struct json *params = js_array();
     struct jsonrpc_msg *reply;

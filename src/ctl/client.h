@@ -14,8 +14,8 @@ struct error *ctl_client_find(const char *target, char **path) MUST_CHECK;
 struct error *ctl_client_open(const char *path, struct ctl_client **) MUST_CHECK;
 void ctl_client_close(struct ctl_client *); /* Null is allowed. */
 
-/* Runs a command.  Returns 0 and sets one of '*result' (any JSON; a string for plain text) and '*error_text' (the daemon's
- * answer was an error; to be released with free()), or returns a negative errno value. */
+/* Runs a command.  Returns 0 and sets one of '*result' (any JSON; a string for plain text) and '*error_text' (the
+ * daemon's answer was an error; to be released with free()), or returns a negative errno value. */
 int ctl_client_call(struct ctl_client *, const char *command, int argc, char *argv[], struct json **result,
                     char **error_text) MUST_CHECK;
 

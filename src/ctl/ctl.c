@@ -173,7 +173,8 @@ run_command(struct ctl_request *r, const char *method, const struct json *params
     const char **argv;
 
     if (!c) {
-        ctl_reply_error(r, "\"%s\" is not a valid command (use \"list-commands\" to see a list of valid commands)", method);
+        ctl_reply_error(r, "\"%s\" is not a valid command (use \"list-commands\" to see a list of valid commands)",
+                        method);
         return;
     }
     if (n < (size_t) c->min) {

@@ -4,16 +4,16 @@
  * ----------
  * Every daemon listens on RUNDIR/PROGRAM.PID.ctl.  A request is a JSON-RPC request whose method is a command's name and
  * whose parameters are its arguments; the answer is text.  Parts register their commands with ctl_register(), before
- * or after the server exists.  ctl_server_create() registers the commands that every daemon has: list-commands, version,
- * vlog/..., coverage/..., memory/show, set-options.
+ * or after the server exists.  ctl_server_create() registers the commands that every daemon has: list-commands,
+ * version, vlog/..., coverage/..., memory/show, set-options.
  *
  * How it works
  * ------------
  * A command's function gets a 'struct ctl_request' and must end it with exactly one of the ctl_reply functions, now or
  * later; commands of one connection run one after the other.  If the connection ends before, the reply is dropped.
  *
- * A client may ask for JSON (set-options --format json): commands that have a JSON form look at ctl_request_wants_json() and
- * answer with ctl_reply_json(); the text of the others is wrapped.
+ * A client may ask for JSON (set-options --format json): commands that have a JSON form look at
+ * ctl_request_wants_json() and answer with ctl_reply_json(); the text of the others is wrapped.
  *
  * Threads: main thread. */
 #ifndef CTL_CTL_H
@@ -45,7 +45,8 @@ void ctl_reply_take_error(struct ctl_request *, struct error *);
 bool ctl_request_wants_json(const struct ctl_request *);
 
 /* Listens on 'path': null for the default name, "none" for no socket at all; a relative one is in the run directory.
- * 0 or a negative errno value; '*path_used' (unless null) gets the socket's name, owned by the server, also on errors. */
+ * 0 or a negative errno value; '*path_used' (unless null) gets the socket's name, owned by the server, also on
+ * errors. */
 int ctl_server_create(struct loop *, const char *path, struct ctl_server **, const char **path_used) MUST_CHECK;
 /* The same with the error printed and exit status 1. */
 struct ctl_server *ctl_server_create_or_exit(struct loop *, const char *path) MUST_CHECK;

@@ -31,7 +31,8 @@ on_message(struct jsonrpc_conn *c UNUSED, struct jsonrpc_msg *msg, void *aux UNU
     if (msg->type == JSONRPC_ERROR) {
         this = xasprintf("error: %s", js_str_value(msg->error));
     } else {
-        this = js_is(msg->result, JS_STRING) ? xstrdup(js_str_value(msg->result)) : js_to_string(msg->result, JS_SORTED);
+        this = js_is(msg->result, JS_STRING) ? xstrdup(js_str_value(msg->result))
+                                            : js_to_string(msg->result, JS_SORTED);
     }
     answer = xasprintf("%s%s", before ? before : "", this);
     free(before);
@@ -94,9 +95,11 @@ commands_get_their_arguments_and_wrong_numbers_are_refused(void **state UNUSED)
     assert_string_equal(command("test/args", "[\"a\"]"), "test/args,a,7");
     assert_string_equal(command("test/args", "[\"a\",\"b\"]"), "test/args,a,b,7");
     assert_string_equal(command("test/args", "[]"), "error: \"test/args\" command requires at least 1 arguments\n");
-    assert_string_equal(command("test/args", "[\"\",\"\",\"\"]"), "error: \"test/args\" command takes at most 2 arguments\n");
+    assert_string_equal(command("test/args", "[\"\",\"\",\"\"]"),
+                        "error: \"test/args\" command takes at most 2 arguments\n");
     assert_string_equal(command("test/args", "[1]"), "error: \"test/args\" command has non-string argument\n");
-    assert_string_equal(command("foo", "[]"), "error: \"foo\" is not a valid command (use \"list-commands\" to see a list "
+    assert_string_equal(command("foo", "[]"), "error: \"foo\" is not a valid command (use \"list-commands\" to see a "
+                                              "list "
                                               "of valid commands)\n");
 }
 
@@ -106,7 +109,8 @@ hidden_commands_are_not_listed(void **state UNUSED)
     ctl_register("test/hidden", NULL, 0, 0, echo_args, NULL);
     assert_string_equal(command("test/hidden", "[]"), "test/hidden,0");
     assert_null(strstr(command("list-commands", "[]"), "test/hidden"));
-    assert_non_null(strstr(answer, "The available commands are:\n  coverage/read-counter   COUNTER\n  coverage/show           \n"));
+    assert_non_null(strstr(answer, "The available commands are:\n  coverage/read-counter   COUNTER\n  coverage/show    "
+                                   "       \n"));
 }
 
 static void
@@ -148,11 +152,13 @@ a_reply_to_a_connection_that_is_gone_is_dropped(void **state UNUSED)
 static void
 json_is_asked_for_with_set_options(void **state UNUSED)
 {
-    assert_string_equal(command("set-options", "[\"--format\",\"xml\"]"), "error: option format has invalid value xml\n");
+    assert_string_equal(command("set-options", "[\"--format\",\"xml\"]"),
+                        "error: option format has invalid value xml\n");
     assert_string_equal(command("set-options", "[\"--foo\"]"), "error: unrecognized option '--foo'\n");
     assert_string_equal(command("set-options", "[\"--format=JSON\"]"), "{\"reply\":\"\",\"reply-format\":\"plain\"}");
     assert_non_null(strstr(command("list-commands", "[]"), "\"memory/show\":\"\""));
-    assert_string_equal(command("foo", "[]"), "error: \"foo\" is not a valid command (use \"list-commands\" to see a list "
+    assert_string_equal(command("foo", "[]"), "error: \"foo\" is not a valid command (use \"list-commands\" to see a "
+                                              "list "
                                               "of valid commands)\n");
     assert_string_equal(command("set-options", "[\"--format\",\"text\"]"), "");
 }

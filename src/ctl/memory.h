@@ -1,7 +1,7 @@
 /* What memory/show reports: counts of the things that take memory.
  *
- * A part registers a function that adds its counts; names are unique and the output is sorted by them.  Several parts may
- * add to one name. */
+ * A part registers a function that adds its counts; names are unique and the output is sorted by them.  Several parts
+ * may add to one name. */
 #ifndef CTL_MEMORY_H
 #define CTL_MEMORY_H 1
 

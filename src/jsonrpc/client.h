@@ -12,13 +12,15 @@
 
 struct jsonrpc_client;
 
-/* Connects (or listens and takes the first connection, for a passive target) and waits for it.  0 or a negative errno. */
+/* Connects (or listens and takes the first connection, for a passive target) and waits for it.  0 or a negative
+ * errno value. */
 int jsonrpc_client_open(const char *target, uint16_t default_port, struct jsonrpc_client **) MUST_CHECK;
 void jsonrpc_client_close(struct jsonrpc_client *); /* Null is allowed. */
 
 /* Sends a message, which is taken, and waits until it is written.  0 or a negative errno value. */
 int jsonrpc_client_send(struct jsonrpc_client *, struct jsonrpc_msg *msg) MUST_CHECK;
-/* Waits for the next message; STREAM_EOF if the server closed.  jsonrpc_client_try_receive() returns -EAGAIN rather than wait. */
+/* Waits for the next message; STREAM_EOF if the server closed.  jsonrpc_client_try_receive() returns -EAGAIN rather
+ * than wait. */
 int jsonrpc_client_receive(struct jsonrpc_client *, struct jsonrpc_msg **) MUST_CHECK;
 int jsonrpc_client_try_receive(struct jsonrpc_client *, struct jsonrpc_msg **) MUST_CHECK;
 /* Sends a request ('params' is taken) and waits for its reply or error; other messages that arrive wait for

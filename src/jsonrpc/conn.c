@@ -134,7 +134,8 @@ dispatch(struct jsonrpc_conn *c, struct json *json, struct error *error)
         error = jsonrpc_msg_from_json(json, &msg);
     }
     if (error) {
-        log_warn_rl(&limit, "%s: %s: %s", stream_name(c->stream), json ? "received bad JSON-RPC message" : "error parsing stream",
+        log_warn_rl(&limit, "%s: %s: %s", stream_name(c->stream), json ? "received bad JSON-RPC message"
+                    : "error parsing stream",
                     error_text(error));
         error_free(error);
         end_with(c, -EPROTO);

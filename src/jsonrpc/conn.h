@@ -4,8 +4,8 @@
  * ----------
  * Reads what the stream gives, cuts it into messages and hands each to 'message'; queues what is sent and writes it as
  * the stream takes it.  When the connection ends, 'closed' runs once with the reason (0: the peer closed it in order; a
- * negative errno value; -EPROTO: it sent what is no message).  It does not answer anything by itself; probes and reconnecting are
- * jsonrpc/session.h.
+ * negative errno value; -EPROTO: it sent what is no message).  It does not answer anything by itself; probes and
+ * reconnecting are jsonrpc/session.h.
  *
  * jsonrpc_conn_send_shared() sends bytes that many connections share, without a copy for each: monitors encode a
  * change once.

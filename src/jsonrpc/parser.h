@@ -22,11 +22,13 @@ struct jsonrpc_parser {
     bool failed;
 };
 
+/* Starts an empty parser; releases what one holds. */
 void jsonrpc_parser_init(struct jsonrpc_parser *, size_t max_bytes);
 void jsonrpc_parser_uninit(struct jsonrpc_parser *);
 
 /* Reads from the 'n' bytes at 'p' up to the end of one value.  Returns the number of bytes used.  Sets '*json' to the
- * value, to null if it is not complete (then all bytes were used); sets '*error' if the input is no JSON or beyond the limits. */
+ * value, to null if it is not complete (then all bytes were used); sets '*error' if the input is no JSON or beyond the
+ * limits. */
 size_t jsonrpc_parser_feed(struct jsonrpc_parser *, const char *p, size_t n, struct json **json, struct error **error);
 
 /* Bytes held for the incomplete value. */

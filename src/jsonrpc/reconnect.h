@@ -7,9 +7,9 @@
  *                       ^-----------------'-- FAILED                '--<--RECEIVED----'
  *                       ^--------------------------- DISCONNECTED ---'
  *
- * The wait before an attempt doubles from 'min_backoff' to 'max_backoff' with each failure; a connection that was up as long as the backoff
- * resets it.  An attempt may take as long as the backoff, at least a second.  With 'probe_interval' (0: never) the
- * peer is probed after that time of silence and given up after as much again. */
+ * The wait before an attempt doubles from 'min_backoff' to 'max_backoff' with each failure; a connection that was up as
+ * long as the backoff resets it.  An attempt may take as long as the backoff, at least a second.  With 'probe_interval'
+ * (0: never) the peer is probed after that time of silence and given up after as much again. */
 #ifndef JSONRPC_RECONNECT_H
 #define JSONRPC_RECONNECT_H 1
 

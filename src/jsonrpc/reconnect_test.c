@@ -15,8 +15,8 @@ at(struct str *trace, struct reconnect *r, int64_t now, enum reconnect_event eve
     struct reconnect_update u;
 
     reconnect_step(r, event, now, &u);
-    str_putf(trace, "[%lld] %s%s%s%s%s", (long long) now, reconnect_state_name(r->state), u.disconnect ? " disconnect" : "",
-             u.connect ? " connect" : "", u.probe ? " probe" : "", u.timed_out ? " timed-out" : "");
+    str_putf(trace, "[%lld] %s%s%s%s%s", (long long) now, reconnect_state_name(r->state), u.disconnect ?
+             " disconnect" : "", u.connect ? " connect" : "", u.probe ? " probe" : "", u.timed_out ? " timed-out" : "");
     if (u.wake_at != INT64_MAX) {
         str_putf(trace, " wake %lld", (long long) u.wake_at);
     }
@@ -69,8 +69,10 @@ a_silent_peer_is_probed_then_given_up(void **state UNUSED)
     at(&t, &r, 11002, RECONNECT_EV_TICK);
     at(&t, &r, 16002, RECONNECT_EV_TICK);
     at(&t, &r, 17002, RECONNECT_EV_TICK);
-    check(&t, "[0] CONNECTING connect wake 1000\n[1] ACTIVE wake 5001\n[1001] ACTIVE wake 6001\n[6001] IDLE probe wake 11001\n"
-              "[6002] ACTIVE wake 11002\n[11002] IDLE probe wake 16002\n[16002] BACKOFF disconnect timed-out wake 17002\n"
+    check(&t, "[0] CONNECTING connect wake 1000\n[1] ACTIVE wake 5001\n[1001] ACTIVE wake 6001\n[6001] IDLE probe wake "
+              "11001\n"
+              "[6002] ACTIVE wake 11002\n[11002] IDLE probe wake 16002\n"
+              "[16002] BACKOFF disconnect timed-out wake 17002\n"
               "[17002] CONNECTING connect wake 18002\n");
 }
 
@@ -116,7 +118,8 @@ forcing_drops_and_connects_at_once_and_a_passive_end_stays_down(void **state UNU
     at(&t, &r, 4, RECONNECT_EV_CONNECTED);
     at(&t, &r, 5, RECONNECT_EV_DISCONNECTED);
     at(&t, &r, 6, RECONNECT_EV_DISCONNECTED);
-    check(&t, "[0] VOID\n[0] CONNECTING connect wake 1000\n[1] ACTIVE wake 5001\n[2] CONNECTING disconnect connect wake 1002\n"
+    check(&t, "[0] VOID\n[0] CONNECTING connect wake 1000\n[1] ACTIVE wake 5001\n[2] CONNECTING disconnect connect "
+              "wake 1002\n"
               "[3] VOID disconnect\n[4] ACTIVE wake 5004\n[5] VOID\n[6] VOID\n");
 }
 

@@ -366,7 +366,8 @@ split_targets(struct jsonrpc_session *s, const char *text)
 }
 
 struct jsonrpc_session *
-jsonrpc_session_open(struct loop *loop, const char *targets, uint16_t default_port, const struct jsonrpc_session_ops *ops,
+jsonrpc_session_open(struct loop *loop, const char *targets, uint16_t default_port,
+                     const struct jsonrpc_session_ops *ops,
                      void *aux)
 {
     struct jsonrpc_session *s = session_alloc(loop, ops, aux);

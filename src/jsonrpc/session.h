@@ -20,7 +20,8 @@ struct jsonrpc_session;
 
 struct jsonrpc_session_ops {
     void (*connected)(struct jsonrpc_session *, void *aux);               /* May be null. */
-    void (*disconnected)(struct jsonrpc_session *, int error, void *aux); /* May be null.  Failed attempts do not count. */
+    /* May be null.  Failed attempts do not count. */
+    void (*disconnected)(struct jsonrpc_session *, int error, void *aux);
     void (*message)(struct jsonrpc_session *, struct jsonrpc_msg *, void *aux); /* Takes over the message. */
     void (*drained)(struct jsonrpc_session *, void *aux);                 /* May be null; see conn.h. */
 };
@@ -35,8 +36,10 @@ void jsonrpc_session_close(struct jsonrpc_session *); /* Null is allowed; drops 
 
 /* Sends 'msg', taken; dropped if not connected.  See jsonrpc_conn_send_shared() for the second. */
 void jsonrpc_session_send(struct jsonrpc_session *, struct jsonrpc_msg *msg);
-void jsonrpc_session_send_shared(struct jsonrpc_session *, const char *prefix, struct shared_text *, const char *suffix);
+void jsonrpc_session_send_shared(struct jsonrpc_session *, const char *prefix, struct shared_text *,
+                                 const char *suffix);
 
+/* As for a connection, see conn.h; without one there is no backlog. */
 bool jsonrpc_session_is_connected(const struct jsonrpc_session *);
 size_t jsonrpc_session_backlog(const struct jsonrpc_session *);
 void jsonrpc_session_set_reading(struct jsonrpc_session *, bool);

@@ -52,7 +52,8 @@ passive_targets_are_read(void **state UNUSED)
 static void
 bad_targets_are_refused(void **state UNUSED)
 {
-    static const char *const active[] = { "", ":", "127.0.0.1:x", "127.0.0.1:65536", "127.0.0.1:0", "[::1", "[::1]x", "a b:1",
+    static const char *const active[] = { "", ":", "127.0.0.1:x", "127.0.0.1:65536", "127.0.0.1:0", "[::1", "[::1]x",
+                                          "a b:1",
                                           "::1", "[]:1", "1.2.3.4:5:6" };
     static const char *const passive[] = { "x", "65536", "1:host", "1:[::1", "1:127.0.0.1:2", "-1", "999999999" };
     struct address a;

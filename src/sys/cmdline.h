@@ -4,8 +4,9 @@
  * ----------
  * A program gives cmdline_init() the table of its own options and the groups it takes (CMDLINE_*); cmdline_next() then
  * returns the ids of its own options one by one, with 'arg', and handles the rest itself: -h/--help (prints the usage
- * and exits), -V/--version, -v/--verbose, --log-file, --syslog-method, --syslog-target, and with CMDLINE_DAEMON those of
- * sys/daemon.h, with CMDLINE_TLS those of sys/tls.h.  A bad option prints the documented message and exits with status 1.
+ * and exits), -V/--version, -v/--verbose, --log-file, --syslog-method, --syslog-target, and with CMDLINE_DAEMON those
+ * of sys/daemon.h, with CMDLINE_TLS those of sys/tls.h.  A bad option prints the documented message and exits with
+ * status 1.
  *
  *     static const struct cmdline_option options[] = {
  *         { "target", 't', CMDLINE_ARG, OPT_TARGET },

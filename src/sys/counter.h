@@ -33,6 +33,7 @@ struct counter {
 #define counter_add(NAME, N) \
     ((void) atomic_fetch_add_explicit(&counter_##NAME.total, N, memory_order_relaxed))
 
+/* Adds a counter to the registry; for COUNTER(). */
 void counter_register(struct counter *);
 
 /* Takes what was counted since the last call as one period's events. */

@@ -2,9 +2,9 @@
  *
  * How it works
  * ------------
- * The options are read by sys/cmdline.h (CMDLINE_DAEMON).  The program calls daemon_start() before it makes its loop, its
- * threads or its sockets, and daemon_ready() when it can serve.  In between, errors still reach the terminal; an exit
- * before daemon_ready() becomes the exit status of the command that the user gave.
+ * The options are read by sys/cmdline.h (CMDLINE_DAEMON).  The program calls daemon_start() before it makes its loop,
+ * its threads or its sockets, and daemon_ready() when it can serve.  In between, errors still reach the terminal; an
+ * exit before daemon_ready() becomes the exit status of the command that the user gave.
  *
  *   user's process --fork--> [monitor] --fork--> the daemon
  *   waits for "ready"        restarts it         locks and writes the pid file

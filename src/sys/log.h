@@ -17,7 +17,8 @@
 #include "base/list.h"
 #include "base/str.h"
 
-enum log_level { LOG_LEVEL_OFF, LOG_LEVEL_EMER, LOG_LEVEL_ERR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DBG, LOG_N_LEVELS };
+enum log_level { LOG_LEVEL_OFF, LOG_LEVEL_EMER, LOG_LEVEL_ERR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DBG,
+                 LOG_N_LEVELS };
 enum log_destination { LOG_TO_SYSLOG, LOG_TO_CONSOLE, LOG_TO_FILE, LOG_N_DESTINATIONS };
 
 struct log_module {
@@ -81,7 +82,8 @@ struct error *log_set_syslog_target(const char *where) MUST_CHECK;
 /* Writes "TEXT (DETAIL)" to console and file in their default pattern.  For signal handlers. */
 void log_write_from_signal(struct log_module *, enum log_level, const char *text, const char *detail);
 
-/* Opens (or, with null, reopens, if one was ever open) the log file.  Returns 0 or a negative errno value and logs it. */
+/* Opens (or, with null, reopens, if one was ever open) the log file.  Returns 0 or a negative errno value
+ * and logs it. */
 int log_open_file(const char *path) MUST_CHECK;
 void log_close_file(void);
 /* The file's name, or null. */

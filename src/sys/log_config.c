@@ -208,7 +208,8 @@ log_list_pattern_text(void)
 {
     struct str s = STR_INIT;
 
-    str_puts(&s, "         prefix                            format\n         ------                            ------\n");
+    str_puts(&s, "         prefix                            format\n         ------                            "
+                 "------\n");
     pthread_mutex_lock(&log_mutex);
     for (int d = 0; d < LOG_N_DESTINATIONS; d++) {
         str_putf(&s, "%-7s  %-32s  %s\n", log_destination_names[d], d == LOG_TO_SYSLOG ? log_syslog_prefix() : "none",

@@ -7,7 +7,8 @@
 #include "sys/log.h"
 
 extern pthread_mutex_t log_mutex;  /* Guards the patterns, the file, the syslog and the sequence number. */
-extern struct list log_modules;    /* Sorted by name; several of one name are allowed.  Only the main thread walks it. */
+/* Sorted by name; several of one name are allowed.  Only the main thread walks it. */
+extern struct list log_modules;
 extern const char *const log_level_names[LOG_N_LEVELS];
 extern const char *const log_destination_names[LOG_N_DESTINATIONS];
 

@@ -27,7 +27,8 @@ static const char *const facility_names[] = {
     "clock2", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
 };
 /* RFC 5424 numbers: clock (cron) is 9, then authpriv would be 10, which has no name here. */
-static const int facility_numbers[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23 };
+static const int facility_numbers[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22,
+                                        23 };
 
 bool
 log_set_facility(const char *name)

@@ -102,7 +102,8 @@ lists_have_the_documented_form(void **state UNUSED)
 
     assert_null(log_configure("PATTERN:console:%m"));
     patterns = log_list_pattern_text();
-    assert_non_null(strstr(levels, "                 console    syslog    file\n                 -------    ------    ------\n"));
+    assert_non_null(strstr(levels, "                 console    syslog    file\n                 -------    ------    "
+                                   "------\n"));
     assert_non_null(strstr(levels, "\nbfd                OFF        OFF        DBG\n"));
     assert_non_null(strstr(patterns, "\nCONSOLE  none                              %m\n"));
     free(levels);

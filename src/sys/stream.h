@@ -15,12 +15,12 @@
  * How it works
  * ------------
  * Everything is non-blocking on the loop of the thread.  stream_open() starts; when the connection is made, TLS
- * handshake included, or has failed, the callback runs with STREAM_OPEN and stream_status() says which.  From then on the
- * callback runs while the stream is ready for what stream_want() asked for.  stream_read() and stream_write() move what
- * can be moved now.  The callback may close the stream.
+ * handshake included, or has failed, the callback runs with STREAM_OPEN and stream_status() says which.  From then on
+ * the callback runs while the stream is ready for what stream_want() asked for.  stream_read() and stream_write() move
+ * what can be moved now.  The callback may close the stream.
  *
- * Listeners set the mode of Unix socket files to 0770 less the umask, replace a stale one, and remove theirs at the end,
- * also when the process is ended by a signal.
+ * Listeners set the mode of Unix socket files to 0770 less the umask, replace a stale one, and remove theirs at the
+ * end, also when the process is ended by a signal.
  *
  * Threads: all for the loop's own thread.  Names are looked up on a thread of their own, so nothing blocks.
  *
@@ -36,8 +36,8 @@
 struct stream;
 struct stream_listener;
 
-/* The peer has closed the stream in order: where an error is wanted, among negative errno values.  stream_strerror() gives
- * the text of either. */
+/* The peer has closed the stream in order: where an error is wanted, among negative errno values.  stream_strerror()
+ * gives the text of either. */
 enum { STREAM_EOF = -4096 };
 const char *stream_strerror(int error);
 
@@ -57,7 +57,8 @@ bool stream_target_is_passive(const char *target);
 /* Starts to connect to 'target'.  Returns 0 and sets '*stream', or returns a negative errno value: -EAFNOSUPPORT for a
  * target of no known kind or with a bad address.  What can be told at once (no such socket file) is reported by the
  * callback too, never by the callback before this function has returned. */
-int stream_open(struct loop *, const char *target, uint16_t default_port, stream_cb *, void *aux, struct stream **stream)
+int stream_open(struct loop *, const char *target, uint16_t default_port, stream_cb *, void *aux,
+                struct stream **stream)
     MUST_CHECK;
 
 /* Takes over a connected descriptor.  'name' appears in messages. */

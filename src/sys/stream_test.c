@@ -188,7 +188,8 @@ static void
 bytes_pass_over_tls(void **state UNUSED)
 {
     char *key = in_dir("key.pem"), *cert = in_dir("cert.pem"), *boot = in_dir("boot.pem");
-    char *command = xasprintf("openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=weft-test -days 2 -keyout %s -out %s "
+    char *command = xasprintf("openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=weft-test -days 2 -keyout %s -out "
+                              "%s "
                               ">/dev/null 2>&1", key, cert);
 
     assert_int_equal(system(command), 0);
@@ -209,7 +210,8 @@ bytes_pass_over_tls(void **state UNUSED)
 static void
 protocol_ranges_are_checked(void **state UNUSED)
 {
-    static const char *const good[] = { "TLSv1.2", "TLSv1.3", "TLSv1.2,TLSv1.3", "TLSv1.2 TLSv1.3", "TLSv1.2+", "TLSv1.2-TLSv1.3" };
+    static const char *const good[] = { "TLSv1.2", "TLSv1.3", "TLSv1.2,TLSv1.3", "TLSv1.2 TLSv1.3", "TLSv1.2+",
+                                        "TLSv1.2-TLSv1.3" };
     static const char *const bad[] = { "", "TLSv1", "tlsv1.2", "TLSv1.3-TLSv1.2", "TLSv1.2,x", "TLSv1.2-" };
 
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {

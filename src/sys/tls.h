@@ -1,7 +1,8 @@
 /* Keys and rules for TLS, shared by all ssl: and pssl: streams of the process.
  *
  * The files are read at the first use and again when they have changed, at most once a second; a file that cannot be
- * read is logged, and streams fail with -ENOPROTOOPT until key, certificate and CA are there.  Protocols are TLS 1.2 and 1.3.
+ * read is logged, and streams fail with -ENOPROTOOPT until key, certificate and CA are there.  Protocols are TLS 1.2
+ * and 1.3.
  *
  * Threads: main thread. */
 #ifndef SYS_TLS_H
@@ -21,8 +22,8 @@ void tls_set_server_name(const char *name);
 /* "TLSv1.2,TLSv1.3", "TLSv1.2-TLSv1.3", "TLSv1.2+". */
 struct error *tls_set_protocols(const char *spec) MUST_CHECK;
 
-/* Settings given as "db:..." have their value somewhere else: asks 'look_up' for each (a string that is taken over, null if
- * there is none), now and whenever the caller knows that it may have changed. */
+/* Settings given as "db:..." have their value somewhere else: asks 'look_up' for each (a string that is taken over,
+ * null if there is none), now and whenever the caller knows that it may have changed. */
 void tls_resolve(char *(*look_up)(const char *where, void *aux), void *aux);
 
 /* Whether key, certificate and CA have been named. */

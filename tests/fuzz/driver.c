@@ -1,5 +1,5 @@
-/* Runs a fuzz target without a fuzzer: DRIVER DIRECTORY [ROUNDS] gives it every file of the directory, each of them cut at
- * every length, and ROUNDS (2000) random changes of them, always the same ones. */
+/* Runs a fuzz target without a fuzzer: DRIVER DIRECTORY [ROUNDS] gives it every file of the directory, each of them cut
+ * at every length, and ROUNDS (2000) random changes of them, always the same ones. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -81,7 +81,8 @@ class Rpc:
 class Server(unittest.TestCase):
     def setUp(self):
         self.dir = tempfile.mkdtemp(prefix="ovsdb-server.")
-        self.env = dict(os.environ, OVS_RUNDIR=self.dir, OVS_LOGDIR=self.dir, OVS_DBDIR=self.dir, OVS_SYSLOG_METHOD="null")
+        self.env = dict(os.environ, OVS_RUNDIR=self.dir, OVS_LOGDIR=self.dir, OVS_DBDIR=self.dir,
+                        OVS_SYSLOG_METHOD="null")
         self.db, self.sock = os.path.join(self.dir, "db"), os.path.join(self.dir, "db.sock")
         with open(self.db + ".schema", "w", encoding="utf-8") as f:
             json.dump(SCHEMA, f)
@@ -147,7 +148,8 @@ class Server(unittest.TestCase):
     # Options.
 
     def test_a_detached_server_is_ready_when_the_command_returns(self):
-        done = self.run_program(SERVER, "--detach", "--no-chdir", "--pidfile", "--remote=punix:db.sock", "--log-file", "db")
+        done = self.run_program(SERVER, "--detach", "--no-chdir", "--pidfile", "--remote=punix:db.sock", "--log-file",
+                                "db")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(Rpc(self.sock).call("list_dbs", [])["result"], ["Test", "_Server"])
         self.assertEqual(done.stderr.count("\n"), done.stderr.count("opened log file"), done.stderr)
@@ -174,14 +176,16 @@ class Server(unittest.TestCase):
 
     def test_run_ends_with_its_command(self):
         command = f"{CLIENT} list-dbs unix:db.sock > {self.dir}/out"
-        self.assertEqual(self.run_program(SERVER, "--remote=punix:db.sock", f"--run={command}", "-vconsole:off", "db").stderr, "")
+        self.assertEqual(self.run_program(SERVER, "--remote=punix:db.sock", f"--run={command}", "-vconsole:off",
+                                          "db").stderr, "")
         with open(os.path.join(self.dir, "out"), encoding="utf-8") as f:
             self.assertEqual(f.read(), "Test\n_Server\n")
         done = self.run_program(SERVER, "--run=exit 3", "-vconsole:off", "db")
         self.assertEqual((done.returncode, done.stderr), (1, "ovsdb-server: exit 3: child exited, exit status 3\n"))
 
     def test_the_monitor_starts_a_crashed_server_again(self):
-        self.assertEqual(self.run_program(SERVER, "--detach", "--no-chdir", "--monitor", "--pidfile", "--remote=punix:db.sock",
+        self.assertEqual(self.run_program(SERVER, "--detach", "--no-chdir", "--monitor", "--pidfile",
+                                          "--remote=punix:db.sock",
                                           "-vconsole:off", "db").stderr, "")
         self.assertEqual(Rpc(self.sock).transact({"op": "insert", "table": "T", "row": {"k": 1}})[0].keys(), {"uuid"})
         pid = self.pid()
@@ -254,7 +258,8 @@ class Server(unittest.TestCase):
         writer.transact({"op": "insert", "table": "T", "row": {"k": 0, "v": "x"}})
         slow.call("monitor", ["Test", "m", {"T": {}}])
         for n in range(30):
-            writer.transact({"op": "update", "table": "T", "where": [["k", "==", 0]], "row": {"v": str(n) + "y" * 300000}})
+            writer.transact({"op": "update", "table": "T", "where": [["k", "==", 0]],
+                             "row": {"v": str(n) + "y" * 300000}})
         writer.transact({"op": "insert", "table": "T", "row": {"k": 1}})
         writer.transact({"op": "delete", "table": "T", "where": [["k", "==", 1]]})
         updates = []
@@ -267,11 +272,13 @@ class Server(unittest.TestCase):
         p = self.start()
         good = Rpc(self.sock)
         seed = random.Random(7)
-        whole = json.dumps({"id": 1, "method": "transact", "params": ["Test", {"op": "insert", "table": "T", "row": {"k": 1}}]})
+        whole = json.dumps({"id": 1, "method": "transact", "params": ["Test", {"op": "insert", "table": "T",
+                                                                               "row": {"k": 1}}]})
         texts = [b"\x00" * 100, b"{" * 5000, b'{"a":' * 2000, b'"' + b"x" * 100000, b"[]" * 1000, b'{"id":1e999}',
                  b'{"id":1,"method":"monitor","params":["Test"]}', b'{"id":1,"method":"lock","params":[{}]}',
                  b'{"id":1,"method":"transact","params":[{}]}', b'{"id":1,"method":"\xff","params":[]}',
-                 b'{"id":null,"method":"cancel","params":[]}', b'{"id":1,"method":"monitor_cond","params":["Test",1,{"T":[]}]}',
+                 b'{"id":null,"method":"cancel","params":[]}',
+                 b'{"id":1,"method":"monitor_cond","params":["Test",1,{"T":[]}]}',
                  b'{"id":1,"method":"convert","params":["Test",{}]}', b'{"id":1,"method":"convert","params":["Test"]}']
         texts += [whole[:seed.randrange(len(whole))].encode() for _ in range(20)]
         for _ in range(200):
@@ -319,7 +326,8 @@ class Server(unittest.TestCase):
             try:
                 while True:
                     n += 1
-                    result = client.transact({"op": "insert", "table": "T", "row": {"k": n, "v": "z" * seed.randrange(3000)}},
+                    result = client.transact({"op": "insert", "table": "T", "row": {"k": n,
+                                                                                    "v": "z" * seed.randrange(3000)}},
                                              {"op": "commit", "durable": True})
                     self.assertNotIn("error", result[-1])
                     acknowledged.add(n)
@@ -343,7 +351,8 @@ class Server(unittest.TestCase):
         before = os.path.getsize(self.db)
         self.ctl("ovsdb-server/compact", "Test")
         self.wait_for(lambda: os.path.getsize(self.db) < before / 10)
-        client.transact({"op": "insert", "table": "T", "row": {"k": 2, "v": "after"}}, {"op": "commit", "durable": True})
+        client.transact({"op": "insert", "table": "T", "row": {"k": 2, "v": "after"}}, {"op": "commit",
+                                                                                        "durable": True})
         p.kill()
         p.wait()
         p = self.start()

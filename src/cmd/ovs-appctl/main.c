@@ -127,7 +127,8 @@ print(const struct json *result)
 
     if (!json_format) {
         if (!js_is(result, JS_STRING)) {
-            cmdline_complain(0, "%s: unexpected result type in JSON rpc reply: %s", target, js_type_name(js_type(result)));
+            cmdline_complain(0, "%s: unexpected result type in JSON rpc reply: %s", target,
+                             js_type_name(js_type(result)));
             cmdline_fatal(0, "%s: transaction error (Invalid argument)", target);
         }
         text = xstrdup(js_str_value(result));

@@ -252,9 +252,11 @@ check_versions(const struct oc *oc, const struct schema *backup, const struct sc
     if (!strcmp(backup->version, there->version)) {
         return;
     }
-    text = xasprintf("backup schema has version \"%s\" but database schema has version \"%s\"", backup->version, there->version);
+    text = xasprintf("backup schema has version \"%s\" but database schema has version \"%s\"", backup->version,
+                     there->version);
     if (!oc->force) {
-        cmdline_fatal(0, "%s (use --force to override differences, or \"ovsdb-client convert\" to change the schema)", text);
+        cmdline_fatal(0, "%s (use --force to override differences, or \"ovsdb-client convert\" to change the schema)",
+                      text);
     }
     log_info("%s", text);
     free(text);

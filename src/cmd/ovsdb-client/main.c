@@ -48,20 +48,24 @@ static const struct command {
     { "transact", 0, 1, 1, oc_transact, "transact [SERVER] TRANSACTION",
       "run TRANSACTION (params for \"transact\" request) on SERVER\n    and print the results as JSON on stdout" },
     { "query", 0, 1, 1, oc_query, "query [SERVER] TRANSACTION",
-      "run TRANSACTION (params for \"transact\" request) on SERVER,\n    as read-only, and print the results as JSON on stdout" },
+      "run TRANSACTION (params for \"transact\" request) on SERVER,\n"
+      "    as read-only, and print the results as JSON on stdout" },
     { "monitor", DATABASE | DAEMON, 1, INT_MAX, oc_monitor, "monitor [SERVER] [DATABASE] TABLE [COLUMN,...]...",
       "monitor contents of COLUMNs in TABLE in DATABASE on SERVER.\n"
-      "    COLUMNs may include !initial, !insert, !delete, !modify\n    to avoid seeing the specified kinds of changes.\n\n"
+      "    COLUMNs may include !initial, !insert, !delete, !modify\n"
+      "    to avoid seeing the specified kinds of changes.\n\n"
       "  monitor [SERVER] [DATABASE] ALL\n    monitor all changes to all columns in all tables" },
     { "monitor-cond", DATABASE | DAEMON, 2, INT_MAX, oc_monitor_cond,
       "monitor-cond [SERVER] [DATABASE] CONDITION TABLE [COLUMN,...]...",
       "monitor contents that match CONDITION of COLUMNs in TABLE in\n    DATABASE on SERVER." },
     { "monitor-cond-since", DATABASE | DAEMON, 2, INT_MAX, oc_monitor_cond_since,
       "monitor-cond-since [SERVER] [DATABASE] [LASTID] CONDITION TABLE [COLUMN,...]...",
-      "monitor contents that match CONDITION of COLUMNs in TABLE in\n    DATABASE on SERVER, since change after LASTID." },
+      "monitor contents that match CONDITION of COLUMNs in TABLE in\n"
+      "    DATABASE on SERVER, since change after LASTID." },
     { "wait", CONNECTS_ITSELF, 2, 2, oc_wait, "wait [SERVER] DATABASE STATE",
       "wait until DATABASE reaches STATE (\"added\" or \"connected\" or \"removed\")\n    in DATABASE on SERVER." },
-    { "convert", 0, 1, 1, oc_convert, "convert [SERVER] SCHEMA", "convert database on SERVER named in SCHEMA to SCHEMA." },
+    { "convert", 0, 1, 1, oc_convert, "convert [SERVER] SCHEMA",
+      "convert database on SERVER named in SCHEMA to SCHEMA." },
     { "needs-conversion", 0, 1, 1, oc_needs_conversion, "needs-conversion [SERVER] SCHEMA",
       "tests whether SCHEMA's db on SERVER needs conversion." },
     { "dump", DATABASE, 0, INT_MAX, oc_dump, "dump [SERVER] [DATABASE] [TABLE [COLUMN]...]",
@@ -222,7 +226,8 @@ main(int argc, char *argv[])
     struct oc oc = { .style = TABLE_STYLE_INIT(TABLE_TABLE), .change_aware = -1 };
     struct cmdline cl;
 
-    cmdline_init(&cl, argc, argv, CMDLINE_DAEMON | CMDLINE_TLS | CMDLINE_TLS_BOOTSTRAP, options, ARRAY_SIZE(options), usage);
+    cmdline_init(&cl, argc, argv, CMDLINE_DAEMON | CMDLINE_TLS | CMDLINE_TLS_BOOTSTRAP, options, ARRAY_SIZE(options),
+                 usage);
     parse_options(&oc, &cl);
     if (!cl.argc) {
         cmdline_fatal(0, "missing command name; use --help for help");

@@ -183,7 +183,8 @@ tlog_list(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, voi
     struct strmap_entry **sorted = strmap_sorted(&server->dbs);
     struct str s = STR_INIT;
 
-    str_puts(&s, "database        table                       logging\n--------        -----                       -------\n");
+    str_puts(&s, "database        table                       logging\n--------        -----                       "
+                 "-------\n");
     for (size_t i = 0; i < strmap_count(&server->dbs); i++) {
         const struct served_db *db = sorted[i]->value;
 

@@ -18,7 +18,8 @@ log_changes(const struct served_db *db, const struct change_set *set)
 
         if (strmap_find(&db->logged, c->table->schema->name)) {
             uuid_format(&c->uuid, uuid);
-            log_info("%s: %s row %s of table %s", db->name, !c->old ? "inserted" : c->new ? "modified" : "deleted", uuid,
+            log_info("%s: %s row %s of table %s", db->name, !c->old ? "inserted" : c->new ? "modified" : "deleted",
+                     uuid,
                      c->table->schema->name);
         }
     }

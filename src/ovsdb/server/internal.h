@@ -94,7 +94,8 @@ struct session {
 struct served_db *served_db_create(struct ovsdb_server *, const char *name, struct db *);
 void served_db_destroy(struct served_db *);
 struct served_db *server_find_db(const struct ovsdb_server *, const char *name);
-/* Stops serving a database: monitors end, transactions are canceled, clients that do not know about it are disconnected. */
+/* Stops serving a database: monitors end, transactions are canceled, clients that do not know about it are
+ * disconnected. */
 void server_remove_db(struct served_db *);
 struct dberr *served_db_convert(struct served_db *, const struct json *schema) MUST_CHECK;
 /* Why the file cannot be written; null if it can. */

@@ -12,7 +12,8 @@ static struct dberr *
 parse_select(const char *table, const struct json *json, unsigned *select)
 {
     static const struct { const char *name; unsigned bit; } kinds[] = {
-        { "initial", SELECT_INITIAL }, { "insert", SELECT_INSERT }, { "delete", SELECT_DELETE }, { "modify", SELECT_MODIFY },
+        { "initial", SELECT_INITIAL }, { "insert", SELECT_INSERT }, { "delete", SELECT_DELETE }, { "modify",
+                                                                                                   SELECT_MODIFY },
     };
     struct members m;
 

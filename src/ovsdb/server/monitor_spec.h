@@ -42,9 +42,11 @@ struct row_change {
 };
 
 /* Reads the requests of "monitor" and its like: the object {table: request or array of requests}. */
-struct dberr *monitor_spec_parse(struct served_db *, bool old_style, const struct json *requests, struct monitor_spec **)
+struct dberr *monitor_spec_parse(struct served_db *, bool old_style, const struct json *requests,
+                                 struct monitor_spec **)
     MUST_CHECK;
-/* A copy of 'old' with the conditions that {table: [{"where": ...}]} names; tables that it does not name keep theirs. */
+/* A copy of 'old' with the conditions that {table: [{"where": ...}]} names; tables that it does not name
+ * keep theirs. */
 struct dberr *monitor_spec_change(const struct monitor_spec *old, const struct json *requests, struct monitor_spec **)
     MUST_CHECK;
 struct monitor_spec *monitor_spec_ref(struct monitor_spec *);
@@ -62,7 +64,8 @@ void update_writer_put(struct update_writer *, const struct monitor_table *, con
 /* Writes a row as it is at the beginning. */
 void update_writer_put_initial(struct update_writer *, const struct monitor_table *, const struct row *);
 /* Writes what the change from the conditions of 'before' makes of a row. */
-void update_writer_put_condition(struct update_writer *, const struct monitor_table *before, const struct monitor_table *,
+void update_writer_put_condition(struct update_writer *, const struct monitor_table *before,
+                                 const struct monitor_table *,
                                  const struct row *);
 /* The text, taken over by the caller; null if nothing was put, unless 'even_empty'. */
 struct shared_text *update_writer_finish(struct update_writer *, bool even_empty) MUST_CHECK;

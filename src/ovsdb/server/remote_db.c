@@ -110,7 +110,8 @@ want_row(struct ovsdb_server *server, const struct row *row)
 
 /* Calls 'cb' with each row that the column 'column' of 'table' refers to. */
 static void
-for_each_remote_row(const struct table *table, const struct column *column, void (*cb)(struct ovsdb_server *, const struct row *),
+for_each_remote_row(const struct table *table, const struct column *column, void (*cb)(struct ovsdb_server *,
+                                                                                       const struct row *),
                     struct ovsdb_server *server)
 {
     const struct table *to = db_table(table->db, column->type.key.uuid.ref_table);

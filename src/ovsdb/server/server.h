@@ -2,7 +2,8 @@
  *
  * What it is
  * ----------
- * A 'struct ovsdb_server' has databases, remotes (where clients come from, or are gone to), and sessions, one for each client.
+ * A 'struct ovsdb_server' has databases, remotes (where clients come from, or are gone to), and sessions, one for each
+ * client.
  *
  *   server.h    this face, for the daemon
  *   internal.h  the structures that the files share
@@ -18,14 +19,14 @@
  * file, stays in its session's list, and later requests of the session go on.
  *
  * Monitors that ask for the same thing share a 'struct monitor_spec': a commit is turned into JSON text once for each,
- * and the sessions' queues refer to that text.  A client that reads too slowly (LAG_BYTES waiting to be written) gets no
- * more text: what changes is kept as pairs of old and new rows, merged row by row, until it has caught up.  So a slow
- * client costs at most two versions of the rows that it monitors, and sees a correct, if coarser, sequence.
+ * and the sessions' queues refer to that text.  A client that reads too slowly (LAG_BYTES waiting to be written) gets
+ * no more text: what changes is kept as pairs of old and new rows, merged row by row, until it has caught up.  So a
+ * slow client costs at most two versions of the rows that it monitors, and sees a correct, if coarser, sequence.
  *
  * Threads: the main thread.
  *
- * Limits: requests of a session are read only while less than PAUSE_BYTES wait to be written to it.  A request has at most
- * MAX_REQUEST bytes.
+ * Limits: requests of a session are read only while less than PAUSE_BYTES wait to be written to it.  A request has at
+ * most MAX_REQUEST bytes.
  *
  * Standards: RFC 7047; the extensions of ovsdb-server(7). */
 #ifndef OVSDB_SERVER_SERVER_H

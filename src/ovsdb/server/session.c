@@ -42,7 +42,8 @@ find_db(struct session *s, const struct jsonrpc_msg *m)
     struct served_db *db;
 
     if (!js_is(first, JS_STRING)) {
-        session_reply_dberr(s, dberr_syntax(m->params, "%s request params must begin with <db-name>", m->method), m->id);
+        session_reply_dberr(s, dberr_syntax(m->params, "%s request params must begin with <db-name>", m->method),
+                            m->id);
         return NULL;
     }
     db = server_find_db(s->server, js_str_value(first));

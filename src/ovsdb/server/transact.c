@@ -38,7 +38,8 @@ owns_lock(const struct exec_session *es, const char *name)
 static struct dberr *
 refuse(const struct exec_session *es, const struct table *t)
 {
-    return dberr_new("permission error", "RBAC rules for client \"%s\" role \"%s\" prohibit modification of table \"%s\".",
+    return dberr_new("permission error", "RBAC rules for client \"%s\" role \"%s\" prohibit modification of table "
+                                         "\"%s\".",
                      jsonrpc_session_name(CONTAINER_OF(es, struct asker, base)->session->rpc),
                      CONTAINER_OF(es, struct asker, base)->session->remote->options.role, t->schema->name);
 }
@@ -50,7 +51,8 @@ refuse_insert(const struct exec_session *es, const struct table *t, const struct
 }
 
 static struct dberr *
-refuse_update(const struct exec_session *es, const struct row *row, const struct column **columns UNUSED, size_t n UNUSED)
+refuse_update(const struct exec_session *es, const struct row *row, const struct column **columns UNUSED,
+              size_t n UNUSED)
 {
     return refuse(es, row->table);
 }
