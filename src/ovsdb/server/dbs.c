@@ -30,6 +30,7 @@ on_commit(struct db_listener *l, struct change_set *set)
 {
     struct served_db *db = CONTAINER_OF(l, struct served_db, listener);
 
+    served_db_append(db, set);
     monitor_commit(db, set);
     if (strmap_count(&db->logged)) {
         log_changes(db, set);
@@ -75,12 +76,23 @@ served_db_destroy(struct served_db *db)
     strmap_remove(&db->server->dbs, db->name);
     loop_task_cancel(&db->recheck);
     db_remove_listener(&db->listener);
+    served_db_close_file(db);
     db_destroy(db->db);
     hmap_uninit(&db->specs);
     strmap_uninit(&db->logged);
     free(db->file);
     free(db->name);
     free(db);
+}
+
+void
+served_db_replace(struct served_db *db, struct db *with)
+{
+    cut_off(db);
+    db_remove_listener(&db->listener);
+    db_destroy(db->db);
+    db->db = with;
+    db_add_listener(with, &db->listener, on_commit);
 }
 
 struct served_db *
@@ -90,8 +102,8 @@ server_find_db(const struct ovsdb_server *server, const char *name)
 }
 
 /* Clients that do not follow _Server must connect again to learn what there is. */
-static void
-disconnect_unaware(struct ovsdb_server *server)
+void
+server_disconnect_unaware(struct ovsdb_server *server)
 {
     LIST_FOR_EACH (s, struct session, node, &server->sessions) {
         if (!s->change_aware) {
@@ -107,6 +119,6 @@ server_remove_db(struct served_db *db)
 
     served_db_destroy(db);
     server_db_update(server);
-    disconnect_unaware(server);
+    server_disconnect_unaware(server);
     loop_task_post(&server->reconfigure);
 }

@@ -26,6 +26,9 @@ struct served_db {
     char *file;               /* As it was named; null for _Server. */
     struct db *db;
     struct store *store;      /* Null for _Server. */
+    uint64_t ticket;          /* Of the last commit; UINT64_MAX: its record could not be written. */
+    struct change_set *unwritten; /* That commit, and why; null if all is well. */
+    struct dberr *write_error;
     struct db_listener listener;
     struct list waiting;      /* Of struct pending, for a change. */
     struct list writing;      /* Of struct pending, for their record. */
