@@ -64,10 +64,26 @@ ofconn_create(struct conns *cs, struct of_conn *transport, struct controller *co
     return c;
 }
 
+/* Up to OpenFlow 1.2 whoever is connected gets the packets that no rule matches. */
+static void
+update_wants_misses(struct conns *cs)
+{
+    _Atomic bool *wants = &cs->ofproto->xb.wants_misses;
+    bool now = false;
+
+    LIST_FOR_EACH (c, struct ofconn, node, &cs->ofconns) {
+        now |= c->version && c->version < OF13;
+    }
+    if (atomic_exchange(wants, now) != now) {
+        backer_changed(cs->ofproto->backer);
+    }
+}
+
 void
 ofconn_opened(struct ofconn *c, enum of_version version)
 {
     ofconn_reset(c, version);
+    update_wants_misses(c->ofproto->conns);
     if (c->controller && !c->controller->config.enable_async) {
         c->wants_async = false;
     }
@@ -97,6 +113,7 @@ void
 ofconn_destroy(struct ofconn *c)
 {
     list_remove(&c->node);
+    update_wants_misses(c->ofproto->conns);
     msg_assembler_uninit(&c->assembler);
     free(c);
 }
@@ -388,7 +405,6 @@ static void
 send_packet_in(struct ofconn *c, const struct xlate_effect *e, const struct packet_in *pin)
 {
     unsigned int reason = packet_in_reason_to_wire(pin->reason, c->version);
-    size_t max_len = e->packet_in.max_len;
     struct bytes b = BYTES_INIT;
 
     if (e->packet_in.controller_id != c->controller_id || !ofconn_wants(c, ASYNC_PACKET_IN, reason)) {
@@ -399,10 +415,8 @@ send_packet_in(struct ofconn *c, const struct xlate_effect *e, const struct pack
         c->n_packet_in_dropped++;
         return;
     }
-    if (pin->reason == PIN_NO_MATCH || pin->reason == PIN_IMPLICIT_MISS) {
-        max_len = c->miss_send_len;
-    }
-    packet_in_encode(&b, c->protocol, c->packet_in_format, pin, max_len);
+    /* Nothing is buffered, so what was cut off would be lost: max_len and miss_send_len do not limit anything. */
+    packet_in_encode(&b, c->protocol, c->packet_in_format, pin, SIZE_MAX);
     send_bytes(c, &b);
     bytes_uninit(&b);
 }

@@ -99,6 +99,7 @@ handle_set_config(struct ofconn *c, const struct msg *m, struct bytes *out UNUSE
         if (config.frags != p->frag_mode && config.frags != FRAG_REASSEMBLE) {
             p->frag_mode = config.frags;
             atomic_store(&p->xb.drop_fragments, config.frags == FRAG_DROP);
+            atomic_store(&p->xb.match_first_fragments, config.frags == FRAG_NX_MATCH);
             backer_changed(p->backer);
         }
     }

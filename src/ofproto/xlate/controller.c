@@ -28,6 +28,7 @@ static void
 add_effect(struct xlate_ctx *ctx, const struct xlate_packet_in *pin)
 {
     struct xlate_effect *e = xlate_effect(ctx, EFFECT_PACKET_IN);
+    bool is_packet_out = !ctx->rule && ctx->table_id == UINT8_MAX;
 
     if (e) {
         bytes_init(&e->packet_in.frame);
@@ -40,8 +41,8 @@ add_effect(struct xlate_ctx *ctx, const struct xlate_packet_in *pin)
         e->packet_in.controller_id = pin->controller_id;
         e->packet_in.max_len = pin->max_len;
         e->packet_in.reason = pin->reason;
-        e->packet_in.table_id = ctx->table_id;
-        e->packet_in.cookie = ctx->rule ? ctx->rule->cookie : BE64_MAX;
+        e->packet_in.table_id = is_packet_out ? 0 : ctx->table_id;
+        e->packet_in.cookie = ctx->rule ? ctx->rule->cookie : is_packet_out ? BE64_MAX : 0;
         e->packet_in.is_miss_rule = is_miss_rule(ctx->rule);
     }
 }

@@ -81,7 +81,6 @@ struct xlate_packet_in {
     const uint8_t *userdata;
     size_t userdata_len;
 };
-enum { XLATE_REASON_NO_MATCH = 0, XLATE_REASON_ACTION = 1, XLATE_REASON_INVALID_TTL = 2 };
 void xlate_send_to_controller(struct xlate_ctx *, const struct xlate_packet_in *);
 
 /* xlate.c */

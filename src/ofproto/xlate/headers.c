@@ -1,5 +1,6 @@
 /* The actions of OpenFlow 1.0 that set one header field each, and time to live. */
 #include "ofproto/xlate/ctx.h"
+#include "openflow/msg/packet.h"
 
 static bool
 is_ipv4(const struct xlate_ctx *ctx)
@@ -77,7 +78,7 @@ static void
 ttl_expired(struct xlate_ctx *ctx, uint16_t controller_id)
 {
     struct xlate_packet_in pin = { .controller_id = controller_id, .max_len = UINT16_MAX,
-                                   .reason = XLATE_REASON_INVALID_TTL };
+                                   .reason = PIN_INVALID_TTL };
 
     xlate_send_to_controller(ctx, &pin);
     ctx->stop = true;

@@ -3,6 +3,7 @@
 
 #include "odp/commit.h"
 #include "ofproto/xlate/ctx.h"
+#include "openflow/msg/packet.h"
 
 static const struct eth_addr stp_group = { { 0x01, 0x80, 0xc2, 0x00, 0x00, 0x00 } };
 
@@ -182,7 +183,7 @@ flood(struct xlate_ctx *ctx, bool all)
 static void
 output_to_controller(struct xlate_ctx *ctx, uint16_t max_len)
 {
-    struct xlate_packet_in pin = { .max_len = max_len, .reason = XLATE_REASON_ACTION };
+    struct xlate_packet_in pin = { .max_len = max_len, .reason = PIN_ACTION };
 
     xlate_send_to_controller(ctx, &pin);
 }

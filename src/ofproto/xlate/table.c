@@ -1,6 +1,7 @@
 /* Lookups in tables, and the walk over lists of actions. */
 #include "flow/match_text.h"
 #include "ofproto/xlate/ctx.h"
+#include "openflow/msg/packet.h"
 #include "openflow/msg/table.h"
 
 /* A row without its function does not link. */
@@ -135,7 +136,8 @@ miss(struct xlate_ctx *ctx, bool may_miss)
     bool to_controller = action == TABLE_MISS_CONTROLLER ||
                          (action == TABLE_MISS_DEFAULT && may_miss &&
                           atomic_load_explicit(&ctx->bridge->wants_misses, memory_order_relaxed));
-    struct xlate_packet_in pin = { .max_len = UINT16_MAX, .reason = XLATE_REASON_NO_MATCH };
+    struct xlate_packet_in pin = { .max_len = UINT16_MAX,
+                                   .reason = action == TABLE_MISS_DEFAULT ? PIN_IMPLICIT_MISS : PIN_NO_MATCH };
 
     if (to_controller && !(port && port_has(port, XPORT_NO_PACKET_IN))) {
         xlate_send_to_controller(ctx, &pin);
