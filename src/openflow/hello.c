@@ -117,7 +117,7 @@ hello_encode(struct bytes *b, uint32_t versions, uint32_t xid)
     bytes_put_u8(b, 0);
     bytes_put_be16(b, 0);
     bytes_put_be32(b, xid);
-    if (versions != versions_up_to(highest)) {
+    if ((versions & ~1u) != versions_up_to(highest)) {
         bytes_put_be16(b, ELEMENT_BITMAP);
         bytes_put_be16(b, 8);
         bytes_put_be32(b, versions);

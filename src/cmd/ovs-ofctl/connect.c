@@ -306,9 +306,8 @@ ofctl_print(FILE *f, const void *message, size_t len, const struct act_text *nam
     str_uninit(&s);
 }
 
-/* Statistics come in parts, each of which says whether more follow. */
-static bool
-more_follow(const struct bytes *m)
+bool
+ofctl_more_follow(const struct bytes *m)
 {
     struct msg msg;
 
@@ -326,7 +325,7 @@ ofctl_dump(struct of_client *c, struct bytes *request, const struct act_text *na
     do {
         ofctl_recv_xid(c, xid, &reply);
         ofctl_print(stdout, reply.data, reply.len, names);
-    } while (more_follow(&reply));
+    } while (ofctl_more_follow(&reply));
     bytes_uninit(&reply);
 }
 

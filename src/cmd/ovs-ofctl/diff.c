@@ -35,6 +35,28 @@ struct table_set {
     unsigned int usable; /* PROTO_* that can say all of the file's flows. */
 };
 
+static void
+free_version(struct version *v)
+{
+    if (v) {
+        free((void *) v->actions.first);
+        free(v);
+    }
+}
+
+static void
+table_set_uninit(struct table_set *ts)
+{
+    HMAP_FOR_EACH_SAFE (e, struct entry, node, &ts->entries) {
+        hmap_remove(&ts->entries, &e->node);
+        free_version(e->versions[0]);
+        free_version(e->versions[1]);
+        free(e->values);
+        free(e);
+    }
+    hmap_uninit(&ts->entries);
+}
+
 static size_t
 values_size(const struct word_map *words)
 {
@@ -93,10 +115,7 @@ entry_match(const struct entry *e, struct match *m)
 static void
 set_version(struct entry *e, int index, struct version v)
 {
-    if (e->versions[index]) {
-        free((void *) e->versions[index]->actions.first);
-        free(e->versions[index]);
-    }
+    free_version(e->versions[index]);
     e->versions[index] = xmemdup(&v, sizeof v);
 }
 
@@ -277,6 +296,7 @@ ofctl_replace_flows(struct cmdline_ctx *ctx)
         ofctl_must_transact_noreply(c, &b);
     }
     free(entries);
+    table_set_uninit(&ts);
     of_client_close(c);
 }
 
@@ -376,6 +396,7 @@ ofctl_diff_flows(struct cmdline_ctx *ctx)
         }
     }
     free(entries);
+    table_set_uninit(&ts);
     if (differ) {
         exit(2);
     }

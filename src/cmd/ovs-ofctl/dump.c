@@ -7,6 +7,7 @@
 #include "cmd/ovs-ofctl/ofctl.h"
 #include "openflow/msg/queue.h"
 #include "openflow/msg/switch.h"
+#include "openflow/msg/table.h"
 
 /* A request without a body. */
 static void
@@ -49,13 +50,49 @@ ofctl_dump_tables(struct cmdline_ctx *ctx)
     of_client_close(c);
 }
 
-/* The tables of one reply are compared with each other, so all parts are printed as one message. */
+/* Adds the tables of one part of the reply; whether more parts follow. */
+static bool
+add_tables(struct str *s, struct print_tables *tables, const struct bytes *reply)
+{
+    struct msg m;
+    enum ofperr error = msg_decode(reply->data, reply->len, &m);
+
+    if (error || m.type != MSG_TABLE_FEATURES_REPLY) {
+        ofctl_print(stderr, reply->data, reply->len, NULL);
+        exit(EXIT_FAILURE);
+    }
+    while (m.body.left && !error) {
+        struct table_features f;
+
+        error = table_features_take(&m.body, m.version, true, &f, NULL);
+        if (!error) {
+            print_tables_add(s, tables, &f);
+        }
+    }
+    if (error) {
+        cmdline_fatal(0, "parse error in reply (%s)", ofperr_name(error));
+    }
+    return ofctl_more_follow(reply);
+}
+
 void
 ofctl_dump_table_features(struct cmdline_ctx *ctx)
 {
     struct of_client *c = open_at_least(ctx, OF13);
+    struct bytes request = BYTES_INIT, reply = BYTES_INIT;
+    struct print_tables tables = { .any = false };
+    struct str s = STR_INIT;
+    uint32_t xid = msg_new_xid();
 
-    dump_trivial(ctx->argv[1], c, MSG_TABLE_FEATURES_REQUEST);
+    msg_put_simple(&request, MSG_TABLE_FEATURES_REQUEST, of_client_version(c), xid, NULL, 0);
+    ofctl_send(c, &request);
+    do {
+        ofctl_recv_xid(c, xid, &reply);
+    } while (add_tables(&s, &tables, &reply));
+    print_tables_end(&s, &tables);
+    fputs(str_text(&s), stdout);
+    str_uninit(&s);
+    bytes_uninit(&reply);
     of_client_close(c);
 }
 
@@ -253,7 +290,9 @@ parse_request(const struct cmdline_ctx *ctx, bool aggregate, struct flow_request
         .out_port = fm.out_port, .out_group = fm.out_group, .table_id = fm.table_id,
     };
     flow_mod_uninit(&fm);
-    *usable |= *usable & PROTO_OF10 ? PROTO_OF10_STD_ANY : 0;
+    /* Requests for statistics have a table's number in every version. */
+    *usable |= *usable & PROTO_OF10_TID ? PROTO_OF10 : 0;
+    *usable |= *usable & PROTO_NXM_TID ? PROTO_NXM : 0;
 }
 
 void

@@ -238,6 +238,16 @@ print_options(void)
     exit(EXIT_SUCCESS);
 }
 
+/* Other than for the database's tools, no time at all is no timeout here. */
+static void
+set_timeout(const char *arg)
+{
+    if (!strtoul(arg, NULL, 10)) {
+        cmdline_fatal(0, "value %s on -t or --timeout is invalid", arg);
+    }
+    cmdline_timeout(arg, "-t or --timeout");
+}
+
 static void
 parse_option(const struct cmdline *cl, int id, unsigned int *formats)
 {
@@ -265,7 +275,7 @@ parse_option(const struct cmdline *cl, int id, unsigned int *formats)
     case OPT_RSORT: ofctl_add_sort_key(cl->arg, true); break;
     case OPT_COLOR: ofctl_set_color(cl->arg); break;
     case OPT_PROTOCOLS: set_versions(cl->arg); break;
-    case OPT_TIMEOUT: cmdline_timeout(cl->arg, "-t or --timeout"); break;
+    case OPT_TIMEOUT: set_timeout(cl->arg); break;
     case OPT_UNIXCTL: o->unixctl = cl->arg; break;
     case OPT_OPTION: print_options(); break;
     }

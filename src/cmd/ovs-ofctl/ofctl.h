@@ -77,6 +77,8 @@ bool ofctl_transact_noreply(struct of_client *, struct bytes *messages, struct b
 void ofctl_must_transact_noreply(struct of_client *, struct bytes *messages);
 /* Sends one request and prints its answer, all parts of it, with the names (null: none). */
 void ofctl_dump(struct of_client *, struct bytes *request, const struct act_text *names);
+/* Statistics come in parts: whether more follow this one. */
+bool ofctl_more_follow(const struct bytes *message);
 /* Prints a message at the chosen verbosity. */
 void ofctl_print(FILE *, const void *message, size_t len, const struct act_text *names);
 uint32_t ofctl_xid(const struct bytes *message);

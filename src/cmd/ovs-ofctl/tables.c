@@ -1,4 +1,4 @@
-/* Commands about groups, meters, tunnel metadata and connection tracking. */
+/* Commands about groups, meters and tunnel metadata. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,6 @@
 #include "flow/field_text.h"
 #include "openflow/action/key_value.h"
 #include "openflow/msg/bundle.h"
-#include "openflow/msg/ct_flush.h"
 #include "openflow/msg/group.h"
 #include "openflow/msg/group_syntax.h"
 #include "openflow/msg/meter.h"
@@ -189,12 +188,18 @@ ofctl_parse_group(struct cmdline_ctx *ctx)
     struct error *error = group_mod_parse(&gm, ctx->argv[1], GROUP_COMMAND_FROM_TEXT, ofctl_names_to_accept(NULL),
                                           &usable);
     unsigned int protocol;
+    enum of_version version;
+    struct str protocols = STR_INIT;
 
     if (error) {
         cmdline_fatal(0, "%s", error_text(error));
     }
     protocol = usable & ofctl_options.protocols ? usable & ofctl_options.protocols : usable;
-    if (group_mod_encode(&b, proto_version(protocol & -protocol), msg_new_xid(), &gm)) {
+    version = proto_version(protocol & -protocol);
+    proto_put_set(&protocols, usable);
+    printf("usable protocols: %s\nchosen version: %s\n", str_text(&protocols), of_version_name(version));
+    str_uninit(&protocols);
+    if (group_mod_encode(&b, version, msg_new_xid(), &gm)) {
         ofctl_print(stdout, b.data, b.len, NULL);
     }
     bytes_uninit(&b);
@@ -480,131 +485,5 @@ ofctl_dump_tlv_map(struct cmdline_ctx *ctx)
 
     msg_put_simple(&b, MSG_TLV_TABLE_REQUEST, of_client_version(c), msg_new_xid(), NULL, 0);
     ofctl_dump(c, &b, NULL);
-    of_client_close(c);
-}
-
-/* Connection tracking. */
-
-void
-ofctl_ct_flush_zone(struct cmdline_ctx *ctx)
-{
-    struct bytes b = BYTES_INIT;
-    struct of_client *c;
-    uint16_t zone;
-
-    if (!num_parse_u16(ctx->argv[2], 0, &zone)) {
-        cmdline_fatal(0, "Invalid zone %s", ctx->argv[2]);
-    }
-    c = ofctl_open(ctx->argv[1]);
-    ct_flush_zone_encode(&b, of_client_version(c), msg_new_xid(), zone);
-    ofctl_must_transact_noreply(c, &b);
-    of_client_close(c);
-}
-
-static bool
-parse_ct_address(const char *text, bool v6, struct ipv6_addr *ip)
-{
-    be32 v4;
-
-    if (v6) {
-        return ipv6_parse(text, ip);
-    }
-    if (!ipv4_parse(text, &v4)) {
-        return false;
-    }
-    memset(ip, 0, sizeof *ip);
-    ip->s6[10] = ip->s6[11] = 0xff;
-    memcpy(ip->s6 + 12, &v4, 4);
-    return true;
-}
-
-static bool
-parse_ct_key(const char *key, const char *value, struct ct_flush *f, struct ct_flush_tuple *t)
-{
-    if (!strcmp(key, "ct_nw_src") || !strcmp(key, "ct_ipv6_src")) {
-        return parse_ct_address(value, key[3] == 'i', &t->src);
-    } else if (!strcmp(key, "ct_nw_dst") || !strcmp(key, "ct_ipv6_dst")) {
-        return parse_ct_address(value, key[3] == 'i', &t->dst);
-    } else if (!strcmp(key, "ct_nw_proto")) {
-        return num_parse_u8(value, 0, &f->ip_proto);
-    } else if (!strcmp(key, "ct_tp_src")) {
-        return num_parse_u16(value, 0, &t->src_port);
-    } else if (!strcmp(key, "ct_tp_dst")) {
-        return num_parse_u16(value, 0, &t->dst_port);
-    } else if (!strcmp(key, "icmp_id")) {
-        return num_parse_u16(value, 0, &t->icmp_id);
-    } else if (!strcmp(key, "icmp_type")) {
-        return num_parse_u8(value, 0, &t->icmp_type);
-    } else if (!strcmp(key, "icmp_code")) {
-        return num_parse_u8(value, 0, &t->icmp_code);
-    }
-    return false;
-}
-
-static void
-parse_ct_tuple(const char *text, struct ct_flush *f, struct ct_flush_tuple *t)
-{
-    char *copy = xstrdup(text), *p = copy, *key, *value;
-
-    while (act_take_key_value(&p, &key, &value)) {
-        if (!parse_ct_key(key, value, f, t)) {
-            cmdline_fatal(0, "invalid conntrack tuple field: %s=%s", key, value);
-        }
-    }
-    free(copy);
-}
-
-/* "mark=X[/M]", "labels=Y[/N]": values of 'n' bytes. */
-static void
-parse_ct_masked(const char *text, uint8_t *value, uint8_t *mask, size_t n)
-{
-    const char *tail;
-    bool ok = !field_parse_int(text, value, n, &tail);
-
-    memset(mask, 0xff, n);
-    if (ok && *tail == '/') {
-        ok = !field_parse_int(tail + 1, mask, n, &tail);
-    }
-    if (!ok || *tail) {
-        cmdline_fatal(0, "invalid value or mask: %s", text);
-    }
-}
-
-void
-ofctl_ct_flush(struct cmdline_ctx *ctx)
-{
-    struct ct_flush f = { .ip_proto = 0 };
-    struct bytes b = BYTES_INIT;
-    struct of_client *c;
-    int i = 2;
-
-    if (i < ctx->argc && !strncmp(ctx->argv[i], "zone=", 5)) {
-        f.has_zone = true;
-        if (!num_parse_u16(ctx->argv[i++] + 5, 0, &f.zone)) {
-            cmdline_fatal(0, "failed to parse zone");
-        }
-    }
-    if (i < ctx->argc && !strncmp(ctx->argv[i], "mark=", 5)) {
-        uint8_t value[4], mask[4];
-
-        parse_ct_masked(ctx->argv[i++] + 5, value, mask, 4);
-        f.mark = get_be32(value);
-        f.mark_mask = get_be32(mask);
-    }
-    if (i < ctx->argc && !strncmp(ctx->argv[i], "labels=", 7)) {
-        parse_ct_masked(ctx->argv[i++] + 7, f.labels, f.labels_mask, 16);
-    }
-    if (i < ctx->argc) {
-        parse_ct_tuple(ctx->argv[i++], &f, &f.orig);
-    }
-    if (i < ctx->argc) {
-        parse_ct_tuple(ctx->argv[i++], &f, &f.reply);
-    }
-    if (i < ctx->argc) {
-        cmdline_fatal(0, "'ct-flush' command takes at most a zone, a mark, labels and two tuples, in this order");
-    }
-    c = ofctl_open(ctx->argv[1]);
-    ct_flush_encode(&b, of_client_version(c), msg_new_xid(), &f);
-    ofctl_must_transact_noreply(c, &b);
     of_client_close(c);
 }

@@ -13,6 +13,7 @@
 #include "openflow/msg.h"
 #include "openflow/msg/flow.h"
 #include "openflow/msg/port.h"
+#include "openflow/msg/table.h"
 
 /* Appends the text of the message of 'len' bytes at 'data', ending in a line end.  'names' null: numbers only.  If 'why'
  * is not null it receives words for a message that could not be decoded, as they are logged, to be released; null
@@ -37,5 +38,19 @@ void print_duration(struct str *s, uint32_t sec, uint32_t nsec);
 
 /* A port's description, in the lines of "show". */
 void print_port_desc(struct str *s, const struct port_desc *, const struct act_text *names);
+
+/* Features of tables that came in several messages, as one list in which equal tables are shortened: begin with all zeros,
+ * add each table in order, end. */
+struct print_ditto {
+    bool any;
+    uint8_t first, last;
+};
+struct print_tables {
+    bool any;
+    struct table_features prev;
+    struct print_ditto ditto;
+};
+void print_tables_add(struct str *s, struct print_tables *, const struct table_features *);
+void print_tables_end(struct str *s, struct print_tables *);
 
 #endif

@@ -242,7 +242,8 @@ put_instruction_features(struct str *s, const struct table_instruction_features 
         put_instruction_names(s, t->instructions);
         str_putc(s, '\n');
     }
-    if (prev && same_actions(&t->write, &prev->write) && same_actions(&t->apply, &prev->apply)) {
+    if (prev && same_actions(&t->write, &prev->write) && same_actions(&t->apply, &prev->apply) &&
+        !(is_empty_set(&t->write.set_fields) && is_empty_set(&t->apply.set_fields))) {
         str_puts(s, "      (same actions)\n");
     } else if (same_actions(&t->write, &t->apply)) {
         put_action_features(s, "Write-Actions and Apply-Actions", &t->write);
@@ -329,13 +330,9 @@ put_features(struct str *s, const struct table_features *f, const struct table_f
 }
 
 /* Consecutive tables without a name that are as the one before are one line. */
-struct ditto {
-    bool any;
-    uint8_t first, last;
-};
 
 static void
-put_dittos(struct str *s, struct ditto *d)
+put_dittos(struct str *s, struct print_ditto *d)
 {
     if (d->any) {
         str_putf(s, d->first == d->last ? "  table %u: ditto\n\n" : "  tables %u...%u: ditto\n\n", d->first, d->last);
@@ -354,7 +351,7 @@ put_title(struct printer *p, const struct table_features *f)
 }
 
 static void
-put_table(struct printer *p, const struct table_entry *e, const struct table_entry *prev, struct ditto *ditto)
+put_table(struct printer *p, const struct table_entry *e, const struct table_entry *prev, struct print_ditto *ditto)
 {
     bool same = prev->valid && same_features(&prev->features, &e->features);
     bool same_numbers = !e->has_stats || same_stats(&prev->stats, &e->stats);
@@ -392,7 +389,7 @@ put_table(struct printer *p, const struct table_entry *e, const struct table_ent
 
 /* What comes after the last table is no blank line. */
 static void
-end_tables(struct str *s, struct ditto *d)
+end_tables(struct str *s, struct print_ditto *d)
 {
     put_dittos(s, d);
     if (s->len > 1 && s->text[s->len - 1] == '\n' && s->text[s->len - 2] == '\n') {
@@ -405,7 +402,7 @@ print_table_reply(struct printer *p, const struct msg *m)
 {
     struct cursor c = m->body;
     struct table_entry e = { .has_stats = true }, prev = { .valid = false };
-    struct ditto ditto = { false, 0, 0 };
+    struct print_ditto ditto = { false, 0, 0 };
     enum ofperr error = OFPERR_NONE;
 
     str_putc(p->s, '\n');
@@ -421,12 +418,29 @@ print_table_reply(struct printer *p, const struct msg *m)
     return error;
 }
 
+void
+print_tables_add(struct str *s, struct print_tables *t, const struct table_features *f)
+{
+    struct table_entry e = { .valid = true, .features = *f }, prev = { .valid = t->any, .features = t->prev };
+    struct printer p = { .s = s };
+
+    put_table(&p, &e, &prev, &t->ditto);
+    t->prev = *f;
+    t->any = true;
+}
+
+void
+print_tables_end(struct str *s, struct print_tables *t)
+{
+    put_dittos(s, &t->ditto);
+}
+
 enum ofperr
 print_table_features(struct printer *p, const struct msg *m)
 {
     struct cursor c = m->body;
     struct table_entry e = { .has_stats = false }, prev = { .valid = false };
-    struct ditto ditto = { false, 0, 0 };
+    struct print_ditto ditto = { false, 0, 0 };
     enum ofperr error = OFPERR_NONE;
 
     while (c.left && !error) {
