@@ -177,11 +177,14 @@ void dbctl_term_uninit(struct dbctl_term *term);
 /* Whether the row satisfies a condition. */
 struct error *dbctl_term_holds(struct dbctl *ctl, const struct dbctl_term *term, const struct idl_row *row, bool *holds)
     MUST_CHECK;
-/* Does what COLUMN[:KEY]=VALUE says. */
+/* Does what COLUMN[:KEY]=VALUE says.  A read-only column can be set in a new row only. */
 struct error *dbctl_set(struct dbctl *ctl, const struct idl_row *row, const char *text) MUST_CHECK;
-/* prepare() for it: names the column as needed; with 'modify' it must not be read-only. */
-struct error *dbctl_prepare_set(struct dbctl *ctl, const struct table_schema *table, const char *text, bool modify)
-    MUST_CHECK;
+/* prepare() for any term: there must be such a column; the rest is looked at by run(). */
+struct error *dbctl_prepare_term(struct dbctl *ctl, const struct table_schema *table, const char *text,
+                                 const struct column **column) MUST_CHECK;
+/* A column that a command may change, by a name that is all of an argument. */
+struct error *dbctl_find_settable_column(const struct table_schema *table, const char *name,
+                                         const struct column **column) MUST_CHECK;
 
 /* ---- the generic commands (read.c, write.c, show.c) ---- */
 extern const struct dbctl_command dbctl_read_commands[], dbctl_write_commands[];

@@ -131,19 +131,16 @@ list_run(struct dbctl_ctx *ctx)
 }
 
 static struct error *
-prepare_conditions(struct dbctl_ctx *ctx, const struct table_schema *table, int first)
+prepare_terms(struct dbctl_ctx *ctx, const struct table_schema *table, int first)
 {
-    for (int i = first; i < ctx->argc; i++) {
-        struct dbctl_term term;
-        struct error *e = dbctl_term_parse(&term, table, ctx->argv[i], DBCTL_TERM_CONDITION);
+    struct error *e = NULL;
 
-        if (e) {
-            return e;
-        }
-        dbctl_add_column_only(ctx->ctl, table->index, term.column->index);
-        dbctl_term_uninit(&term);
+    for (int i = first; i < ctx->argc && !e; i++) {
+        const struct column *column;
+
+        e = dbctl_prepare_term(ctx->ctl, table, ctx->argv[i], &column);
     }
-    return NULL;
+    return e;
 }
 
 /* Whether all conditions from argument 'first' on hold. */
@@ -174,9 +171,9 @@ find_prepare(struct dbctl_ctx *ctx)
 
     if (!e) {
         dbctl_add_column(ctx->ctl, table->index, COL_UUID);
-        e = prepare_conditions(ctx, table, 2);
+        e = prepare_columns(ctx, table);
     }
-    return e ? e : prepare_columns(ctx, table);
+    return e ? e : prepare_terms(ctx, table, 2);
 }
 
 static struct error *
@@ -222,17 +219,7 @@ get_prepare(struct dbctl_ctx *ctx)
         return e;
     }
     dbctl_add_record(ctx->ctl, table, ctx->argv[2]);
-    for (int i = 3; i < ctx->argc; i++) {
-        struct dbctl_term term;
-
-        e = dbctl_term_parse(&term, table, ctx->argv[i], DBCTL_TERM_COLUMN);
-        if (e) {
-            return e;
-        }
-        dbctl_add_column_only(ctx->ctl, table->index, term.column->index);
-        dbctl_term_uninit(&term);
-    }
-    return NULL;
+    return prepare_terms(ctx, table, 3);
 }
 
 static struct error *
@@ -331,7 +318,7 @@ wait_until_prepare(struct dbctl_ctx *ctx)
 
     if (!e) {
         dbctl_add_record(ctx->ctl, table, ctx->argv[2]);
-        e = prepare_conditions(ctx, table, 3);
+        e = prepare_terms(ctx, table, 3);
     }
     return e;
 }

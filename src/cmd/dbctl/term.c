@@ -182,23 +182,33 @@ dbctl_term_holds(struct dbctl *ctl, const struct dbctl_term *term, const struct 
 /* ---- Setting ---- */
 
 struct error *
-dbctl_prepare_set(struct dbctl *ctl, const struct table_schema *table, const char *text, bool modify)
+dbctl_find_settable_column(const struct table_schema *table, const char *name, const struct column **column)
 {
-    struct dbctl_term term;
-    struct error *e = dbctl_term_parse(&term, table, text, DBCTL_TERM_SET);
+    struct error *e = dbctl_find_column(table, name, column);
+
+    if (!e && (*column)->index < COL_N_STD) {
+        e = error_new("%s does not contain a column whose name matches \"%s\"", table->name, name);
+    }
+    return e;
+}
+
+struct error *
+dbctl_prepare_term(struct dbctl *ctl, const struct table_schema *table, const char *text,
+                   const struct column **column)
+{
+    const char *p = text;
+    char *name;
+    struct error *e = text_take_token(&p, &name);
 
     if (e) {
         return e;
     }
-    dbctl_term_uninit(&term);
-    if (term.column->index < COL_N_STD) {
-        return error_new("%s does not contain a column whose name matches \"%s\"", table->name, term.column->name);
+    e = *name ? dbctl_find_column(table, name, column) : error_new("%s: missing column name", text);
+    free(name);
+    if (!e) {
+        dbctl_add_column_only(ctl, table->index, (*column)->index);
     }
-    if (modify && !term.column->is_mutable) {
-        return error_new("cannot modify read-only column %s in table %s", term.column->name, table->name);
-    }
-    dbctl_add_column_only(ctl, table->index, term.column->index);
-    return NULL;
+    return e;
 }
 
 static struct error *
@@ -234,7 +244,12 @@ dbctl_set(struct dbctl *ctl, const struct idl_row *row, const char *text)
     if (e) {
         return e;
     }
-    if (term.key) {
+    if (term.column->index < COL_N_STD) {
+        e = error_new("%s does not contain a column whose name matches \"%s\"", row->table->schema->name,
+                      term.column->name);
+    } else if (!term.column->is_mutable && !idl_row_is_new(row)) {
+        e = error_new("cannot modify read-only column %s in table %s", term.column->name, row->table->schema->name);
+    } else if (term.key) {
         e = set_key(ctl, row, &term);
     } else {
         e = datum_from_text(&value, &term.column->type, term.value, &ctl->symtab);

@@ -17,25 +17,22 @@ find_target(struct dbctl_ctx *ctx, const struct table_schema **table, const stru
     return e ? e : dbctl_find_row(ctx->ctl, *table, ctx->argv[2], !dbctl_has(ctx, "--if-exists"), row);
 }
 
-/* A column that may be changed, named by a whole argument. */
+/* A column that may be changed, by a name that is all of an argument. */
 static struct error *
 find_mutable_column(const struct table_schema *table, const char *name, const struct column **column)
 {
-    struct error *e = dbctl_find_column(table, name, column);
+    struct error *e = dbctl_find_settable_column(table, name, column);
 
-    if (!e && (*column)->index < COL_N_STD) {
-        e = error_new("%s does not contain a column whose name matches \"%s\"", table->name, name);
-    } else if (!e && !(*column)->is_mutable) {
-        e = error_new("cannot modify read-only column %s in table %s", (*column)->name, table->name);
-    }
-    return e;
+    return !e && !(*column)->is_mutable ? error_new("cannot modify read-only column %s in table %s", (*column)->name,
+                                                    table->name)
+                                        : e;
 }
 
 static struct error *
 prepare_column(struct dbctl_ctx *ctx, const struct table_schema *table, const char *name)
 {
     const struct column *column;
-    struct error *e = find_mutable_column(table, name, &column);
+    struct error *e = dbctl_find_settable_column(table, name, &column);
 
     if (!e) {
         dbctl_add_column_only(ctx->ctl, table->index, column->index);
@@ -55,7 +52,12 @@ set_prepare(struct dbctl_ctx *ctx)
         dbctl_add_record(ctx->ctl, table, ctx->argv[2]);
     }
     for (int i = 3; i < ctx->argc && !e; i++) {
-        e = dbctl_prepare_set(ctx->ctl, table, ctx->argv[i], true);
+        const struct column *column;
+
+        e = dbctl_prepare_term(ctx->ctl, table, ctx->argv[i], &column);
+        if (!e && column->index < COL_N_STD) {
+            e = error_new("%s does not contain a column whose name matches \"%s\"", table->name, column->name);
+        }
     }
     return e;
 }
@@ -108,8 +110,11 @@ add_run(struct dbctl_ctx *ctx)
     struct error *e = find_target(ctx, &table, &row);
     struct col_type type;
 
-    e = e ? e : find_mutable_column(table, ctx->argv[3], &column);
     if (e || !row) {
+        return e;
+    }
+    e = find_mutable_column(table, ctx->argv[3], &column);
+    if (e) {
         return e;
     }
     type = part_type(&column->type);
@@ -150,8 +155,11 @@ remove_run(struct dbctl_ctx *ctx)
     struct error *e = find_target(ctx, &table, &row);
     struct datum value;
 
-    e = e ? e : find_mutable_column(table, ctx->argv[3], &column);
     if (e || !row) {
+        return e;
+    }
+    e = find_mutable_column(table, ctx->argv[3], &column);
+    if (e) {
         return e;
     }
     datum_clone(&value, idl_get(row, column->index), &column->type);
@@ -237,10 +245,7 @@ create_prepare(struct dbctl_ctx *ctx)
         return error_new("row id \"%s\" does not begin with \"@\"", id);
     }
     dbctl_add_column_only(ctx->ctl, table->index, COL_UUID);
-    for (int i = 2; i < ctx->argc && !e; i++) {
-        e = dbctl_prepare_set(ctx->ctl, table, ctx->argv[i], false);
-    }
-    return e;
+    return NULL; /* What the columns are is run()'s matter: a new row needs nothing of the replica. */
 }
 
 /* The row that is inserted may have been referred to before, by its name. */

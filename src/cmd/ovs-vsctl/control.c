@@ -326,9 +326,9 @@ get_aa_mapping(struct dbctl_ctx *ctx)
 {
     struct vsctl_bridge *b;
     const struct vs_autoattach *aa;
-    struct error *e = vsctl_find_real_bridge(ctx, ctx->argv[1], &b);
+    struct error *e = vsctl_find_bridge(ctx, ctx->argv[1], true, &b);
 
-    aa = e ? NULL : vs_bridge_auto_attach(b->row);
+    aa = e || b->parent ? NULL : vs_bridge_auto_attach(b->row);
     if (aa) {
         const struct datum *d = vs_autoattach_mappings_datum(aa);
 

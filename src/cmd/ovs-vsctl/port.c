@@ -6,19 +6,16 @@
 
 /* ---- add-port, add-bond ---- */
 
-/* For the names in arguments 2 up to 'first', and the settings from there on. */
+/* For the names in arguments 2 up to 'first'. */
 static struct error *
-prepare_settings(struct dbctl_ctx *ctx, int first)
+prepare_names(struct dbctl_ctx *ctx, int first)
 {
     struct error *e = vsctl_view_prepare_bridges(ctx);
 
     for (int i = 2; i < first; i++) {
         vsctl_view_prepare_name(ctx, ctx->argv[i], dbctl_has(ctx, "--may-exist"));
     }
-    for (int i = first; i < ctx->argc && !e; i++) {
-        e = dbctl_prepare_set(ctx->ctl, &ctx->ctl->schema->tables[VS_PORT], ctx->argv[i], false);
-    }
-    return e;
+    return e; /* The settings are for a new row, which needs nothing of the replica. */
 }
 
 static int
@@ -70,8 +67,7 @@ names_text(const struct vsctl_port *p)
 
 /* With --may-exist: whether the port that exists is the one asked for. */
 static struct error *
-check_existing_port(struct dbctl_ctx *ctx, const struct vsctl_bridge *b, const struct vsctl_port *p,
-                    char *const names[], size_t n)
+check_existing_port(struct dbctl_ctx *ctx, const char *bridge, const struct vsctl_port *p, char *const names[], size_t n)
 {
     struct str command = STR_INIT;
     struct error *e = NULL;
@@ -81,7 +77,7 @@ check_existing_port(struct dbctl_ctx *ctx, const struct vsctl_bridge *b, const s
     for (int i = 1; i < ctx->argc && !(i > 2 && strchr(ctx->argv[i], '=')); i++) {
         str_putf(&command, " %s", ctx->argv[i]);
     }
-    if (p->bridge != b) {
+    if (strcmp(p->bridge->name, bridge)) {
         e = error_new("\"%s\" but %s is actually attached to bridge %s", str_text(&command), p->name, p->bridge->name);
     } else if (!has_ifaces(p, names, n)) {
         have = names_text(p);
@@ -116,16 +112,14 @@ add_port(struct dbctl_ctx *ctx, const char *bridge, const char *name, char *cons
     struct vsctl_bridge *b;
     struct vsctl_port *p;
     struct vs_port *row;
-    struct error *e = vsctl_find_bridge(ctx, bridge, true, &b);
+    struct error *e;
 
-    if (e) {
-        return e;
-    }
     p = strmap_get(&v->ports, name);
     if (p && dbctl_has(ctx, "--may-exist")) {
-        return check_existing_port(ctx, b, p, ifaces, n);
+        return check_existing_port(ctx, bridge, p, ifaces, n);
     }
     e = check_new_names(ctx, name, ifaces, n);
+    e = e ? e : vsctl_find_bridge(ctx, bridge, true, &b);
     if (e) {
         return e;
     }
@@ -153,7 +147,7 @@ add_port(struct dbctl_ctx *ctx, const char *bridge, const char *name, char *cons
 static struct error *
 add_port_prepare(struct dbctl_ctx *ctx)
 {
-    return prepare_settings(ctx, 3);
+    return prepare_names(ctx, 3);
 }
 
 static struct error *
@@ -177,7 +171,7 @@ first_setting(const struct dbctl_ctx *ctx)
 static struct error *
 add_bond_prepare(struct dbctl_ctx *ctx)
 {
-    return prepare_settings(ctx, first_setting(ctx));
+    return prepare_names(ctx, first_setting(ctx));
 }
 
 static struct error *
@@ -239,7 +233,6 @@ del_port(struct dbctl_ctx *ctx)
     const bool with_iface = dbctl_has(ctx, "--with-iface");
     struct vsctl *v = vsctl_view(ctx);
     struct vsctl_port *p = strmap_get(&v->ports, name);
-    struct vsctl_bridge *b;
     struct error *e;
 
     if (!p && with_iface) {
@@ -247,17 +240,14 @@ del_port(struct dbctl_ctx *ctx)
 
         p = i ? i->port : NULL;
     }
-    if (ctx->argc == 3) {
-        e = p ? check_port_is_on(ctx, p, ctx->argv[1]) : vsctl_find_bridge(ctx, ctx->argv[1], true, &b);
-        if (e) {
-            return e;
-        }
-    }
     if (!p) {
         return dbctl_has(ctx, "--if-exists") ? NULL : no_such_port(ctx, name, with_iface);
     }
-    vsctl_delete_port(v, p);
-    return NULL;
+    e = ctx->argc == 3 ? check_port_is_on(ctx, p, ctx->argv[1]) : NULL;
+    if (!e) {
+        vsctl_delete_port(v, p);
+    }
+    return e;
 }
 
 /* ---- Interfaces of bonds ---- */
@@ -298,10 +288,13 @@ del_bond_iface(struct dbctl_ctx *ctx)
     const char *name = ctx->argv[ctx->argc - 1];
     struct vsctl_port *p = NULL;
     struct vsctl_iface *i;
-    struct error *e = ctx->argc == 3 ? vsctl_find_port(ctx, ctx->argv[1], true, &p) : NULL;
+    struct error *e = vsctl_find_iface(ctx, name, !dbctl_has(ctx, "--if-exists"), &i);
 
-    e = e ? e : vsctl_find_iface(ctx, name, !dbctl_has(ctx, "--if-exists"), &i);
     if (e || !i) {
+        return e;
+    }
+    e = ctx->argc == 3 ? vsctl_find_port(ctx, ctx->argv[1], true, &p) : NULL;
+    if (e) {
         return e;
     }
     if (p && i->port != p) {
