@@ -209,12 +209,8 @@ static struct error *
 get_prepare(struct dbctl_ctx *ctx)
 {
     const struct table_schema *table;
-    struct error *e;
+    struct error *e = dbctl_find_table(ctx->ctl->schema, ctx->argv[1], &table);
 
-    if (dbctl_has(ctx, "--id") && dbctl_has(ctx, "--if-exists")) {
-        return error_new("--if-exists and --id may not be specified together");
-    }
-    e = dbctl_find_table(ctx->ctl->schema, ctx->argv[1], &table);
     if (e) {
         return e;
     }
@@ -297,6 +293,9 @@ get_run(struct dbctl_ctx *ctx)
     const struct idl_row *row;
     struct error *e = dbctl_find_table(ctx->ctl->schema, ctx->argv[1], &table);
 
+    if (!e && id && dbctl_has(ctx, "--if-exists")) {
+        return error_new("--if-exists and --id may not be specified together");
+    }
     e = e ? e : dbctl_find_row(ctx->ctl, table, ctx->argv[2], !dbctl_has(ctx, "--if-exists"), &row);
     if (e || !row) {
         return e;

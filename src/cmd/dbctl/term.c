@@ -122,7 +122,7 @@ whole_column_holds(struct dbctl *ctl, const struct dbctl_term *term, const struc
     struct datum arg;
     struct error *e;
 
-    if (operators[term->op].is_set) {
+    if (term->op == OP_IN || term->op == OP_NOT_IN) { /* A list of values makes sense for one value, too. */
         type.n_min = 0;
         type.n_max = TYPE_UNLIMITED;
     }

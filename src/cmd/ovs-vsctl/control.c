@@ -53,7 +53,8 @@ set_targets(struct dbctl_ctx *ctx, const struct idl_row *row, unsigned column, u
     for (int i = first; i < ctx->argc; i++) {
         struct idl_row *target = idl_insert(ctx->ctl->txn, table, NULL);
 
-        if (!stream_target_is_active(ctx->argv[i]) && !stream_target_is_passive(ctx->argv[i])) {
+        if (!ctx->ctl->need_more && !stream_target_is_active(ctx->argv[i])
+            && !stream_target_is_passive(ctx->argv[i])) {
             log_warn("target type \"%s\" is possibly erroneous", ctx->argv[i]);
         }
         idl_set_string(target, target_column, ctx->argv[i]);

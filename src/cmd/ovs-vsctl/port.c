@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/dbctl/cmdparse.h"
 #include "cmd/ovs-vsctl/vsctl.h"
 
 /* ---- add-port, add-bond ---- */
@@ -67,16 +68,16 @@ names_text(const struct vsctl_port *p)
 
 /* With --may-exist: whether the port that exists is the one asked for. */
 static struct error *
-check_existing_port(struct dbctl_ctx *ctx, const char *bridge, const struct vsctl_port *p, char *const names[], size_t n)
+check_existing_port(struct dbctl_ctx *ctx, const char *bridge, const struct vsctl_port *p, char *const names[],
+                    size_t n)
 {
     struct str command = STR_INIT;
     struct error *e = NULL;
-    char *have;
+    char *have, *args;
 
-    str_putf(&command, "--may-exist %s", ctx->argv[0]);
-    for (int i = 1; i < ctx->argc && !(i > 2 && strchr(ctx->argv[i], '=')); i++) {
-        str_putf(&command, " %s", ctx->argv[i]);
-    }
+    args = dbctl_escape_args(ctx->argc, ctx->argv);
+    str_putf(&command, "--may-exist %s%s", dbctl_has(ctx, "--fake-iface") ? "--fake-iface " : "", args);
+    free(args);
     if (strcmp(p->bridge->name, bridge)) {
         e = error_new("\"%s\" but %s is actually attached to bridge %s", str_text(&command), p->name, p->bridge->name);
     } else if (!has_ifaces(p, names, n)) {

@@ -126,7 +126,7 @@ integers_from_text(int64_t *first, int64_t *end, const char *text)
     ok = dash && num_parse_s64(low, 10, first) && num_parse_s64(dash + 1, 10, end);
     free(low);
     if (!ok) {
-        return error_new("\"%s\" is not a valid integer%s", text, end ? " or range" : "");
+        return error_new("\"%s\" is not a valid integer or range", text);
     } else if (*end < *first) {
         return error_new("\"%s\" is not a valid range. Range end cannot be before start.", text);
     } else if ((uint64_t) *end - (uint64_t) *first >= RANGE_MAX) {
