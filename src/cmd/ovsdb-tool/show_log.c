@@ -7,6 +7,7 @@
 #include "base/uuid.h"
 #include "cmd/ovsdb-tool/tool.h"
 #include "ovsdb/data/schema.h"
+#include "ovsdb/data/text.h"
 #include "ovsdb/store/log.h"
 
 struct show {
