@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "datapath/user/user.h"
@@ -120,6 +121,15 @@ end(int signo UNUSED)
     ended = 1;
 }
 
+static uint64_t
+cpu_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return t.tv_sec * UINT64_C(1000000000) + t.tv_nsec;
+}
+
 /* Moves packets until a signal comes; on the last core, as a polling worker does. */
 static void
 run_bare(struct forward *f)
@@ -127,7 +137,7 @@ run_bare(struct forward *f)
     struct netdev *from = f->netdevs[2], *to = f->netdevs[1];
     struct packet *packets[32];
     struct netdev_rxq *rxq;
-    uint64_t n = 0, start;
+    uint64_t n = 0, start, cpu = cpu_ns();
     cpu_set_t set;
 
     CPU_ZERO(&set);
@@ -148,8 +158,8 @@ run_bare(struct forward *f)
             n += got;
         }
     }
-    printf("worker 0: packets %llu bursts 0 cache 0 tables 0 missed 0 busy %llu idle 0\n", (unsigned long long) n,
-           (unsigned long long) (__builtin_ia32_rdtsc() - start));
+    printf("worker 0: packets %llu bursts 0 cache 0 tables 0 missed 0 busy %llu idle 0 cpu-ns %llu\n", (unsigned long long) n,
+           (unsigned long long) (__builtin_ia32_rdtsc() - start), (unsigned long long) (cpu_ns() - cpu));
     from->class->rxq_close(rxq);
     netdev_close(from);
     netdev_close(to);
@@ -164,10 +174,10 @@ stop(struct signal_watch *w)
 static void
 print_worker(void *aux UNUSED, const struct dp_user_worker *w)
 {
-    printf("worker %u: packets %llu bursts %llu cache %llu tables %llu missed %llu busy %llu idle %llu\n", w->id,
+    printf("worker %u: packets %llu bursts %llu cache %llu tables %llu missed %llu busy %llu idle %llu cpu-ns %llu\n", w->id,
            (unsigned long long) w->n_packets, (unsigned long long) w->n_bursts, (unsigned long long) w->n_hit_cache,
            (unsigned long long) w->n_hit_megaflow, (unsigned long long) w->n_missed,
-           (unsigned long long) w->busy_cycles, (unsigned long long) w->idle_cycles);
+           (unsigned long long) w->busy_cycles, (unsigned long long) w->idle_cycles, (unsigned long long) w->cpu_ns);
 }
 
 static void

@@ -11,25 +11,21 @@ all_of(const struct burst *b)
     return b->n < BURST ? (UINT32_C(1) << b->n) - 1 : UINT32_MAX;
 }
 
+/* 'fresh' is what a packet has before it is parsed: its input port. */
 static void
-parse_stage(struct burst *b, be32 in_port)
+parse_stage(struct burst *b, const struct flow *fresh)
 {
-    static const struct flow zero;
-    struct flow_line base = zero.lines[0];
     const unsigned int ahead = 4;
 
-    memcpy(&base, &in_port, sizeof in_port);
     for (unsigned int i = 0; i < MIN(b->n, ahead); i++) {
         __builtin_prefetch(packet_at(b->packets[i]));
     }
     for (unsigned int i = 0; i < b->n; i++) {
-        struct flow *key = &b->keys[i];
-
         if (i + ahead < b->n) {
             __builtin_prefetch(packet_at(b->packets[i + ahead]));
         }
-        key->lines[0] = base;
-        b->lines[i] = flow_extract(packet_at(b->packets[i]), packet_size(b->packets[i]), key, 0, key, &b->offsets[i]);
+        b->lines[i] = flow_extract(packet_at(b->packets[i]), packet_size(b->packets[i]), fresh, 0, &b->keys[i],
+                                   &b->offsets[i]);
     }
 }
 
@@ -213,6 +209,9 @@ burst_receive_rcu(struct worker *w, struct burst *b, be32 in_port)
 {
     worker_count(&w->counters.n_packets, b->n);
     worker_count(&w->counters.n_bursts, 1);
-    parse_stage(b, in_port);
+    if (w->fresh.in_port != in_port) {
+        w->fresh.in_port = in_port;
+    }
+    parse_stage(b, &w->fresh);
     burst_process_rcu(w, b, 0);
 }

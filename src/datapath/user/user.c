@@ -534,6 +534,7 @@ dp_user_for_each_worker(const struct datapath *up, void (*cb)(void *aux, const s
         COPY(busy_cycles);
         COPY(idle_cycles);
 #undef COPY
+        out.cpu_ns = worker_cpu_ns(w);
         cb(aux, &out);
     }
 }

@@ -57,6 +57,7 @@ struct dp_user_worker {
     int core; /* -1: not pinned. */
     uint64_t n_packets, n_recirculated, n_hit_cache, n_hit_megaflow, n_missed, n_lost, n_masks, n_bursts;
     uint64_t busy_cycles, idle_cycles; /* Polling workers. */
+    uint64_t cpu_ns;                   /* CPU time of its thread. */
 };
 void dp_user_for_each_worker(const struct datapath *, void (*cb)(void *aux, const struct dp_user_worker *), void *aux);
 /* The queues: port name, queue number and worker. */

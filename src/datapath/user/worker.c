@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rte_cycles.h>
@@ -401,6 +402,18 @@ worker_stop(struct worker *w)
     rcu_offline();
     pthread_join(w->thread, NULL);
     rcu_online();
+}
+
+uint64_t
+worker_cpu_ns(const struct worker *w)
+{
+    struct timespec t;
+    clockid_t id;
+
+    if (w->epoll < 0 || pthread_getcpuclockid(w->thread, &id) || clock_gettime(id, &t)) {
+        return 0;
+    }
+    return t.tv_sec * UINT64_C(1000000000) + t.tv_nsec;
 }
 
 static void

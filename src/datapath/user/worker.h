@@ -73,6 +73,7 @@ struct worker {
     uint32_t *dirty;                 /* Numbers of the ports whose queue is not empty. */
     unsigned int n_dirty;
     int64_t now;                     /* ms */
+    struct flow fresh;               /* A packet's metadata before it is parsed: in_port; only the base line is used. */
     struct random random;
     struct bytes upcall_actions;
     struct flow upcall_mask;
@@ -101,6 +102,9 @@ void worker_uninit(struct worker *);
 /* Starts the thread; 'core' -1: not pinned.  0 or a negative errno value. */
 int worker_start(struct worker *, bool polling, int core);
 void worker_stop(struct worker *);
+
+/* CPU time that the thread has used. */
+uint64_t worker_cpu_ns(const struct worker *);
 
 /* Adds, removes a queue.  After removal and rcu_synchronize() the worker does not touch it any more.  Main thread. */
 int worker_add_poll(struct worker *, struct port *, struct netdev_rxq *);
