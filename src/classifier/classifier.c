@@ -402,6 +402,23 @@ classifier_lookup_rcu(const struct classifier *cls, uint64_t version, const stru
     return best;
 }
 
+void
+classifier_for_each_match_rcu(const struct classifier *cls, uint64_t version, const struct flow *flow,
+                              struct flow *wc, void (*cb)(void *aux, struct cls_rule *), void *aux)
+{
+    const struct cls_order *order = rcu_get(&cls->order);
+
+    for (size_t i = 0; order && i < order->n; i++) {
+        struct cls_rule *rule = search_subtable(order->subtables[i], version, flow, wc);
+
+        for (; rule; rule = rcu_get(&rule->next)) {
+            if (cls_rule_visible(rule, version)) {
+                cb(aux, rule);
+            }
+        }
+    }
+}
+
 struct cls_rule *
 classifier_find(const struct classifier *cls, const struct match *match, int priority, uint64_t version)
 {

@@ -77,6 +77,10 @@ cls_rule_visible(const struct cls_rule *r, uint64_t version)
 struct cls_rule *classifier_lookup_rcu(const struct classifier *, uint64_t version, const struct flow *flow,
                                        struct flow *wc);
 
+/* Calls 'cb' for every rule that matches 'flow' in 'version', in no particular order; 'wc' gains the bits consulted. */
+void classifier_for_each_match_rcu(const struct classifier *, uint64_t version, const struct flow *flow,
+                                   struct flow *wc, void (*cb)(void *aux, struct cls_rule *), void *aux);
+
 /* The rule with exactly this match and priority that is visible in 'version', or null. */
 struct cls_rule *classifier_find(const struct classifier *, const struct match *, int priority, uint64_t version);
 

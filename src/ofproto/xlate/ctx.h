@@ -43,6 +43,8 @@ struct xlate_ctx {
     unsigned int n_resubmits;
     struct bytes stack;        /* Of push and pop: 16 bytes each, right-aligned. */
     struct act_buf action_set;
+    char *conj_parts[16];      /* For trace: the rules that made up a conjunction; owned until they are shown. */
+    unsigned int n_conj_parts;
 };
 
 typedef void xlate_act_func(struct xlate_ctx *, const struct act *);
@@ -106,6 +108,10 @@ void xlate_load_subfield(struct xlate_ctx *, const struct subfield *, uint64_t v
 /* vlan_mpls.c: adds or removes an outer tag. */
 void xlate_push_tag(struct xlate_ctx *, be16 tpid, be16 tci);
 void xlate_pop_tag(struct xlate_ctx *);
+
+/* conj.c: the rule for 'flow' where the plain lookup found one with conjunctions; null if there is none. */
+bool xlate_rule_is_conjunctive(const struct rule *);
+struct rule *xlate_conjunctive_lookup(struct xlate_ctx *, uint8_t table_id, const struct flow *flow);
 
 /* unserved.c */
 void xlate_not_served(struct xlate_ctx *, const char *what);

@@ -1,4 +1,6 @@
 /* Lookups in tables, and the walk over lists of actions. */
+#include <stdlib.h>
+
 #include "flow/match_text.h"
 #include "ofproto/xlate/ctx.h"
 #include "openflow/msg/packet.h"
@@ -87,12 +89,15 @@ lookup_flow(struct xlate_ctx *ctx, struct flow *copy)
 static struct rule *
 lookup(struct xlate_ctx *ctx, uint8_t table_id)
 {
-    struct xlate_credit *c;
     struct flow copy;
+    const struct flow *flow = lookup_flow(ctx, &copy);
+    struct xlate_credit *c;
     struct rule *rule;
 
-    rule = rule_from_cls(classifier_lookup_rcu(&ctx->bridge->tables[table_id], ctx->version, lookup_flow(ctx, &copy),
-                                               ctx->wc));
+    rule = rule_from_cls(classifier_lookup_rcu(&ctx->bridge->tables[table_id], ctx->version, flow, ctx->wc));
+    if (rule && xlate_rule_is_conjunctive(rule)) {
+        rule = xlate_conjunctive_lookup(ctx, table_id, flow);
+    }
     c = xlate_credit(ctx, rule ? CREDIT_TABLE_MATCH : CREDIT_TABLE_MISS);
     c->table.bridge = ctx->bridge;
     c->table.id = table_id;
@@ -125,6 +130,11 @@ report_rule(struct xlate_ctx *ctx, uint8_t table_id, const struct rule *rule)
     }
     xlate_report(ctx, TRACE_TABLE, "%2d. %s", table_id, str_text(&s));
     str_uninit(&s);
+    for (unsigned int i = 0; i < ctx->n_conj_parts; i++) {
+        xlate_report(ctx, TRACE_DETAIL, "conj. %s", ctx->conj_parts[i]);
+        free(ctx->conj_parts[i]);
+    }
+    ctx->n_conj_parts = 0;
 }
 
 /* No rule matched. */
