@@ -26,6 +26,8 @@ def program(name):
         dirs[:] = [d for d in dirs if not d.endswith(".p")]
         if name in names and os.access(os.path.join(at, name), os.X_OK):
             return os.path.join(at, name)
+    if name == "ovsdb-tool" and os.path.exists("/usr/bin/ovsdb-tool"):
+        return "/usr/bin/ovsdb-tool"  # It only makes the file.
     print(f"{name} is not built")
     sys.exit(77)
 

@@ -1,6 +1,7 @@
 /* Served databases and their files: opening, the record of each commit, compaction. */
 #include <malloc.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ovsdb/engine/convert.h"
 #include "ovsdb/server/dbs.h"
@@ -187,6 +188,13 @@ ovsdb_server_open(struct ovsdb_server *server, const char *file)
     struct store *store;
     struct db *db;
 
+    STRMAP_FOR_EACH (e, &server->dbs) {
+        const struct served_db *other = e->value;
+
+        if (other->file && !strcmp(other->file, file)) {
+            return error_new("ovsdb error: %s: already open", file);
+        }
+    }
     error = store_open(server->loop, &store_io_system, file, column_diff, on_progress, NULL, &db, &store);
     if (error) {
         return dberr_to_error(error);

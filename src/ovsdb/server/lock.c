@@ -13,9 +13,9 @@ struct lock {
 
 struct lock_waiter {
     struct list session_node;
-    struct list queue_node; /* Alone once the lock was stolen from it. */
+    struct list queue_node;
     struct session *session;
-    struct lock *lock;      /* Null once it was stolen. */
+    struct lock *lock;
     char *name;
 };
 
@@ -39,7 +39,7 @@ owner(const struct lock *lock)
 static bool
 owns(const struct lock_waiter *w)
 {
-    return w->lock && owner(w->lock) == w;
+    return owner(w->lock) == w;
 }
 
 bool
@@ -102,14 +102,12 @@ parse_name(const struct json *params, const char **name)
     return NULL;
 }
 
-/* The owner loses the lock but stays known to its session until it unlocks. */
+/* The owner loses the lock; it is the first of those who wait for it now. */
 static void
 steal_from(struct lock_waiter *w)
 {
     notify(w, "stolen");
     w->session->n_locks_lost++;
-    list_remove(&w->queue_node);
-    w->lock = NULL;
 }
 
 struct dberr *
@@ -174,10 +172,8 @@ void
 lock_list(const struct session *s, struct str *held, struct str *waiting)
 {
     LIST_FOR_EACH (w, struct lock_waiter, session_node, &s->lock_waiters) {
-        if (w->lock) {
-            struct str *to = owns(w) ? held : waiting;
+        struct str *to = owns(w) ? held : waiting;
 
-            str_putf(to, "%s%s", to->len ? " " : "", w->name);
-        }
+        str_putf(to, "%s%s", to->len ? " " : "", w->name);
     }
 }
