@@ -1,0 +1,100 @@
+"""A private place for tests: network, mount and process namespaces that end, with all that runs in them, when it is
+left.  Commands are run in it from outside, so that one place serves all cases of a module.
+
+The place has its own /tmp and /run; 'root' is how its files are seen from outside."""
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+BUILD = os.path.abspath(os.environ.get("WEFT_BUILD") or os.path.join(ROOT, "build"))
+
+
+def program_directories():
+    """Where our programs are in the build; what is not built yet is found on the system."""
+    return [at for at, _, names in os.walk(os.path.join(BUILD, "src"))
+            if any(n.startswith(("ovs-", "ovsdb-")) and os.path.isfile(os.path.join(at, n)) and
+                   os.access(os.path.join(at, n), os.X_OK) for n in names)]
+
+
+class Place:
+    def __init__(self):
+        if os.geteuid() != 0:
+            pytest.skip("needs root")
+        if not os.path.isdir(os.path.join(BUILD, "src")):
+            pytest.skip(f"there is no build in {BUILD}")
+        self.holder = subprocess.Popen(["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child",
+                                        "--mount-proc", "sh", "-c",
+                                        "mount -t tmpfs place /run && mount -t tmpfs place /tmp && mkdir /run/netns &&"
+                                        "ip link set lo up && mkdir /tmp/d && echo ready && exec sleep 100000"],
+                                       stdout=subprocess.PIPE, text=True)
+        if self.holder.stdout.readline() != "ready\n":
+            self.leave()
+            pytest.fail("no private namespaces")
+        with open(f"/proc/{self.holder.pid}/task/{self.holder.pid}/children", encoding="ascii") as f:
+            self.pid = int(f.read())
+        self.root = f"/proc/{self.pid}/root"
+        self.dir = "/tmp/d"
+        self.env = dict(os.environ, OVS_RUNDIR=self.dir, OVS_LOGDIR=self.dir, OVS_DBDIR=self.dir,
+                        OVS_SYSCONFDIR=self.dir,
+                        PATH=":".join([*program_directories(), "/usr/sbin:/usr/bin:/sbin:/bin", os.environ["PATH"]]))
+
+    def leave(self):
+        # The end of its first process is the end of every process in the place.
+        self.holder.send_signal(signal.SIGKILL)
+        self.holder.wait()
+        self.holder.stdout.close()
+
+    def run(self, command, timeout=60, **kwargs):
+        """Runs a shell command in the place; the result has returncode, stdout and stderr."""
+        return subprocess.run(["nsenter", "-t", str(self.pid), "--net", "--mount", "--pid", f"--wd={ROOT}", "sh", "-c",
+                               command], env=self.env, text=True, capture_output=True, timeout=timeout,
+                              stdin=subprocess.DEVNULL, check=False, **kwargs)
+
+    def sh(self, command, **kwargs):
+        """The command's output; a failure is the test's."""
+        done = self.run(command, **kwargs)
+        if done.returncode:
+            pytest.fail(f"$ {command}\n{done.stdout}{done.stderr}(exit status {done.returncode})\n{self.log_tail()}",
+                        pytrace=False)
+        return done.stdout
+
+    def log_tail(self):
+        return self.run(f"tail -n 8 {self.dir}/*.log 2>/dev/null").stdout
+
+    def start_database(self):
+        if self.run(f"test -e {self.dir}/conf.db").returncode:
+            self.sh(f"ovsdb-tool create {self.dir}/conf.db schema/vswitch.ovsschema")
+        self.sh(f"ovsdb-server {self.dir}/conf.db --remote=punix:{self.dir}/db.sock {DAEMON}")
+        self.sh("ovs-vsctl --no-wait init")
+
+    def start_switch(self, *options):
+        self.sh(f"ovs-vswitchd unix:{self.dir}/db.sock {' '.join(options)} {DAEMON}")
+
+    def kill(self, daemon):
+        """kill -9, and its end."""
+        self.sh(f"p=$(cat {self.dir}/{daemon}.pid) && kill -9 $p && while [ -d /proc/$p ]; do sleep 0.05; done")
+
+    def host(self, n):
+        """Host hN, 10.0.0.N, at the device pN."""
+        self.sh(f"ip netns add h{n} && ip link add p{n} type veth peer name eth0 netns h{n} && ip link set p{n} up &&"
+                f"ip -n h{n} link set lo up && ip -n h{n} addr add 10.0.0.{n}/24 dev eth0 &&"
+                f"ip -n h{n} link set eth0 up")
+
+    def pings(self, a, b):
+        return self.run(f"ip netns exec h{a} ping -q -c 3 -i 0.2 -W 1 10.0.0.{b}").returncode == 0
+
+    def wait(self, what, condition, seconds=10):
+        """Until condition() holds; a condition that never does fails with what was waited for."""
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                pytest.fail(f"not so after {seconds} s: {what}\n{self.log_tail()}", pytrace=False)
+            time.sleep(0.1)
+
+
+DAEMON = "--detach --no-chdir --pidfile --log-file -vconsole:off"
