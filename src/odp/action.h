@@ -121,6 +121,7 @@ void odp_end(struct bytes *actions, size_t begun);
 /* Appends set_masked of key attribute 'key' with 'size' bytes of value and mask. */
 void odp_put_set_masked(struct bytes *actions, enum odp_key key, const void *value, const void *mask, size_t size);
 
+/* Append those actions. */
 void odp_put_output(struct bytes *actions, odp_port port);
 void odp_put_push_vlan(struct bytes *actions, be16 tpid, be16 tci);
 

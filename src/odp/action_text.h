@@ -12,6 +12,7 @@ void actions_put(struct str *s, const void *actions, size_t len, const struct od
 /* Reads actions up to the end or a ')', which is left. */
 bool actions_scan(const char **p, const struct odp_names *names, struct bytes *out, unsigned int depth);
 
+/* A port as name or number. */
 void port_put(struct str *s, uint32_t port, const struct odp_names *names);
 bool port_scan(const char **p, const struct odp_names *names, uint32_t *port);
 

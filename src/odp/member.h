@@ -1,5 +1,5 @@
-/* One named member of a datapath key attribute in text, such as "ttl" of ipv4(..): a range of bits of struct flow and how
- * its value looks.  Private to this directory. */
+/* One named member of a datapath key attribute in text, such as "ttl" of ipv4(..): a range of bits of struct flow
+ * and how its value looks.  Private to this directory. */
 #ifndef ODP_MEMBER_H
 #define ODP_MEMBER_H 1
 
@@ -26,6 +26,7 @@ struct member {
 
 #define MEMBER(NAME, FLOW, BIT, N_BITS, KIND) { NAME, offsetof(struct flow, FLOW) * 8 + (BIT), N_BITS, MEMBER_##KIND }
 
+/* Whether a mask has any, all of the bits; setting all; the value of members of up to 64 bits. */
 bool member_is_any(const struct member *, const struct flow *mask);
 bool member_is_exact(const struct member *, const struct flow *mask);
 void member_set_ones(const struct member *, struct flow *mask);

@@ -5,10 +5,11 @@
  *     recirc_id(0),in_port(1),eth(src=..,dst=..),eth_type(0x0800),ipv4(src=10.0.0.1/255.0.0.0,proto=6,frag=no)
  *     set(ipv4(ttl=63)),push_vlan(vid=10,pcp=0),2
  *
- * How it works: members (odp/member.h) are ranges of bits of struct flow with a name and a format; attributes are lists
- * of members (text_attr.c); the rest is the few forms that nest (VLAN and encap, MPLS, tunnels, actions).
+ * How it works: members (odp/member.h) are ranges of bits of struct flow with a name and a format; attributes are
+ * lists of members (text_attr.c); the rest is the few forms that nest (VLAN and encap, MPLS, tunnels, actions).
  *
- * Ports are numbers, or names where 'names' is given and knows them.  Reading never trusts the text: errors say where.
+ * Ports are numbers, or names where 'names' is given and knows them.  Reading never trusts the text: errors say
+ * where.
  *
  * Limits: tnl_push, tnl_pop, and set(tunnel(..)) and nsh as actions are not served (docs/status.md).
  * Threads: pure.
@@ -27,8 +28,8 @@ struct odp_names {
     bool (*find)(const struct odp_names *, const char *name, odp_port *);
 };
 
-/* Appends key and mask of a megaflow ('mask' null: every field that the key has, exactly).  Without 'verbose' leaves out
- * what is wildcarded. */
+/* Appends key and mask of a megaflow ('mask' null: every field that the key has, exactly).  Without 'verbose'
+ * leaves out what is wildcarded. */
 void odp_flow_format(struct str *s, const struct flow *key, const struct flow *mask, const struct odp_names *names,
                      bool verbose);
 

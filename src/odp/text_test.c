@@ -13,19 +13,24 @@ static const struct {
     const char *in;
     const char *brief; /* Null: as 'in'. */
 } flows[] = {
-    { "recirc_id(0),in_port(1),packet_type(ns=0,id=0),eth(src=00:00:00:00:00:01,dst=00:00:00:00:00:02/ff:00:00:00:00:00),"
+    { "recirc_id(0),in_port(1),packet_type(ns=0,id=0),eth(src=00:00:00:00:00:01,"
+      "dst=00:00:00:00:00:02/ff:00:00:00:00:00),"
       "eth_type(0x1234)", NULL },
     { "recirc_id(0),in_port(1),packet_type(ns=0,id=0),eth(),eth_type(0x0800),"
       "ipv4(proto=17,tos=0x20/0xfc,frag=no),udp(src=5/0xff,dst=7)", NULL },
-    { "in_port(1),eth(),eth_type(0x0800),ipv4(proto=17),udp()", "recirc_id(0),in_port(1),eth(),eth_type(0x0800),ipv4(proto=17)" },
+    { "in_port(1),eth(),eth_type(0x0800),ipv4(proto=17),udp()", "recirc_id(0),in_port(1),eth(),eth_type(0x0800),"
+      "ipv4(proto=17)" },
     { "in_port(1),eth(),eth_type(0x0800),ipv4()", "recirc_id(0),in_port(1),eth(),eth_type(0x0800)" },
     { "recirc_id(0),in_port(1),eth(),eth_type(0x8100),vlan(vid=5/0xff),encap(eth_type(0x0800))", NULL },
-    { "recirc_id(0),in_port(1),eth(),eth_type(0x8100),vlan(vid=5,pcp=0),encap(eth_type(0x0800),ipv4(frag=no))", NULL },
+    { "recirc_id(0),in_port(1),eth(),eth_type(0x8100),vlan(vid=5,pcp=0),encap(eth_type(0x0800),ipv4(frag=no))",
+      NULL },
     { "recirc_id(0),in_port(1),eth(),eth_type(0x8100),vlan(vid=5/0x0),encap(eth_type(0x0800))", NULL },
     { "recirc_id(0),in_port(1),eth(),eth_type(0x88a8),vlan(vid=5,pcp=0),encap(eth_type(0x8100),vlan(vid=6,pcp=1),"
       "encap(eth_type(0x0800),ipv4(frag=no)))", NULL },
-    { "skb_mark(0x6),ct_state(+trk+new-est),ct_zone(5),ct_label(0x55),dp_hash(0x5/0xf),in_port(1),eth(),eth_type(0x1234)",
-      "skb_mark(0x6),ct_state(+new-est+trk),ct_zone(0x5),ct_label(0x55),recirc_id(0),dp_hash(0x5/0xf),in_port(1),eth(),"
+    { "skb_mark(0x6),ct_state(+trk+new-est),ct_zone(5),ct_label(0x55),dp_hash(0x5/0xf),in_port(1),eth(),"
+      "eth_type(0x1234)",
+      "skb_mark(0x6),ct_state(+new-est+trk),ct_zone(0x5),ct_label(0x55),recirc_id(0),dp_hash(0x5/0xf),in_port(1),"
+      "eth(),"
       "eth_type(0x1234)" },
     { "skb_mark(0),ct_state(-trk),ct_zone(0),ct_mark(0),ct_label(0),recirc_id(0),dp_hash(0),in_port(1),eth(),"
       "eth_type(0x1234)", NULL },
@@ -39,17 +44,23 @@ static const struct {
     { "recirc_id(0),in_port(1),eth(),eth_type(0x86dd),ipv6(label=0,proto=58,tclass=0x5/0xfc),icmpv6(type=135,code=0),"
       "nd(target=fe80::2,sll=00:00:00:00:00:05)", NULL },
     { "recirc_id(0),in_port(1),eth(),eth_type(0x8847),mpls(label=5/0xff,tc=0/0,ttl=6/0x0,bos=1/1)", NULL },
-    { "recirc_id(0),in_port(1),eth(),eth_type(0x8847),mpls(label=5,tc=1,ttl=64,bos=0,label=6,tc=1,ttl=64,bos=1)", NULL },
-    { "recirc_id(0),in_port(1),eth(),eth_type(0x0806),arp(sip=1.2.3.4,op=1,tha=00:00:00:00:00:01/ff:ff:ff:ff:ff:00)", NULL },
+    { "recirc_id(0),in_port(1),eth(),eth_type(0x8847),mpls(label=5,tc=1,ttl=64,bos=0,label=6,tc=1,ttl=64,bos=1)",
+      NULL },
+    { "recirc_id(0),in_port(1),eth(),eth_type(0x0806),arp(sip=1.2.3.4,op=1,"
+      "tha=00:00:00:00:00:01/ff:ff:ff:ff:ff:00)", NULL },
     { "in_port(1),eth(),eth_type(0x1234/0)", "recirc_id(0),in_port(1),eth()" },
     { "tunnel(tun_id=0x5/0xf,src=1.1.1.1/255.0.0.0,dst=2.2.2.2,tos=0,ttl=64,flags(-df+csum+key)),in_port(1),eth(),"
       "eth_type(0x1234)",
-      "tunnel(tun_id=0x5/0xf,src=1.1.1.1/255.0.0.0,dst=2.2.2.2,ttl=64,flags(-df+csum+key)),recirc_id(0),in_port(1),eth(),"
+      "tunnel(tun_id=0x5/0xf,src=1.1.1.1/255.0.0.0,dst=2.2.2.2,ttl=64,flags(-df+csum+key)),recirc_id(0),"
+      "in_port(1),eth(),"
       "eth_type(0x1234)" },
-    { "tunnel(tun_id=0x5,ipv6_src=::1,ipv6_dst=::2,ttl=64,flags(key)),recirc_id(0),in_port(1),eth(),eth_type(0x1234)", NULL },
-    { "tunnel(tun_id=0x5,src=1.1.1.1,dst=2.2.2.2,ttl=64,vxlan(gbp(id=5,flags=0x8)),flags(key)),recirc_id(0),in_port(1),"
+    { "tunnel(tun_id=0x5,ipv6_src=::1,ipv6_dst=::2,ttl=64,flags(key)),recirc_id(0),in_port(1),eth(),"
+      "eth_type(0x1234)", NULL },
+    { "tunnel(tun_id=0x5,src=1.1.1.1,dst=2.2.2.2,ttl=64,vxlan(gbp(id=5,flags=0x8)),flags(key)),recirc_id(0),"
+      "in_port(1),"
       "eth(),eth_type(0x1234)", NULL },
-    { "tunnel(tun_id=0x5,src=1.1.1.1,dst=2.2.2.2,ttl=64,gtpu(flags=0x30,msgtype=255),flags(key)),recirc_id(0),in_port(1),"
+    { "tunnel(tun_id=0x5,src=1.1.1.1,dst=2.2.2.2,ttl=64,gtpu(flags=0x30,msgtype=255),flags(key)),recirc_id(0),"
+      "in_port(1),"
       "eth(),eth_type(0x1234)", NULL },
     { "tunnel(tun_id=0x5,src=1.1.1.1,dst=2.2.2.2,ttl=64,geneve({class=0xffff,type=0x80,len=4,0xa/0xf}),flags(key)),"
       "recirc_id(0),in_port(1),eth(),eth_type(0x1234)", NULL },
@@ -101,10 +112,12 @@ a_verbose_flow_shows_what_is_wildcarded(void **state UNUSED)
                                NULL, &key, &mask));
     odp_flow_format(&s, &key, &mask, &names, true);
     assert_string_equal(str_text(&s),
-        "skb_priority(0/0),skb_mark(0/0),ct_state(0/0),ct_zone(0/0),ct_mark(0/0),ct_label(0/0),recirc_id(0),dp_hash(0/0),"
+        "skb_priority(0/0),skb_mark(0/0),ct_state(0/0),ct_zone(0/0),ct_mark(0/0),ct_label(0/0),recirc_id(0),"
+        "dp_hash(0/0),"
         "in_port(p1),packet_type(ns=0/0,id=0/0),eth(src=00:00:00:00:00:00/00:00:00:00:00:00,dst=00:00:00:00:00:00/"
         "00:00:00:00:00:00),eth_type(0x8100),vlan(vid=0/0x0,pcp=3),encap(eth_type(0x0806),arp(sip=0.0.0.0/0.0.0.0,"
-        "tip=0.0.0.0/0.0.0.0,op=0/0,sha=00:00:00:00:00:00/00:00:00:00:00:00,tha=00:00:00:00:00:00/00:00:00:00:00:00))");
+        "tip=0.0.0.0/0.0.0.0,op=0/0,sha=00:00:00:00:00:00/00:00:00:00:00:00,"
+        "tha=00:00:00:00:00:00/00:00:00:00:00:00))");
     str_uninit(&s);
 }
 
@@ -115,7 +128,8 @@ a_flow_without_a_tag_is_not_one_with_a_tag(void **state UNUSED)
 
     assert_null(odp_flow_parse("in_port(1),eth(),eth_type(0x1234)", NULL, &key, &mask));
     assert_int_equal(mask.vlan_tci, BE16_MAX);
-    assert_null(odp_flow_parse("in_port(1),eth(),eth_type(0x8100),vlan(vid=7),encap(eth_type(0x1234))", NULL, &key, &mask));
+    assert_null(odp_flow_parse("in_port(1),eth(),eth_type(0x8100),vlan(vid=7),encap(eth_type(0x1234))", NULL,
+    &key, &mask));
     assert_int_equal(key.vlan_tci, BE16(0x1007));
     assert_int_equal(mask.vlan_tci, BE16(0x1fff));
     assert_int_equal(key.eth_type, BE16(0x1234));
@@ -174,7 +188,8 @@ static const struct {
     { "push_vlan(vid=5,pcp=1)", NULL }, { "push_vlan(tpid=0x88a8,vid=5,pcp=1,cfi=0)", NULL }, { "pop_vlan", NULL },
     { "push_mpls(label=10,tc=0,ttl=64,bos=1,eth_type=0x8847)", NULL }, { "pop_mpls(eth_type=0x800)", NULL },
     { "push_eth(src=00:00:00:00:00:01,dst=00:00:00:00:00:02)", NULL }, { "pop_eth", NULL }, { "pop_nsh()", NULL },
-    { "recirc(0x5)", NULL }, { "hash(hash_l4(0)),recirc(0x1)", NULL }, { "hash(sym_l4(0))", NULL }, { "sample(sample=10.0%,actions(1,2))", NULL },
+    { "recirc(0x5)", NULL }, { "hash(hash_l4(0)),recirc(0x1)", NULL }, { "hash(sym_l4(0))", NULL },
+      { "sample(sample=10.0%,actions(1,2))", NULL },
     { "clone(1,2)", NULL }, { "clone(clone(1),2)", NULL }, { "trunc(100),1", NULL },
     { "check_pkt_len(size=200,gt(1),le(2))", NULL }, { "check_pkt_len(size=200,gt(drop),le(ct(commit)))", NULL },
     { "ct", NULL }, { "ct()", "ct" }, { "ct(commit)", NULL },
@@ -207,8 +222,10 @@ static void
 wrong_actions_are_refused(void **state UNUSED)
 {
     static const char *const wrong[] = {
-        "foo", "1,foo", "set(foo(5))", "clone(1", "trunc()", "push_vlan(vid=5000,pcp=0)", "1)", "sample(sample=101%,actions(1))",
-        "check_pkt_len(size=1,gt(1))", "ct(foo)", "ct(nat(src=1.1.1.5-1.1.1.1))", "userspace(pid=x)", "set(eth(src=1))",
+        "foo", "1,foo", "set(foo(5))", "clone(1", "trunc()", "push_vlan(vid=5000,pcp=0)", "1)",
+        "sample(sample=101%,actions(1))",
+        "check_pkt_len(size=1,gt(1))", "ct(foo)", "ct(nat(src=1.1.1.5-1.1.1.1))", "userspace(pid=x)",
+        "set(eth(src=1))",
         "set(tunnel(src=1.1.1.1))", "userspace(pid=5,slow_path(foo))", "hash(foo(0))", "recirc(0x5",
     };
 

@@ -11,7 +11,8 @@
  * reflection (see mac_table_learn).
  *
  * Threads: lookup and learn from any thread; the rest from the main thread.
- * Documented in ovs-vswitchd.conf.db(5), Bridge.other_config:mac-aging-time, mac-table-size; "fdb/..." in ovs-vswitchd(8). */
+ * Documented in ovs-vswitchd.conf.db(5), Bridge.other_config:mac-aging-time, mac-table-size; "fdb/..." in
+ * ovs-vswitchd(8). */
 #ifndef OFPROTO_MAC_TABLE_H
 #define OFPROTO_MAC_TABLE_H 1
 
@@ -33,6 +34,7 @@ struct mac_entry {
     int64_t expires;        /* ms; CLOCK_NEVER for static ones. */
 };
 
+/* An empty table with the defaults; destroy it when no other thread uses it any more (null is allowed). */
 struct mac_table *mac_table_create(void) MUST_CHECK;
 void mac_table_destroy(struct mac_table *);
 

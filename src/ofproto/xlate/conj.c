@@ -1,9 +1,9 @@
-/* Conjunctive matches (ovs-fields(7), "Conjunctive Match Fields"): a set of rules that together stand for the product of
- * their conditions.
+/* Conjunctive matches (ovs-fields(7), "Conjunctive Match Fields"): a set of rules that together stand for the
+ * product of their conditions.
  *
- * A rule whose actions are "conjunction(ID, K/N)" matches clause K of conjunction ID.  Where rules of one priority match
- * all N clauses, the packet is looked up again with conj_id = ID, and the rule found that way is the answer.  If there is
- * none, the search goes on below. */
+ * A rule whose actions are "conjunction(ID, K/N)" matches clause K of conjunction ID.  Where rules of one priority
+ * match all N clauses, the packet is looked up again with conj_id = ID, and the rule found that way is the answer.
+ * If there is none, the search goes on below. */
 #include <stdlib.h>
 
 #include "flow/match_text.h"

@@ -165,7 +165,8 @@ flood(struct xlate_ctx *ctx, const struct normal *n)
     for (size_t i = 0; i < n_ports && !xlate_has_failed(ctx); i++) {
         const struct xbundle *b = rcu_get(&ports[i]->bundle);
 
-        if (b && b->ports[0] == ports[i] && b != n->in_bundle && b->floodable && vlan_bundle_carries(ctx, b, &n->inside)) {
+        if (b && b->ports[0] == ports[i] && b != n->in_bundle && b->floodable &&
+            vlan_bundle_carries(ctx, b, &n->inside)) {
             ctx->is_last = was_last && i == n_ports - 1;
             send_to_bundle(ctx, n, b);
         }

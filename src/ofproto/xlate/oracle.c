@@ -145,7 +145,8 @@ random_range(struct random *r, bool is_ip, bool is_udp, bool to_write, unsigned 
             continue;
         }
         if ((to_write ? is_writable(f, is_ip, is_udp)
-                      : (is_ip || !field_info[f].is_ip) && (is_udp || !field_info[f].is_l4) && f != F_TCI) && bits >= n) {
+                      : (is_ip || !field_info[f].is_ip) && (is_udp || !field_info[f].is_l4) && f != F_TCI) &&
+            bits >= n) {
             unsigned int width = n ? n : 1 + random_below(r, random_below(r, 2) ? 2 : bits);
 
             width = n ? n : random_below(r, 2) ? bits : width;

@@ -1,8 +1,8 @@
-/* A slow interpreter of OpenFlow, written from the specification and ovs-actions(7) for tests of translation: it knows
- * nothing of translation's code, structures or tables.
+/* A slow interpreter of OpenFlow, written from the specification and ovs-actions(7) for tests of translation: it
+ * knows nothing of translation's code, structures or tables.
  *
- * A packet is an array of plain numbers.  A pipeline is an array of rules with conditions and instructions as they are
- * generated; the text of a rule (for the switch under test) is made from the same description. */
+ * A packet is an array of plain numbers.  A pipeline is an array of rules with conditions and instructions as they
+ * are generated; the text of a rule (for the switch under test) is made from the same description. */
 #ifndef OFPROTO_XLATE_ORACLE_H
 #define OFPROTO_XLATE_ORACLE_H 1
 
@@ -32,8 +32,8 @@ struct oracle_range {
 };
 
 enum oracle_op {
-    OP_OUTPUT, OP_OUTPUT_IN_PORT, OP_OUTPUT_REG, OP_FLOOD, OP_LOAD, OP_MOVE, OP_PUSH, OP_POP, OP_PUSH_VLAN, OP_STRIP_VLAN,
-    OP_MOD_VID, OP_MOD_PCP, OP_DEC_TTL, OP_RESUBMIT, OP_CLONE, OP_EXIT, OP_NOTE,
+    OP_OUTPUT, OP_OUTPUT_IN_PORT, OP_OUTPUT_REG, OP_FLOOD, OP_LOAD, OP_MOVE, OP_PUSH, OP_POP, OP_PUSH_VLAN,
+    OP_STRIP_VLAN, OP_MOD_VID, OP_MOD_PCP, OP_DEC_TTL, OP_RESUBMIT, OP_CLONE, OP_EXIT, OP_NOTE,
     /* Instructions: behind all others, in this order. */
     OP_CLEAR, OP_WRITE, OP_METADATA, OP_GOTO
 };
@@ -80,14 +80,17 @@ struct oracle_result {
     int n_ttl;    /* Packets to a controller since their time was up. */
 };
 
+/* Make random ones; release, take a rule out. */
 void oracle_random_pipeline(struct random *, struct oracle_pipeline *);
 void oracle_pipeline_uninit(struct oracle_pipeline *);
 void oracle_remove_rule(struct oracle_pipeline *, int i);
+/* A packet as it comes in. */
 void oracle_random_packet(struct random *, struct oracle_packet *);
 
 /* The rule in the syntax of ovs-ofctl. */
 void oracle_rule_text(const struct oracle_rule *, struct str *);
 
+/* Carries the packet through the pipeline. */
 void oracle_run(const struct oracle_pipeline *, const struct oracle_packet *, struct oracle_result *);
 
 #endif

@@ -1,5 +1,5 @@
-/* Random pipelines and random packets: what translation's actions do to a packet is what the interpreter (oracle.h) says;
- * and every packet that agrees with the translated one in all bits of the wildcards is translated alike. */
+/* Random pipelines and random packets: what translation's actions do to a packet is what the interpreter (oracle.h)
+ * says; and every packet that agrees with the translated one in all bits of the wildcards is translated alike. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -103,7 +103,7 @@ sim_add_port(struct sim *sim, struct xbridge *b, const char *name, uint32_t numb
 
     p->ofp_port = OFP_PORT(number);
     p->is_local = p->ofp_port == OFPP_LOCAL;
-    p->odp_port = p->is_local ? ODP_PORT(100 + (uint32_t) list_size(&sim->xdp.bridges) - 1) : ODP_PORT(sim->next_odp_port++);
+    p->odp_port = ODP_PORT(p->is_local ? 100 + (uint32_t) list_size(&sim->xdp.bridges) - 1 : sim->next_odp_port++);
     p->name = xstrdup(name);
     p->mtu = 1500;
     xbridge_add_port(b, p);

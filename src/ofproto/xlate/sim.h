@@ -11,9 +11,11 @@ struct sim {
     uint32_t next_odp_port;
 };
 
+/* Begin without bridges; release everything, once no reader is left. */
 void sim_init(struct sim *);
 void sim_uninit(struct sim *);
 
+/* A bridge with its local port; the one of that name, null if there is none. */
 struct xbridge *sim_add_bridge(struct sim *, const char *name);
 struct xbridge *sim_find_bridge(struct sim *, const char *name);
 
@@ -31,8 +33,8 @@ void sim_remove_local(struct xbridge *);
 void sim_delete_flows(struct xbridge *);
 
 /* Carries out one line of a case file: "bridge NAME", "port BRIDGE NAME NUMBER [SETTINGS]", "patch BRIDGE NAME NUMBER
- * BRIDGE NAME NUMBER", "flow BRIDGE TEXT", "fdb BRIDGE PORT VLAN MAC", "mod-port BRIDGE PORT WORD".  False if it is none
- * of these or fails. */
+ * BRIDGE NAME NUMBER", "flow BRIDGE TEXT", "fdb BRIDGE PORT VLAN MAC", "mod-port BRIDGE PORT WORD".  False if it is
+ * none of these or fails. */
 bool sim_run_line(struct sim *, const char *line);
 
 #endif

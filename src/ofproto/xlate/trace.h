@@ -1,11 +1,11 @@
 /* ofproto/trace and ofproto/trace-packet-out: a translation that tells what it does.
  *
- * What it is: the two control commands as functions of their arguments.  The text is that documented in ovs-vswitchd(8):
- * the flow, the tables and rules that it meets and their actions, the flow at the end, the megaflow, the datapath's
- * actions.
+ * What it is: the two control commands as functions of their arguments.  The text is that documented in
+ * ovs-vswitchd(8): the flow, the tables and rules that it meets and their actions, the flow at the end, the
+ * megaflow, the datapath's actions.
  *
- * How it works: translation reports to a tree (trace_tree.c), which is printed when it is done; trace_flow.c reads and
- * writes the flow, trace_args.c reads the arguments.
+ * How it works: translation reports to a tree (trace_tree.c), which is printed when it is done; trace_flow.c reads
+ * and writes the flow, trace_args.c reads the arguments.
  *
  * Register them as control commands of 1 to INT_MAX (packet-out: 2 to INT_MAX) arguments:
  *
@@ -29,7 +29,8 @@ struct trace_host {
 };
 
 /* 'argv[0]' is the command's name.  Appends to 'reply'. */
-struct error *trace_command(int argc, const char *const argv[], const struct trace_host *, struct str *reply) MUST_CHECK;
+struct error *trace_command(int argc, const char *const argv[], const struct trace_host *,
+                            struct str *reply) MUST_CHECK;
 struct error *trace_packet_out_command(int argc, const char *const argv[], const struct trace_host *,
                                        struct str *reply) MUST_CHECK;
 

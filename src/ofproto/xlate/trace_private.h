@@ -18,6 +18,7 @@ struct trace_tree {
     struct trace_node root;
 };
 
+/* Prepare the tree for reports; release it; append its text. */
 void trace_tree_init(struct trace_tree *);
 void trace_tree_uninit(struct trace_tree *);
 void trace_tree_put(struct str *s, const struct trace_tree *);

@@ -2,8 +2,8 @@
  *
  * What it is
  * ----------
- * A pure function.  It reads the snapshot (ofproto/xbridge.h), the rules and the packet, and returns everything else as
- * values in 'struct xlate_out':
+ * A pure function.  It reads the snapshot (ofproto/xbridge.h), the rules and the packet, and returns everything
+ * else as values in 'struct xlate_out':
  *
  *   actions   what the datapath shall do;
  *   wc        which bits of the packet's fields decided that: the mask of the megaflow;
@@ -15,12 +15,12 @@
  * ------------
  * xlate() begins with the in_port (or a given action list: packet-out), looks up tables, and walks action lists; one
  * function per action, dispatched through the rows of openflow/action/actions.def.  Output "commits" the difference
- * between the flow as the datapath has it and as the pipeline has it now as set, push and pop actions, then appends the
- * output.  Patch ports continue in the peer bridge.  Wildcards are collected as fields are read: a field that an action
- * overwrites and something later reads does not become part of the mask.
+ * between the flow as the datapath has it and as the pipeline has it now as set, push and pop actions, then appends
+ * the output.  Patch ports continue in the peer bridge.  Wildcards are collected as fields are read: a field that
+ * an action overwrites and something later reads does not become part of the mask.
  *
- * A packet to a controller is an effect of this very packet: such a translation is not for a megaflow ('may_install').
- * Where no effects are wanted, and for trace, 'actions' has a "userspace" action in its place.
+ * A packet to a controller is an effect of this very packet: such a translation is not for a megaflow
+ * ('may_install'). Where no effects are wanted, and for trace, 'actions' has a "userspace" action in its place.
  *
  * Actions that are not served yet (groups, conntrack, meters, sampling, NSH) end the translation with an error.
  *
@@ -46,7 +46,8 @@ enum xlate_error {
 const char *xlate_error_text(enum xlate_error);
 
 /* Why a packet cannot be handled by a megaflow alone (bits). */
-enum { SLOW_CFM = 1, SLOW_BFD = 2, SLOW_LACP = 4, SLOW_STP = 8, SLOW_LLDP = 16, SLOW_CONTROLLER = 32, SLOW_ACTION = 64 };
+enum { SLOW_CFM = 1, SLOW_BFD = 2, SLOW_LACP = 4, SLOW_STP = 8, SLOW_LLDP = 16, SLOW_CONTROLLER = 32,
+       SLOW_ACTION = 64 };
 
 /* Whom the packets count for. */
 enum xlate_credit_kind { CREDIT_RULE, CREDIT_TABLE_MISS, CREDIT_TABLE_MATCH, CREDIT_PORT_RX, CREDIT_PORT_TX,
@@ -141,6 +142,7 @@ void xlate_out_init(struct xlate_out *);
 void xlate_out_clear(struct xlate_out *);
 void xlate_out_uninit(struct xlate_out *);
 
+/* Add and drop a reference.  Any thread. */
 struct xlate_learned *xlate_learned_ref(struct xlate_learned *);
 void xlate_learned_unref(struct xlate_learned *);
 
