@@ -152,7 +152,9 @@ tool_show_log(struct cmdline_ctx *ctx)
         } else {
             show_schema(&s, json);
         }
-        putchar('\n');
+        if (!i || tool_more) {
+            putchar('\n');
+        }
         js_unref(json);
     }
     log_reader_close(r);
