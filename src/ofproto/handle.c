@@ -4,6 +4,8 @@
 
 LOG_MODULE(ofproto_handle)
 
+enum { BARRIER_WAIT_MS = 5 };
+
 #define MAX_MULTIPART (64 * 1024 * 1024) /* Bytes of one request in several parts. */
 
 void
@@ -45,9 +47,15 @@ handle_echo(struct ofconn *c UNUSED, const struct msg *m, struct bytes *out)
 }
 
 enum ofperr
-handle_barrier(struct ofconn *c UNUSED, const struct msg *m, struct bytes *out)
+handle_barrier(struct ofconn *c, const struct msg *m, struct bytes *out)
 {
-    /* Every message is carried out before the next is read. */
+    struct revalidator *r = c->ofproto->backer->revalidator;
+
+    /* Every message is carried out before the next is read.  Megaflows follow within a moment; a short wait makes it
+     * most likely that packets already see what the controller is told is done. */
+    if (!revalidator_is_settled(r)) {
+        revalidator_wait_ms(r, BARRIER_WAIT_MS);
+    }
     msg_put_simple(out, MSG_BARRIER_REPLY, m->version, m->xid, NULL, 0);
     return OFPERR_NONE;
 }

@@ -130,6 +130,10 @@ void revalidator_destroy(struct revalidator *);
 void revalidator_wake(struct revalidator *);
 /* Returns after a complete pass that began after the call. */
 void revalidator_wait(struct revalidator *);
+/* The same, but gives up after 'ms' milliseconds. */
+void revalidator_wait_ms(struct revalidator *, unsigned int ms);
+/* Whether every megaflow has been looked at since the last change. */
+bool revalidator_is_settled(const struct revalidator *);
 void revalidator_pause(struct revalidator *, bool pause);
 struct revalidator_figures { uint64_t n_flows, max_flows, avg_flows, limit; int64_t dump_ms; unsigned int n_keys; };
 void revalidator_get_figures(const struct revalidator *, struct revalidator_figures *);

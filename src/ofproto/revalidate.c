@@ -1,6 +1,7 @@
 /* Revalidation: one thread per datapath walks the megaflows, credits their packets, and retranslates those that a change
  * has made stale. */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include "ofproto/megaflow.h"
@@ -23,6 +24,7 @@ struct revalidator {
     uint64_t n_begun, n_ended;  /* Passes. */
     struct revalidator_figures figures;
 
+    _Atomic uint64_t settled_seq; /* backer->change_seq as of the beginning of the last complete pass. */
     struct timespec last_begun; /* The thread's own, like all that follows. */
 
     /* The pass's own. */
@@ -192,6 +194,7 @@ run(void *r_)
         pass(r);
         pthread_mutex_lock(&r->mutex);
         r->n_ended = r->n_begun;
+        atomic_store(&r->settled_seq, r->seq);
         pthread_cond_broadcast(&r->done);
         pthread_mutex_unlock(&r->mutex);
     }
@@ -248,16 +251,27 @@ revalidator_wake(struct revalidator *r)
 void
 revalidator_wait(struct revalidator *r)
 {
-    uint64_t want;
+    revalidator_wait_ms(r, UINT_MAX);
+}
 
+void
+revalidator_wait_ms(struct revalidator *r, unsigned int ms)
+{
+    struct timespec now, until;
+    uint64_t want;
+    int status = 0;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    until = after_ms(&now, ms);
     rcu_offline();
     pthread_mutex_lock(&r->mutex);
     /* A pass under way may have missed the change: the next one counts. */
     want = r->n_begun + 1;
     r->urgent = true;
     pthread_cond_signal(&r->wake);
-    while (r->n_ended < want && !r->paused) {
-        pthread_cond_wait(&r->done, &r->mutex);
+    while (r->n_ended < want && !r->paused && status != ETIMEDOUT) {
+        status = ms == UINT_MAX ? pthread_cond_wait(&r->done, &r->mutex)
+                                : pthread_cond_timedwait(&r->done, &r->mutex, &until);
     }
     pthread_mutex_unlock(&r->mutex);
     rcu_online();
@@ -281,4 +295,10 @@ revalidator_get_figures(const struct revalidator *r_, struct revalidator_figures
     pthread_mutex_lock(&r->mutex);
     *f = r->figures;
     pthread_mutex_unlock(&r->mutex);
+}
+
+bool
+revalidator_is_settled(const struct revalidator *r)
+{
+    return atomic_load(&r->settled_seq) == atomic_load(&r->backer->change_seq);
 }
