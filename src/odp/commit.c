@@ -250,6 +250,11 @@ void
 odp_commit(const struct flow *flow, const struct odp_tags *below, struct flow *base, struct odp_tags *base_below,
            struct flow *wc, struct bytes *actions)
 {
+    /* Most often there is nothing to do. */
+    if (!memcmp(flow, base, offsetof(struct flow, regs)) &&
+        (!below || (below->n == base_below->n && !memcmp(below, base_below, sizeof *below)))) {
+        return;
+    }
     if (!base->packet_ns) {
         commit_key(ODP_KEY_ETHERNET, flow, base, wc, actions);
     }

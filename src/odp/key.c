@@ -64,6 +64,21 @@ static const struct row {
 #undef INT_ROW
 };
 
+/* The rows of one key stand together. */
+#define FOR_EACH_ROW(R, KEY) \
+    for (const struct row *R = first_row(KEY); R < rows + ARRAY_SIZE(rows) && R->key == (KEY); R++)
+
+static const struct row *
+first_row(enum odp_key key)
+{
+    const struct row *r = rows;
+
+    while (r < rows + ARRAY_SIZE(rows) && r->key != key) {
+        r++;
+    }
+    return r;
+}
+
 /* Sizes that are more than the end of the last row. */
 static const uint8_t sizes[] = {
     [ODP_KEY_IPV4] = sizeof(struct odp_key_ipv4), [ODP_KEY_IPV6] = sizeof(struct odp_key_ipv6),
@@ -75,10 +90,8 @@ odp_key_size(enum odp_key key)
 {
     size_t size = (size_t) key < ARRAY_SIZE(sizes) ? sizes[key] : 0;
 
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        if (rows[i].key == key) {
-            size = MAX(size, (size_t) rows[i].ofs + rows[i].size);
-        }
+    FOR_EACH_ROW (r, key) {
+        size = MAX(size, (size_t) r->ofs + r->size);
     }
     return size;
 }
@@ -97,13 +110,13 @@ void
 odp_key_from_flow(enum odp_key key, const struct flow *flow, void *payload)
 {
     memset(payload, 0, odp_key_size(key));
-    for (const struct row *r = rows; r < rows + ARRAY_SIZE(rows); r++) {
+    FOR_EACH_ROW (r, key) {
         uint8_t *p = (uint8_t *) payload + r->ofs;
         const uint8_t *f = (const uint8_t *) flow + r->flow_ofs;
 
-        if (r->key == key && r->layout == BYTES) {
+        if (r->layout == BYTES) {
             memcpy(p, f, r->size);
-        } else if (r->key == key) {
+        } else {
             copy_reversed(p, r->size, f, r->flow_size, false);
         }
     }
@@ -112,13 +125,13 @@ odp_key_from_flow(enum odp_key key, const struct flow *flow, void *payload)
 void
 odp_key_to_flow(enum odp_key key, const void *payload, struct flow *flow)
 {
-    for (const struct row *r = rows; r < rows + ARRAY_SIZE(rows); r++) {
+    FOR_EACH_ROW (r, key) {
         const uint8_t *p = (const uint8_t *) payload + r->ofs;
         uint8_t *f = (uint8_t *) flow + r->flow_ofs;
 
-        if (r->key == key && r->layout == BYTES) {
+        if (r->layout == BYTES) {
             memcpy(f, p, r->size);
-        } else if (r->key == key) {
+        } else {
             copy_reversed(f, r->flow_size, p, r->size, true);
         }
     }
@@ -129,12 +142,12 @@ odp_key_mask_changed(enum odp_key key, const void *now, const void *was, void *m
 {
     bool any = false;
 
-    for (const struct row *r = rows; r < rows + ARRAY_SIZE(rows); r++) {
+    FOR_EACH_ROW (r, key) {
         const uint8_t *a = (const uint8_t *) now + r->ofs, *b = (const uint8_t *) was + r->ofs;
         uint8_t *m = (uint8_t *) mask + r->ofs;
-        bool differs = r->key == key && memcmp(a, b, r->size);
+        bool differs = memcmp(a, b, r->size);
 
-        for (int i = 0; r->key == key && i < r->size; i++) {
+        for (int i = 0; i < r->size; i++) {
             m[i] = differs ? m[i] | (a[i] ^ b[i]) : 0;
         }
         any |= differs;

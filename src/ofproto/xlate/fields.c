@@ -84,16 +84,15 @@ xlate_set_field(struct xlate_ctx *ctx, const struct act *act)
 {
     const struct act_set_field *a = (const void *) act;
     union field_value bits;
-    struct flow mask;
 
     if (!may_write(ctx, a->field)) {
         return;
     }
-    memset(&mask, 0, sizeof mask);
-    memset(&bits, 0, sizeof bits);
-    memcpy(bits.bytes, act_set_field_mask(a)->bytes, a->field->wire_bytes);
-    field_set(a->field, &mask, &bits);
-    flow_or(ctx->wc, &mask);
+    field_get(a->field, ctx->wc, &bits);
+    for (int i = 0; i < a->field->wire_bytes; i++) {
+        bits.bytes[i] |= act_set_field_mask(a)->bytes[i];
+    }
+    field_set(a->field, ctx->wc, &bits);
     note_protocol(ctx, a->field);
     field_set_masked(a->field, &ctx->flow, act_set_field_value(a), act_set_field_mask(a));
     written(ctx, a->field);
