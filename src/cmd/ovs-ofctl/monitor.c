@@ -22,6 +22,8 @@ struct monitor {
     const struct act_text *names;
     FILE *out;
     bool blocked, done;
+    bool resume;                     /* Packets that wait with a continuation go on at once. */
+    bool snooping, any;              /* Nothing is sent; something has come. */
     uint32_t barrier_xid;            /* Of 'barrier'. */
     struct ctl_request *barrier;     /* Waits for the barrier's reply; null if nobody does. */
 };
@@ -39,9 +41,34 @@ put_timestamp(FILE *f)
     fprintf(f, "%s.%03d: ", text, (int) (now % 1000));
 }
 
+/* Prints what is sent, as what is received. */
+static void
+send_and_show(struct monitor *m, struct bytes *message)
+{
+    fprintf(m->out, "send: ");
+    ofctl_print(m->out, message->data, message->len, m->names);
+    fflush(m->out);
+    ofctl_send(m->client, message);
+}
+
+static void
+resume_packet(struct monitor *m, const struct bytes *message)
+{
+    struct packet_in pin;
+    struct bytes b = BYTES_INIT;
+    struct msg msg;
+
+    if (!msg_decode(message->data, message->len, &msg) && msg.type == MSG_PACKET_IN2 &&
+        !packet_in_decode(&msg, &pin, NULL) && pin.continuation.left) {
+        packet_in_encode_resume(&b, msg.version, msg.xid, &pin);
+        send_and_show(m, &b);
+    }
+}
+
 static void
 show_message(struct monitor *m, const struct bytes *message)
 {
+    m->any = true;
     if (ofctl_options.timestamp) {
         put_timestamp(m->out);
     }
@@ -50,6 +77,9 @@ show_message(struct monitor *m, const struct bytes *message)
     if (m->barrier && ofctl_xid(message) == m->barrier_xid && message->data[1] != 1) {
         ctl_reply(m->barrier, NULL);
         m->barrier = NULL;
+    }
+    if (m->resume) {
+        resume_packet(m, message);
     }
 }
 
@@ -65,7 +95,9 @@ arrived(struct of_client *c, void *m_)
     }
     bytes_uninit(&message);
     if (!m->blocked && of_client_is_closed(c, &error)) {
-        if (error == -ECONNRESET) {
+        if (error == -ECONNRESET && m->snooping && !m->any) {
+            cmdline_fatal(ECONNRESET, "%s: failed to connect to socket", of_client_name(c));
+        } else if (error == -ECONNRESET) {
             m->done = true; /* The switch has gone: an orderly end. */
         } else {
             cmdline_fatal(error, "%s: receive error", of_client_name(c));
@@ -82,16 +114,6 @@ ctl_exit(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void
 
     m->done = true;
     ctl_reply(r, NULL);
-}
-
-/* Prints what is sent, as what is received. */
-static void
-send_and_show(struct monitor *m, struct bytes *message)
-{
-    fprintf(m->out, "send: ");
-    ofctl_print(m->out, message->data, message->len, m->names);
-    fflush(m->out);
-    ofctl_send(m->client, message);
 }
 
 static void
@@ -205,9 +227,9 @@ ctl_unblock(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, v
 }
 
 static void
-run(struct of_client *c, const struct act_text *names, bool may_send)
+run(struct of_client *c, const struct act_text *names, bool may_send, bool resume)
 {
-    struct monitor m = { .client = c, .names = names, .out = stderr };
+    struct monitor m = { .client = c, .names = names, .out = stderr, .resume = resume, .snooping = !may_send };
     struct ctl_server *server = ctl_server_create_or_exit(ofctl_loop(), ofctl_options.unixctl);
 
     ctl_register("exit", "", 0, 0, ctl_exit, &m);
@@ -276,7 +298,8 @@ parse_watch_flag(const char *key, uint16_t *flags)
 }
 
 static struct error *
-parse_watch_key(const char *key, const char *value, const struct act_text *names, struct monitor_request *r)
+parse_watch_key(const char *spec, const char *key, const char *value, const struct act_text *names,
+                struct monitor_request *r)
 {
     union field_value mask;
     const struct field *f;
@@ -285,7 +308,7 @@ parse_watch_key(const char *key, const char *value, const struct act_text *names
         return NULL;
     }
     if (!*value) {
-        return error_new("%s: field %s missing value", "watch", key);
+        return error_new("%s: field %s missing value", spec, key);
     }
     if (!strcmp(key, "table")) {
         return of_table_parse(value, names->tables, &r->table_id) ? NULL : error_new("unknown table \"%s\"", value);
@@ -298,7 +321,8 @@ parse_watch_key(const char *key, const char *value, const struct act_text *names
         return num_parse_u32(value, 0, &r->out_group) ? NULL : error_new("invalid out_group \"%s\"", value);
     }
     f = field_by_name(key);
-    return f ? match_parse_field(&r->match, f, value, names->ports, &mask) : error_new("unknown keyword %s", key);
+    return f ? match_parse_field(&r->match, f, value, names->ports, &mask)
+             : error_new("%s: unknown keyword %s", spec, key);
 }
 
 static void
@@ -311,7 +335,7 @@ watch(struct of_client *c, const char *spec, const struct act_text *accept)
     struct bytes b = BYTES_INIT;
 
     while (act_take_key_value(&p, &key, &value)) {
-        struct error *error = parse_watch_key(key, value, accept, &r);
+        struct error *error = parse_watch_key(spec, key, value, accept, &r);
 
         if (error) {
             cmdline_fatal(0, "%s", error_text(error));
@@ -319,6 +343,9 @@ watch(struct of_client *c, const char *spec, const struct act_text *accept)
     }
     free(copy);
     monitor_request_encode(&b, of_client_version(c), msg_new_xid(), &r);
+    if (ofctl_options.verbosity) {
+        ofctl_print(stdout, b.data, b.len, NULL);
+    }
     ofctl_dump(c, &b, NULL);
     fflush(stdout);
 }
@@ -369,12 +396,15 @@ void
 ofctl_monitor(struct cmdline_ctx *ctx)
 {
     struct of_client *c;
+    bool resume = false;
 
     for (int i = 2; i < ctx->argc; i++) {
         int n;
 
         if (!strcmp(ctx->argv[i], "invalid_ttl")) {
             check_invalid_ttl_versions();
+        } else if (!strcmp(ctx->argv[i], "resume")) {
+            resume = true;
         } else if (strncmp(ctx->argv[i], "watch:", 6) && !num_parse_int(ctx->argv[i], 10, &n)) {
             cmdline_fatal(0, "%s: unsupported \"monitor\" argument", ctx->argv[i]);
         }
@@ -386,6 +416,8 @@ ofctl_monitor(struct cmdline_ctx *ctx)
 
         if (!strcmp(arg, "invalid_ttl")) {
             set_switch_config(c, -1, true);
+        } else if (!strcmp(arg, "resume")) {
+            set_switch_config(c, UINT16_MAX, false);
         } else if (!strncmp(arg, "watch:", 6)) {
             watch(c, arg + 6, ofctl_names_to_accept(ctx->argv[1]));
         } else {
@@ -393,7 +425,7 @@ ofctl_monitor(struct cmdline_ctx *ctx)
         }
     }
     set_packet_in_format(c);
-    run(c, ofctl_names_to_show(ctx->argv[1]), true);
+    run(c, ofctl_names_to_show(ctx->argv[1]), true, resume);
 }
 
 void
@@ -403,5 +435,5 @@ ofctl_snoop(struct cmdline_ctx *ctx)
 
     daemon_start();
     c = ofctl_open_service(ctx->argv[1], "snoop", OF_CONN_RAW);
-    run(c, ofctl_names_to_show(NULL), false);
+    run(c, ofctl_names_to_show(NULL), false, false);
 }

@@ -347,7 +347,7 @@ continuation_prop(const struct prop *p, enum of_version v, struct unroll *u, str
     case CONT_COOKIE: u->changed = true; return prop_be64(p, &u->cookie);
     case CONT_ACTIONS: return continuation_actions(p, v, u, k);
     case CONT_ACTION_SET: return nested_actions(p, v, &k->action_set);
-    case CONT_ODP_PORT: return prop_be32(p, &k->odp_port);
+    case CONT_ODP_PORT: k->has_odp_port = true; return prop_be32(p, &k->odp_port);
     }
     return prop_unknown(p);
 }
@@ -357,7 +357,7 @@ continuation_decode(struct cursor c, enum of_version v, struct continuation *k)
 {
     struct unroll u = { 0, 0, true };
 
-    *k = (struct continuation) { .odp_port = UINT32_MAX };
+    *k = (struct continuation) { .has_odp_port = false };
     while (c.left) {
         struct prop p;
         enum ofperr error = prop_take(&c, &p);

@@ -54,7 +54,8 @@ struct continuation {
     bool has_bridge, conntracked;
     struct cursor stack[32]; /* From the top. */
     size_t n_stack;
-    uint32_t mirrors, odp_port; /* 'odp_port' UINT32_MAX: none. */
+    bool has_odp_port;
+    uint32_t mirrors, odp_port; /* Of the datapath. */
     struct act_buf action_set;
     /* Actions still to do: one entry for each change of table or cookie, in order. */
     struct continuation_step { uint8_t table; uint64_t cookie; bool has_unroll; size_t start, end; } *steps;

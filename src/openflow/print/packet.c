@@ -248,7 +248,7 @@ put_continuation(struct printer *p, const struct packet_in *pin, enum of_version
             act_format(p->s, act_buf_span(&k.action_set), p->names);
             str_putc(p->s, '\n');
         }
-        if (k.odp_port != UINT32_MAX) {
+        if (k.has_odp_port) {
             str_putf(p->s, " continuation.odp_port=%u\n", k.odp_port);
         }
     }
