@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/num.h"
+#include "netdev/dummy_stream.h"
 #include "packet/mbuf.h"
 #include "packet/pcap.h"
 #include "sys/log.h"
@@ -42,6 +43,7 @@ struct dummy {
     bool one_file;         /* Received frames go into tx_pcap too. */
     void (*hook)(void *aux, struct netdev *, const void *frame, size_t len);
     void *hook_aux;
+    struct dummy_stream *stream; /* Null: none.  Changed by the main thread. */
 
     _Atomic uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, tx_dropped, rx_dropped;
 };
@@ -96,6 +98,7 @@ dummy_destruct(struct netdev *n)
     struct dummy *d = n->priv;
 
     list_remove(&d->node);
+    dummy_stream_destroy(d->stream);
     clear_queue(d);
     close(d->event);
     pcap_close(d->tx_pcap);
@@ -126,6 +129,33 @@ configure_capture(struct pcap_file **file, char **old_path, const char *path)
     return error ? error_from_errno(error, "cannot open capture file %s", path) : NULL;
 }
 
+static void
+receive_from_stream(void *netdev, const void *frame, size_t n)
+{
+    (void) !netdev_dummy_receive(netdev, frame, n); /* A full queue drops, as a device does. */
+}
+
+static void
+configure_stream(struct netdev *n, const char *active, const char *passive)
+{
+    struct dummy *d = n->priv;
+    const char *target = active ? active : passive;
+    struct dummy_stream *old = d->stream, *new;
+
+    if (old ? target && !strcmp(target, dummy_stream_target(old)) : !target) {
+        return;
+    }
+    /* The old one first: it may hold the new one's socket. */
+    pthread_mutex_lock(&d->mutex);
+    d->stream = NULL;
+    pthread_mutex_unlock(&d->mutex);
+    dummy_stream_destroy(old);
+    new = target && netdev_loop() ? dummy_stream_create(netdev_loop(), target, !active, receive_from_stream, n) : NULL;
+    pthread_mutex_lock(&d->mutex);
+    d->stream = new;
+    pthread_mutex_unlock(&d->mutex);
+}
+
 static struct error *
 dummy_set_config(struct netdev *n, const struct strmap *options)
 {
@@ -134,9 +164,6 @@ dummy_set_config(struct netdev *n, const struct strmap *options)
     struct dummy *d = n->priv;
     struct error *e;
 
-    if (strmap_get(options, "stream") || strmap_get(options, "pstream")) {
-        return error_new("%s: stream and pstream are not supported yet", n->name);
-    }
     if (ifindex && !num_parse_int(ifindex, 10, &d->ifindex)) {
         return error_new("%s: bad ifindex '%s'", n->name, ifindex);
     }
@@ -147,6 +174,7 @@ dummy_set_config(struct netdev *n, const struct strmap *options)
     }
     d->one_file = both && !tx && !rx;
     pthread_mutex_unlock(&d->mutex);
+    configure_stream(n, strmap_get(options, "stream"), strmap_get(options, "pstream"));
     return e;
 }
 
@@ -321,6 +349,9 @@ dummy_send(struct netdev *n, unsigned int txq UNUSED, struct packet **packets, u
         if (d->tx_pcap) {
             pcap_write(d->tx_pcap, packet_at(p), packet_size(p));
         }
+        if (d->stream) {
+            dummy_stream_send(d->stream, packet_at(p), packet_size(p));
+        }
         if (d->hook) {
             d->hook(d->hook_aux, n, packet_at(p), packet_size(p));
         }
@@ -459,9 +490,11 @@ netdev_dummy_set_admin_state(struct netdev *n, bool up)
 }
 
 const char *
-netdev_dummy_conn_state(const struct netdev *n UNUSED)
+netdev_dummy_conn_state(const struct netdev *n)
 {
-    return NULL;
+    const struct dummy *d = n->priv;
+
+    return d->stream ? dummy_stream_state(d->stream) : NULL;
 }
 
 void

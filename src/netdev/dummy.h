@@ -4,7 +4,8 @@
  * Types "dummy", "dummy-internal" (a bridge's local port in a dummy datapath) and "dummy-pmd" exist after
  * netdev_enable_dummy(); "override" also puts dummies in the place of every other type but "patch".
  *
- * Options: tx_pcap, rxq_pcap, pcap (both), ifindex; accepted without effect: n_rxq, numa_id.
+ * Options: tx_pcap, rxq_pcap, pcap (both), ifindex, stream and pstream (dummy_stream.h; they need netdev_init() with a
+ * loop); accepted without effect: n_rxq, numa_id.
  *
  * Received frames wait in a queue of 100 as the reference's do; then the pump is called, if one is set: a datapath
  * without threads uses it to process them before netdev_dummy_receive() returns.  The queue can also be waited for
@@ -34,7 +35,7 @@ void netdev_dummy_set_tx_hook(struct netdev *n, void (*hook)(void *aux, struct n
 /* Admin state: as set_flags(NETDEV_UP); for all dummies if 'n' is null. */
 void netdev_dummy_set_admin_state(struct netdev *n, bool up);
 
-/* Text of netdev-dummy/conn-state for one dummy: null if it has no connection. */
+/* "connected" or "disconnected", null for one without option "stream": for netdev-dummy/conn-state. */
 const char *netdev_dummy_conn_state(const struct netdev *);
 
 /* Sets the address that netdev_dummy_get_ip4() gives. */

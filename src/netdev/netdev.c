@@ -17,6 +17,7 @@ static struct {
     size_t n_classes;
     struct strmap open; /* Name -> struct netdev, those whose device is there. */
     struct list watches;
+    struct loop *loop; /* Null without. */
     bool ready;
 } registry;
 
@@ -37,13 +38,21 @@ void
 netdev_init(struct loop *loop)
 {
     setup();
+    registry.loop = loop;
     netdev_linux_start(loop);
+}
+
+struct loop *
+netdev_loop(void)
+{
+    return registry.loop;
 }
 
 void
 netdev_uninit(void)
 {
     netdev_linux_stop();
+    registry.loop = NULL;
     if (registry.ready && !strmap_count(&registry.open)) {
         strmap_uninit(&registry.open);
         registry.ready = false;

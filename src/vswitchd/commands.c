@@ -143,9 +143,9 @@ cmd_conn_state(struct ctl_request *r, int argc, const char *argv[], void *aux UN
     if (argc > 1) {
         struct netdev *netdev = netdev_find(argv[1]);
 
-        if (netdev && netdev_is_dummy(netdev)) {
-            put_conn_state(&s, netdev);
-        }
+        const char *state = netdev && netdev_is_dummy(netdev) ? netdev_dummy_conn_state(netdev) : NULL;
+
+        str_putf(&s, "%s: %s\n", argv[1], state ? state : "unknown");
         netdev_close(netdev);
     } else {
         netdev_dummy_for_each(put_conn_state, &s);
