@@ -305,7 +305,7 @@ scan_set(const char **p, const struct odp_names *names, struct bytes *out)
 
     memset(&flow, 0, sizeof flow);
     memset(&mask, 0, sizeof mask);
-    if (!key || !odp_key_size(key)) {
+    if (!key || !odp_key_size(key) || (*p)[n] != '(') {
         return false;
     }
     *p += n + 1;
