@@ -114,9 +114,12 @@ on_ready(void *p UNUSED)
 }
 
 static void
-enable_dummies(const struct program *p)
+enable_dummies(struct program *p)
 {
-    dp_user_register_dummy(!strcmp(p->dummy, "override"));
+    bool override = !strcmp(p->dummy, "override");
+
+    p->disable_system &= !override; /* Then "system" is a dummy too. */
+    dp_user_register_dummy(override);
     netdev_enable_dummy(p->dummy);
 }
 
