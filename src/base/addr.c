@@ -15,7 +15,8 @@ eth_addr_parse(const char *text, struct eth_addr *addr)
         int n = 0;
 
         for (; isxdigit((unsigned char) *text) && n < 2; n++, text++) {
-            byte = byte * 16 + (isdigit((unsigned char) *text) ? *text - '0' : tolower((unsigned char) *text) - 'a' + 10);
+            byte =
+                byte * 16 + (isdigit((unsigned char) *text) ? *text - '0' : tolower((unsigned char) *text) - 'a' + 10);
         }
         if (!n || *text != (i < 5 ? ':' : '\0')) {
             return false;

@@ -174,7 +174,9 @@ cursor_take_sub(struct cursor *c, size_t n, struct cursor *sub)
 static int
 hex_digit(char c)
 {
-    return isdigit((unsigned char) c) ? c - '0' : isxdigit((unsigned char) c) ? tolower((unsigned char) c) - 'a' + 10 : -1;
+    return isdigit((unsigned char) c)    ? c - '0'
+           : isxdigit((unsigned char) c) ? tolower((unsigned char) c) - 'a' + 10
+                                         : -1;
 }
 
 const char *

@@ -1,7 +1,8 @@
 /* A hash table whose nodes live inside the elements.
  *
  * Chained buckets, doubled when they get crowded and halved when they empty.  The caller computes the hash and
- * compares the keys, so any key will do, also duplicates.  One thread at a time; for concurrent readers see sys/rcu.h. */
+ * compares the keys, so any key will do, also duplicates.  One thread at a time; for concurrent readers see
+ * sys/rcu.h. */
 #ifndef BASE_HMAP_H
 #define BASE_HMAP_H 1
 

@@ -75,7 +75,11 @@ list_size(const struct list *l)
 }
 
 /* The node of the element at 'p', whose member it is at 'offset': also where there is only the head of a list. */
-static inline const struct list *list_node_at(const void *p, size_t offset) { return (const void *) ((const char *) p + offset); }
+static inline const struct list *
+list_node_at(const void *p, size_t offset)
+{
+    return (const void *) ((const char *) p + offset);
+}
 
 /* Walks LIST with VAR, a pointer to the TYPE that holds the node as MEMBER.  The _SAFE form allows VAR's removal. */
 #define LIST_IS_IN(VAR, TYPE, MEMBER, LIST) (list_node_at(VAR, offsetof(TYPE, MEMBER)) != (LIST))

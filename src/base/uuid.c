@@ -63,7 +63,9 @@ uuid_format(const struct uuid *uuid, char text[UUID_LEN + 1])
 static int
 hex_value(char c)
 {
-    return isdigit((unsigned char) c) ? c - '0' : isxdigit((unsigned char) c) ? tolower((unsigned char) c) - 'a' + 10 : -1;
+    return isdigit((unsigned char) c)    ? c - '0'
+           : isxdigit((unsigned char) c) ? tolower((unsigned char) c) - 'a' + 10
+                                         : -1;
 }
 
 bool

@@ -40,7 +40,8 @@ stage_bits(struct flow *bits, int stage)
     if (stage >= STAGE_METADATA) {
         memset(&bits->regs, 0xff, sizeof *bits - offsetof(struct flow, regs));
         memset(&bits->lines[2], 0xff, 7 * FLOW_LINE); /* Tunnel and connection tracking. */
-        bits->in_port = bits->recirc_id = bits->ct_mark = bits->dp_hash = bits->pkt_mark = bits->skb_priority = BE32_MAX;
+        bits->in_port = bits->recirc_id = bits->ct_mark = bits->dp_hash = bits->pkt_mark = bits->skb_priority =
+            BE32_MAX;
         bits->packet_ns = bits->ct_state = UINT8_MAX;
         bits->ct_zone = BE16_MAX;
     }

@@ -8,7 +8,8 @@
  *
  * How it works
  * ------------
- * One writer (the main thread), any number of RCU readers.  Every rule carries the versions between which it is visible,
+ * One writer (the main thread), any number of RCU readers.  Every rule carries the versions between which it is
+ * visible,
  * so a bundle of changes appears to a reader at once: the writer inserts rules for version V + 1 and marks others as
  * removed in V + 1, then publishes V + 1.
  *
@@ -16,7 +17,8 @@
  * each subtable visited, the bits of its mask up to the stage (metadata, then layer 2, 3, 4 of the packet) at which it
  * became certain that the subtable has no match.
  *
- * Memory: a rule costs its values (8 bytes for each word of its mask), one link (24 bytes) and struct cls_rule; the mask
+ * Memory: a rule costs its values (8 bytes for each word of its mask), one link (24 bytes) and struct cls_rule; the
+ * mask
  * is shared.
  *
  * Threads: *_rcu functions for readers in an RCU read section; the others for the writer. */

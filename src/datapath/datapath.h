@@ -12,7 +12,8 @@
  * How it works
  * ------------
  * A miss calls the switch's upcall function in the worker thread that has the packet.  The function translates over an
- * RCU snapshot and fills in 'struct dp_upcall': actions, the mask of what it looked at, and whether to install them as a
+ * RCU snapshot and fills in 'struct dp_upcall': actions, the mask of what it looked at, and whether to install them
+ * as a
  * megaflow.  The datapath executes the actions on the packet at once and installs the megaflow; the packet never waits.
  *
  * A megaflow lives until dp_flow_del() (or dp_flow_flush()); the switch's revalidator walks them with dp_flow_dump_*().
@@ -21,7 +22,8 @@
  *
  * Threads
  * -------
- * Port calls and configuration: main thread.  Flow calls, dumps and dp_execute(): any RCU-registered thread.  The upcall
+ * Port calls and configuration: main thread.  Flow calls, dumps and dp_execute(): any RCU-registered thread.  The
+ * upcall
  * function: any worker, concurrently.
  *
  * Limits: see each provider.  Errors are negative errno values. */

@@ -1,7 +1,8 @@
 /* From a flow to a frame: the packet that ofproto/trace -generate, netdev-dummy/receive and compose-packet make.
  *
  * Lengths and checksums are right; what the flow does not say is zero.  As the reference does: no transport header in a
- * later fragment; by default 64 bytes (0, 1, 2...) of payload for UDP, for TCP without SYN, FIN or RST, and for ICMP echo.
+ * later fragment; by default 64 bytes (0, 1, 2...) of payload for UDP, for TCP without SYN, FIN or RST, and for ICMP
+ * echo.
  *
  * Threads: pure functions. */
 #ifndef FLOW_COMPOSE_H

@@ -43,7 +43,8 @@ static void
 tcp_over_ipv4(void **state UNUSED)
 {
     struct flow_offsets o;
-    struct flow f = hex_flow(ETH "0800 " IP4("06", "0028", "4000") "0050 1f90 00000001 00000002 5012 ffff 0000 0000", &o);
+    struct flow f =
+        hex_flow(ETH "0800 " IP4("06", "0028", "4000") "0050 1f90 00000001 00000002 5012 ffff 0000 0000", &o);
 
     assert_int_equal(f.eth_type, BE16(ETH_TYPE_IP));
     assert_int_equal(f.nw_proto, 6);
@@ -122,7 +123,8 @@ ipv6_extension_headers_are_walked(void **state UNUSED)
     char *text;
 
     /* Hop-by-hop, routing, first fragment, UDP. */
-    text = xasprintf(base, "00", "2b00000000000000 2c00000000000000 1100000100000001 0050 1f90 0010 0000 0000000000000000");
+    text = xasprintf(base, "00",
+                     "2b00000000000000 2c00000000000000 1100000100000001 0050 1f90 0010 0000 0000000000000000");
     f = hex_flow(text, &o);
     free(text);
     assert_int_equal(f.nw_proto, IP_PROTO_UDP);
@@ -132,7 +134,8 @@ ipv6_extension_headers_are_walked(void **state UNUSED)
     assert_int_equal(o.l4, 14 + 40 + 24);
 
     /* An extension header that points beyond the packet. */
-    text = xasprintf(base, "00", "11ff000000000000 2c00000000000000 1100000100000001 0050 1f90 0010 0000 0000000000000000");
+    text = xasprintf(base, "00",
+                     "11ff000000000000 2c00000000000000 1100000100000001 0050 1f90 0010 0000 0000000000000000");
     f = hex_flow(text, &o);
     free(text);
     assert_int_equal(f.nw_proto, 0);

@@ -1,6 +1,7 @@
 /* JSON values (RFC 8259), for messages small enough to hold in memory.
  *
- * What it is: a thin typed face of jansson (the prefix is js_ because json_ is that library's).  A 'struct json' is reference counted: functions that make one return a
+ * What it is: a thin typed face of jansson (the prefix is js_ because json_ is that library's).  A 'struct json' is
+ * reference counted: functions that make one return a
  * reference that the caller owns; js_ref() adds one and js_unref() drops one.  Functions whose name says 'take'
  * consume the reference given; json_get*() and js_at() borrow, valid while the container is.
  *

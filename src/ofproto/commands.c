@@ -523,8 +523,8 @@ ofproto_commands_register(void)
     ctl_register("ofproto/trace", "{[dp_name] odp_flow | bridge br_flow} [OPTIONS...] [-generate|packet]", 1, INT_MAX,
                  cmd_trace, NULL);
     ctl_register("ofproto/trace-packet-out",
-                 "[-consistent] {[dp_name] odp_flow | bridge br_flow} [OPTIONS...] [-generate|packet] actions", 2, INT_MAX,
-                 cmd_trace, NULL);
+                 "[-consistent] {[dp_name] odp_flow | bridge br_flow} [OPTIONS...] [-generate|packet] actions", 2,
+                 INT_MAX, cmd_trace, NULL);
     ctl_register("dpif/show", "", 0, 0, cmd_dpif_show, NULL);
     ctl_register("dpif/dump-dps", "", 0, 0, cmd_dump_dps, NULL);
     ctl_register("fdb/show", "[bridge...]", 1, INT_MAX, cmd_fdb_show, NULL);

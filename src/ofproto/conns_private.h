@@ -1,6 +1,7 @@
 /* What conns.c and its neighbours share: the connections of a bridge.
  *
- * A controller is a row of the Controller table: a session that connects again whenever it is lost.  A service listens (BRIDGE.mgmt, or a passive controller target) and each client gets an ofconn. */
+ * A controller is a row of the Controller table: a session that connects again whenever it is lost.  A service
+ * listens (BRIDGE.mgmt, or a passive controller target) and each client gets an ofconn. */
 #ifndef OFPROTO_CONNS_PRIVATE_H
 #define OFPROTO_CONNS_PRIVATE_H 1
 

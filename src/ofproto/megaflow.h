@@ -1,6 +1,7 @@
 /* What the switch keeps with each megaflow: when it was translated, and whom its packets count for.
  *
- * Threads: created by the worker that missed; afterwards the revalidator's.  The credits hold references on rules; ports
+ * Threads: created by the worker that missed; afterwards the revalidator's.  The credits hold references on rules;
+ * ports
  * and bridges outlive the megaflow since their removal waits for a revalidation (backer_settle()). */
 #ifndef OFPROTO_MEGAFLOW_H
 #define OFPROTO_MEGAFLOW_H 1

@@ -1,6 +1,7 @@
 /* One OpenFlow connection as the bridge sees it: what was agreed, apart from the transport.
  *
- * The handlers (handle*.c) work on this alone: they take a decoded message and append replies to a buffer, so they can be
+ * The handlers (handle*.c) work on this alone: they take a decoded message and append replies to a buffer, so they
+ * can be
  * tested without a socket.  The transport is conns.c's.
  *
  * Threads: main thread. */

@@ -1,4 +1,5 @@
-/* Revalidation: one thread per datapath walks the megaflows, credits their packets, and retranslates those that a change
+/* Revalidation: one thread per datapath walks the megaflows, credits their packets, and retranslates those that a
+ * change
  * has made stale. */
 #include <errno.h>
 #include <limits.h>

@@ -3,7 +3,8 @@
  * What it is
  * ----------
  * Translation runs in any worker, concurrently with changes by the main thread.  These objects are its whole view:
- * bridges, ports, bundles and mirrors.  They are found through RCU tables.  An object's constant members never change; a
+ * bridges, ports, bundles and mirrors.  They are found through RCU tables.  An object's constant members never
+ * change; a
  * bundle is replaced as a whole when its configuration changes, so that adding a port costs what that port costs,
  * however many others there are.
  *
@@ -55,7 +56,8 @@ struct xbridge {
     _Atomic bool forward_bpdu;
     _Atomic bool drop_fragments; /* set-frags drop. */
     _Atomic bool match_first_fragments; /* set-frags nx-match: first fragments have their ports. */
-    _Atomic bool wants_misses;   /* Some controller wants the packets that no rule of a table matches (OpenFlow 1.0 to 1.2). */
+    _Atomic bool wants_misses;   /* Some controller wants the packets that no rule of a table matches (OpenFlow 1.0
+                                  * to 1.2). */
     _Atomic bool has_in_band, has_mirrors;
     struct eth_addr mac;         /* Of the local port. */
     RCU_PTR(struct xmirrors) mirrors;

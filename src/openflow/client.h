@@ -1,7 +1,9 @@
 /* An OpenFlow connection for a tool: it waits.
  *
- * A thin layer over openflow/conn.h: each call runs the loop until what it wants has happened.  While it waits to write,
- * what arrives is kept for of_client_recv().  Messages may be sent far ahead of their answers; to learn about errors, send
+ * A thin layer over openflow/conn.h: each call runs the loop until what it wants has happened.  While it waits to
+ * write,
+ * what arrives is kept for of_client_recv().  Messages may be sent far ahead of their answers; to learn about
+ * errors, send
  * a barrier last.
  *
  * Threads: one, which runs the loop. */
@@ -25,7 +27,8 @@ int of_client_send(struct of_client *, struct bytes *messages) MUST_CHECK;
 /* Waits until all has been handed to the system. */
 int of_client_flush(struct of_client *) MUST_CHECK;
 
-/* Waits for the next message, which stands in '*message' (its old content is replaced).  0, -ECONNRESET at the end of the
+/* Waits for the next message, which stands in '*message' (its old content is replaced).  0, -ECONNRESET at the end
+ * of the
  * connection, or another negative errno value. */
 int of_client_recv(struct of_client *, struct bytes *message) MUST_CHECK;
 

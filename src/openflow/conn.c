@@ -75,7 +75,8 @@ enter(struct of_conn *c)
     c->busy++;
 }
 
-/* False if the owner has closed the connection meanwhile: then 'c' must not be touched any more by the outermost frame. */
+/* False if the owner has closed the connection meanwhile: then 'c' must not be touched any more by the outermost
+ * frame. */
 static bool
 leave(struct of_conn *c)
 {
@@ -252,8 +253,8 @@ take_hello(struct of_conn *c, const uint8_t *p, size_t len)
     uint32_t theirs;
 
     if (p[1] != 0 || msg_decode(p, len, &m)) {
-        c->hello_failure = xasprintf("received OpenFlow message of type %u (version 0x%02x) while expecting hello", p[1],
-                                     p[0]);
+        c->hello_failure =
+            xasprintf("received OpenFlow message of type %u (version 0x%02x) while expecting hello", p[1], p[0]);
         log_warn_rl(&limit, "%s: %s", c->name, c->hello_failure);
         fail(c, -EPROTO);
         return;

@@ -3,7 +3,8 @@
  * What it is
  * ----------
  * 'struct of_conn' speaks OpenFlow over one stream (sys/stream.h).  It sends a hello, waits for the peer's, chooses the
- * version, and from then on hands whole messages to its owner.  'struct of_session' keeps such a connection to an active
+ * version, and from then on hands whole messages to its owner.  'struct of_session' keeps such a connection to an
+ * active
  * target alive: it connects again with growing pauses and probes a silent peer (jsonrpc/reconnect.h).  A switch uses
  * sessions for its controllers, connections for what its listeners accept; a tool uses openflow/client.h, which waits.
  *
@@ -43,7 +44,8 @@ struct of_conn_ops {
     void (*drained)(struct of_conn *, void *aux);
 };
 
-/* Starts to connect to an active target, allowing the versions of the set (openflow/hello.h).  0, or a negative errno value: -EAFNOSUPPORT
+/* Starts to connect to an active target, allowing the versions of the set (openflow/hello.h).  0, or a negative
+ * errno value: -EAFNOSUPPORT
  * for a target of no known kind.  Other failures are reported by 'closed'. */
 int of_conn_open(struct loop *, const char *target, uint32_t versions, int flags, const struct of_conn_ops *,
                  void *aux, struct of_conn **) MUST_CHECK;
@@ -64,7 +66,8 @@ void of_conn_send(struct of_conn *, struct bytes *messages);
 /* Bytes queued and not yet written. */
 size_t of_conn_queued(const struct of_conn *);
 
-/* Stops reading ('on' false) and goes on: for an owner that is busy or waits for its own output to drain.  A message that
+/* Stops reading ('on' false) and goes on: for an owner that is busy or waits for its own output to drain.  A message
+ * that
  * has arrived already is still delivered. */
 void of_conn_set_reading(struct of_conn *, bool on);
 

@@ -1,6 +1,7 @@
 /* Hello: which versions of OpenFlow the two sides of a connection speak.
  *
- * A set of versions is a bitmap: bit N stands for wire version N.  A hello states the sender's set in its version bitmap
+ * A set of versions is a bitmap: bit N stands for wire version N.  A hello states the sender's set in its version
+ * bitmap
  * element; without one it speaks every version up to that of its header.
  * Standards: OpenFlow 1.3.1 §6.3.1, §7.5.1. */
 #ifndef OPENFLOW_HELLO_H
@@ -30,7 +31,8 @@ uint32_t hello_decode(const struct msg *hello, bool *clean);
  * the same, as it is understood by everyone. */
 void hello_encode(struct bytes *b, uint32_t versions, uint32_t xid);
 
-/* The version that both speak: the highest of the common ones, 0 if there is none.  'theirs' as decoded; 'their_version'
+/* The version that both speak: the highest of the common ones, 0 if there is none.  'theirs' as decoded;
+ * 'their_version'
  * is that of the header. */
 int hello_negotiate(uint32_t ours, uint32_t theirs);
 

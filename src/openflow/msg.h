@@ -4,7 +4,8 @@
  * ----------
  * The rows of messages.def as a table.  A message has a type (what it means: MSG_FLOW_MOD) and one or more wire forms
  * (how a version carries it: OFPT 14 in every version, NXT 13 as well in 1.0).  msg_decode() reads a header and finds
- * the row; the bodies have a file each in openflow/msg/, with a plain struct, a decoder and an encoder for every version.
+ * the row; the bodies have a file each in openflow/msg/, with a plain struct, a decoder and an encoder for every
+ * version.
  *
  * How it works
  * ------------
@@ -103,7 +104,8 @@ uint32_t msg_new_xid(void);
 size_t msg_start(struct bytes *b, enum msg_type, enum of_version version, uint32_t xid);
 size_t msg_start_class(struct bytes *b, enum msg_type, enum msg_class class, enum of_version version, uint32_t xid);
 
-/* Writes the length of the message at 'start', which ends where 'b' does.  Returns false, and removes the message, if it is
+/* Writes the length of the message at 'start', which ends where 'b' does.  Returns false, and removes the message,
+ * if it is
  * too long. */
 bool msg_finish(struct bytes *b, size_t start);
 
@@ -145,7 +147,8 @@ struct msg_assembler {
 void msg_assembler_init(struct msg_assembler *);
 void msg_assembler_uninit(struct msg_assembler *);
 
-/* Adds a statistics request.  '*complete' tells whether it was the last part: then the parts are 'messages' until the next
+/* Adds a statistics request.  '*complete' tells whether it was the last part: then the parts are 'messages' until
+ * the next
  * call.  Errors: OFPBRC_MULTIPART_BUFFER_OVERFLOW beyond 'max_bytes'; parts of another request drop the old ones. */
 enum ofperr msg_assembler_add(struct msg_assembler *, const struct msg *, size_t max_bytes, int64_t now,
                               bool *complete);

@@ -3,7 +3,8 @@
  * What it is
  * ----------
  * env_start() runs rte_eal_init() so that nothing around it notices: no huge pages are needed, no shared configuration
- * files, no telemetry thread, no PCI device is touched unless the settings say so; the caller's CPU affinity is restored
+ * files, no telemetry thread, no PCI device is touched unless the settings say so; the caller's CPU affinity is
+ * restored
  * (DPDK pins it to one CPU); what DPDK logs goes to our log under the module "dpdk".  Then it makes the common pool of
  * packets.
  *

@@ -98,7 +98,7 @@ a_partial_checksum_is_completed(void **state UNUSED)
     pseudo = (FORCE be16) (uint16_t) 0x1234;
     memcpy(frame + 46, &pseudo, 2);
     p = packet_new(frame, sizeof frame);
-    packet_set_offload(p, &(struct packet_offload) { .flags = PACKET_CSUM_PARTIAL, .csum_start = 40, .csum_offset = 6 });
+    packet_set_offload(p, &(struct packet_offload){.flags = PACKET_CSUM_PARTIAL, .csum_start = 40, .csum_offset = 6});
     packet_finish_csum(p);
     assert_memory_equal((char *) packet_data(p) + 46, &whole, 2);
     assert_null(packet_offload(p));

@@ -81,7 +81,8 @@ void loop_fd_start(struct loop *, struct loop_fd *, int fd, int events, void (*c
 void loop_fd_change(struct loop_fd *, int events); /* 0 pauses. */
 void loop_fd_stop(struct loop_fd *);               /* Before closing the descriptor.  Twice does no harm. */
 
-/* Prepares a timer, not set.  loop_timer_set() (re)schedules it, in the past means now; loop_timer_cancel() unsets it. */
+/* Prepares a timer, not set.  loop_timer_set() (re)schedules it, in the past means now; loop_timer_cancel() unsets
+ * it. */
 void loop_timer_init(struct loop *, struct loop_timer *, void (*cb)(struct loop_timer *), void *aux);
 void loop_timer_set(struct loop_timer *, int64_t when_ms);
 void loop_timer_cancel(struct loop_timer *);

@@ -1,7 +1,8 @@
 /* The same interface as rcu.c, in plain C11 atomics, for builds with ThreadSanitizer, which does not understand
  * liburcu's barriers.  Slower to write with, as fast to read.
  *
- * A reader that is online holds the number of the grace period in which it last was quiescent; 0 means offline.  A grace
+ * A reader that is online holds the number of the grace period in which it last was quiescent; 0 means offline.  A
+ * grace
  * period is over when every reader is offline or has seen its number. */
 #include "sys/rcu.h"
 

@@ -241,8 +241,8 @@ commands_register_time(struct loop *loop)
 {
     ctl_register("time/stop", "", 0, 0, cmd_stop, NULL);
     ctl_register("time/warp", "[large_msecs] msecs", 1, 2, cmd_warp, loop);
-    ctl_register("netdev-dummy/receive", "name [--qid queue_id] packet|flow [--len packet_len]", 2, INT_MAX, cmd_receive,
-                 NULL);
+    ctl_register("netdev-dummy/receive", "name [--qid queue_id] packet|flow [--len packet_len]", 2, INT_MAX,
+                 cmd_receive, NULL);
     ctl_register("netdev-dummy/set-admin-state", "[netdev] up|down", 1, 2, cmd_admin_state, NULL);
     ctl_register("netdev-dummy/conn-state", "[netdev]", 0, 1, cmd_conn_state, NULL);
     ctl_register("netdev-dummy/ip4addr", "[netdev] ipaddr/mask-prefix-len", 2, 2, cmd_ip4addr, NULL);

@@ -142,9 +142,11 @@ void object_stale(struct object *, struct list *);
 
 /* ---- vswitchd.c ---- */
 
-/* Starts to work: the replica must have been created, not started.  'ready' is called once the first configuration is in
+/* Starts to work: the replica must have been created, not started.  'ready' is called once the first configuration
+ * is in
  * place. */
-struct vswitchd *vswitchd_create(struct loop *, struct idl *, bool system_disabled, void (*ready)(void *aux), void *aux);
+struct vswitchd *vswitchd_create(struct loop *, struct idl *, bool system_disabled, void (*ready)(void *aux),
+                                 void *aux);
 /* Takes everything down; 'cleanup': also what would otherwise keep working without us. */
 void vswitchd_destroy(struct vswitchd *, bool cleanup);
 /* Chooses the tables and columns that the daemon needs. */

@@ -22,8 +22,10 @@ void sim_add_port(struct sim *, const char *name, int vlan);
 /* Adds (or, with another command word, changes) a flow in the syntax of ovs-ofctl. */
 void sim_flow(struct sim *, enum flow_mod_command, const char *flow);
 
-/* Sends a frame into 'port': a flow in the syntax of ovs-ofctl, of which a packet is made, and waits until megaflows agree
- * with what the packet has changed.  Returns what came out: names of ports with the tag, if any ("p2 p3", "p2:10"), "-" for nothing; valid until the next call. */
+/* Sends a frame into 'port': a flow in the syntax of ovs-ofctl, of which a packet is made, and waits until megaflows
+ * agree
+ * with what the packet has changed.  Returns what came out: names of ports with the tag, if any ("p2 p3", "p2:10"),
+ * "-" for nothing; valid until the next call. */
 const char *sim_send(struct sim *, const char *port, const char *flow);
 
 /* Packets that the only flow matching the text has counted, statistics being pushed first. */

@@ -158,8 +158,9 @@ run_bare(struct forward *f)
             n += got;
         }
     }
-    printf("worker 0: packets %llu bursts 0 cache 0 tables 0 missed 0 busy %llu idle 0 cpu-ns %llu\n", (unsigned long long) n,
-           (unsigned long long) (__builtin_ia32_rdtsc() - start), (unsigned long long) (cpu_ns() - cpu));
+    printf("worker 0: packets %llu bursts 0 cache 0 tables 0 missed 0 busy %llu idle 0 cpu-ns %llu\n",
+           (unsigned long long) n, (unsigned long long) (__builtin_ia32_rdtsc() - start),
+           (unsigned long long) (cpu_ns() - cpu));
     from->class->rxq_close(rxq);
     netdev_close(from);
     netdev_close(to);
@@ -174,10 +175,11 @@ stop(struct signal_watch *w)
 static void
 print_worker(void *aux UNUSED, const struct dp_user_worker *w)
 {
-    printf("worker %u: packets %llu bursts %llu cache %llu tables %llu missed %llu busy %llu idle %llu cpu-ns %llu\n", w->id,
-           (unsigned long long) w->n_packets, (unsigned long long) w->n_bursts, (unsigned long long) w->n_hit_cache,
-           (unsigned long long) w->n_hit_megaflow, (unsigned long long) w->n_missed,
-           (unsigned long long) w->busy_cycles, (unsigned long long) w->idle_cycles, (unsigned long long) w->cpu_ns);
+    printf("worker %u: packets %llu bursts %llu cache %llu tables %llu missed %llu busy %llu idle %llu cpu-ns %llu\n",
+           w->id, (unsigned long long) w->n_packets, (unsigned long long) w->n_bursts,
+           (unsigned long long) w->n_hit_cache, (unsigned long long) w->n_hit_megaflow,
+           (unsigned long long) w->n_missed, (unsigned long long) w->busy_cycles, (unsigned long long) w->idle_cycles,
+           (unsigned long long) w->cpu_ns);
 }
 
 static void

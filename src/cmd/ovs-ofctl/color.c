@@ -1,6 +1,7 @@
 /* Colours in the text of flows, as --color and the environment variable OVS_COLORS ask for them.
  *
- * The colour of a word depends on what follows it: "key=" and "key(" have one each, some keys have their own, a lone word is
+ * The colour of a word depends on what follows it: "key=" and "key(" have one each, some keys have their own, a lone
+ * word is
  * a protocol or an action. */
 #include <stdlib.h>
 #include <string.h>
@@ -82,10 +83,8 @@ is_one_of(const char *text, size_t n, const char *const *words)
 static int
 color_of_key(const char *key, size_t n, char after)
 {
-    static const char *const special[] = {
-        "table", "priority", "load", "output", "move", "group", "CONTROLLER", "set_field", "resubmit", "enqueue", "exit",
-        NULL
-    };
+    static const char *const special[] = {"table",      "priority",  "load",     "output",  "move", "group",
+                                          "CONTROLLER", "set_field", "resubmit", "enqueue", "exit", NULL};
 
     if (is_word(key, n, "actions")) {
         return COLOR_ACTIONS;

@@ -1,6 +1,7 @@
 /* replace-flows and diff-flows: comparing the flows of switches and files.
  *
- * Flows are kept by what makes them the same one: table, priority and match.  Each has up to two versions, one from each
+ * Flows are kept by what makes them the same one: table, priority and match.  Each has up to two versions, one from
+ * each
  * source. */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,9 @@
 /* Changing flows: add-flow, add-flows, mod-flows, del-flows, with and without --bundle.
  *
- * All flows are read before the first one is sent, because the protocol must be one in which each of them can be said, and
- * because nothing is to happen where one of them is wrong.  They are kept as the messages that will be sent, in the protocol
+ * All flows are read before the first one is sent, because the protocol must be one in which each of them can be
+ * said, and
+ * because nothing is to happen where one of them is wrong.  They are kept as the messages that will be sent, in the
+ * protocol
  * that is right for those read so far; a later flow that needs another one makes us begin again, which happens a few
  * times at most.  Sending does not wait for answers; errors that come back while it goes on end it. */
 #include <errno.h>

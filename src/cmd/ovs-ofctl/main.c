@@ -11,9 +11,30 @@
 struct ofctl_options ofctl_options = { .versions = 1u << OF10, .protocols = PROTO_OF10_ANY };
 
 enum {
-    OPT_STRICT, OPT_READ_ONLY, OPT_BUNDLE, OPT_READD, OPT_MAY_CREATE, OPT_TIMESTAMP, OPT_STATS, OPT_NO_STATS, OPT_RAW,
-    OPT_PCAP, OPT_BARE, OPT_BAD_CSUM, OPT_NAMES, OPT_NO_NAMES, OPT_FLOW_FORMAT, OPT_PACKET_IN_FORMAT, OPT_MORE, OPT_SORT,
-    OPT_RSORT, OPT_COLOR, OPT_PROTOCOLS, OPT_TIMEOUT, OPT_UNIXCTL, OPT_OPTION
+    OPT_STRICT,
+    OPT_READ_ONLY,
+    OPT_BUNDLE,
+    OPT_READD,
+    OPT_MAY_CREATE,
+    OPT_TIMESTAMP,
+    OPT_STATS,
+    OPT_NO_STATS,
+    OPT_RAW,
+    OPT_PCAP,
+    OPT_BARE,
+    OPT_BAD_CSUM,
+    OPT_NAMES,
+    OPT_NO_NAMES,
+    OPT_FLOW_FORMAT,
+    OPT_PACKET_IN_FORMAT,
+    OPT_MORE,
+    OPT_SORT,
+    OPT_RSORT,
+    OPT_COLOR,
+    OPT_PROTOCOLS,
+    OPT_TIMEOUT,
+    OPT_UNIXCTL,
+    OPT_OPTION
 };
 
 static const struct cmdline_option options[] = {
@@ -210,7 +231,8 @@ combine_formats(unsigned int formats)
     }
     of_versions_put_names(&versions, ofctl_options.versions);
     proto_put_set(&wanted, formats);
-    cmdline_fatal(0, "None of the enabled OpenFlow versions (%s) supports any of the enabled flow formats (%s).  (Use -O "
+    cmdline_fatal(0,
+                  "None of the enabled OpenFlow versions (%s) supports any of the enabled flow formats (%s).  (Use -O "
                   "to enable additional OpenFlow versions or -F to enable additional flow formats.)",
                   str_text(&versions), str_text(&wanted));
 }
@@ -228,7 +250,9 @@ static void
 print_options(void)
 {
     for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-        const char *arg = options[i].arg == CMDLINE_ARG ? "=ARG" : options[i].arg == CMDLINE_OPTIONAL_ARG ? "[=ARG]" : "";
+        const char *arg = options[i].arg == CMDLINE_ARG            ? "=ARG"
+                          : options[i].arg == CMDLINE_OPTIONAL_ARG ? "[=ARG]"
+                                                                   : "";
 
         printf("--%s%s\n", options[i].name, arg);
         if (options[i].letter) {

@@ -386,7 +386,8 @@ check_invalid_ttl_versions(void)
     uint32_t versions = 1u << OF10 | 1u << OF11 | 1u << OF12;
 
     if (!(ofctl_options.versions & versions)) {
-        cmdline_fatal(0, "invalid_ttl requires one of the OpenFlow versions OpenFlow10, OpenFlow11, OpenFlow12 but none "
+        cmdline_fatal(0,
+                      "invalid_ttl requires one of the OpenFlow versions OpenFlow10, OpenFlow11, OpenFlow12 but none "
                       "is enabled (use -O)");
     }
     ofctl_options.versions &= versions;

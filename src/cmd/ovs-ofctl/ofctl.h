@@ -1,10 +1,12 @@
 /* ovs-ofctl(8): what its files share.
  *
  * Each command is a function in the file of its kind, named in the table of main.c.  A command opens its switch with
- * ofctl_open() (or one of the forms that choose a protocol for flows), sends, and prints what comes back.  Errors end the
+ * ofctl_open() (or one of the forms that choose a protocol for flows), sends, and prints what comes back.  Errors
+ * end the
  * program with the documented text and exit status 1; nothing is freed on that way.
  *
- * Names of ports and tables are fetched on a connection of their own the first time that one is needed, so that commands
+ * Names of ports and tables are fetched on a connection of their own the first time that one is needed, so that
+ * commands
  * that use numbers cost nothing (names.c).
  *
  * Threads: one. */
@@ -46,7 +48,8 @@ struct loop *ofctl_loop(void);
 
 /* Connecting (connect.c). */
 
-/* Resolves "NAME" (a bridge, a socket, a target), connects with the allowed versions, exits if that fails.  'service' is
+/* Resolves "NAME" (a bridge, a socket, a target), connects with the allowed versions, exits if that fails.
+ * 'service' is
  * "mgmt" or "snoop". */
 struct of_client *ofctl_open(const char *name);
 struct of_client *ofctl_open_service(const char *name, const char *service, int flags);
@@ -55,7 +58,8 @@ struct of_client *ofctl_open_versions(const char *name, uint32_t versions);
 /* The target that a name stands for, without connecting; to be released with free(). */
 char *ofctl_target(const char *name, const char *service) MUST_CHECK;
 
-/* Connects in a way in which one of the 'usable' protocols can be spoken, makes the switch ready for it, and returns the
+/* Connects in a way in which one of the 'usable' protocols can be spoken, makes the switch ready for it, and returns
+ * the
  * protocol in '*protocol'. */
 struct of_client *ofctl_open_for_flows(const char *name, unsigned int usable, unsigned int *protocol);
 /* The same, where the best protocol counts instead of the plainest (dumps). */
@@ -120,7 +124,8 @@ void ofctl_add_sort_key(const char *name, bool descending);
 
 /* Reads a port of the switch by number or name; exits with the documented text. */
 ofp_port ofctl_port(const char *switch_name, const char *text);
-/* Reads the syntax of packet-out (packet.c): the packet goes to 'packet', the actions to 'acts', which 'po' points into. */
+/* Reads the syntax of packet-out (packet.c): the packet goes to 'packet', the actions to 'acts', which 'po' points
+ * into. */
 struct packet_out;
 struct error *ofctl_parse_packet_out(const char *text, const struct act_text *names, struct packet_out *po,
                                      struct bytes *packet, struct act_buf *acts, unsigned int *usable) MUST_CHECK;

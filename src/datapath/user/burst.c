@@ -105,7 +105,8 @@ megaflow_stage(struct worker *w, struct burst *b, burst_mask todo)
     return miss;
 }
 
-/* Asks about the packets of 'todo', one after the other, since the answer to one may serve the next.  Returns those that
+/* Asks about the packets of 'todo', one after the other, since the answer to one may serve the next.  Returns those
+ * that
  * found a megaflow meanwhile; the others have been dealt with. */
 static NOINLINE burst_mask
 upcall_stage(struct worker *w, struct burst *b, burst_mask todo, unsigned int depth)

@@ -1,7 +1,8 @@
 /* The signature cache: from a 64-bit hash of a packet to a megaflow.
  *
  * A bucket is one cache line: six signatures of 16 bits, compared at once, and six pointers.  What it returns are
- * candidates: the caller verifies them (megaflow_matches_rcu()), so entries need not be right, nor be removed when their
+ * candidates: the caller verifies them (megaflow_matches_rcu()), so entries need not be right, nor be removed when
+ * their
  * megaflow is (megaflow.h says why that is safe).  A new entry takes the place of one with the same signature, else of
  * the bucket's next in turn.
  *

@@ -5,7 +5,8 @@
 
 static void run_block(struct worker *w, struct exec *x, const struct program *p, struct op_block block);
 
-/* The packet for a step that consumes one: the packet itself if the step is the last to need it, else another reference. */
+/* The packet for a step that consumes one: the packet itself if the step is the last to need it, else another
+ * reference. */
 static struct packet *
 take(struct exec *x, bool keep)
 {

@@ -10,8 +10,10 @@
  * ------------------------------
  * Matching on more bits than needed is correct, on fewer never.  A dictionary takes the first MEGAFLOW_MASKS masks as
  * they are wanted; then a new megaflow takes an installed mask that covers the wanted bits, and if there is none, one
- * that matches every bit of the lines concerned ("exact").  Exact megaflows have a quota in each dictionary and push out
- * their own oldest; there are at most MEGAFLOW_TUPLES tuples in all.  So traffic made to create many masks slows down its own port a little, and no other.
+ * that matches every bit of the lines concerned ("exact").  Exact megaflows have a quota in each dictionary and push
+ * out
+ * their own oldest; there are at most MEGAFLOW_TUPLES tuples in all.  So traffic made to create many masks slows
+ * down its own port a little, and no other.
  *
  * Memory and RCU
  * --------------

@@ -1,6 +1,7 @@
 /* The "set" actions: header fields changed in place, checksums kept right.
  *
- * A complete checksum is updated by the difference (RFC 1624).  A partial one (PACKET_CSUM_PARTIAL) holds the sum of the
+ * A complete checksum is updated by the difference (RFC 1624).  A partial one (PACKET_CSUM_PARTIAL) holds the sum of
+ * the
  * pseudo-header only: it follows changes of addresses, and ports do not matter to it. */
 #include "datapath/user/exec.h"
 #include "packet/csum.h"
@@ -30,7 +31,10 @@ merge(void *new, const void *old, const void *value, const void *mask, size_t n)
 static uint8_t *
 l4_csum(const struct target *t)
 {
-    size_t at = t->proto == IP_PROTO_TCP ? 16 : t->proto == IP_PROTO_UDP ? 6 : t->proto == IP_PROTO_ICMPV6 ? 2 : SIZE_MAX;
+    size_t at = t->proto == IP_PROTO_TCP      ? 16
+                : t->proto == IP_PROTO_UDP    ? 6
+                : t->proto == IP_PROTO_ICMPV6 ? 2
+                                              : SIZE_MAX;
     uint8_t *p;
 
     if (!t->l4 || at == SIZE_MAX || t->l4_len < at + 2) {

@@ -7,13 +7,15 @@
  *
  * How it works
  * ------------
- * A worker takes bursts of up to 32 packets from its queues and carries each burst through the stages of burst.c: parse,
+ * A worker takes bursts of up to 32 packets from its queues and carries each burst through the stages of burst.c:
+ * parse,
  * signature cache, megaflow tables, upcalls, actions, output.  Keys are arrays of 64-byte lines (flow/flow.h); hashing
  * (key.h) and comparing work on lines.
  *
  *   cache.h       from a packet's hash to a megaflow, in a worker: no lock, no copy; a hit is verified by comparing the
  *                 megaflow's own key under its mask, so a wrong or stale entry is harmless;
- *   megaflow.h    megaflows, in one hash table per mask ("tuple"), and per input port (and recirculation id) the bounded
+ *   megaflow.h    megaflows, in one hash table per mask ("tuple"), and per input port (and recirculation id) the
+ *   bounded
  *                 dictionary of the masks it uses;
  *   op.h          actions compiled into steps; exec.c carries them out, set.c changes headers;
  *   port.h        ports, and for each worker a queue of packets to send;

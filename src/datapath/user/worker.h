@@ -9,7 +9,8 @@
  *
  * Which queue is next
  * -------------------
- * Of the queues that have packets, that which has cost the worker the least time so far, one burst at a time.  So a port
+ * Of the queues that have packets, that which has cost the worker the least time so far, one burst at a time.  So a
+ * port
  * whose every packet is a miss gets its share of the worker's time, and no more.
  *
  * Threads: a worker belongs to one thread at a time; 'polls' is published by the main thread; counters may be read by

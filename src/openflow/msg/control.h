@@ -50,8 +50,10 @@ const char *async_kind_name(enum async_kind);
 /* What a new connection gets. */
 void async_config_default(enum of_version, struct async_config *);
 
-/* SET_ASYNC of every form and GET_ASYNC_REPLY.  '*config' holds the present settings and is changed where the message says
- * something.  'loose' ignores what is not known.  OFPACFC_INVALID for bits that the version does not have (and '*why', if
+/* SET_ASYNC of every form and GET_ASYNC_REPLY.  '*config' holds the present settings and is changed where the
+ * message says
+ * something.  'loose' ignores what is not known.  OFPACFC_INVALID for bits that the version does not have (and
+ * '*why', if
  * not null, receives words for it). */
 enum ofperr async_config_decode(const struct msg *, bool loose, struct async_config *, char **why) MUST_CHECK;
 void async_reply_encode(struct bytes *, const struct msg *request, const struct async_config *);

@@ -1,6 +1,7 @@
 /* Flow messages: flow-mods, statistics and their requests, aggregates, removals.
  *
- * The abstract flow-mod is openflow/flow_mod.h.  Which protocol (openflow/protocol.h) is spoken decides on the wire form
+ * The abstract flow-mod is openflow/flow_mod.h.  Which protocol (openflow/protocol.h) is spoken decides on the wire
+ * form
  * in 1.0: plain or Nicira's message, with the table id in the command or not.
  * Standards: OpenFlow 1.5 §7.3.4.2, §7.3.5.2. */
 #ifndef OPENFLOW_MSG_FLOW_H
@@ -50,7 +51,8 @@ struct flow_stats {
 
 /* Takes one entry of a FLOW reply; its actions go into 'acts' (cleared first), which 'fs->actions' points into.  With
  * 'acts' null they are skipped. */
-enum ofperr flow_stats_take(struct cursor *, const struct msg *, struct flow_stats *fs, struct act_buf *acts) MUST_CHECK;
+enum ofperr flow_stats_take(struct cursor *, const struct msg *, struct flow_stats *fs,
+                            struct act_buf *acts) MUST_CHECK;
 
 /* Appends an entry in the form of the request's reply ('class' is CLASS_NXST_REPLY or CLASS_OFPST_REPLY). */
 void flow_stats_put(struct bytes *, enum msg_class class, enum of_version, const struct flow_stats *);

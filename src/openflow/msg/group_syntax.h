@@ -5,7 +5,8 @@
 #include "base/error.h"
 #include "openflow/msg/group.h"
 
-/* The command is the first word ("add", "modify", "add_or_mod", "delete", "insert_bucket", "remove_bucket"; "add" if it is none
+/* The command is the first word ("add", "modify", "add_or_mod", "delete", "insert_bucket", "remove_bucket"; "add" if
+ * it is none
  * of them): files. */
 enum { GROUP_COMMAND_FROM_TEXT = -1 };
 

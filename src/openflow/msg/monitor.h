@@ -1,6 +1,7 @@
 /* Flow monitors: requests, updates.  The three forms (NX, ONF, OF1.4) share one abstract one.
  *
- * Flags are those of Nicira's form; OpenFlow 1.4's "no abbreviation" and "only own" are mapped as the reference does (it
+ * Flags are those of Nicira's form; OpenFlow 1.4's "no abbreviation" and "only own" are mapped as the reference does
+ * (it
  * refuses 32 and gives 64 the meaning of OWN).
  * Standards: OpenFlow 1.4 §7.3.5.17; ONF extension 187. */
 #ifndef OPENFLOW_MSG_MONITOR_H

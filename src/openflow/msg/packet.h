@@ -36,10 +36,12 @@ struct packet_in {
     struct cursor continuation; /* Properties, opaque to controllers; empty if there is none. */
 };
 
-/* Reads PACKET_IN of both classes, PACKET_IN2 and RESUME.  The pointers go into the message.  'why' as in msg_decode_why(). */
+/* Reads PACKET_IN of both classes, PACKET_IN2 and RESUME.  The pointers go into the message.  'why' as in
+ * msg_decode_why(). */
 enum ofperr packet_in_decode(const struct msg *, struct packet_in *, char **why) MUST_CHECK;
 
-/* Appends a packet-in in the format, cut to 'max_len' bytes of the packet.  'protocol' chooses the version.  Reasons that
+/* Appends a packet-in in the format, cut to 'max_len' bytes of the packet.  'protocol' chooses the version.  Reasons
+ * that
  * the version lacks are translated. */
 void packet_in_encode(struct bytes *, unsigned int protocol, enum packet_in_format, const struct packet_in *,
                       size_t max_len);

@@ -1,6 +1,7 @@
 /* Ports in messages: description, status, modification, statistics.
  *
- * Config bits are OpenFlow 1.0's (later versions have some of them, with the same numbers).  State bits are those of 1.1
+ * Config bits are OpenFlow 1.0's (later versions have some of them, with the same numbers).  State bits are those of
+ * 1.1
  * plus 1.0's spanning tree states in bits 8 and 9.  Feature bits are those of 1.1; 1.0 numbers the last five
  * differently. */
 #ifndef OPENFLOW_MSG_PORT_H

@@ -1,6 +1,7 @@
 /* Properties: the type-length-value form of OpenFlow 1.3 and later and of the extensions.
  *
- * type16, length16 (with the header, without trailing padding), body, zeros to a multiple of 8.  Experimenter properties
+ * type16, length16 (with the header, without trailing padding), body, zeros to a multiple of 8.  Experimenter
+ * properties
  * (type 0xffff; in asynchronous configuration 0xfffe too) go on with experimenter32 and exp_type32.
  *
  * A decoder that is strict refuses unknown ones with prop_unknown(); one that prints or reads replies skips them. */
@@ -26,7 +27,8 @@ enum ofperr prop_take_aligned(struct cursor *, size_t align, struct prop *) MUST
 /* The error for a property that is not known. */
 enum ofperr prop_unknown(const struct prop *);
 
-/* Read the whole body as one value; OFPBPC_BAD_LEN otherwise.  prop_be64 skips the 4 bytes of padding; a be16 may have two
+/* Read the whole body as one value; OFPBPC_BAD_LEN otherwise.  prop_be64 skips the 4 bytes of padding; a be16 may
+ * have two
  * bytes of padding in its length, as it is written. */
 enum ofperr prop_u8(const struct prop *, uint8_t *) MUST_CHECK;
 enum ofperr prop_be16(const struct prop *, uint16_t *) MUST_CHECK;

@@ -15,7 +15,11 @@ struct field_set {
 };
 
 static inline void field_set_add(struct field_set *s, enum field_id id) { s->bits[id / 64] |= UINT64_C(1) << id % 64; }
-static inline bool field_set_has(const struct field_set *s, enum field_id id) { return s->bits[id / 64] >> id % 64 & 1; }
+static inline bool
+field_set_has(const struct field_set *s, enum field_id id)
+{
+    return s->bits[id / 64] >> id % 64 & 1;
+}
 
 /* Appends the names in order, with what neighbours have in common written once: "eth_{src,dst,type} reg0...reg15". */
 void field_set_put(struct str *s, const struct field_set *);
@@ -58,7 +62,12 @@ struct table_instruction_features {
     struct table_action_features write, apply;
 };
 
-enum table_features_command { TABLE_FEATURES_REPLACE, TABLE_FEATURES_MODIFY, TABLE_FEATURES_ENABLE, TABLE_FEATURES_DISABLE };
+enum table_features_command {
+    TABLE_FEATURES_REPLACE,
+    TABLE_FEATURES_MODIFY,
+    TABLE_FEATURES_ENABLE,
+    TABLE_FEATURES_DISABLE
+};
 
 struct table_features {
     uint8_t table_id;
@@ -81,7 +90,8 @@ struct table_stats {
 };
 
 /* Takes one entry of a TABLE reply.  '*f' receives what the version says about features there. */
-enum ofperr table_stats_take(struct cursor *, enum of_version, struct table_stats *, struct table_features *f) MUST_CHECK;
+enum ofperr table_stats_take(struct cursor *, enum of_version, struct table_stats *,
+                             struct table_features *f) MUST_CHECK;
 void table_stats_put(struct bytes *, enum of_version, const struct table_stats *, const struct table_features *);
 
 /* TABLE_MOD.  What a version cannot say is -1 or TABLE_MISS_DEFAULT. */

@@ -303,7 +303,8 @@ put_actions(struct bytes *b, uint16_t type, enum of_version v, uint32_t actions)
 }
 
 static void
-put_fields(struct bytes *b, uint16_t type, enum of_version v, const struct field_set *set, const struct field_set *masks)
+put_fields(struct bytes *b, uint16_t type, enum of_version v, const struct field_set *set,
+           const struct field_set *masks)
 {
     size_t start = prop_start(b, type);
 

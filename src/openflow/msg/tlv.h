@@ -1,4 +1,5 @@
-/* The table of tunnel metadata fields (NXT_TLV_TABLE_*).  See ovs-ofctl(8), "OpenFlow Switch Tunnel TLV Table Commands". */
+/* The table of tunnel metadata fields (NXT_TLV_TABLE_*).  See ovs-ofctl(8), "OpenFlow Switch Tunnel TLV Table
+ * Commands". */
 #ifndef OPENFLOW_MSG_TLV_H
 #define OPENFLOW_MSG_TLV_H 1
 

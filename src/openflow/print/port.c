@@ -134,7 +134,8 @@ print_port_desc_request(struct printer *p, const struct msg *m)
 static int
 compare_ports(const void *a, const void *b)
 {
-    uint32_t pa = ofp_to_u32(((const struct port_desc *) a)->port), pb = ofp_to_u32(((const struct port_desc *) b)->port);
+    uint32_t pa = ofp_to_u32(((const struct port_desc *) a)->port),
+             pb = ofp_to_u32(((const struct port_desc *) b)->port);
 
     return pa < pb ? -1 : pa > pb;
 }

@@ -15,7 +15,8 @@
 #include "openflow/msg/port.h"
 #include "openflow/msg/table.h"
 
-/* Appends the text of the message of 'len' bytes at 'data', ending in a line end.  'names' null: numbers only.  If 'why'
+/* Appends the text of the message of 'len' bytes at 'data', ending in a line end.  'names' null: numbers only.  If
+ * 'why'
  * is not null it receives words for a message that could not be decoded, as they are logged, to be released; null
  * if there are none. */
 void msg_print(struct str *s, const void *data, size_t len, const struct act_text *names, int verbosity, char **why);
@@ -26,7 +27,8 @@ void print_hex(struct str *s, const void *p, size_t n, bool ascii);
 /* Appends the packet's headers as a flow: "tcp,vlan_tci=0x0000,dl_src=..." and checksums, ending in a line end. */
 void print_packet(struct str *s, const void *packet, size_t len);
 
-/* One flow of a reply: " cookie=0x0, duration=5s, ... actions=drop".  Without 'show_stats', what counts and changes is left
+/* One flow of a reply: " cookie=0x0, duration=5s, ... actions=drop".  Without 'show_stats', what counts and changes
+ * is left
  * out. */
 void print_flow_stats(struct str *s, const struct flow_stats *, const struct act_text *names, bool show_stats);
 
@@ -39,7 +41,8 @@ void print_duration(struct str *s, uint32_t sec, uint32_t nsec);
 /* A port's description, in the lines of "show". */
 void print_port_desc(struct str *s, const struct port_desc *, const struct act_text *names);
 
-/* Features of tables that came in several messages, as one list in which equal tables are shortened: begin with all zeros,
+/* Features of tables that came in several messages, as one list in which equal tables are shortened: begin with all
+ * zeros,
  * add each table in order, end. */
 struct print_ditto {
     bool any;

@@ -5,7 +5,8 @@
  *     = HEX VERBOSITY
  *     the text, indented by "| "
  *
- * A block marked with '~' instead of '=' is printed otherwise by us, for the reason that the line before it says; its text is ours. */
+ * A block marked with '~' instead of '=' is printed otherwise by us, for the reason that the line before it says;
+ * its text is ours. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

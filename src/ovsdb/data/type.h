@@ -76,7 +76,11 @@ struct json *col_type_to_json(const struct col_type *c) MUST_CHECK;
 char *col_type_to_english(const struct col_type *c) MUST_CHECK;
 
 static inline bool type_is_map(const struct col_type *c) { return c->value.type != ATOM_VOID; }
-static inline bool type_is_scalar(const struct col_type *c) { return c->n_min == 1 && c->n_max == 1 && !type_is_map(c); }
+static inline bool
+type_is_scalar(const struct col_type *c)
+{
+    return c->n_min == 1 && c->n_max == 1 && !type_is_map(c);
+}
 static inline bool type_is_optional(const struct col_type *c) { return !c->n_min; }
 /* Not a scalar and not a map. */
 static inline bool type_is_set(const struct col_type *c) { return !type_is_map(c) && c->n_max > 1; }
@@ -86,7 +90,11 @@ type_is_optional_scalar(const struct col_type *c)
     return !type_is_map(c) && !c->n_min && c->n_max == 1;
 }
 /* Whether the elements can be references. */
-static inline bool type_has_strong(const struct col_type *c) { return base_is_strong(&c->key) || base_is_strong(&c->value); }
+static inline bool
+type_has_strong(const struct col_type *c)
+{
+    return base_is_strong(&c->key) || base_is_strong(&c->value);
+}
 static inline bool type_has_weak(const struct col_type *c) { return base_is_weak(&c->key) || base_is_weak(&c->value); }
 
 #endif

@@ -139,7 +139,8 @@ count_change(struct commit *c, const struct change *change)
     struct dberr *e = NULL;
 
     for (size_t i = 0; schema->has_strong && i < schema->n_columns && !e; i++) {
-        /* Of a new row also what nobody set: a column that may not be empty refers to the row zero, which is not there. */
+        /* Of a new row also what nobody set: a column that may not be empty refers to the row zero, which is not
+         * there. */
         if ((change_has_column(change, i) || !change->old) && type_has_strong(&schema->columns[i].type)) {
             e = count_column(c, change, &schema->columns[i]);
         }

@@ -163,12 +163,13 @@ references_must_lead_somewhere(void **state UNUSED)
     transact("[{'op':'insert','table':'R','row':{'kids':['named-uuid','x']}}]",
              "[{'uuid':['uuid','u0']},{'details':'Table R column kids row u0 references nonexistent row u1 in table "
              "C.','error':'referential integrity violation'}]");
-    transact("[{'op':'insert','table':'R','row':{'name':'a','w':['named-uuid','x']}},"
-             "{'op':'insert','table':'N','row':{}}]",
-             "[{'uuid':['uuid','u0']},{'uuid':['uuid','u1']},{'details':'Weak reference column \\'r\\' in \\'N\\' row u1 "
-             "(inserted within this transaction) contained all-zeros UUID (probably as the default value for this "
-             "column) but deleting this value caused a constraint volation because this column is not allowed to be "
-             "empty.','error':'constraint violation'}]");
+    transact(
+        "[{'op':'insert','table':'R','row':{'name':'a','w':['named-uuid','x']}},"
+        "{'op':'insert','table':'N','row':{}}]",
+        "[{'uuid':['uuid','u0']},{'uuid':['uuid','u1']},{'details':'Weak reference column \\'r\\' in \\'N\\' row u1 "
+        "(inserted within this transaction) contained all-zeros UUID (probably as the default value for this "
+        "column) but deleting this value caused a constraint volation because this column is not allowed to be "
+        "empty.','error':'constraint violation'}]");
 }
 
 static void
@@ -190,11 +191,12 @@ indexes_are_unique_at_commit(void **state UNUSED)
 static void
 tables_have_a_maximum(void **state UNUSED)
 {
-    transact("[{'op':'insert','table':'R','row':{'name':'1','i':1}},{'op':'insert','table':'R','row':{'name':'2','i':2}},"
-             "{'op':'insert','table':'R','row':{'name':'3','i':3}},{'op':'insert','table':'R','row':{'name':'4'}},"
-             "{'op':'delete','table':'R','where':[['name','==','1']]}]",
-             "[{'uuid':['uuid','u0']},{'uuid':['uuid','u1']},{'uuid':['uuid','u2']},{'uuid':['uuid','u3']},"
-             "{'count':1}]");
+    transact(
+        "[{'op':'insert','table':'R','row':{'name':'1','i':1}},{'op':'insert','table':'R','row':{'name':'2','i':2}},"
+        "{'op':'insert','table':'R','row':{'name':'3','i':3}},{'op':'insert','table':'R','row':{'name':'4'}},"
+        "{'op':'delete','table':'R','where':[['name','==','1']]}]",
+        "[{'uuid':['uuid','u0']},{'uuid':['uuid','u1']},{'uuid':['uuid','u2']},{'uuid':['uuid','u3']},"
+        "{'count':1}]");
     transact("[{'op':'insert','table':'R','row':{'i':9}}]",
              "[{'uuid':['uuid','u0']},{'details':'transaction causes \\'R\\' table to contain 4 rows, greater than the "
              "schema-defined limit of 3 row(s)','error':'constraint violation'}]");

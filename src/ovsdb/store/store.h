@@ -33,7 +33,8 @@ struct store;
 struct dberr *store_create(const struct store_io *io, const char *path, const struct schema *schema) MUST_CHECK;
 
 /* Reads 'path' into a new database.  With 'loop' the file is locked and kept open for appending, and '*store' is set;
- * 'progress' runs on the loop when more has been synced.  Without: '*store' is null.  'as_diff' false: records hold whole
+ * 'progress' runs on the loop when more has been synced.  Without: '*store' is null.  'as_diff' false: records hold
+ * whole
  * columns (--disable-file-column-diff). */
 struct dberr *store_open(struct loop *loop, const struct store_io *io, const char *path, bool as_diff,
                          void (*progress)(void *aux), void *aux, struct db **db, struct store **store) MUST_CHECK;
