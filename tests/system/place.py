@@ -13,6 +13,16 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.abspath(os.environ.get("WEFT_BUILD") or os.path.join(ROOT, "build"))
 
+# The first process of the place: like any init, it waits for the orphans.
+REAPER = """
+import os, time
+while True:
+    try:
+        os.wait()
+    except ChildProcessError:
+        time.sleep(0.05)
+"""
+
 
 def program_directories():
     """Where our programs are in the build; what is not built yet is found on the system."""
@@ -30,7 +40,8 @@ class Place:
         self.holder = subprocess.Popen(["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child",
                                         "--mount-proc", "sh", "-c",
                                         "mount -t tmpfs place /run && mount -t tmpfs place /tmp && mkdir /run/netns &&"
-                                        "ip link set lo up && mkdir /tmp/d && echo ready && exec sleep 100000"],
+                                        "ip link set lo up && mkdir /tmp/d && echo ready &&"
+                                        f"exec /usr/bin/python3 -c '{REAPER}'"],
                                        stdout=subprocess.PIPE, text=True)
         if self.holder.stdout.readline() != "ready\n":
             self.leave()
@@ -81,7 +92,8 @@ class Place:
 
     def host(self, n):
         """Host hN, 10.0.0.N, at the device pN."""
-        self.sh(f"ip netns add h{n} && ip link add p{n} type veth peer name eth0 netns h{n} && ip link set p{n} up &&"
+        self.sh(f"ip netns add h{n} && ip link add p{n} type veth peer name eth0 address 02:00:00:00:01:0{n}"
+                f" netns h{n} && ip link set p{n} up &&"
                 f"ip -n h{n} link set lo up && ip -n h{n} addr add 10.0.0.{n}/24 dev eth0 &&"
                 f"ip -n h{n} link set eth0 up")
 
