@@ -19,6 +19,7 @@ struct bytes {
 
 #define BYTES_INIT { NULL, 0, 0 }
 
+/* Prepares an empty buffer; releases its memory; empties it and keeps the memory. */
 void bytes_init(struct bytes *b);
 void bytes_uninit(struct bytes *b);
 void bytes_clear(struct bytes *b);

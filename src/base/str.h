@@ -17,6 +17,7 @@ struct str {
 
 #define STR_INIT { NULL, 0, 0 }
 
+/* Prepares an empty string; releases its memory. */
 void str_init(struct str *s);
 void str_uninit(struct str *s);
 

@@ -39,6 +39,7 @@ struct json *js_str(const char *text) MUST_CHECK;
 struct json *js_strn(const char *text, size_t n) MUST_CHECK;
 struct json *js_strf(const char *format, ...) PRINTF_FORMAT(1, 2) MUST_CHECK;
 
+/* A new, empty array; appends to it; its number of elements (0 for what is no array); element 'i', null beyond. */
 struct json *js_array(void) MUST_CHECK;
 void js_append_take(struct json *array, struct json *element);
 size_t js_array_len(const struct json *array);

@@ -147,8 +147,8 @@ struct netdev_watch {
 void netdev_watch(struct netdev_watch *, void (*cb)(struct netdev_watch *, const char *name), void *aux);
 void netdev_unwatch(struct netdev_watch *);
 
-/* For providers: the main loop; something readable of 'netdev' changed; the device called 'name' came, changed or went (watchers are
- * called); the device of 'netdev' is gone. */
+/* For providers: the main loop; something readable of 'netdev' changed; the device called 'name' came, changed or went
+ * (watchers are called); the device of 'netdev' is gone. */
 struct loop *netdev_loop(void); /* That of netdev_init(); may be null. */
 void netdev_changed(struct netdev *);
 void netdev_notify(const char *name);

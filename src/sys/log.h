@@ -44,8 +44,11 @@ struct log_limit {
     static struct log_module log_this = { .name = STRINGIFY(NAME) }; \
     __attribute__((constructor)) static void log_register_this(void) { log_register(&log_this); }
 
+/* Adds a module to the list of all; LOG_MODULE() does it before main(). */
 void log_register(struct log_module *);
 
+/* Write one message, whether its level is wanted or not; the second counts what 'limit' holds back.  The macros below are
+ * what code calls. */
 void log_write(struct log_module *, enum log_level, const char *format, ...) PRINTF_FORMAT(3, 4);
 void log_write_limited(struct log_module *, enum log_level, struct log_limit *, const char *format, ...)
     PRINTF_FORMAT(4, 5);

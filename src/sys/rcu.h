@@ -29,6 +29,8 @@
 /* The present value, for the only writer. */
 #define rcu_get_protected(PTR) atomic_load_explicit(PTR, memory_order_relaxed)
 
+/* The calling thread becomes a reader, or is one no longer; it says that it holds nothing at the moment; it holds
+ * nothing until further notice (before a wait), or reads again. */
 void rcu_thread_register(void);
 void rcu_thread_unregister(void);
 void rcu_quiescent(void);

@@ -4,6 +4,7 @@
 
 #include "datapath/user/dp.h"
 
+/* The port functions of struct datapath_class; main thread. */
 int dp_port_add(struct dp *, struct netdev *, odp_port *number);
 int dp_port_del(struct dp *, odp_port number);
 void dp_ports_remove_all(struct dp *);

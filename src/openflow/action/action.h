@@ -85,6 +85,7 @@ struct act_buf {
 
 #define ACT_BUF_INIT { BYTES_INIT }
 
+/* Prepares an empty list; releases its memory; empties it and keeps the memory. */
 void act_buf_init(struct act_buf *b);
 void act_buf_uninit(struct act_buf *b);
 void act_buf_clear(struct act_buf *b);

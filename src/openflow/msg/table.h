@@ -120,6 +120,7 @@ struct table_desc {
     uint8_t vacancy_down, vacancy_up, vacancy_now;
 };
 
+/* Takes one table of a TABLE_DESC reply, appends one. */
 enum ofperr table_desc_take(struct cursor *, enum of_version, struct table_desc *) MUST_CHECK;
 void table_desc_put(struct bytes *, enum of_version, const struct table_desc *);
 
@@ -130,6 +131,7 @@ struct table_status {
     struct table_desc desc;
 };
 
+/* The body of TABLE_STATUS (OpenFlow 1.4 and later), read and written. */
 enum ofperr table_status_decode(const struct msg *, struct table_status *) MUST_CHECK;
 void table_status_encode(struct bytes *, enum of_version, const struct table_status *);
 
