@@ -47,8 +47,8 @@ struct log_limit {
 /* Adds a module to the list of all; LOG_MODULE() does it before main(). */
 void log_register(struct log_module *);
 
-/* Write one message, whether its level is wanted or not; the second counts what 'limit' holds back.  The macros below are
- * what code calls. */
+/* Write one message, whether its level is wanted or not; the second counts what 'limit' holds back.  Code calls the
+ * macros below. */
 void log_write(struct log_module *, enum log_level, const char *format, ...) PRINTF_FORMAT(3, 4);
 void log_write_limited(struct log_module *, enum log_level, struct log_limit *, const char *format, ...)
     PRINTF_FORMAT(4, 5);
