@@ -19,7 +19,7 @@ check: ; @tools/setup build test && tools/check $(BUILD)
 check-full: ; @tools/setup build test && tools/check --full $(BUILD)
 bench: ; @tools/setup build test && tools/build release $(RELEASE) && bench/run $(RELEASE)
 lint: ; @tools/setup build lint && tools/lint
-fuzz: ; @tools/setup build lint && tools/fuzz
+fuzz: ; @tools/setup build && tools/fuzz
 
 install:
 	@tools/setup build && tools/build release $(RELEASE)-install --prefix=$(PREFIX)
