@@ -93,8 +93,8 @@ def frame():
 
 
 PROTOCOLS = {"ip": (0x800,), "tcp": (0x800, 6), "udp": (0x800, 17), "icmp": (0x800, 1), "sctp": (0x800, 132),
-             "ipv6": (0x86dd,), "tcp6": (0x86dd, 6), "udp6": (0x86dd, 17), "icmp6": (0x86dd, 58), "sctp6": (0x86dd, 132),
-             "arp": (0x806,), "rarp": (0x8035,), "mpls": (0x8847,), "mplsm": (0x8848,)}
+             "ipv6": (0x86dd,), "tcp6": (0x86dd, 6), "udp6": (0x86dd, 17), "icmp6": (0x86dd, 58),
+             "sctp6": (0x86dd, 132), "arp": (0x806,), "rarp": (0x8035,), "mpls": (0x8847,), "mplsm": (0x8848,)}
 TCP_FLAGS = {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32, "ece": 64, "cwr": 128, "ns": 256}
 
 
@@ -176,7 +176,9 @@ def compare(show_frame, seed):
         if want != have:
             n_bad += 1
             differing = {n for n in want.keys() | have.keys() if want.get(n) != have.get(n)}
-            print(f"{x.hex()}\n  reference {a}\n  differs in {sorted(differing)}: {[(want.get(n), have.get(n)) for n in differing]}")
+            print(f"{x.hex()}\n  reference {a}")
+            for name in sorted(differing):
+                print(f"  {name}: {want.get(name)} there, {have.get(name)} here")
     return n_bad
 
 
