@@ -184,8 +184,13 @@ bring_up(struct iface *f, const struct vs_interface *row)
         return error_take_text(bad);
     }
     f->request = port_from_column(vs_interface_ofport_request(row, 0));
-    error = ofproto_port_add(br->ofproto, f->netdev, choose_request(f, row), vs_interface_options(row, "peer"),
-                             &f->ofport);
+    /* A loopback device would send back to us all that we send. */
+    if (netdev_get_flags(f->netdev) & NETDEV_LOOPBACK) {
+        error = -EINVAL;
+    } else {
+        error = ofproto_port_add(br->ofproto, f->netdev, choose_request(f, row), vs_interface_options(row, "peer"),
+                                 &f->ofport);
+    }
     if (error) {
         f->ofport = OFPP_NONE;
         return xasprintf("could not add network device %s to ofproto (%s)", f->o.name, strerror(-error));
