@@ -95,12 +95,19 @@ atom_hash(const union atom *a, enum atom_type t, uint32_t basis)
     return basis;
 }
 
+/* Whether the reference's programs write a real without a fraction or an exponent. */
+static bool
+is_whole(double r)
+{
+    return r == trunc(r) && fabs(r) < 1e15;
+}
+
 struct json *
 atom_to_json(const union atom *a, enum atom_type t)
 {
     switch (t) {
     case ATOM_INTEGER: return js_int(a->integer);
-    case ATOM_REAL: return js_real(a->real);
+    case ATOM_REAL: return is_whole(a->real) ? js_int(a->real) : js_real(a->real);
     case ATOM_BOOLEAN: return js_bool(a->boolean);
     case ATOM_STRING: return js_strn(a->string->text, a->string->len);
     case ATOM_UUID: {
@@ -132,10 +139,7 @@ atom_put_json(struct str *s, const union atom *a, enum atom_type t)
     switch (t) {
     case ATOM_REAL:
         if (isfinite(a->real)) {
-            struct json *json = js_real(a->real);
-
-            js_put(s, json, JS_COMPACT);
-            js_unref(json);
+            put_real(s, a->real);
         } else {
             str_puts(s, "null");
         }

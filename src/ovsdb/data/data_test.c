@@ -79,6 +79,29 @@ a_set_is_sorted_and_survives_a_round_trip(void **state UNUSED)
 }
 
 static void
+reals_are_written_as_short_as_they_are(void **state UNUSED)
+{
+    static const char *const texts[] = { "0", "1", "-2.5", "1e+300", "0.1" };
+    struct col_type t = T("'real'");
+
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        struct datum d = D(&t, texts[i]);
+        struct json *json = datum_to_json(&d, &t);
+        struct str s = STR_INIT;
+        char *text;
+
+        datum_put_json(&s, &d, &t);
+        assert_string_equal(str_text(&s), texts[i]);
+        str_uninit(&s);
+        text = js_to_string(json, JS_COMPACT);
+        assert_string_equal(text, i == 3 ? "1e300" : texts[i]);
+        free(text);
+        js_unref(json);
+        datum_uninit(&d, &t);
+    }
+}
+
+static void
 a_copy_does_not_see_changes(void **state UNUSED)
 {
     struct col_type t = T(MAP_OF_STRINGS);
@@ -362,6 +385,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_set_is_sorted_and_survives_a_round_trip),
+        cmocka_unit_test(reals_are_written_as_short_as_they_are),
         cmocka_unit_test(a_copy_does_not_see_changes),
         cmocka_unit_test(differences_are_as_the_log_has_them),
         cmocka_unit_test(set_operations_agree_with_bit_masks),

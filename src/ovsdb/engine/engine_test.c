@@ -125,6 +125,18 @@ rows_are_inserted_changed_and_deleted(void **state UNUSED)
 }
 
 static void
+select_gives_each_different_row_once(void **state UNUSED)
+{
+    transact("[{'op':'insert','table':'R','row':{'name':'a','i':1}},"
+             "{'op':'insert','table':'R','row':{'name':'b','i':2}}]",
+             "[{'uuid':['uuid','u0']},{'uuid':['uuid','u1']}]");
+    transact("[{'op':'select','table':'R','where':[],'columns':['b']},"
+             "{'op':'select','table':'R','where':[],'columns':['name']},"
+             "{'op':'select','table':'R','where':[],'columns':[]}]",
+             "[{'rows':[{'b':false}]},{'rows':[{'name':'a'},{'name':'b'}]},{'rows':[{}]}]");
+}
+
+static void
 an_error_leaves_everything_as_it_was(void **state UNUSED)
 {
     transact("[{'op':'insert','table':'R','row':{'name':'a','i':1}}]", "[" UUID_OK "]");
@@ -310,6 +322,7 @@ main(void)
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(rows_are_inserted_changed_and_deleted),
+        TEST(select_gives_each_different_row_once),
         TEST(an_error_leaves_everything_as_it_was),
         TEST(rows_without_references_are_collected),
         TEST(references_must_lead_somewhere),

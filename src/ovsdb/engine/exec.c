@@ -215,6 +215,87 @@ do_insert(struct exec *x, struct op *op, struct json **result)
 
 /* --- select --- */
 
+/* Sets of rows, seen through some columns: 'tuples' sorted, without duplicates. */
+struct row_set {
+    const struct column **columns;
+    size_t n_columns;
+    struct tuple **tuples; /* Each a reference. */
+    size_t n;
+};
+
+static int
+compare_projected(const void *a_, const void *b_, void *set_)
+{
+    const struct tuple *a = *(struct tuple *const *) a_, *b = *(struct tuple *const *) b_;
+    const struct row_set *set = set_;
+    int cmp = 0;
+
+    for (size_t i = 0; i < set->n_columns && !cmp; i++) {
+        const struct column *c = set->columns[i];
+
+        cmp = datum_compare(&a->fields[c->index], &b->fields[c->index], &c->type);
+    }
+    return cmp;
+}
+
+static void
+row_set_sort(struct row_set *set, const struct table_schema *schema)
+{
+    size_t n = 0;
+
+    if (set->n) {
+        qsort_r(set->tuples, set->n, sizeof *set->tuples, compare_projected, set);
+    }
+    for (size_t i = 0; i < set->n; i++) {
+        if (n && !compare_projected(&set->tuples[n - 1], &set->tuples[i], set)) {
+            tuple_unref(set->tuples[i], schema);
+        } else {
+            set->tuples[n++] = set->tuples[i];
+        }
+    }
+    set->n = n;
+}
+
+static void
+row_set_uninit(struct row_set *set, const struct table_schema *schema)
+{
+    for (size_t i = 0; i < set->n; i++) {
+        tuple_unref(set->tuples[i], schema);
+    }
+    free(set->tuples);
+}
+
+static void
+actual_rows(const struct table *t, const struct condition *where, struct row_set *set)
+{
+    size_t n;
+    struct row **rows = table_find(t, where, &n);
+
+    set->tuples = xcalloc(n + 1, sizeof *set->tuples);
+    for (size_t i = 0; i < n; i++) {
+        set->tuples[set->n++] = tuple_ref(rows[i]->tuple);
+    }
+    free(rows);
+}
+
+/* The result of a select: rows that look the same through the columns asked for are one. */
+static struct json *
+selected_rows(const struct table *t, const struct condition *where, const struct column **columns, size_t n_columns)
+{
+    struct row_set set = { columns, n_columns, NULL, 0 };
+    struct json *array = js_array();
+
+    actual_rows(t, where, &set);
+    if (n_columns < t->schema->n_columns) {
+        row_set_sort(&set, t->schema);
+    }
+    for (size_t i = 0; i < set.n; i++) {
+        js_append_take(array, tuple_to_json(set.tuples[i], t->schema, columns, n_columns));
+    }
+    row_set_uninit(&set, t->schema);
+    return array;
+}
+
 static struct dberr *
 do_select(struct exec *x, struct op *op, struct json **result)
 {
@@ -233,16 +314,8 @@ do_select(struct exec *x, struct op *op, struct json **result)
     e = e ? e : condition_from_json(&where, op->table->schema, where_json, &x->symtab);
     e = e ? e : schema_columns_from_json(op->table->schema, columns_json, &columns, &n_columns);
     if (!e) {
-        struct json *array = js_array();
-        size_t n;
-        struct row **rows = table_find(op->table, &where, &n);
-
-        for (size_t i = 0; i < n; i++) {
-            js_append_take(array, tuple_to_json(rows[i]->tuple, op->table->schema, columns, n_columns));
-        }
-        free(rows);
         *result = js_object();
-        js_set_take(*result, "rows", array);
+        js_set_take(*result, "rows", selected_rows(op->table, &where, columns, n_columns));
     }
     free(columns);
     condition_uninit(&where);
@@ -426,56 +499,6 @@ do_delete(struct exec *x, struct op *op, struct json **result)
 
 /* --- wait --- */
 
-/* Sets of rows, seen through some columns: 'tuples' sorted, without duplicates. */
-struct row_set {
-    const struct column **columns;
-    size_t n_columns;
-    struct tuple **tuples; /* Each a reference. */
-    size_t n;
-};
-
-static int
-compare_projected(const void *a_, const void *b_, void *set_)
-{
-    const struct tuple *a = *(struct tuple *const *) a_, *b = *(struct tuple *const *) b_;
-    const struct row_set *set = set_;
-    int cmp = 0;
-
-    for (size_t i = 0; i < set->n_columns && !cmp; i++) {
-        const struct column *c = set->columns[i];
-
-        cmp = datum_compare(&a->fields[c->index], &b->fields[c->index], &c->type);
-    }
-    return cmp;
-}
-
-static void
-row_set_sort(struct row_set *set, const struct table_schema *schema)
-{
-    size_t n = 0;
-
-    if (set->n) {
-        qsort_r(set->tuples, set->n, sizeof *set->tuples, compare_projected, set);
-    }
-    for (size_t i = 0; i < set->n; i++) {
-        if (n && !compare_projected(&set->tuples[n - 1], &set->tuples[i], set)) {
-            tuple_unref(set->tuples[i], schema);
-        } else {
-            set->tuples[n++] = set->tuples[i];
-        }
-    }
-    set->n = n;
-}
-
-static void
-row_set_uninit(struct row_set *set, const struct table_schema *schema)
-{
-    for (size_t i = 0; i < set->n; i++) {
-        tuple_unref(set->tuples[i], schema);
-    }
-    free(set->tuples);
-}
-
 static bool
 row_sets_equal(struct row_set *a, struct row_set *b)
 {
@@ -506,19 +529,6 @@ expected_rows(struct exec *x, const struct table_schema *schema, const struct js
     return e;
 }
 
-static void
-actual_rows(const struct table *t, const struct condition *where, struct row_set *set)
-{
-    size_t n;
-    struct row **rows = table_find(t, where, &n);
-
-    set->tuples = xcalloc(n + 1, sizeof *set->tuples);
-    for (size_t i = 0; i < n; i++) {
-        set->tuples[set->n++] = tuple_ref(rows[i]->tuple);
-    }
-    free(rows);
-}
-
 /* The condition of a "wait" does not hold: time out, or say that there is to be another try. */
 static struct dberr *
 not_yet(struct exec *x, const struct json *timeout)
@@ -528,7 +538,7 @@ not_yet(struct exec *x, const struct json *timeout)
     if (!ms) {
         return dberr_new("timed out", "\"where\" clause test failed");
     } else if (x->elapsed_ms >= ms) {
-        return dberr_new("timed out", "\"wait\" timed out after %" PRId64 " ms", ms);
+        return dberr_new("timed out", "\"wait\" timed out after %" PRId64 " ms", x->elapsed_ms);
     }
     x->must_wait = true;
     x->timeout_ms = ms;
