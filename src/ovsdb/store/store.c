@@ -337,9 +337,10 @@ read_schema(struct log_reader *r, const char *path, struct db **db)
     return NULL;
 }
 
-/* All other records.  A bad one ends the file: what comes after it cannot be trusted. */
-static void
-replay(struct log_reader *r, const char *path, struct db *db, unsigned int *n_records, off_t *good)
+/* All other records.  One that is cut short or does not agree with its hash ends the file, when it is opened for
+ * writing; one that is whole but makes no sense is no work of a crash, and nothing is touched then. */
+static struct dberr *
+replay(struct log_reader *r, const char *path, bool recover, struct db *db, unsigned int *n_records, off_t *good)
 {
     struct dberr *error;
     const char *body;
@@ -350,12 +351,18 @@ replay(struct log_reader *r, const char *path, struct db *db, unsigned int *n_re
     while (!(error = log_reader_next(r, &body, &len)) && body) {
         error = record_apply(db, body, len);
         if (error) {
-            break;
+            char *place = log_reader_place(r);
+
+            error = dberr_wrap(error, "%s", place);
+            free(place);
+            return error;
         }
         *good = log_reader_good(r);
         ++*n_records;
     }
-    if (error) {
+    if (error && !recover) {
+        return error;
+    } else if (error) {
         char *text = dberr_to_string(error);
 
         log_warn("%s: the database file ends in a bad record, which is given up with all that follows it (%s)", path,
@@ -363,6 +370,7 @@ replay(struct log_reader *r, const char *path, struct db *db, unsigned int *n_re
         free(text);
         dberr_free(error);
     }
+    return NULL;
 }
 
 static void
@@ -410,12 +418,18 @@ store_open(struct loop *loop, const struct store_io *io, const char *path, bool 
     if (!error) {
         error = read_schema(r, path, db);
     }
+    if (!error) {
+        error = replay(r, path, loop != NULL, *db, &n_records, &good);
+    }
     if (error) {
+        if (*db) {
+            db_destroy(*db);
+            *db = NULL;
+        }
         log_reader_close(r);
         lockfile_unlock(lock);
         return error;
     }
-    replay(r, path, *db, &n_records, &good);
     if (loop) {
         s = xzalloc(sizeof *s);
         *s = (struct store) {
