@@ -1,0 +1,24 @@
+/* The contents of transaction records (ovsdb(5)): from change sets and whole databases to JSON text, and back. */
+#ifndef OVSDB_STORE_RECORD_H
+#define OVSDB_STORE_RECORD_H 1
+
+#include "ovsdb/engine/txn.h"
+
+/* Appends the record of a commit to 's' and returns true, or returns false if there is nothing in it to be stored
+ * (only ephemeral columns changed).  'as_diff': changed columns hold differences, otherwise new values. */
+bool record_put_changes(struct str *s, const struct change_set *set, bool as_diff) MUST_CHECK;
+
+/* Appends the record that makes the whole contents of 'db'. */
+void record_put_snapshot(struct str *s, const struct db *db, const char *comment);
+
+/* Applies the record in the 'len' bytes at 'body' to 'db' as a transaction.  Large records are taken apart row by row,
+ * so the memory in use stays near that of the text. */
+struct dberr *record_apply(struct db *db, const char *body, size_t len) MUST_CHECK;
+
+/* Calls 'cb' for every member of the object in 'body', with the place of its value in the text, until it returns an
+ * error.  Checks no more of the value than where it ends. */
+struct dberr *record_walk(const char *body, size_t len,
+                          struct dberr *(*cb)(void *aux, const char *name, const char *value, size_t value_len),
+                          void *aux) MUST_CHECK;
+
+#endif

@@ -1,0 +1,171 @@
+/* Writing records. */
+#include "ovsdb/store/record.h"
+
+#include <inttypes.h>
+
+#include "sys/clock.h"
+
+/* Appends ',' unless 's' ends in an opening brace. */
+static void
+separate(struct str *s)
+{
+    if (s->text[s->len - 1] != '{') {
+        str_putc(s, ',');
+    }
+}
+
+static void
+put_name(struct str *s, const char *name)
+{
+    separate(s);
+    str_putc(s, '"');
+    str_puts(s, name);
+    str_puts(s, "\":");
+}
+
+static void
+put_uuid_name(struct str *s, const struct uuid *uuid)
+{
+    char text[UUID_LEN + 1];
+
+    uuid_format(uuid, text);
+    put_name(s, text);
+}
+
+/* A whole row: columns with their default values are left out. */
+static void
+put_row(struct str *s, const struct tuple *t, const struct table_schema *schema)
+{
+    str_putc(s, '{');
+    for (size_t i = COL_N_STD; i < schema->n_columns; i++) {
+        const struct column *c = &schema->columns[i];
+
+        if (c->is_persistent && !datum_is_default(&t->fields[i], &c->type)) {
+            put_name(s, c->name);
+            datum_put_json(s, &t->fields[i], &c->type);
+        }
+    }
+    str_putc(s, '}');
+}
+
+static void
+put_changed_column(struct str *s, const struct change *change, const struct column *c, bool as_diff)
+{
+    const struct datum *new = &change->new->fields[c->index];
+
+    put_name(s, c->name);
+    if (as_diff && c->type.n_max != 1) {
+        struct datum diff;
+
+        datum_diff(&diff, &change->old->fields[c->index], new, &c->type);
+        datum_put_json(s, &diff, &c->type);
+        datum_uninit(&diff, &c->type);
+    } else {
+        datum_put_json(s, new, &c->type);
+    }
+}
+
+static bool
+changes_persistent(const struct change *change)
+{
+    const struct table_schema *schema = change->table->schema;
+
+    for (size_t i = COL_N_STD; i < schema->n_columns; i++) {
+        if (schema->columns[i].is_persistent && change_has_column(change, i)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Appends the row's member; there is something to store. */
+static void
+put_change(struct str *s, const struct change *change, bool as_diff)
+{
+    const struct table_schema *schema = change->table->schema;
+
+    if (!change->old || !change->new) {
+        put_uuid_name(s, &change->uuid);
+        if (change->new) {
+            put_row(s, change->new, schema);
+        } else {
+            str_puts(s, "null");
+        }
+        return;
+    }
+    put_uuid_name(s, &change->uuid);
+    str_putc(s, '{');
+    for (size_t i = COL_N_STD; i < schema->n_columns; i++) {
+        if (schema->columns[i].is_persistent && change_has_column(change, i)) {
+            put_changed_column(s, change, &schema->columns[i], as_diff);
+        }
+    }
+    str_putc(s, '}');
+}
+
+static void
+put_comment(struct str *s, const char *comment)
+{
+    if (comment) {
+        put_name(s, "_comment");
+        js_put_quoted(s, comment);
+    }
+}
+
+/* Opens the member of a table when its first row comes, and closes the one before. */
+static void
+enter_table(struct str *s, const struct table **open, const struct table *t)
+{
+    if (*open != t) {
+        if (*open) {
+            str_putc(s, '}');
+        }
+        put_name(s, t->schema->name);
+        str_putc(s, '{');
+        *open = t;
+    }
+}
+
+bool
+record_put_changes(struct str *s, const struct change_set *set, bool as_diff)
+{
+    const struct table *open = NULL;
+    size_t start = s->len;
+
+    str_putf(s, "{\"_date\":%" PRId64, set->date);
+    LIST_FOR_EACH (c, struct change, node, &set->changes) {
+        /* Whether there is anything to store shows before the table's member is opened. */
+        if (!c->old || !c->new || changes_persistent(c)) {
+            enter_table(s, &open, c->table);
+            put_change(s, c, as_diff);
+        }
+    }
+    if (!open) {
+        str_truncate(s, start);
+        return false;
+    }
+    str_putc(s, '}');
+    put_comment(s, set->comment);
+    str_puts(s, as_diff ? ",\"_is_diff\":true}" : "}");
+    return true;
+}
+
+void
+record_put_snapshot(struct str *s, const struct db *db, const char *comment)
+{
+    str_putf(s, "{\"_date\":%" PRId64, clock_wall_ms());
+    for (size_t i = 0; i < db->schema->n_tables; i++) {
+        const struct table *t = &db->tables[i], *open = NULL;
+
+        TABLE_FOR_EACH_ROW (row, t) {
+            enter_table(s, &open, t);
+            put_uuid_name(s, &row->uuid);
+            put_row(s, row->tuple, t->schema);
+        }
+        if (open) {
+            str_putc(s, '}');
+        }
+    }
+    put_comment(s, comment);
+    str_puts(s, ",\"_is_diff\":true}");
+}
