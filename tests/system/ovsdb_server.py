@@ -376,7 +376,7 @@ class Server(unittest.TestCase):
             client.transact({"op": "insert", "table": "T", "row": {"k": turn, "v": "a\"\\\u00e9"}})
             client.transact({"op": "update", "table": "T", "where": [], "row": {"v": f"turn {turn}"}})
             found = sorted(r["v"] for r in client.transact(
-                {"op": "select", "table": "T", "where": [], "columns": ["v"]})[0]["rows"])
+                {"op": "select", "table": "T", "where": [], "columns": ["k", "v"]})[0]["rows"])
             p.terminate()
             p.wait(20)
         SERVER = ours
