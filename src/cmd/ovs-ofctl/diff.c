@@ -334,33 +334,27 @@ print_version(const struct entry *e, const struct version *v, char sign, const s
 {
     struct str s = STR_INIT;
     struct match m;
-    size_t len;
 
     str_putc(&s, sign);
     if (e->table_id) {
         str_puts(&s, "table=");
         of_table_put(&s, e->table_id, names->tables);
-        str_puts(&s, ", ");
+        str_putc(&s, ' ');
     }
     entry_match(e, &m);
-    len = s.len;
     match_format(&s, &m, names->ports, e->priority);
-    if (s.len > len) {
-        str_putc(&s, ' ');
-    } else if (s.len == 1) {
-        str_putc(&s, ' ');
-    }
+    str_putc(&s, ' ');
     if (v->cookie) {
-        str_putf(&s, "cookie=0x%llx, ", (unsigned long long) v->cookie);
+        str_putf(&s, "cookie=0x%llx ", (unsigned long long) v->cookie);
     }
     if (v->idle_timeout) {
-        str_putf(&s, "idle_timeout=%u, ", v->idle_timeout);
+        str_putf(&s, "idle_timeout=%u ", v->idle_timeout);
     }
     if (v->hard_timeout) {
-        str_putf(&s, "hard_timeout=%u, ", v->hard_timeout);
+        str_putf(&s, "hard_timeout=%u ", v->hard_timeout);
     }
     if (v->importance) {
-        str_putf(&s, "importance=%u, ", v->importance);
+        str_putf(&s, "importance=%u ", v->importance);
     }
     str_puts(&s, "actions=");
     act_format(&s, v->actions, names);
