@@ -224,12 +224,20 @@ fork_with_pipe(int *wait_fd)
     return pid;
 }
 
+static bool keeps_stderr;
+
+void
+daemon_keep_stderr(void)
+{
+    keeps_stderr = true;
+}
+
 static void
 leave_terminal(void)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-    for (int fd = 0; fd < 3 && null >= 0; fd++) {
+    for (int fd = 0; fd < (keeps_stderr ? 2 : 3) && null >= 0; fd++) {
         dup2(null, fd);
     }
     if (null > 2) {

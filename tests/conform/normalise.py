@@ -6,6 +6,8 @@ RULES = [
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?"), "<time>"),
     (re.compile(r"\b(duration|idle_age|hard_age|used|last)([=:])\d+(\.\d+)?s\b"), r"\1\2<n>s"),
     (re.compile(r"\b(duration)=\d+(\.\d+)?s?"), r"\1=<n>"),
+    (re.compile(r"\b(idle_age|hard_age)=\d+"), r"\1=<n>"),
+    (re.compile(r"\(xid=0x[0-9a-f]+\)"), "(xid=<xid>)"),
     (re.compile(r"\|\d{5,}\|"), "|<seq>|"),
     (re.compile(r"\(Open vSwitch\) \d[0-9.a-z+~-]*"), "(Open vSwitch) <version>"),
     (re.compile(r"DB Schema \d+\.\d+\.\d+"), "DB Schema <version>"),

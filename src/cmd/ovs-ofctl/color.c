@@ -1,8 +1,7 @@
 /* Colours in the text of flows, as --color and the environment variable OVS_COLORS ask for them.
  *
  * The colour of a word depends on what follows it: "key=" and "key(" have one each, some keys have their own, a lone
- * word is
- * a protocol or an action. */
+ * word is a protocol or an action. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,7 +10,7 @@
 
 /* SGR substrings, by the names that OVS_COLORS has. */
 static struct { const char *name; char sgr[32]; } colors[] = {
-    { "ac", "01;31" }, { "dr", "34" }, { "le", "31" }, { "pm", "36" }, { "pr", "35" }, { "sp", "33" }, { "vl", "32" },
+    { "ac", "1;31" }, { "dr", "34" }, { "le", "31" }, { "pm", "36" }, { "pr", "35" }, { "sp", "33" }, { "vl", "32" },
 };
 
 enum { COLOR_ACTIONS, COLOR_DROP, COLOR_LEARN, COLOR_PARAM, COLOR_PAREN, COLOR_SPECIAL, COLOR_VALUE };
@@ -83,8 +82,8 @@ is_one_of(const char *text, size_t n, const char *const *words)
 static int
 color_of_key(const char *key, size_t n, char after)
 {
-    static const char *const special[] = {"table",      "priority",  "load",     "output",  "move", "group",
-                                          "CONTROLLER", "set_field", "resubmit", "enqueue", "exit", NULL};
+    static const char *const special[] = { "table", "priority", "load", "output", "move", "group", "set_field", "resubmit",
+                                           "enqueue", "exit", NULL };
 
     if (is_word(key, n, "actions")) {
         return COLOR_ACTIONS;
@@ -108,6 +107,10 @@ put_word(struct str *s, const char *p, bool in_actions, int *depth)
     if (!n) {
         str_putc(s, *p);
         return p + 1;
+    }
+    if (is_word(p, n, "CONTROLLER")) {
+        str_putn(s, p, n); /* A port, whatever follows. */
+        return p + n;
     }
     if (after == '=' || (after == ':' && in_actions)) {
         size_t value = strcspn(p + n + 1, after == '=' && !in_actions ? ", " : ",)");

@@ -293,6 +293,7 @@ ofctl_replace_flows(struct cmdline_ctx *ctx)
     put_changes(&b, protocol, entries, ts.n);
     if (ofctl_options.bundle) {
         ofctl_run_bundle(c, &b);
+        bytes_uninit(&b);
     } else {
         ofctl_must_transact_noreply(c, &b);
     }

@@ -410,6 +410,7 @@ ofctl_monitor(struct cmdline_ctx *ctx)
             cmdline_fatal(0, "%s: unsupported \"monitor\" argument", ctx->argv[i]);
         }
     }
+    daemon_keep_stderr();
     daemon_start();
     c = ofctl_open(ctx->argv[1]);
     for (int i = 2; i < ctx->argc; i++) {
@@ -434,6 +435,7 @@ ofctl_snoop(struct cmdline_ctx *ctx)
 {
     struct of_client *c;
 
+    daemon_keep_stderr();
     daemon_start();
     c = ofctl_open_service(ctx->argv[1], "snoop", OF_CONN_RAW);
     run(c, ofctl_names_to_show(NULL), false, false);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <strings.h>
 
 #include "base/num.h"
 #include "cmd/ovs-ofctl/ofctl.h"
@@ -190,14 +191,45 @@ ofctl_set_frags(struct cmdline_ctx *ctx)
 
 enum table_setting { SET_MISS, SET_EVICTION, SET_VACANCY, SET_NAME };
 
+static uint8_t
+parse_percent(const char *text, const char *which)
+{
+    uint8_t percent;
+
+    if (!text || !*text) {
+        cmdline_fatal(0, "Vacancy %s value missing", which);
+    }
+    if (!num_parse_u8(text, 10, &percent) || percent > 100) {
+        cmdline_fatal(0, "Invalid vacancy %s value \"%s\"", which, text);
+    }
+    return percent;
+}
+
+/* "DOWN,UP" */
+static void
+parse_vacancy(const char *text, struct table_mod *tm)
+{
+    char *copy = xstrdup(text), *comma = strchr(copy, ',');
+
+    if (comma) {
+        *comma++ = '\0';
+    }
+    tm->vacancy = 1;
+    tm->vacancy_down = parse_percent(copy, "down");
+    tm->vacancy_up = parse_percent(comma, "up");
+    free(copy);
+    if (tm->vacancy_down > tm->vacancy_up) {
+        cmdline_fatal(0, "Invalid vacancy range, vacancy up should be greater than vacancy down (%s)",
+                      ofperr_name(OFPERR_OFPBPC_BAD_VALUE));
+    }
+}
+
 static enum table_setting
 parse_table_setting(const char *text, struct table_mod *tm, uint32_t *versions)
 {
     static const struct { const char *word; enum table_miss miss; } misses[] = {
         { "controller", TABLE_MISS_CONTROLLER }, { "continue", TABLE_MISS_CONTINUE }, { "drop", TABLE_MISS_DROP },
     };
-    unsigned int down, up;
-    int end = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(misses); i++) {
         if (!strcmp(text, misses[i].word)) {
@@ -216,15 +248,7 @@ parse_table_setting(const char *text, struct table_mod *tm, uint32_t *versions)
         return SET_VACANCY;
     }
     if (!strncmp(text, "vacancy:", 8)) {
-        if (sscanf(text + 8, "%u,%u%n", &down, &up, &end) < 2 || text[8 + end]) {
-            cmdline_fatal(0, "\"%s\": vacancy value must be of the form DOWN,UP", text + 8);
-        }
-        if (up > 100 || down > up) {
-            cmdline_fatal(0, "Invalid vacancy %% \"%s\": must be 0 to 100, the first at most the second", text + 8);
-        }
-        tm->vacancy = 1;
-        tm->vacancy_down = down;
-        tm->vacancy_up = up;
+        parse_vacancy(text + 8, tm);
         return SET_VACANCY;
     }
     if (!strncmp(text, "name:", 5)) {
@@ -262,6 +286,58 @@ keep_the_rest(struct of_client *c, enum table_setting setting, struct table_mod 
     bytes_uninit(&reply);
 }
 
+/* Puts the name into the table's entry of a part of a reply. */
+static void
+patch_table_name(struct bytes *part, size_t body, uint8_t table, const char *name)
+{
+    uint8_t *p = part->data + body, *end = part->data + part->len;
+
+    while (end - p >= 64 && get_be16(p) >= 64 && get_be16(p) <= end - p) {
+        if (p[2] == table) {
+            memset(p + 8, 0, 32);
+            str_copy_cut((char *) p + 8, name, 32);
+        }
+        p += get_be16(p);
+    }
+}
+
+/* Before 1.5 a request describes all tables as they are to be: what the switch says of them goes back changed. */
+static void
+rename_in_all_tables(struct of_client *c, uint8_t table, const char *name)
+{
+    struct bytes request = BYTES_INIT, part = BYTES_INIT, all = BYTES_INIT;
+    uint32_t xid = msg_new_xid(), new_xid = msg_new_xid();
+    enum of_version v = of_client_version(c);
+    struct msg m;
+    bool more;
+
+    msg_put_simple(&request, MSG_TABLE_FEATURES_REQUEST, v, xid, NULL, 0);
+    ofctl_send(c, &request);
+    do {
+        ofctl_recv_xid(c, xid, &part);
+        if (msg_decode(part.data, part.len, &m) || m.type != MSG_TABLE_FEATURES_REPLY) {
+            ofctl_print(stderr, part.data, part.len, NULL);
+            exit(EXIT_FAILURE);
+        }
+        more = m.stat_flags & MSG_STAT_MORE;
+        patch_table_name(&part, m.body.at - part.data, table, name);
+        msg_put_simple(&request, MSG_TABLE_FEATURES_REQUEST, v, new_xid, m.body.at, m.body.left);
+        memcpy(request.data + 8, part.data + 8, 4); /* Kind and flags. */
+        bytes_put(&all, request.data, request.len);
+        bytes_clear(&request);
+    } while (more);
+    ofctl_send(c, &all);
+    do {
+        ofctl_recv_xid(c, new_xid, &part);
+        if (part.data[1] == 1) {
+            ofctl_print(stderr, part.data, part.len, NULL);
+            exit(EXIT_FAILURE);
+        }
+    } while (ofctl_more_follow(&part));
+    bytes_uninit(&request);
+    bytes_uninit(&part);
+}
+
 static void
 set_table_name(struct of_client *c, uint8_t table, const char *name)
 {
@@ -294,7 +370,9 @@ ofctl_mod_table(struct cmdline_ctx *ctx)
     uint32_t versions, usable;
     struct of_client *c;
 
-    if (!of_table_parse(ctx->argv[2], ofctl_names_to_accept(ctx->argv[1])->tables, &tm.table_id)) {
+    if (!strcasecmp(ctx->argv[2], "all")) {
+        tm.table_id = 255;
+    } else if (!of_table_parse(ctx->argv[2], ofctl_names_to_accept(ctx->argv[1])->tables, &tm.table_id)) {
         cmdline_fatal(0, "unknown table \"%s\"", ctx->argv[2]);
     }
     setting = parse_table_setting(ctx->argv[3], &tm, &versions);
@@ -307,7 +385,11 @@ ofctl_mod_table(struct cmdline_ctx *ctx)
     }
     c = ofctl_open_versions(ctx->argv[1], usable);
     if (setting == SET_NAME) {
-        set_table_name(c, tm.table_id, ctx->argv[3] + 5);
+        if (of_client_version(c) < OF15) {
+            rename_in_all_tables(c, tm.table_id, ctx->argv[3] + 5);
+        } else {
+            set_table_name(c, tm.table_id, ctx->argv[3] + 5);
+        }
     } else {
         if (setting != SET_MISS) {
             keep_the_rest(c, setting, &tm);

@@ -142,12 +142,14 @@ ofctl_remove_buckets(struct cmdline_ctx *ctx)
 static void
 dump_groups(struct cmdline_ctx *ctx, enum msg_type type)
 {
-    uint32_t id = GROUP_ALL;
+    const char *group = ctx->argc > 2 ? ctx->argv[2] : "all";
+    uint32_t id;
     struct of_client *c;
     struct bytes b = BYTES_INIT;
 
-    if (ctx->argc > 2 && !group_id_parse(ctx->argv[2], &id)) {
-        cmdline_fatal(0, "%s: unknown group", ctx->argv[2]);
+    group += strncmp(group, "group_id=", 9) ? 0 : 9;
+    if (!group_id_parse(group, &id)) {
+        cmdline_fatal(0, "%s: unknown group", group);
     }
     c = ofctl_open(ctx->argv[1]);
     group_request_encode(&b, type, of_client_version(c), msg_new_xid(), id);
@@ -258,7 +260,7 @@ encode_bundle_line(char *line, const char *switch_name, enum of_version v, unsig
         act_buf_uninit(&acts);
         bytes_uninit(&packet);
     } else {
-        return error_new("Unsupported bundle message type: %.*s", (int) strcspn(line, " \t"), line);
+        return error_new("Unsupported bundle message type: %.*s", (int) strcspn(line, ", \t\r\n"), line);
     }
     if (!error && !(usable & protocol)) {
         return error_new("cannot be said in %s", proto_name(protocol));

@@ -54,11 +54,13 @@ ofctl_ofp_parse(struct cmdline_ctx *ctx)
 {
     const char *name = ctx->argv[1];
     FILE *f = strcmp(name, "-") ? fopen(name, "r") : stdin;
-    uint8_t *message = xmalloc(MSG_MAX);
+    uint8_t *message;
 
     if (!f) {
         cmdline_fatal(-errno, "%s: open", name);
     }
+    ofctl_options.verbosity += 2; /* All that there is. */
+    message = xmalloc(MSG_MAX);
     for (;;) {
         size_t n = fread(message, 1, MSG_HEADER, f), stated;
 
@@ -186,6 +188,15 @@ ofctl_parse_flow(struct cmdline_ctx *ctx)
     flow_mod_uninit(&fm);
 }
 
+static void
+free_flow_mods(struct flow_mod *fms, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        flow_mod_uninit(&fms[i]);
+    }
+    free(fms);
+}
+
 void
 ofctl_parse_flows(struct cmdline_ctx *ctx)
 {
@@ -202,8 +213,9 @@ ofctl_parse_flows(struct cmdline_ctx *ctx)
         if (n == capacity) {
             fms = x2nrealloc(fms, &capacity, sizeof *fms);
         }
-        error = flow_mod_parse(&fms[n], line, FLOW_COMMAND_FROM_TEXT, NULL, &protocols);
+        error = flow_mod_parse(&fms[n], line, FM_ADD, NULL, &protocols);
         if (error) {
+            free_flow_mods(fms, n);
             cmdline_fatal(0, "%s:%d: %s", ctx->argv[1], it.number, error_text(error));
         }
         usable &= protocols;
@@ -213,9 +225,8 @@ ofctl_parse_flows(struct cmdline_ctx *ctx)
     print_protocols(usable, &chosen);
     for (size_t i = 0; i < n; i++) {
         print_flow(&fms[i], chosen);
-        flow_mod_uninit(&fms[i]);
     }
-    free(fms);
+    free_flow_mods(fms, n);
     free(text);
 }
 
@@ -368,7 +379,7 @@ ofctl_compose_packet(struct cmdline_ctx *ctx)
     parse_flow_of_packet(ctx->argv[1], &flow);
     if (ctx->argc > 2) {
         if (*bytes_put_from_hex(&l7, ctx->argv[2])) {
-            cmdline_fatal(0, "%s: trailing garbage in L7 data", ctx->argv[2]);
+            cmdline_fatal(0, "%s: trailing garbage in packet data", ctx->argv[2]);
         }
         flow_compose(&flow, l7.data, l7.len, ofctl_options.bad_csum, &frame);
     } else {

@@ -163,12 +163,13 @@ act_parse_plain(struct act_parser *p, enum act_type type)
 
 /* Lists. */
 
+/* The row of 'names', -1 if there is none. */
 static int
 find_keyword(const char *keyword)
 {
     for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
-        if (!strcmp(names[i].keyword, keyword)) {
-            return names[i].type;
+        if (tolower((unsigned char) keyword[0]) == names[i].keyword[0] && !strcasecmp(names[i].keyword, keyword)) {
+            return i;
         }
     }
     return -1;
@@ -186,14 +187,14 @@ put_output(struct act_parser *p, ofp_port port)
 static struct error *
 parse_one(struct act_parser *p, const char *key, char *value)
 {
-    int type = find_keyword(key);
+    int row = find_keyword(key), type = row >= 0 ? (int) names[row].type : -1;
     ofp_port port;
 
     if (type >= 0 && act_is_instruction(type) && !p->instructions) {
         return error_new("%s instruction not allowed here", act_name(type));
     }
     if (type >= 0) {
-        return ops[type]->parse(p, key, value);
+        return ops[type]->parse(p, names[row].keyword, value);
     }
     if (!strcasecmp(key, "apply_actions")) {
         return error_new("apply_actions is the default instruction");
