@@ -72,3 +72,15 @@ flow_mask_is_subset(const struct flow *inner, const struct flow *outer)
     }
     return !outside;
 }
+
+int
+flow_count_mpls(const struct flow *f)
+{
+    int n = 0;
+
+    if (flow_is_mpls(f)) {
+        while (n < FLOW_MPLS_LABELS && !(be32_to_cpu(f->mpls_lse[n++]) & 0x100)) {
+        }
+    }
+    return n;
+}

@@ -194,6 +194,15 @@ flow_is_ip(const struct flow *f)
     return f->eth_type == BE16(0x0800) || f->eth_type == BE16(0x86dd);
 }
 
+static inline bool
+flow_is_mpls(const struct flow *f)
+{
+    return f->eth_type == BE16(0x8847) || f->eth_type == BE16(0x8848);
+}
+
+/* Number of MPLS labels that 'flow' shows, at most FLOW_MPLS_LABELS; 0 if its eth_type is not MPLS. */
+int flow_count_mpls(const struct flow *flow);
+
 static inline bool flow_has_vlan(const struct flow *f) { return f->vlan_tci & BE16(VLAN_PRESENT); }
 
 #endif

@@ -2,24 +2,6 @@
 
 #include "odp/key.h"
 
-static bool
-is_mpls(const struct flow *f)
-{
-    return f->eth_type == BE16(0x8847) || f->eth_type == BE16(0x8848);
-}
-
-int
-flow_count_mpls(const struct flow *f)
-{
-    int n = 0;
-
-    if (is_mpls(f)) {
-        while (n < FLOW_MPLS_LABELS && !(be32_to_cpu(f->mpls_lse[n++]) & 0x100)) {
-        }
-    }
-    return n;
-}
-
 /* Members of one key attribute: one masked set of those that differ. */
 static void
 commit_key(enum odp_key key, const struct flow *flow, struct flow *base, struct flow *wc, struct bytes *actions)
@@ -119,7 +101,7 @@ commit_mpls(const struct flow *flow, struct flow *base, struct flow *wc, struct 
         return;
     }
     for (int i = n_base; i > common; i--) {
-        put_pop_mpls(actions, i > 1 ? base->eth_type : is_mpls(flow) ? BE16(0x0800) : flow->eth_type);
+        put_pop_mpls(actions, i > 1 ? base->eth_type : flow_is_mpls(flow) ? BE16(0x0800) : flow->eth_type);
     }
     for (int i = n - common - 1; i >= 0; i--) {
         struct odp_push_mpls push = { .lse = flow->mpls_lse[i], .ethertype = flow->eth_type };

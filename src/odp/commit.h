@@ -35,7 +35,4 @@ void odp_commit(const struct flow *flow, const struct odp_tags *below, struct fl
 bool odp_tags_push(struct flow *flow, struct odp_tags *below, be16 tpid, be16 tci);
 void odp_tags_pop(struct flow *flow, struct odp_tags *below);
 
-/* Number of MPLS labels that 'flow' shows, at most FLOW_MPLS_LABELS; 0 if its eth_type is not MPLS. */
-int flow_count_mpls(const struct flow *flow);
-
 #endif

@@ -294,10 +294,16 @@ ofctl_must_transact_noreply(struct of_client *c, struct bytes *messages)
 void
 ofctl_print(FILE *f, const void *message, size_t len, const struct act_text *names)
 {
+    ofctl_print_more(f, message, len, names, 1);
+}
+
+void
+ofctl_print_more(FILE *f, const void *message, size_t len, const struct act_text *names, int more)
+{
     struct str s = STR_INIT;
     char *why = NULL;
 
-    msg_print(&s, message, len, names, ofctl_options.verbosity + 1, &why);
+    msg_print(&s, message, len, names, ofctl_options.verbosity + more, &why);
     fputs(str_text(&s), f);
     if (why) {
         log_warn("%s", why);

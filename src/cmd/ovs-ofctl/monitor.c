@@ -46,7 +46,7 @@ static void
 send_and_show(struct monitor *m, struct bytes *message)
 {
     fprintf(m->out, "send: ");
-    ofctl_print(m->out, message->data, message->len, m->names);
+    ofctl_print_more(m->out, message->data, message->len, m->names, 2);
     fflush(m->out);
     ofctl_send(m->client, message);
 }
@@ -72,7 +72,7 @@ show_message(struct monitor *m, const struct bytes *message)
     if (ofctl_options.timestamp) {
         put_timestamp(m->out);
     }
-    ofctl_print(m->out, message->data, message->len, m->names);
+    ofctl_print_more(m->out, message->data, message->len, m->names, 2);
     fflush(m->out);
     if (m->barrier && ofctl_xid(message) == m->barrier_xid && message->data[1] != 1) {
         ctl_reply(m->barrier, NULL);
@@ -157,7 +157,7 @@ ctl_packet_out(struct ctl_request *r, int argc UNUSED, const char *argv[], void 
     unsigned int protocol = proto_of_version(of_client_version(m->client));
 
     if (!error && packet_out_encode(&b, protocol & -protocol, msg_new_xid(), &po)) {
-        ofctl_print(m->out, b.data, b.len, m->names);
+        ofctl_print_more(m->out, b.data, b.len, m->names, 0);
         fflush(m->out);
         ofctl_send(m->client, &b);
     }

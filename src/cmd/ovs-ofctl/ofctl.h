@@ -85,6 +85,8 @@ void ofctl_dump(struct of_client *, struct bytes *request, const struct act_text
 bool ofctl_more_follow(const struct bytes *message);
 /* Prints a message at the chosen verbosity. */
 void ofctl_print(FILE *, const void *message, size_t len, const struct act_text *names);
+/* The same at 'more' above the verbosity chosen; ofctl_print() is at 1. */
+void ofctl_print_more(FILE *, const void *message, size_t len, const struct act_text *names, int more);
 uint32_t ofctl_xid(const struct bytes *message);
 
 /* Bundles (flows.c). */

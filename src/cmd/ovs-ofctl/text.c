@@ -6,6 +6,7 @@
 #include "base/num.h"
 #include "cmd/ovs-ofctl/ofctl.h"
 #include "flow/compose.h"
+#include "flow/exact_text.h"
 #include "flow/extract.h"
 #include "flow/match_text.h"
 #include "openflow/action/key_value.h"
@@ -59,7 +60,7 @@ ofctl_ofp_parse(struct cmdline_ctx *ctx)
     if (!f) {
         cmdline_fatal(-errno, "%s: open", name);
     }
-    ofctl_options.verbosity += 2; /* All that there is. */
+    ofctl_options.verbosity++;
     message = xmalloc(MSG_MAX);
     for (;;) {
         size_t n = fread(message, 1, MSG_HEADER, f), stated;
@@ -346,15 +347,41 @@ ofctl_parse_key_value(struct cmdline_ctx *ctx)
 static void
 parse_flow_of_packet(const char *text, struct flow *flow)
 {
-    struct flow_mod fm;
-    unsigned int usable;
-    struct error *error = flow_mod_parse(&fm, text, FM_DELETE, NULL, &usable);
+    struct error *error = exact_flow_parse(text, NULL, flow);
 
     if (error) {
-        cmdline_fatal(0, "%s", error_text(error));
+        cmdline_fatal(0, "%s: %s", text, error_text(error));
     }
-    *flow = fm.match.flow;
-    flow_mod_uninit(&fm);
+    if (!flow->in_port) {
+        flow->in_port = cpu_to_be32(ofp_to_u32(OFPP_NONE));
+    }
+}
+
+static void
+show_flow(const char *title, const struct flow *flow)
+{
+    struct str s = STR_INIT;
+
+    exact_flow_put(&s, flow, NULL);
+    fprintf(stderr, "%s: %s\n", title, str_text(&s));
+    str_uninit(&s);
+}
+
+/* Whether the frame says all that the flow says. */
+static bool
+check_composed(const struct flow *flow, const struct bytes *frame)
+{
+    struct flow md = { .in_port = cpu_to_be32(ofp_to_u32(OFPP_NONE)) }, extracted;
+    struct flow_offsets offsets;
+
+    flow_extract_full(frame->data, frame->len, &md, &extracted, &offsets);
+    if (!memcmp(&extracted, flow, sizeof extracted)) {
+        return true;
+    }
+    fprintf(stderr, "specified and extracted flows differ:\n");
+    show_flow("specified", flow);
+    show_flow("extracted", &extracted);
+    return false;
 }
 
 static void
@@ -375,6 +402,7 @@ ofctl_compose_packet(struct cmdline_ctx *ctx)
 {
     struct bytes frame = BYTES_INIT, l7 = BYTES_INIT;
     struct flow flow;
+    bool ok;
 
     parse_flow_of_packet(ctx->argv[1], &flow);
     if (ctx->argc > 2) {
@@ -396,6 +424,10 @@ ofctl_compose_packet(struct cmdline_ctx *ctx)
     } else {
         print_hex_bytes(&frame);
     }
+    ok = check_composed(&flow, &frame);
     bytes_uninit(&frame);
     bytes_uninit(&l7);
+    if (!ok) {
+        exit(EXIT_FAILURE);
+    }
 }

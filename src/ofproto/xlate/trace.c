@@ -1,4 +1,5 @@
 /* The whole output of a trace. */
+#include "flow/exact_text.h"
 #include "flow/match_text.h"
 #include "ofproto/xlate/trace_private.h"
 
@@ -57,7 +58,7 @@ put_result(struct str *s, const struct trace_request *r, const struct flow *fina
     if (same_flow(final, &r->flow)) {
         str_puts(s, "unchanged");
     } else {
-        trace_flow_put(s, final, names);
+        exact_flow_put(s, final, names);
     }
     str_puts(s, "\nMegaflow: ");
     put_megaflow(s, &r->flow, &out->wc, names);
@@ -91,7 +92,7 @@ trace_request(const struct trace_request *r, bool want_effects, struct xlate_out
         .want_effects = want_effects, .trace = &tree.trace,
     };
     str_puts(reply, "Flow: ");
-    trace_flow_put(reply, &r->flow, ports);
+    exact_flow_put(reply, &r->flow, ports);
     str_putc(reply, '\n');
     xlate(&in, out);
     trace_tree_put(reply, &tree);

@@ -3,6 +3,7 @@
 
 #include "base/num.h"
 #include "flow/compose.h"
+#include "flow/exact_text.h"
 #include "flow/extract.h"
 #include "ofproto/xlate/trace_private.h"
 #include "openflow/error.h"
@@ -155,7 +156,7 @@ use_bridge_flow(struct args *a, const char *bridge_name, const char *text)
     }
     bridge = a->request.bridge;
     trace_names_init(&names, &bridge);
-    e = trace_flow_parse(text, &names.ports, &a->request.flow);
+    e = exact_flow_parse(text, &names.ports, &a->request.flow);
     return error_wrap(error_wrap(e, "%s", text), "Bad openflow flow syntax");
 }
 

@@ -37,10 +37,4 @@ struct trace_odp_names {
 };
 void trace_odp_names_init(struct trace_odp_names *, const struct xdp *);
 
-/* A flow with every field that it has; 'names' null: numbers. */
-void trace_flow_put(struct str *s, const struct flow *, const struct port_names *names);
-
-/* Reads "in_port=1,tcp,nw_src=...": no wildcards. */
-struct error *trace_flow_parse(const char *text, const struct port_names *names, struct flow *) MUST_CHECK;
-
 #endif
