@@ -82,8 +82,8 @@ is_one_of(const char *text, size_t n, const char *const *words)
 static int
 color_of_key(const char *key, size_t n, char after)
 {
-    static const char *const special[] = { "table", "priority", "load", "output", "move", "group", "set_field", "resubmit",
-                                           "enqueue", "exit", NULL };
+    static const char *const special[] = { "table", "priority", "load", "output", "move", "group", "set_field",
+                                           "resubmit", "enqueue", "exit", NULL };
 
     if (is_word(key, n, "actions")) {
         return COLOR_ACTIONS;

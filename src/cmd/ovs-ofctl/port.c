@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <strings.h>
 
 #include "base/num.h"
 #include "cmd/ovs-ofctl/ofctl.h"
