@@ -12,8 +12,10 @@ struct cls_subtable {
     struct flow mask;
     struct word_map map;
     uint32_t mask_hash;
-    int max_priority;
+    int max_priority;                        /* Of the rules; higher while 'n_max' is 0. */
+    size_t n_max;                            /* How many rules have it. */
     size_t n_rules;
+    struct list in_order;                    /* struct cls_rule. */
     struct rcu_map rules;                    /* First struct cls_rule of each chain, by hash of values. */
     struct flow stage_masks[N_STAGES];       /* Cumulative: bits of 'mask' up to the stage. */
     struct word_map stage_maps[N_STAGES];
@@ -97,29 +99,73 @@ classifier_uninit(struct classifier *cls)
 
 /* The order. */
 
-static int
-compare_priority(const void *a_, const void *b_)
+/* Sorts by falling highest priority; equals stay in order. */
+static void
+sort_order(struct cls_order *order)
 {
-    const struct cls_subtable *const *a = a_, *const *b = b_;
+    for (size_t i = 1; i < order->n; i++) {
+        struct cls_subtable *st = order->subtables[i];
+        size_t j = i;
 
-    return ((*a)->max_priority < (*b)->max_priority) - ((*a)->max_priority > (*b)->max_priority);
+        for (; j > 0 && order->subtables[j - 1]->max_priority < st->max_priority; j--) {
+            order->subtables[j] = order->subtables[j - 1];
+        }
+        order->subtables[j] = st;
+    }
 }
 
+/* Publishes the order anew, without 'gone' and with 'added' (null: none). */
 static void
-rebuild_order(struct classifier *cls)
+update_order(struct classifier *cls, const struct cls_subtable *gone, struct cls_subtable *added)
 {
     struct cls_order *old = rcu_get_protected(&cls->order), *order;
-    size_t n = rcu_map_count(&cls->subtables_by_mask);
 
-    order = xmalloc(sizeof *order + n * sizeof order->subtables[0]);
+    order = xmalloc(sizeof *order + ((old ? old->n : 0) + 1) * sizeof order->subtables[0]);
     order->n = 0;
-    RCU_MAP_FOR_EACH (st, struct cls_subtable, &cls->subtables_by_mask) {
-        order->subtables[order->n++] = st;
+    for (size_t i = 0; old && i < old->n; i++) {
+        if (old->subtables[i] != gone) {
+            order->subtables[order->n++] = old->subtables[i];
+        }
     }
-    qsort(order->subtables, order->n, sizeof order->subtables[0], compare_priority);
+    if (added) {
+        order->subtables[order->n++] = added;
+    }
+    sort_order(order);
     rcu_set(&cls->order, order);
     if (old) {
         rcu_defer(free, old);
+    }
+}
+
+static void
+recount_priority(struct cls_subtable *st)
+{
+    st->max_priority = -1;
+    LIST_FOR_EACH (rule, struct cls_rule, in_order, &st->in_order) {
+        if (rule->priority > st->max_priority) {
+            st->max_priority = rule->priority;
+            st->n_max = 0;
+        }
+        st->n_max += rule->priority == st->max_priority;
+    }
+}
+
+/* The highest priorities of subtables are upper bounds between times: finding them anew costs a walk over the rules, so
+ * it is left to those who walk over all rules anyway. */
+static void
+settle_order(struct classifier *cls)
+{
+    const struct cls_order *order = rcu_get_protected(&cls->order);
+    bool changed = false;
+
+    for (size_t i = 0; order && i < order->n; i++) {
+        if (!order->subtables[i]->n_max) {
+            recount_priority(order->subtables[i]);
+            changed = true;
+        }
+    }
+    if (changed) {
+        update_order(cls, NULL, NULL);
     }
 }
 
@@ -158,6 +204,7 @@ create_subtable(struct classifier *cls, const struct flow *mask, uint32_t hash)
     for (int i = 0; i < N_STAGES - 1; i++) {
         st->stage_useful[i] = st->stage_useful[i] && !word_map_equal(&st->stage_maps[i], &st->map);
     }
+    list_init(&st->in_order);
     rcu_map_insert(&cls->subtables_by_mask, st, hash);
     return st;
 }
@@ -166,7 +213,7 @@ static void
 destroy_subtable(struct classifier *cls, struct cls_subtable *st)
 {
     rcu_map_remove(&cls->subtables_by_mask, st, st->mask_hash);
-    rebuild_order(cls);
+    update_order(cls, st, NULL);
     rcu_defer(free_subtable, st);
 }
 
@@ -256,12 +303,11 @@ classifier_insert(struct classifier *cls, struct cls_rule *rule, const struct ma
 {
     uint32_t mask_hash = hash_bytes(&match->mask, sizeof match->mask, 0);
     struct cls_subtable *st = find_subtable(cls, &match->mask, mask_hash);
-    bool new_order = false;
+    bool is_new = !st;
     size_t k = 0;
 
-    if (!st) {
+    if (is_new) {
         st = create_subtable(cls, &match->mask, mask_hash);
-        new_order = true;
     }
     *rule = (struct cls_rule) { .subtable = st, .map = st->map, .priority = priority };
     atomic_store_explicit(&rule->add_version, version, memory_order_relaxed);
@@ -273,14 +319,15 @@ classifier_insert(struct classifier *cls, struct cls_rule *rule, const struct ma
     rule->hash = hash_words(&match->flow, &st->mask, &st->map);
     count_stages(st, &match->flow, 1);
     link_rule(st, rule, &match->flow);
+    list_push_back(&st->in_order, &rule->in_order);
     st->n_rules++;
     cls->n_rules++;
     if (priority > st->max_priority) {
         st->max_priority = priority;
-        new_order = true;
-    }
-    if (new_order) {
-        rebuild_order(cls);
+        st->n_max = 1;
+        update_order(cls, NULL, is_new ? st : NULL);
+    } else if (priority == st->max_priority) {
+        st->n_max++;
     }
 }
 
@@ -328,6 +375,8 @@ classifier_remove(struct classifier *cls, struct cls_rule *rule)
         rcu_set(&head->next, next);
     }
     count_stages(st, &m.flow, -1);
+    list_remove(&rule->in_order);
+    st->n_max -= rule->priority == st->max_priority;
     cls->n_rules--;
     if (!--st->n_rules) {
         destroy_subtable(cls, st);
@@ -466,26 +515,35 @@ rule_is_inside(const struct cls_rule *rule, const struct match *criteria)
     return true;
 }
 
+static void
+append(struct cls_rule ***rules, size_t *n, size_t *capacity, struct cls_rule *rule)
+{
+    if (*n == *capacity) {
+        *rules = x2nrealloc(*rules, capacity, sizeof **rules);
+    }
+    (*rules)[(*n)++] = rule;
+}
+
 void
-classifier_for_each(const struct classifier *cls, const struct match *criteria, uint64_t version,
+classifier_for_each(struct classifier *cls, const struct match *criteria, uint64_t version,
                     void (*cb)(void *aux, struct cls_rule *), void *aux)
 {
+    const struct cls_order *order;
     struct cls_rule **found = NULL;
     size_t n = 0, capacity = 0;
 
+    settle_order(cls);
+    order = rcu_get_protected(&cls->order);
     /* Collected first, so that the callback may change the tables. */
-    RCU_MAP_FOR_EACH (st, struct cls_subtable, &cls->subtables_by_mask) {
+    for (size_t i = 0; order && i < order->n; i++) {
+        const struct cls_subtable *st = order->subtables[i];
+
         if (criteria && !flow_mask_is_subset(&criteria->mask, &st->mask)) {
             continue;
         }
-        RCU_MAP_FOR_EACH (head, struct cls_rule, &st->rules) {
-            for (struct cls_rule *rule = head; rule; rule = rcu_get(&rule->next)) {
-                if (cls_rule_visible(rule, version) && (!criteria || rule_is_inside(rule, criteria))) {
-                    if (n == capacity) {
-                        found = x2nrealloc(found, &capacity, sizeof *found);
-                    }
-                    found[n++] = rule;
-                }
+        LIST_FOR_EACH (rule, struct cls_rule, in_order, &st->in_order) {
+            if (cls_rule_visible(rule, version) && (!criteria || rule_is_inside(rule, criteria))) {
+                append(&found, &n, &capacity, rule);
             }
         }
     }

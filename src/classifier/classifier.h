@@ -18,8 +18,7 @@
  * became certain that the subtable has no match.
  *
  * Memory: a rule costs its values (8 bytes for each word of its mask), one link (24 bytes) and struct cls_rule; the
- * mask
- * is shared.
+ * mask is shared.
  *
  * Threads: *_rcu functions for readers in an RCU read section; the others for the writer. */
 #ifndef CLASSIFIER_CLASSIFIER_H
@@ -36,6 +35,7 @@ struct cls_subtable;
 struct cls_rule {
     struct cls_subtable *subtable;  /* Null while not in a classifier. */
     RCU_PTR(struct cls_rule) next;  /* Same mask and values, lower or equal priority. */
+    struct list in_order;           /* In the subtable, in order of insertion; the writer's. */
     uint64_t *values;               /* A word for each word of the mask; owned. */
     _Atomic uint64_t add_version;   /* Visible from this version on... */
     _Atomic uint64_t remove_version; /* ...and before this one. */
@@ -92,9 +92,10 @@ bool classifier_overlaps(const struct classifier *, const struct match *, int pr
 /* The match of a rule, expanded. */
 void cls_rule_get_match(const struct cls_rule *, struct match *);
 
-/* Calls 'cb' for each rule visible in 'version' whose match lies inside 'criteria' (null: all), in no particular order.
- * The callback may remove the rule it is given. */
-void classifier_for_each(const struct classifier *, const struct match *criteria, uint64_t version,
+/* Calls 'cb' for each rule visible in 'version' whose match lies inside 'criteria' (null: all).  The order is what dumps
+ * of flows show: subtables by falling highest priority, those of equal priority and the rules of each in order of
+ * insertion.  The callback may remove the rule it is given. */
+void classifier_for_each(struct classifier *, const struct match *criteria, uint64_t version,
                          void (*cb)(void *aux, struct cls_rule *), void *aux);
 
 #endif

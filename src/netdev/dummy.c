@@ -61,7 +61,7 @@ count(_Atomic uint64_t *counter, uint64_t n)
 static int
 dummy_construct(struct netdev *n)
 {
-    static unsigned int seq;
+    static unsigned int seq = 1; /* The reference's first is the datapath's own port, which is no device here. */
     struct dummy *d = xzalloc(sizeof *d);
 
     d->netdev = n;
@@ -142,7 +142,7 @@ configure_stream(struct netdev *n, const char *active, const char *passive)
     const char *target = active ? active : passive;
     struct dummy_stream *old = d->stream, *new;
 
-    if (old ? target && !strcmp(target, dummy_stream_target(old)) : !target) {
+    if (old && target ? !strcmp(target, dummy_stream_target(old)) : !old && !target) {
         return;
     }
     /* The old one first: it may hold the new one's socket. */
@@ -255,6 +255,27 @@ dummy_get_stats(const struct netdev *n, struct netdev_stats *stats)
     stats->tx_packets = atomic_load_explicit(&d->tx_packets, memory_order_relaxed);
     stats->tx_bytes = atomic_load_explicit(&d->tx_bytes, memory_order_relaxed);
     return 0;
+}
+
+/* Made up, so that tests can see that counters of a device of its own kind arrive. */
+static void
+dummy_each_counter(const struct netdev *n, netdev_counter_cb *cb, void *aux)
+{
+    struct dummy *d = n->priv;
+    uint64_t rx_packets = atomic_load_explicit(&d->rx_packets, memory_order_relaxed);
+
+    cb(aux, "rx_custom_packets_1", rx_packets);
+    cb(aux, "rx_custom_packets_2", rx_packets);
+    cb(aux, "rx_q0_bytes", atomic_load_explicit(&d->rx_bytes, memory_order_relaxed));
+    cb(aux, "rx_q0_packets", rx_packets);
+    cb(aux, "tx_q0_bytes", atomic_load_explicit(&d->tx_bytes, memory_order_relaxed));
+    cb(aux, "tx_q0_packets", atomic_load_explicit(&d->tx_packets, memory_order_relaxed));
+}
+
+static void
+dummy_each_queue(const struct netdev *n UNUSED, netdev_queue_cb *cb, void *aux)
+{
+    cb(aux, 0);
 }
 
 static unsigned int
@@ -374,6 +395,8 @@ static const struct netdev_class dummy_class = {
     .get_carrier = dummy_get_carrier,
     .get_ifindex = dummy_get_ifindex,
     .get_stats = dummy_get_stats,
+    .each_counter = dummy_each_counter,
+    .each_queue = dummy_each_queue,
     .n_rxq = dummy_n_rxq,
     .rxq_open = dummy_rxq_open,
     .rxq_close = dummy_rxq_close,

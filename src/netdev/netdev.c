@@ -315,6 +315,22 @@ netdev_get_status(const struct netdev *n, struct strmap *status)
     }
 }
 
+void
+netdev_each_counter(const struct netdev *n, netdev_counter_cb *cb, void *aux)
+{
+    if (n->class->each_counter) {
+        n->class->each_counter(n, cb, aux);
+    }
+}
+
+void
+netdev_each_queue(const struct netdev *n, netdev_queue_cb *cb, void *aux)
+{
+    if (n->class->each_queue) {
+        n->class->each_queue(n, cb, aux);
+    }
+}
+
 static const struct { uint32_t bits; uint64_t bps; } speeds[] = {
     { 1 << 6, UINT64_C(10000000000) }, { 1 << 4 | 1 << 5, 1000000000 }, { 1 << 2 | 1 << 3, 100000000 },
     { 1 << 0 | 1 << 1, 10000000 },

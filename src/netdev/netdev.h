@@ -38,6 +38,10 @@ struct netdev_stats {
 #include "netdev/stats.def"
 };
 
+/* A counter that a kind of device alone has. */
+typedef void netdev_counter_cb(void *aux, const char *name, uint64_t value);
+typedef void netdev_queue_cb(void *aux, uint32_t queue);
+
 enum netdev_flags { NETDEV_UP = 1, NETDEV_PROMISC = 2, NETDEV_LOOPBACK = 4 };
 
 /* Bits as in OpenFlow 1.0 (§5.2.1): 10 Mbit/s half duplex is bit 0 ... pause_asym bit 11. */
@@ -76,6 +80,9 @@ struct netdev_class {
     int (*get_features)(const struct netdev *, struct netdev_features *);
     int (*get_stats)(const struct netdev *, struct netdev_stats *);
     void (*get_status)(const struct netdev *, struct strmap *); /* key -> malloc()ed text */
+    void (*each_counter)(const struct netdev *, netdev_counter_cb *, void *aux);
+    /* Queues for quality of service. */
+    void (*each_queue)(const struct netdev *, netdev_queue_cb *, void *aux);
 
     /* Queues.  n_rxq is valid after construct/reconfigure.  rxq_fd: a descriptor to wait for, -1 if none. */
     unsigned int (*n_rxq)(const struct netdev *);
@@ -134,6 +141,10 @@ int netdev_get_ifindex(const struct netdev *);
 int netdev_get_features(const struct netdev *, struct netdev_features *);
 int netdev_get_stats(const struct netdev *, struct netdev_stats *); /* All UINT64_MAX on error. */
 void netdev_get_status(const struct netdev *, struct strmap *);
+/* Calls 'cb' for each counter beyond 'struct netdev_stats', in order of their names; for each QoS queue in order of
+ * their numbers. */
+void netdev_each_counter(const struct netdev *, netdev_counter_cb *cb, void *aux);
+void netdev_each_queue(const struct netdev *, netdev_queue_cb *cb, void *aux);
 
 /* The speed in bits per second that a set of feature bits stands for; 'otherwise' if none. */
 uint64_t netdev_features_to_bps(uint32_t features, uint64_t otherwise);

@@ -1,10 +1,8 @@
-/* Requests about flows and tables. */
-#include <limits.h>
+/* Requests about flows. */
 #include <stdlib.h>
 
 #include "ofproto/ofconn.h"
 #include "openflow/msg/flow.h"
-#include "openflow/msg/table.h"
 
 /* Checks what only the switch can check: the actions against the match. */
 static enum ofperr
@@ -164,131 +162,5 @@ handle_aggregate(struct ofconn *c, const struct msg *m, struct bytes *out)
     }
     walk_flows(c->ofproto, &w, add_flow);
     aggregate_stats_encode(out, m, &w.sum);
-    return OFPERR_NONE;
-}
-
-/* Tables. */
-
-/* What every table can do: anything. */
-static void
-describe_table(const struct ofproto *p, unsigned int id, struct table_features *f)
-{
-    memset(f, 0, sizeof *f);
-    f->table_id = id;
-    if (p->tables[id].name) {
-        str_copy_cut(f->name, p->tables[id].name, sizeof f->name);
-    } else {
-        snprintf(f->name, sizeof f->name, id ? "table%u" : "classifier", id);
-    }
-    f->metadata_match = f->metadata_write = UINT64_MAX;
-    f->max_entries = p->tables[id].max_flows == UINT_MAX ? 1000000 : p->tables[id].max_flows;
-    f->miss = atomic_load(&p->xb.table_miss[id]);
-    f->eviction = f->vacancy = -1;
-    f->any_properties = true;
-    for (const struct field *field = fields; field < fields + FIELD_N; field++) {
-        field_set_add(&f->match, field->id);
-        field_set_add(&f->wildcard, field->id);
-        if (field->maskable) {
-            field_set_add(&f->mask, field->id);
-        }
-        if (field->writable) {
-            field_set_add(&f->nonmiss.apply.set_fields, field->id);
-        }
-    }
-    f->nonmiss.instructions = TABLE_INST_WRITE_METADATA | TABLE_INST_WRITE_ACTIONS | TABLE_INST_APPLY_ACTIONS |
-                              TABLE_INST_CLEAR_ACTIONS | TABLE_INST_METER | (id < 253 ? TABLE_INST_GOTO_TABLE : 0);
-    for (unsigned int next = id + 1; next < 254; next++) {
-        f->nonmiss.next[next / 64] |= UINT64_C(1) << next % 64;
-    }
-    f->nonmiss.apply.actions = (1u << TABLE_ACTION_N) - 1;
-    f->nonmiss.write = f->nonmiss.apply;
-    f->miss_table = f->nonmiss;
-}
-
-enum ofperr
-handle_table_stats(struct ofconn *c, const struct msg *m, struct bytes *out)
-{
-    struct ofproto *p = c->ofproto;
-    struct msg_parts parts;
-
-    msg_parts_begin(&parts, out, MSG_TABLE_REPLY, m);
-    for (unsigned int i = 0; i < 254; i++) {
-        struct table_stats ts = {
-            .table_id = i, .n_active = p->tables[i].n_flows, .n_lookups = atomic_load(&p->xb.table_lookups[i]),
-            .n_matches = atomic_load(&p->xb.table_matches[i]),
-        };
-        struct table_features f;
-        size_t entry = out->len;
-
-        describe_table(p, i, &f);
-        table_stats_put(out, m->version, &ts, &f);
-        msg_parts_entry(&parts, entry);
-    }
-    msg_parts_end(&parts);
-    return OFPERR_NONE;
-}
-
-enum ofperr
-handle_table_features(struct ofconn *c, const struct msg *m, struct bytes *out)
-{
-    struct msg_parts parts;
-
-    if (m->body.left) {
-        return OFPERR_OFPTFFC_EPERM; /* Tables cannot be reconfigured. */
-    }
-    msg_parts_begin(&parts, out, MSG_TABLE_FEATURES_REPLY, m);
-    for (unsigned int i = 0; i < 254; i++) {
-        struct table_features f;
-        size_t entry = out->len;
-
-        describe_table(c->ofproto, i, &f);
-        table_features_put(out, m->version, &f);
-        msg_parts_entry(&parts, entry);
-    }
-    msg_parts_end(&parts);
-    return OFPERR_NONE;
-}
-
-enum ofperr
-handle_table_desc(struct ofconn *c, const struct msg *m, struct bytes *out)
-{
-    struct msg_parts parts;
-
-    msg_parts_begin(&parts, out, MSG_TABLE_DESC_REPLY, m);
-    for (unsigned int i = 0; i < 254; i++) {
-        struct table_desc d = {
-            .table_id = i, .eviction = c->ofproto->tables[i].evict, .eviction_flags = UINT32_MAX, .vacancy = 0,
-        };
-        size_t entry = out->len;
-
-        table_desc_put(out, m->version, &d);
-        msg_parts_entry(&parts, entry);
-    }
-    msg_parts_end(&parts);
-    return OFPERR_NONE;
-}
-
-enum ofperr
-handle_table_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
-{
-    struct ofproto *p = c->ofproto;
-    struct table_mod tm;
-    enum ofperr error = table_mod_decode(m, false, &tm);
-
-    if (error) {
-        return error;
-    }
-    if (tm.table_id >= 254 && tm.table_id != 255) {
-        return OFPERR_OFPTMFC_BAD_TABLE;
-    }
-    for (unsigned int i = tm.table_id == 255 ? 0 : tm.table_id; i <= (tm.table_id == 255 ? 253u : tm.table_id); i++) {
-        if (m->version <= OF12) {
-            atomic_store(&p->xb.table_miss[i], tm.miss);
-        }
-        if (tm.eviction >= 0) {
-            p->tables[i].evict = tm.eviction;
-        }
-    }
-    backer_changed(p->backer);
     return OFPERR_NONE;
 }

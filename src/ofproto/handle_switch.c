@@ -162,6 +162,32 @@ handle_port_desc(struct ofconn *c, const struct msg *m, struct bytes *out)
 }
 
 static void
+add_counter(void *s_, const char *name, uint64_t value)
+{
+    struct port_stats *s = s_;
+    struct port_custom_stat *custom;
+
+    s->custom = xrealloc(s->custom, (s->n_custom + 1) * sizeof *s->custom);
+    custom = &s->custom[s->n_custom++];
+    memset(custom, 0, sizeof *custom);
+    str_copy_cut(custom->name, name, sizeof custom->name);
+    custom->value = value;
+}
+
+/* Ports in the order of statistics: the local port, then by number. */
+static struct ofport **
+ports_local_first(struct ofproto *p, size_t *n)
+{
+    struct ofport **ports = ofports_sorted(p, n), *last = *n ? ports[*n - 1] : NULL;
+
+    if (last && last->x->ofp_port == OFPP_LOCAL) {
+        memmove(ports + 1, ports, (*n - 1) * sizeof *ports);
+        ports[0] = last;
+    }
+    return ports;
+}
+
+static void
 put_port_stats(struct bytes *out, enum of_version v, const struct ofport *o)
 {
     int64_t age = clock_now_ms() - o->created;
@@ -185,6 +211,7 @@ put_port_stats(struct bytes *out, enum of_version v, const struct ofport *o)
     s.rx_over_errors = n.rx_over_err;
     s.rx_crc_errors = n.rx_crc_err;
     s.collisions = n.collisions;
+    netdev_each_counter(o->x->netdev, add_counter, &s);
     port_stats_put(out, v, &s);
     port_stats_uninit(&s);
 }
@@ -202,7 +229,7 @@ handle_port_stats(struct ofconn *c, const struct msg *m, struct bytes *out)
     if (error) {
         return error;
     }
-    ports = ofports_sorted(c->ofproto, &n);
+    ports = ports_local_first(c->ofproto, &n);
     msg_parts_begin(&parts, out, MSG_PORT_REPLY, m);
     for (size_t i = 0; i < n; i++) {
         size_t entry = out->len;
@@ -238,41 +265,108 @@ handle_port_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
     return OFPERR_NONE;
 }
 
+/* Walking the queues of ports, for statistics and configuration. */
+struct queue_walk {
+    const struct ofport *port;
+    struct queue_request wanted;
+    enum of_version version;
+    struct msg_parts parts;
+    size_t n;
+};
+
+static void
+put_queue_stats(void *w_, uint32_t queue)
+{
+    struct queue_walk *w = w_;
+    size_t entry = w->parts.out->len;
+    struct queue_stats s;
+
+    if (w->wanted.queue == QUEUE_ALL || w->wanted.queue == queue) {
+        memset(&s, 0xff, sizeof s); /* No device counts by queue. */
+        s.port = w->port->x->ofp_port;
+        s.queue = queue;
+        queue_stats_put(w->parts.out, w->version, &s);
+        msg_parts_entry(&w->parts, entry);
+        w->n++;
+    }
+}
+
+static void
+put_queue_config(void *w_, uint32_t queue)
+{
+    struct queue_walk *w = w_;
+    size_t entry = w->parts.out->len;
+    struct queue_config config = {
+        .port = w->port->x->ofp_port, .queue = queue, .min_rate = QUEUE_RATE_UNSET, .max_rate = QUEUE_RATE_UNSET,
+    };
+
+    if (w->wanted.queue == QUEUE_ALL || w->wanted.queue == queue) {
+        queue_config_put(w->parts.out, w->version, &config);
+        msg_parts_entry(&w->parts, entry);
+        w->n++;
+    }
+}
+
+/* Calls 'cb' for each queue of the port that is wanted, or of all. */
+static void
+walk_queues(struct ofport **ports, size_t n, struct queue_walk *w, netdev_queue_cb *cb)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (w->wanted.port == OFPP_NONE || w->wanted.port == ports[i]->x->ofp_port) {
+            w->port = ports[i];
+            netdev_each_queue(ports[i]->x->netdev, cb, w);
+        }
+    }
+}
+
 enum ofperr
 handle_queue_stats(struct ofconn *c, const struct msg *m, struct bytes *out)
 {
-    struct queue_request q;
-    struct msg_parts parts;
-    enum ofperr error = queue_stats_request_decode(m, &q);
+    struct queue_walk w = { .version = m->version };
+    enum ofperr error = queue_stats_request_decode(m, &w.wanted);
+    struct ofport **ports;
+    size_t n, start = out->len;
 
     if (error) {
         return error;
     }
-    if (q.port != OFPP_NONE && !ofport_find(c->ofproto, q.port)) {
+    if (w.wanted.port != OFPP_NONE && !ofport_find(c->ofproto, w.wanted.port)) {
         return OFPERR_OFPQOFC_BAD_PORT;
     }
-    if (q.queue != QUEUE_ALL) {
-        return OFPERR_OFPQOFC_BAD_QUEUE; /* No port has queues yet (docs/status.md). */
+    ports = ports_local_first(c->ofproto, &n);
+    msg_parts_begin(&w.parts, out, MSG_QUEUE_REPLY, m);
+    walk_queues(ports, n, &w, put_queue_stats);
+    free(ports);
+    if (!w.n && w.wanted.queue != QUEUE_ALL) {
+        out->len = start;
+        return OFPERR_OFPQOFC_BAD_QUEUE;
     }
-    msg_parts_begin(&parts, out, MSG_QUEUE_REPLY, m);
-    msg_parts_end(&parts);
+    msg_parts_end(&w.parts);
     return OFPERR_NONE;
 }
 
 enum ofperr
 handle_queue_config(struct ofconn *c, const struct msg *m, struct bytes *out)
 {
-    struct queue_request q;
-    struct msg_parts parts;
-    enum ofperr error = queue_config_request_decode(m, &q);
+    struct queue_walk w = { .version = m->version };
+    enum ofperr error = queue_config_request_decode(m, &w.wanted);
+    struct ofport **ports;
+    size_t n, start = out->len;
 
     if (error) {
         return error;
     }
-    if (q.port != OFPP_NONE && !ofport_find(c->ofproto, q.port)) {
+    if (w.wanted.port != OFPP_NONE && !ofport_find(c->ofproto, w.wanted.port)) {
         return OFPERR_OFPQOFC_BAD_PORT;
     }
-    queue_config_reply_start(&parts, out, m, q.port);
-    msg_parts_end(&parts);
+    ports = ofports_sorted(c->ofproto, &n);
+    queue_config_reply_start(&w.parts, out, m, w.wanted.port);
+    walk_queues(ports, n, &w, put_queue_config);
+    free(ports);
+    if (!w.n && w.wanted.queue != QUEUE_ALL) {
+        out->len = start;
+        return OFPERR_OFPQOFC_BAD_QUEUE;
+    }
+    msg_parts_end(&w.parts);
     return OFPERR_NONE;
 }

@@ -48,9 +48,11 @@ struct ofport {
 
 /* What a Flow_Table row and table-mod say. */
 struct table_state {
-    char *name;              /* Null: none. */
+    char *name, *of_name;    /* The row's and OpenFlow's (table features); null: none. */
     unsigned int max_flows;  /* UINT_MAX: no limit. */
-    bool evict;
+    bool evict, of_evict;    /* When full, by the row's overflow_policy; by table-mod. */
+    bool vacancy;            /* Vacancy events as table-mod set them, in per cent. */
+    uint8_t vacancy_down, vacancy_up;
     unsigned int n_flows;
 };
 

@@ -117,7 +117,7 @@ make_rule(struct ofproto *p, const struct flow_mod *fm, uint8_t table_id)
     rcu_set(&rule->actions, make_actions(fm->actions));
     rule->cookie = cpu_to_be64(fm->new_cookie);
     rule->table_id = table_id;
-    rule->flags = fm->flags & (FM_SEND_FLOW_REM | FM_NO_PACKET_COUNTS | FM_NO_BYTE_COUNTS);
+    rule->flags = fm->flags & (FM_SEND_FLOW_REM | FM_RESET_COUNTS | FM_NO_PACKET_COUNTS | FM_NO_BYTE_COUNTS);
     rule->importance = fm->importance;
     atomic_store(&rule->idle_timeout, fm->idle_timeout);
     atomic_store(&rule->hard_timeout, fm->hard_timeout);
@@ -318,7 +318,7 @@ do_add(struct change *c)
     if (fm->flags & FM_CHECK_OVERLAP && classifier_overlaps(cls, &fm->match, fm->priority, version_of(p))) {
         return OFPERR_OFPFMFC_OVERLAP;
     }
-    if (!old && t->n_flows >= t->max_flows && (!t->evict || !evict(p, table_id))) {
+    if (!old && t->n_flows >= t->max_flows && (!(t->evict || t->of_evict) || !evict(p, table_id))) {
         return OFPERR_OFPFMFC_TABLE_FULL;
     }
     c->version = version_of(p) + 1;
@@ -474,6 +474,7 @@ tables_destroy(struct ofproto *p)
     for (int i = 0; i < OFPROTO_N_TABLES; i++) {
         classifier_uninit(&p->xb.tables[i]);
         free(p->tables[i].name);
+        free(p->tables[i].of_name);
     }
     free(p->xb.tables);
     hmap_uninit(&p->by_cookie);

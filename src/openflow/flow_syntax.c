@@ -170,6 +170,9 @@ parse_cookie_filter(struct syntax *s, const char *value, const char *slash)
     e = e ? e : parse_u64(slash + 1, &s->fm->cookie_mask);
     free(first);
     s->fm->cookie &= s->fm->cookie_mask;
+    if (!(1 << s->fm->command & FOR_DELETE)) {
+        s->fm->new_cookie = UINT64_MAX; /* Stays as it is.  Without a filter it becomes 0. */
+    }
     s->protocols &= PROTO_OF10_NXM_ANY | PROTO_OF11_UP;
     return e;
 }
@@ -368,7 +371,6 @@ flow_mod_parse(struct flow_mod *fm, const char *text, int command, const struct 
 
     flow_mod_init(fm);
     fm->command = command == FLOW_COMMAND_FROM_TEXT ? take_command(&at) : (enum flow_mod_command) command;
-    fm->new_cookie = fm->command == FM_ADD ? 0 : UINT64_MAX;
     e = parse_text(&s, at);
     *protocols = s.protocols;
     if (e) {

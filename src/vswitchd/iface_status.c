@@ -34,6 +34,12 @@ put_counter(const struct vs_interface *row, const char *name, uint64_t value)
 }
 
 static void
+put_device_counter(void *row, const char *name, uint64_t value)
+{
+    put_counter(*(const struct vs_interface *const *) row, name, value);
+}
+
+static void
 write_statistics(struct iface *f, const struct vs_interface *row)
 {
     struct netdev_stats s;
@@ -43,6 +49,7 @@ write_statistics(struct iface *f, const struct vs_interface *row)
     }
 #define NETDEV_STAT(NAME) put_counter(row, #NAME, s.NAME);
 #include "netdev/stats.def"
+    netdev_each_counter(f->netdev, put_device_counter, &row);
 }
 
 static void

@@ -195,16 +195,22 @@ ofctl_dump_ports_desc(struct cmdline_ctx *ctx)
 
 /* Queues. */
 
-/* Any port or queue is "ALL" or left out. */
+static bool
+is_all_queues(const char *text)
+{
+    return !strcasecmp(text, "ALL") || !strcasecmp(text, "ANY");
+}
+
+/* Any port or queue is left out, or named "ANY". */
 static struct queue_request
 queue_request(const struct cmdline_ctx *ctx)
 {
     struct queue_request r = { OFPP_NONE, QUEUE_ALL };
 
-    if (ctx->argc > 2 && strcasecmp(ctx->argv[2], "ALL")) {
+    if (ctx->argc > 2) {
         r.port = ofctl_port(ctx->argv[1], ctx->argv[2]);
     }
-    if (ctx->argc > 3 && strcasecmp(ctx->argv[3], "ALL") && !num_parse_u32(ctx->argv[3], 0, &r.queue)) {
+    if (ctx->argc > 3 && !is_all_queues(ctx->argv[3]) && !num_parse_u32(ctx->argv[3], 0, &r.queue)) {
         cmdline_fatal(0, "invalid queue \"%s\"", ctx->argv[3]);
     }
     return r;
@@ -217,6 +223,9 @@ ofctl_queue_stats(struct cmdline_ctx *ctx)
     struct of_client *c = ofctl_open(ctx->argv[1]);
     struct bytes b = BYTES_INIT;
 
+    if (r.port == OFPP_ALL) {
+        r.port = OFPP_NONE;
+    }
     queue_stats_request_encode(&b, of_client_version(c), msg_new_xid(), &r);
     ofctl_dump(c, &b, ofctl_names_to_show(ctx->argv[1]));
     of_client_close(c);

@@ -76,6 +76,19 @@ decode_vlan(struct match *m, bool wild_vid, uint16_t vid, bool wild_pcp, uint8_t
     set_vlan(m, tag, mask);
 }
 
+/* What is said of Ethernet and the layers above is about packets that have such a header (as match_set_field() has it
+ * for matches of other forms). */
+static void
+imply_ethernet(struct match *m)
+{
+    static const struct eth_addr any;
+
+    if (m->mask.eth_type || m->mask.vlan_tci || !eth_addr_equal(m->mask.eth_src, any) ||
+        !eth_addr_equal(m->mask.eth_dst, any)) {
+        m->mask.packet_ns = UINT8_MAX;
+    }
+}
+
 static void
 set_eth(struct eth_addr *value, struct eth_addr *mask, const uint8_t *p)
 {
@@ -171,6 +184,7 @@ match10_decode(const uint8_t *p, struct match *m, bool *exact)
         m->mask.eth_type = BE16_MAX;
     }
     decode10_upper(p, w, m);
+    imply_ethernet(m);
 }
 
 static uint32_t
@@ -372,6 +386,7 @@ match11_decode(const uint8_t *p, struct match *m)
     memcpy(&m->mask.metadata, p + 80, 8);
     m->mask.metadata = ~m->mask.metadata;
     m->flow.metadata &= m->mask.metadata;
+    imply_ethernet(m);
     return error;
 }
 

@@ -252,7 +252,7 @@ put_nxt(struct bytes *b, unsigned int protocol, const struct flow_mod *fm)
 static void
 put_of11(struct bytes *b, enum of_version v, const struct flow_mod *fm)
 {
-    bool plain = fm->command == FM_ADD || (v == OF11 && fm->add_if_missing);
+    bool plain = fm->command == FM_ADD || (v == OF11 && is_modify(fm) && !fm->cookie_mask);
 
     bytes_put_be64(b, plain ? fm->new_cookie : fm->cookie & fm->cookie_mask);
     bytes_put_be64(b, plain ? 0 : fm->cookie_mask);

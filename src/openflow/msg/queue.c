@@ -109,8 +109,14 @@ queue_stats_put(struct bytes *b, enum of_version v, const struct queue_stats *s)
 enum ofperr
 queue_config_request_decode(const struct msg *m, struct queue_request *r)
 {
+    bool is_any = m->version >= OF11 && get_be32(m->body.at) == UINT32_MAX;
+    enum ofperr error = take_port(m->body.at, m->version, &r->port);
+
     r->queue = m->version >= OF14 ? get_be32(m->body.at + 4) : QUEUE_ALL;
-    return take_port(m->body.at, m->version, &r->port);
+    if (!error && m->version < OF14 && !is_any && ofp_to_u32(r->port) >= ofp_to_u32(OFPP_MAX)) {
+        return OFPERR_OFPQOFC_BAD_PORT; /* OpenFlow 1.3 §A.3.6: a port, that is no reserved one. */
+    }
+    return error;
 }
 
 void

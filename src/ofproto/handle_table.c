@@ -1,0 +1,227 @@
+/* Requests about flow tables: what they are, what they can do, what they do when they are full. */
+#include <limits.h>
+#include <stdlib.h>
+
+#include "ofproto/ofconn.h"
+#include "openflow/msg/table.h"
+
+/* The database's name before OpenFlow's; null if it has none. */
+static const char *
+table_name(const struct ofproto *p, unsigned int id)
+{
+    return p->tables[id].name ? p->tables[id].name : p->tables[id].of_name;
+}
+
+/* What every table can do: anything. */
+static void
+describe_fields(struct table_features *f)
+{
+    struct field_set *const with_tun_metadata[] = { &f->match, &f->mask, &f->wildcard, &f->nonmiss.apply.set_fields };
+
+    for (const struct field *field = fields; field < fields + FIELD_N; field++) {
+        field_set_add(&f->match, field->id);
+        field_set_add(&f->wildcard, field->id);
+        if (field->maskable) {
+            field_set_add(&f->mask, field->id);
+        }
+        if (field->writable) {
+            field_set_add(&f->nonmiss.apply.set_fields, field->id);
+        }
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(with_tun_metadata); i++) {
+        with_tun_metadata[i]->bits[FIELD_SET_TUN_METADATA] = UINT64_MAX;
+    }
+}
+
+static void
+describe_table(const struct ofproto *p, enum of_version v, unsigned int id, struct table_features *f)
+{
+    memset(f, 0, sizeof *f);
+    f->table_id = id;
+    if (table_name(p, id)) {
+        str_copy_cut(f->name, table_name(p, id), sizeof f->name);
+    }
+    f->metadata_match = f->metadata_write = UINT64_MAX;
+    f->max_entries = p->tables[id].max_flows == UINT_MAX ? 1000000 : p->tables[id].max_flows;
+    f->miss = atomic_load(&p->xb.table_miss[id]);
+    f->eviction = f->vacancy = -1;
+    f->any_properties = true;
+    describe_fields(f);
+    f->nonmiss.instructions = TABLE_INST_WRITE_METADATA | TABLE_INST_WRITE_ACTIONS | TABLE_INST_APPLY_ACTIONS |
+                              TABLE_INST_CLEAR_ACTIONS | (id < 253 ? TABLE_INST_GOTO_TABLE : 0) |
+                              (v < OF15 ? TABLE_INST_METER : 0); /* An action from 1.5 on. */
+    for (unsigned int next = id + 1; next < 254; next++) {
+        f->nonmiss.next[next / 64] |= UINT64_C(1) << next % 64;
+    }
+    f->nonmiss.apply.actions = (1u << TABLE_ACTION_N) - 1;
+    f->nonmiss.write = f->nonmiss.apply;
+    f->miss_table = f->nonmiss;
+}
+
+enum ofperr
+handle_table_stats(struct ofconn *c, const struct msg *m, struct bytes *out)
+{
+    struct ofproto *p = c->ofproto;
+    struct msg_parts parts;
+
+    msg_parts_begin(&parts, out, MSG_TABLE_REPLY, m);
+    for (unsigned int i = 0; i < 254; i++) {
+        struct table_stats ts = {
+            .table_id = i, .n_active = p->tables[i].n_flows, .n_lookups = atomic_load(&p->xb.table_lookups[i]),
+            .n_matches = atomic_load(&p->xb.table_matches[i]),
+        };
+        struct table_features f;
+        size_t entry = out->len;
+
+        describe_table(p, m->version, i, &f);
+        table_stats_put(out, m->version, &ts, &f);
+        msg_parts_entry(&parts, entry);
+    }
+    msg_parts_end(&parts);
+    return OFPERR_NONE;
+}
+
+/* Whether 'f' asks for nothing but what the table is, apart from its name. */
+static bool
+is_only_renamed(const struct ofproto *p, enum of_version v, const struct table_features *f)
+{
+    struct table_features is, wanted = *f;
+
+    describe_table(p, v, f->table_id, &is);
+    return wanted.metadata_match == is.metadata_match && wanted.metadata_write == is.metadata_write &&
+           (!wanted.max_entries || wanted.max_entries == is.max_entries) &&
+           (!wanted.has_command || wanted.command == TABLE_FEATURES_REPLACE ||
+            wanted.command == TABLE_FEATURES_MODIFY);
+}
+
+/* Names are all that can be changed. */
+static enum ofperr
+change_features(struct ofconn *c, const struct msg *m)
+{
+    struct ofproto *p = c->ofproto;
+    struct cursor body = m->body;
+
+    while (body.left) {
+        struct table_features f;
+        enum ofperr error = table_features_take(&body, m->version, false, &f, NULL);
+
+        if (error) {
+            return error;
+        }
+        if (f.table_id >= 254) {
+            return OFPERR_OFPTFFC_BAD_TABLE;
+        }
+        if (!is_only_renamed(p, m->version, &f)) {
+            return OFPERR_OFPTFFC_EPERM;
+        }
+        free(p->tables[f.table_id].of_name);
+        p->tables[f.table_id].of_name = f.name[0] ? xstrdup(f.name) : NULL;
+    }
+    return OFPERR_NONE;
+}
+
+static enum ofperr
+change_features_of_all_parts(struct ofconn *c)
+{
+    const struct msg_assembler *a = &c->assembler;
+    enum ofperr error = OFPERR_NONE;
+
+    for (size_t i = 0; i < a->n && !error; i++) {
+        struct msg part;
+
+        error = msg_decode(a->messages[i].data, a->messages[i].len, &part);
+        error = error ? error : change_features(c, &part);
+    }
+    return error;
+}
+
+enum ofperr
+handle_table_features(struct ofconn *c, const struct msg *m, struct bytes *out)
+{
+    enum ofperr error = change_features_of_all_parts(c);
+    struct msg_parts parts;
+
+    if (error) {
+        return error;
+    }
+    msg_parts_begin(&parts, out, MSG_TABLE_FEATURES_REPLY, m);
+    for (unsigned int i = 0; i < 254; i++) {
+        struct table_features f;
+        size_t entry = out->len;
+
+        describe_table(c->ofproto, m->version, i, &f);
+        table_features_put(out, m->version, &f);
+        msg_parts_entry(&parts, entry);
+    }
+    msg_parts_end(&parts);
+    return OFPERR_NONE;
+}
+
+/* Per cent of the table that is free. */
+static uint8_t
+vacancy_of(const struct table_state *t)
+{
+    return t->max_flows == UINT_MAX ? 100 : t->n_flows >= t->max_flows ? 0
+           : (uint64_t) (t->max_flows - t->n_flows) * 100 / t->max_flows;
+}
+
+enum ofperr
+handle_table_desc(struct ofconn *c, const struct msg *m, struct bytes *out)
+{
+    struct msg_parts parts;
+
+    msg_parts_begin(&parts, out, MSG_TABLE_DESC_REPLY, m);
+    for (unsigned int i = 0; i < 254; i++) {
+        const struct table_state *t = &c->ofproto->tables[i];
+        struct table_desc d = {
+            .table_id = i, .eviction = t->of_evict,
+            .eviction_flags = TABLE_EVICT_OTHER | TABLE_EVICT_IMPORTANCE | TABLE_EVICT_LIFETIME,
+            .vacancy = t->vacancy, .vacancy_down = t->vacancy_down, .vacancy_up = t->vacancy_up,
+            .vacancy_now = vacancy_of(t),
+        };
+        size_t entry = out->len;
+
+        table_desc_put(out, m->version, &d);
+        msg_parts_entry(&parts, entry);
+    }
+    msg_parts_end(&parts);
+    return OFPERR_NONE;
+}
+
+static void
+modify_table(struct ofproto *p, enum of_version v, unsigned int id, const struct table_mod *tm)
+{
+    struct table_state *t = &p->tables[id];
+
+    if (v <= OF12) {
+        atomic_store(&p->xb.table_miss[id], tm->miss);
+    }
+    if (tm->eviction >= 0) {
+        t->of_evict = tm->eviction;
+    }
+    if (tm->vacancy >= 0) {
+        t->vacancy = tm->vacancy;
+        t->vacancy_down = tm->vacancy_down;
+        t->vacancy_up = tm->vacancy_up;
+    }
+}
+
+enum ofperr
+handle_table_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
+{
+    struct ofproto *p = c->ofproto;
+    struct table_mod tm;
+    enum ofperr error = table_mod_decode(m, false, &tm);
+
+    if (error) {
+        return error;
+    }
+    if (tm.table_id >= 254 && tm.table_id != 255) {
+        return OFPERR_OFPTMFC_BAD_TABLE;
+    }
+    for (unsigned int i = tm.table_id == 255 ? 0 : tm.table_id; i <= (tm.table_id == 255 ? 253u : tm.table_id); i++) {
+        modify_table(p, m->version, i, &tm);
+    }
+    backer_changed(p->backer);
+    return OFPERR_NONE;
+}
