@@ -318,6 +318,18 @@ class Server(unittest.TestCase):
     # Durability.
 
     def test_kill_9_loses_no_acknowledged_durable_transaction(self):
+        self.kill_again_and_again(lambda process: None)
+
+    def test_kill_9_amid_compactions_loses_no_acknowledged_durable_transaction(self):
+        def compact_until_dead(process):
+            while process.poll() is None:
+                subprocess.run([APPCTL, "-T", "20", "-t", os.path.join(self.dir, "ctl"), "ovsdb-server/compact"],
+                               env=self.env, stderr=subprocess.DEVNULL, check=False)
+
+        self.kill_again_and_again(compact_until_dead)
+
+    def kill_again_and_again(self, meanwhile):
+        """Kills the server at random moments while 'meanwhile(process)' runs beside a stream of transactions."""
         acknowledged = set()
         seed = random.Random(3)
         n = 0
@@ -325,6 +337,8 @@ class Server(unittest.TestCase):
             p = self.start()
             client = Rpc(self.sock)
             threading.Timer(seed.uniform(0.05, 0.4), p.kill).start()
+            beside = threading.Thread(target=meanwhile, args=(p,))
+            beside.start()
             try:
                 while True:
                     n += 1
@@ -336,6 +350,7 @@ class Server(unittest.TestCase):
             except (EOFError, ConnectionError):
                 pass
             p.wait(20)
+            beside.join()
         p = self.start()
         rows = Rpc(self.sock).transact({"op": "select", "table": "T", "where": [], "columns": ["k"]})[0]["rows"]
         present = {row["k"] for row in rows}

@@ -1,9 +1,7 @@
 /* ovsdb-tool(1): database files, without a server. */
-#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cmd/ovsdb-tool/tool.h"
 #include "ovsdb/engine/convert.h"
@@ -72,15 +70,20 @@ read_schema(const char *path)
     return schema;
 }
 
-/* Reads a database file without locking it. */
-static struct db *
-read_db(const char *path)
+/* Opens a database file; with STORE_READ_ONLY without locking it. */
+static struct store *
+open_db(const char *path, int flags)
 {
     struct store *store;
-    struct db *db;
 
-    tool_fatal(store_open(NULL, &store_io_system, path, true, NULL, NULL, &db, &store));
-    return db;
+    tool_fatal(store_open(path, flags, &store));
+    return store;
+}
+
+static void
+close_db(struct store *store)
+{
+    tool_fatal(store_close(store));
 }
 
 static void
@@ -88,55 +91,43 @@ cmd_create(struct cmdline_ctx *ctx)
 {
     struct schema *schema = read_schema(schema_arg(ctx, 2));
 
-    tool_fatal(store_create(&store_io_system, tool_db_arg(ctx, 1), schema));
+    tool_fatal(store_create(tool_db_arg(ctx, 1), schema, NULL, NULL));
     schema_unref(schema);
-}
-
-/* Writes 'db' to 'to', or over 'from' where that is null, under lock. */
-static void
-write_out(const char *from, const char *to, const struct db *db, const char *comment)
-{
-    struct loop *loop = loop_create();
-    struct store *store;
-    struct db *old;
-
-    if (to) {
-        if (!access(to, F_OK)) {
-            tool_fatal(dberr_io(EEXIST, "%s: create failed", to));
-        }
-        tool_fatal(store_write_snapshot(&store_io_system, to, db, comment));
-        loop_destroy(loop);
-        return;
-    }
-    tool_fatal(store_open(loop, &store_io_system, from, true, NULL, NULL, &old, &store));
-    tool_fatal(store_compact(store, db, comment));
-    store_close(store);
-    db_destroy(old);
-    loop_run_once(loop, false);
-    loop_destroy(loop);
 }
 
 static void
 cmd_compact(struct cmdline_ctx *ctx)
 {
-    const char *path = tool_db_arg(ctx, 1);
-    struct db *db = read_db(path);
+    static const char comment[] = "compacted by ovsdb-tool " WEFT_COMPAT_VERSION;
+    const char *to = ctx->argc > 2 ? ctx->argv[2] : NULL;
+    struct store *store = open_db(tool_db_arg(ctx, 1), to ? STORE_READ_ONLY : 0);
 
-    write_out(path, ctx->argc > 2 ? ctx->argv[2] : NULL, db, "compacted by ovsdb-tool " WEFT_COMPAT_VERSION);
-    db_destroy(db);
+    if (to) {
+        tool_fatal(store_create(to, store_db(store)->schema, store_db(store), comment));
+    } else {
+        tool_fatal(store_compact(store, comment));
+    }
+    close_db(store);
 }
 
 static void
 cmd_convert(struct cmdline_ctx *ctx)
 {
-    const char *path = tool_db_arg(ctx, 1);
+    static const char comment[] = "converted by ovsdb-tool " WEFT_COMPAT_VERSION;
     struct schema *schema = read_schema(schema_arg(ctx, 2));
-    struct db *db = read_db(path), *converted;
+    const char *to = ctx->argc > 3 ? ctx->argv[3] : NULL;
+    struct store *store = open_db(tool_db_arg(ctx, 1), to ? STORE_READ_ONLY : 0);
+    struct db *old = store_db(store), *converted;
 
-    tool_fatal(db_convert(db, schema, &converted));
-    write_out(path, ctx->argc > 3 ? ctx->argv[3] : NULL, converted, "converted by ovsdb-tool " WEFT_COMPAT_VERSION);
-    db_destroy(converted);
-    db_destroy(db);
+    tool_fatal(db_convert(old, schema, &converted));
+    if (to) {
+        tool_fatal(store_create(to, schema, converted, comment));
+        db_destroy(converted);
+    } else {
+        tool_fatal(store_convert(store, converted, comment));
+        db_destroy(old);
+    }
+    close_db(store);
     schema_unref(schema);
 }
 
@@ -144,10 +135,10 @@ static void
 cmd_needs_conversion(struct cmdline_ctx *ctx)
 {
     struct schema *schema = read_schema(schema_arg(ctx, 2));
-    struct db *db = read_db(tool_db_arg(ctx, 1));
+    struct store *store = open_db(tool_db_arg(ctx, 1), STORE_READ_ONLY);
 
-    puts(schema_equal(db->schema, schema) ? "no" : "yes");
-    db_destroy(db);
+    puts(schema_equal(store_db(store)->schema, schema) ? "no" : "yes");
+    close_db(store);
     schema_unref(schema);
 }
 
@@ -162,10 +153,10 @@ print_of_schema(const char *command, const struct schema *schema)
 static void
 cmd_db_facts(struct cmdline_ctx *ctx)
 {
-    struct db *db = read_db(tool_db_arg(ctx, 1));
+    struct store *store = open_db(tool_db_arg(ctx, 1), STORE_READ_ONLY);
 
-    print_of_schema(ctx->argv[0], db->schema);
-    db_destroy(db);
+    print_of_schema(ctx->argv[0], store_db(store)->schema);
+    close_db(store);
 }
 
 static void
@@ -203,22 +194,6 @@ cmd_compare_versions(struct cmdline_ctx *ctx)
 
 /* Transactions. */
 
-struct writer {
-    struct db_listener listener;
-    struct store *store;
-    struct dberr *error;
-};
-
-static void
-on_commit(struct db_listener *l, struct change_set *set)
-{
-    struct writer *w = CONTAINER_OF(l, struct writer, listener);
-    uint64_t ticket;
-
-    w->error = store_append(w->store, set, &ticket);
-    store_sync(w->store, ticket);
-}
-
 static struct json *
 parse_transaction(const char *text, const struct db *db)
 {
@@ -235,26 +210,19 @@ parse_transaction(const char *text, const struct db *db)
     return json;
 }
 
-/* Runs the transaction on a file; only a writer keeps what it does. */
+/* Runs the transaction on a file, and says what came of it when that is on the disk. */
 static void
 run_transaction(struct cmdline_ctx *ctx, bool read_only)
 {
     const char *path = ctx->argc > 2 ? ctx->argv[1] : tool_db_arg(ctx, INT_MAX);
+    struct store *store = open_db(path, read_only ? STORE_READ_ONLY : 0);
     struct exec_session session = { .read_only = read_only };
-    struct loop *loop = read_only ? NULL : loop_create();
-    struct writer w = { .store = NULL };
+    struct json *params = parse_transaction(ctx->argv[ctx->argc - 1], store_db(store));
     struct exec_outcome out;
-    struct json *params;
-    struct db *db;
     char *text;
 
-    tool_fatal(store_open(loop, &store_io_system, path, true, NULL, NULL, &db, &w.store));
-    params = parse_transaction(ctx->argv[ctx->argc - 1], db);
-    if (w.store) {
-        db_add_listener(db, &w.listener, on_commit);
-    }
-    exec_transact(db, params, 1, &session, INT64_MAX, &out);
-    tool_fatal(w.error);
+    exec_transact(store_db(store), params, 1, &session, INT64_MAX, &out);
+    tool_fatal(store_flush(store));
     if (out.reply) {
         text = js_to_string(out.reply, JS_SORTED);
         puts(text);
@@ -262,15 +230,7 @@ run_transaction(struct cmdline_ctx *ctx, bool read_only)
     }
     exec_outcome_uninit(&out);
     js_unref(params);
-    if (w.store) {
-        db_remove_listener(&w.listener);
-        store_close(w.store);
-    }
-    db_destroy(db);
-    if (loop) {
-        loop_run_once(loop, false);
-        loop_destroy(loop);
-    }
+    close_db(store);
 }
 
 static void

@@ -4,6 +4,9 @@
 
 #include "ctl/ctl.h"
 #include "ovsdb/server/internal.h"
+#include "sys/log.h"
+
+LOG_MODULE(ovsdb_server)
 
 /* ovs-appctl's commands for the database server, ovsdb-server(1). */
 
@@ -94,40 +97,77 @@ reconnect(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, voi
     ctl_reply(r, NULL);
 }
 
+/* A request to compact, while files are being written. */
+struct compaction {
+    struct ctl_request *request;
+    struct ovsdb_server *server;
+    size_t n;          /* Databases under way, and one while they are begun. */
+    struct str errors;
+};
+
+static void
+compaction_done(struct compaction *c)
+{
+    if (--c->n) {
+        return;
+    }
+    if (c->server->trim) {
+        malloc_trim(0);
+    }
+    if (c->errors.len) {
+        ctl_reply_error(c->request, "%s", c->errors.text);
+    } else {
+        ctl_reply(c->request, NULL);
+    }
+    str_uninit(&c->errors);
+    free(c);
+}
+
+static void
+on_compacted(void *c_, const struct dberr *error)
+{
+    struct compaction *c = c_;
+
+    if (error) {
+        char *text = dberr_to_string(error);
+
+        str_putf(&c->errors, "%s\n", text);
+        free(text);
+    }
+    compaction_done(c);
+}
+
+static void
+compact_db(struct compaction *c, struct served_db *db)
+{
+    log_info("compacting %s database by user request", db->name);
+    c->n++;
+    if (!served_db_compact(db, on_compacted, c)) {
+        str_putf(&c->errors, "%s: a compaction is under way already\n", db->name);
+        compaction_done(c);
+    }
+}
+
 static void
 compact(struct ctl_request *r, int argc, const char *argv[], void *server_)
 {
     struct ovsdb_server *server = server_;
-    struct str errors = STR_INIT;
-    bool found = false;
+    struct compaction *c;
 
+    if (argc > 1 && !server_find_db(server, argv[1])) {
+        ctl_reply_error(r, "no database by that name");
+        return;
+    }
+    c = xzalloc(sizeof *c);
+    *c = (struct compaction) { .request = r, .server = server, .n = 1, .errors = STR_INIT };
     STRMAP_FOR_EACH (e, &server->dbs) {
         struct served_db *db = e->value;
 
-        if ((argc == 1 && db != server->own) || (argc > 1 && !strcmp(argv[1], db->name))) {
-            struct dberr *error = served_db_compact(db);
-
-            found = true;
-            if (error) {
-                char *text = dberr_to_string(error);
-
-                str_putf(&errors, "%s\n", text);
-                free(text);
-                dberr_free(error);
-            }
+        if (argc > 1 ? !strcmp(argv[1], db->name) : db != server->own) {
+            compact_db(c, db);
         }
     }
-    if (server->trim) {
-        malloc_trim(0);
-    }
-    if (argc > 1 && !found) {
-        ctl_reply_error(r, "no database by that name");
-    } else if (errors.len) {
-        ctl_reply_error(r, "%s", errors.text);
-    } else {
-        ctl_reply(r, NULL);
-    }
-    str_uninit(&errors);
+    compaction_done(c);
 }
 
 static void

@@ -30,7 +30,6 @@ on_commit(struct db_listener *l, struct change_set *set)
 {
     struct served_db *db = CONTAINER_OF(l, struct served_db, listener);
 
-    served_db_append(db, set);
     monitor_commit(db, set);
     if (strmap_count(&db->logged)) {
         log_changes(db, set);
@@ -72,12 +71,12 @@ cut_off(struct served_db *db)
 void
 served_db_destroy(struct served_db *db)
 {
+    served_db_flush(db);
     cut_off(db);
     strmap_remove(&db->server->dbs, db->name);
     loop_task_cancel(&db->recheck);
     db_remove_listener(&db->listener);
-    served_db_close_file(db);
-    db_destroy(db->db);
+    served_db_close(db);
     hmap_uninit(&db->specs);
     strmap_uninit(&db->logged);
     free(db->file);

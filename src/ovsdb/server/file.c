@@ -1,4 +1,4 @@
-/* Served databases and their files: opening, the record of each commit, compaction. */
+/* Served databases and their files: opening, compaction, conversion. */
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +10,6 @@
 
 LOG_MODULE(ovsdb_server_file)
 
-enum { COMPACTION_CHECK_MS = 60 * 1000 };
-
 static bool column_diff = true;
 
 void
@@ -20,82 +18,37 @@ ovsdb_server_disable_column_diff(void)
     column_diff = false;
 }
 
-/* More is on the disk, or never will be. */
-static void
-on_progress(void *db)
-{
-    transact_written(db);
-}
-
 void
-served_db_append(struct served_db *db, struct change_set *set)
+served_db_flush(struct served_db *db)
 {
-    struct dberr *error;
-
-    if (!db->store || set->is_undo) {
-        return;
-    }
-    error = store_append(db->store, set, &db->ticket);
-    if (error) {
-        char *text = dberr_to_string(error);
-
-        log_err("%s", text);
-        free(text);
-        db->unwritten = change_set_ref(set);
-        db->write_error = error;
-        db->ticket = UINT64_MAX;
-    }
-}
-
-uint64_t
-served_db_ticket(struct served_db *db, bool durable)
-{
-    if (!db->store) {
-        return 0;
-    }
-    if (durable && db->ticket != UINT64_MAX) {
-        store_sync(db->store, db->ticket);
-    }
-    return db->ticket;
+    /* Those who wait get the error, and it is in the log. */
+    dberr_free(db->store ? store_flush(db->store) : NULL);
 }
 
 bool
-served_db_is_written(const struct served_db *db, uint64_t ticket, bool durable)
+served_db_compact(struct served_db *db, void (*cb)(void *aux, const struct dberr *), void *aux)
 {
-    return !durable || ticket == UINT64_MAX || store_is_synced(db->store, ticket);
-}
-
-struct dberr *
-served_db_write_error(struct served_db *db, uint64_t ticket)
-{
-    struct dberr *error = db->write_error;
-
-    if (ticket == UINT64_MAX && error) {
-        /* The file does not have the commit, so nobody shall. */
-        db_undo(db->db, &db->unwritten, 1);
-        change_set_unref(db->unwritten);
-        db->unwritten = NULL;
-        db->write_error = NULL;
-        return error;
+    if (!db->store) {
+        cb(aux, NULL);
+        return true;
     }
-    return ticket && db->store ? store_sync_error(db->store) : NULL;
+    return store_compact_beside(db->store, cb, aux);
 }
 
-struct dberr *
-served_db_compact(struct served_db *db)
+static void
+trim(void *db_)
 {
-    struct dberr *error = db->store ? store_compact(db->store, db->db, "compacting database online") : NULL;
+    const struct served_db *db = db_;
 
-    if (!error && db->server->trim) {
+    if (db->server->trim) {
         malloc_trim(0);
     }
-    return error;
 }
 
 struct dberr *
 served_db_status(const struct served_db *db)
 {
-    return db->store ? store_sync_error(db->store) : NULL;
+    return db->store ? store_status(db->store) : NULL;
 }
 
 struct dberr *
@@ -116,12 +69,10 @@ served_db_convert(struct served_db *db, const struct json *json)
     }
     schema_unref(schema);
     if (!error && db->store) {
-        error = store_compact(db->store, converted, "converted by ovsdb-server");
+        error = store_convert(db->store, converted, "converted by ovsdb-server");
     }
     if (error) {
-        if (converted) {
-            db_destroy(converted);
-        }
+        db_destroy(converted);
         return error;
     }
     served_db_replace(db, converted);
@@ -130,53 +81,22 @@ served_db_convert(struct served_db *db, const struct json *json)
     return NULL;
 }
 
-/* Once a minute: databases whose time has come. */
-static void
-on_compaction(struct loop_timer *t)
+void
+served_db_close(struct served_db *db)
 {
-    struct ovsdb_server *server = t->aux;
+    struct dberr *error;
 
-    STRMAP_FOR_EACH (e, &server->dbs) {
-        struct served_db *db = e->value;
-
-        if (db->store && store_wants_compaction(db->store, clock_now_ms())) {
-            struct dberr *error;
-
-            log_info("compacting %s database by user request or size", db->name);
-            error = served_db_compact(db);
-            if (error) {
-                char *text = dberr_to_string(error);
-
-                log_warn("%s: compaction failed (%s)", db->name, text);
-                free(text);
-                dberr_free(error);
-            }
-        }
+    if (!db->store) {
+        db_destroy(db->db);
+        return;
     }
-    loop_timer_set(t, clock_now_ms() + COMPACTION_CHECK_MS);
-}
+    error = store_close(db->store);
+    if (error) {
+        char *text = dberr_to_string(error);
 
-void
-server_file_start(struct ovsdb_server *server)
-{
-    loop_timer_init(server->loop, &server->compaction, on_compaction, server);
-    loop_timer_set(&server->compaction, clock_now_ms() + COMPACTION_CHECK_MS);
-}
-
-void
-server_file_stop(struct ovsdb_server *server)
-{
-    loop_timer_cancel(&server->compaction);
-}
-
-void
-served_db_close_file(struct served_db *db)
-{
-    store_close(db->store);
-    db->store = NULL;
-    if (db->unwritten) {
-        change_set_unref(db->unwritten);
-        dberr_free(db->write_error);
+        log_err("%s", text);
+        free(text);
+        dberr_free(error);
     }
 }
 
@@ -195,21 +115,21 @@ ovsdb_server_open(struct ovsdb_server *server, const char *file)
             return error_new("ovsdb error: %s: already open", file);
         }
     }
-    error = store_open(server->loop, &store_io_system, file, column_diff, on_progress, NULL, &db, &store);
+    error = store_open(file, STORE_RECOVER | (column_diff ? 0 : STORE_NO_DIFF), &store);
     if (error) {
         return dberr_to_error(error);
     }
+    db = store_db(store);
     if (server_find_db(server, db->schema->name)) {
         struct error *twice = error_new("%s: duplicate database name", db->schema->name);
 
-        store_close(store);
-        db_destroy(db);
+        dberr_free(store_close(store)); /* Nothing was written. */
         return twice;
     }
     served = served_db_create(server, db->schema->name, db);
     served->file = xstrdup(file);
     served->store = store;
-    store_set_progress(store, on_progress, served);
+    store_start(store, server->loop, trim, served);
     server_db_update(server);
     loop_task_post(&server->reconfigure);
     return NULL;

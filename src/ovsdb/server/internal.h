@@ -24,14 +24,11 @@ struct served_db {
     struct ovsdb_server *server;
     char *name;
     char *file;               /* As it was named; null for _Server. */
-    struct db *db;
+    struct db *db;            /* The store's, if there is one. */
     struct store *store;      /* Null for _Server. */
-    uint64_t ticket;          /* Of the last commit; UINT64_MAX: its record could not be written. */
-    struct change_set *unwritten; /* That commit, and why; null if all is well. */
-    struct dberr *write_error;
     struct db_listener listener;
     struct list waiting;      /* Of struct pending, for a change. */
-    struct list writing;      /* Of struct pending, for their record. */
+    struct list writing;      /* Of struct pending, for the file. */
     struct loop_task recheck; /* Tries the waiting transactions again. */
     struct hmap specs;        /* Of struct monitor_spec, by key. */
     struct strmap logged;     /* Tables whose changes are logged (tlog-set). */
@@ -52,7 +49,6 @@ struct ovsdb_server {
     struct strmap remotes;    /* Target to struct remote: those in use. */
     struct loop_task reconfigure;
     struct loop_timer status; /* Next update of the status columns. */
-    struct loop_timer compaction;
     void (*changed)(void *);  /* See ovsdb_server_on_change(). */
     void *changed_aux;
 };
@@ -103,7 +99,9 @@ void server_remove_db(struct served_db *);
 struct dberr *served_db_convert(struct served_db *, const struct json *schema) MUST_CHECK;
 /* Why the file cannot be written; null if it can. */
 struct dberr *served_db_status(const struct served_db *) MUST_CHECK;
-struct dberr *served_db_compact(struct served_db *) MUST_CHECK;
+/* Compacts the file; 'cb' is called with the error (borrowed) or null when that is done.  False if a compaction is
+ * under way already. */
+bool served_db_compact(struct served_db *, void (*cb)(void *aux, const struct dberr *), void *aux) MUST_CHECK;
 
 /* server_db.c: keeps the rows of _Server equal to the databases. */
 struct served_db *server_db_create(struct ovsdb_server *);
@@ -129,8 +127,6 @@ bool transact_cancel(struct session *, const struct json *id);
 void transact_cancel_all(struct served_db *);
 void transact_clear(struct session *);
 void transact_recheck(struct loop_task *);
-/* A record of the database's file has been written, or failed. */
-void transact_written(struct served_db *);
 
 /* lock.c.  Each returns null and sets '*result', or an error. */
 struct dberr *lock_request(struct session *, const struct json *params, bool steal, struct json **result) MUST_CHECK;

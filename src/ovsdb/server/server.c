@@ -86,7 +86,6 @@ ovsdb_server_create(struct loop *loop)
     loop_task_init(loop, &server->reconfigure, reconfigure, server);
     loop_timer_init(loop, &server->status, update_status, server);
     loop_timer_set(&server->status, clock_now_ms() + STATUS_MS);
-    server_file_start(server);
     server->own = server_db_create(server);
     server_db_update(server);
     memory_register(report_memory, server);
@@ -108,7 +107,6 @@ ovsdb_server_destroy(struct ovsdb_server *server)
     }
     loop_task_cancel(&server->reconfigure);
     loop_timer_cancel(&server->status);
-    server_file_stop(server);
     strmap_uninit(&server->dbs);
     strmap_uninit(&server->locks);
     strmap_uninit(&server->configured);

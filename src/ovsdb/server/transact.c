@@ -1,8 +1,10 @@
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ovsdb/server/internal.h"
 #include "ovsdb/server/dbs.h"
+#include "ovsdb/store/store.h"
 #include "sys/counter.h"
 
 COUNTER(ovsdb_transact)
@@ -17,8 +19,7 @@ struct pending {
     int64_t started;            /* ms. */
     struct loop_timer timer;    /* While waiting: the end of the wait. */
     struct json *reply;         /* While writing. */
-    uint64_t ticket;            /* While writing: of its record. */
-    bool durable;
+    struct store_wait wait;     /* While writing: for its record. */
 };
 
 /* What the engine asks about the session. */
@@ -82,6 +83,7 @@ static void
 pending_destroy(struct pending *p)
 {
     loop_timer_cancel(&p->timer);
+    store_wait_cancel(&p->wait);
     list_remove(&p->session_node);
     list_remove(&p->db_node);
     js_unref(p->params);
@@ -98,45 +100,55 @@ answer(struct session *s, struct json *reply, const struct json *id)
     session_reply(s, reply, id);
 }
 
+/* Answers; 'error' (borrowed, null if there is none) is why the transaction is not in the file. */
 static void
-finish(struct pending *p)
+finish(struct pending *p, const struct dberr *error)
 {
-    struct dberr *error = served_db_write_error(p->db, p->ticket);
-
     if (error) {
         exec_reply_add_error(p->reply, error);
-        dberr_free(error);
     }
     answer(p->session, js_ref(p->reply), p->id);
     pending_destroy(p);
 }
 
-/* Tries the transaction; true if it is answered, so that 'p' is gone. */
+static void
+on_written(struct store_wait *w, const struct dberr *error)
+{
+    finish(CONTAINER_OF(w, struct pending, wait), error);
+}
+
+/* Whether the transaction that was just run is in the file, on the disk if it asked for that. */
 static bool
+is_written(struct pending *p, const struct exec_outcome *out)
+{
+    return !out->changes || !p->db->store
+           || store_wait_for(p->db->store, &p->wait, out->durable ? STORE_DURABLE : STORE_WRITTEN, on_written, NULL);
+}
+
+static void
 try_transaction(struct pending *p)
 {
     struct asker asker = asker_for(p->session, p->db);
     int64_t elapsed = clock_now_ms() - p->started;
     struct exec_outcome out;
+    bool written;
 
     exec_transact(p->db->db, p->params, 1, &asker.base, elapsed, &out);
     if (!out.reply) {
         loop_timer_set(&p->timer, out.timeout_ms == INT64_MAX ? CLOCK_NEVER : p->started + out.timeout_ms);
         exec_outcome_uninit(&out);
-        return false;
+        return;
     }
     p->reply = js_ref(out.reply);
-    p->durable = out.durable;
-    p->ticket = out.changes ? served_db_ticket(p->db, out.durable) : 0;
+    written = is_written(p, &out);
     exec_outcome_uninit(&out);
     loop_timer_cancel(&p->timer);
-    if (p->ticket && !served_db_is_written(p->db, p->ticket, p->durable)) {
+    if (written) {
+        finish(p, NULL);
+    } else {
         list_remove(&p->db_node);
         list_push_back(&p->db->writing, &p->db_node);
-        return false;
     }
-    finish(p);
-    return true;
 }
 
 static void
@@ -178,16 +190,6 @@ transact_recheck(struct loop_task *t)
     }
 }
 
-void
-transact_written(struct served_db *db)
-{
-    LIST_FOR_EACH_SAFE (p, struct pending, db_node, &db->writing) {
-        if (served_db_is_written(db, p->ticket, p->durable)) {
-            finish(p);
-        }
-    }
-}
-
 static void
 answer_canceled(struct pending *p)
 {
@@ -214,9 +216,7 @@ transact_cancel_all(struct served_db *db)
     LIST_FOR_EACH_SAFE (p, struct pending, db_node, &db->waiting) {
         answer_canceled(p);
     }
-    LIST_FOR_EACH_SAFE (p, struct pending, db_node, &db->writing) {
-        finish(p);
-    }
+    assert(list_is_empty(&db->writing)); /* The file has been flushed. */
 }
 
 void

@@ -2,288 +2,30 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <pthread.h>
+#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-#include "ovsdb/store/lockfile.h"
 #include "ovsdb/store/log.h"
+#include "ovsdb/store/private.h"
 #include "ovsdb/store/record.h"
 #include "sys/log.h"
-#include "sys/random.h"
 
 LOG_MODULE(ovsdb_file)
 
-enum {
-    COMPACT_MIN_MS = 10 * 60 * 1000, /* Earliest after the last one, plus as much again at random. */
-    COMPACT_MIN_RECORDS = 100,
-    COMPACT_MIN_SIZE = 10 * 1024 * 1024,
-    COMPACT_MAX_MS = 24 * 60 * 60 * 1000
-};
+/* --- Small things --- */
 
-struct store {
-    const struct store_io *io;
-    char *path;            /* What symbolic links lead to. */
-    struct lockfile *lock;
-    bool as_diff;
-    off_t size;            /* Of the sound part of the file. */
-    off_t compacted_size;
-    unsigned int n_records; /* Since the last compaction. */
-    int64_t compacted_at, compact_after;
-    uint64_t last_ticket;
-
-    struct loop_wake wake;
-    void (*progress)(void *aux);
-    void *aux;
-
-    /* The syncing thread's, under the mutex. */
-    pthread_mutex_t mutex;
-    pthread_cond_t cond;
-    pthread_t thread;
-    int fd;
-    bool stop;
-    uint64_t wanted, written, synced;
-    int sync_error;        /* Negative errno value of the fsync() that failed; 0: none did. */
-};
-
-/* Syncing. */
-
-static void *
-sync_thread(void *s_)
+struct db *
+store_db(const struct store *s)
 {
-    struct store *s = s_;
-
-    log_set_thread_name("sync");
-    pthread_mutex_lock(&s->mutex);
-    while (!s->stop || s->wanted > s->synced) {
-        uint64_t upto = s->written;
-        int fd = s->fd, error;
-
-        if (s->wanted <= s->synced || s->sync_error) {
-            if (s->stop) {
-                break;
-            }
-            pthread_cond_wait(&s->cond, &s->mutex);
-            continue;
-        }
-        pthread_mutex_unlock(&s->mutex);
-        error = s->io->fsync(fd);
-        pthread_mutex_lock(&s->mutex);
-        if (error && fd == s->fd) {
-            s->sync_error = error;
-        } else if (!error) {
-            s->synced = MAX(s->synced, upto);
-        }
-        loop_wake_signal(&s->wake);
-    }
-    pthread_mutex_unlock(&s->mutex);
-    return NULL;
+    return s->db;
 }
 
-static void
-on_wake(struct loop_wake *w)
+const char *
+store_path(const struct store *s)
 {
-    struct store *s = w->aux;
-
-    if (s->progress) {
-        s->progress(s->aux);
-    }
-}
-
-void
-store_sync(struct store *s, uint64_t ticket)
-{
-    pthread_mutex_lock(&s->mutex);
-    s->wanted = MAX(s->wanted, ticket);
-    pthread_cond_signal(&s->cond);
-    pthread_mutex_unlock(&s->mutex);
-}
-
-bool
-store_is_synced(const struct store *s_, uint64_t ticket)
-{
-    struct store *s = (struct store *) s_;
-    bool synced;
-
-    pthread_mutex_lock(&s->mutex);
-    synced = s->synced >= ticket || s->sync_error;
-    pthread_mutex_unlock(&s->mutex);
-    return synced;
-}
-
-struct dberr *
-store_sync_error(const struct store *s_)
-{
-    struct store *s = (struct store *) s_;
-    int error;
-
-    pthread_mutex_lock(&s->mutex);
-    error = s->sync_error;
-    pthread_mutex_unlock(&s->mutex);
-    return error ? dberr_io(-error, "%s: fsync failed", s->path) : NULL;
-}
-
-void
-store_set_progress(struct store *s, void (*progress)(void *aux), void *aux)
-{
-    s->progress = progress;
-    s->aux = aux;
-}
-
-/* Writing. */
-
-/* The record of the schema. */
-static void
-put_schema(struct bytes *out, const struct schema *schema)
-{
-    struct json *json = schema_to_json(schema);
-    char *text = js_to_string(json, JS_COMPACT);
-
-    log_put_record(out, text, strlen(text));
-    free(text);
-    js_unref(json);
-}
-
-static struct dberr *
-write_new_file(const struct store_io *io, const char *path, int flags, const struct bytes *contents)
-{
-    int fd = io->open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0666), error;
-
-    if (fd < 0) {
-        return dberr_io(-fd, "%s: create failed", path);
-    }
-    error = store_io_write_all(io, fd, contents->data, contents->len, 0);
-    if (!error) {
-        error = io->fsync(fd);
-    }
-    close(fd);
-    return error ? dberr_io(-error, "%s: write failed", path) : NULL;
-}
-
-struct dberr *
-store_create(const struct store_io *io, const char *path, const struct schema *schema)
-{
-    struct bytes contents = BYTES_INIT;
-    struct lockfile *lock;
-    struct dberr *error;
-    int status = lockfile_lock(path, &lock);
-
-    if (status) {
-        return dberr_io(-status, "%s: failed to lock lockfile", path);
-    }
-    put_schema(&contents, schema);
-    error = write_new_file(io, path, O_EXCL, &contents);
-    if (!error) {
-        status = io->fsync_dir(path);
-        error = status ? dberr_io(-status, "%s: cannot sync the directory", path) : NULL;
-    }
-    bytes_uninit(&contents);
-    lockfile_unlock(lock);
-    return error;
-}
-
-struct dberr *
-store_write_snapshot(const struct store_io *io, const char *to, const struct db *db, const char *comment)
-{
-    struct bytes contents = BYTES_INIT;
-    struct str text = STR_INIT;
-    struct dberr *error;
-
-    put_schema(&contents, db->schema);
-    record_put_snapshot(&text, db, comment);
-    log_put_record(&contents, str_text(&text), text.len);
-    error = write_new_file(io, to, O_TRUNC, &contents);
-    str_uninit(&text);
-    bytes_uninit(&contents);
-    return error;
-}
-
-struct dberr *
-store_append(struct store *s, const struct change_set *set, uint64_t *ticket)
-{
-    struct bytes record = BYTES_INIT;
-    struct str text = STR_INIT;
-    struct dberr *error = NULL;
-    int status;
-
-    *ticket = 0;
-    if (record_put_changes(&text, set, s->as_diff)) {
-        log_put_record(&record, str_text(&text), text.len);
-        status = store_io_write_all(s->io, s->fd, record.data, record.len, s->size);
-        if (status) {
-            /* What was written of it is not a record; leave none of it behind. */
-            if (s->io->ftruncate(s->fd, s->size)) {
-                log_err("%s: cannot take back a record that was cut short; the next one overwrites it", s->path);
-            }
-            error = dberr_io(-status, "%s: write failed", s->path);
-        } else {
-            s->size += record.len;
-            s->n_records++;
-            pthread_mutex_lock(&s->mutex);
-            *ticket = s->written = ++s->last_ticket;
-            pthread_mutex_unlock(&s->mutex);
-        }
-    }
-    str_uninit(&text);
-    bytes_uninit(&record);
-    return error;
-}
-
-static void
-note_compaction(struct store *s)
-{
-    s->compacted_size = s->size;
-    s->n_records = 0;
-    s->compacted_at = clock_now_ms();
-    s->compact_after = s->compacted_at + COMPACT_MIN_MS + random_below(sys_random(), COMPACT_MIN_MS);
-}
-
-/* Opens the file that has taken the old one's place. */
-static struct dberr *
-swap_file(struct store *s)
-{
-    int fd = s->io->open(s->path, O_RDWR | O_CLOEXEC, 0), old;
-
-    if (fd < 0) {
-        return dberr_io(-fd, "%s: open failed", s->path);
-    }
-    pthread_mutex_lock(&s->mutex);
-    old = s->fd;
-    s->fd = fd;
-    s->synced = s->written; /* The new file was synced with all that is in it. */
-    s->sync_error = 0;
-    pthread_mutex_unlock(&s->mutex);
-    s->size = lseek(fd, 0, SEEK_END);
-    close(old);
-    return NULL;
-}
-
-struct dberr *
-store_compact(struct store *s, const struct db *db, const char *comment)
-{
-    char *temporary = xasprintf("%s.tmp", s->path);
-    struct dberr *error = store_write_snapshot(s->io, temporary, db, comment);
-    int status;
-
-    if (!error) {
-        status = s->io->rename(temporary, s->path);
-        error = status ? dberr_io(-status, "failed to rename \"%s\" to \"%s\"", temporary, s->path) : NULL;
-    }
-    if (!error) {
-        status = s->io->fsync_dir(s->path);
-        error = status ? dberr_io(-status, "%s: cannot sync the directory", s->path) : swap_file(s);
-    }
-    if (error) {
-        unlink(temporary);
-    } else {
-        note_compaction(s);
-        if (s->progress) {
-            loop_wake_signal(&s->wake);
-        }
-    }
-    free(temporary);
-    return error;
+    return s->name;
 }
 
 off_t
@@ -292,177 +34,690 @@ store_size(const struct store *s)
     return s->size;
 }
 
-bool
-store_wants_compaction(const struct store *s, int64_t now)
+size_t
+store_n_records(const struct store *s)
 {
-    if (now < s->compact_after || !s->n_records) {
-        return false;
-    }
-    return now - s->compacted_at >= COMPACT_MAX_MS ||
-           (s->n_records >= COMPACT_MIN_RECORDS && s->size > COMPACT_MIN_SIZE && s->size > 2 * s->compacted_size);
-}
-
-/* Opening. */
-
-/* The first record: the schema. */
-static struct dberr *
-read_schema(struct log_reader *r, const char *path, struct db **db)
-{
-    struct schema *schema = NULL;
-    struct json *json = NULL;
-    struct dberr *error;
-    struct error *bad;
-    const char *body;
-    size_t len;
-
-    error = log_reader_next(r, &body, &len);
-    if (error) {
-        return error;
-    } else if (!body) {
-        return dberr_new("unexpected end of file", "%s: database file contains no schema", path);
-    }
-    bad = js_parse(body, len, &json);
-    if (bad) {
-        error = dberr_new(DBERR_SYNTAX, "%s: parse error: %s", path, error_text(bad));
-        error_free(bad);
-        return error;
-    }
-    error = schema_from_json(&schema, json);
-    js_unref(json);
-    if (error) {
-        return dberr_wrap(error, "%s: failed to parse database schema", path);
-    }
-    *db = db_create(schema);
-    schema_unref(schema);
-    return NULL;
-}
-
-/* All other records.  One that is cut short or does not agree with its hash ends the file, when it is opened for
- * writing; one that is whole but makes no sense is no work of a crash, and nothing is touched then. */
-static struct dberr *
-replay(struct log_reader *r, const char *path, bool recover, struct db *db, unsigned int *n_records, off_t *good)
-{
-    struct dberr *error;
-    const char *body;
-    size_t len;
-
-    *n_records = 0;
-    *good = log_reader_good(r);
-    while (!(error = log_reader_next(r, &body, &len)) && body) {
-        error = record_apply(db, body, len);
-        if (error) {
-            char *place = log_reader_place(r);
-
-            error = dberr_wrap(error, "%s", place);
-            free(place);
-            return error;
-        }
-        *good = log_reader_good(r);
-        ++*n_records;
-    }
-    if (error && !recover) {
-        return error;
-    } else if (error) {
-        char *text = dberr_to_string(error);
-
-        log_warn("%s: the database file ends in a bad record, which is given up with all that follows it (%s)", path,
-                 text);
-        free(text);
-        dberr_free(error);
-    }
-    return NULL;
-}
-
-static void
-start_thread(struct store *s, struct loop *loop)
-{
-    pthread_mutex_init(&s->mutex, NULL);
-    pthread_cond_init(&s->cond, NULL);
-    loop_wake_init(loop, &s->wake, on_wake, s);
-    if (pthread_create(&s->thread, NULL, sync_thread, s)) {
-        out_of_memory();
-    }
-}
-
-static char *
-resolve(const char *path)
-{
-    char buffer[PATH_MAX];
-
-    return xstrdup(realpath(path, buffer) ? buffer : path);
+    return s->n_records;
 }
 
 struct dberr *
-store_open(struct loop *loop, const struct store_io *io, const char *path, bool as_diff, void (*progress)(void *aux),
-           void *aux, struct db **db, struct store **store)
+store_failure_error(const struct store *s, struct store_failure f)
 {
-    struct lockfile *lock = NULL;
-    unsigned int n_records = 0;
-    struct log_reader *r = NULL;
-    enum log_kind kind;
-    struct dberr *error;
-    struct store *s;
-    off_t good = 0;
-    int status;
+    return f.error ? dberr_io(-f.error, "%s: %s", s->name, f.what) : NULL;
+}
 
-    *db = NULL;
-    *store = NULL;
-    status = loop ? lockfile_lock(path, &lock) : 0;
-    if (status) {
-        return dberr_io(-status, "%s: failed to lock lockfile", path);
-    }
-    error = log_reader_open(io, path, loop != NULL, &r, &kind);
-    if (!error && kind == LOG_CLUSTERED) {
-        error = dberr_new("not supported", "%s: clustered databases are not supported yet", path);
-    }
-    if (!error) {
-        error = read_schema(r, path, db);
-    }
-    if (!error) {
-        error = replay(r, path, loop != NULL, *db, &n_records, &good);
-    }
-    if (error) {
-        if (*db) {
-            db_destroy(*db);
-            *db = NULL;
+struct dberr *
+store_status(const struct store *s_)
+{
+    struct store *s = (struct store *) s_;
+    struct store_failure last;
+
+    pthread_mutex_lock(&s->mutex);
+    last = s->last;
+    pthread_mutex_unlock(&s->mutex);
+    return store_failure_error(s, last);
+}
+
+/* --- Commits --- */
+
+/* The first commit that somebody waits to see on disk. */
+static uint64_t
+first_durable_wait(const struct store *s)
+{
+    LIST_FOR_EACH (w, struct store_wait, node, &s->waits) {
+        if (w->level == STORE_DURABLE) {
+            return w->seq;
         }
-        log_reader_close(r);
-        lockfile_unlock(lock);
-        return error;
     }
-    if (loop) {
-        s = xzalloc(sizeof *s);
-        *s = (struct store) {
-            .io = io, .path = resolve(path), .lock = lock, .as_diff = as_diff, .size = good, .progress = progress,
-            .aux = aux, .fd = log_reader_take_fd(r),
-        };
-        if (good < log_reader_size(r) && io->ftruncate(s->fd, good)) {
-            log_warn("%s: cannot cut off what is damaged", path);
+    return UINT64_MAX;
+}
+
+/* Forgets how to undo commits that will not have to be. */
+static void
+trim_entries(struct store *s, uint64_t written)
+{
+    uint64_t keep_from = first_durable_wait(s);
+
+    while (!list_is_empty(&s->entries)) {
+        struct store_entry *entry = CONTAINER_OF(s->entries.next, struct store_entry, node);
+
+        if (entry->seq > written || entry->seq >= keep_from) {
+            break;
         }
-        note_compaction(s);
-        s->n_records = n_records;
-        start_thread(s, loop);
-        *store = s;
+        list_remove(&entry->node);
+        change_set_unref(entry->set);
+        free(entry);
     }
-    log_reader_close(r);
-    return NULL;
+}
+
+/* The commits that were written at once, which nobody will be told of. */
+static void
+trim_written(struct store *s)
+{
+    uint64_t written;
+
+    pthread_mutex_lock(&s->mutex);
+    written = s->written_seq;
+    pthread_mutex_unlock(&s->mutex);
+    trim_entries(s, written);
+}
+
+static void
+add_entry(struct store *s, struct change_set *set, bool recorded)
+{
+    struct store_entry *entry = xzalloc(sizeof *entry);
+
+    entry->seq = s->seq;
+    entry->recorded = recorded;
+    entry->set = change_set_ref(set);
+    list_push_back(&s->entries, &entry->node);
+}
+
+/* After a failed sync: writes the file anew, with all commits up to now.  If that fails, the writer's failure is set,
+ * for store_settle(). */
+static void
+try_rewrite(struct store *s)
+{
+    char *tmp = compact_tmp_name(s->path);
+    uint64_t size = 0;
+    struct store_failure f = store_failed(compact_write_file(s->io, tmp, s->db, NULL, &size), "rewriting failed");
+
+    pthread_mutex_lock(&s->mutex);
+    if (!f.error) {
+        f = writer_replace_now(s, tmp, size);
+    }
+    if (f.error) {
+        s->failure = f;
+        if (s->loop) {
+            loop_wake_signal(&s->wake);
+        }
+    } else {
+        s->must_rewrite = false;
+        s->last = store_failed(0, NULL);
+        s->size = s->compacted_size = size;
+        s->n_records = 0;
+        s->written_seq = s->synced_seq = s->seq;
+    }
+    pthread_mutex_unlock(&s->mutex);
+    free(tmp);
+}
+
+static void
+store_record(struct store *s)
+{
+    struct bytes record = BYTES_INIT;
+
+    log_put_record(&record, str_text(&s->text), s->text.len);
+    s->size += record.len;
+    s->n_records++;
+    compact_note_record(s, &record);
+    writer_add(s, &record);
+    bytes_uninit(&record);
+}
+
+static void
+on_commit(struct db_listener *l, struct change_set *set)
+{
+    struct store *s = CONTAINER_OF(l, struct store, listener);
+
+    if (set->is_undo) {
+        return;
+    }
+    trim_written(s);
+    str_clear(&s->text);
+    if (!record_put_changes(&s->text, set, !(s->flags & STORE_NO_DIFF))) {
+        /* To undo the commits before, this one will have to be undone first. */
+        if (!list_is_empty(&s->entries)) {
+            add_entry(s, set, false);
+        }
+        return;
+    }
+    s->seq++;
+    add_entry(s, set, true);
+    if (s->must_rewrite) {
+        try_rewrite(s);
+    } else {
+        store_record(s);
+    }
+}
+
+/* --- What the writer has done --- */
+
+struct progress {
+    uint64_t written, synced;
+    struct store_failure failure, replace_failure;
+    bool replaced;
+    off_t shrunk;
+};
+
+static struct progress
+take_progress(struct store *s)
+{
+    struct progress p;
+
+    pthread_mutex_lock(&s->mutex);
+    p = (struct progress) { s->written_seq, s->synced_seq, s->failure, s->replace_failure, s->replaced,
+                             s->shrunk };
+    s->replaced = false;
+    if (p.failure.error) {
+        writer_drop_jobs(s);
+        s->size = s->end;
+    }
+    pthread_mutex_unlock(&s->mutex);
+    return p;
+}
+
+/* Undoes the commits that are not safe, all those after 'safe'. */
+static void
+undo_after(struct store *s, uint64_t safe)
+{
+    size_t n = 0, n_records = 0, capacity = list_size(&s->entries);
+    struct change_set **sets = xcalloc(capacity + 1, sizeof *sets);
+
+    LIST_FOR_EACH_SAFE (entry, struct store_entry, node, &s->entries) {
+        if (entry->seq > safe) {
+            list_remove(&entry->node);
+            sets[n++] = entry->set;
+            n_records += entry->recorded;
+            free(entry);
+        }
+    }
+    db_undo(s->db, sets, n);
+    for (size_t i = 0; i < n; i++) {
+        change_set_unref(sets[i]);
+    }
+    s->n_records -= MIN(s->n_records, n_records);
+    free(sets);
+}
+
+/* Calls those waits back that 'done' picks.  A callback may cancel other waits. */
+static void
+finish_waits(struct store *s, bool (*done)(const struct store_wait *, const struct progress *),
+             const struct progress *p, const struct dberr *e)
+{
+    struct list finished;
+
+    list_init(&finished);
+    LIST_FOR_EACH_SAFE (w, struct store_wait, node, &s->waits) {
+        if (done(w, p)) {
+            list_remove(&w->node);
+            list_push_back(&finished, &w->node);
+        }
+    }
+    while (!list_is_empty(&finished)) {
+        struct store_wait *w = CONTAINER_OF(finished.next, struct store_wait, node);
+
+        store_wait_cancel(w);
+        w->cb(w, e);
+    }
+}
+
+static bool
+is_satisfied(const struct store_wait *w, const struct progress *p)
+{
+    return w->seq <= (w->level == STORE_DURABLE ? p->synced : p->written);
+}
+
+/* After a failure 'written' is how far the commits are safe. */
+static bool
+is_lost(const struct store_wait *w, const struct progress *p)
+{
+    return w->seq > p->written;
+}
+
+/* A write or a sync has failed. */
+static void
+handle_failure(struct store *s, const struct progress *p)
+{
+    /* After a failed sync, commits that somebody waits to see on disk are not safe, although written. */
+    uint64_t safe = p->failure.of_sync ? MIN(p->written, first_durable_wait(s) - 1) : p->written;
+    struct progress lost = { .written = safe };
+    struct dberr *e = store_failure_error(s, p->failure);
+    char *text = dberr_to_string(e);
+
+    log_err("%s", text);
+    free(text);
+    s->must_rewrite |= p->failure.of_sync;
+    compact_cancel(s, "a write failed");
+    undo_after(s, safe);
+    pthread_mutex_lock(&s->mutex);
+    s->last = p->failure;
+    s->failure = store_failed(0, NULL);
+    s->seq = s->written_seq = safe;
+    s->synced_seq = MIN(s->synced_seq, safe);
+    s->want_sync = MIN(s->want_sync, s->synced_seq);
+    pthread_cond_signal(&s->cond);
+    pthread_mutex_unlock(&s->mutex);
+    finish_waits(s, is_lost, &lost, e);
+    dberr_free(e);
 }
 
 void
+store_settle(struct store *s)
+{
+    struct progress p = take_progress(s);
+
+    if (p.replaced) {
+        compact_finished(s, p.replace_failure, p.shrunk);
+    }
+    finish_waits(s, is_satisfied, &p, NULL);
+    trim_entries(s, p.written);
+    if (p.failure.error) {
+        handle_failure(s, &p);
+        trim_entries(s, p.written);
+    }
+}
+
+static void
+on_wake(struct loop_wake *w)
+{
+    store_settle(w->aux);
+}
+
+void
+store_start(struct store *s, struct loop *loop, void (*compacted)(void *aux), void *aux)
+{
+    s->compacted = compacted;
+    s->compacted_aux = aux;
+    loop_wake_init(loop, &s->wake, on_wake, s);
+    s->loop = loop;
+    writer_start(s);
+    compact_start_timer(s);
+}
+
+/* --- Waiting --- */
+
+bool
+store_wait_for(struct store *s, struct store_wait *wait, enum store_level level,
+               void (*cb)(struct store_wait *, const struct dberr *error), void *aux)
+{
+    bool done;
+
+    *wait = (struct store_wait) { .seq = s->seq, .level = level, .cb = cb, .aux = aux };
+    list_init(&wait->node);
+    if (s->flags & STORE_READ_ONLY) {
+        return true;
+    }
+    if (s->must_rewrite && level == STORE_DURABLE) {
+        try_rewrite(s);
+    }
+    pthread_mutex_lock(&s->mutex);
+    done = s->seq <= (level == STORE_DURABLE ? s->synced_seq : s->written_seq);
+    if (!done && level == STORE_DURABLE) {
+        s->want_sync = s->seq;
+        pthread_cond_signal(&s->cond);
+    } else if (!done) {
+        s->wake_written = MIN(s->wake_written, s->seq);
+    }
+    pthread_mutex_unlock(&s->mutex);
+    if (!done) {
+        wait->store = s;
+        list_push_back(&s->waits, &wait->node);
+    }
+    return done;
+}
+
+void
+store_wait_cancel(struct store_wait *wait)
+{
+    if (wait->store) {
+        list_remove(&wait->node);
+        wait->store = NULL;
+    }
+}
+
+static struct store_failure
+flush_with_thread(struct store *s)
+{
+    struct store_failure f;
+
+    pthread_mutex_lock(&s->mutex);
+    s->want_sync = s->seq;
+    pthread_cond_signal(&s->cond);
+    while (!s->failure.error && (s->synced_seq < s->seq || !list_is_empty(&s->jobs) || s->working)) {
+        pthread_cond_wait(&s->done, &s->mutex);
+    }
+    f = s->failure;
+    pthread_mutex_unlock(&s->mutex);
+    return f;
+}
+
+static void
+ignore_wait(struct store_wait *w UNUSED, const struct dberr *e UNUSED)
+{
+}
+
+struct dberr *
+store_flush(struct store *s)
+{
+    struct store_wait wait = { .level = STORE_DURABLE, .cb = ignore_wait, .store = s };
+    struct store_failure f;
+
+    if (s->flags & STORE_READ_ONLY) {
+        return NULL;
+    }
+    if (s->must_rewrite) {
+        try_rewrite(s);
+    }
+    /* All that is not on disk yet is waited for, so that a failed sync undoes it. */
+    pthread_mutex_lock(&s->mutex);
+    wait.seq = s->synced_seq + 1;
+    pthread_mutex_unlock(&s->mutex);
+    list_push_front(&s->waits, &wait.node);
+    f = s->loop ? flush_with_thread(s) : writer_run_all(s);
+    store_settle(s);
+    store_wait_cancel(&wait);
+    return store_failure_error(s, f);
+}
+
+/* --- Opening --- */
+
+/* Follows symbolic links; a copy of 'path' if it does not exist. */
+static char *
+real_path(const char *path)
+{
+    char *real = realpath(path, NULL);
+
+    return real ? real : xstrdup(path);
+}
+
+static struct dberr *
+lock_path(const char *path, const char *name, struct lockfile **lock)
+{
+    int error = lockfile_lock(path, lock);
+
+    return error ? dberr_io(-error, "%s: failed to lock lockfile", name) : NULL;
+}
+
+static struct dberr *
+parse_schema(struct log_reader *r, struct schema **schema)
+{
+    struct json *json;
+    struct error *error;
+    struct dberr *e;
+    const char *body;
+    size_t len;
+
+    *schema = NULL;
+    e = log_reader_next(r, &body, &len);
+    if (e) {
+        return e;
+    }
+    error = body ? js_parse(body, len, &json) : error_new("no schema");
+    if (error) {
+        char *place = log_reader_place(r);
+
+        e = dberr_syntax(NULL, "%s are not valid JSON (%s)", place, error_text(error));
+        free(place);
+        error_free(error);
+        return e;
+    }
+    e = schema_from_json(schema, json);
+    js_unref(json);
+    return e;
+}
+
+static struct dberr *
+clustered_error(const char *name)
+{
+    return dberr_new("not supported", "%s: clustered databases are not supported yet", name);
+}
+
+static struct dberr *
+apply_record(struct store *s, struct log_reader *r, const char *body, size_t len)
+{
+    struct dberr *e = record_apply(s->db, body, len);
+
+    if (e) {
+        char *place = log_reader_place(r);
+
+        e = dberr_wrap(e, "%s", place);
+        free(place);
+    }
+    return e;
+}
+
+/* Reads all records.  Sets '*damage' to what ended the good part, if that was not the end of the file. */
+static struct dberr *
+read_records(struct store *s, struct log_reader *r, struct dberr **damage)
+{
+    const char *body;
+    size_t len;
+
+    *damage = NULL;
+    for (;;) {
+        struct dberr *e;
+
+        *damage = log_reader_next(r, &body, &len);
+        if (*damage || !body) {
+            return NULL;
+        }
+        e = apply_record(s, r, body, len);
+        if (e) {
+            return e;
+        }
+        /* The first record is what a compaction left, or near enough. */
+        s->compacted_size = s->n_records ? s->compacted_size : log_reader_good(r);
+        s->n_records++;
+    }
+}
+
+/* Decides what to do about a damaged end: an error, or a message. */
+static struct dberr *
+judge_damage(struct store *s, const struct log_reader *r, struct dberr *damage)
+{
+    char *text;
+
+    if (!damage || !(s->flags & STORE_RECOVER)) {
+        return damage;
+    }
+    text = dberr_to_string(damage);
+    log_err("%s", text);
+    log_warn("%s: keeping the %zu records before that, cutting off %jd bytes", s->name, s->n_records + 1,
+             (intmax_t) (log_reader_size(r) - log_reader_good(r)));
+    free(text);
+    dberr_free(damage);
+    s->dirty_tail = true;
+    return NULL;
+}
+
+static struct dberr *
+load(struct store *s)
+{
+    bool writable = !(s->flags & STORE_READ_ONLY);
+    struct dberr *damage = NULL, *e;
+    struct schema *schema = NULL;
+    struct log_reader *r;
+    enum log_kind kind;
+
+    e = log_reader_open(s->io, s->name, writable, &r, &kind);
+    if (!e && kind == LOG_CLUSTERED) {
+        e = clustered_error(s->name);
+    }
+    e = e ? e : parse_schema(r, &schema);
+    if (!e) {
+        s->db = db_create(schema);
+        schema_unref(schema);
+        s->compacted_size = log_reader_good(r);
+        e = read_records(s, r, &damage);
+        e = e ? e : judge_damage(s, r, damage);
+    }
+    if (!e) {
+        s->end = s->size = log_reader_good(r);
+        s->fd = log_reader_take_fd(r);
+    }
+    log_reader_close(r);
+    return e;
+}
+
+static void
+store_free(struct store *s)
+{
+    db_destroy(s->db);
+    lockfile_unlock(s->lock);
+    if (s->fd >= 0) {
+        close(s->fd);
+    }
+    pthread_mutex_destroy(&s->mutex);
+    pthread_cond_destroy(&s->cond);
+    pthread_cond_destroy(&s->done);
+    bytes_uninit(&s->tail);
+    str_uninit(&s->text);
+    free(s->path);
+    free(s->name);
+    free(s);
+}
+
+struct dberr *
+store_open_with(const struct store_io *io, const char *path, int flags, struct store **storep)
+{
+    struct store *s = xzalloc(sizeof *s);
+    struct dberr *e = NULL;
+
+    s->io = io;
+    s->name = xstrdup(path);
+    s->path = real_path(path);
+    s->flags = flags;
+    s->fd = -1;
+    s->wake_written = UINT64_MAX;
+    list_init(&s->entries);
+    list_init(&s->waits);
+    list_init(&s->jobs);
+    pthread_mutex_init(&s->mutex, NULL);
+    pthread_cond_init(&s->cond, NULL);
+    pthread_cond_init(&s->done, NULL);
+    compact_init(s);
+    if (!(flags & STORE_READ_ONLY)) {
+        e = lock_path(s->path, path, &s->lock);
+    }
+    e = e ? e : load(s);
+    if (e) {
+        store_free(s);
+        *storep = NULL;
+        return e;
+    }
+    if (!(flags & STORE_READ_ONLY)) {
+        db_add_listener(s->db, &s->listener, on_commit);
+    }
+    *storep = s;
+    return NULL;
+}
+
+struct dberr *
+store_open(const char *path, int flags, struct store **store)
+{
+    return store_open_with(&store_io_system, path, flags, store);
+}
+
+struct dberr *
 store_close(struct store *s)
 {
-    if (s) {
-        pthread_mutex_lock(&s->mutex);
-        s->stop = true;
-        pthread_cond_signal(&s->cond);
-        pthread_mutex_unlock(&s->mutex);
-        pthread_join(s->thread, NULL);
+    struct dberr *e = store_flush(s);
+
+    compact_cancel(s, "the database is being closed");
+    if (s->loop) {
+        writer_stop(s);
+        loop_timer_cancel(&s->compact_timer);
         loop_wake_uninit(&s->wake);
-        pthread_mutex_destroy(&s->mutex);
-        pthread_cond_destroy(&s->cond);
-        close(s->fd);
-        lockfile_unlock(s->lock);
-        free(s->path);
-        free(s);
+        s->loop = NULL;
+        if (!e) {
+            e = store_flush(s); /* On this thread: cuts off what an earlier failure may have left. */
+        }
     }
+    while (!list_is_empty(&s->waits)) {
+        store_wait_cancel(CONTAINER_OF(s->waits.next, struct store_wait, node));
+    }
+    trim_entries(s, UINT64_MAX);
+    writer_drop_jobs(s);
+    if (!(s->flags & STORE_READ_ONLY)) {
+        db_remove_listener(&s->listener);
+    }
+    store_free(s);
+    return e;
+}
+
+/* --- Whole files --- */
+
+struct dberr *
+store_create(const char *path, const struct schema *schema, const struct db *from, const char *comment)
+{
+    struct db *empty = from ? NULL : db_create((struct schema *) schema);
+    char *real = real_path(path);
+    struct lockfile *lock;
+    struct dberr *e = lock_path(real, path, &lock);
+
+    if (!e) {
+        uint64_t size;
+        int fd = store_io_system.open(path, O_WRONLY | O_CREAT | O_EXCL, 0660);
+        int error;
+
+        if (fd < 0) {
+            e = dberr_io(-fd, "%s: create failed", path);
+        } else {
+            close(fd);
+            error = compact_write_file(&store_io_system, path, from ? from : empty, comment, &size);
+            error = error ? error : store_io_system.fsync_dir(path);
+            if (error) {
+                e = dberr_io(-error, "%s: write failed", path);
+                unlink(path);
+            }
+        }
+        lockfile_unlock(lock);
+    }
+    db_destroy(empty);
+    free(real);
+    return e;
+}
+
+/* Replaces the file by one with the contents of 'db'. */
+static struct dberr *
+replace_by(struct store *s, const struct db *db, const char *comment)
+{
+    char *tmp = compact_tmp_name(s->path);
+    uint64_t size = 0;
+    struct store_failure f = store_failed(compact_write_file(s->io, tmp, db, comment, &size), "write failed");
+
+    pthread_mutex_lock(&s->mutex);
+    if (!f.error) {
+        f = writer_replace_now(s, tmp, size);
+    }
+    s->last = f;
+    pthread_mutex_unlock(&s->mutex);
+    if (!f.error) {
+        s->size = s->compacted_size = size;
+        s->n_records = 0;
+        s->must_rewrite = false;
+        s->last_compaction = clock_now_ms();
+    } else {
+        /* If only the sync failed, the new file is in place, whatever of it is on disk. */
+        s->must_rewrite |= f.of_sync;
+        unlink(tmp);
+    }
+    free(tmp);
+    return store_failure_error(s, f);
+}
+
+struct dberr *
+store_compact(struct store *s, const char *comment)
+{
+    struct dberr *e = store_flush(s);
+
+    compact_cancel(s, "another one was begun");
+    return e ? e : replace_by(s, s->db, comment);
+}
+
+struct dberr *
+store_convert(struct store *s, struct db *db, const char *comment)
+{
+    struct dberr *e = store_flush(s);
+
+    compact_cancel(s, "the database is being converted");
+    e = e ? e : replace_by(s, db, comment);
+    if (!e) {
+        trim_entries(s, UINT64_MAX);
+        db_remove_listener(&s->listener);
+        s->db = db;
+        db_add_listener(db, &s->listener, on_commit);
+    }
+    return e;
 }
