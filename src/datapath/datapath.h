@@ -78,6 +78,10 @@ struct dp_upcall {
 struct dp_client {
     /* Answers 'upcall'.  False: drop the packet (it counts as lost). */
     bool (*upcall)(void *aux, struct dp_upcall *upcall);
+    /* The answer with 'owner' is megaflow 'f' now, which has counted 'before' already (it took the place of a stale
+     * one).  It is not used before flow_set_stale(f, false).  Same thread as 'upcall'.  Null is allowed: megaflows are
+     * used at once. */
+    void (*installed)(void *aux, void *owner, struct dp_flow *f, const struct dp_flow_stats *before);
     /* A megaflow that carried 'owner' is gone and no reader sees it any more.  Any thread. */
     void (*owner_free)(void *aux, void *owner, const struct dp_flow_stats *final);
     void *aux;
@@ -120,6 +124,11 @@ struct datapath_class {
     void (*flow_get)(const struct dp_flow *, struct flow *key, struct flow *mask, struct dp_flow_stats *);
     const void *(*flow_actions)(const struct dp_flow *, size_t *len); /* Valid under RCU. */
     void *(*flow_owner)(const struct dp_flow *);
+    /* A stale megaflow stays, with its counters, but packets miss it; the answer to the next one renews it.  Any
+     * thread; without effect on one that is gone. */
+    void (*flow_set_stale)(struct dp_flow *, bool stale);
+    bool (*flow_is_stale)(const struct dp_flow *);
+    bool (*flow_is_gone)(const struct dp_flow *);
     void (*flow_ufid)(const struct dp_flow *, struct uuid *);
 };
 

@@ -143,11 +143,11 @@ odp_key_mask_changed(enum odp_key key, const void *now, const void *was, void *m
     bool any = false;
 
     FOR_EACH_ROW (r, key) {
-        const uint8_t *a = (const uint8_t *) now + r->ofs, *b = (const uint8_t *) was + r->ofs;
-        uint8_t *m = (uint8_t *) mask + r->ofs;
-        bool differs = memcmp(a, b, r->size);
+        const uint8_t *a = now, *b = was;
+        uint8_t *m = mask;
+        bool differs = memcmp(a + r->ofs, b + r->ofs, r->size);
 
-        for (int i = 0; i < r->size; i++) {
+        for (int i = r->ofs; i < MIN(r->ofs + r->size, ODP_KEY_MAX_SIZE); i++) {
             m[i] = differs ? m[i] | (a[i] ^ b[i]) : 0;
         }
         any |= differs;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "ofproto/megaflow.h"
 #include "ofproto/ofproto_private.h"
 #include "sys/log.h"
 
@@ -60,6 +61,7 @@ backer_ref(const char *type, struct backer **backerp)
             free(b);
             return error;
         }
+        b->depend = depend_create(megaflow_mark);
         upcall_client_init(b);
         b->xdp.dp->class->set_client(b->xdp.dp, &b->client);
         b->revalidator = revalidator_create(b);
@@ -86,6 +88,7 @@ backer_unref(struct backer *b, bool cleanup)
     rcu_offline();
     rcu_barrier_all();
     rcu_online();
+    depend_destroy(b->depend);
     rcu_map_uninit(&b->xdp.ports);
     free(b->xdp.type);
     free(b->xdp.name);
@@ -95,7 +98,21 @@ backer_unref(struct backer *b, bool cleanup)
 void
 backer_changed(struct backer *b)
 {
-    atomic_fetch_add(&b->change_seq, 1);
+    depend_all_changed(b->depend);
+    revalidator_wake(b->revalidator);
+}
+
+void
+backer_rule_changed(struct backer *b, const struct rule *rule)
+{
+    depend_rule_changed(b->depend, &rule->ofproto->xb, rule->table_id, &rule->cr);
+    revalidator_wake(b->revalidator);
+}
+
+void
+backer_table_changed(struct backer *b, const struct xbridge *bridge, uint8_t table_id)
+{
+    depend_table_changed(b->depend, bridge, table_id);
     revalidator_wake(b->revalidator);
 }
 

@@ -205,7 +205,6 @@ cmd_fdb_flush(struct ctl_request *r, int argc, const char *argv[], void *aux UNU
     HMAP_FOR_EACH (p, struct ofproto, node, &all_ofprotos) {
         if (argc < 2 || !strcmp(p->xb.name, argv[1])) {
             mac_table_flush(p->xb.mac_table);
-            backer_changed(p->backer);
         }
     }
     ctl_reply(r, "table successfully flushed");
@@ -231,7 +230,6 @@ cmd_fdb_add(struct ctl_request *r, int argc UNUSED, const char *argv[], void *au
     } else if (!mac_table_add_static(p->xb.mac_table, mac, atoi(argv[3]), bundle->key, o->x->ofp_port)) {
         ctl_reply_error(r, "could not add static mac entry");
     } else {
-        backer_changed(p->backer);
         ctl_reply(r, NULL);
     }
 }
@@ -250,7 +248,6 @@ cmd_fdb_del(struct ctl_request *r, int argc UNUSED, const char *argv[], void *au
     } else if (!mac_table_del_static(p->xb.mac_table, mac, atoi(argv[2]))) {
         ctl_reply_error(r, "could not find static mac entry");
     } else {
-        backer_changed(p->backer);
         ctl_reply(r, NULL);
     }
 }

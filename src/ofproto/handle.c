@@ -1,4 +1,5 @@
 /* Messages to handlers, and the small ones about the connection itself. */
+#include "ofproto/depend.h"
 #include "ofproto/ofconn.h"
 #include "sys/log.h"
 
@@ -49,12 +50,14 @@ handle_echo(struct ofconn *c UNUSED, const struct msg *m, struct bytes *out)
 enum ofperr
 handle_barrier(struct ofconn *c, const struct msg *m, struct bytes *out)
 {
-    struct revalidator *r = c->ofproto->backer->revalidator;
+    struct backer *b = c->ofproto->backer;
 
-    /* Every message is carried out before the next is read.  Megaflows follow within a moment; a short wait makes it
-     * most likely that packets already see what the controller is told is done. */
-    if (!revalidator_is_settled(r)) {
-        revalidator_wait_ms(r, BARRIER_WAIT_MS);
+    /* Every message is carried out before the next is read.  What flow-mods concern is not used for packets any more
+     * from here on; what other changes (of ports) concern serves a moment longer, and a short wait makes it most likely
+     * that packets already see what the controller is told is done. */
+    depend_settle(b->depend);
+    if (depend_is_soft(b->depend)) {
+        revalidator_wait_ms(b->revalidator, BARRIER_WAIT_MS);
     }
     msg_put_simple(out, MSG_BARRIER_REPLY, m->version, m->xid, NULL, 0);
     return OFPERR_NONE;

@@ -41,8 +41,9 @@ struct mac_table {
     struct rcu_map map;        /* struct node by key_hash(). */
     uint32_t basis;
     _Atomic int64_t idle_ms;
-    _Atomic uint64_t seq;
     RCU_PTR(uint64_t) flood_vlans;
+    void (*changed)(void *aux, struct eth_addr, uint16_t vlan);
+    void *aux;
 
     pthread_mutex_t mutex;     /* For all changes; readers take no lock. */
     struct hmap owners;
@@ -204,9 +205,11 @@ detach(struct mac_table *t, struct node *n)
 }
 
 static void
-bump(struct mac_table *t)
+tell(const struct mac_table *t, const struct node *n)
 {
-    atomic_fetch_add(&t->seq, 1);
+    if (t->changed) {
+        t->changed(t->aux, n->e.mac, n->e.vlan);
+    }
 }
 
 static void
@@ -214,8 +217,8 @@ remove_node(struct mac_table *t, struct node *n)
 {
     detach(t, n);
     rcu_map_remove(&t->map, n, key_hash(t, n->e.mac, n->e.vlan));
+    tell(t, n);
     rcu_defer(free, n);
-    bump(t);
 }
 
 /* Makes room by taking an entry that was unused for long from the bundle that has most. */
@@ -267,7 +270,7 @@ install(struct mac_table *t, struct node *n, struct node *old)
         rcu_map_insert(&t->map, n, hash);
     }
     attach(t, n);
-    bump(t);
+    tell(t, n);
     return true;
 }
 
@@ -289,6 +292,13 @@ mac_table_create(void)
     t->max_entries = MAC_TABLE_DEFAULT_MAX;
     t->wheel_at = clock_now_ms() / 1000;
     return t;
+}
+
+void
+mac_table_set_listener(struct mac_table *t, void (*changed)(void *aux, struct eth_addr, uint16_t vlan), void *aux)
+{
+    t->changed = changed;
+    t->aux = aux;
 }
 
 static void
@@ -323,6 +333,7 @@ void
 mac_table_destroy(struct mac_table *t)
 {
     if (t) {
+        t->changed = NULL;
         remove_where(t, is_any, NULL);
         rcu_map_uninit(&t->map);
         hmap_uninit(&t->owners);
@@ -369,7 +380,6 @@ mac_table_set_flood_vlans(struct mac_table *t, const uint64_t *flood_vlans)
             rcu_defer(free, old);
         }
         mac_table_flush(t);
-        bump(t);
     }
 }
 
@@ -542,12 +552,6 @@ mac_table_run(struct mac_table *t)
     }
     pthread_mutex_unlock(&t->mutex);
     return any;
-}
-
-uint64_t
-mac_table_seq(const struct mac_table *t)
-{
-    return t->seq;
 }
 
 static int

@@ -4,8 +4,8 @@
  * whom to evict at the limit (an entry of the port with most entries), so that one port cannot push out the others'.
  *
  * How it works: workers look up and learn at any time; a learn that changes nothing writes at most a timestamp.  A
- * change that can alter translations (new, moved or vanished entry) bumps mac_table_seq() and is reported to the
- * listener, which decides what to revalidate.
+ * change that can alter translations (new, moved or vanished entry) is reported to the listener, which decides what to
+ * revalidate.
  *
  * Gratuitous ARP lock: an entry learned from a gratuitous ARP does not move for a short time to a bond member's
  * reflection (see mac_table_learn).
@@ -38,6 +38,10 @@ struct mac_entry {
 struct mac_table *mac_table_create(void) MUST_CHECK;
 void mac_table_destroy(struct mac_table *);
 
+/* 'changed' is called for each entry that is new, has moved or is gone, under the table's lock, by the thread that
+ * changed it; it must not call back.  Before the table is used. */
+void mac_table_set_listener(struct mac_table *, void (*changed)(void *aux, struct eth_addr, uint16_t vlan), void *aux);
+
 /* Bounds as documented: idle 15 to 3600 s, at least 10 entries.  Main thread. */
 void mac_table_configure(struct mac_table *, unsigned int idle_s, size_t max_entries);
 /* VLANs on which nothing is learned (Bridge.flood_vlans): a bitmap of 4096 bits, null: none; copied. */
@@ -63,9 +67,6 @@ void mac_table_flush_bundle(struct mac_table *, const void *bundle_key);
 
 /* Removes expired entries; call it once a second.  True if any was removed. */
 bool mac_table_run(struct mac_table *);
-
-/* Grows with each change that translations could notice.  Any thread. */
-uint64_t mac_table_seq(const struct mac_table *);
 
 /* Calls 'cb' for each entry in the order of fdb/show. */
 void mac_table_for_each(const struct mac_table *, void (*cb)(void *aux, const struct mac_entry *), void *aux);

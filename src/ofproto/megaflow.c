@@ -48,6 +48,7 @@ megaflow_create(struct backer *b, const struct xlate_out *out, uint64_t seq)
     struct megaflow *m = xzalloc(sizeof *m);
 
     m->backer = b;
+    dependent_init(&m->dependent);
     pthread_mutex_init(&m->mutex, NULL);
     m->seq = seq;
     m->created = clock_now_ms();
@@ -56,11 +57,31 @@ megaflow_create(struct backer *b, const struct xlate_out *out, uint64_t seq)
 }
 
 void
+megaflow_installed(struct megaflow *m, struct dp_flow *flow, const struct xlate_out *out,
+                   const struct dp_flow_stats *before)
+{
+    pthread_mutex_lock(&m->mutex);
+    m->pushed = *before;
+    atomic_store(&m->flow, flow);
+    depend_attach(m->backer->depend, &m->dependent, out, m->seq);
+    pthread_mutex_unlock(&m->mutex);
+}
+
+void
+megaflow_mark(struct dependent *d, bool is_hard)
+{
+    struct megaflow *m = megaflow_from_dependent(d);
+
+    m->backer->xdp.dp->class->flow_set_stale(atomic_load(&m->flow), is_hard);
+}
+
+void
 megaflow_update(struct megaflow *m, const struct xlate_out *out, uint64_t seq)
 {
     drop_credits(m);
     take_credits(m, out);
     m->seq = seq;
+    depend_attach(m->backer->depend, &m->dependent, out, seq);
 }
 
 /* The rule's flow has closed (ovs-actions(7), fin_timeout): reduced timeouts hold from now on. */
@@ -87,9 +108,9 @@ refresh_mac(const struct xlate_credit *c)
     const struct xport *port = xbridge_port_rcu(bridge, c->mac.port);
     const struct xbundle *bundle = port ? rcu_get(&port->bundle) : NULL;
 
-    if (bundle && mac_table_learn(bridge->mac_table, c->mac.mac, c->mac.vlan, bundle->key, c->mac.port, false,
-                                  bundle->bond != NULL)) {
-        backer_changed(bridge->ofproto->backer);
+    if (bundle) {
+        mac_table_learn(bridge->mac_table, c->mac.mac, c->mac.vlan, bundle->key, c->mac.port, false,
+                        bundle->bond != NULL);
     }
 }
 
@@ -153,6 +174,7 @@ megaflow_finish(struct megaflow *m, const struct dp_flow_stats *final)
         if (final) {
             megaflow_push(m, final);
         }
+        depend_detach(m->backer->depend, &m->dependent);
         drop_credits(m);
         pthread_mutex_destroy(&m->mutex);
         free(m);

@@ -1,18 +1,21 @@
-/* What the switch keeps with each megaflow: when it was translated, and whom its packets count for.
+/* What the switch keeps with each megaflow: what its translation depended on, and whom its packets count for.
  *
  * Threads: created by the worker that missed; afterwards the revalidator's.  The credits hold references on rules;
- * ports
- * and bridges outlive the megaflow since their removal waits for a revalidation (backer_settle()). */
+ * ports and bridges outlive the megaflow since their removal waits for a revalidation (backer_settle()). */
 #ifndef OFPROTO_MEGAFLOW_H
 #define OFPROTO_MEGAFLOW_H 1
 
+#include "ofproto/depend.h"
 #include "ofproto/ofproto_private.h"
 #include "ofproto/xlate/xlate.h"
 
 struct megaflow {
     struct backer *backer;
+    struct dependent dependent;
+    _Atomic(struct dp_flow *) flow; /* Null until it is installed. */
     pthread_mutex_t mutex;       /* Guards all below against a second revalidation. */
-    uint64_t seq;                /* backer->change_seq when it was translated. */
+    uint64_t seq;                /* depend_seq() when it was translated. */
+    uint64_t doubted;            /* depend_seq() when a check found it wrong; 0: it was found right. */
     int64_t created;             /* ms */
     struct dp_flow_stats pushed; /* Already credited. */
     struct xlate_credit *credits;
@@ -22,7 +25,20 @@ struct megaflow {
 /* Takes the credits of 'out', with references. */
 struct megaflow *megaflow_create(struct backer *, const struct xlate_out *out, uint64_t seq) MUST_CHECK;
 
-/* Replaces the credits after a retranslation. */
+/* It is 'flow' now, which has counted 'before' for others. */
+void megaflow_installed(struct megaflow *, struct dp_flow *flow, const struct xlate_out *out,
+                        const struct dp_flow_stats *before);
+
+/* For depend_create(). */
+void megaflow_mark(struct dependent *, bool is_hard);
+
+static inline struct megaflow *
+megaflow_from_dependent(struct dependent *d)
+{
+    return d ? CONTAINER_OF(d, struct megaflow, dependent) : NULL;
+}
+
+/* Replaces credits and dependencies after a retranslation. */
 void megaflow_update(struct megaflow *, const struct xlate_out *out, uint64_t seq);
 
 /* Credits what came since the last push; 'stats' are the totals. */

@@ -1,3 +1,4 @@
+#include "ofproto/depend.h"
 #include "ofproto/ofproto.h"
 
 #include <errno.h>
@@ -52,11 +53,19 @@ on_second(struct loop_timer *t)
 {
     struct ofproto *p = t->aux;
 
-    if (mac_table_run(p->xb.mac_table)) {
-        backer_changed(p->backer);
-    }
+    mac_table_run(p->xb.mac_table);
     rules_expire(p);
     loop_timer_set(t, clock_now_ms() + 1000);
+}
+
+/* Any thread. */
+static void
+on_mac_changed(void *p_, struct eth_addr mac, uint16_t vlan)
+{
+    struct ofproto *p = p_;
+
+    depend_mac_changed(p->backer->depend, &p->xb, mac, vlan);
+    revalidator_wake(p->backer->revalidator);
 }
 
 int
@@ -83,6 +92,7 @@ ofproto_create(const char *name, const char *type, struct ofproto **pp)
     p->xb.ofproto = p;
     p->xb.uuid = sys_uuid();
     p->xb.mac_table = mac_table_create();
+    mac_table_set_listener(p->xb.mac_table, on_mac_changed, p);
     rcu_map_init(&p->xb.ports);
     rcu_map_init(&p->xb.bundles);
     list_push_back(&backer->xdp.bridges, &p->xb.node);

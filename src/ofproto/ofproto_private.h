@@ -16,6 +16,7 @@
 #include "sys/loop.h"
 
 struct conns;
+struct depend;
 struct ofconn;
 struct bytes;
 struct flow_mod;
@@ -28,8 +29,7 @@ struct backer {
     const char *served_by;          /* Type that stands in for it, null if none does. */
     unsigned int n_bridges;
     struct dp_client client;
-    /* Grows with every change that a translation could notice; a megaflow translated at an older value is stale. */
-    _Atomic uint64_t change_seq;
+    struct depend *depend;          /* What the megaflows depend on. */
     struct revalidator *revalidator;
     _Atomic uint64_t n_upcalls, n_upcall_errors;
 };
@@ -93,8 +93,10 @@ int backer_ref(const char *type, struct backer **);
 void backer_unref(struct backer *, bool cleanup);
 struct backer *backer_first(void);
 struct backer *backer_next(const struct backer *);
-/* Something changed that translations may depend on. */
+/* Something changed that any translation may depend on; a rule did; an address did.  After the change can be seen. */
 void backer_changed(struct backer *);
+void backer_rule_changed(struct backer *, const struct rule *);
+void backer_table_changed(struct backer *, const struct xbridge *, uint8_t table_id);
 /* Waits until no megaflow translated before now, and no translation under way, refers to anything unpublished. */
 void backer_settle(struct backer *);
 
@@ -134,8 +136,6 @@ void revalidator_wake(struct revalidator *);
 void revalidator_wait(struct revalidator *);
 /* The same, but gives up after 'ms' milliseconds. */
 void revalidator_wait_ms(struct revalidator *, unsigned int ms);
-/* Whether every megaflow has been looked at since the last change. */
-bool revalidator_is_settled(const struct revalidator *);
 void revalidator_pause(struct revalidator *, bool pause);
 struct revalidator_figures { uint64_t n_flows, max_flows, avg_flows, limit; int64_t dump_ms; unsigned int n_keys; };
 void revalidator_get_figures(const struct revalidator *, struct revalidator_figures *);

@@ -1,17 +1,18 @@
-/* Revalidation: one thread per datapath walks the megaflows, credits their packets, and retranslates those that a
- * change
- * has made stale. */
+/* Revalidation: one thread per datapath retranslates the megaflows that a change has made stale, as soon as it can; and
+ * at regular times walks all megaflows: credits their packets, removes those that were not used, and looks whether some
+ * that nothing has made stale are right indeed (a slow check of depend.h; a disagreement is an error). */
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 
 #include "ofproto/megaflow.h"
 #include "ofproto/xlate/xlate.h"
+#include "odp/text.h"
 #include "sys/log.h"
 
 LOG_MODULE(ofproto_dpif_revalidate)
 
-enum { MIN_INTERVAL_MS = 10 };
+enum { MIN_INTERVAL_MS = 10, CHECKED_OF = 64 };
 
 struct revalidator {
     struct backer *backer;
@@ -25,13 +26,12 @@ struct revalidator {
     uint64_t n_begun, n_ended;  /* Passes. */
     struct revalidator_figures figures;
 
-    _Atomic uint64_t settled_seq; /* backer->change_seq as of the beginning of the last complete pass. */
     struct timespec last_begun; /* The thread's own, like all that follows. */
+    struct timespec next_sweep;
 
     /* The pass's own. */
     struct xlate_out out;
-    uint64_t seq;
-    uint64_t n_seen;
+    uint64_t n_seen, n_sweeps;
     int64_t now;
     int64_t max_idle;
 };
@@ -56,22 +56,57 @@ retranslate(struct revalidator *r, const struct flow *key)
     return r->out.may_install && !r->out.slow;
 }
 
-/* Whether the megaflow may stay as it is, or (with the new actions put in) can be made to. */
+/* Translates anew; whether that gives the megaflow's actions. */
 static bool
-still_right(struct revalidator *r, struct dp_flow *f, const struct flow *key, const struct flow *mask)
+same_actions(struct revalidator *r, struct dp_flow *f, const struct flow *key)
 {
-    const struct datapath_class *class = r->backer->xdp.dp->class;
     const void *actions;
     size_t len;
 
     if (!retranslate(r, key)) {
         return false;
     }
-    if (!flow_mask_is_subset(&r->out.wc, mask)) {
-        return false; /* It is too wide now. */
-    }
-    actions = class->flow_actions(f, &len);
+    actions = r->backer->xdp.dp->class->flow_actions(f, &len);
     return len == r->out.actions.len && (!len || !memcmp(actions, r->out.actions.data, len));
+}
+
+/* Retranslates; the megaflow serves again, or is gone. */
+static void
+renew(struct revalidator *r, struct megaflow *m, struct dp_flow *f, const struct flow *key, const struct flow *mask)
+{
+    struct datapath *dp = r->backer->xdp.dp;
+    uint64_t seq = depend_seq(r->backer->depend);
+
+    if (same_actions(r, f, key) && flow_mask_is_subset(&r->out.wc, mask)) {
+        m->doubted = 0;
+        megaflow_update(m, &r->out, seq);
+    } else {
+        dp->class->flow_del(dp, f, NULL);
+    }
+}
+
+/* Looks whether a megaflow that nothing has made stale is right.  (The bits that decide may be others now: a rule that
+ * has come may be ruled out by other bits than those that did before.)  What is under way may look like a disagreement:
+ * only one that is still there at the next look, when nothing else has happened, is an error of ours. */
+static void
+check(struct revalidator *r, struct megaflow *m, struct dp_flow *f, const struct flow *key, const struct flow *mask)
+{
+    static struct log_limit limit = LOG_LIMIT_INIT(5, 5);
+    struct datapath *dp = r->backer->xdp.dp;
+    uint64_t seq = depend_seq(r->backer->depend);
+
+    if (same_actions(r, f, key)) {
+        m->doubted = 0;
+    } else if (m->doubted != seq + 1) {
+        m->doubted = seq + 1;
+    } else {
+        struct str s = STR_INIT;
+
+        odp_flow_format(&s, key, mask, NULL, false);
+        log_err_rl(&limit, "%s: a megaflow was out of date and nothing had said so: %s", dp->name, str_text(&s));
+        str_uninit(&s);
+        dp->class->flow_del(dp, f, NULL);
+    }
 }
 
 static bool
@@ -82,7 +117,6 @@ visit(void *r_, struct dp_flow *f)
     struct megaflow *m = dp->class->flow_owner(f);
     struct dp_flow_stats stats;
     struct flow key, mask;
-    bool keep = true;
 
     r->n_seen++;
     if (!m) {
@@ -90,34 +124,35 @@ visit(void *r_, struct dp_flow *f)
     }
     dp->class->flow_get(f, &key, &mask, &stats);
     pthread_mutex_lock(&m->mutex);
+    if (!atomic_load(&m->flow)) {
+        pthread_mutex_unlock(&m->mutex);
+        return true; /* Its worker is about to say what it depends on. */
+    }
     megaflow_push(m, &stats);
     if (r->now - MAX(stats.used, m->created) > r->max_idle) {
-        keep = false;
-    } else if (m->seq != r->seq) {
-        keep = still_right(r, f, &key, &mask);
-        if (keep) {
-            megaflow_update(m, &r->out, r->seq);
-        }
+        dp->class->flow_del(dp, f, NULL);
+    } else if (dp->class->flow_is_stale(f)) {
+        renew(r, m, f, &key, &mask);
+    } else if (m->doubted || (r->n_seen + r->n_sweeps) % CHECKED_OF == 0) {
+        check(r, m, f, &key, &mask);
     }
     pthread_mutex_unlock(&m->mutex);
-    if (!keep) {
-        dp->class->flow_del(dp, f, NULL);
-    }
     return true;
 }
 
+/* Every megaflow. */
 static void
-pass(struct revalidator *r)
+sweep(struct revalidator *r)
 {
     struct datapath *dp = r->backer->xdp.dp;
     int64_t start = clock_real_us();
     struct dp_stats stats;
 
     dp->class->get_stats(dp, &stats);
-    r->seq = atomic_load(&r->backer->change_seq);
     r->now = clock_now_ms();
     r->max_idle = stats.n_flows > ofproto_settings.flow_limit ? 100 : ofproto_settings.max_idle_ms;
     r->n_seen = 0;
+    r->n_sweeps++;
     dp->class->flow_for_each(dp, visit, r);
     if (stats.n_flows > 2 * (uint64_t) ofproto_settings.flow_limit) {
         dp->class->flow_flush(dp);
@@ -132,6 +167,38 @@ pass(struct revalidator *r)
     pthread_mutex_unlock(&r->mutex);
 }
 
+/* What is still there now stays until this thread's read section ends. */
+static bool
+may_use(struct dependent *d)
+{
+    struct megaflow *m = megaflow_from_dependent(d);
+    const struct datapath_class *class = m->backer->xdp.dp->class;
+    struct dp_flow *f = atomic_load(&m->flow);
+
+    return !class->flow_is_gone(f) && class->flow_owner(f) == m;
+}
+
+/* Those that a change has made stale. */
+static void
+renew_stale(struct revalidator *r)
+{
+    struct backer *b = r->backer;
+    struct megaflow *m;
+
+    depend_settle(b->depend);
+    while ((m = megaflow_from_dependent(depend_pop_stale(b->depend, may_use))) != NULL) {
+        struct dp_flow *f = atomic_load(&m->flow);
+        struct dp_flow_stats stats;
+        struct flow key, mask;
+
+        b->xdp.dp->class->flow_get(f, &key, &mask, &stats);
+        pthread_mutex_lock(&m->mutex);
+        megaflow_push(m, &stats);
+        renew(r, m, f, &key, &mask);
+        pthread_mutex_unlock(&m->mutex);
+    }
+}
+
 static struct timespec
 after_ms(const struct timespec *from, unsigned int ms)
 {
@@ -143,62 +210,79 @@ after_ms(const struct timespec *from, unsigned int ms)
     return t;
 }
 
-/* Sleeps until the next pass is due: at once after a change (but not sooner than MIN_INTERVAL_MS after the last pass
- * began, so that a hundred thousand changes in a row cost a few passes), else after max_revalidator_ms. */
 static bool
-wait_for_work(struct revalidator *r)
+is_before(const struct timespec *a, const struct timespec *b)
 {
-    struct timespec now, soonest, latest;
+    return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
+}
+
+/* Sleeps until there is work: at once after a change (but not sooner than MIN_INTERVAL_MS after the last pass began, so
+ * that a hundred thousand changes in a row cost a few passes), else until the next sweep is due.  '*all': a sweep is
+ * due, or somebody waits for one. */
+static bool
+wait_for_work(struct revalidator *r, bool *all)
+{
+    struct timespec now, soonest;
     bool go;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
     soonest = after_ms(&r->last_begun, MIN_INTERVAL_MS);
-    latest = after_ms(&now, ofproto_settings.max_revalidator_ms);
     pthread_mutex_lock(&r->mutex);
     for (int status = 0; !r->stop && !r->urgent;) {
         if (r->paused) {
             pthread_cond_wait(&r->wake, &r->mutex);
         } else if (status != ETIMEDOUT) {
-            bool woken = atomic_load(&r->woken);
+            bool early = atomic_load(&r->woken) && is_before(&soonest, &r->next_sweep);
 
-            status = pthread_cond_timedwait(&r->wake, &r->mutex, woken ? &soonest : &latest);
+            status = pthread_cond_timedwait(&r->wake, &r->mutex, early ? &soonest : &r->next_sweep);
         } else {
             break;
         }
     }
     go = !r->stop;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    *all = r->urgent || !is_before(&now, &r->next_sweep);
     r->urgent = false;
     atomic_store(&r->woken, false);
     r->n_begun++;
     pthread_mutex_unlock(&r->mutex);
-    clock_gettime(CLOCK_MONOTONIC, &r->last_begun);
+    r->last_begun = now;
     return go;
+}
+
+static void
+pass(struct revalidator *r, bool all)
+{
+    renew_stale(r);
+    if (all) {
+        sweep(r);
+        r->next_sweep = after_ms(&r->last_begun, ofproto_settings.max_revalidator_ms);
+    }
+    pthread_mutex_lock(&r->mutex);
+    if (all) {
+        r->n_ended = r->n_begun;
+    }
+    pthread_cond_broadcast(&r->done);
+    pthread_mutex_unlock(&r->mutex);
 }
 
 static void *
 run(void *r_)
 {
     struct revalidator *r = r_;
+    bool go, all;
 
     log_set_thread_name("revalidator1");
     rcu_thread_register();
     xlate_out_init(&r->out);
-    for (;;) {
-        bool go;
-
+    clock_gettime(CLOCK_MONOTONIC, &r->next_sweep);
+    do {
         rcu_offline();
-        go = wait_for_work(r);
+        go = wait_for_work(r, &all);
         rcu_online();
-        if (!go) {
-            break;
+        if (go) {
+            pass(r, all);
         }
-        pass(r);
-        pthread_mutex_lock(&r->mutex);
-        r->n_ended = r->n_begun;
-        atomic_store(&r->settled_seq, r->seq);
-        pthread_cond_broadcast(&r->done);
-        pthread_mutex_unlock(&r->mutex);
-    }
+    } while (go);
     xlate_out_uninit(&r->out);
     rcu_thread_unregister();
     return NULL;
@@ -296,10 +380,4 @@ revalidator_get_figures(const struct revalidator *r_, struct revalidator_figures
     pthread_mutex_lock(&r->mutex);
     *f = r->figures;
     pthread_mutex_unlock(&r->mutex);
-}
-
-bool
-revalidator_is_settled(const struct revalidator *r)
-{
-    return atomic_load(&r->settled_seq) == atomic_load(&r->backer->change_seq);
 }

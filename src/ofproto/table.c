@@ -4,11 +4,14 @@
 
 #include "base/hash.h"
 #include "ofproto/conns.h"
+#include "ofproto/depend.h"
 #include "ofproto/ofproto_private.h"
 #include "openflow/msg/flow.h"
 #include "sys/log.h"
 
 LOG_MODULE(ofproto_table)
+
+enum { MANY_RULES = 256 };
 
 /* A rule that has left its table and whose controllers are still to be told. */
 struct removed_rule {
@@ -85,7 +88,22 @@ static void
 publish(struct ofproto *p, uint64_t version)
 {
     atomic_store_explicit(&p->xb.tables_version, version, memory_order_release);
-    backer_changed(p->backer);
+}
+
+/* Says that the rules have changed, after that can be seen; of many only in which tables. */
+static void
+rules_changed(struct ofproto *p, struct rule *const *rules, size_t n)
+{
+    uint64_t tables[4] = { 0 };
+
+    for (size_t i = 0; i < n; i++) {
+        if (n <= MANY_RULES) {
+            backer_rule_changed(p->backer, rules[i]);
+        } else if (!(tables[rules[i]->table_id / 64] >> rules[i]->table_id % 64 & 1)) {
+            tables[rules[i]->table_id / 64] |= UINT64_C(1) << rules[i]->table_id % 64;
+            backer_table_changed(p->backer, &p->xb, rules[i]->table_id);
+        }
+    }
 }
 
 /* Rules. */
@@ -200,6 +218,7 @@ rule_remove_locked(struct rule *rule, unsigned int why)
 
     cls_rule_hide(&rule->cr, version);
     publish(p, version);
+    backer_rule_changed(p->backer, rule);
     drop_rule(rule, why);
 }
 
@@ -332,6 +351,7 @@ do_add(struct change *c)
         cls_rule_hide(&old->cr, c->version);
     }
     publish(p, c->version);
+    backer_rule_changed(p->backer, rule); /* The old one has the same match. */
     if (old) {
         drop_rule(old, REMOVED_SILENTLY);
     }
@@ -367,6 +387,7 @@ do_modify(struct change *c)
         modify_rule(c->rules[i], c->fm);
     }
     publish(c->p, version_of(c->p) + 1);
+    rules_changed(c->p, c->rules, c->n);
     return OFPERR_NONE;
 }
 
@@ -382,6 +403,7 @@ do_delete(struct change *c)
         cls_rule_hide(&c->rules[i]->cr, version);
     }
     publish(c->p, version);
+    rules_changed(c->p, c->rules, c->n);
     for (size_t i = 0; i < c->n; i++) {
         drop_rule(c->rules[i], REMOVED_DELETE);
     }
@@ -454,6 +476,7 @@ ofproto_learn(struct ofproto *p, const struct flow_mod *fm)
         atomic_store(&rule->modified, clock_now_ms());
     } else {
         error = ofproto_flow_mod(p, fm, NULL);
+        depend_settle(p->backer->depend); /* The next packet sees it. */
     }
     pthread_mutex_unlock(&p->tables_mutex);
     if (error) {

@@ -20,12 +20,9 @@ static void
 apply_learn_mac(const struct xlate_effect *e)
 {
     const struct xbundle *bundle = e->learn_mac.bundle;
-    struct ofproto *p = e->learn_mac.bridge->ofproto;
 
-    if (mac_table_learn(e->learn_mac.bridge->mac_table, e->learn_mac.mac, e->learn_mac.vlan, bundle->key,
-                        e->learn_mac.port, e->learn_mac.is_gratuitous_arp, bundle->bond != NULL)) {
-        backer_changed(p->backer);
-    }
+    mac_table_learn(e->learn_mac.bridge->mac_table, e->learn_mac.mac, e->learn_mac.vlan, bundle->key,
+                    e->learn_mac.port, e->learn_mac.is_gratuitous_arp, bundle->bond != NULL);
 }
 
 static void
@@ -113,7 +110,7 @@ static bool
 on_upcall(void *b_, struct dp_upcall *u)
 {
     struct backer *b = b_;
-    uint64_t seq = atomic_load(&b->change_seq);
+    uint64_t seq = depend_seq(b->depend);
     struct xport *in = xdp_port_rcu(&b->xdp, ODP_PORT(be32_to_cpu(u->key->in_port)));
     bool ok;
 
@@ -131,6 +128,13 @@ on_upcall(void *b_, struct dp_upcall *u)
     return ok;
 }
 
+/* In the thread of the upcall that made it, right after that: its translation is still there. */
+static void
+on_installed(void *b UNUSED, void *owner, struct dp_flow *f, const struct dp_flow_stats *before)
+{
+    megaflow_installed(owner, f, &scratch, before);
+}
+
 static void
 on_owner_free(void *b UNUSED, void *owner, const struct dp_flow_stats *final)
 {
@@ -140,5 +144,7 @@ on_owner_free(void *b UNUSED, void *owner, const struct dp_flow_stats *final)
 void
 upcall_client_init(struct backer *b)
 {
-    b->client = (struct dp_client) { .upcall = on_upcall, .owner_free = on_owner_free, .aux = b };
+    b->client = (struct dp_client) {
+        .upcall = on_upcall, .installed = on_installed, .owner_free = on_owner_free, .aux = b,
+    };
 }

@@ -213,7 +213,7 @@ main(int argc, char *argv[])
     if (error) {
         die("datapath", "cannot be made", error_from_errno(error, "datapath_open"));
     }
-    f.dp->class->set_client(f.dp, &(struct dp_client) { flood, NULL, &f });
+    f.dp->class->set_client(f.dp, &(struct dp_client) { .upcall = flood, .aux = &f });
     for (; i < argc && !strncmp(argv[i], "--", 2); i++) {
         if (!strcmp(argv[i], "--bare")) {
             f.bare = true;

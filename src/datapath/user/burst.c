@@ -58,7 +58,7 @@ lookup(struct worker *w, struct burst *b, unsigned int i, uint64_t *n_masks)
 {
     struct flow *key = &b->keys[i];
     struct dictionary *d = megaflow_dictionary_rcu(&w->dp->flows, key->in_port, key->recirc_id);
-    struct dp_flow *f = d ? megaflow_lookup_rcu(d, key, &b->lines[i], n_masks) : NULL;
+    struct dp_flow *f = d ? megaflow_lookup_rcu(d, key, &b->lines[i], n_masks, MEGAFLOW_LIVE) : NULL;
 
     if (f) {
         cache_insert(&w->cache, key_signature(key, b->lines[i]), f);
@@ -83,7 +83,7 @@ sole_tuple_stage(struct burst *b, struct tuple *t)
     burst_mask miss = 0;
 
     for (unsigned int i = 0; i < b->n; i++) {
-        b->flows[i] = tuple_lookup_rcu(t, &b->keys[i], &b->lines[i]);
+        b->flows[i] = tuple_lookup_rcu(t, &b->keys[i], &b->lines[i], MEGAFLOW_LIVE);
         miss |= (burst_mask) !b->flows[i] << i;
     }
     return miss;

@@ -55,7 +55,7 @@ cache_find_rcu(const struct cache *c, uint64_t hash, struct flow *key, uint16_t 
     for (unsigned int m = cache_candidates(b, hash); m; m &= m - 1, m &= m - 1) {
         struct dp_flow *f = b->flows[__builtin_ctz(m) / 2];
 
-        if (LIKELY(f != NULL) && LIKELY(megaflow_matches_rcu(f, key, lines))) {
+        if (LIKELY(f != NULL) && LIKELY(megaflow_matches_rcu(f, key, lines, MEGAFLOW_LIVE))) {
             return f;
         }
     }

@@ -349,12 +349,13 @@ choose_tuple(struct megaflow_table *t, struct dictionary *d, const struct flow *
 }
 
 struct dp_flow *
-megaflow_lookup_rcu(const struct dictionary *d, struct flow *key, uint16_t *lines, uint64_t *n_masks)
+megaflow_lookup_rcu(const struct dictionary *d, struct flow *key, uint16_t *lines, uint64_t *n_masks,
+                    enum megaflow_state at_least)
 {
     const struct dictionary_list *l = rcu_get(&((struct dictionary *) d)->list);
 
     for (unsigned int i = 0; i < l->n; i++) {
-        struct dp_flow *f = tuple_lookup_rcu(l->tuples[i], key, lines);
+        struct dp_flow *f = tuple_lookup_rcu(l->tuples[i], key, lines, at_least);
 
         if (f) {
             *n_masks += i + 1;
@@ -393,7 +394,8 @@ create_flow(struct megaflow_table *t, struct tuple *tuple, struct dictionary *d,
         k++;
     }
     set_program(f, program);
-    atomic_store_explicit(&f->alive, true, memory_order_release);
+    atomic_store_explicit(&f->state, owner && t->owners_begin_stale ? MEGAFLOW_STALE : MEGAFLOW_LIVE,
+                          memory_order_release);
     list_push_back(&t->flows, &f->node);
     t->n_flows++;
     tuple_insert(tuple, f);
@@ -404,10 +406,10 @@ create_flow(struct megaflow_table *t, struct tuple *tuple, struct dictionary *d,
 static int
 del_locked(struct megaflow_table *t, struct dp_flow *f, struct dp_flow_stats *stats)
 {
-    if (!atomic_load_explicit(&f->alive, memory_order_relaxed)) {
+    if (!atomic_load_explicit(&f->state, memory_order_relaxed)) {
         return -ENOENT;
     }
-    atomic_store_explicit(&f->alive, false, memory_order_relaxed);
+    atomic_store_explicit(&f->state, MEGAFLOW_GONE, memory_order_relaxed);
     list_remove(&f->node);
     t->n_flows--;
     tuple_remove(f->tuple, f);
@@ -422,53 +424,89 @@ del_locked(struct megaflow_table *t, struct dp_flow *f, struct dp_flow_stats *st
 struct released_owner {
     struct megaflow_table *table;
     void *owner;
+    struct dp_flow_stats final;
 };
 
 static void
 release_owner(void *released)
 {
-    static const struct dp_flow_stats none;
     struct released_owner *r = released;
 
     if (r->table->owner_free) {
-        r->table->owner_free(r->table->aux, r->owner, &none);
+        r->table->owner_free(r->table->aux, r->owner, &r->final);
     }
     free(r);
 }
 
+/* What the megaflow has counted so far is the old owner's, what follows the new one's. */
 static void
-modify_flow(struct megaflow_table *t, struct dp_flow *f, struct program *program, void *owner)
+change_owner(struct megaflow_table *t, struct dp_flow *f, void *owner, const struct dp_flow_stats *before)
+{
+    void *old = f->owner;
+
+    if (old == owner) {
+        return;
+    }
+    if (old) {
+        struct released_owner *r = xmalloc(sizeof *r);
+
+        *r = (struct released_owner) { t, old, *before };
+        rcu_defer(release_owner, r);
+    }
+    f->owner = owner;
+}
+
+static void
+modify_flow(struct megaflow_table *t, struct dp_flow *f, struct program *program, void *owner,
+            struct dp_flow_stats *before)
 {
     struct program *old = rcu_get_protected(&f->program);
 
+    megaflow_get_stats(f, before);
     set_program(f, program);
     rcu_defer(program_destroy, old);
-    if (owner && f->owner != owner) {
-        if (f->owner) {
-            struct released_owner *r = xmalloc(sizeof *r);
-
-            *r = (struct released_owner) { t, f->owner };
-            rcu_defer(release_owner, r);
-        }
-        f->owner = owner;
+    if (owner) {
+        change_owner(t, f, owner, before);
     }
+    if (!owner || !t->owners_begin_stale) {
+        megaflow_set_stale(f, false);
+    }
+}
+
+/* The megaflow that the packet of 'key' belongs to and that may be, or is to be, given another program; null if there
+ * is none. */
+static struct dp_flow *
+find_to_modify(struct megaflow_table *t, struct flow *key, const struct flow *mask, bool modify)
+{
+    struct dictionary *d;
+    uint16_t lines = FLOW_LINES_ALL;
+    uint64_t unused = 0;
+    struct dp_flow *f;
+
+    while ((d = megaflow_dictionary_rcu(t, key->in_port, key->recirc_id)) != NULL &&
+           (f = megaflow_lookup_rcu(d, key, &lines, &unused, MEGAFLOW_STALE)) != NULL) {
+        if (modify || atomic_load_explicit(&f->state, memory_order_relaxed) == MEGAFLOW_LIVE ||
+            flow_mask_is_subset(mask, &f->tuple->mask)) {
+            return f;
+        }
+        del_locked(t, f, NULL); /* Stale, and too wide. */
+    }
+    return NULL;
 }
 
 static int
 put_locked(struct megaflow_table *t, struct flow *key, const struct flow *mask, struct program *program, void *owner,
-           bool create, bool modify, struct dp_flow **flowp)
+           bool create, bool modify, struct dp_flow **flowp, struct dp_flow_stats *before)
 {
-    struct dictionary *d = megaflow_dictionary_rcu(t, key->in_port, key->recirc_id);
-    uint16_t lines = FLOW_LINES_ALL;
-    uint64_t unused = 0;
+    struct dictionary *d;
     struct tuple *tuple;
 
-    *flowp = d ? megaflow_lookup_rcu(d, key, &lines, &unused) : NULL;
+    *flowp = find_to_modify(t, key, mask, modify);
     if (*flowp) {
-        if (!modify) {
+        if (!modify && atomic_load_explicit(&(*flowp)->state, memory_order_relaxed) == MEGAFLOW_LIVE) {
             return -EEXIST;
         }
-        modify_flow(t, *flowp, program, owner);
+        modify_flow(t, *flowp, program, owner, before);
         return 0;
     }
     if (!create) {
@@ -489,9 +527,17 @@ put_locked(struct megaflow_table *t, struct flow *key, const struct flow *mask, 
     return 0;
 }
 
+void
+megaflow_set_stale(struct dp_flow *f, bool stale)
+{
+    uint8_t from = stale ? MEGAFLOW_LIVE : MEGAFLOW_STALE;
+
+    atomic_compare_exchange_strong(&f->state, &from, stale ? MEGAFLOW_STALE : MEGAFLOW_LIVE);
+}
+
 int
 megaflow_put(struct megaflow_table *t, const struct flow *key, const struct flow *mask, struct program *program,
-             void *owner, bool create, bool modify, struct dp_flow **flowp)
+             void *owner, bool create, bool modify, struct dp_flow **flowp, struct dp_flow_stats *before)
 {
     struct flow k = { 0 }, m = { 0 };
     int error;
@@ -501,8 +547,9 @@ megaflow_put(struct megaflow_table *t, const struct flow *key, const struct flow
         m.lines[i] = mask->lines[i];
     }
     m.in_port = m.recirc_id = BE32_MAX;
+    *before = (struct dp_flow_stats) { 0 };
     pthread_mutex_lock(&t->mutex);
-    error = put_locked(t, &k, &m, program, owner, create, modify, flowp);
+    error = put_locked(t, &k, &m, program, owner, create, modify, flowp, before);
     pthread_mutex_unlock(&t->mutex);
     return error;
 }

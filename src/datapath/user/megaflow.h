@@ -35,6 +35,9 @@
 
 struct program;
 
+/* 'Live' serves packets.  'Stale' must not, but is renewed by the answer to the packet that misses it. */
+enum megaflow_state { MEGAFLOW_GONE, MEGAFLOW_STALE, MEGAFLOW_LIVE };
+
 enum { MEGAFLOW_MASKS = 16, MEGAFLOW_TUPLES = 64, MEGAFLOW_EXACT_QUOTA = 8192, MEGAFLOW_STATS = 4, MEGAFLOW_LINES = 10,
        MEGAFLOW_LIMIT = 200000, MEGAFLOW_NO_OUTPUT = UINT32_MAX };
 
@@ -60,11 +63,11 @@ struct tuple {
 };
 
 struct dp_flow {
-    /* Fast path, read only but for 'alive'. */
+    /* Fast path, read only but for 'state'. */
     struct tuple *tuple;
     RCU_PTR(struct program) program;
     _Atomic uint32_t sole_output; /* The port, if the actions are just one output; else MEGAFLOW_NO_OUTPUT. */
-    _Atomic bool alive;
+    _Atomic uint8_t state;        /* enum megaflow_state */
     uint8_t n_lines;
     uint64_t hash;                /* Of the masked key. */
     /* Slow path. */
@@ -72,7 +75,7 @@ struct dp_flow {
     struct list node;             /* In megaflow_table.flows; when free, in a free list. */
     struct list exact_node;       /* In dictionary->exact. */
     struct megaflow_table *table;
-    void *owner;
+    _Atomic(void *) owner;
     struct megaflow_stats stats[MEGAFLOW_STATS] ALIGNED(64);
     struct flow_line key[] ALIGNED(64); /* The masked key, only the lines of the mask. */
 };
@@ -102,6 +105,7 @@ struct megaflow_table {
     void **blocks;               /* All memory, for the end. */
     size_t n_blocks, blocks_capacity;
     void (*owner_free)(void *aux, void *owner, const struct dp_flow_stats *final);
+    bool owners_begin_stale;     /* Megaflows with an owner do: dp_client.installed. */
     void *aux;
 };
 
@@ -118,15 +122,15 @@ dictionary_hash(be32 in_port, be32 recirc_id)
 /* The dictionary of a pair, null if it has no megaflows. */
 struct dictionary *megaflow_dictionary_rcu(const struct megaflow_table *, be32 in_port, be32 recirc_id);
 
-/* Whether the packet belongs to the megaflow. */
+/* Whether the packet belongs to the megaflow, and that is in state 'at_least' or better. */
 static ALWAYS_INLINE bool
-megaflow_matches_rcu(const struct dp_flow *f, struct flow *key, uint16_t *lines)
+megaflow_matches_rcu(const struct dp_flow *f, struct flow *key, uint16_t *lines, enum megaflow_state at_least)
 {
     const struct flow_line *v = f->key;
     const struct tuple *t;
 
-    /* First this: what is alive when it is looked at keeps its contents until this reader is done. */
-    if (UNLIKELY(!atomic_load_explicit(&f->alive, memory_order_acquire))) {
+    /* First this: what is not gone when it is looked at keeps its contents until this reader is done. */
+    if (UNLIKELY(atomic_load_explicit(&f->state, memory_order_acquire) < at_least)) {
         return false;
     }
     t = f->tuple;
@@ -167,7 +171,7 @@ tuple_hash(const struct tuple *t, const struct flow *key)
 
 /* The packet's megaflow of those with the tuple's mask, null if there is none. */
 static ALWAYS_INLINE struct dp_flow *
-tuple_lookup_rcu(struct tuple *t, struct flow *key, uint16_t *lines)
+tuple_lookup_rcu(struct tuple *t, struct flow *key, uint16_t *lines, enum megaflow_state at_least)
 {
     struct tuple_table *table = rcu_get(&t->table);
     uint64_t hash;
@@ -181,20 +185,25 @@ tuple_lookup_rcu(struct tuple *t, struct flow *key, uint16_t *lines)
             return NULL;
         }
         if (slot >> TUPLE_SIG_SHIFT == hash >> TUPLE_SIG_SHIFT && slot != TUPLE_REMOVED
-            && megaflow_matches_rcu(tuple_slot_flow(slot), key, lines)) {
+            && megaflow_matches_rcu(tuple_slot_flow(slot), key, lines, at_least)) {
             return tuple_slot_flow(slot);
         }
     }
 }
 
 /* The megaflow of a packet, null if there is none; adds the number of masks visited to '*n_masks'. */
-struct dp_flow *megaflow_lookup_rcu(const struct dictionary *, struct flow *key, uint16_t *lines, uint64_t *n_masks);
+struct dp_flow *megaflow_lookup_rcu(const struct dictionary *, struct flow *key, uint16_t *lines, uint64_t *n_masks,
+                                    enum megaflow_state at_least);
 
-/* Installs a megaflow and takes over 'program' and 'owner'.  If one that covers 'key' is there already: with 'modify',
- * gives it the program and, if 'owner' is not null, the owner; else -EEXIST ('*flowp' is that one; program and owner
+/* Installs a megaflow and takes over 'program' and 'owner'.  If one that covers 'key' is there already: if it is stale
+ * or with 'modify', gives it the program and, if 'owner' is not null, the owner (a stale one whose mask is too wide
+ * goes instead); '*before' is what it has counted for others.  Else -EEXIST ('*flowp' is that one; program and owner
  * stay the caller's).  Without 'create': -ENOENT if it is not there; -ENOSPC above the limit. */
 int megaflow_put(struct megaflow_table *, const struct flow *key, const struct flow *mask, struct program *program,
-                 void *owner, bool create, bool modify, struct dp_flow **flowp);
+                 void *owner, bool create, bool modify, struct dp_flow **flowp, struct dp_flow_stats *before);
+
+/* Between live and stale; without effect on a megaflow that is gone.  Any thread. */
+void megaflow_set_stale(struct dp_flow *, bool stale);
 
 /* Removes a megaflow; -ENOENT if it is gone already.  Its memory and owner are released after a grace period. */
 int megaflow_del(struct megaflow_table *, struct dp_flow *, struct dp_flow_stats *stats);

@@ -13,6 +13,7 @@
 #include "datapath/user/op.h"
 
 static struct random r;
+static struct dp_flow_stats before;
 
 /* A pipeline in small: rules from the first to the last, each a mask and a value; the first that matches gives the
  * port.  Looking at a rule means to have looked at its mask. */
@@ -84,7 +85,7 @@ lookup(struct megaflow_table *t, struct flow *key)
     struct dictionary *d = megaflow_dictionary_rcu(t, key->in_port, key->recirc_id);
     uint16_t lines = FLOW_LINES_ALL;
     uint64_t n_masks = 0;
-    struct dp_flow *f = d ? megaflow_lookup_rcu(d, key, &lines, &n_masks) : NULL;
+    struct dp_flow *f = d ? megaflow_lookup_rcu(d, key, &lines, &n_masks, MEGAFLOW_LIVE) : NULL;
 
     assert_true(n_masks <= MEGAFLOW_TUPLES);
     return f;
@@ -107,7 +108,7 @@ the_tables_answer_as_the_pipeline_does(void **state UNUSED)
 
             if (!f) {
                 n_misses++;
-                assert_int_equal(megaflow_put(&t, &key, &mask, output_to(port), NULL, true, false, &f), 0);
+                assert_int_equal(megaflow_put(&t, &key, &mask, output_to(port), NULL, true, false, &f, &before), 0);
             }
             assert_int_equal(f->sole_output, port);
             if (!random_below(&r, 20)) {
@@ -129,7 +130,7 @@ hostile_keys_do_not_make_masks_without_end(void **state UNUSED)
     struct dp_flow *kept;
 
     megaflow_table_init(&t);
-    assert_int_equal(megaflow_put(&t, &victim, &victim_mask, output_to(1), NULL, true, false, &kept), 0);
+    assert_int_equal(megaflow_put(&t, &victim, &victim_mask, output_to(1), NULL, true, false, &kept, &before), 0);
     for (uint32_t i = 0; i < MEGAFLOW_EXACT_QUOTA + 500; i++) {
         /* Each wants a mask of its own. */
         struct flow key = { .in_port = BE32(1), .eth_type = BE16(0x0800), .nw_src = cpu_to_be32(i) };
@@ -137,7 +138,7 @@ hostile_keys_do_not_make_masks_without_end(void **state UNUSED)
         struct dp_flow *f;
         struct program *p = output_to(3);
 
-        if (megaflow_put(&t, &key, &mask, p, NULL, true, false, &f)) {
+        if (megaflow_put(&t, &key, &mask, p, NULL, true, false, &f, &before)) {
             program_destroy(p);
         }
     }
@@ -156,17 +157,54 @@ a_megaflow_is_put_once_and_modified_on_request(void **state UNUSED)
     struct dp_flow *f, *g;
 
     megaflow_table_init(&t);
-    assert_int_equal(megaflow_put(&t, &key, &mask, p, NULL, false, true, &f), -ENOENT);
-    assert_int_equal(megaflow_put(&t, &key, &mask, p, NULL, true, false, &f), 0);
-    assert_int_equal(megaflow_put(&t, &key, &mask, q, NULL, true, false, &g), -EEXIST);
+    assert_int_equal(megaflow_put(&t, &key, &mask, p, NULL, false, true, &f, &before), -ENOENT);
+    assert_int_equal(megaflow_put(&t, &key, &mask, p, NULL, true, false, &f, &before), 0);
+    assert_int_equal(megaflow_put(&t, &key, &mask, q, NULL, true, false, &g, &before), -EEXIST);
     assert_ptr_equal(f, g);
-    assert_int_equal(megaflow_put(&t, &key, &mask, q, NULL, false, true, &g), 0);
+    assert_int_equal(megaflow_put(&t, &key, &mask, q, NULL, false, true, &g, &before), 0);
     assert_int_equal(f->sole_output, 2);
     t.limit = 1;
     key.nw_src = BE32(6);
     p = output_to(1);
-    assert_int_equal(megaflow_put(&t, &key, &mask, p, NULL, true, false, &g), -ENOSPC);
+    assert_int_equal(megaflow_put(&t, &key, &mask, p, NULL, true, false, &g, &before), -ENOSPC);
     program_destroy(p);
+    megaflow_table_uninit(&t);
+}
+
+/* A stale megaflow is missed by packets; the answer to the next one renews it if its mask allows, with its counters. */
+static void
+a_stale_megaflow_is_renewed(void **state UNUSED)
+{
+    struct flow key = { .in_port = BE32(1), .nw_src = BE32(5), .nw_dst = BE32(6) }, mask = { .nw_src = BE32_MAX }, wide;
+    struct megaflow_table t;
+    struct dp_flow *f, *g;
+
+    megaflow_table_init(&t);
+    assert_int_equal(megaflow_put(&t, &key, &mask, output_to(1), NULL, true, false, &f, &before), 0);
+    megaflow_count(f, 0, 3, 300, 0, 1);
+    assert_ptr_equal(lookup(&t, &key), f);
+    megaflow_set_stale(f, true);
+    assert_null(lookup(&t, &key));
+    assert_int_equal(megaflow_put(&t, &key, &mask, output_to(2), NULL, true, false, &g, &before), 0);
+    assert_ptr_equal(g, f);
+    assert_int_equal(before.n_packets, 3);
+    assert_int_equal(before.n_bytes, 300);
+    assert_ptr_equal(lookup(&t, &key), f);
+
+    /* More bits decide now: the old one must go. */
+    megaflow_set_stale(f, true);
+    wide = mask;
+    wide.nw_dst = BE32_MAX;
+    assert_int_equal(megaflow_put(&t, &key, &wide, output_to(3), NULL, true, false, &g, &before), 0);
+    assert_ptr_not_equal(g, f);
+    assert_int_equal(before.n_packets, 0);
+    assert_ptr_equal(lookup(&t, &key), g);
+    assert_int_equal(t.n_flows, 1);
+
+    /* One that is gone stays so. */
+    assert_int_equal(megaflow_del(&t, g, NULL), 0);
+    megaflow_set_stale(g, false);
+    assert_null(lookup(&t, &key));
     megaflow_table_uninit(&t);
 }
 
@@ -174,6 +212,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_stale_megaflow_is_renewed),
         cmocka_unit_test(the_tables_answer_as_the_pipeline_does),
         cmocka_unit_test(hostile_keys_do_not_make_masks_without_end),
         cmocka_unit_test(a_megaflow_is_put_once_and_modified_on_request),

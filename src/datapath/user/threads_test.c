@@ -88,7 +88,7 @@ everything_changes_while_packets_pass(void **state UNUSED)
 
     random_seed(&r, 11);
     assert_int_equal(datapath_open("netdev", "threads", true, &dp), 0);
-    dp->class->set_client(dp, &(struct dp_client) { flood, owner_free, NULL });
+    dp->class->set_client(dp, &(struct dp_client) { .upcall = flood, .owner_free = owner_free });
     for (uint32_t i = 1; i <= N_PORTS; i++) {
         odp_port number = ODP_PORT(i);
         char name[] = { 'p', '0' + i, '\0' };

@@ -70,11 +70,15 @@ free_owner(struct worker *w, void *owner)
 static bool
 install(struct worker *w, const struct dp_upcall *u, struct program *program, uint64_t hash)
 {
+    const struct dp_client *client = rcu_get(&w->dp->client);
+    struct dp_flow_stats before;
     struct dp_flow *f;
-    int error = megaflow_put(&w->dp->flows, u->key, u->mask, program, u->owner, true, false, &f);
+    int error = megaflow_put(&w->dp->flows, u->key, u->mask, program, u->owner, true, false, &f, &before);
 
     if (error) {
         free_owner(w, u->owner);
+    } else if (u->owner && client && client->installed) {
+        client->installed(client->aux, u->owner, f, &before);
     }
     if (f) {
         cache_insert(&w->cache, hash, f); /* Also where another worker was faster. */

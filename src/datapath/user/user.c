@@ -167,6 +167,7 @@ user_set_client(struct datapath *up, const struct dp_client *client)
 
     pthread_mutex_lock(&dp->flows.mutex);
     dp->flows.owner_free = client ? client->owner_free : NULL;
+    dp->flows.owners_begin_stale = client && client->installed;
     dp->flows.aux = client ? client->aux : NULL;
     pthread_mutex_unlock(&dp->flows.mutex);
     rcu_set(&dp->client, client ? xmemdup(client, sizeof *client) : NULL);
@@ -244,6 +245,7 @@ user_flow_put(struct datapath *up, const struct flow *key, const struct flow *ma
 {
     struct error *e;
     struct program *program = program_compile(actions, actions_len, &e);
+    struct dp_flow_stats before;
     struct dp_flow *f;
     int error;
 
@@ -252,7 +254,8 @@ user_flow_put(struct datapath *up, const struct flow *key, const struct flow *ma
         error_free(e);
         return -EINVAL;
     }
-    error = megaflow_put(&dp_cast(up)->flows, key, mask, program, owner, may_create, modify, &f);
+    error = megaflow_put(&dp_cast(up)->flows, key, mask, program, owner, may_create, modify, &f,
+                         &before);
     if (error) {
         program_destroy(program);
     }
@@ -280,7 +283,7 @@ user_flow_lookup(struct datapath *up, const struct flow *key)
     uint16_t lines = FLOW_LINES_ALL;
     uint64_t unused = 0;
 
-    return d ? megaflow_lookup_rcu(d, &copy, &lines, &unused) : NULL;
+    return d ? megaflow_lookup_rcu(d, &copy, &lines, &unused, MEGAFLOW_STALE) : NULL;
 }
 
 static void
@@ -303,7 +306,7 @@ user_flow_for_each(struct datapath *up, bool (*cb)(void *aux, struct dp_flow *),
     }
     pthread_mutex_unlock(&t->mutex);
     for (i = 0; i < n; i++) {
-        if (atomic_load_explicit(&all[i]->alive, memory_order_acquire) && !cb(aux, all[i])) {
+        if (atomic_load_explicit(&all[i]->state, memory_order_acquire) && !cb(aux, all[i])) {
             break;
         }
     }
@@ -342,6 +345,18 @@ static void *
 user_flow_owner(const struct dp_flow *f)
 {
     return f->owner;
+}
+
+static bool
+user_flow_is_stale(const struct dp_flow *f)
+{
+    return atomic_load(&f->state) == MEGAFLOW_STALE;
+}
+
+static bool
+user_flow_is_gone(const struct dp_flow *f)
+{
+    return atomic_load(&f->state) == MEGAFLOW_GONE;
 }
 
 /* Of key and mask, so that the same megaflow keeps its name. */
@@ -578,6 +593,9 @@ dp_user_for_each_rxq(const struct datapath *up, void (*cb)(void *aux, const char
     .flow_get = user_flow_get, \
     .flow_actions = user_flow_actions, \
     .flow_owner = user_flow_owner, \
+    .flow_set_stale = megaflow_set_stale, \
+    .flow_is_stale = user_flow_is_stale, \
+    .flow_is_gone = user_flow_is_gone, \
     .flow_ufid = user_flow_ufid, \
 }
 

@@ -81,7 +81,9 @@ setup(void **state)
         netdev_dummy_set_tx_hook(rig->ports[i], note_sent, rig);
         assert_int_equal(rig->dp->class->port_add(rig->dp, rig->ports[i], &number), 0);
     }
-    rig->dp->class->set_client(rig->dp, &(struct dp_client) { answer, count_freed, rig });
+    rig->dp->class->set_client(rig->dp, &(struct dp_client) {
+        .upcall = answer, .owner_free = count_freed, .aux = rig,
+    });
     rig->install = true;
     rig->mask.eth_dst = (struct eth_addr) { { 255, 255, 255, 255, 255, 255 } };
     *state = rig;

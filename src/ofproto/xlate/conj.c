@@ -87,13 +87,13 @@ is_complete(struct rule *const *rules, size_t n, uint32_t id)
 
 /* The rule for packets of conjunction 'id', null if there is none. */
 static struct rule *
-lookup_id(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *flow, uint32_t id)
+lookup_id(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *flow, struct flow *asked, uint32_t id)
 {
     struct flow copy = *flow;
     struct rule *rule;
 
     copy.conj_id = cpu_to_be32(id);
-    rule = rule_from_cls(classifier_lookup_rcu(&ctx->bridge->tables[table_id], ctx->version, &copy, ctx->wc));
+    rule = rule_from_cls(classifier_lookup_rcu(&ctx->bridge->tables[table_id], ctx->version, &copy, asked));
     return rule && !xlate_rule_is_conjunctive(rule) ? rule : NULL;
 }
 
@@ -129,7 +129,8 @@ report_parts(struct xlate_ctx *ctx, struct rule *const *rules, size_t n, uint32_
 
 /* Of the rules of one priority: the answer, if there is one. */
 static struct rule *
-search_level(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *flow, struct rule *const *rules, size_t n)
+search_level(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *flow, struct flow *asked,
+             struct rule *const *rules, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         struct act_span acts;
@@ -139,7 +140,7 @@ search_level(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *flow, s
             const struct act_conjunction *c = (const void *) a;
 
             if (a->type == ACT_CONJUNCTION && c->clause == 0 && is_complete(rules, n, c->id)) {
-                struct rule *found = lookup_id(ctx, table_id, flow, c->id);
+                struct rule *found = lookup_id(ctx, table_id, flow, asked, c->id);
 
                 if (found) {
                     report_parts(ctx, rules, n, c->id);
@@ -157,19 +158,19 @@ search_level(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *flow, s
 }
 
 struct rule *
-xlate_conjunctive_lookup(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *flow)
+xlate_conjunctive_lookup(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *flow, struct flow *asked)
 {
     struct matches m = { NULL, 0, 0 };
     struct rule *found = NULL;
 
-    classifier_for_each_match_rcu(&ctx->bridge->tables[table_id], ctx->version, flow, ctx->wc, add_match, &m);
+    classifier_for_each_match_rcu(&ctx->bridge->tables[table_id], ctx->version, flow, asked, add_match, &m);
     if (m.n) {
         qsort(m.rules, m.n, sizeof *m.rules, compare_priorities);
     }
     for (size_t i = 0, end; !found && i < m.n; i = end) {
         for (end = i + 1; end < m.n && m.rules[end]->cr.priority == m.rules[i]->cr.priority; end++) {
         }
-        found = search_level(ctx, table_id, flow, &m.rules[i], end - i);
+        found = search_level(ctx, table_id, flow, asked, &m.rules[i], end - i);
     }
     free(m.rules);
     return found;

@@ -92,6 +92,11 @@ struct xlate_credit *xlate_credit(struct xlate_ctx *, enum xlate_credit_kind);
 /* Null if no effects are wanted. */
 struct xlate_effect *xlate_effect(struct xlate_ctx *, enum xlate_effect_kind);
 
+/* Notes a lookup of 'flow' that looked at the bits in 'asked' (which it consumes), there and in the wildcards; and one
+ * of an address. */
+void xlate_note_lookup(struct xlate_ctx *, uint8_t table_id, const struct flow *flow, struct flow *asked);
+void xlate_note_mac(struct xlate_ctx *, struct eth_addr, uint16_t vlan);
+
 /* Reports for trace; nothing without one.  DETAIL, WARN and ERROR belong to the action reported last. */
 void xlate_report(struct xlate_ctx *, enum xlate_trace_kind, const char *format, ...) PRINTF_FORMAT(3, 4);
 void xlate_report_action(struct xlate_ctx *, const struct act *);
@@ -109,9 +114,11 @@ void xlate_load_subfield(struct xlate_ctx *, const struct subfield *, uint64_t v
 void xlate_push_tag(struct xlate_ctx *, be16 tpid, be16 tci);
 void xlate_pop_tag(struct xlate_ctx *);
 
-/* conj.c: the rule for 'flow' where the plain lookup found one with conjunctions; null if there is none. */
+/* conj.c: the rule for 'flow' where the plain lookup found one with conjunctions; null if there is none.  'asked' gains
+ * the bits looked at. */
 bool xlate_rule_is_conjunctive(const struct rule *);
-struct rule *xlate_conjunctive_lookup(struct xlate_ctx *, uint8_t table_id, const struct flow *flow);
+struct rule *xlate_conjunctive_lookup(struct xlate_ctx *, uint8_t table_id, const struct flow *flow,
+                                      struct flow *asked);
 
 /* unserved.c */
 void xlate_not_served(struct xlate_ctx *, const char *what);

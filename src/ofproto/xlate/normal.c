@@ -191,9 +191,11 @@ forward(struct xlate_ctx *ctx, const struct normal *n)
     const struct xbundle *b = NULL;
     struct mac_entry entry;
 
-    if (!eth_addr_is_multicast(ctx->flow.eth_dst) &&
-        mac_table_lookup(ctx->bridge->mac_table, ctx->flow.eth_dst, n->inside.tag[0].vid, &entry)) {
-        b = find_bundle(ctx->bridge, entry.bundle_key);
+    if (!eth_addr_is_multicast(ctx->flow.eth_dst)) {
+        xlate_note_mac(ctx, ctx->flow.eth_dst, n->inside.tag[0].vid);
+        if (mac_table_lookup(ctx->bridge->mac_table, ctx->flow.eth_dst, n->inside.tag[0].vid, &entry)) {
+            b = find_bundle(ctx->bridge, entry.bundle_key);
+        }
     }
     if (!b) {
         xlate_report(ctx, TRACE_DETAIL, "no learned MAC for destination, flooding");

@@ -7,35 +7,11 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
-#include "ofproto/xlate/oracle.h"
+#include "ofproto/xlate/oracle_flow.h"
 #include "ofproto/xlate/sim.h"
 #include "odp/text.h"
 
 static unsigned int n_pipelines = 400;
-
-/* A packet as a flow, and back. */
-
-static void
-to_flow(const struct oracle_packet *p, struct flow *flow)
-{
-    memset(flow, 0, sizeof *flow);
-    flow->in_port = cpu_to_be32(p->f[F_IN_PORT]);
-    flow->eth_src = eth_addr_from_u64(p->f[F_ETH_SRC]);
-    flow->eth_dst = eth_addr_from_u64(p->f[F_ETH_DST]);
-    flow->eth_type = cpu_to_be16(p->f[F_ETH_TYPE]);
-    flow->vlan_tci = cpu_to_be16(p->f[F_TCI]);
-    flow->vlan_tpid = cpu_to_be16(p->tpid);
-    flow->vlan2_tci = cpu_to_be16(p->inner_tci);
-    flow->vlan2_tpid = cpu_to_be16(p->inner_tpid);
-    flow->nw_src = cpu_to_be32(p->f[F_IP_SRC]);
-    flow->nw_dst = cpu_to_be32(p->f[F_IP_DST]);
-    flow->nw_proto = p->f[F_PROTO];
-    flow->nw_tos = p->f[F_DSCP] << 2 | p->f[F_ECN];
-    flow->nw_ttl = p->f[F_TTL];
-    flow->tp_src = cpu_to_be16(p->f[F_TP_SRC]);
-    flow->tp_dst = cpu_to_be16(p->f[F_TP_DST]);
-    flow->pkt_mark = cpu_to_be32(p->f[F_MARK]);
-}
 
 /* What the datapath does: plain code of its own. */
 
@@ -257,7 +233,7 @@ try_packet(struct random *r, struct xbridge *b, const struct oracle_pipeline *p,
     struct flow flow, other_flow;
 
     oracle_random_packet(r, &packet);
-    to_flow(&packet, &flow);
+    oracle_packet_to_flow(&packet, &flow);
     translate(b, &flow, out);
     oracle_run(p, &packet, &expected);
     if (expected.gave_up || out->error) {
@@ -274,7 +250,7 @@ try_packet(struct random *r, struct xbridge *b, const struct oracle_pipeline *p,
     xlate_out_init(&again);
     for (int i = 0; i < 10; i++) {
         another_packet(r, &packet, &out->wc, &other);
-        to_flow(&other, &other_flow);
+        oracle_packet_to_flow(&other, &other_flow);
         translate(b, &other_flow, &again);
         if (again.actions.len != out->actions.len ||
             (out->actions.len && memcmp(again.actions.data, out->actions.data, again.actions.len))) {

@@ -201,6 +201,8 @@ go_over_the_wire(struct flow_mod *fm, unsigned int protocols)
     bytes_uninit(&wire);
 }
 
+struct rule *sim_newest;
+
 static char *
 add_flow(struct xbridge *b, const char *text, bool over_the_wire)
 {
@@ -224,7 +226,7 @@ add_flow(struct xbridge *b, const char *text, bool over_the_wire)
         classifier_remove(&b->tables[fm.table_id], old);
         rule_unref(rule_from_cls(old));
     }
-    r = make_rule(&fm);
+    sim_newest = r = make_rule(&fm);
     classifier_insert(&b->tables[fm.table_id], &r->cr, &fm.match, fm.priority, 1);
     flow_mod_uninit(&fm);
     return NULL;
@@ -250,6 +252,13 @@ sim_remove_local(struct xbridge *b)
     xbridge_set_bundle(b, p, NULL);
     xbridge_remove_port(b, p);
     xport_free(p);
+}
+
+void
+sim_delete_flow(struct xbridge *b, struct rule *r)
+{
+    classifier_remove(&b->tables[r->table_id], &r->cr);
+    rule_unref(r);
 }
 
 static void

@@ -28,8 +28,11 @@ void sim_connect(struct xport *a, struct xport *b); /* As patch ports. */
 char *sim_add_flow(struct xbridge *, const char *text);
 /* The same without going through a version's wire form. */
 char *sim_add_flow_directly(struct xbridge *, const char *text);
-/* Takes the local port away. */
-void sim_remove_local(struct xbridge *);
+/* The rule that was added last. */
+extern struct rule *sim_newest;
+/* Takes the rule out and releases it. */
+void sim_delete_flow(struct xbridge *, struct rule *);
+void sim_remove_local(struct xbridge *); /* The local port. */
 void sim_delete_flows(struct xbridge *);
 
 /* Carries out one line of a case file: "bridge NAME", "port BRIDGE NAME NUMBER [SETTINGS]", "patch BRIDGE NAME NUMBER

@@ -89,15 +89,16 @@ lookup_flow(struct xlate_ctx *ctx, struct flow *copy)
 static struct rule *
 lookup(struct xlate_ctx *ctx, uint8_t table_id)
 {
-    struct flow copy;
+    struct flow copy, asked = { 0 };
     const struct flow *flow = lookup_flow(ctx, &copy);
     struct xlate_credit *c;
     struct rule *rule;
 
-    rule = rule_from_cls(classifier_lookup_rcu(&ctx->bridge->tables[table_id], ctx->version, flow, ctx->wc));
+    rule = rule_from_cls(classifier_lookup_rcu(&ctx->bridge->tables[table_id], ctx->version, flow, &asked));
     if (rule && xlate_rule_is_conjunctive(rule)) {
-        rule = xlate_conjunctive_lookup(ctx, table_id, flow);
+        rule = xlate_conjunctive_lookup(ctx, table_id, flow, &asked);
     }
+    xlate_note_lookup(ctx, table_id, flow, &asked);
     c = xlate_credit(ctx, rule ? CREDIT_TABLE_MATCH : CREDIT_TABLE_MISS);
     c->table.bridge = ctx->bridge;
     c->table.id = table_id;

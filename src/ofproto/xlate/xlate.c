@@ -24,6 +24,7 @@ void
 xlate_out_init(struct xlate_out *out)
 {
     memset(out, 0, sizeof *out);
+    out->words = x2nrealloc(NULL, &out->words_capacity, sizeof *out->words); /* Never null, also where none are used. */
 }
 
 static void
@@ -81,6 +82,8 @@ xlate_out_clear(struct xlate_out *out)
     out->drop_reason = 0;
     out->n_credits = 0;
     out->n_effects = 0;
+    out->n_consulted = 0;
+    out->n_words = 0;
 }
 
 void
@@ -90,6 +93,8 @@ xlate_out_uninit(struct xlate_out *out)
     bytes_uninit(&out->actions);
     free(out->credits);
     free(out->effects);
+    free(out->consulted);
+    free(out->words);
 }
 
 struct xlate_credit *
@@ -123,6 +128,61 @@ xlate_effect(struct xlate_ctx *ctx, enum xlate_effect_kind kind)
     memset(e, 0, sizeof *e);
     e->kind = kind;
     return e;
+}
+
+static struct xlate_consulted *
+add_consulted(struct xlate_out *out, enum xlate_consulted_kind kind, const struct xbridge *bridge)
+{
+    struct xlate_consulted *c;
+
+    if (out->n_consulted >= out->consulted_capacity) {
+        out->consulted = x2nrealloc(out->consulted, &out->consulted_capacity, sizeof *out->consulted);
+    }
+    c = &out->consulted[out->n_consulted++];
+    memset(c, 0, sizeof *c);
+    c->kind = kind;
+    c->bridge = bridge;
+    return c;
+}
+
+static void
+add_word(struct xlate_out *out, uint64_t word)
+{
+    if (out->n_words >= out->words_capacity) {
+        out->words = x2nrealloc(out->words, &out->words_capacity, sizeof *out->words);
+    }
+    out->words[out->n_words++] = word;
+}
+
+void
+xlate_note_lookup(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *flow, struct flow *asked)
+{
+    struct xlate_consulted *c = add_consulted(ctx->out, CONSULTED_TABLE, ctx->bridge);
+
+    FLOW_FOR_EACH_LINE (i, FLOW_LINES_ALL) {
+        for (unsigned int k = 0; k < ARRAY_SIZE(asked->lines[i].words); k++) {
+            ctx->wc->lines[i].words[k] |= asked->lines[i].words[k];
+        }
+    }
+    asked->conj_id = 0; /* Not the packet's: a rule for any conjunction may be what was looked for. */
+    c->table.id = table_id;
+    c->table.map = word_map_of(asked);
+    c->table.at = ctx->out->n_words;
+    WORD_MAP_FOR_EACH (i, &c->table.map) {
+        add_word(ctx->out, flow_word(asked, i));
+    }
+    WORD_MAP_FOR_EACH (i, &c->table.map) {
+        add_word(ctx->out, flow_word(asked, i) & flow_word(flow, i));
+    }
+}
+
+void
+xlate_note_mac(struct xlate_ctx *ctx, struct eth_addr mac, uint16_t vlan)
+{
+    struct xlate_consulted *c = add_consulted(ctx->out, CONSULTED_MAC, ctx->bridge);
+
+    c->mac.mac = mac;
+    c->mac.vlan = vlan;
 }
 
 void

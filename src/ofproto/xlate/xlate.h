@@ -7,6 +7,8 @@
  *
  *   actions   what the datapath shall do;
  *   wc        which bits of the packet's fields decided that: the mask of the megaflow;
+ *   consulted what it asked of the tables and of the MAC table: the result holds until an answer there changes
+ *             (ports, bundles and settings are not in the list: a change of those concerns every result);
  *   credits   whom the packets of this megaflow count for: rules, tables, ports, mirrors;
  *   effects   what else has to happen for this one packet: a MAC address learned, a rule learned, a message to the
  *             controller.  The caller applies them (ofproto/upcall), or not (trace, revalidation).
@@ -33,6 +35,7 @@
 #define OFPROTO_XLATE_XLATE_H 1
 
 #include "base/bytes.h"
+#include "flow/match.h"
 #include "ofproto/rule.h"
 #include "ofproto/xbridge.h"
 
@@ -69,6 +72,18 @@ struct xlate_credit {
         struct { struct xbridge *bridge; uint16_t vlan; struct eth_addr mac; ofp_port port; } mac;
         struct { struct rule *rule; uint16_t idle, hard; } fin; /* When packets have FIN or RST. */
         struct xlate_learned *learned; /* xlate_learned_ref() to keep it. */
+    };
+};
+
+/* What was asked.  A lookup is the flow as it was then, in the bits that decided: a change of a rule concerns the
+ * result only if some packet with these bits could match the rule. */
+enum xlate_consulted_kind { CONSULTED_TABLE, CONSULTED_MAC };
+struct xlate_consulted {
+    enum xlate_consulted_kind kind;
+    const struct xbridge *bridge;
+    union {
+        struct { uint8_t id; struct word_map map; size_t at; } table; /* In xlate_out.words: masks, then values. */
+        struct { struct eth_addr mac; uint16_t vlan; } mac;
     };
 };
 
@@ -135,6 +150,10 @@ struct xlate_out {
     size_t n_credits, credits_capacity;
     struct xlate_effect *effects;
     size_t n_effects, effects_capacity;
+    struct xlate_consulted *consulted;
+    size_t n_consulted, consulted_capacity;
+    uint64_t *words;              /* Of the lookups in 'consulted'. */
+    size_t n_words, words_capacity;
 };
 
 void xlate_out_init(struct xlate_out *);

@@ -1,0 +1,30 @@
+/* The interpreter's packets as flows: what the datapath would find in them. */
+#ifndef OFPROTO_XLATE_ORACLE_FLOW_H
+#define OFPROTO_XLATE_ORACLE_FLOW_H 1
+
+#include "flow/flow.h"
+#include "ofproto/xlate/oracle.h"
+
+static inline void
+oracle_packet_to_flow(const struct oracle_packet *p, struct flow *flow)
+{
+    memset(flow, 0, sizeof *flow);
+    flow->in_port = cpu_to_be32(p->f[F_IN_PORT]);
+    flow->eth_src = eth_addr_from_u64(p->f[F_ETH_SRC]);
+    flow->eth_dst = eth_addr_from_u64(p->f[F_ETH_DST]);
+    flow->eth_type = cpu_to_be16(p->f[F_ETH_TYPE]);
+    flow->vlan_tci = cpu_to_be16(p->f[F_TCI]);
+    flow->vlan_tpid = cpu_to_be16(p->tpid);
+    flow->vlan2_tci = cpu_to_be16(p->inner_tci);
+    flow->vlan2_tpid = cpu_to_be16(p->inner_tpid);
+    flow->nw_src = cpu_to_be32(p->f[F_IP_SRC]);
+    flow->nw_dst = cpu_to_be32(p->f[F_IP_DST]);
+    flow->nw_proto = p->f[F_PROTO];
+    flow->nw_tos = p->f[F_DSCP] << 2 | p->f[F_ECN];
+    flow->nw_ttl = p->f[F_TTL];
+    flow->tp_src = cpu_to_be16(p->f[F_TP_SRC]);
+    flow->tp_dst = cpu_to_be16(p->f[F_TP_DST]);
+    flow->pkt_mark = cpu_to_be32(p->f[F_MARK]);
+}
+
+#endif
