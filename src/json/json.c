@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
@@ -24,6 +25,14 @@ w(json_t *json)
     return (struct json *) json;
 }
 
+/* A number without a fraction is an integer however it is written.  -2**63 stands for all integers just below it
+ * too. */
+static bool
+is_whole(double r)
+{
+    return r == floor(r) && r > -9223372036854775808.0 && r < 9223372036854775808.0;
+}
+
 enum js_type
 js_type(const struct json *json)
 {
@@ -32,7 +41,7 @@ js_type(const struct json *json)
     case JSON_ARRAY: return JS_ARRAY;
     case JSON_STRING: return JS_STRING;
     case JSON_INTEGER: return JS_INTEGER;
-    case JSON_REAL: return JS_REAL;
+    case JSON_REAL: return is_whole(json_real_value(j(json))) ? JS_INTEGER : JS_REAL;
     case JSON_TRUE: return JS_TRUE;
     case JSON_FALSE: return JS_FALSE;
     case JSON_NULL: break;
@@ -204,7 +213,7 @@ js_bool_value(const struct json *json)
 int64_t
 js_int_value(const struct json *json)
 {
-    return json_integer_value(j(json));
+    return json_is_real(j(json)) ? (json_int_t) json_real_value(j(json)) : json_integer_value(j(json));
 }
 
 double
@@ -268,33 +277,14 @@ js_clone(const struct json *json)
 }
 
 static int
-append_text(const char *text, size_t n, void *s)
-{
-    str_putn(s, text, n);
-    return 0;
-}
-
-static void
-put_compact(struct str *s, const struct json *json, enum js_format format)
-{
-    size_t flags = JSON_ENCODE_ANY | JSON_REAL_PRECISION(15) | JSON_COMPACT;
-
-    flags |= format & JS_SORTED ? JSON_SORT_KEYS : 0;
-    if (json_dump_callback(j(json), append_text, s, flags)) {
-        out_of_memory();
-    }
-}
-
-static int
 compare_names(const void *a, const void *b)
 {
     return strcmp(js_iter_name(*(void *const *) a), js_iter_name(*(void *const *) b));
 }
 
-static void put_pretty(struct str *s, const struct json *json, enum js_format format, int depth);
-
-static void
-put_pretty_object(struct str *s, const struct json *json, enum js_format format, int depth)
+/* An array of the object's members, to be released with free(). */
+static void **
+members_of(const struct json *json, enum js_format format)
 {
     const size_t n = js_object_len(json);
     void **members = xcalloc(n, sizeof *members);
@@ -306,45 +296,111 @@ put_pretty_object(struct str *s, const struct json *json, enum js_format format,
     if (format & JS_SORTED) {
         qsort(members, n, sizeof *members, compare_names);
     }
-    for (i = 0; i < n; i++) {
-        str_puts(s, i ? ",\n" : "\n");
-        str_put_fill(s, ' ', 2 * depth);
-        js_put_quoted(s, js_iter_name(members[i]));
-        str_puts(s, ": ");
-        put_pretty(s, js_iter_value(members[i]), format, depth);
+    return members;
+}
+
+static void
+put_string(struct str *s, const char *text, size_t n)
+{
+    static const char letters[] = "btnvfr"; /* For the codes 8 to 13. */
+    size_t plain = 0;
+
+    str_putc(s, '"');
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = text[i];
+
+        if (c >= ' ' && c != '"' && c != '\\') {
+            continue;
+        }
+        str_putn(s, text + plain, i - plain);
+        plain = i + 1;
+        if (c == '"' || c == '\\') {
+            str_putf(s, "\\%c", c);
+        } else if (c >= 8 && c <= 13 && c != 11) {
+            str_putf(s, "\\%c", letters[c - 8]);
+        } else {
+            str_putf(s, "\\u%04x", c);
+        }
     }
+    str_putn(s, text + plain, n - plain);
+    str_putc(s, '"');
+}
+
+static void
+put_number(struct str *s, const struct json *json)
+{
+    double r = js_real_value(json);
+
+    if (json_is_real(j(json))) {
+        str_putf(s, "%.15g", r ? r : 0.0); /* No "-0". */
+    } else {
+        str_putf(s, "%" PRId64, js_int_value(json));
+    }
+}
+
+static void put_value(struct str *s, const struct json *json, enum js_format format, int depth);
+
+/* What comes before member or element 'i'. */
+static void
+put_separator(struct str *s, size_t i, enum js_format format, int depth)
+{
+    str_puts(s, i ? "," : "");
+    if (format & JS_PRETTY) {
+        str_putc(s, '\n');
+        str_put_fill(s, ' ', 2 * depth);
+    }
+}
+
+static void
+put_object(struct str *s, const struct json *json, enum js_format format, int depth)
+{
+    void **members = members_of(json, format);
+
+    str_putc(s, '{');
+    for (size_t i = 0; i < js_object_len(json); i++) {
+        const char *name = js_iter_name(members[i]);
+
+        put_separator(s, i, format, depth);
+        put_string(s, name, strlen(name));
+        str_puts(s, format & JS_PRETTY ? ": " : ":");
+        put_value(s, js_iter_value(members[i]), format, depth);
+    }
+    str_putc(s, '}');
     free(members);
 }
 
-/* One member or element a line; brackets close where the last one ends.  jansson refuses what nests too deeply. */
 static void
-put_pretty(struct str *s, const struct json *json, enum js_format format, int depth)
+put_array(struct str *s, const struct json *json, enum js_format format, int depth)
 {
-    if (js_is(json, JS_OBJECT) && js_object_len(json)) {
-        str_putc(s, '{');
-        put_pretty_object(s, json, format, depth + 1);
-        str_putc(s, '}');
-    } else if (js_is(json, JS_ARRAY) && js_array_len(json)) {
-        str_putc(s, '[');
-        for (size_t i = 0; i < js_array_len(json); i++) {
-            str_puts(s, i ? ",\n" : "\n");
-            str_put_fill(s, ' ', 2 * (depth + 1));
-            put_pretty(s, js_at(json, i), format, depth + 1);
-        }
-        str_putc(s, ']');
-    } else {
-        put_compact(s, json, format);
+    str_putc(s, '[');
+    for (size_t i = 0; i < js_array_len(json); i++) {
+        put_separator(s, i, format, depth);
+        put_value(s, js_at(json, i), format, depth);
+    }
+    str_putc(s, ']');
+}
+
+/* Pretty: one member or element a line; brackets close where the last one ends.  jansson refuses to read what nests too
+ * deeply, so the recursion ends. */
+static void
+put_value(struct str *s, const struct json *json, enum js_format format, int depth)
+{
+    switch (js_type(json)) {
+    case JS_NULL: str_puts(s, "null"); break;
+    case JS_FALSE: str_puts(s, "false"); break;
+    case JS_TRUE: str_puts(s, "true"); break;
+    case JS_OBJECT: put_object(s, json, format, depth + 1); break;
+    case JS_ARRAY: put_array(s, json, format, depth + 1); break;
+    case JS_INTEGER:
+    case JS_REAL: put_number(s, json); break;
+    case JS_STRING: put_string(s, js_str_value(json), js_str_len(json)); break;
     }
 }
 
 void
 js_put(struct str *s, const struct json *json, enum js_format format)
 {
-    if (format & JS_PRETTY) {
-        put_pretty(s, json, format, 0);
-    } else {
-        put_compact(s, json, format);
-    }
+    put_value(s, json, format, 0);
 }
 
 char *
@@ -359,10 +415,87 @@ js_to_string(const struct json *json, enum js_format format)
 void
 js_put_quoted(struct str *s, const char *text)
 {
-    struct json *string = js_str(text);
+    size_t n = 0;
 
-    js_put(s, string, JS_COMPACT);
-    js_unref(string);
+    while (text[n] && !(text[n] & 0x80)) {
+        n++;
+    }
+    if (!text[n]) {
+        put_string(s, text, n);
+    } else {
+        struct json *string = js_str(text);
+
+        put_value(s, string, JS_COMPACT, 0);
+        js_unref(string);
+    }
+}
+
+/* --- Integers beyond 64 bits --- */
+
+/* Whether the number in the 'n' bytes at 'text' is an integer that does not fit. */
+static bool
+is_too_big(const char *text, size_t n)
+{
+    char *end;
+
+    errno = 0;
+    strtoll(text, &end, 10);
+    return errno == ERANGE && end == text + n;
+}
+
+static size_t
+number_length(const char *text, size_t n)
+{
+    size_t len = 0;
+
+    while (len < n && strchr("+-.eE0123456789", text[len]) && text[len]) {
+        len++;
+    }
+    return len;
+}
+
+/* Copies the text with ".0" after every integer that does not fit: those are reals.  Returns how many there are. */
+static size_t
+copy_with_reals(struct str *s, const char *text, size_t n)
+{
+    bool in_string = false;
+    size_t found = 0;
+
+    for (size_t i = 0; i < n;) {
+        size_t len = in_string ? 0 : number_length(text + i, n - i);
+
+        if (len) {
+            str_putn(s, text + i, len);
+            /* The copy ends in a null byte, so strtoll() stays inside. */
+            if (is_too_big(s->text + s->len - len, len)) {
+                str_puts(s, ".0");
+                found++;
+            }
+            i += len;
+            continue;
+        }
+        if (text[i] == '\\' && in_string && i + 1 < n) {
+            str_putc(s, text[i++]);
+        } else if (text[i] == '"') {
+            in_string = !in_string;
+        }
+        str_putc(s, text[i++]);
+    }
+    return found;
+}
+
+/* jansson calls an integer beyond 64 bits an error. */
+static json_t *
+parse_with_reals(const char *text, size_t n, json_error_t *e)
+{
+    struct str s = STR_INIT;
+    json_t *json = NULL;
+
+    if (copy_with_reals(&s, text, n)) {
+        json = json_loadb(str_text(&s), s.len, JSON_DECODE_ANY, e);
+    }
+    str_uninit(&s);
+    return json;
 }
 
 struct error *
@@ -371,6 +504,9 @@ js_parse(const char *text, size_t n, struct json **json)
     json_error_t e;
 
     *json = (struct json *) json_loadb(text, n, JSON_DECODE_ANY, &e);
+    if (!*json && json_error_code(&e) == json_error_numeric_overflow) {
+        *json = (struct json *) parse_with_reals(text, n, &e);
+    }
     return *json ? NULL : error_new("line %d, column %d, byte %d: %s", e.line, e.column, e.position, e.text);
 }
 

@@ -1,13 +1,13 @@
 /* JSON values (RFC 8259), for messages small enough to hold in memory.
  *
  * What it is: a thin typed face of jansson (the prefix is js_ because json_ is that library's).  A 'struct json' is
- * reference counted: functions that make one return a
- * reference that the caller owns; js_ref() adds one and js_unref() drops one.  Functions whose name says 'take'
- * consume the reference given; json_get*() and js_at() borrow, valid while the container is.
+ * reference counted: functions that make one return a reference that the caller owns; js_ref() adds one and js_unref()
+ * drops one.  Functions whose name says 'take' consume the reference given; js_get*() and js_at() borrow, valid while
+ * the container is.
  *
  * Once shared, a value is treated as immutable.  Objects keep the order of insertion; js_to_string() can sort the
- * keys.  Integers are 64-bit; a number with a fraction or an exponent is a real.  Strings are valid UTF-8 and may hold
- * null characters only as \u0000 (refused on input: nothing that Weft speaks uses them).
+ * keys.  Integers are 64-bit; a number with a fraction, or beyond that, is a real.  Strings are valid UTF-8 and may
+ * hold null characters only as \u0000 (refused on input: nothing that Weft speaks uses them).
  *
  * For input larger than that (initial dumps, database files), see json/stream.h.
  *
@@ -80,7 +80,7 @@ enum js_format { JS_COMPACT = 0, JS_SORTED = 1, JS_PRETTY = 2 };
 char *js_to_string(const struct json *, enum js_format) MUST_CHECK;
 void js_put(struct str *s, const struct json *, enum js_format);
 
-/* Appends 'text' as a JSON string, quotes included. */
+/* Appends 'text' as a JSON string, quotes included; see js_str(). */
 void js_put_quoted(struct str *s, const char *text);
 
 /* Reads one value from the 'n' bytes at 'text'; nothing but white space may follow.  Sets '*json' (null on error) and

@@ -95,19 +95,12 @@ atom_hash(const union atom *a, enum atom_type t, uint32_t basis)
     return basis;
 }
 
-/* Whether the reference's programs write a real without a fraction or an exponent. */
-static bool
-is_whole(double r)
-{
-    return r == trunc(r) && fabs(r) < 1e15;
-}
-
 struct json *
 atom_to_json(const union atom *a, enum atom_type t)
 {
     switch (t) {
     case ATOM_INTEGER: return js_int(a->integer);
-    case ATOM_REAL: return is_whole(a->real) ? js_int(a->real) : js_real(a->real);
+    case ATOM_REAL: return js_real(a->real);
     case ATOM_BOOLEAN: return js_bool(a->boolean);
     case ATOM_STRING: return js_strn(a->string->text, a->string->len);
     case ATOM_UUID: {

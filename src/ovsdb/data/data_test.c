@@ -94,7 +94,7 @@ reals_are_written_as_short_as_they_are(void **state UNUSED)
         assert_string_equal(str_text(&s), texts[i]);
         str_uninit(&s);
         text = js_to_string(json, JS_COMPACT);
-        assert_string_equal(text, i == 3 ? "1e300" : texts[i]);
+        assert_string_equal(text, texts[i]);
         free(text);
         js_unref(json);
         datum_uninit(&d, &t);

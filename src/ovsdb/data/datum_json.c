@@ -4,25 +4,6 @@
 
 #include "ovsdb/data/datum.h"
 
-static bool
-integer_from_json(const struct json *json, int64_t *i)
-{
-    if (js_is(json, JS_INTEGER)) {
-        *i = js_int_value(json);
-        return true;
-    }
-    if (js_is(json, JS_REAL)) {
-        double r = js_real_value(json);
-
-        /* 2**63 itself is out of range. */
-        if (r == floor(r) && r >= -0x1p63 && r < 0x1p63) {
-            *i = r;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The second member of [tag, string] if 'json' is that, else null. */
 static const char *
 tagged_string(const struct json *json, const char *tag)
@@ -63,7 +44,8 @@ read_atom(union atom *a, const struct base_type *base, const struct json *json, 
     *a = (union atom) { .uuid = { { 0 } } };
     switch (base->type) {
     case ATOM_INTEGER:
-        if (integer_from_json(json, &a->integer)) {
+        if (js_is(json, JS_INTEGER)) {
+            a->integer = js_int_value(json);
             return NULL;
         }
         break;

@@ -533,7 +533,7 @@ expected_rows(struct exec *x, const struct table_schema *schema, const struct js
 static struct dberr *
 not_yet(struct exec *x, const struct json *timeout)
 {
-    int64_t ms = timeout ? (int64_t) MIN(js_real_value(timeout), 1e15) : INT64_MAX;
+    int64_t ms = timeout ? MIN(js_int_value(timeout), INT64_C(1000000000000000)) : INT64_MAX;
 
     if (!ms) {
         return dberr_new("timed out", "\"where\" clause test failed");
@@ -569,7 +569,7 @@ wait_for_rows(struct exec *x, struct op *op, const struct condition *where, cons
 static struct dberr *
 check_wait_arguments(const struct json *timeout, const struct json *until)
 {
-    if (timeout && js_real_value(timeout) < 0) {
+    if (timeout && js_int_value(timeout) < 0) {
         return dberr_syntax(timeout, "timeout must be nonnegative");
     } else if (strcmp(js_str_value(until), "==") && strcmp(js_str_value(until), "!=")) {
         return dberr_syntax(until, "\"until\" must be \"==\" or \"!=\"");
@@ -587,7 +587,7 @@ do_wait(struct exec *x, struct op *op, struct json **result)
     struct dberr *e;
 
     take_table(x, op);
-    timeout = members_take(&op->m, "timeout", M_NUMBER | M_OPTIONAL);
+    timeout = members_take(&op->m, "timeout", M_INTEGER | M_OPTIONAL);
     where_json = members_take(&op->m, "where", M_ARRAY);
     columns_json = members_take(&op->m, "columns", M_ARRAY | M_OPTIONAL);
     until = members_take(&op->m, "until", M_STRING);
