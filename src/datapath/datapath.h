@@ -90,6 +90,7 @@ struct dp_client {
 /* One kind of datapath; the table of kinds is in datapath.c. */
 struct datapath_class {
     const char *type; /* "netdev", "system"... as in Bridge.datapath_type. */
+    const char *internal_type; /* Of the devices that serve its "internal" ports. */
 
     int (*open)(const struct datapath_class *, const char *name, bool create, struct datapath **);
     void (*close)(struct datapath *);   /* Also releases it when it was destroyed. */
@@ -130,6 +131,7 @@ struct datapath_class {
     bool (*flow_is_stale)(const struct dp_flow *);
     bool (*flow_is_gone)(const struct dp_flow *);
     void (*flow_ufid)(const struct dp_flow *, struct uuid *);
+    void (*flow_set_ufid)(struct datapath *, struct dp_flow *, const struct uuid *);
 };
 
 struct datapath {

@@ -200,17 +200,25 @@ settle(struct flow *f)
 }
 
 struct error *
-exact_flow_parse(const char *text, const struct port_names *names, struct flow *flow)
+exact_match_parse(const char *text, const struct port_names *names, struct match *m)
 {
     char *copy = xstrdup(text), *at = copy, *word;
     struct error *e = NULL;
-    struct match m;
 
-    match_init_catchall(&m);
+    match_init_catchall(m);
     while (!e && (word = next_word(&at)) != NULL) {
-        e = parse_word(&m, word, names);
+        e = parse_word(m, word, names);
     }
     free(copy);
+    return e;
+}
+
+struct error *
+exact_flow_parse(const char *text, const struct port_names *names, struct flow *flow)
+{
+    struct match m;
+    struct error *e = exact_match_parse(text, names, &m);
+
     *flow = m.flow;
     settle(flow);
     return e;

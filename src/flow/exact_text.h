@@ -12,5 +12,7 @@ void exact_flow_put(struct str *s, const struct flow *, const struct port_names 
 
 /* Reads "tcp,in_port=1,nw_src=1.2.3.4": fields need what they require before them, and have no masks. */
 struct error *exact_flow_parse(const char *text, const struct port_names *names, struct flow *) MUST_CHECK;
+/* The same with a mask of what the text names. */
+struct error *exact_match_parse(const char *text, const struct port_names *names, struct match *) MUST_CHECK;
 
 #endif

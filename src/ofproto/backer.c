@@ -2,8 +2,9 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "netdev/netdev.h"
+#include "ofproto/dpctl.h"
 #include "ofproto/megaflow.h"
-#include "ofproto/ofproto_private.h"
 #include "sys/log.h"
 
 LOG_MODULE(ofproto_dpif)
@@ -33,6 +34,29 @@ backer_next(const struct backer *b)
     return HMAP_ENTRY(hmap_next(&backers, &b->node), struct backer, node);
 }
 
+/* Simulated datapaths have the local port that those of the kernel have, so that tests see it.  In others nobody would
+ * use it. */
+static void
+add_local_port(struct backer *b)
+{
+    struct datapath *dp = b->xdp.dp;
+    odp_port number = ODP_PORT(0);
+    struct netdev *netdev;
+    int error;
+
+    if (strcmp(dp->class->internal_type, "dummy-internal")) {
+        return;
+    }
+    error = netdev_open(b->xdp.name, dp->class->internal_type, &netdev);
+    if (!error) {
+        error = dp->class->port_add(dp, netdev, &number);
+        netdev_close(netdev); /* The datapath has its own reference. */
+    }
+    if (error) {
+        log_warn("%s: no local port: %s", b->xdp.name, strerror(-error));
+    }
+}
+
 int
 backer_ref(const char *type, struct backer **backerp)
 {
@@ -53,6 +77,7 @@ backer_ref(const char *type, struct backer **backerp)
         b->xdp.name = xasprintf("ovs-%s", type);
         rcu_map_init(&b->xdp.ports);
         list_init(&b->xdp.bridges);
+        dpctl_forget_dps(type);
         error = datapath_open(type, b->xdp.name, true, &b->xdp.dp);
         if (error) {
             log_err("failed to open datapath of type %s: %s", type, strerror(-error));
@@ -64,6 +89,7 @@ backer_ref(const char *type, struct backer **backerp)
         b->depend = depend_create(megaflow_mark);
         upcall_client_init(b);
         b->xdp.dp->class->set_client(b->xdp.dp, &b->client);
+        add_local_port(b);
         b->revalidator = revalidator_create(b);
         hmap_insert(&backers, &b->node, hash_string(type, 0));
     }

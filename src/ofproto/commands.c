@@ -8,6 +8,7 @@
 #include "flow/match_text.h"
 #include "netdev/netdev.h"
 #include "ofproto/conns.h"
+#include "ofproto/dpctl.h"
 #include "ofproto/mac_table.h"
 #include "ofproto/ofproto_private.h"
 #include "ofproto/xlate/trace.h"
@@ -81,7 +82,7 @@ put_port(struct str *s, const struct ofport *o)
     } else {
         str_putf(s, "%u:", o->x->odp_port.n);
     }
-    str_putf(s, " (%s", o->x->netdev->class->type);
+    str_putf(s, " (%s", dpctl_port_type(o->ofproto->backer->xdp.type, o->x->netdev));
     if (o->peer) {
         str_putf(s, ": peer=%s", o->peer);
     }

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "netdev/netdev.h"
 #include "ofproto/conns.h"
+#include "ofproto/dpctl.h"
 #include "ofproto/mac_table.h"
 #include "ofproto/ofproto_private.h"
 #include "sys/log.h"
@@ -33,6 +34,7 @@ ofproto_init(struct loop *loop)
 void
 ofproto_uninit(void)
 {
+    dpctl_forget_dps(NULL);
     conns_uninit();
     hmap_uninit(&all_ofprotos);
 }
@@ -153,6 +155,12 @@ const char *
 ofproto_served_by(const struct ofproto *p)
 {
     return p->backer->served_by;
+}
+
+const char *
+ofproto_internal_type(const struct ofproto *p)
+{
+    return p->backer->xdp.dp->class->internal_type;
 }
 
 const char *

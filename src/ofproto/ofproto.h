@@ -42,6 +42,8 @@ const char *ofproto_name(const struct ofproto *);
 const char *ofproto_type(const struct ofproto *);
 /* The type that stands in: "netdev" for "system" where the kernel has no openvswitch module; null if none does. */
 const char *ofproto_served_by(const struct ofproto *);
+/* The type of the devices that serve "internal" interfaces. */
+const char *ofproto_internal_type(const struct ofproto *);
 const char *ofproto_datapath_version(const struct ofproto *);
 
 /* Datapath id, description strings (null: the default). */

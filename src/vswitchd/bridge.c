@@ -259,12 +259,6 @@ choose_mac(const struct bridge *br)
     return eth_addr_is_zero(best) ? identity_default_mac(&br->o.uuid) : best;
 }
 
-static bool
-is_internal(const struct iface *f)
-{
-    return f->type && (!strcmp(f->type, "internal") || !strcmp(f->type, "dummy-internal"));
-}
-
 /* The lowest MTU of the devices that have one of their own; 0 if there is none. */
 static int
 lowest_mtu(const struct bridge *br)
@@ -273,7 +267,7 @@ lowest_mtu(const struct bridge *br)
 
     LIST_FOR_EACH (p, struct port, in_bridge, &br->ports) {
         LIST_FOR_EACH (f, struct iface, in_port, &p->ifaces) {
-            if (f->mtu && (!is_internal(f) || f->has_mtu_request) && (!lowest || f->mtu < lowest)) {
+            if (f->mtu && (!iface_is_internal(f) || f->has_mtu_request) && (!lowest || f->mtu < lowest)) {
                 lowest = f->mtu;
             }
         }
@@ -292,7 +286,7 @@ spread_mtu(struct bridge *br)
     }
     LIST_FOR_EACH (p, struct port, in_bridge, &br->ports) {
         LIST_FOR_EACH (f, struct iface, in_port, &p->ifaces) {
-            if (is_internal(f) && !f->has_mtu_request && f->mtu != mtu && !netdev_set_mtu(f->netdev, mtu)) {
+            if (iface_is_internal(f) && !f->has_mtu_request && f->mtu != mtu && !netdev_set_mtu(f->netdev, mtu)) {
                 iface_refresh(f);
                 ofproto_port_changed(br->ofproto, f->ofport);
             }

@@ -21,6 +21,12 @@ iface_is_local(const struct iface *f)
     return !strcmp(f->o.name, iface_bridge(f)->o.name);
 }
 
+bool
+iface_is_internal(const struct iface *f)
+{
+    return f->type && (!strcmp(f->type, "internal") || !strcmp(f->type, "dummy-internal"));
+}
+
 static void
 mark_stale(struct iface *f)
 {
@@ -99,14 +105,12 @@ static const char *
 wanted_type(const struct iface *f, const struct vs_interface *row)
 {
     const char *type = iface_is_local(f) ? "internal" : vs_interface_type(row);
+    const struct bridge *br = iface_bridge(f);
 
     if (!type || !type[0]) {
         return "system";
     }
-    if (!strcmp(type, "internal") && !strcmp(iface_bridge(f)->type, "dummy")) {
-        return "dummy-internal";
-    }
-    return type;
+    return !strcmp(type, "internal") && br->ofproto ? ofproto_internal_type(br->ofproto) : type;
 }
 
 static ofp_port
@@ -224,7 +228,7 @@ apply_mac(struct iface *f, const struct vs_interface *row)
     struct eth_addr want, now;
     int error;
 
-    if (!text || iface_is_local(f) || strcmp(f->type, "internal")) {
+    if (!text || iface_is_local(f) || !iface_is_internal(f)) {
         return;
     }
     if (!eth_addr_parse(text, &want) || eth_addr_is_multicast(want)) {

@@ -116,10 +116,8 @@ on_ready(void *p UNUSED)
 static void
 enable_dummies(struct program *p)
 {
-    bool override = !strcmp(p->dummy, "override");
-
-    p->disable_system &= !override; /* Then "system" is a dummy too. */
-    dp_user_register_dummy(override);
+    p->disable_system &= strcmp(p->dummy, "override") && strcmp(p->dummy, "system"); /* Then it is a dummy too. */
+    dp_user_register_dummy(p->dummy);
     netdev_enable_dummy(p->dummy);
 }
 

@@ -212,6 +212,7 @@ void iface_configure(struct iface *, const struct vs_interface *);
 /* Reads what the device says of itself.  True if the bridge is concerned. */
 bool iface_refresh(struct iface *);
 bool iface_is_local(const struct iface *);
+bool iface_is_internal(const struct iface *);
 /* The device called 'name' changed, came or went. */
 void iface_device_changed(struct vswitchd *, const char *name);
 

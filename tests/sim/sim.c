@@ -42,7 +42,7 @@ sim_start(struct sim *sim)
     }
     netdev_init(sim->loop);
     netdev_enable_dummy("");
-    dp_user_register_dummy(false);
+    dp_user_register_dummy("");
     ofproto_init(sim->loop);
     if (ofproto_create("br0", "dummy", &sim->bridge)) {
         abort();

@@ -2,9 +2,12 @@
  *
  * A userspace datapath lives inside ovs-vswitchd, so each command is handed to the daemon's dpctl/COMMAND over its
  * control socket.  The reference's tool has only the kernel's datapath to talk to and sees nothing of the others. */
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "ctl/client.h"
 #include "sys/cmdline.h"
@@ -33,6 +36,7 @@ struct command {
 #define RO false
 #define RW true
 static const struct command commands[] = {
+    { "help", "", 0, MANY, RO },
 #define DPCTL(NAME, USAGE, MIN, MAX, ACCESS, RUN) { NAME, USAGE, MIN, MAX, ACCESS },
 #include "odp/dpctl.def"
 };
@@ -41,16 +45,41 @@ static const struct command commands[] = {
 static char *args[128];
 static int n_args;
 static bool read_only;
+static char *stdin_copy; /* Name of a file; null: none. */
 
 static void
 usage(void)
 {
     printf("%s: Open vSwitch datapath management utility\nusage: %s [OPTIONS] COMMAND [ARG...]\n", log_program(),
            log_program());
-    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-        printf("  %s %s\n", commands[i].name, commands[i].usage);
-    }
-    printf("DP is optional where there is only one datapath.\n");
+    printf("  add-dp DP [IFACE...]     add new datapath DP (with IFACEs)\n"
+           "  del-dp DP                delete local datapath DP\n"
+           "  add-if DP IFACE...       add each IFACE as a port on DP\n"
+           "  set-if DP IFACE...       reconfigure each IFACE within DP\n"
+           "  del-if DP IFACE...       delete each IFACE from DP\n"
+           "  dump-dps                 display names of all datapaths\n"
+           "  show                     show basic info on all datapaths\n"
+           "  show DP...               show basic info on each DP\n"
+           "  dump-flows [DP]          display flows in DP\n"
+           "  add-flow [DP] FLOW ACTIONS add FLOW with ACTIONS to DP\n"
+           "  add-flows [DP] FILE        add flows from FILE\n"
+           "  mod-flow [DP] FLOW ACTIONS change FLOW actions to ACTIONS in DP\n"
+           "  mod-flows [DP] FILE        change flows from FILE\n"
+           "  get-flow [DP] ufid:UFID    fetch flow corresponding to UFID\n"
+           "  del-flow [DP] FLOW         delete FLOW from DP\n"
+           "  del-flows [DP] [FILE]      delete all or specified flows from DP\n"
+           "  cache-get-size [DP]             Show the current size for all caches\n"
+           "  cache-set-size DP CACHE SIZE  Set cache size for a specific cache\n"
+           "  dump-conntrack [DP] [zone=ZONE]  display conntrack entries for ZONE\n"
+           "  flush-conntrack [DP] [zone=ZONE] [ct-tuple]delete matched conntrack entries in ZONE\n"
+           "  ct-stats-show [DP] [zone=ZONE] [verbose] CT connections grouped by protocol\n"
+           "  ct-bkts [DP] [gt=N] display connections per CT bucket\n"
+           "Each IFACE on add-dp, add-if, and set-if may be followed by\n"
+           "comma-separated options.  See ovs-dpctl(8) for syntax, or the\n"
+           "Interface table in ovs-vswitchd.conf.db(5) for an options list.\n"
+           "For COMMAND dump-flows, add-flow, add-flows, mod-flow,\n"
+           "mod-flows, del-flow and del-flows, DP is optional if there is\n"
+           "only one datapath.\n");
     cmdline_usage_log();
     printf("\nOptions for show and mod-flow:\n"
            "  -s,  --statistics           print statistics for port or flow\n"
@@ -113,24 +142,74 @@ static void
 list_commands(void)
 {
     printf("The available commands are:\n");
-    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-        printf("  %-23s %s\n", commands[i].name, commands[i].usage);
+    for (const struct command *c = commands; c < commands + ARRAY_SIZE(commands); c++) {
+        printf("  %-23s %s\n", c->name, c->usage);
     }
 }
 
-/* The daemon's complaints begin with its own name. */
+/* The daemon's complaints begin with its own name: they are ours here. */
 static void
-complain(const char *text)
+put_text(FILE *to, const char *text)
 {
     static const char daemon[] = "ovs-vswitchd: ";
 
-    if (!strncmp(text, daemon, strlen(daemon))) {
-        text += strlen(daemon);
+    while (*text) {
+        size_t n = strcspn(text, "\n");
+
+        if (!strncmp(text, daemon, strlen(daemon))) {
+            fprintf(to, "%s: ", log_program());
+            text += strlen(daemon);
+            n -= strlen(daemon);
+        }
+        fprintf(to, "%.*s\n", (int) n, text);
+        text += n + (text[n] == '\n');
     }
-    cmdline_fatal(0, "%.*s", (int) strcspn(text, "\n"), text);
 }
 
+/* Standard input as a file that the daemon can read; removed by main(). */
+static char *
+copy_of_stdin(void)
+{
+    char buffer[65536];
+    size_t n;
+    FILE *to;
+    int fd;
+
+    stdin_copy = xstrdup("/tmp/ovs-dpctl.XXXXXX");
+    fd = mkstemp(stdin_copy);
+    if (fd < 0 || fchmod(fd, 0644) || !(to = fdopen(fd, "w"))) {
+        cmdline_fatal(errno, "%s", stdin_copy);
+    }
+    while ((n = fread(buffer, 1, sizeof buffer, stdin)) > 0) {
+        fwrite(buffer, 1, n, to);
+    }
+    if (fclose(to)) {
+        cmdline_fatal(errno, "%s", stdin_copy);
+    }
+    return xstrdup(stdin_copy);
+}
+
+/* The daemon reads the file, from another directory than ours. */
+static char *
+file_argument(const char *name)
+{
+    char *path = strcmp(name, "-") ? realpath(name, NULL) : copy_of_stdin();
+
+    return path ? path : xstrdup(name); /* It may be a datapath, or the daemon says what is wrong. */
+}
+
+/* Real arguments come behind the options. */
 static void
+put_arguments(const char *name, int argc, char *argv[])
+{
+    bool has_file = !strcmp(name, "add-flows") || !strcmp(name, "mod-flows") || !strcmp(name, "del-flows");
+
+    for (int i = 1; i < argc && n_args < (int) ARRAY_SIZE(args); i++) {
+        args[n_args++] = has_file && i == argc - 1 ? file_argument(argv[i]) : xstrdup(argv[i]);
+    }
+}
+
+static bool
 run(const char *name)
 {
     char *path, *command = xasprintf("dpctl/%s", name), *complaint;
@@ -145,20 +224,19 @@ run(const char *name)
         cmdline_fatal(error, "%s", path);
     }
     if (complaint) {
-        complain(complaint);
-    }
-    if (js_is(result, JS_STRING)) {
-        const char *text = js_str_value(result);
-
-        fputs(text, stdout);
-        if (text[0] && text[strlen(text) - 1] != '\n') {
-            putchar('\n');
-        }
+        put_text(stderr, complaint);
+    } else if (js_is(result, JS_STRING)) {
+        put_text(stdout, js_str_value(result));
     }
     js_unref(result);
     ctl_client_close(client);
     free(command);
     free(path);
+    if (complaint) {
+        free(complaint);
+        return false;
+    }
+    return true;
 }
 
 int
@@ -166,20 +244,27 @@ main(int argc, char *argv[])
 {
     const struct command *command;
     struct cmdline cl;
+    bool ok;
 
     cmdline_init(&cl, argc, argv, 0, options, ARRAY_SIZE(options), usage);
     parse_options(&cl);
     command = find_command(cl.argc, cl.argv);
+    if (!strcmp(command->name, "help")) {
+        usage();
+        return EXIT_SUCCESS;
+    }
     if (!strcmp(command->name, "list-commands")) {
         list_commands();
         return EXIT_SUCCESS;
     }
-    for (int i = 1; i < cl.argc && n_args < (int) ARRAY_SIZE(args); i++) {
-        args[n_args++] = xstrdup(cl.argv[i]);
+    put_arguments(command->name, cl.argc, cl.argv);
+    ok = run(command->name);
+    if (stdin_copy) {
+        unlink(stdin_copy);
+        free(stdin_copy);
     }
-    run(command->name);
     for (int i = 0; i < n_args; i++) {
         free(args[i]);
     }
-    return EXIT_SUCCESS;
+    return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "datapath/user/op.h"
 
 enum { BLOCK_FLOWS = 64 };
@@ -92,6 +93,29 @@ release_flow(void *flow)
 }
 
 /* Tuples. */
+
+void
+megaflow_set_ufid(struct megaflow_table *t, struct dp_flow *f, const struct uuid *ufid)
+{
+    pthread_mutex_lock(&t->mutex);
+    f->ufid = *ufid;
+    pthread_mutex_unlock(&t->mutex);
+}
+
+/* Of key and mask, unless it was given one: so the same megaflow keeps its name. */
+void
+megaflow_get_ufid(const struct dp_flow *f, struct uuid *ufid)
+{
+    size_t n = f->n_lines * sizeof f->key[0];
+    uint64_t h[2] = { hash_bytes(f->key, n, hash_bytes(&f->tuple->mask, sizeof f->tuple->mask, 1)),
+                      hash_bytes(f->key, n, hash_bytes(&f->tuple->mask, sizeof f->tuple->mask, 2)) };
+
+    _Static_assert(sizeof h == sizeof *ufid, "a ufid has 128 bits");
+    *ufid = f->ufid;
+    if (uuid_is_zero(ufid)) {
+        memcpy(ufid, h, sizeof h);
+    }
+}
 
 static uintptr_t
 slot_make(const struct dp_flow *f)
@@ -385,6 +409,7 @@ create_flow(struct megaflow_table *t, struct tuple *tuple, struct dictionary *d,
     f->tuple = tuple;
     f->dictionary = d;
     f->owner = owner;
+    f->ufid = (struct uuid) { 0 };
     f->hash = tuple_hash(tuple, key);
     memset(f->stats, 0, sizeof f->stats);
     FLOW_FOR_EACH_LINE (i, tuple->map) {

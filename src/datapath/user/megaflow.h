@@ -71,6 +71,7 @@ struct dp_flow {
     uint8_t n_lines;
     uint64_t hash;                /* Of the masked key. */
     /* Slow path. */
+    struct uuid ufid;             /* As it was given; zero: that of key and mask. */
     struct dictionary *dictionary;
     struct list node;             /* In megaflow_table.flows; when free, in a free list. */
     struct list exact_node;       /* In dictionary->exact. */
@@ -211,6 +212,10 @@ void megaflow_flush(struct megaflow_table *);
 
 /* Counters, added up. */
 void megaflow_get_stats(const struct dp_flow *, struct dp_flow_stats *);
+
+/* Gives it a name of the caller's choice (megaflow_get_ufid() says which it has). */
+void megaflow_set_ufid(struct megaflow_table *, struct dp_flow *, const struct uuid *);
+void megaflow_get_ufid(const struct dp_flow *, struct uuid *);
 
 /* Counts for the worker with number 'worker'. */
 static ALWAYS_INLINE void

@@ -210,13 +210,31 @@ open_queues(struct port *port)
 
 /* Ports. */
 
+/* In a dummy datapath a port's name says its number, so that tests can tell it: "p7" is 7, "br7" 107. */
+static uint32_t
+number_of_name(const char *name)
+{
+    const char *digits = name + strcspn(name, "0123456789");
+    unsigned long n = strtoul(digits, NULL, 10);
+
+    return *digits && n < MAX_PORTS ? n + (strncmp(name, "br", 2) ? 0 : 100) : 0;
+}
+
 static bool
-choose_number(struct dp *dp, odp_port *number)
+choose_number(struct dp *dp, const char *name, odp_port *number)
 {
     const struct port_table *t = rcu_get_protected(&dp->ports);
 
     if (number->n != ODP_PORT_NONE.n) {
         return number->n < MAX_PORTS && !(t && port_find(t, number->n));
+    }
+    if (!dp->has_threads) {
+        uint32_t wish = number_of_name(name);
+
+        if (wish && wish < MAX_PORTS && !(t && port_find(t, wish))) {
+            *number = ODP_PORT(wish);
+            return true;
+        }
     }
     for (uint32_t i = 1; i < MAX_PORTS; i++) {
         if (!t || !port_find(t, i)) {
@@ -233,7 +251,7 @@ dp_port_add(struct dp *dp, struct netdev *netdev, odp_port *number)
     struct port *port;
     int error;
 
-    if (!choose_number(dp, number)) {
+    if (!choose_number(dp, netdev->name, number)) {
         return number->n == ODP_PORT_NONE.n ? -EFBIG : -EBUSY;
     }
     port = xzalloc(sizeof *port);

@@ -359,16 +359,16 @@ user_flow_is_gone(const struct dp_flow *f)
     return atomic_load(&f->state) == MEGAFLOW_GONE;
 }
 
-/* Of key and mask, so that the same megaflow keeps its name. */
 static void
 user_flow_ufid(const struct dp_flow *f, struct uuid *ufid)
 {
-    size_t n = f->n_lines * sizeof f->key[0];
-    uint64_t h[2] = { hash_bytes(f->key, n, hash_bytes(&f->tuple->mask, sizeof f->tuple->mask, 1)),
-                      hash_bytes(f->key, n, hash_bytes(&f->tuple->mask, sizeof f->tuple->mask, 2)) };
+    megaflow_get_ufid(f, ufid);
+}
 
-    _Static_assert(sizeof h == sizeof *ufid, "a ufid has 128 bits");
-    memcpy(ufid, h, sizeof h);
+static void
+user_flow_set_ufid(struct datapath *up, struct dp_flow *f, const struct uuid *ufid)
+{
+    megaflow_set_ufid(&dp_cast(up)->flows, f, ufid);
 }
 
 /* A worker for the calling thread: an idle one, or a new one. */
@@ -571,8 +571,9 @@ dp_user_for_each_rxq(const struct datapath *up, void (*cb)(void *aux, const char
     }
 }
 
-#define USER_CLASS(TYPE, OPEN) { \
+#define USER_CLASS(TYPE, INTERNAL, OPEN) { \
     .type = TYPE, \
+    .internal_type = INTERNAL, \
     .open = OPEN, \
     .close = user_close, \
     .destroy = user_destroy, \
@@ -597,12 +598,13 @@ dp_user_for_each_rxq(const struct datapath *up, void (*cb)(void *aux, const char
     .flow_is_stale = user_flow_is_stale, \
     .flow_is_gone = user_flow_is_gone, \
     .flow_ufid = user_flow_ufid, \
+    .flow_set_ufid = user_flow_set_ufid, \
 }
 
-static const struct datapath_class user_class = USER_CLASS("netdev", user_open);
-static const struct datapath_class dummy_class = USER_CLASS("dummy", dummy_open);
-static const struct datapath_class dummy_netdev_class = USER_CLASS("netdev", dummy_open);
-static const struct datapath_class dummy_system_class = USER_CLASS("system", dummy_open);
+static const struct datapath_class user_class = USER_CLASS("netdev", "internal", user_open);
+static const struct datapath_class dummy_class = USER_CLASS("dummy", "dummy-internal", dummy_open);
+static const struct datapath_class dummy_netdev_class = USER_CLASS("netdev", "dummy-internal", dummy_open);
+static const struct datapath_class dummy_system_class = USER_CLASS("system", "dummy-internal", dummy_open);
 
 void
 dp_user_register(void)
@@ -611,11 +613,15 @@ dp_user_register(void)
 }
 
 void
-dp_user_register_dummy(bool override)
+dp_user_register_dummy(const char *how)
 {
+    bool override = !strcmp(how, "override");
+
     datapath_class_register(&dummy_class);
     if (override) {
         datapath_class_register(&dummy_netdev_class);
+    }
+    if (override || !strcmp(how, "system")) {
         datapath_class_register(&dummy_system_class);
     }
 }

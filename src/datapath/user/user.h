@@ -37,8 +37,9 @@
 /* Registers the type "netdev". */
 void dp_user_register(void);
 
-/* Registers the type "dummy"; with "override" it serves the others too (the types "netdev" and "system"). */
-void dp_user_register_dummy(bool override);
+/* Registers the type "dummy".  'how' is that of netdev_enable_dummy(): with "override" it serves the types "netdev" and
+ * "system" too, with "system" that alone. */
+void dp_user_register_dummy(const char *how);
 
 /* Processes everything that waits in the queues of a datapath without threads; the number of packets. */
 unsigned int dp_user_pump(struct datapath *);

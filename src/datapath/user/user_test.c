@@ -383,7 +383,7 @@ main(void)
 
     rcu_thread_register();
     netdev_enable_dummy("");
-    dp_user_register_dummy(false);
+    dp_user_register_dummy("");
     failed = cmocka_run_group_tests(tests, NULL, NULL);
     netdev_uninit();
     rcu_thread_unregister();

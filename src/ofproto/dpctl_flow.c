@@ -1,0 +1,517 @@
+/* Megaflows by hand: dumps, and changes (it leaves flows that are not its own alone). */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "flow/exact_text.h"
+#include "netdev/netdev.h"
+#include "ofproto/dpctl.h"
+
+enum file_verb { VERB_ADD, VERB_MODIFY, VERB_DELETE };
+
+static void
+put_flow_stats(struct str *s, const struct dp_flow_stats *st)
+{
+    str_putf(s, "packets:%llu, bytes:%llu, used:", (unsigned long long) st->n_packets,
+             (unsigned long long) st->n_bytes);
+    if (st->used) {
+        str_putf(s, "%.3fs", (clock_now_ms() - st->used) / 1000.0);
+    } else {
+        str_puts(s, "never");
+    }
+    if (st->tcp_flags) {
+        static const char letters[] = "FSRP.UEC";
+
+        str_puts(s, ", flags:");
+        for (int i = 0; i < 8; i++) {
+            if (st->tcp_flags >> i & 1) {
+                str_putc(s, letters[i]);
+            }
+        }
+    }
+}
+
+static void
+put_flow(struct dpctl *d, struct datapath *dp, const struct dp_flow *f, const struct dp_names *names)
+{
+    struct dp_flow_stats st;
+    struct flow key, mask;
+    const void *actions;
+    size_t len;
+
+    dp->class->flow_get(f, &key, &mask, &st);
+    if (d->more) {
+        struct uuid ufid;
+
+        dp->class->flow_ufid(f, &ufid);
+        odp_ufid_format(&d->out, &ufid);
+        str_puts(&d->out, ", ");
+    }
+    odp_flow_format(&d->out, &key, &mask, names ? &names->names : NULL, d->more);
+    str_puts(&d->out, ", ");
+    put_flow_stats(&d->out, &st);
+    str_puts(&d->out, d->more ? ", dp:ovs, actions:" : ", actions:");
+    actions = dp->class->flow_actions(f, &len);
+    odp_actions_format(&d->out, actions, len, names ? &names->names : NULL);
+    str_putc(&d->out, '\n');
+}
+
+/* Dumps. */
+
+struct dump {
+    struct dpctl *d;
+    struct datapath *dp;
+    const struct dp_names *names;  /* Null: numbers. */
+    const struct ofproto *bridge;  /* Only flows of this bridge; null: all. */
+    bool has_filter, with_title;
+    struct match filter;
+    size_t n;
+};
+
+static bool
+is_of_bridge(const struct ofproto *bridge, const struct flow *key)
+{
+    const struct xport *in = xdp_port_rcu(&bridge->backer->xdp, ODP_PORT(be32_to_cpu(key->in_port)));
+
+    return in && in->bridge->ofproto == bridge;
+}
+
+static bool
+dump_one(void *dump_, struct dp_flow *f)
+{
+    struct dump *dump = dump_;
+    struct dp_flow_stats st;
+    struct flow key, mask;
+
+    dump->dp->class->flow_get(f, &key, &mask, &st);
+    if (dump->bridge && !is_of_bridge(dump->bridge, &key)) {
+        return true;
+    }
+    if (dump->has_filter) {
+        struct flow both;
+
+        flow_mask(&both, &dump->filter.mask, &mask); /* What the megaflow does not look at may be anything. */
+        if (!flow_equal_masked(&key, &dump->filter.flow, &both)) {
+            return true;
+        }
+    }
+    if (!dump->n++ && dump->with_title) {
+        str_puts(&dump->d->out, "flow-dump from the main thread:\n");
+    }
+    put_flow(dump->d, dump->dp, f, dump->names);
+    return true;
+}
+
+/* "type=": which flows, by where they run.  All of ours run in the datapath. */
+static bool
+parse_types(struct dpctl *d, const char *types, bool *any)
+{
+    static const char *const known[] = { "ovs", "tc", "dpdk", "offloaded", "non-offloaded", "partially-offloaded",
+                                         "all" };
+    char *copy = xstrdup(types), *save = NULL;
+    bool ok = true;
+
+    *any = false;
+    for (char *word = strtok_r(copy, ",", &save); word && ok; word = strtok_r(NULL, ",", &save)) {
+        size_t i = 0;
+
+        while (i < ARRAY_SIZE(known) && strcmp(known[i], word)) {
+            i++;
+        }
+        ok = i < ARRAY_SIZE(known);
+        *any |= i == 0 || i == 4 || i == 6;
+    }
+    if (!ok) {
+        dpctl_fail(d, -EINVAL, "Failed to parse type (%s)", types);
+    }
+    free(copy);
+    return ok;
+}
+
+/* Ports of a filter are the datapath's. */
+struct filter_names {
+    struct port_names names;
+    struct dp_names dp_names;
+};
+
+static bool
+find_for_filter(const struct port_names *n, const char *name, ofp_port *port)
+{
+    struct filter_names *f = CONTAINER_OF(n, struct filter_names, names);
+    odp_port odp;
+
+    if (!f->dp_names.names.find(&f->dp_names.names, name, &odp)) {
+        return false;
+    }
+    *port = OFP_PORT(odp.n);
+    return true;
+}
+
+static bool
+parse_filter(struct dump *dump, const char *text)
+{
+    struct filter_names names = { { NULL, find_for_filter }, dp_names_of(dump->dp) };
+    struct error *error = exact_match_parse(text, &names.names, &dump->filter);
+
+    dump->has_filter = true;
+    if (error) {
+        dpctl_fail(dump->d, 0, "Failed to parse filter (%s: %s)", text, error_text(error));
+        error_free(error);
+    }
+    return !error;
+}
+
+/* "pmd=": the flows of one worker; all are everybody's, as those of the main thread (-1) are there. */
+static bool
+parse_pmd(struct dpctl *d, const char *text, bool *any)
+{
+    int pmd;
+
+    if (!strcmp(text, "-1")) {
+        return true;
+    }
+    if (!num_parse_int(text, 10, &pmd)) {
+        dpctl_fail(d, -EINVAL, "pmd=%s is no number of a thread", text);
+        return false;
+    }
+    *any = false;
+    return true;
+}
+
+void
+dpctl_run_dump_flows(struct dpctl *d)
+{
+    const char *filter = NULL, *types = NULL, *pmd = NULL;
+    struct dump dump = { .d = d };
+    struct dp_names names;
+    bool any = true;
+    int n = d->argc;
+
+    d->argc = 0; /* What remains: the datapath's name, wherever it stands. */
+    for (int i = 0; i < n; i++) {
+        const char *arg = d->argv[i];
+
+        if (!strncmp(arg, "filter=", 7)) {
+            filter = arg + 7;
+        } else if (!strncmp(arg, "type=", 5)) {
+            types = arg + 5;
+        } else if (!strncmp(arg, "pmd=", 4)) {
+            pmd = arg + 4;
+        } else {
+            d->argv[d->argc++] = arg;
+        }
+    }
+    if ((types && !parse_types(d, types, &any)) || (pmd && !parse_pmd(d, pmd, &any)) || !dpctl_find_dp(d, 0)) {
+        return;
+    }
+    dump.dp = d->dp;
+    dump.with_title = !pmd;
+    if (filter && !parse_filter(&dump, filter)) {
+        return;
+    }
+    names = dp_names_of(dump.dp);
+    dump.names = d->names || d->more ? &names : NULL;
+    if (any) {
+        dump.dp->class->flow_for_each(dump.dp, dump_one, &dump);
+    }
+}
+
+void
+dpctl_dump_bridge(struct dpctl *d, const struct ofproto *bridge)
+{
+    struct dump dump = { .d = d, .dp = bridge->backer->xdp.dp, .bridge = bridge };
+    struct dp_names names = dp_names_of(dump.dp);
+
+    dump.names = d->names || d->more ? &names : NULL;
+    dump.dp->class->flow_for_each(dump.dp, dump_one, &dump);
+}
+
+/* Changes. */
+
+/* Reads "[ufid:...,] FLOW".  'ufid' is zero if there is none. */
+static struct error *
+parse_key(struct dpctl *d, const char *text, struct flow *key, struct flow *mask, struct uuid *ufid)
+{
+    struct dp_names names = dp_names_of(d->dp);
+
+    if (!odp_ufid_parse(&text, ufid)) {
+        *ufid = (struct uuid) { 0 };
+    }
+    return odp_flow_parse(text, &names.names, key, mask);
+}
+
+/* Installs or changes a flow; with --clear the counters of a flow that is there begin anew. */
+static int
+put_flow_by_hand(struct dpctl *d, const struct flow *key, const struct flow *mask, const struct bytes *actions,
+                 const struct uuid *ufid, enum file_verb verb, struct dp_flow_stats *stats)
+{
+    struct datapath *dp = d->dp;
+    struct dp_flow *f = dp->class->flow_lookup(dp, key);
+    bool create = verb == VERB_ADD || d->may_create;
+    int error;
+
+    if (f && verb == VERB_MODIFY && d->clear) {
+        dp->class->flow_del(dp, f, stats);
+        stats = NULL;
+        create = true;
+    }
+    error = dp->class->flow_put(dp, key, mask, actions->data, actions->len, NULL, create, verb == VERB_MODIFY, stats);
+    f = error || uuid_is_zero(ufid) ? NULL : dp->class->flow_lookup(dp, key);
+    if (f) {
+        dp->class->flow_set_ufid(dp, f, ufid);
+    }
+    return error;
+}
+
+static void
+put_by_hand(struct dpctl *d, const char *text, const char *actions_text, enum file_verb verb)
+{
+    struct dp_names names = dp_names_of(d->dp);
+    struct dp_flow_stats stats = { 0 };
+    struct bytes actions = BYTES_INIT;
+    struct flow key, mask;
+    struct uuid ufid;
+    struct error *bad = parse_key(d, text, &key, &mask, &ufid);
+    int error;
+
+    if (bad) {
+        dpctl_fail(d, -EINVAL, "parsing flow key (%s)", error_text(bad));
+        error_free(bad);
+        return;
+    }
+    bad = odp_actions_parse(actions_text, &names.names, &actions);
+    if (bad) {
+        dpctl_fail(d, -EINVAL, "parsing actions");
+        error_free(bad);
+    } else {
+        error = put_flow_by_hand(d, &key, &mask, &actions, &ufid, verb, &stats);
+        if (error) {
+            dpctl_fail(d, error, "updating flow table");
+        } else if (d->statistics) {
+            put_flow_stats(&d->out, &stats);
+            str_putc(&d->out, '\n');
+        }
+    }
+    bytes_uninit(&actions);
+}
+
+struct by_ufid {
+    struct datapath *dp;
+    struct uuid ufid;
+    struct dp_flow *found;
+};
+
+static bool
+match_ufid(void *b_, struct dp_flow *f)
+{
+    struct by_ufid *b = b_;
+    struct uuid ufid;
+
+    b->dp->class->flow_ufid(f, &ufid);
+    b->found = uuid_equal(&ufid, &b->ufid) ? f : NULL;
+    return !b->found;
+}
+
+static struct dp_flow *
+find_by_ufid(struct datapath *dp, const struct uuid *ufid)
+{
+    struct by_ufid b = { .dp = dp, .ufid = *ufid };
+
+    dp->class->flow_for_each(dp, match_ufid, &b);
+    return b.found;
+}
+
+static void
+delete_by_hand(struct dpctl *d, const char *text)
+{
+    struct datapath *dp = d->dp;
+    const char *rest = text;
+    struct dp_flow_stats stats;
+    struct flow key, mask;
+    struct dp_flow *f;
+    struct uuid ufid;
+
+    if (!odp_ufid_parse(&rest, &ufid) || *rest) {
+        struct error *error = parse_key(d, text, &key, &mask, &ufid);
+
+        if (error) {
+            dpctl_fail(d, -EINVAL, "%s", error_text(error));
+            error_free(error);
+            return;
+        }
+    }
+    f = uuid_is_zero(&ufid) ? dp->class->flow_lookup(dp, &key) : find_by_ufid(dp, &ufid);
+    if (!f || dp->class->flow_del(dp, f, &stats)) {
+        dpctl_fail(d, -ENOENT, "deleting flow");
+        str_puts(&d->out, "Perhaps you need to specify a UFID?\n");
+    } else if (d->statistics) {
+        put_flow_stats(&d->out, &stats);
+        str_putc(&d->out, '\n');
+    }
+}
+
+void
+dpctl_run_add_flow(struct dpctl *d)
+{
+    if (dpctl_find_dp(d, 2)) {
+        put_by_hand(d, d->argv[0], d->argv[1], VERB_ADD);
+    }
+}
+
+void
+dpctl_run_mod_flow(struct dpctl *d)
+{
+    if (dpctl_find_dp(d, 2)) {
+        put_by_hand(d, d->argv[0], d->argv[1], VERB_MODIFY);
+    }
+}
+
+void
+dpctl_run_del_flow(struct dpctl *d)
+{
+    if (dpctl_find_dp(d, 1)) {
+        delete_by_hand(d, d->argv[0]);
+    }
+}
+
+void
+dpctl_run_get_flow(struct dpctl *d)
+{
+    struct dp_names names;
+    struct dp_flow *f;
+    const char *text;
+    struct uuid ufid;
+
+    if (!dpctl_find_dp(d, 1)) {
+        return;
+    }
+    text = d->argv[0];
+    if (!odp_ufid_parse(&text, &ufid)) {
+        dpctl_fail(d, 0, "parsing flow ufid");
+        return;
+    }
+    f = find_by_ufid(d->dp, &ufid);
+    if (!f) {
+        dpctl_fail(d, -ENOENT, "getting flow");
+        return;
+    }
+    names = dp_names_of(d->dp);
+    put_flow(d, d->dp, f, d->names || d->more ? &names : NULL);
+}
+
+/* Files: one flow a line, each a transaction of its own. */
+
+/* Takes "add ", "modify " or "delete " off the front. */
+static enum file_verb
+take_verb(char **line, enum file_verb otherwise)
+{
+    static const char *const words[] = { [VERB_ADD] = "add", [VERB_MODIFY] = "modify", [VERB_DELETE] = "delete" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        size_t n = strlen(words[i]);
+
+        if (!strncmp(*line, words[i], n) && strchr(" \t", (*line)[n])) {
+            *line += n + strspn(*line + n, " \t");
+            return i;
+        }
+    }
+    return otherwise;
+}
+
+static void
+run_line(struct dpctl *d, char *line, unsigned int number, enum file_verb verb)
+{
+    char *flow, *actions, *save = NULL;
+
+    line += strspn(line, " \t");
+    line[strcspn(line, "#\r\n")] = '\0';
+    if (!*line) {
+        return;
+    }
+    verb = take_verb(&line, verb);
+    flow = strtok_r(line, " \t", &save);
+    actions = strtok_r(NULL, " \t", &save);
+    if (!flow || (verb != VERB_DELETE && !actions)) {
+        dpctl_fail(d, 0, "Failed parsing line number %u, skipped!", number);
+    } else if (verb == VERB_DELETE) {
+        delete_by_hand(d, flow);
+    } else {
+        put_by_hand(d, flow, actions, verb);
+    }
+}
+
+/* What is wrong with a line is said, and does not keep the others from being carried out. */
+static void
+run_file(struct dpctl *d, const char *path, enum file_verb verb)
+{
+    FILE *file = fopen(path, "re");
+    unsigned int number = 0;
+    char *line = NULL;
+    size_t size = 0;
+
+    if (!file) {
+        dpctl_fail(d, -errno, "Opening file \"%s\" failed", path);
+    } else {
+        while (getline(&line, &size, file) >= 0) {
+            run_line(d, line, ++number, verb);
+        }
+        free(line);
+        fclose(file);
+    }
+    d->failed = false;
+}
+
+void
+dpctl_run_add_flows(struct dpctl *d)
+{
+    if (dpctl_find_dp(d, 1)) {
+        run_file(d, d->argv[0], VERB_ADD);
+    }
+}
+
+void
+dpctl_run_mod_flows(struct dpctl *d)
+{
+    if (dpctl_find_dp(d, 1)) {
+        run_file(d, d->argv[0], VERB_MODIFY);
+    }
+}
+
+/* "[DP] [FILE]": a single argument is a datapath if there is one of that name. */
+void
+dpctl_run_del_flows(struct dpctl *d)
+{
+    struct dpctl_dp unused;
+    bool has_file = d->argc > 1 || (d->argc == 1 && !dpctl_dp_by_name(d->argv[0], &unused));
+
+    if (!dpctl_find_dp(d, has_file)) {
+        return;
+    }
+    if (has_file) {
+        run_file(d, d->argv[0], VERB_DELETE);
+    } else {
+        d->dp->class->flow_flush(d->dp);
+    }
+}
+
+void
+dpctl_run_parse_actions(struct dpctl *d)
+{
+    for (int i = 0; i < d->argc; i++) {
+        struct bytes odp = BYTES_INIT;
+        struct error *error = odp_actions_parse(d->argv[i], NULL, &odp);
+
+        if (error) {
+            error_free(error);
+            dpctl_fail(d, -EINVAL, "odp_actions_from_string");
+        } else {
+            odp_actions_format(&d->out, odp.data, odp.len, NULL);
+            str_putc(&d->out, '\n');
+        }
+        bytes_uninit(&odp);
+        if (error) {
+            return;
+        }
+    }
+}
