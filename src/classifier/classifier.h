@@ -92,9 +92,9 @@ bool classifier_overlaps(const struct classifier *, const struct match *, int pr
 /* The match of a rule, expanded. */
 void cls_rule_get_match(const struct cls_rule *, struct match *);
 
-/* Calls 'cb' for each rule visible in 'version' whose match lies inside 'criteria' (null: all).  The order is what dumps
- * of flows show: subtables by falling highest priority, those of equal priority and the rules of each in order of
- * insertion.  The callback may remove the rule it is given. */
+/* Calls 'cb' for each rule visible in 'version' whose match lies inside 'criteria' (null: all).  The order is what
+ * dumps of flows show: subtables by falling highest priority, those of equal priority and the rules of each in order
+ * of insertion.  The callback may remove the rule it is given. */
 void classifier_for_each(struct classifier *, const struct match *criteria, uint64_t version,
                          void (*cb)(void *aux, struct cls_rule *), void *aux);
 

@@ -135,6 +135,12 @@ receive_from_stream(void *netdev, const void *frame, size_t n)
     (void) !netdev_dummy_receive(netdev, frame, n); /* A full queue drops, as a device does. */
 }
 
+static bool
+leads_to(const struct dummy_stream *s, const char *target)
+{
+    return s && target && !strcmp(target, dummy_stream_target(s));
+}
+
 static void
 configure_stream(struct netdev *n, const char *active, const char *passive)
 {
@@ -142,7 +148,7 @@ configure_stream(struct netdev *n, const char *active, const char *passive)
     const char *target = active ? active : passive;
     struct dummy_stream *old = d->stream, *new;
 
-    if (old && target ? !strcmp(target, dummy_stream_target(old)) : !old && !target) {
+    if (leads_to(old, target) || (!old && !target)) {
         return;
     }
     /* The old one first: it may hold the new one's socket. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "ofproto/conns_private.h"
+#include "ofproto/of_bundle.h"
 #include "ofproto/xlate/xlate.h"
 #include "openflow/msg/flow.h"
 #include "openflow/msg/packet.h"
@@ -60,6 +61,7 @@ ofconn_create(struct conns *cs, struct of_conn *transport, struct controller *co
     c->controller = controller;
     c->transport = transport;
     msg_assembler_init(&c->assembler);
+    list_init(&c->bundles);
     list_push_back(&cs->ofconns, &c->node);
     return c;
 }
@@ -115,6 +117,7 @@ ofconn_destroy(struct ofconn *c)
     list_remove(&c->node);
     update_wants_misses(c->ofproto->conns);
     msg_assembler_uninit(&c->assembler);
+    of_bundles_destroy(c);
     free(c);
 }
 
@@ -234,6 +237,20 @@ bool
 conns_has_controllers(const struct conns *cs)
 {
     return !list_is_empty(&cs->controllers);
+}
+
+void
+conns_expire_bundles(struct conns *cs)
+{
+    int64_t now = clock_now_ms();
+
+    LIST_FOR_EACH (c, struct ofconn, node, &cs->ofconns) {
+        struct bytes b = BYTES_INIT;
+
+        of_bundles_expire(c, now, &b);
+        send_bytes(c, &b);
+        bytes_uninit(&b);
+    }
 }
 
 /* Roles. */

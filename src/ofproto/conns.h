@@ -46,6 +46,9 @@ void conns_send_flow_removed(struct conns *, const struct rule *, const struct m
 /* Whether controllers are configured that the bridge connects to (not: services that wait for some). */
 bool conns_has_controllers(const struct conns *);
 
+/* Drops bundles that nothing has been done with for long.  About once a second. */
+void conns_expire_bundles(struct conns *);
+
 /* Drops and re-opens the controllers' connections (bridge/reconnect). */
 void conns_reconnect(struct conns *);
 

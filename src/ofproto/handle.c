@@ -177,6 +177,16 @@ static handler *const handlers[MSG_N] = {
     [MSG_SET_FLOW_FORMAT] = handle_flow_format,
     [MSG_FLOW_MOD_TABLE_ID] = handle_flow_mod_table_id,
     [MSG_SET_CONTROLLER_ID] = handle_controller_id,
+    [MSG_GROUP_MOD] = handle_group_mod,
+    [MSG_GROUP_REQUEST] = handle_group_stats,
+    [MSG_GROUP_DESC_REQUEST] = handle_group_desc,
+    [MSG_GROUP_FEATURES_REQUEST] = handle_group_features,
+    [MSG_METER_MOD] = handle_meter_mod,
+    [MSG_METER_REQUEST] = handle_meter_stats,
+    [MSG_METER_CONFIG_REQUEST] = handle_meter_config,
+    [MSG_METER_FEATURES_REQUEST] = handle_meter_features,
+    [MSG_BUNDLE_CONTROL] = handle_bundle_control,
+    [MSG_BUNDLE_ADD_MESSAGE] = handle_bundle_add,
     [MSG_FLOW_AGE] = handle_ignore,
 };
 
@@ -185,7 +195,8 @@ static bool
 changes_something(enum msg_type type)
 {
     return type == MSG_FLOW_MOD || type == MSG_PORT_MOD || type == MSG_PACKET_OUT || type == MSG_GROUP_MOD ||
-           type == MSG_METER_MOD || type == MSG_TABLE_MOD;
+           type == MSG_METER_MOD || type == MSG_TABLE_MOD || type == MSG_BUNDLE_CONTROL ||
+           type == MSG_BUNDLE_ADD_MESSAGE;
 }
 
 static enum ofperr

@@ -24,22 +24,26 @@ check_flow_mod(struct ofconn *c, struct flow_mod *fm, struct act_buf *acts)
 }
 
 enum ofperr
-handle_flow_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
+flow_mod_prepare(struct ofconn *c, const struct msg *m, struct flow_mod *fm, struct act_buf *acts)
 {
     bool has_table_id = c->protocol & (PROTO_OF10_TID | PROTO_NXM_TID);
-    static struct act_buf acts = ACT_BUF_INIT; /* Kept: flow-mods come by the hundred thousand. */
-    struct flow_mod fm;
-    enum ofperr error;
+    enum ofperr error = flow_mod_decode_into(m, has_table_id, fm, acts);
 
-    error = flow_mod_decode_into(m, has_table_id, &fm, &acts);
     if (!error) {
-        error = check_flow_mod(c, &fm, &acts);
-        fm.actions = act_buf_span(&acts);
-    }
-    if (!error) {
-        error = ofproto_flow_mod(c->ofproto, &fm, c);
+        error = check_flow_mod(c, fm, acts);
+        fm->actions = act_buf_span(acts);
     }
     return error;
+}
+
+enum ofperr
+handle_flow_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
+{
+    static struct act_buf acts = ACT_BUF_INIT; /* Kept: flow-mods come by the hundred thousand. */
+    struct flow_mod fm;
+    enum ofperr error = flow_mod_prepare(c, m, &fm, &acts);
+
+    return error ? error : ofproto_flow_mod(c->ofproto, &fm, c);
 }
 
 /* Flow and aggregate statistics. */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "flow/extract.h"
+#include "ofproto/change.h"
 #include "ofproto/megaflow.h"
 #include "ofproto/ofconn.h"
 #include "ofproto/xlate/xlate.h"
@@ -60,33 +61,56 @@ carry_out(struct ofproto *p, const struct packet_out *po)
 
 /* Actions are checked against what the packet is. */
 static enum ofperr
-check_actions(const struct packet_out *po, struct act_buf *acts)
+check_actions(const struct ofproto *p, const struct packet_out *po, struct act_buf *acts)
 {
     struct match match;
     struct act_check check = { .match = &match, .protocols = PROTO_ANY, .max_ports = OFPP_MAX, .n_tables = 254 };
+    enum ofperr error;
 
     packet_flow(po, &match.flow);
     memset(&match.mask, 0xff, sizeof match.mask);
-    return act_check(acts, &check);
+    error = act_check(acts, &check);
+    return error ? error : check_references(p, act_buf_span(acts));
+}
+
+enum ofperr
+packet_out_prepare(struct ofconn *c, const struct msg *m, struct packet_out_job *job)
+{
+    enum ofperr error;
+
+    act_buf_init(&job->acts);
+    error = packet_out_decode(m, &job->po, &job->acts, NULL);
+    if (!error && job->po.buffer_id != BUFFER_NONE) {
+        error = OFPERR_OFPBRC_BUFFER_UNKNOWN; /* No packet is ever buffered. */
+    }
+    if (!error) {
+        error = check_actions(c->ofproto, &job->po, &job->acts);
+        job->po.actions = act_buf_span(&job->acts);
+    }
+    return error;
+}
+
+void
+packet_out_execute(struct ofconn *c, struct packet_out_job *job)
+{
+    carry_out(c->ofproto, &job->po);
+}
+
+void
+packet_out_finish(struct packet_out_job *job)
+{
+    act_buf_uninit(&job->acts);
 }
 
 enum ofperr
 handle_packet_out(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
 {
-    struct act_buf acts = ACT_BUF_INIT;
-    struct packet_out po;
-    enum ofperr error = packet_out_decode(m, &po, &acts, NULL);
+    struct packet_out_job job;
+    enum ofperr error = packet_out_prepare(c, m, &job);
 
-    if (!error && po.buffer_id != BUFFER_NONE) {
-        error = OFPERR_OFPBRC_BUFFER_UNKNOWN; /* No packet is ever buffered. */
-    }
     if (!error) {
-        error = check_actions(&po, &acts);
-        po.actions = act_buf_span(&acts);
+        packet_out_execute(c, &job);
     }
-    if (!error) {
-        carry_out(c->ofproto, &po);
-    }
-    act_buf_uninit(&acts);
+    packet_out_finish(&job);
     return error;
 }

@@ -54,6 +54,9 @@ handle_features(struct ofconn *c, const struct msg *m, struct bytes *out)
     if (c->version == OF10) {
         f.capabilities &= ~(uint32_t) CAP_GROUP_STATS;
     }
+    if (c->version >= OF14) {
+        f.capabilities |= CAP_BUNDLES;
+    }
     start = switch_features_start(out, m, &f);
     if (c->version < OF13) {
         struct ofport **ports;
@@ -245,24 +248,37 @@ handle_port_stats(struct ofconn *c, const struct msg *m, struct bytes *out)
 }
 
 enum ofperr
-handle_port_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
+port_mod_prepare(struct ofconn *c, const struct msg *m, struct port_mod_job *job)
 {
     struct port_mod pm;
-    struct ofport *o;
     enum ofperr error = port_mod_decode(m, false, &pm);
 
     if (error) {
         return error;
     }
-    o = ofport_find(c->ofproto, pm.port);
-    if (!o) {
+    *job = (struct port_mod_job) { ofport_find(c->ofproto, pm.port), pm.config, pm.mask };
+    if (!job->port) {
         return OFPERR_OFPPMFC_BAD_PORT;
     }
-    if (!eth_addr_equal(o->mac, pm.mac)) {
-        return OFPERR_OFPPMFC_BAD_HW_ADDR;
+    return eth_addr_equal(job->port->mac, pm.mac) ? OFPERR_NONE : OFPERR_OFPPMFC_BAD_HW_ADDR;
+}
+
+void
+port_mod_execute(struct port_mod_job *job)
+{
+    ofport_apply_config(job->port, job->config, job->mask);
+}
+
+enum ofperr
+handle_port_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
+{
+    struct port_mod_job job;
+    enum ofperr error = port_mod_prepare(c, m, &job);
+
+    if (!error) {
+        port_mod_execute(&job);
     }
-    ofport_apply_config(o, pm.config, pm.mask);
-    return OFPERR_NONE;
+    return error;
 }
 
 /* Walking the queues of ports, for statistics and configuration. */

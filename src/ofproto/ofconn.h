@@ -13,6 +13,7 @@
 #include "openflow/hello.h"
 #include "openflow/msg.h"
 #include "openflow/msg/control.h"
+#include "openflow/msg/packet.h"
 
 struct ofconn {
     struct list node;            /* In conns. */
@@ -29,6 +30,8 @@ struct ofconn {
     struct msg_assembler assembler;
     bool wants_async;            /* Controller.enable_async_messages. */
     uint64_t n_packet_in_dropped;
+    struct list bundles;         /* struct of_bundle. */
+    size_t n_bundles, n_bundle_bytes;
 
     /* Transport (conns.c). */
     struct of_conn *transport;
@@ -57,6 +60,30 @@ handler handle_flow_mod, handle_flow_stats, handle_aggregate, handle_packet_out;
 handler handle_echo, handle_barrier, handle_role, handle_get_async, handle_set_async, handle_packet_in_format,
     handle_flow_format, handle_flow_mod_table_id, handle_controller_id, handle_ignore;
 handler handle_table_features, handle_table_desc, handle_table_mod;
+handler handle_group_mod, handle_group_stats, handle_group_desc, handle_group_features;
+handler handle_meter_mod, handle_meter_stats, handle_meter_config, handle_meter_features;
+handler handle_bundle_control, handle_bundle_add;
+
+/* Messages that may be part of a bundle, in two steps: what can go wrong, and what is done. */
+
+/* Decodes and checks a flow-mod.  'fm->actions' points into 'acts' (cleared first): no flow_mod_uninit(). */
+enum ofperr flow_mod_prepare(struct ofconn *, const struct msg *, struct flow_mod *fm, struct act_buf *acts) MUST_CHECK;
+
+struct packet_out_job {
+    struct packet_out po; /* Points into the message. */
+    struct act_buf acts;
+};
+/* packet_out_finish() is due in any case. */
+enum ofperr packet_out_prepare(struct ofconn *, const struct msg *, struct packet_out_job *) MUST_CHECK;
+void packet_out_execute(struct ofconn *, struct packet_out_job *);
+void packet_out_finish(struct packet_out_job *);
+
+struct port_mod_job {
+    struct ofport *port;
+    uint32_t config, mask;
+};
+enum ofperr port_mod_prepare(struct ofconn *, const struct msg *, struct port_mod_job *) MUST_CHECK;
+void port_mod_execute(struct port_mod_job *);
 
 /* Description of a port for features, port-desc and port-status. */
 struct port_desc;

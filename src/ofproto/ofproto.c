@@ -8,7 +8,9 @@
 #include "netdev/netdev.h"
 #include "ofproto/conns.h"
 #include "ofproto/dpctl.h"
+#include "ofproto/group.h"
 #include "ofproto/mac_table.h"
+#include "ofproto/meter.h"
 #include "ofproto/ofproto_private.h"
 #include "sys/log.h"
 #include "sys/random.h"
@@ -19,7 +21,7 @@ struct hmap all_ofprotos = HMAP_INIT(&all_ofprotos);
 struct loop *ofproto_loop;
 struct ofproto_settings ofproto_settings = {
     .flow_limit = 200000, .max_idle_ms = 10000, .max_revalidator_ms = 500, .min_revalidate_pps = 5, .vlan_limit = 1,
-    .n_handlers = 1, .n_revalidators = 1,
+    .n_handlers = 1, .n_revalidators = 1, .bundle_idle_s = 10,
 };
 
 void
@@ -57,6 +59,7 @@ on_second(struct loop_timer *t)
 
     mac_table_run(p->xb.mac_table);
     rules_expire(p);
+    conns_expire_bundles(p->conns);
     loop_timer_set(t, clock_now_ms() + 1000);
 }
 
@@ -99,6 +102,8 @@ ofproto_create(const char *name, const char *type, struct ofproto **pp)
     rcu_map_init(&p->xb.bundles);
     list_push_back(&backer->xdp.bridges, &p->xb.node);
     tables_init(p);
+    groups_init(p);
+    meters_init(p);
     p->conns = conns_create(p);
     hmap_insert(&all_ofprotos, &p->node, hash_string(name, 0));
     loop_timer_init(ofproto_loop, &p->second, on_second, p);
@@ -119,6 +124,8 @@ ofproto_destroy(struct ofproto *p, bool cleanup)
     hmap_uninit(&p->ports);
     list_remove(&p->xb.node);
     tables_destroy(p);
+    groups_destroy(p);
+    meters_destroy(p);
     backer_settle(p->backer);
     /* What RCU still holds of the bridge (rules, objects of its tables) goes before the bridge itself. */
     rcu_offline();

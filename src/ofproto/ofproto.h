@@ -121,6 +121,7 @@ struct ofproto_settings {
     unsigned int min_revalidate_pps;   /* 5 */
     unsigned int vlan_limit;           /* 1 */
     unsigned int n_handlers, n_revalidators;
+    unsigned int bundle_idle_s;        /* 10: of OpenFlow bundles. */
     bool flow_restore_wait;
 };
 void ofproto_set_settings(const struct ofproto_settings *);

@@ -46,6 +46,15 @@ struct ofport {
     uint32_t config, state;  /* OpenFlow 1.1+ numbers, as last reported. */
 };
 
+/* A rule that has left its table and whose controllers are still to be told. */
+struct removed_rule {
+    struct list node; /* In ofproto->removed. */
+    struct rule *rule;
+    struct match match;
+    uint8_t reason;
+    int64_t when;
+};
+
 /* What a Flow_Table row and table-mod say. */
 struct table_state {
     char *name, *of_name;    /* The row's and OpenFlow's (table features); null: none. */
@@ -75,6 +84,8 @@ struct ofproto {
     pthread_mutex_t tables_mutex; /* Recursive: a rule's end may be told while a change is under way. */
     struct table_state tables[OFPROTO_N_TABLES];
     struct list expirable;   /* struct rule with a timeout. */
+    struct hmap groups;      /* struct group by id. */
+    struct hmap meters;      /* struct meter by id. */
     struct hmap by_cookie;   /* struct rule by cookie, those whose cookie is not zero. */
     struct list removed;     /* Rules whose flow-removed message is still to be sent: struct removed_rule. */
     struct loop_task removed_task;
@@ -118,7 +129,6 @@ const char *bundle_name(const struct ofproto *, const void *key);
 void tables_init(struct ofproto *);
 void tables_destroy(struct ofproto *);
 enum { REMOVED_SILENTLY = 255 }; /* Beside enum flow_removed_reason. */
-void rule_remove_locked(struct rule *, unsigned int reason);
 void rules_expire(struct ofproto *);
 /* Once, when the bridge's fail mode and controllers are known: the rule of fail mode standalone, or none. */
 void tables_set_initial(struct ofproto *);

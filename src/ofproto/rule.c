@@ -2,11 +2,22 @@
 
 #include <stdlib.h>
 
+/* Moves the counters; what arrives meanwhile stays behind. */
+static void
+move_counters(struct rule *from, struct rule *to)
+{
+    atomic_fetch_add(&to->n_packets, atomic_exchange(&from->n_packets, 0));
+    atomic_fetch_add(&to->n_bytes, atomic_exchange(&from->n_bytes, 0));
+}
+
 static void
 free_rule(void *r_)
 {
-    struct rule *r = r_;
+    struct rule *r = r_, *successor = rcu_get_protected(&r->successor);
 
+    if (successor) {
+        move_counters(r, successor); /* From who had not seen yet that there is one. */
+    }
     cls_rule_uninit(&r->cr);
     free(rcu_get_protected(&r->actions));
     free(r);
@@ -35,16 +46,30 @@ rule_ref(struct rule *r)
 void
 rule_unref(struct rule *r)
 {
-    if (r && atomic_fetch_sub(&r->n_refs, 1) == 1) {
-        rcu_defer(free_rule, r);
+    while (r && atomic_fetch_sub(&r->n_refs, 1) == 1) {
+        struct rule *successor = rcu_get_protected(&r->successor);
+
+        rcu_defer(free_rule, r); /* Before its successor, which it still looks at. */
+        r = successor;
     }
+}
+
+void
+rule_pass_on(struct rule *old, struct rule *new)
+{
+    rcu_set(&old->successor, rule_ref(new));
+    move_counters(old, new);
 }
 
 void
 rule_credit(struct rule *r, uint64_t n_packets, uint64_t n_bytes, int64_t used)
 {
-    int64_t old = atomic_load_explicit(&r->used, memory_order_relaxed);
+    int64_t old;
 
+    for (struct rule *next; (next = rcu_get(&r->successor)) != NULL;) {
+        r = next;
+    }
+    old = atomic_load_explicit(&r->used, memory_order_relaxed);
     atomic_fetch_add_explicit(&r->n_packets, n_packets, memory_order_relaxed);
     atomic_fetch_add_explicit(&r->n_bytes, n_bytes, memory_order_relaxed);
     while (old < used && !atomic_compare_exchange_weak(&r->used, &old, used)) {

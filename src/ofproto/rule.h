@@ -1,8 +1,8 @@
 /* A rule: one entry of an OpenFlow table.
  *
  * Owned by its table from insertion to removal; translation, megaflows and controllers' dumps may hold it longer by
- * reference (rule_ref) or by RCU.  Match and priority never change; actions are an immutable object that a modify
- * replaces; cookie, timeouts and counters are words of their own.
+ * reference (rule_ref) or by RCU.  Match, priority, actions and cookie never change: a modify makes a new rule, which
+ * goes on with the counters of the old one.  Timeouts and counters are words of their own.
  *
  * Threads: the main thread writes, but for the counters, which whoever pushes statistics adds to (rule_credit).  Others
  * read in an RCU read section. */
@@ -19,7 +19,7 @@ struct ofproto;
 /* What a rule does: immutable, freed by RCU. */
 struct rule_actions {
     size_t len;      /* Bytes of 'acts'. */
-    bool has_meter, has_learn, has_groups;
+    bool has_meter, has_groups;
     uint64_t acts[]; /* A sequence of struct act (openflow/action/action.h). */
 };
 
@@ -38,6 +38,7 @@ struct rule {
     _Atomic int64_t modified;  /* Hard timeout counts from here. */
     _Atomic int64_t used;      /* Idle timeout counts from here. */
     _Atomic uint64_t n_packets, n_bytes;
+    RCU_PTR(struct rule) successor; /* Which counts in its place, referenced; null: none. */
     struct list expirable;     /* In ofproto's list of rules with a timeout; self-linked otherwise. */
     struct hmap_node by_cookie;
 };
@@ -61,6 +62,10 @@ rule_acts_rcu(const struct rule *r, size_t *len)
     *len = a->len;
     return (const struct act *) a->acts;
 }
+
+/* The counters of 'old' become those of 'new', also what is credited to 'old' from now on.  Once, before 'old' leaves
+ * its table. */
+void rule_pass_on(struct rule *old, struct rule *new);
 
 /* Adds to the counters; 'used' only moves forward.  Any thread. */
 void rule_credit(struct rule *, uint64_t n_packets, uint64_t n_bytes, int64_t used);

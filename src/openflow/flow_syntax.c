@@ -346,15 +346,18 @@ parse_text(struct syntax *s, char *text)
 static enum flow_mod_command
 take_command(char **text)
 {
-    static const char *const words[] = { "add", "modify", "modify_strict", "delete", "delete_strict" };
+    static const struct { const char *word; enum flow_mod_command command; } words[] = {
+        { "add", FM_ADD }, { "modify", FM_MODIFY }, { "mod", FM_MODIFY }, { "modify_strict", FM_MODIFY_STRICT },
+        { "delete", FM_DELETE }, { "del", FM_DELETE }, { "delete_strict", FM_DELETE_STRICT },
+    };
     size_t n;
 
     *text += strspn(*text, " \t\r\n");
     n = strcspn(*text, " \t\r\n");
     for (unsigned int i = 0; i < ARRAY_SIZE(words); i++) {
-        if (strlen(words[i]) == n && !memcmp(*text, words[i], n)) {
+        if (strlen(words[i].word) == n && !memcmp(*text, words[i].word, n)) {
             *text += n;
-            return i;
+            return words[i].command;
         }
     }
     return FM_ADD;

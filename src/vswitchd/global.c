@@ -27,6 +27,9 @@ static const struct cfg_key global_keys[] = {
       .bad = CFG_CLAMP, .doc = "Accepted; each datapath has one." },
     { "stats-update-interval", CFG_INT, offsetof(struct global_cfg, stats_interval_ms), .def = 5000, .min = 5000,
       .max = INT32_MAX, .bad = CFG_CLAMP, .doc = "Milliseconds between writes of statistics." },
+    { "bundle-idle-timeout", CFG_INT, offsetof(struct global_cfg, bundle_idle_s), .def = 10, .min = 1,
+      .max = INT32_MAX, .bad = CFG_CLAMP, .doc = "Seconds after which an OpenFlow bundle that nothing is done with "
+      "is dropped." },
     { "flow-restore-wait", CFG_BOOL, offsetof(struct global_cfg, flow_restore_wait), .def = false,
       .doc = "Hold forwarding until flows are restored." },
     { "enable-statistics", CFG_BOOL, offsetof(struct global_cfg, enable_statistics), .def = false,
@@ -65,6 +68,7 @@ global_configure(struct vswitchd *sw, const struct vs_open_vswitch *row)
     s.max_revalidator_ms = sw->cfg.max_revalidator_ms;
     s.min_revalidate_pps = sw->cfg.min_revalidate_pps;
     s.vlan_limit = sw->cfg.vlan_limit;
+    s.bundle_idle_s = sw->cfg.bundle_idle_s;
     s.n_handlers = sw->cfg.n_handlers ? sw->cfg.n_handlers : 1;
     s.n_revalidators = sw->cfg.n_revalidators ? sw->cfg.n_revalidators : 1;
     s.flow_restore_wait = sw->cfg.flow_restore_wait;

@@ -60,6 +60,7 @@ class Place:
             "LC_ALL": "C", "TZ": "UTC", "HOME": self.directory, "COLUMNS": "80", "OVS_SYSLOG_METHOD": "null",
             "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "detect_leaks=1"),
             "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1", "SCHEMA": schema(), "DIR": self.directory,
+            "CONFORM": os.path.dirname(os.path.abspath(__file__)),
             "PATH": os.path.join(self.directory, ".bin") + ":/usr/bin:/bin:/usr/sbin:/sbin",
         }
         for name in ("RUNDIR", "LOGDIR", "DBDIR", "SYSCONFDIR"):

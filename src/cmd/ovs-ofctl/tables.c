@@ -216,7 +216,7 @@ take_word(char **text, const char *word)
 {
     size_t n = strlen(word);
 
-    if (strncmp(*text, word, n) || !strchr(" \t", (*text)[n]) || !(*text)[n]) {
+    if (strncmp(*text, word, n) || !strchr(" \t", (*text)[n])) { /* Also at the end. */
         return false;
     }
     *text += n;

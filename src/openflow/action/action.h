@@ -640,6 +640,8 @@ bool act_may_be_written(enum act_type type);
  * requests; deletions of groups and meters). */
 bool act_outputs_to_port(struct act_span s, ofp_port port);
 bool act_outputs_to_group(struct act_span s, uint32_t group_id);
+/* Calls 'cb' for each group action anywhere, also for the same group again. */
+void act_each_group(struct act_span s, void (*cb)(void *aux, uint32_t group_id), void *aux);
 /* The id of the flow's meter, 0 if there is none. */
 uint32_t act_meter_id(struct act_span s);
 

@@ -222,6 +222,18 @@ act_outputs_to_group(struct act_span s, uint32_t group_id)
     return false;
 }
 
+void
+act_each_group(struct act_span s, void (*cb)(void *aux, uint32_t group_id), void *aux)
+{
+    ACT_FOR_EACH (a, s) {
+        if (a->type == ACT_GROUP) {
+            cb(aux, ((const struct act_group *) a)->group_id);
+        } else {
+            act_each_group(nested(a), cb, aux);
+        }
+    }
+}
+
 uint32_t
 act_meter_id(struct act_span s)
 {

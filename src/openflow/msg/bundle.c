@@ -57,15 +57,15 @@ bundle_add_decode(const struct msg *m, struct bundle_add *ba, char **why)
     }
     ba->bundle_id = get_be32(p);
     ba->flags = get_be16(p + 6);
+    len = msg_stated_length(c.at);
+    if (len > c.left || len < MSG_HEADER) {
+        return OFPERR_OFPBFC_MSG_BAD_LEN;
+    }
     if (c.at[0] != m->version) {
         return OFPERR_OFPBFC_BAD_VERSION;
     }
     if (get_be32(c.at + 4) != m->xid) {
         return OFPERR_OFPBFC_MSG_BAD_XID;
-    }
-    len = msg_stated_length(c.at);
-    if (len > c.left || len < MSG_HEADER) {
-        return OFPERR_OFPBFC_MSG_BAD_LEN;
     }
     error = msg_decode_why(c.at, len, &ba->inner, &inner_why);
     if (error) {

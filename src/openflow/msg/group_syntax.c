@@ -395,8 +395,9 @@ static enum group_command
 take_command(char **text)
 {
     static const struct { const char *word; enum group_command command; } commands[] = {
-        { "add", GROUP_ADD }, { "modify", GROUP_MODIFY }, { "add_or_mod", GROUP_ADD_OR_MOD },
-        { "delete", GROUP_DELETE }, { "insert_bucket", GROUP_INSERT_BUCKET }, { "remove_bucket", GROUP_REMOVE_BUCKET },
+        { "add", GROUP_ADD }, { "modify", GROUP_MODIFY }, { "mod", GROUP_MODIFY }, { "add_or_mod", GROUP_ADD_OR_MOD },
+        { "delete", GROUP_DELETE }, { "del", GROUP_DELETE }, { "insert_bucket", GROUP_INSERT_BUCKET },
+        { "insert", GROUP_INSERT_BUCKET }, { "remove_bucket", GROUP_REMOVE_BUCKET }, { "remove", GROUP_REMOVE_BUCKET },
     };
     size_t n = strcspn(*text, " \t");
 

@@ -1,0 +1,514 @@
+#include "ofproto/change.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "ofproto/group.h"
+#include "ofproto/meter.h"
+#include "openflow/msg/flow.h"
+
+enum { MANY_RULES = 256 };
+
+void
+change_begin(struct tables_change *c, struct ofproto *p)
+{
+    *c = (struct tables_change) {
+        .p = p, .version = atomic_load_explicit(&p->xb.tables_version, memory_order_relaxed) + 1,
+    };
+}
+
+/* Rules. */
+
+static void
+note_group(void *a, uint32_t group_id UNUSED)
+{
+    ((struct rule_actions *) a)->has_groups = true;
+}
+
+static struct rule_actions *
+make_actions(struct act_span acts)
+{
+    struct rule_actions *a = xzalloc(sizeof *a + acts.len);
+
+    a->len = acts.len;
+    if (acts.len) {
+        memcpy(a->acts, acts.first, acts.len);
+    }
+    act_each_group(acts, note_group, a);
+    a->has_meter = act_meter_id(acts) != 0;
+    return a;
+}
+
+static struct rule *
+make_rule(struct ofproto *p, const struct flow_mod *fm, uint8_t table_id)
+{
+    struct rule *rule = xzalloc(sizeof *rule);
+    int64_t now = clock_now_ms();
+
+    rule->ofproto = p;
+    rcu_set(&rule->actions, make_actions(fm->actions));
+    rule->cookie = cpu_to_be64(fm->new_cookie);
+    rule->table_id = table_id;
+    rule->flags = fm->flags & (FM_SEND_FLOW_REM | FM_RESET_COUNTS | FM_NO_PACKET_COUNTS | FM_NO_BYTE_COUNTS);
+    rule->importance = fm->importance;
+    atomic_store(&rule->idle_timeout, fm->idle_timeout);
+    atomic_store(&rule->hard_timeout, fm->hard_timeout);
+    atomic_store(&rule->n_refs, 1);
+    rule->created = now;
+    atomic_store(&rule->modified, now);
+    atomic_store(&rule->used, now);
+    list_init(&rule->expirable);
+    return rule;
+}
+
+static void
+index_cookie(struct rule *rule)
+{
+    if (rule->cookie) {
+        hmap_insert(&rule->ofproto->by_cookie, &rule->by_cookie, hash_u64(rule->cookie, 0));
+    }
+}
+
+static void
+unindex_cookie(struct rule *rule)
+{
+    if (rule->cookie) {
+        hmap_remove(&rule->ofproto->by_cookie, &rule->by_cookie);
+    }
+}
+
+static void
+add_rule(struct tables_change *c, struct rule *rule, const struct match *match, int priority)
+{
+    struct ofproto *p = c->p;
+
+    if (c->n_added == c->added_capacity) {
+        c->added = x2nrealloc(c->added, &c->added_capacity, sizeof *c->added);
+    }
+    c->added[c->n_added++] = rule;
+    classifier_insert(&p->xb.tables[rule->table_id], &rule->cr, match, priority, c->version);
+    p->tables[rule->table_id].n_flows++;
+    index_cookie(rule);
+    if (atomic_load(&rule->idle_timeout) || atomic_load(&rule->hard_timeout)) {
+        list_push_back(&p->expirable, &rule->expirable);
+    }
+}
+
+/* The rule with new actions, at the end of its mask's rules as a new one. */
+static struct rule *
+make_modified(struct rule *old, const struct flow_mod *fm)
+{
+    struct rule *rule = xzalloc(sizeof *rule);
+
+    rule->ofproto = old->ofproto;
+    rcu_set(&rule->actions, make_actions(fm->actions));
+    rule->cookie = fm->modify_cookie ? cpu_to_be64(fm->new_cookie) : old->cookie;
+    rule->table_id = old->table_id;
+    rule->flags = old->flags;
+    rule->importance = old->importance;
+    atomic_store(&rule->idle_timeout, atomic_load(&old->idle_timeout));
+    atomic_store(&rule->hard_timeout, atomic_load(&old->hard_timeout));
+    atomic_store(&rule->n_refs, 1);
+    rule->created = old->created;
+    atomic_store(&rule->modified, clock_now_ms());
+    atomic_store(&rule->used, atomic_load(&old->used));
+    list_init(&rule->expirable);
+    return rule;
+}
+
+static void
+drop_rule(struct tables_change *c, struct rule *rule, uint8_t why, struct rule *successor)
+{
+    if (c->n_dropped == c->dropped_capacity) {
+        c->dropped = x2nrealloc(c->dropped, &c->dropped_capacity, sizeof *c->dropped);
+    }
+    c->dropped[c->n_dropped++] = (struct dropped_rule) { rule, successor, why };
+    cls_rule_hide(&rule->cr, c->version);
+    c->p->tables[rule->table_id].n_flows--;
+}
+
+void
+change_drop(struct tables_change *c, struct rule *rule, uint8_t why)
+{
+    drop_rule(c, rule, why, NULL);
+}
+
+/* The end. */
+
+/* Queues the flow-removed message if somebody asked for it. */
+static void
+note_removed(struct rule *rule, unsigned int why)
+{
+    struct ofproto *p = rule->ofproto;
+    struct removed_rule *r;
+
+    if (!(rule->flags & FM_SEND_FLOW_REM) || why == REMOVED_SILENTLY) {
+        return;
+    }
+    r = xmalloc(sizeof *r);
+    r->rule = rule_ref(rule);
+    cls_rule_get_match(&rule->cr, &r->match);
+    r->reason = why;
+    r->when = clock_now_ms();
+    list_push_back(&p->removed, &r->node);
+    loop_wake_signal(&p->removed_wake);
+}
+
+static void
+unlink_rule(struct rule *rule)
+{
+    rule->removed = true;
+    unindex_cookie(rule);
+    list_remove(&rule->expirable);
+    classifier_remove(&rule->ofproto->xb.tables[rule->table_id], &rule->cr);
+    rule_unref(rule);
+}
+
+/* Says that rules have come and gone, after that can be seen; of many only in which tables.  A rule that was replaced
+ * has the match of the one in its place. */
+static void
+tell_of_rules(const struct tables_change *c)
+{
+    bool many = c->n_added + c->n_dropped > MANY_RULES;
+    bool told[OFPROTO_N_TABLES] = { false };
+
+    for (size_t i = 0; i < c->n_added + c->n_dropped; i++) {
+        const struct dropped_rule *d = i < c->n_added ? NULL : &c->dropped[i - c->n_added];
+        const struct rule *rule = d ? d->rule : c->added[i];
+
+        if (d && d->why == REMOVED_SILENTLY) {
+            continue;
+        }
+        if (!many) {
+            backer_rule_changed(c->p->backer, rule);
+        } else if (!told[rule->table_id]) {
+            told[rule->table_id] = true;
+            backer_table_changed(c->p->backer, &c->p->xb, rule->table_id);
+        }
+    }
+}
+
+static void
+change_end(struct tables_change *c)
+{
+    free(c->added);
+    free(c->dropped);
+    free(c->groups);
+}
+
+void
+change_commit(struct tables_change *c)
+{
+    if (c->n_added || c->n_dropped) {
+        for (size_t i = 0; i < c->n_dropped; i++) {
+            if (c->dropped[i].successor) {
+                rule_pass_on(c->dropped[i].rule, c->dropped[i].successor);
+            }
+        }
+        atomic_store_explicit(&c->p->xb.tables_version, c->version, memory_order_release);
+        tell_of_rules(c);
+        for (size_t i = 0; i < c->n_dropped; i++) {
+            note_removed(c->dropped[i].rule, c->dropped[i].why);
+            unlink_rule(c->dropped[i].rule);
+        }
+    }
+    groups_commit(c);
+    change_end(c);
+}
+
+void
+change_abort(struct tables_change *c)
+{
+    for (size_t i = c->n_dropped; i-- > 0;) {
+        cls_rule_unhide(&c->dropped[i].rule->cr);
+        c->p->tables[c->dropped[i].rule->table_id].n_flows++;
+    }
+    for (size_t i = c->n_added; i-- > 0;) {
+        c->p->tables[c->added[i]->table_id].n_flows--;
+        unlink_rule(c->added[i]);
+    }
+    groups_abort(c);
+    change_end(c);
+}
+
+/* Flow-mods. */
+
+/* The rules that a flow-mod is about. */
+struct search {
+    struct tables_change *change;
+    const struct flow_mod *fm;
+    struct rule **rules;
+    size_t n, capacity;
+};
+
+static void
+collect(void *s_, struct cls_rule *cr)
+{
+    struct search *s = s_;
+    const struct flow_mod *fm = s->fm;
+    struct rule *rule = rule_from_cls(cr);
+    size_t len;
+    const struct act *acts = rule_acts_rcu(rule, &len);
+    struct act_span span = { len ? acts : NULL, len };
+
+    if ((be64_to_cpu(rule->cookie) ^ fm->cookie) & fm->cookie_mask) {
+        return;
+    }
+    if (fm->command == FM_DELETE || fm->command == FM_DELETE_STRICT) {
+        if ((fm->out_port != OFPP_NONE && !act_outputs_to_port(span, fm->out_port)) ||
+            (fm->out_group != FM_GROUP_ANY && !act_outputs_to_group(span, fm->out_group))) {
+            return;
+        }
+    }
+    if (s->n == s->capacity) {
+        s->rules = x2nrealloc(s->rules, &s->capacity, sizeof *s->rules);
+    }
+    s->rules[s->n++] = rule;
+}
+
+/* With an exact cookie and no other criteria to speak of, the index spares a walk over the tables. */
+static bool
+collect_by_cookie(struct search *s)
+{
+    const struct ofproto *p = s->change->p;
+    const struct flow_mod *fm = s->fm;
+
+    if (fm->cookie_mask != UINT64_MAX || !fm->cookie) {
+        return false;
+    }
+    HMAP_FOR_EACH_WITH_HASH (rule, struct rule, by_cookie, hash_u64(cpu_to_be64(fm->cookie), 0), &p->by_cookie) {
+        struct match m;
+
+        cls_rule_get_match(&rule->cr, &m);
+        if ((fm->table_id == FM_TABLE_ANY ? rule->table_id < 254 : rule->table_id == fm->table_id) &&
+            cls_rule_visible(&rule->cr, s->change->version) && match_is_inside(&m, &fm->match)) {
+            collect(s, &rule->cr);
+        }
+    }
+    return true;
+}
+
+/* The tables that a modify or delete is about; hidden ones are not for controllers. */
+static unsigned int
+first_table(const struct flow_mod *fm)
+{
+    return fm->table_id == FM_TABLE_ANY ? 0 : fm->table_id;
+}
+
+static unsigned int
+last_table(const struct flow_mod *fm)
+{
+    return fm->table_id == FM_TABLE_ANY ? 253 : fm->table_id;
+}
+
+static void
+collect_loose(struct search *s)
+{
+    if (collect_by_cookie(s)) {
+        return;
+    }
+    for (unsigned int i = first_table(s->fm); i <= last_table(s->fm); i++) {
+        classifier_for_each(&s->change->p->xb.tables[i], &s->fm->match, s->change->version, collect, s);
+    }
+}
+
+static void
+collect_strict(struct search *s)
+{
+    for (unsigned int i = first_table(s->fm); i <= last_table(s->fm); i++) {
+        struct cls_rule *cr = classifier_find(&s->change->p->xb.tables[i], &s->fm->match, s->fm->priority,
+                                              s->change->version);
+
+        if (cr) {
+            collect(s, cr);
+        }
+    }
+}
+
+bool
+change_evict(struct tables_change *c, uint8_t table_id)
+{
+    struct rule *worst = NULL;
+
+    LIST_FOR_EACH (rule, struct rule, expirable, &c->p->expirable) {
+        if (rule->table_id == table_id && cls_rule_visible(&rule->cr, c->version) &&
+            (!worst || rule->importance < worst->importance ||
+             (rule->importance == worst->importance && atomic_load(&rule->used) < atomic_load(&worst->used)))) {
+            worst = rule;
+        }
+    }
+    if (worst) {
+        change_drop(c, worst, REMOVED_EVICTION);
+    }
+    return worst != NULL;
+}
+
+static enum ofperr
+do_add(struct tables_change *c, const struct flow_mod *fm)
+{
+    struct ofproto *p = c->p;
+    uint8_t table_id = fm->table_id == FM_TABLE_ANY ? 0 : fm->table_id;
+    struct classifier *cls = &p->xb.tables[table_id];
+    struct table_state *t = &p->tables[table_id];
+    struct rule *old = rule_from_cls(classifier_find(cls, &fm->match, fm->priority, c->version)), *rule;
+
+    if (fm->flags & FM_CHECK_OVERLAP && classifier_overlaps(cls, &fm->match, fm->priority, c->version)) {
+        return OFPERR_OFPFMFC_OVERLAP;
+    }
+    if (!old && t->n_flows >= t->max_flows && (!(t->evict || t->of_evict) || !change_evict(c, table_id))) {
+        return OFPERR_OFPFMFC_TABLE_FULL;
+    }
+    rule = make_rule(p, fm, table_id);
+    if (old) {
+        drop_rule(c, old, REMOVED_SILENTLY, fm->flags & FM_RESET_COUNTS ? NULL : rule);
+    }
+    add_rule(c, rule, &fm->match, fm->priority);
+    return OFPERR_NONE;
+}
+
+static void
+modify_rule(struct tables_change *c, struct rule *old, const struct flow_mod *fm)
+{
+    struct rule *rule = make_modified(old, fm);
+    struct match m;
+
+    cls_rule_get_match(&old->cr, &m);
+    drop_rule(c, old, REMOVED_SILENTLY, fm->flags & FM_RESET_COUNTS ? NULL : rule);
+    add_rule(c, rule, &m, old->cr.priority);
+}
+
+static enum ofperr
+do_modify(struct search *s)
+{
+    if (!s->n) {
+        return s->fm->add_if_missing ? do_add(s->change, s->fm) : OFPERR_NONE;
+    }
+    for (size_t i = 0; i < s->n; i++) {
+        modify_rule(s->change, s->rules[i], s->fm);
+    }
+    return OFPERR_NONE;
+}
+
+static enum ofperr
+do_delete(struct search *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        change_drop(s->change, s->rules[i], REMOVED_DELETE);
+    }
+    return OFPERR_NONE;
+}
+
+static enum ofperr
+carry_out(struct search *s)
+{
+    switch (s->fm->command) {
+    case FM_ADD:
+        return do_add(s->change, s->fm);
+    case FM_MODIFY:
+        collect_loose(s);
+        return do_modify(s);
+    case FM_MODIFY_STRICT:
+        collect_strict(s);
+        return do_modify(s);
+    case FM_DELETE:
+        collect_loose(s);
+        return do_delete(s);
+    case FM_DELETE_STRICT:
+        collect_strict(s);
+        return do_delete(s);
+    }
+    return OFPERR_OFPFMFC_BAD_COMMAND;
+}
+
+struct reference_check {
+    const struct ofproto *p;
+    enum ofperr error;
+};
+
+static void
+check_group(void *r_, uint32_t group_id)
+{
+    struct reference_check *r = r_;
+
+    if (!group_find(r->p, group_id)) {
+        r->error = OFPERR_OFPBAC_BAD_OUT_GROUP;
+    }
+}
+
+enum ofperr
+check_references(const struct ofproto *p, struct act_span acts)
+{
+    struct reference_check r = { .p = p };
+    uint32_t meter_id = act_meter_id(acts);
+
+    act_each_group(acts, check_group, &r);
+    if (!r.error && meter_id && !meter_find(p, meter_id)) {
+        r.error = OFPERR_OFPMMFC_INVALID_METER;
+    }
+    return r.error;
+}
+
+enum ofperr
+change_flow_mod(struct tables_change *c, const struct flow_mod *fm)
+{
+    struct search s = { .change = c, .fm = fm };
+    enum ofperr error;
+
+    if (fm->table_id >= 254 && fm->table_id != FM_TABLE_ANY) {
+        return OFPERR_OFPBRC_EPERM;
+    }
+    error = fm->command == FM_DELETE || fm->command == FM_DELETE_STRICT ? OFPERR_NONE
+            : check_references(c->p, fm->actions);
+    error = error ? error : carry_out(&s);
+    free(s.rules);
+    return error;
+}
+
+/* Rules that use what goes. */
+
+struct user_search {
+    struct tables_change *change;
+    uint32_t group_id, meter_id; /* The other is 0. */
+};
+
+static void
+drop_if_user(void *u_, struct cls_rule *cr)
+{
+    struct user_search *u = u_;
+    struct rule *rule = rule_from_cls(cr);
+    const struct rule_actions *a = rcu_get_protected(&rule->actions);
+    struct act_span acts = { a->len ? (const struct act *) a->acts : NULL, a->len };
+
+    if (u->meter_id) {
+        if (a->has_meter && act_meter_id(acts) == u->meter_id) {
+            change_drop(u->change, rule, REMOVED_METER_DELETE);
+        }
+    } else if (a->has_groups && act_outputs_to_group(acts, u->group_id)) {
+        change_drop(u->change, rule, REMOVED_GROUP_DELETE);
+    }
+}
+
+static void
+drop_users(struct user_search *u)
+{
+    for (unsigned int i = 0; i < 254; i++) {
+        classifier_for_each(&u->change->p->xb.tables[i], NULL, u->change->version, drop_if_user, u);
+    }
+}
+
+void
+change_drop_users_of_group(struct tables_change *c, uint32_t group_id)
+{
+    struct user_search u = { .change = c, .group_id = group_id };
+
+    drop_users(&u);
+}
+
+void
+change_drop_users_of_meter(struct tables_change *c, uint32_t meter_id)
+{
+    struct user_search u = { .change = c, .meter_id = meter_id };
+
+    drop_users(&u);
+}

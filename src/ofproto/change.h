@@ -1,0 +1,55 @@
+/* A change of the flow tables (and the group table) that appears at once, or not at all.
+ *
+ * What it is
+ * ----------
+ * Flow-mods, expiry, eviction, deletions of groups and bundles all change tables through this.  What is added is
+ * inserted for the next version of the tables, what goes is hidden from that version on; nobody sees either until
+ * change_commit() publishes the version, and change_abort() undoes all of it.  Each step sees the ones before it.
+ *
+ * A modified flow is a new rule in the place of the old one, since readers of the old version still want the old
+ * actions.  The old rule passes its counters on, and also what is still credited to it later (rule.h, 'successor').
+ *
+ * Threads: the caller holds tables_mutex from change_begin() to the end. */
+#ifndef OFPROTO_CHANGE_H
+#define OFPROTO_CHANGE_H 1
+
+#include "ofproto/ofproto_private.h"
+
+struct group;
+
+struct tables_change {
+    struct ofproto *p;
+    uint64_t version;          /* In which it appears. */
+    struct rule **added;
+    size_t n_added, added_capacity;
+    struct dropped_rule {
+        struct rule *rule, *successor; /* Successor: null, or the rule that goes on counting. */
+        uint8_t why;           /* enum flow_removed_reason, or REMOVED_SILENTLY. */
+    } *dropped;
+    size_t n_dropped, dropped_capacity;
+    struct replaced_group {
+        struct group *old, *new; /* Null: there was none; there is none any more. */
+    } *groups;                 /* In order. */
+    size_t n_groups, groups_capacity;
+};
+
+void change_begin(struct tables_change *, struct ofproto *);
+void change_commit(struct tables_change *);
+void change_abort(struct tables_change *);
+
+/* Takes part of the change: carries out a flow-mod, checked before. */
+enum ofperr change_flow_mod(struct tables_change *, const struct flow_mod *) MUST_CHECK;
+/* A rule visible so far goes. */
+void change_drop(struct tables_change *, struct rule *, uint8_t why);
+/* All rules whose actions use the group, or the meter. */
+void change_drop_users_of_group(struct tables_change *, uint32_t group_id);
+void change_drop_users_of_meter(struct tables_change *, uint32_t meter_id);
+
+/* Whether the groups and the meter that the actions name exist. */
+enum ofperr check_references(const struct ofproto *, struct act_span acts) MUST_CHECK;
+
+/* Makes room in a full table by OpenFlow 1.4's eviction (§6.5): the least important rule with a timeout goes.  False
+ * if there is none. */
+bool change_evict(struct tables_change *, uint8_t table_id);
+
+#endif

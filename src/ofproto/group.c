@@ -1,0 +1,251 @@
+#include "ofproto/group.h"
+
+#include <stdlib.h>
+
+#include "base/hash.h"
+
+static uint32_t
+hash_id(uint32_t group_id)
+{
+    return hash_u32(group_id, 0);
+}
+
+void
+groups_init(struct ofproto *p)
+{
+    hmap_init(&p->groups);
+}
+
+static void
+free_group(struct group *g)
+{
+    if (g) {
+        group_mod_uninit(&g->desc);
+        free(g);
+    }
+}
+
+void
+groups_destroy(struct ofproto *p)
+{
+    HMAP_FOR_EACH_SAFE (g, struct group, node, &p->groups) {
+        hmap_remove(&p->groups, &g->node);
+        free_group(g);
+    }
+    hmap_uninit(&p->groups);
+}
+
+struct group *
+group_find(const struct ofproto *p, uint32_t group_id)
+{
+    HMAP_FOR_EACH_WITH_HASH (g, struct group, node, hash_id(group_id), &p->groups) {
+        if (g->desc.group_id == group_id) {
+            return g;
+        }
+    }
+    return NULL;
+}
+
+/* Changes. */
+
+static void
+put_in_place(struct ofproto *p, struct group *gone, struct group *come)
+{
+    if (gone) {
+        hmap_remove(&p->groups, &gone->node);
+    }
+    if (come) {
+        hmap_insert(&p->groups, &come->node, hash_id(come->desc.group_id));
+    }
+}
+
+static void
+replace(struct tables_change *c, struct group *old, struct group *new)
+{
+    if (c->n_groups == c->groups_capacity) {
+        c->groups = x2nrealloc(c->groups, &c->groups_capacity, sizeof *c->groups);
+    }
+    c->groups[c->n_groups++] = (struct replaced_group) { old, new };
+    put_in_place(c->p, old, new);
+}
+
+void
+groups_commit(struct tables_change *c)
+{
+    for (size_t i = 0; i < c->n_groups; i++) {
+        free_group(c->groups[i].old);
+    }
+}
+
+void
+groups_abort(struct tables_change *c)
+{
+    for (size_t i = c->n_groups; i-- > 0;) {
+        put_in_place(c->p, c->groups[i].new, c->groups[i].old);
+        free_group(c->groups[i].new);
+    }
+}
+
+/* A group that takes over what 'gm' holds.  Buckets that came without an id (before 1.5) are numbered. */
+static struct group *
+make_group(struct group_mod *gm, int64_t created)
+{
+    struct group *g = xzalloc(sizeof *g);
+
+    g->desc = *gm;
+    g->created = created;
+    group_mod_init(gm);
+    for (size_t i = 0; i < g->desc.n_buckets; i++) {
+        if (g->desc.buckets[i].bucket_id == BUCKET_ALL) {
+            g->desc.buckets[i].bucket_id = i;
+        }
+    }
+    return g;
+}
+
+static void
+clone_buckets(struct group_mod *to, const struct bucket *from, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct bucket *b = group_mod_add_bucket(to);
+
+        *b = from[i];
+        b->actions = act_span_clone(from[i].actions);
+    }
+}
+
+/* What 'g' is, with the buckets before 'split', those of 'gm', and those from 'rest' on. */
+static struct group *
+make_spliced(const struct group *g, const struct group_mod *gm, size_t split, size_t rest)
+{
+    struct group_mod desc = {
+        .type = g->desc.type, .group_id = g->desc.group_id, .command_bucket_id = BUCKET_ALL, .props = g->desc.props,
+    };
+
+    if (desc.props.n_fields) {
+        desc.props.fields = xmemdup(desc.props.fields, desc.props.n_fields * sizeof *desc.props.fields);
+    }
+    clone_buckets(&desc, g->desc.buckets, split);
+    clone_buckets(&desc, gm->buckets, gm->n_buckets);
+    clone_buckets(&desc, g->desc.buckets + rest, g->desc.n_buckets - rest);
+    return make_group(&desc, g->created);
+}
+
+/* Place of the bucket in the group; SIZE_MAX if it is not there. */
+static size_t
+find_bucket(const struct group *g, uint32_t bucket_id)
+{
+    for (size_t i = 0; i < g->desc.n_buckets; i++) {
+        if (g->desc.buckets[i].bucket_id == bucket_id) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+static enum ofperr
+insert_buckets(struct tables_change *c, const struct group_mod *gm)
+{
+    struct group *g = group_find(c->p, gm->group_id);
+    size_t at;
+
+    if (!g) {
+        return OFPERR_OFPGMFC_UNKNOWN_GROUP;
+    }
+    if (gm->command_bucket_id == BUCKET_FIRST) {
+        at = 0;
+    } else if (gm->command_bucket_id == BUCKET_LAST) {
+        at = g->desc.n_buckets;
+    } else if ((at = find_bucket(g, gm->command_bucket_id)) == SIZE_MAX) {
+        return OFPERR_OFPGMFC_UNKNOWN_BUCKET;
+    } else {
+        at++; /* Behind the one that is named. */
+    }
+    for (size_t i = 0; i < gm->n_buckets; i++) {
+        if (find_bucket(g, gm->buckets[i].bucket_id) != SIZE_MAX) {
+            return OFPERR_OFPGMFC_BUCKET_EXISTS;
+        }
+    }
+    replace(c, g, make_spliced(g, gm, at, at));
+    return OFPERR_NONE;
+}
+
+static enum ofperr
+remove_buckets(struct tables_change *c, const struct group_mod *gm)
+{
+    struct group *g = group_find(c->p, gm->group_id);
+    struct group_mod none;
+    size_t at;
+
+    if (!g) {
+        return OFPERR_OFPGMFC_UNKNOWN_GROUP;
+    }
+    group_mod_init(&none);
+    if (gm->command_bucket_id == BUCKET_ALL) {
+        replace(c, g, make_spliced(g, &none, 0, g->desc.n_buckets));
+        return OFPERR_NONE;
+    }
+    if (gm->command_bucket_id == BUCKET_FIRST || gm->command_bucket_id == BUCKET_LAST) {
+        if (!g->desc.n_buckets) {
+            return OFPERR_NONE;
+        }
+        at = gm->command_bucket_id == BUCKET_FIRST ? 0 : g->desc.n_buckets - 1;
+    } else if ((at = find_bucket(g, gm->command_bucket_id)) == SIZE_MAX) {
+        return OFPERR_OFPGMFC_UNKNOWN_BUCKET;
+    }
+    replace(c, g, make_spliced(g, &none, at, at + 1));
+    return OFPERR_NONE;
+}
+
+static void
+delete(struct tables_change *c, struct group *g)
+{
+    change_drop_users_of_group(c, g->desc.group_id);
+    replace(c, g, NULL);
+}
+
+static void
+delete_groups(struct tables_change *c, uint32_t group_id)
+{
+    struct group *g = group_find(c->p, group_id);
+
+    if (group_id == GROUP_ALL) {
+        HMAP_FOR_EACH_SAFE (each, struct group, node, &c->p->groups) {
+            delete(c, each);
+        }
+    } else if (g) {
+        delete(c, g);
+    }
+}
+
+enum ofperr
+change_group_mod(struct tables_change *c, struct group_mod *gm)
+{
+    struct group *old = group_find(c->p, gm->group_id);
+
+    switch (gm->command) {
+    case GROUP_ADD:
+        if (old) {
+            return OFPERR_OFPGMFC_GROUP_EXISTS;
+        }
+        break;
+    case GROUP_MODIFY:
+        if (!old) {
+            return OFPERR_OFPGMFC_UNKNOWN_GROUP;
+        }
+        break;
+    case GROUP_ADD_OR_MOD:
+        break;
+    case GROUP_DELETE:
+        delete_groups(c, gm->group_id);
+        return OFPERR_NONE;
+    case GROUP_INSERT_BUCKET:
+        return insert_buckets(c, gm);
+    case GROUP_REMOVE_BUCKET:
+        return remove_buckets(c, gm);
+    default:
+        return OFPERR_OFPGMFC_BAD_COMMAND;
+    }
+    replace(c, old, make_group(gm, old ? old->created : clock_now_ms()));
+    return OFPERR_NONE;
+}

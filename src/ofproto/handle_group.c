@@ -1,0 +1,177 @@
+/* Group-mods and requests about groups. */
+#include <stdlib.h>
+
+#include "ofproto/group.h"
+#include "ofproto/ofconn.h"
+#include "openflow/msg/table.h"
+
+enum ofperr
+handle_group_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
+{
+    struct ofproto *p = c->ofproto;
+    struct tables_change change;
+    struct group_mod gm;
+    enum ofperr error = group_mod_decode(m, &gm);
+
+    if (error) {
+        return error;
+    }
+    pthread_mutex_lock(&p->tables_mutex);
+    change_begin(&change, p);
+    error = change_group_mod(&change, &gm);
+    if (error) {
+        change_abort(&change);
+    } else {
+        change_commit(&change);
+    }
+    pthread_mutex_unlock(&p->tables_mutex);
+    group_mod_uninit(&gm);
+    return error;
+}
+
+static int
+compare_id(const void *a_, const void *b_)
+{
+    const struct group *const *a = a_, *const *b = b_;
+
+    return ((*a)->desc.group_id > (*b)->desc.group_id) - ((*a)->desc.group_id < (*b)->desc.group_id);
+}
+
+/* Those wanted by number, to be released with free(). */
+static struct group **
+wanted_groups(const struct ofproto *p, uint32_t id, size_t *n)
+{
+    struct group **groups = xmalloc((hmap_count(&p->groups) + 1) * sizeof *groups);
+
+    *n = 0;
+    HMAP_FOR_EACH (g, struct group, node, &p->groups) {
+        if (id == GROUP_ALL || g->desc.group_id == id) {
+            groups[(*n)++] = g;
+        }
+    }
+    qsort(groups, *n, sizeof *groups, compare_id);
+    return groups;
+}
+
+enum ofperr
+handle_group_desc(struct ofconn *c, const struct msg *m, struct bytes *out)
+{
+    struct msg_parts parts;
+    struct group **groups;
+    enum ofperr error;
+    uint32_t id;
+    size_t n;
+
+    error = group_request_decode(m, &id);
+    if (error) {
+        return error;
+    }
+    groups = wanted_groups(c->ofproto, id, &n);
+    msg_parts_begin(&parts, out, MSG_GROUP_DESC_REPLY, m);
+    for (size_t i = 0; i < n; i++) {
+        size_t entry = out->len;
+
+        group_desc_put(out, m->version, &groups[i]->desc);
+        msg_parts_entry(&parts, entry);
+    }
+    msg_parts_end(&parts);
+    free(groups);
+    return OFPERR_NONE;
+}
+
+/* How many flows use each group. */
+struct users { struct group **groups; uint32_t *n_flows; size_t n; };
+
+static void
+count_group(void *u_, uint32_t group_id)
+{
+    struct users *u = u_;
+    size_t low = 0, high = u->n;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+
+        if (u->groups[middle]->desc.group_id < group_id) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    if (low < u->n && u->groups[low]->desc.group_id == group_id) {
+        u->n_flows[low]++;
+    }
+}
+
+static void
+count_users(void *u, struct cls_rule *cr)
+{
+    const struct rule *rule = rule_from_cls(cr);
+    const struct rule_actions *a = rcu_get_protected(&rule->actions);
+
+    if (a->has_groups) {
+        act_each_group((struct act_span) { (const struct act *) a->acts, a->len }, count_group, u);
+    }
+}
+
+static void
+put_stats(struct bytes *out, enum of_version v, const struct group *g, uint32_t n_flows)
+{
+    int64_t age = clock_now_ms() - g->created;
+    struct group_stats s = {
+        .group_id = g->desc.group_id, .ref_count = n_flows, .duration_sec = age / 1000,
+        .duration_nsec = age % 1000 * 1000000, .n_buckets = g->desc.n_buckets,
+        .buckets = xcalloc(MAX(g->desc.n_buckets, 1), sizeof *s.buckets),
+    };
+
+    group_stats_put(out, v, &s);
+    group_stats_uninit(&s);
+}
+
+enum ofperr
+handle_group_stats(struct ofconn *c, const struct msg *m, struct bytes *out)
+{
+    struct ofproto *p = c->ofproto;
+    struct users u = { 0 };
+    struct msg_parts parts;
+    enum ofperr error;
+    uint32_t id;
+
+    error = group_request_decode(m, &id);
+    if (error) {
+        return error;
+    }
+    u.groups = wanted_groups(p, id, &u.n);
+    u.n_flows = xcalloc(u.n + 1, sizeof *u.n_flows);
+    pthread_mutex_lock(&p->tables_mutex);
+    for (unsigned int i = 0; u.n && i < 254; i++) {
+        classifier_for_each(&p->xb.tables[i], NULL, atomic_load(&p->xb.tables_version), count_users, &u);
+    }
+    pthread_mutex_unlock(&p->tables_mutex);
+    msg_parts_begin(&parts, out, MSG_GROUP_REPLY, m);
+    for (size_t i = 0; i < u.n; i++) {
+        size_t entry = out->len;
+
+        put_stats(out, m->version, u.groups[i], u.n_flows[i]);
+        msg_parts_entry(&parts, entry);
+    }
+    msg_parts_end(&parts);
+    free(u.groups);
+    free(u.n_flows);
+    return OFPERR_NONE;
+}
+
+enum ofperr
+handle_group_features(struct ofconn *c UNUSED, const struct msg *m, struct bytes *out)
+{
+    enum { CAP_SELECT_WEIGHT = 1, CAP_SELECT_LIVENESS = 2, CAP_CHAINING = 4 };
+    struct group_features f = {
+        .types = (1 << GROUP_N_TYPES) - 1, .capabilities = CAP_SELECT_WEIGHT | CAP_SELECT_LIVENESS | CAP_CHAINING,
+    };
+
+    for (int i = 0; i < GROUP_N_TYPES; i++) {
+        f.max_groups[i] = GROUP_MAX;
+        f.actions[i] = (1u << TABLE_ACTION_N) - 1;
+    }
+    group_features_encode(out, m, &f);
+    return OFPERR_NONE;
+}

@@ -1,0 +1,278 @@
+#include "ofproto/meter.h"
+
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "ofproto/change.h"
+#include "ofproto/ofconn.h"
+
+/* What the userspace datapath is made for. */
+enum { MAX_METERS = 262144, MAX_BANDS = 8 };
+
+void
+meters_init(struct ofproto *p)
+{
+    hmap_init(&p->meters);
+}
+
+static void
+remove_meter(struct ofproto *p, struct meter *m)
+{
+    hmap_remove(&p->meters, &m->node);
+    meter_mod_uninit(&m->config);
+    free(m);
+}
+
+void
+meters_destroy(struct ofproto *p)
+{
+    HMAP_FOR_EACH_SAFE (m, struct meter, node, &p->meters) {
+        remove_meter(p, m);
+    }
+    hmap_uninit(&p->meters);
+}
+
+struct meter *
+meter_find(const struct ofproto *p, uint32_t meter_id)
+{
+    HMAP_FOR_EACH_WITH_HASH (m, struct meter, node, hash_u32(meter_id, 0), &p->meters) {
+        if (m->config.meter_id == meter_id) {
+            return m;
+        }
+    }
+    return NULL;
+}
+
+/* Whether it may be configured: a number, or one of the two virtual meters that exist here. */
+static bool
+is_valid_id(uint32_t id)
+{
+    return id && (id <= METER_MAX || id == METER_SLOWPATH || id == METER_CONTROLLER);
+}
+
+static enum ofperr
+check_bands(const struct meter_mod *mm)
+{
+    if (mm->n_bands > MAX_BANDS) {
+        return OFPERR_OFPMMFC_OUT_OF_BANDS;
+    }
+    for (size_t i = 0; i < mm->n_bands; i++) {
+        if (mm->bands[i].type != METER_BAND_DROP) {
+            return OFPERR_OFPMMFC_BAD_BAND;
+        }
+    }
+    return OFPERR_NONE;
+}
+
+/* Takes over the bands. */
+static enum ofperr
+add_meter(struct ofproto *p, struct meter_mod *mm)
+{
+    struct meter *m;
+    enum ofperr error;
+
+    if (meter_find(p, mm->meter_id)) {
+        return OFPERR_OFPMMFC_METER_EXISTS;
+    }
+    if (hmap_count(&p->meters) >= MAX_METERS) {
+        return OFPERR_OFPMMFC_OUT_OF_METERS;
+    }
+    error = check_bands(mm);
+    if (error) {
+        return error;
+    }
+    m = xzalloc(sizeof *m);
+    m->config = *mm;
+    m->created = clock_now_ms();
+    mm->bands = NULL;
+    mm->n_bands = 0;
+    hmap_insert(&p->meters, &m->node, hash_u32(m->config.meter_id, 0));
+    return OFPERR_NONE;
+}
+
+static enum ofperr
+modify_meter(struct ofproto *p, struct meter_mod *mm)
+{
+    struct meter *m = meter_find(p, mm->meter_id);
+    enum ofperr error;
+
+    if (!m) {
+        return OFPERR_OFPMMFC_UNKNOWN_METER;
+    }
+    error = check_bands(mm);
+    if (!error) {
+        free(m->config.bands);
+        m->config = *mm;
+        mm->bands = NULL;
+        mm->n_bands = 0;
+    }
+    return error;
+}
+
+static void
+delete_meters(struct ofproto *p, uint32_t id)
+{
+    struct tables_change change;
+
+    pthread_mutex_lock(&p->tables_mutex);
+    change_begin(&change, p);
+    HMAP_FOR_EACH_SAFE (m, struct meter, node, &p->meters) {
+        if (id == METER_ALL || m->config.meter_id == id) {
+            change_drop_users_of_meter(&change, m->config.meter_id);
+            remove_meter(p, m);
+        }
+    }
+    change_commit(&change);
+    pthread_mutex_unlock(&p->tables_mutex);
+}
+
+static enum ofperr
+change_meter(struct ofproto *p, struct meter_mod *mm)
+{
+    if (mm->command == METER_DELETE) {
+        if (mm->meter_id != METER_ALL && !is_valid_id(mm->meter_id)) {
+            return OFPERR_OFPMMFC_INVALID_METER;
+        }
+        delete_meters(p, mm->meter_id);
+        return OFPERR_NONE;
+    }
+    if (!is_valid_id(mm->meter_id)) {
+        return OFPERR_OFPMMFC_INVALID_METER;
+    }
+    return mm->command == METER_ADD ? add_meter(p, mm) : modify_meter(p, mm);
+}
+
+enum ofperr
+handle_meter_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
+{
+    struct meter_mod mm;
+    enum ofperr error = meter_mod_decode(m, &mm);
+
+    if (!error) {
+        error = change_meter(c->ofproto, &mm);
+        meter_mod_uninit(&mm);
+    }
+    return error;
+}
+
+/* Requests. */
+
+static int
+compare_id(const void *a_, const void *b_)
+{
+    const struct meter *const *a = a_, *const *b = b_;
+
+    return ((*a)->config.meter_id > (*b)->config.meter_id) - ((*a)->config.meter_id < (*b)->config.meter_id);
+}
+
+/* Those wanted by number, to be released with free(). */
+static struct meter **
+wanted_meters(const struct ofproto *p, uint32_t id, size_t *n)
+{
+    struct meter **meters = xmalloc((hmap_count(&p->meters) + 1) * sizeof *meters);
+
+    *n = 0;
+    HMAP_FOR_EACH (m, struct meter, node, &p->meters) {
+        if (id == METER_ALL || m->config.meter_id == id) {
+            meters[(*n)++] = m;
+        }
+    }
+    qsort(meters, *n, sizeof *meters, compare_id);
+    return meters;
+}
+
+struct meter_users { uint32_t meter_id, n; };
+
+static void
+count_user(void *u_, struct cls_rule *cr)
+{
+    struct meter_users *u = u_;
+    size_t len;
+    const struct act *acts = rule_acts_rcu(rule_from_cls(cr), &len);
+
+    u->n += act_meter_id((struct act_span) { len ? acts : NULL, len }) == u->meter_id;
+}
+
+static uint32_t
+count_users(struct ofproto *p, uint32_t meter_id)
+{
+    struct meter_users u = { .meter_id = meter_id };
+
+    pthread_mutex_lock(&p->tables_mutex);
+    for (unsigned int i = 0; i < 254; i++) {
+        classifier_for_each(&p->xb.tables[i], NULL, atomic_load(&p->xb.tables_version), count_user, &u);
+    }
+    pthread_mutex_unlock(&p->tables_mutex);
+    return u.n;
+}
+
+static void
+put_meter_stats(struct bytes *out, struct ofproto *p, const struct meter *m)
+{
+    int64_t age = clock_now_ms() - m->created;
+    struct meter_stats s = {
+        .meter_id = m->config.meter_id, .n_flows = count_users(p, m->config.meter_id), .duration_sec = age / 1000,
+        .duration_nsec = age % 1000 * 1000000, .n_bands = m->config.n_bands,
+        .bands = xcalloc(MAX(m->config.n_bands, 1), sizeof *s.bands),
+    };
+
+    meter_stats_put(out, &s);
+    meter_stats_uninit(&s);
+}
+
+static enum ofperr
+reply_meters(struct ofconn *c, const struct msg *m, struct bytes *out, bool config)
+{
+    struct msg_parts parts;
+    struct meter **meters;
+    enum ofperr error;
+    uint32_t id;
+    size_t n;
+
+    error = meter_request_decode(m, &id);
+    if (error) {
+        return error;
+    }
+    if (id != METER_ALL && !meter_find(c->ofproto, id)) {
+        return OFPERR_OFPMMFC_UNKNOWN_METER;
+    }
+    meters = wanted_meters(c->ofproto, id, &n);
+    msg_parts_begin(&parts, out, config ? MSG_METER_CONFIG_REPLY : MSG_METER_REPLY, m);
+    for (size_t i = 0; i < n; i++) {
+        size_t entry = out->len;
+
+        if (config) {
+            meter_config_put(out, &meters[i]->config);
+        } else {
+            put_meter_stats(out, c->ofproto, meters[i]);
+        }
+        msg_parts_entry(&parts, entry);
+    }
+    msg_parts_end(&parts);
+    free(meters);
+    return OFPERR_NONE;
+}
+
+enum ofperr
+handle_meter_stats(struct ofconn *c, const struct msg *m, struct bytes *out)
+{
+    return reply_meters(c, m, out, false);
+}
+
+enum ofperr
+handle_meter_config(struct ofconn *c, const struct msg *m, struct bytes *out)
+{
+    return reply_meters(c, m, out, true);
+}
+
+enum ofperr
+handle_meter_features(struct ofconn *c UNUSED, const struct msg *m, struct bytes *out)
+{
+    struct meter_features f = {
+        .max_meters = MAX_METERS, .band_types = 1 << METER_BAND_DROP, .capabilities = METER_FLAGS_ALL,
+        .max_bands = MAX_BANDS,
+    };
+
+    meter_features_encode(out, m, &f);
+    return OFPERR_NONE;
+}

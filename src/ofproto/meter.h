@@ -1,0 +1,23 @@
+/* The meter table: meters as OpenFlow configures them.
+ *
+ * Limits: translation does not serve meters yet, so their counters stay at zero (docs/status.md).
+ *
+ * Threads: main thread.
+ * Standards: OpenFlow 1.5 §6.11, §7.3.4.4. */
+#ifndef OFPROTO_METER_H
+#define OFPROTO_METER_H 1
+
+#include "ofproto/ofproto_private.h"
+#include "openflow/msg/meter.h"
+
+struct meter {
+    struct hmap_node node;    /* In ofproto->meters, by id. */
+    struct meter_mod config;  /* Id, flags and bands; owned. */
+    int64_t created;          /* ms */
+};
+
+void meters_init(struct ofproto *);
+void meters_destroy(struct ofproto *);
+struct meter *meter_find(const struct ofproto *, uint32_t meter_id);
+
+#endif

@@ -1,0 +1,22 @@
+/* OpenFlow bundles: messages that a controller collects, and that are carried out together or not at all.
+ *
+ * Messages are checked as they arrive, kept as they came, and carried out at the commit in one change of the tables
+ * (change.h).  Packet-outs and, in bundles that are not atomic, port-mods take part: they are checked with the rest and
+ * done once the change is made.
+ *
+ * Limits: bytes and number of bundles per connection; a bundle that nothing is done with for a while is dropped with
+ * OFPBFC_TIMEOUT.
+ *
+ * Threads: main thread.
+ * Standards: OpenFlow 1.5 §6.9; ONF extension 230. */
+#ifndef OFPROTO_OF_BUNDLE_H
+#define OFPROTO_OF_BUNDLE_H 1
+
+#include "ofproto/ofconn.h"
+
+/* The connection ends. */
+void of_bundles_destroy(struct ofconn *);
+/* Drops bundles that have been idle for too long; appends the errors that say so. */
+void of_bundles_expire(struct ofconn *, int64_t now, struct bytes *out);
+
+#endif
