@@ -299,7 +299,7 @@ ofconn_get_generation(const struct ofconn *c, struct role_msg *r)
 /* Asynchronous messages. */
 
 void
-conns_send_port_status(struct conns *cs, const struct ofport *o, enum port_reason reason)
+conns_send_port_status(struct conns *cs, const struct ofport *o, enum port_reason reason, enum of_version last)
 {
     struct port_status ps = { .reason = reason };
 
@@ -308,7 +308,7 @@ conns_send_port_status(struct conns *cs, const struct ofport *o, enum port_reaso
     }
     ofport_describe(o, &ps.desc);
     LIST_FOR_EACH (c, struct ofconn, node, &cs->ofconns) {
-        if (ofconn_wants(c, ASYNC_PORT_STATUS, reason)) {
+        if (c->version <= last && ofconn_wants(c, ASYNC_PORT_STATUS, reason)) {
             struct bytes b = BYTES_INIT;
 
             port_status_encode(&b, c->version, &ps);

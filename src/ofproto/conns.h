@@ -37,7 +37,8 @@ void conns_destroy(struct conns *);
 /* Takes over the packet, userdata and so on of 'effect' and sends the message from the main loop.  Any thread. */
 void conns_queue_packet_in(struct xlate_effect *effect, bool from_worker);
 
-void conns_send_port_status(struct conns *, const struct ofport *, enum port_reason);
+/* To connections of versions up to 'last': later ones have no word for what changed. */
+void conns_send_port_status(struct conns *, const struct ofport *, enum port_reason, enum of_version last);
 
 /* A flow is gone: 'match' was its match, 'reason' as OpenFlow numbers it. */
 void conns_send_flow_removed(struct conns *, const struct rule *, const struct match *match, uint8_t reason,

@@ -1,6 +1,7 @@
 /* Messages to handlers, and the small ones about the connection itself. */
 #include "ofproto/depend.h"
 #include "ofproto/ofconn.h"
+#include "openflow/msg/ct_flush.h"
 #include "sys/log.h"
 
 LOG_MODULE(ofproto_handle)
@@ -143,6 +144,30 @@ handle_controller_id(struct ofconn *c, const struct msg *m, struct bytes *out UN
     return controller_id_decode(m, &c->controller_id);
 }
 
+/* No bridge exports IPFIX (docs/status.md). */
+enum ofperr
+handle_ipfix_stats(struct ofconn *c UNUSED, const struct msg *m UNUSED, struct bytes *out UNUSED)
+{
+    return OFPERR_NXST_NOT_CONFIGURED;
+}
+
+/* No connection is tracked (docs/status.md), so there is none to forget. */
+enum ofperr
+handle_ct_flush(struct ofconn *c UNUSED, const struct msg *m, struct bytes *out UNUSED)
+{
+    struct ct_flush flush;
+
+    return ct_flush_decode(m, &flush);
+}
+
+enum ofperr
+handle_ct_flush_zone(struct ofconn *c UNUSED, const struct msg *m, struct bytes *out UNUSED)
+{
+    uint16_t zone;
+
+    return ct_flush_zone_decode(m, &zone);
+}
+
 /* The table of what is served.  A message without a row is answered with an error. */
 static handler *const handlers[MSG_N] = {
     [MSG_HELLO] = handle_ignore,
@@ -187,6 +212,10 @@ static handler *const handlers[MSG_N] = {
     [MSG_METER_FEATURES_REQUEST] = handle_meter_features,
     [MSG_BUNDLE_CONTROL] = handle_bundle_control,
     [MSG_BUNDLE_ADD_MESSAGE] = handle_bundle_add,
+    [MSG_IPFIX_BRIDGE_REQUEST] = handle_ipfix_stats,
+    [MSG_IPFIX_FLOW_REQUEST] = handle_ipfix_stats,
+    [MSG_CT_FLUSH] = handle_ct_flush,
+    [MSG_CT_FLUSH_ZONE] = handle_ct_flush_zone,
     [MSG_FLOW_AGE] = handle_ignore,
 };
 

@@ -153,7 +153,7 @@ ofproto_port_add(struct ofproto *p, struct netdev *netdev, ofp_port request, con
     xbridge_add_port(&p->xb, o->x);
     pair(o);
     backer_changed(p->backer);
-    conns_send_port_status(p->conns, o, PORT_ADDED);
+    conns_send_port_status(p->conns, o, PORT_ADDED, OF15);
     return 0;
 }
 
@@ -187,7 +187,7 @@ ofproto_port_del(struct ofproto *p, ofp_port port)
     if (!o) {
         return -ENODEV;
     }
-    conns_send_port_status(p->conns, o, PORT_DELETED);
+    conns_send_port_status(p->conns, o, PORT_DELETED, OF15);
     remove_port(o);
     return 0;
 }
@@ -221,13 +221,14 @@ ofproto_port_changed(struct ofproto *p, ofp_port port)
 
     if (o && refresh(o)) {
         backer_changed(p->backer);
-        conns_send_port_status(p->conns, o, PORT_MODIFIED);
+        conns_send_port_status(p->conns, o, PORT_MODIFIED, OF15);
     }
 }
 
 void
 ofport_apply_config(struct ofport *o, uint32_t config, uint32_t mask)
 {
+    enum { OF10_ONLY = XPORT_NO_STP | XPORT_NO_RECV_STP | XPORT_NO_FLOOD };
     uint32_t old = atomic_load(&o->x->config), new = (old & ~mask) | (config & mask);
     unsigned int flags;
 
@@ -240,7 +241,7 @@ ofport_apply_config(struct ofport *o, uint32_t config, uint32_t mask)
     atomic_store(&o->x->config, new);
     refresh(o);
     backer_changed(o->ofproto->backer);
-    conns_send_port_status(o->ofproto->conns, o, PORT_MODIFIED);
+    conns_send_port_status(o->ofproto->conns, o, PORT_MODIFIED, (old ^ new) & ~OF10_ONLY ? OF15 : OF10);
 }
 
 void
