@@ -544,7 +544,7 @@ js_parse_file(const char *path, struct json **json)
     fd = open(path, O_RDONLY | O_CLOEXEC);
     status = fd < 0 ? -errno : read_all(fd, &text);
     error = status ? error_new("error opening \"%s\": %s", path, strerror(-status))
-                   : error_wrap(js_parse(str_text(&text), text.len, json), "%s", path);
+                   : js_parse(str_text(&text), text.len, json);
     if (fd >= 0) {
         close(fd);
     }

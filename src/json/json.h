@@ -88,7 +88,7 @@ void js_put_quoted(struct str *s, const char *text);
 struct error *js_parse(const char *text, size_t n, struct json **json) MUST_CHECK;
 struct error *js_parse_string(const char *text, struct json **json) MUST_CHECK;
 
-/* Reads a whole file.  The error names the file. */
+/* Reads a whole file.  Only the error of one that cannot be read names it. */
 struct error *js_parse_file(const char *path, struct json **json) MUST_CHECK;
 
 #endif

@@ -6,6 +6,7 @@
 #include "cmd/ovsdb-tool/tool.h"
 #include "ovsdb/engine/convert.h"
 #include "ovsdb/engine/exec.h"
+#include "ovsdb/store/lockfile.h"
 #include "ovsdb/store/log.h"
 #include "ovsdb/store/store.h"
 #include "sys/cmdline.h"
@@ -24,6 +25,7 @@ static const struct cmdline_option options[] = {
 };
 
 unsigned int tool_more;
+static const char *rbac_role;
 
 void
 tool_fatal(struct dberr *e)
@@ -80,6 +82,15 @@ open_db(const char *path, int flags)
     return store;
 }
 
+static struct schema *
+read_db_schema(const char *path)
+{
+    struct schema *schema;
+
+    tool_fatal(store_read_schema(path, &schema));
+    return schema;
+}
+
 static void
 close_db(struct store *store)
 {
@@ -95,19 +106,35 @@ cmd_create(struct cmdline_ctx *ctx)
     schema_unref(schema);
 }
 
+/* Opens the file for compact and convert, which say in words of their own that somebody else has what they write. */
+static struct store *
+open_to_rewrite(const char *path, const char *to)
+{
+    const char *target = to ? to : path;
+    char *real = store_real_path(target);
+    struct lockfile *lock;
+    int error = lockfile_lock(real, &lock);
+
+    free(real);
+    if (error) {
+        cmdline_fatal(error, "%s: failed to lock lockfile", target);
+    }
+    lockfile_unlock(lock);
+    return open_db(path, to ? STORE_READ_ONLY : 0);
+}
+
 static void
 cmd_compact(struct cmdline_ctx *ctx)
 {
     static const char comment[] = "compacted by ovsdb-tool " WEFT_COMPAT_VERSION;
     const char *to = ctx->argc > 2 ? ctx->argv[2] : NULL;
-    struct store *store = open_db(tool_db_arg(ctx, 1), to ? STORE_READ_ONLY : 0);
+    struct store *store = open_to_rewrite(tool_db_arg(ctx, 1), to);
 
-    if (to) {
-        tool_fatal(store_create(to, store_db(store)->schema, store_db(store), comment));
-    } else {
-        tool_fatal(store_compact(store, comment));
-    }
+    struct dberr *error = to ? store_create(to, store_db(store)->schema, store_db(store), comment)
+                             : store_compact(store, comment);
+
     close_db(store);
+    tool_fatal(error);
 }
 
 static void
@@ -116,29 +143,30 @@ cmd_convert(struct cmdline_ctx *ctx)
     static const char comment[] = "converted by ovsdb-tool " WEFT_COMPAT_VERSION;
     struct schema *schema = read_schema(schema_arg(ctx, 2));
     const char *to = ctx->argc > 3 ? ctx->argv[3] : NULL;
-    struct store *store = open_db(tool_db_arg(ctx, 1), to ? STORE_READ_ONLY : 0);
-    struct db *old = store_db(store), *converted;
+    struct store *store = open_to_rewrite(tool_db_arg(ctx, 1), to);
+    struct db *old = store_db(store), *converted = NULL;
+    struct dberr *error = db_convert(old, schema, &converted);
 
-    tool_fatal(db_convert(old, schema, &converted));
-    if (to) {
-        tool_fatal(store_create(to, schema, converted, comment));
-        db_destroy(converted);
-    } else {
-        tool_fatal(store_convert(store, converted, comment));
-        db_destroy(old);
+    if (!error && to) {
+        error = store_create(to, schema, converted, comment);
+    } else if (!error) {
+        error = store_convert(store, converted, comment);
     }
+    /* The one that the store does not have, if any. */
+    db_destroy(store_db(store) == old ? converted : old);
     close_db(store);
     schema_unref(schema);
+    tool_fatal(error);
 }
 
 static void
 cmd_needs_conversion(struct cmdline_ctx *ctx)
 {
     struct schema *schema = read_schema(schema_arg(ctx, 2));
-    struct store *store = open_db(tool_db_arg(ctx, 1), STORE_READ_ONLY);
+    struct schema *present = read_db_schema(tool_db_arg(ctx, 1));
 
-    puts(schema_equal(store_db(store)->schema, schema) ? "no" : "yes");
-    close_db(store);
+    puts(schema_equal(present, schema) ? "no" : "yes");
+    schema_unref(present);
     schema_unref(schema);
 }
 
@@ -153,10 +181,10 @@ print_of_schema(const char *command, const struct schema *schema)
 static void
 cmd_db_facts(struct cmdline_ctx *ctx)
 {
-    struct store *store = open_db(tool_db_arg(ctx, 1), STORE_READ_ONLY);
+    struct schema *schema = read_db_schema(tool_db_arg(ctx, 1));
 
-    print_of_schema(ctx->argv[0], store_db(store)->schema);
-    close_db(store);
+    print_of_schema(ctx->argv[0], schema);
+    schema_unref(schema);
 }
 
 static void
@@ -195,40 +223,67 @@ cmd_compare_versions(struct cmdline_ctx *ctx)
 /* Transactions. */
 
 static struct json *
-parse_transaction(const char *text, const struct db *db)
+parse_transaction(const char *text)
 {
     struct json *json;
     struct error *error = js_parse_string(text, &json);
 
+    if (!error && !js_is(json, JS_ARRAY) && !js_is(json, JS_OBJECT)) {
+        error = error_new("line 1, column 1, byte 1: syntax error at beginning of input");
+    }
     if (error) {
         cmdline_fatal(0, "\"%s\": %s", text, error_text(error));
-    }
-    if (!js_is(json, JS_ARRAY) || !js_array_len(json) || !js_is(js_at(json, 0), JS_STRING) ||
-        strcmp(js_str_value(js_at(json, 0)), db->schema->name)) {
-        tool_fatal(dberr_syntax(json, "%s: database name expected", db->schema->name));
     }
     return json;
 }
 
-/* Runs the transaction on a file, and says what came of it when that is on the disk. */
+/* Why 'params' is no transaction on 'db'; null if it may be one. */
+static struct dberr *
+check_params(const struct json *params, const struct db *db)
+{
+    const struct json *name = js_at(params, 0);
+
+    if (!js_is(params, JS_ARRAY)) {
+        return dberr_syntax(params, "array expected");
+    } else if (!js_is(name, JS_STRING) || strcmp(js_str_value(name), db->schema->name)) {
+        return dberr_syntax(params, "database name expected as first parameter");
+    }
+    return NULL;
+}
+
+/* Runs the transaction and sees to it that what it does is on the disk. */
+static struct json *
+execute(struct store *store, const struct json *params, bool read_only)
+{
+    struct exec_session session = { .read_only = read_only, .client.role = rbac_role };
+    struct dberr *error = check_params(params, store_db(store));
+    struct exec_outcome out;
+    struct json *reply;
+
+    if (error) {
+        reply = dberr_to_json(error);
+        dberr_free(error);
+        return reply;
+    }
+    exec_transact(store_db(store), params, 1, &session, INT64_MAX, &out);
+    tool_fatal(store_flush(store));
+    reply = js_ref(out.reply);
+    exec_outcome_uninit(&out);
+    return reply;
+}
+
 static void
 run_transaction(struct cmdline_ctx *ctx, bool read_only)
 {
     const char *path = ctx->argc > 2 ? ctx->argv[1] : tool_db_arg(ctx, INT_MAX);
+    struct json *params = parse_transaction(ctx->argv[ctx->argc - 1]);
     struct store *store = open_db(path, read_only ? STORE_READ_ONLY : 0);
-    struct exec_session session = { .read_only = read_only };
-    struct json *params = parse_transaction(ctx->argv[ctx->argc - 1], store_db(store));
-    struct exec_outcome out;
-    char *text;
+    struct json *reply = execute(store, params, read_only);
+    char *text = js_to_string(reply, JS_SORTED);
 
-    exec_transact(store_db(store), params, 1, &session, INT64_MAX, &out);
-    tool_fatal(store_flush(store));
-    if (out.reply) {
-        text = js_to_string(out.reply, JS_SORTED);
-        puts(text);
-        free(text);
-    }
-    exec_outcome_uninit(&out);
+    puts(text);
+    free(text);
+    js_unref(reply);
     js_unref(params);
     close_db(store);
 }
@@ -314,11 +369,33 @@ usage(void)
 {
     struct cmdline_ctx none = { 0 };
 
-    printf("%s: Open vSwitch database management utility\nusage: %s [OPTIONS] COMMAND [ARG...]\n", log_program(),
-           log_program());
-    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-        printf("  %s %s\n", commands[i].name, commands[i].usage);
-    }
+    printf("%s: Open vSwitch database management utility\n"
+           "usage: %s [OPTIONS] COMMAND [ARG...]\n"
+           "  create [DB [SCHEMA]]    create DB with the given SCHEMA\n"
+           "  [--election-timer=ms] create-cluster DB CONTENTS LOCAL\n"
+           "    create clustered DB with given CONTENTS and LOCAL address\n"
+           "  [--cid=UUID] join-cluster DB NAME LOCAL REMOTE...\n"
+           "    join clustered DB with given NAME and LOCAL and REMOTE addrs\n"
+           "  compact [DB [DST]]      compact DB in-place (or to DST)\n"
+           "  convert [DB [SCHEMA [DST]]]   convert DB to SCHEMA (to DST)\n"
+           "  db-name [DB]            report name of schema used by DB\n"
+           "  db-version [DB]         report version of schema used by DB\n"
+           "  db-cksum [DB]           report checksum of schema used by DB\n"
+           "  db-cid DB               report cluster ID of clustered DB\n"
+           "  db-sid DB               report server ID of clustered DB\n"
+           "  db-local-address DB     report local address of clustered DB\n"
+           "  db-is-clustered DB      test whether DB is clustered\n"
+           "  db-is-standalone DB     test whether DB is standalone\n"
+           "  schema-name [SCHEMA]    report SCHEMA's name\n"
+           "  schema-version [SCHEMA] report SCHEMA's schema version\n"
+           "  schema-cksum [SCHEMA]   report SCHEMA's checksum\n"
+           "  compare-versions A OP B  compare OVSDB schema version numbers\n"
+           "  query [DB] TRNS         execute read-only transaction on DB\n"
+           "  transact [DB] TRNS      execute read/write transaction on DB\n"
+           "  cluster-to-standalone DB DB    Convert clustered DB to\n"
+           "      standalone DB when cluster is down and cannot be\n"
+           "        revived\n"
+           "  [-m]... show-log [DB]   print DB's log entries\n", log_program(), log_program());
     printf("The default DB is %s.\nThe default SCHEMA is %s.\n", tool_db_arg(&none, 1), schema_arg(&none, 1));
     cmdline_usage_log();
     printf("\nOther options:\n"
@@ -341,7 +418,8 @@ main(int argc, char *argv[])
             tool_more++;
             break;
         case OPT_RBAC_ROLE:
-            cmdline_fatal(0, "--rbac-role is not supported yet");
+            rbac_role = cl.arg;
+            break;
         case OPT_CID:
         case OPT_ELECTION_TIMER:
             cmdline_fatal(0, "clustered databases are not supported yet");

@@ -81,20 +81,39 @@ show_columns(const struct table_schema *table, const struct json *row)
 }
 
 static void
-show_row(struct show *s, const char *table_name, const char *uuid, const struct json *row)
+print_quoted(const char *text)
+{
+    struct str s = STR_INIT;
+
+    js_put_quoted(&s, text);
+    printf("%s", str_text(&s));
+    str_uninit(&s);
+}
+
+/* 'diff' is what is said of columns that hold differences. */
+static void
+show_row(struct show *s, const char *table_name, const char *uuid, const struct json *row, const char *diff)
 {
     const struct table_schema *table = s->schema ? schema_table(s->schema, table_name) : NULL;
     const char *old_name = strmap_get(&s->names, uuid), *name = name_in(row);
-    const char *shown = name ? name : old_name;
-    const char *action = js_is(row, JS_NULL) ? "delete" : old_name ? "modify" : "insert";
 
-    printf("  table %s %s row", table_name, action);
-    if (shown && shown[0]) {
-        printf(" \"%s\" (%.8s):\n", shown, uuid);
+    printf("  table %s", table_name);
+    if (old_name && old_name[0]) {
+        printf(" row ");
+        print_quoted(old_name);
+        printf(" (%.8s)%s:\n", uuid, diff);
+    } else if (old_name) {
+        printf(" row %.8s (%.8s)%s:\n", uuid, uuid, diff);
+    } else if (name && name[0]) {
+        printf(" insert row ");
+        print_quoted(name);
+        printf(" (%.8s):\n", uuid);
     } else {
-        printf(" %.8s:\n", uuid);
+        printf(" insert row %.8s:\n", uuid);
     }
-    if (tool_more > 1 && js_is(row, JS_OBJECT)) {
+    if (js_is(row, JS_NULL)) {
+        printf("    delete row\n");
+    } else if (tool_more > 1 && js_is(row, JS_OBJECT)) {
         show_columns(table, row);
     }
     if (js_is(row, JS_NULL)) {
@@ -107,6 +126,8 @@ show_row(struct show *s, const char *table_name, const char *uuid, const struct 
 static void
 show_tables(struct show *s, const struct json *json)
 {
+    const char *diff = js_is(js_get(json, "_is_diff"), JS_TRUE) ? " diff" : "";
+
     for (void *it = js_iter(json); it; it = js_iter_next(json, it)) {
         const struct json *rows = js_iter_value(it);
 
@@ -114,7 +135,7 @@ show_tables(struct show *s, const struct json *json)
             continue;
         }
         for (void *row = js_iter(rows); row; row = js_iter_next(rows, row)) {
-            show_row(s, js_iter_name(it), js_iter_name(row), js_iter_value(row));
+            show_row(s, js_iter_name(it), js_iter_name(row), js_iter_value(row), diff);
         }
     }
 }

@@ -168,9 +168,7 @@ insert_row(struct exec *x, struct op *op, const struct json *row_json, const str
 
     e = e ? e : check_defaults(schema, t->fields);
     e = e ? e : check_writable(x, op);
-    if (!e && x->session->may_insert) {
-        e = x->session->may_insert(x->session, op->table, t);
-    }
+    e = e ? e : rbac_may_insert(&x->session->client, op->table, t);
     if (!e) {
         struct row *row = txn_insert(x->txn, op->table, uuid);
 
@@ -336,18 +334,6 @@ check_mutable(const struct op *op, const struct column **columns, size_t n)
     return NULL;
 }
 
-static struct dberr *
-check_may_update(const struct exec *x, struct row *const *rows, size_t n, const struct column **columns,
-                 size_t n_columns)
-{
-    struct dberr *e = NULL;
-
-    for (size_t i = 0; x->session->may_update && i < n && !e; i++) {
-        e = x->session->may_update(x->session, rows[i], columns, n_columns);
-    }
-    return e;
-}
-
 static void
 update_row(struct exec *x, struct row *row, const struct tuple *from, const struct column **columns, size_t n)
 {
@@ -373,7 +359,7 @@ update_rows(struct exec *x, struct op *op, const struct condition *where, const 
 {
     size_t n;
     struct row **rows = table_find(op->table, where, &n);
-    struct dberr *e = check_may_update(x, rows, n, columns, n_columns);
+    struct dberr *e = rbac_may_change(&x->session->client, "modification of", op->table, rows, n, columns, n_columns);
 
     for (size_t i = 0; i < n && !e; i++) {
         update_row(x, rows[i], from, columns, n_columns);
@@ -428,7 +414,7 @@ mutate_rows(struct exec *x, struct op *op, const struct condition *where, const 
     for (size_t i = 0; i < m->n; i++) {
         columns[i] = m->mutations[i].column;
     }
-    e = check_may_update(x, rows, n, columns, m->n);
+    e = rbac_may_change(&x->session->client, "mutate operation on", op->table, rows, n, columns, m->n);
     for (size_t i = 0; i < n && m->n && !e; i++) {
         e = mutations_apply(m, txn_modify(x->txn, rows[i]));
         txn_modify_done(rows[i]);
@@ -467,11 +453,8 @@ delete_rows(struct exec *x, struct op *op, const struct condition *where, struct
 {
     size_t n;
     struct row **rows = table_find(op->table, where, &n);
-    struct dberr *e = NULL;
+    struct dberr *e = rbac_may_delete(&x->session->client, op->table, rows, n);
 
-    for (size_t i = 0; x->session->may_delete && i < n && !e; i++) {
-        e = x->session->may_delete(x->session, rows[i]);
-    }
     for (size_t i = 0; i < n && !e; i++) {
         txn_delete(x->txn, rows[i]);
     }

@@ -5,6 +5,7 @@
 #ifndef OVSDB_ENGINE_EXEC_H
 #define OVSDB_ENGINE_EXEC_H 1
 
+#include "ovsdb/engine/rbac.h"
 #include "ovsdb/engine/txn.h"
 
 /* Who asks, and what they may do.  All members may be zero: then everything is allowed, and no lock is held. */
@@ -12,12 +13,7 @@ struct exec_session {
     bool read_only; /* Modifying operations give "not allowed". */
     /* Whether the session owns 'lock', for "assert". */
     bool (*owns_lock)(const struct exec_session *, const char *lock);
-    /* Access control: null if it is allowed, otherwise the error ("permission error") for the caller to release.
-     * Each function may be null: everything is allowed. */
-    struct dberr *(*may_insert)(const struct exec_session *, const struct table *t, const struct tuple *row);
-    struct dberr *(*may_update)(const struct exec_session *, const struct row *row, const struct column **columns,
-                                size_t n);
-    struct dberr *(*may_delete)(const struct exec_session *, const struct row *row);
+    struct rbac_client client;
 };
 
 struct exec_outcome {

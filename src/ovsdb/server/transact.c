@@ -34,49 +34,16 @@ owns_lock(const struct exec_session *es, const char *name)
     return lock_owned(CONTAINER_OF(es, struct asker, base)->session, name);
 }
 
-/* A role may do what its tables say; there are none yet, so it may change nothing. */
-
-static struct dberr *
-refuse(const struct exec_session *es, const struct table *t)
-{
-    return dberr_new("permission error", "RBAC rules for client \"%s\" role \"%s\" prohibit modification of table "
-                                         "\"%s\".",
-                     jsonrpc_session_name(CONTAINER_OF(es, struct asker, base)->session->rpc),
-                     CONTAINER_OF(es, struct asker, base)->session->remote->options.role, t->schema->name);
-}
-
-static struct dberr *
-refuse_insert(const struct exec_session *es, const struct table *t, const struct tuple *row UNUSED)
-{
-    return refuse(es, t);
-}
-
-static struct dberr *
-refuse_update(const struct exec_session *es, const struct row *row, const struct column **columns UNUSED,
-              size_t n UNUSED)
-{
-    return refuse(es, row->table);
-}
-
-static struct dberr *
-refuse_delete(const struct exec_session *es, const struct row *row)
-{
-    return refuse(es, row->table);
-}
-
 static struct asker
 asker_for(const struct session *s, const struct served_db *db)
 {
     const struct remote_options *o = &s->remote->options;
-    struct asker a = { .base = { .read_only = o->read_only || db == s->server->own, .owns_lock = owns_lock },
-                       .session = s };
 
-    if (o->role) {
-        a.base.may_insert = refuse_insert;
-        a.base.may_update = refuse_update;
-        a.base.may_delete = refuse_delete;
-    }
-    return a;
+    return (struct asker) {
+        .base = { .read_only = o->read_only || db == s->server->own, .owns_lock = owns_lock,
+                  .client = { .role = o->role, .id = jsonrpc_session_peer_id(s->rpc) } },
+        .session = s,
+    };
 }
 
 static void

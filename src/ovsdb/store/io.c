@@ -74,6 +74,15 @@ const struct store_io store_io_system = {
     .ftruncate = system_ftruncate, .rename = system_rename, .fsync_dir = system_fsync_dir,
 };
 
+char *
+store_real_path(const char *path)
+{
+    struct stat s;
+    char *real = !lstat(path, &s) && S_ISLNK(s.st_mode) ? realpath(path, NULL) : NULL;
+
+    return real ? real : xstrdup(path);
+}
+
 int
 store_io_write_all(const struct store_io *io, int fd, const void *p, size_t n, off_t at)
 {

@@ -23,6 +23,9 @@ struct store_io {
 /* The system's. */
 extern const struct store_io store_io_system;
 
+/* Where the symbolic link 'path' leads; a copy of 'path' if it is none, or leads nowhere. */
+char *store_real_path(const char *path) MUST_CHECK;
+
 /* Writes all of 'n' bytes at offset 'at'; 0 or a negative errno value. */
 int store_io_write_all(const struct store_io *io, int fd, const void *p, size_t n, off_t at) MUST_CHECK;
 

@@ -225,6 +225,8 @@ log_reader_open(const struct store_io *io, const char *path, bool writable, stru
     bytes_init(&r->buffer);
     if (fstat(fd, &s)) {
         e = dberr_io(errno, "%s: fstat failed", path);
+    } else if (S_ISDIR(s.st_mode)) {
+        e = dberr_io(EISDIR, "%s: read error", path);
     } else if (!S_ISREG(s.st_mode)) {
         e = dberr_io(EINVAL, "%s: not a regular file", path);
     }

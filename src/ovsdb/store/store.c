@@ -412,15 +412,6 @@ store_flush(struct store *s)
 
 /* --- Opening --- */
 
-/* Follows symbolic links; a copy of 'path' if it does not exist. */
-static char *
-real_path(const char *path)
-{
-    char *real = realpath(path, NULL);
-
-    return real ? real : xstrdup(path);
-}
-
 static struct dberr *
 lock_path(const char *path, const char *name, struct lockfile **lock)
 {
@@ -461,6 +452,22 @@ static struct dberr *
 clustered_error(const char *name)
 {
     return dberr_new("not supported", "%s: clustered databases are not supported yet", name);
+}
+
+struct dberr *
+store_read_schema(const char *path, struct schema **schema)
+{
+    struct log_reader *r;
+    enum log_kind kind;
+    struct dberr *e = log_reader_open(&store_io_system, path, false, &r, &kind);
+
+    *schema = NULL;
+    if (!e && kind == LOG_CLUSTERED) {
+        e = clustered_error(path);
+    }
+    e = e ? e : parse_schema(r, schema);
+    log_reader_close(r);
+    return e;
 }
 
 static struct dberr *
@@ -576,7 +583,7 @@ store_open_with(const struct store_io *io, const char *path, int flags, struct s
 
     s->io = io;
     s->name = xstrdup(path);
-    s->path = real_path(path);
+    s->path = store_real_path(path);
     s->flags = flags;
     s->fd = -1;
     s->wake_written = UINT64_MAX;
@@ -642,7 +649,7 @@ struct dberr *
 store_create(const char *path, const struct schema *schema, const struct db *from, const char *comment)
 {
     struct db *empty = from ? NULL : db_create((struct schema *) schema);
-    char *real = real_path(path);
+    char *real = store_real_path(path);
     struct lockfile *lock;
     struct dberr *e = lock_path(real, path, &lock);
 

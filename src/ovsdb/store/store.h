@@ -55,6 +55,9 @@ enum {
 struct dberr *store_create(const char *path, const struct schema *schema, const struct db *from, const char *comment)
     MUST_CHECK;
 
+/* Reads just the schema of a database file. */
+struct dberr *store_read_schema(const char *path, struct schema **schema) MUST_CHECK;
+
 /* Opens a file and reads it.  Sets '*store', null on error. */
 struct dberr *store_open(const char *path, int flags, struct store **store) MUST_CHECK;
 struct dberr *store_open_with(const struct store_io *io, const char *path, int flags, struct store **store) MUST_CHECK;
