@@ -157,6 +157,9 @@ compact(struct ctl_request *r, int argc, const char *argv[], void *server_)
     if (argc > 1 && !server_find_db(server, argv[1])) {
         ctl_reply_error(r, "no database by that name");
         return;
+    } else if (argc > 1 && server_find_db(server, argv[1]) == server->own) {
+        ctl_reply_error(r, "cannot compact built-in databases");
+        return;
     }
     c = xzalloc(sizeof *c);
     *c = (struct compaction) { .request = r, .server = server, .n = 1, .errors = STR_INIT };
@@ -181,11 +184,11 @@ storage_status(struct ctl_request *r, int argc UNUSED, const char *argv[], void 
     } else if (error) {
         char *text = dberr_to_string(error);
 
-        ctl_replyf(r, "status: %s", text);
+        ctl_replyf(r, "status: %s\n", text);
         free(text);
         dberr_free(error);
     } else {
-        ctl_reply(r, "status: ok");
+        ctl_reply(r, "status: ok\n");
     }
 }
 
@@ -309,7 +312,7 @@ not_supported(struct ctl_request *r, int argc UNUSED, const char *argv[], void *
 static void
 no_perf_counters(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *server UNUSED)
 {
-    ctl_reply(r, "Performance counters are not supported on this system: not permitted.\n");
+    ctl_reply(r, "performance counter is not supported on this platform\n");
 }
 
 static void

@@ -121,7 +121,7 @@ ovsdb_server_open(struct ovsdb_server *server, const char *file)
     }
     db = store_db(store);
     if (server_find_db(server, db->schema->name)) {
-        struct error *twice = error_new("%s: duplicate database name", db->schema->name);
+        struct error *twice = error_new("ovsdb error: %s: duplicate database name", db->schema->name);
 
         dberr_free(store_close(store)); /* Nothing was written. */
         return twice;

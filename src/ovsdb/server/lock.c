@@ -93,11 +93,11 @@ waiter_destroy(struct lock_waiter *w)
 }
 
 static struct dberr *
-parse_name(const struct json *params, const char **name)
+parse_name(const char *method, const struct json *params, const char **name)
 {
     *name = js_array_len(params) == 1 && js_is(js_at(params, 0), JS_STRING) ? js_str_value(js_at(params, 0)) : NULL;
     if (!*name || !symtab_is_id(*name)) {
-        return dberr_syntax(params, "lock request params must be <id>");
+        return dberr_syntax(params, "%s request params must be <id>", method);
     }
     return NULL;
 }
@@ -114,7 +114,7 @@ struct dberr *
 lock_request(struct session *s, const struct json *params, bool steal, struct json **result)
 {
     const char *name;
-    struct dberr *error = parse_name(params, &name);
+    struct dberr *error = parse_name(steal ? "steal" : "lock", params, &name);
     struct lock_waiter *w;
 
     if (error) {
@@ -145,7 +145,7 @@ struct dberr *
 lock_release(struct session *s, const struct json *params, struct json **result)
 {
     const char *name;
-    struct dberr *error = parse_name(params, &name);
+    struct dberr *error = parse_name("unlock", params, &name);
     struct lock_waiter *w;
 
     if (error) {

@@ -229,7 +229,7 @@ static const struct method {
     { "monitor", do_monitor, false },
     { "monitor_cond", do_monitor_cond, true },
     { "monitor_cond_since", do_monitor_cond_since, true },
-    { "monitor_cond_change", do_monitor_cond_change, true },
+    { "monitor_cond_change", do_monitor_cond_change, false },
     { "monitor_cancel", do_monitor_cancel, false },
     { "lock", do_lock, false },
     { "steal", do_steal, false },
