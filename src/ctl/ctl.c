@@ -89,8 +89,11 @@ send_reply(struct ctl_request *r, struct jsonrpc_msg *msg)
 void
 ctl_reply(struct ctl_request *r, const char *text)
 {
-    struct json *result = js_str(text ? text : "");
+    size_t n = text ? strlen(text) : 0;
+    char *line = xasprintf("%s%s", n ? text : "", n && text[n - 1] != '\n' ? "\n" : "");
+    struct json *result = js_str(line);
 
+    free(line);
     log_dbg("replying with success, id=%lld: \"%s\"", (long long) js_int_value(r->id), text ? text : "");
     if (ctl_request_wants_json(r)) {
         struct json *wrapped = js_object();

@@ -34,7 +34,8 @@ typedef void ctl_cb(struct ctl_request *, int argc, const char *argv[], void *au
 void ctl_register(const char *name, const char *usage, int min, int max, ctl_cb *, void *aux);
 void ctl_unregister(const char *name);
 
-/* End the request: with a text (null: empty), with formatted text, or with an error. */
+/* End the request: with a text (null: empty), with formatted text, or with an error.  A last line end is added where it
+ * lacks. */
 void ctl_reply(struct ctl_request *, const char *text);
 void ctl_replyf(struct ctl_request *, const char *format, ...) PRINTF_FORMAT(2, 3);
 void ctl_reply_error(struct ctl_request *, const char *format, ...) PRINTF_FORMAT(2, 3);

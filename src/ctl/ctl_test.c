@@ -92,8 +92,8 @@ static void
 commands_get_their_arguments_and_wrong_numbers_are_refused(void **state UNUSED)
 {
     ctl_register("test/args", "ONE [TWO]", 1, 2, echo_args, &number);
-    assert_string_equal(command("test/args", "[\"a\"]"), "test/args,a,7");
-    assert_string_equal(command("test/args", "[\"a\",\"b\"]"), "test/args,a,b,7");
+    assert_string_equal(command("test/args", "[\"a\"]"), "test/args,a,7\n");
+    assert_string_equal(command("test/args", "[\"a\",\"b\"]"), "test/args,a,b,7\n");
     assert_string_equal(command("test/args", "[]"), "error: \"test/args\" command requires at least 1 arguments\n");
     assert_string_equal(command("test/args", "[\"\",\"\",\"\"]"),
                         "error: \"test/args\" command takes at most 2 arguments\n");
@@ -107,7 +107,7 @@ static void
 hidden_commands_are_not_listed(void **state UNUSED)
 {
     ctl_register("test/hidden", NULL, 0, 0, echo_args, NULL);
-    assert_string_equal(command("test/hidden", "[]"), "test/hidden,0");
+    assert_string_equal(command("test/hidden", "[]"), "test/hidden,0\n");
     assert_null(strstr(command("list-commands", "[]"), "test/hidden"));
     assert_non_null(strstr(answer, "The available commands are:\n  coverage/read-counter   COUNTER\n  coverage/show    "
                                    "       \n"));
@@ -177,7 +177,7 @@ counts_are_shown(void **state UNUSED)
 
     memory_register(report_some, &n);
     memory_register(report_some, &n);
-    assert_string_equal(command("memory/show", "[]"), "atoms:2 cells:80");
+    assert_string_equal(command("memory/show", "[]"), "atoms:2 cells:80\n");
     memory_unregister(report_some, &n);
     counter_add(ctl_test_events, 60);
     counter_sample();

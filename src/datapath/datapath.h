@@ -87,6 +87,14 @@ struct dp_client {
     void *aux;
 };
 
+/* Something that a datapath can do or not. */
+struct dp_feature {
+    const char *key;        /* In Datapath.capabilities. */
+    const char *title;      /* In dpif/show-dp-features; null: not shown. */
+    unsigned int value;
+    bool is_number;         /* Else 'value' is a yes or no. */
+};
+
 /* One kind of datapath; the table of kinds is in datapath.c. */
 struct datapath_class {
     const char *type; /* "netdev", "system"... as in Bridge.datapath_type. */
@@ -98,6 +106,8 @@ struct datapath_class {
     void (*set_client)(struct datapath *, const struct dp_client *);
     void (*get_stats)(const struct datapath *, struct dp_stats *);
     const char *(*version)(const struct datapath *);
+    /* What it can do: null-key-terminated, static. */
+    const struct dp_feature *features;
 
     int (*port_add)(struct datapath *, struct netdev *, odp_port *port); /* ODP_PORT_NONE: choose. */
     int (*port_del)(struct datapath *, odp_port);

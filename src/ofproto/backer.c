@@ -22,6 +22,14 @@ find(const char *type)
     return NULL;
 }
 
+const struct dp_feature *
+ofproto_datapath_features(const char *type)
+{
+    const struct backer *b = find(type);
+
+    return b ? b->xdp.dp->class->features : NULL;
+}
+
 struct backer *
 backer_first(void)
 {

@@ -148,6 +148,55 @@ cmd_dump_dps(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, 
     free(all);
 }
 
+static void
+cmd_show_features(struct ctl_request *r, int argc UNUSED, const char *argv[], void *aux UNUSED)
+{
+    struct ofproto *p = bridge_or_error(r, argv[1], "no such bridge");
+    struct str s = STR_INIT;
+
+    if (!p) {
+        return;
+    }
+    for (const struct dp_feature *f = p->backer->xdp.dp->class->features; f->key; f++) {
+        if (f->title && f->is_number) {
+            str_putf(&s, "%s: %u\n", f->title, f->value);
+        } else if (f->title) {
+            str_putf(&s, "%s: %s\n", f->title, f->value ? "Yes" : "No");
+        }
+    }
+    ctl_reply(r, str_text(&s));
+    str_uninit(&s);
+}
+
+/* dpif-dummy/change-port-number: for tests of what a change of numbers does. */
+static void
+cmd_change_port_number(struct ctl_request *r, int argc UNUSED, const char *argv[], void *aux UNUSED)
+{
+    struct backer *b = backer_first();
+    struct ofport *o = NULL;
+    uint32_t number;
+
+    while (b && (strcmp(b->xdp.name, argv[1]) || strcmp(b->xdp.dp->class->internal_type, "dummy-internal"))) {
+        b = backer_next(b);
+    }
+    if (!b) {
+        ctl_reply_error(r, "unknown datapath or not a dummy");
+        return;
+    }
+    HMAP_FOR_EACH (p, struct ofproto, node, &all_ofprotos) {
+        o = !o && p->backer == b ? ofport_find_by_name(p, argv[2]) : o;
+    }
+    if (!o) {
+        ctl_reply_error(r, "unknown port");
+    } else if (!num_parse_u32(argv[3], 10, &number) || !number || number >= ODP_PORT_NONE.n) {
+        ctl_reply_error(r, "bad port number");
+    } else if (ofport_renumber(o, ODP_PORT(number))) {
+        ctl_reply_error(r, "port number already in use");
+    } else {
+        ctl_reply(r, NULL);
+    }
+}
+
 /* MAC tables. */
 
 struct fdb_show {
@@ -354,6 +403,7 @@ struct dump_rules {
     struct ofproto *p;
     struct str s;
     int64_t now;
+    bool offload_stats;
 };
 
 static void
@@ -364,20 +414,18 @@ put_rule(void *d_, struct cls_rule *cr)
     struct match m;
     size_t len;
     const struct act *acts = rule_acts_rcu(rule, &len);
-    size_t match_at;
 
     if (rule->table_id) {
         str_putf(&d->s, "table_id=%u, ", rule->table_id);
     }
     str_putf(&d->s, "duration=%llds, n_packets=%llu, n_bytes=%llu, ", (long long) (d->now - rule->created) / 1000,
              (unsigned long long) atomic_load(&rule->n_packets), (unsigned long long) atomic_load(&rule->n_bytes));
-    cls_rule_get_match(cr, &m);
-    match_at = d->s.len;
-    match_format(&d->s, &m, NULL, cr->priority);
-    if (d->s.len > match_at) {
-        str_putc(&d->s, ',');
+    if (d->offload_stats) {
+        str_puts(&d->s, "n_offload_packets=0, n_offload_bytes=0, "); /* Nothing is offloaded. */
     }
-    str_puts(&d->s, "actions=");
+    cls_rule_get_match(cr, &m);
+    match_format(&d->s, &m, NULL, cr->priority);
+    str_puts(&d->s, ",actions=");
     act_format(&d->s, (struct act_span) { len ? acts : NULL, len }, &(struct act_text) { NULL, NULL });
     str_putc(&d->s, '\n');
 }
@@ -388,6 +436,7 @@ cmd_bridge_dump_flows(struct ctl_request *r, int argc, const char *argv[], void 
     struct dump_rules d = { .s = STR_INIT, .now = clock_now_ms() };
 
     d.p = bridge_or_error(r, argv[argc - 1], "Unknown bridge");
+    d.offload_stats = argc > 2 && !strcmp(argv[1], "--offload-stats");
     if (!d.p) {
         return;
     }
@@ -524,6 +573,10 @@ ofproto_commands_register(void)
                  "[-consistent] {[dp_name] odp_flow | bridge br_flow} [OPTIONS...] [-generate|packet] actions", 2,
                  INT_MAX, cmd_trace, NULL);
     ctl_register("dpif/show", "", 0, 0, cmd_dpif_show, NULL);
+    ctl_register("dpif/show-dp-features", "bridge", 1, 1, cmd_show_features, NULL);
+    if (datapath_class_find("dummy", &(const char *) { NULL })) {
+        ctl_register("dpif-dummy/change-port-number", "dp port new-number", 3, 3, cmd_change_port_number, NULL);
+    }
     ctl_register("dpif/dump-dps", "", 0, 0, cmd_dump_dps, NULL);
     ctl_register("fdb/show", "[bridge...]", 1, INT_MAX, cmd_fdb_show, NULL);
     ctl_register("fdb/flush", "[bridge]", 0, 1, cmd_fdb_flush, NULL);

@@ -33,7 +33,7 @@ put_flow_stats(struct str *s, const struct dp_flow_stats *st)
 }
 
 static void
-put_flow(struct dpctl *d, struct datapath *dp, const struct dp_flow *f, const struct dp_names *names)
+put_flow(struct dpctl *d, struct datapath *dp, const struct dp_flow *f, const struct dp_names *names, bool of_bridge)
 {
     struct dp_flow_stats st;
     struct flow key, mask;
@@ -46,12 +46,12 @@ put_flow(struct dpctl *d, struct datapath *dp, const struct dp_flow *f, const st
 
         dp->class->flow_ufid(f, &ufid);
         odp_ufid_format(&d->out, &ufid);
-        str_puts(&d->out, ", ");
+        str_puts(&d->out, of_bridge ? " " : ", ");
     }
     odp_flow_format(&d->out, &key, &mask, names ? &names->names : NULL, d->more);
     str_puts(&d->out, ", ");
     put_flow_stats(&d->out, &st);
-    str_puts(&d->out, d->more ? ", dp:ovs, actions:" : ", actions:");
+    str_puts(&d->out, d->more && !of_bridge ? ", dp:ovs, actions:" : ", actions:");
     actions = dp->class->flow_actions(f, &len);
     odp_actions_format(&d->out, actions, len, names ? &names->names : NULL);
     str_putc(&d->out, '\n');
@@ -99,7 +99,7 @@ dump_one(void *dump_, struct dp_flow *f)
     if (!dump->n++ && dump->with_title) {
         str_puts(&dump->d->out, "flow-dump from the main thread:\n");
     }
-    put_flow(dump->d, dump->dp, f, dump->names);
+    put_flow(dump->d, dump->dp, f, dump->names, dump->bridge != NULL);
     return true;
 }
 
@@ -397,7 +397,7 @@ dpctl_run_get_flow(struct dpctl *d)
         return;
     }
     names = dp_names_of(d->dp);
-    put_flow(d, d->dp, f, d->names || d->more ? &names : NULL);
+    put_flow(d, d->dp, f, d->names || d->more ? &names : NULL, false);
 }
 
 /* Files: one flow a line, each a transaction of its own. */

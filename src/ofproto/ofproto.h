@@ -45,6 +45,8 @@ const char *ofproto_served_by(const struct ofproto *);
 /* The type of the devices that serve "internal" interfaces. */
 const char *ofproto_internal_type(const struct ofproto *);
 const char *ofproto_datapath_version(const struct ofproto *);
+/* What the datapath of a type can do; null unless a bridge uses one. */
+const struct dp_feature *ofproto_datapath_features(const char *type);
 
 /* Datapath id, description strings (null: the default). */
 void ofproto_set_datapath_id(struct ofproto *, uint64_t dpid);

@@ -112,6 +112,8 @@ void backer_table_changed(struct backer *, const struct xbridge *, uint8_t table
 void backer_settle(struct backer *);
 
 /* port.c */
+/* Gives it another number in the datapath; -EBUSY if that is taken. */
+int ofport_renumber(struct ofport *, odp_port);
 struct ofport *ofport_find(const struct ofproto *, ofp_port);
 struct ofport *ofport_find_by_name(const struct ofproto *, const char *name);
 /* Ports in order of their numbers; to be released with free(). */

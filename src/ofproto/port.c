@@ -157,6 +157,27 @@ ofproto_port_add(struct ofproto *p, struct netdev *netdev, ofp_port request, con
     return 0;
 }
 
+int
+ofport_renumber(struct ofport *o, odp_port number)
+{
+    struct ofproto *p = o->ofproto;
+    struct datapath *dp = p->backer->xdp.dp;
+    struct xport *x = o->x;
+    int error = dp->class->port_netdev(dp, number) ? -EBUSY : 0;
+
+    if (error || odp_port_equal(x->odp_port, ODP_PORT_NONE)) {
+        return error;
+    }
+    xbridge_remove_port(&p->xb, x);
+    dp->class->port_del(dp, x->odp_port);
+    backer_settle(p->backer);
+    x->odp_port = number;
+    error = dp->class->port_add(dp, x->netdev, &x->odp_port);
+    xbridge_add_port(&p->xb, x);
+    backer_changed(p->backer);
+    return error;
+}
+
 static void
 remove_port(struct ofport *o)
 {

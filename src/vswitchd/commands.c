@@ -36,14 +36,17 @@ commands_finish_exit(void)
 
 /* Dummy devices. */
 
+enum { MIN_FRAME = 14 }; /* An Ethernet header. */
+static const char unknown_dummy[] = "Unknown Dummy Interface";
+
 static struct netdev *
-find_dummy(struct ctl_request *r, const char *name)
+find_dummy(struct ctl_request *r, const char *name, const char *error)
 {
     struct netdev *netdev = netdev_find(name);
 
     if (!netdev || !netdev_is_dummy(netdev)) {
         netdev_close(netdev);
-        ctl_reply_error(r, "no such dummy netdev");
+        ctl_reply_error(r, "%s", error);
         return NULL;
     }
     return netdev;
@@ -76,19 +79,26 @@ parse_packet(struct ctl_request *r, const char *text, size_t len, struct bytes *
 static void
 cmd_receive(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
 {
-    struct netdev *netdev = find_dummy(r, argv[1]);
+    struct netdev *netdev = find_dummy(r, argv[1], "no such dummy netdev");
     struct bytes frame = BYTES_INIT;
     bool ok = netdev != NULL;
     int i = 2;
 
     if (ok && argc > 3 && !strcmp(argv[2], "--qid")) {
-        i = 4; /* Every queue is the only one. */
+        uint32_t queue;
+
+        i = 4;
+        if (!num_parse_u32(argv[3], 10, &queue) || queue >= netdev->class->n_rxq(netdev)) {
+            ctl_reply_error(r, "bad rx queue id.");
+            ok = false;
+        }
     }
     for (; ok && i < argc; i++) {
         uint32_t len = 0;
 
-        if (i + 2 < argc && !strcmp(argv[i + 1], "--len") && !num_parse_u32(argv[i + 2], 10, &len)) {
-            ctl_reply_error(r, "%s: not a length", argv[i + 2]);
+        if (i + 2 < argc && !strcmp(argv[i + 1], "--len") &&
+            (!num_parse_u32(argv[i + 2], 10, &len) || len < MIN_FRAME)) {
+            ctl_reply_error(r, "too small packet len");
             ok = false;
             break;
         }
@@ -109,7 +119,7 @@ cmd_receive(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSE
 static void
 cmd_admin_state(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
 {
-    struct netdev *netdev = argc > 2 ? find_dummy(r, argv[1]) : NULL;
+    struct netdev *netdev = argc > 2 ? find_dummy(r, argv[1], unknown_dummy) : NULL;
     const char *state = argv[argc - 1];
 
     if (argc > 2 && !netdev) {
@@ -154,34 +164,49 @@ cmd_conn_state(struct ctl_request *r, int argc, const char *argv[], void *aux UN
     str_uninit(&s);
 }
 
+/* "ADDRESS[/LENGTH]": the length is 'max' where it is not said. */
+static bool
+split_prefix(const char *text, uint8_t max, char **address, uint8_t *plen)
+{
+    char *slash;
+
+    *address = xstrdup(text);
+    slash = strchr(*address, '/');
+    *plen = max;
+    if (!slash) {
+        return true;
+    }
+    *slash = '\0';
+    return num_parse_u8(slash + 1, 10, plen) && *plen <= max;
+}
+
 static void
 cmd_ip4addr(struct ctl_request *r, int argc UNUSED, const char *argv[], void *aux UNUSED)
 {
-    struct netdev *netdev = find_dummy(r, argv[1]);
-    char *copy = xstrdup(argv[2]), *slash = strchr(copy, '/');
-    uint8_t plen = 32;
+    struct netdev *netdev = find_dummy(r, argv[1], unknown_dummy);
+    char *address;
+    uint8_t plen;
     be32 ip;
 
-    if (slash) {
-        *slash = '\0';
+    if (!netdev) {
+        return;
     }
-    if (netdev) {
-        if (!ipv4_parse(copy, &ip) || (slash && (!num_parse_u8(slash + 1, 10, &plen) || plen > 32))) {
-            ctl_reply_error(r, "Invalid parameter");
-        } else {
-            netdev_dummy_set_ip4(netdev, ip, ipv4_prefix_mask(plen));
-            ctl_reply(r, "OK");
-        }
-        netdev_close(netdev);
+    if (split_prefix(argv[2], 32, &address, &plen) && ipv4_parse(address, &ip)) {
+        netdev_dummy_set_ip4(netdev, ip, ipv4_prefix_mask(plen));
+        ctl_reply(r, "OK");
+    } else {
+        ctl_reply_error(r, "%s: invalid IP address", argv[2]);
     }
-    free(copy);
+    free(address);
+    netdev_close(netdev);
 }
 
 void
-commands_register(struct vswitchd *sw UNUSED, void (*cb)(void *aux, bool cleanup), void *aux)
+commands_register(struct vswitchd *sw, void (*cb)(void *aux, bool cleanup), void *aux)
 {
     quit = (struct quit) { .cb = cb, .aux = aux };
     ctl_register("exit", "[--cleanup]", 0, 1, cmd_exit, NULL);
+    idle_commands_register(sw);
 }
 
 /* Time. */

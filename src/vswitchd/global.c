@@ -85,6 +85,36 @@ set_names(const struct vs_open_vswitch *row, unsigned column, const char *const 
     }
 }
 
+static void
+write_features(const struct vs_datapath *row, const struct dp_feature *f)
+{
+    struct strmap map = STRMAP_INIT(&map);
+
+    for (; f->key; f++) {
+        char *text = f->is_number ? xasprintf("%u", f->value) : xstrdup(f->value ? "true" : "false");
+
+        free(strmap_put(&map, f->key, text));
+    }
+    vs_datapath_capabilities_set(row, &map);
+    strmap_uninit_free(&map);
+}
+
+/* The rows of datapaths that bridges use. */
+static void
+write_datapaths(const struct vs_open_vswitch *row)
+{
+    const struct datum *d = vs_open_vswitch_datapaths_datum(row);
+
+    for (size_t i = 0; i < d->n; i++) {
+        const struct dp_feature *features = ofproto_datapath_features(atom_text(&datum_keys(d)[i]));
+        const struct vs_datapath *dp = vs_open_vswitch_datapaths(row, i);
+
+        if (features && dp) {
+            write_features(dp, features);
+        }
+    }
+}
+
 void
 global_write(struct vswitchd *sw, const struct vs_open_vswitch *row)
 {
@@ -95,5 +125,6 @@ global_write(struct vswitchd *sw, const struct vs_open_vswitch *row)
         idl_set_bool(&row->row, VS_OPEN_VSWITCH_DPDK_INITIALIZED, false);
         idl_set_string(&row->row, VS_OPEN_VSWITCH_DPDK_VERSION, "none");
     }
+    write_datapaths(row);
     idl_set_int(&row->row, VS_OPEN_VSWITCH_CUR_CFG, sw->cfg_seen);
 }

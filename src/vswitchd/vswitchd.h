@@ -236,6 +236,8 @@ void status_mark_stats(struct vswitchd *);
  * commands_finish_exit() when all is taken down. */
 void commands_register(struct vswitchd *, void (*quit)(void *aux, bool cleanup), void *aux);
 void commands_finish_exit(void);
+/* Those of protocols that do not run here (idle_commands.c). */
+void idle_commands_register(struct vswitchd *);
 /* time/stop and time/warp; only with dummies. */
 void commands_register_time(struct loop *);
 

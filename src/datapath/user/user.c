@@ -571,6 +571,14 @@ dp_user_for_each_rxq(const struct datapath *up, void (*cb)(void *aux, const char
     }
 }
 
+static const struct dp_feature features[] = {
+#define FEATURE(KEY, TITLE, VALUE) { #KEY, TITLE, VALUE, false },
+#define LIMIT(KEY, TITLE, VALUE) { #KEY, TITLE, VALUE, true },
+#define UNTOLD(KEY, VALUE) { #KEY, NULL, VALUE, false },
+#include "datapath/user/features.def"
+    { NULL, NULL, 0, false },
+};
+
 #define USER_CLASS(TYPE, INTERNAL, OPEN) { \
     .type = TYPE, \
     .internal_type = INTERNAL, \
@@ -580,6 +588,7 @@ dp_user_for_each_rxq(const struct datapath *up, void (*cb)(void *aux, const char
     .set_client = user_set_client, \
     .get_stats = user_get_stats, \
     .version = user_version, \
+    .features = features, \
     .port_add = user_port_add, \
     .port_del = user_port_del, \
     .port_for_each = user_port_for_each, \
