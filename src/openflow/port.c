@@ -1,10 +1,21 @@
 #include "openflow/port.h"
 
+#include "sys/log.h"
+
+LOG_MODULE(ofp_port)
+
 enum ofperr
 ofp_port_from_wire32(uint32_t wire, ofp_port *p)
 {
+    static struct log_limit limit = LOG_LIMIT_INIT(60, 5);
+
     *p = OFP_PORT(wire);
-    return ofp_port_is_valid(*p) ? OFPERR_NONE : OFPERR_OFPBAC_BAD_OUT_PORT;
+    if (ofp_port_is_valid(*p)) {
+        return OFPERR_NONE;
+    }
+    log_warn_rl(&limit, "port %u is outside the supported range 0 through %u or 0x%x through 0x%x", wire,
+                ofp_to_u32(OFPP_MAX) - 1, UINT32_C(0xffffff00), UINT32_MAX);
+    return OFPERR_OFPBAC_BAD_OUT_PORT;
 }
 
 enum ofperr

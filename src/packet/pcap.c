@@ -20,6 +20,7 @@ struct record_header {
 struct pcap_file {
     FILE *stream;
     bool swapped; /* Written on a machine of the other byte order. */
+    bool is_ns;   /* Times are in nanoseconds. */
 };
 
 static int
@@ -31,6 +32,7 @@ read_header(struct pcap_file *f)
         return -EPROTO;
     }
     f->swapped = h.magic == __builtin_bswap32(MAGIC_US) || h.magic == __builtin_bswap32(MAGIC_NS);
+    f->is_ns = h.magic == MAGIC_NS || h.magic == __builtin_bswap32(MAGIC_NS);
     return f->swapped || h.magic == MAGIC_US || h.magic == MAGIC_NS ? 0 : -EPROTO;
 }
 
@@ -91,19 +93,35 @@ pcap_write(struct pcap_file *f, const void *frame, size_t n)
            ? 0 : -EIO;
 }
 
+static uint32_t
+host_order(const struct pcap_file *f, uint32_t x)
+{
+    return f->swapped ? __builtin_bswap32(x) : x;
+}
+
 int
-pcap_read(struct pcap_file *f, struct bytes *frame)
+pcap_read_at(struct pcap_file *f, struct bytes *frame, int64_t *when_us)
 {
     struct record_header r;
-    uint32_t n;
+    uint32_t n, fraction;
 
     bytes_clear(frame);
     if (fread(&r, 1, sizeof r, f->stream) != sizeof r) {
         return feof(f->stream) ? 0 : -EIO;
     }
-    n = f->swapped ? __builtin_bswap32(r.captured) : r.captured;
+    fraction = host_order(f, r.fraction);
+    *when_us = host_order(f, r.seconds) * INT64_C(1000000) + (f->is_ns ? fraction / 1000 : fraction);
+    n = host_order(f, r.captured);
     if (n > MAX_FRAME || fread(bytes_put_uninit(frame, n), 1, n, f->stream) != n) {
         return -EPROTO;
     }
     return 1;
+}
+
+int
+pcap_read(struct pcap_file *f, struct bytes *frame)
+{
+    int64_t unused;
+
+    return pcap_read_at(f, frame, &unused);
 }

@@ -18,5 +18,7 @@ int pcap_write(struct pcap_file *, const void *frame, size_t n);
 
 /* Reads the next frame into 'frame' (cleared first).  1, 0 at the end of the file, -EPROTO if it is malformed. */
 int pcap_read(struct pcap_file *, struct bytes *frame);
+/* The same; '*when_us': when it was captured, in microseconds since 1970. */
+int pcap_read_at(struct pcap_file *, struct bytes *frame, int64_t *when_us);
 
 #endif

@@ -9,7 +9,7 @@
 #include "sys/dirs.h"
 #include "sys/log.h"
 
-LOG_MODULE(ofctl)
+LOG_MODULE(ofp_msgs)
 
 struct loop *
 ofctl_loop(void)
@@ -333,11 +333,4 @@ ofctl_dump(struct of_client *c, struct bytes *request, const struct act_text *na
         ofctl_print(stdout, reply.data, reply.len, names);
     } while (ofctl_more_follow(&reply));
     bytes_uninit(&reply);
-}
-
-void
-ofctl_not_served(const char *command)
-{
-    cmdline_fatal(0, "'%s' command is not served yet", command);
-    abort();
 }

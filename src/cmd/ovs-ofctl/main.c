@@ -64,7 +64,7 @@ static const struct cmdline_option options[] = {
     { "option", 'o', CMDLINE_NO_ARG, OPT_OPTION },
 };
 
-static ofctl_command help, list_commands, not_served;
+static ofctl_command help, list_commands;
 
 /* A command that may change something is refused with --read-only. */
 #define READS false
@@ -116,7 +116,7 @@ static const struct {
     { { "ct-flush", "switch [zone=N] [mark=X[/M]] [labels=Y[/N]] [ct-orig-tuple [ct-reply-tuple]]", 1, 6,
         ofctl_ct_flush }, WRITES },
     { { "ofp-parse", "file", 1, 1, ofctl_ofp_parse }, READS },
-    { { "ofp-parse-pcap", "pcap", 1, INT_MAX, not_served }, READS },
+    { { "ofp-parse-pcap", "pcap", 1, INT_MAX, ofctl_ofp_parse_pcap }, READS },
     { { "add-group", "switch group", 1, 2, ofctl_add_group }, WRITES },
     { { "add-groups", "switch file", 1, 2, ofctl_add_groups }, WRITES },
     { { "mod-group", "switch group", 1, 2, ofctl_mod_group }, WRITES },
@@ -136,15 +136,15 @@ static const struct {
     { { "parse-flow", NULL, 1, 1, ofctl_parse_flow }, READS },
     { { "parse-flows", NULL, 1, 1, ofctl_parse_flows }, READS },
     { { "parse-group", NULL, 1, 1, ofctl_parse_group }, READS },
-    { { "parse-nx-match", NULL, 0, 0, not_served }, READS },
-    { { "parse-nxm", NULL, 0, 0, not_served }, READS },
-    { { "parse-oxm", NULL, 1, 1, not_served }, READS },
+    { { "parse-nx-match", NULL, 0, 0, ofctl_parse_nxm }, READS },
+    { { "parse-nxm", NULL, 0, 0, ofctl_parse_nxm }, READS },
+    { { "parse-oxm", NULL, 1, 1, ofctl_parse_oxm }, READS },
     { { "parse-actions", NULL, 1, 1, ofctl_parse_actions }, READS },
     { { "parse-instructions", NULL, 1, 1, ofctl_parse_instructions }, READS },
-    { { "parse-ofp10-match", NULL, 0, 0, not_served }, READS },
-    { { "parse-ofp11-match", NULL, 0, 0, not_served }, READS },
-    { { "parse-pcap", NULL, 1, INT_MAX, not_served }, READS },
-    { { "check-vlan", NULL, 2, 2, not_served }, READS },
+    { { "parse-ofp10-match", NULL, 0, 0, ofctl_parse_ofp10_match }, READS },
+    { { "parse-ofp11-match", NULL, 0, 0, ofctl_parse_ofp11_match }, READS },
+    { { "parse-pcap", NULL, 1, INT_MAX, ofctl_parse_pcap }, READS },
+    { { "check-vlan", NULL, 2, 2, ofctl_check_vlan }, READS },
     { { "print-error", NULL, 1, 1, ofctl_print_error }, READS },
     { { "encode-error-reply", NULL, 2, 2, ofctl_encode_error_reply }, READS },
     { { "ofp-print", NULL, 1, 2, ofctl_ofp_print }, READS },
@@ -153,12 +153,6 @@ static const struct {
     { { "compose-packet", NULL, 1, 2, ofctl_compose_packet }, READS },
     { { "parse-packet", NULL, 0, 0, ofctl_parse_packet }, READS },
 };
-
-static void
-not_served(struct cmdline_ctx *ctx)
-{
-    ofctl_not_served(ctx->argv[0]);
-}
 
 static void
 list_commands(struct cmdline_ctx *ctx UNUSED)

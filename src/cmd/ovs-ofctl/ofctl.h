@@ -133,8 +133,6 @@ struct error *ofctl_parse_packet_out(const char *text, const struct act_text *na
                                      struct bytes *packet, struct act_buf *acts, unsigned int *usable) MUST_CHECK;
 
 void ofctl_usage(void);
-/* Exits: "COMMAND is not served yet". */
-void ofctl_not_served(const char *command) NORETURN;
 
 /* Commands. */
 typedef void ofctl_command(struct cmdline_ctx *);
@@ -149,6 +147,7 @@ ofctl_command ofctl_show, ofctl_dump_desc, ofctl_dump_tables, ofctl_dump_table_f
     ofctl_parse_instructions, ofctl_parse_packet, ofctl_add_group, ofctl_add_groups, ofctl_mod_group, ofctl_del_groups,
     ofctl_insert_buckets, ofctl_remove_buckets, ofctl_dump_groups, ofctl_dump_group_stats, ofctl_dump_group_features,
     ofctl_parse_group, ofctl_bundle, ofctl_add_meter, ofctl_mod_meter, ofctl_del_meters, ofctl_dump_meters,
-    ofctl_meter_stats, ofctl_meter_features;
+    ofctl_meter_stats, ofctl_meter_features, ofctl_parse_nxm, ofctl_parse_oxm, ofctl_parse_ofp10_match,
+    ofctl_parse_ofp11_match, ofctl_parse_pcap, ofctl_ofp_parse_pcap, ofctl_check_vlan;
 
 #endif

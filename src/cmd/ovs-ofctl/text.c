@@ -303,21 +303,21 @@ ofctl_parse_instructions(struct cmdline_ctx *ctx)
     parse_actions(ctx->argv[1], true);
 }
 
+/* The packet's bytes themselves are the input. */
 void
 ofctl_parse_packet(struct cmdline_ctx *ctx UNUSED)
 {
     struct bytes b = BYTES_INIT;
-    char *line = NULL;
-    size_t size = 0;
+    struct str s = STR_INIT;
+    size_t n;
 
-    while (read_hex_line(&b, &line, &size)) {
-        struct str s = STR_INIT;
-
-        print_packet(&s, b.data, b.len);
-        fputs(str_text(&s), stdout);
-        str_uninit(&s);
-    }
-    free(line);
+    do {
+        n = fread(bytes_put_uninit(&b, BUFSIZ), 1, BUFSIZ, stdin);
+        b.len -= BUFSIZ - n;
+    } while (n);
+    print_packet(&s, b.data, b.len);
+    fputs(str_text(&s), stdout);
+    str_uninit(&s);
     bytes_uninit(&b);
 }
 
@@ -363,7 +363,7 @@ show_flow(const char *title, const struct flow *flow)
     struct str s = STR_INIT;
 
     exact_flow_put(&s, flow, NULL);
-    fprintf(stderr, "%s: %s\n", title, str_text(&s));
+    fprintf(stderr, "%s: %s", title, str_text(&s));
     str_uninit(&s);
 }
 
@@ -380,6 +380,7 @@ check_composed(const struct flow *flow, const struct bytes *frame)
     }
     fprintf(stderr, "specified and extracted flows differ:\n");
     show_flow("specified", flow);
+    putc('\n', stderr);
     show_flow("extracted", &extracted);
     return false;
 }

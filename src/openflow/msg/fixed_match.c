@@ -218,7 +218,7 @@ encode_vlan(const struct match *m, bool *wild_vid, uint16_t *vid, bool *wild_pcp
         *wild_pcp = false;
         *pcp = tci >> VLAN_PCP_SHIFT;
     }
-    *any = mask & VLAN_PRESENT && *wild_vid;
+    *any = mask & (VLAN_PRESENT | VLAN_PCP_MASK) && *wild_vid;
 }
 
 /* The 16-bit members for ICMP and ports. */
@@ -245,6 +245,9 @@ match10_encode(struct bytes *b, const struct match *m)
     w |= eth_addr_is_zero(m->mask.eth_dst) ? W10_DL_DST : 0;
     memcpy(p + 12, &m->flow.eth_dst, 6);
     encode_vlan(m, &wild_vid, &vid, &wild_pcp, &pcp, &any);
+    if (!wild_vid && vid == VLAN_NONE) {
+        wild_pcp = false; /* As the reference writes it; without a tag the priority means nothing. */
+    }
     w |= (wild_vid ? W10_DL_VLAN : 0) | (wild_pcp ? W10_DL_VLAN_PCP : 0);
     put_be16(p + 18, vid);
     p[20] = pcp;

@@ -1,6 +1,9 @@
 /* Single entries: header, value, mask. */
 
 #include "openflow/oxm/registry.h"
+#include "sys/log.h"
+
+LOG_MODULE(nx_match)
 
 bool
 oxm_take_header(struct cursor *c, struct oxm_header *h)
@@ -21,6 +24,15 @@ oxm_take_header(struct cursor *c, struct oxm_header *h)
         return false;
     }
     return true;
+}
+
+void
+oxm_warn_wildcards(const struct oxm_header *h)
+{
+    static struct log_limit limit = LOG_LIMIT_INIT(60, 5);
+
+    log_warn_rl(&limit, "Rejecting NXM/OXM entry %u:%u:%u:%d:%u with 1-bits in value for bits wildcarded by the mask.",
+                h->experimenter, h->class, h->number, h->has_mask, h->length);
 }
 
 /* Bytes of value and mask. */
@@ -94,9 +106,12 @@ oxm_take_entry(struct cursor *c, const struct field **f, union field_value *v, u
     memset(mask, 0xff, (*f)->wire_bytes);
     if (h.has_mask) {
         memcpy(mask, (const uint8_t *) body + (*f)->wire_bytes, (*f)->wire_bytes);
-        return check_mask(*f, v, mask);
+        error = check_mask(*f, v, mask);
     }
-    return OFPERR_NONE;
+    if (error == OFPERR_OFPBMC_BAD_WILDCARDS) {
+        oxm_warn_wildcards(&h);
+    }
+    return error;
 }
 
 bool

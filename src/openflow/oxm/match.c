@@ -88,7 +88,11 @@ take_cookie(struct cursor *c, const struct oxm_header *h, struct oxm_cookie *coo
     }
     cookie->value = value;
     cookie->mask = mask;
-    return value & ~mask ? OFPERR_OFPBMC_BAD_WILDCARDS : OFPERR_NONE;
+    if (value & ~mask) {
+        oxm_warn_wildcards(h);
+        return OFPERR_OFPBMC_BAD_WILDCARDS;
+    }
+    return OFPERR_NONE;
 }
 
 static enum ofperr
@@ -402,7 +406,7 @@ oxm_encode_match(const struct match *m, enum of_version version, const struct ox
     put(&e, FIELD_ETH_DST);
     put_eth_type(&e);
     put_vlan(&e);
-    if (lines & FLOW_LINE_MISC) {
+    if (lines & FLOW_LINE_MISC && flow_is_mpls(&m->flow)) {
         put_mpls(&e);
     }
     put_network(&e);

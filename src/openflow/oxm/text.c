@@ -82,7 +82,21 @@ oxm_format_subfield(struct str *s, const struct subfield *sf)
 
 /* Whole matches. */
 
-/* A row by its name, with "_W" for a mask, or by its number in hexadecimal (length included). */
+/* A header as a number of eight hexadecimal digits. */
+static bool
+is_header_number(const char *name, size_t n, uint32_t *header)
+{
+    unsigned int x;
+    int used;
+
+    if (n != 8 || sscanf(name, "%8x%n", &x, &used) != 1 || used != 8) {
+        return false;
+    }
+    *header = x;
+    return true;
+}
+
+/* A row by its name, with "_W" for a mask. */
 static const struct oxm_row *
 row_of_text(const char *name, size_t n, bool *has_mask)
 {
@@ -117,39 +131,65 @@ is_cookie_name(const char *name, size_t n, bool *has_mask)
     return (n == 13 && !memcmp(name, "NXM_NX_COOKIE", n)) || (n == 15 && !memcmp(name, "NXM_NX_COOKIE_W", n));
 }
 
+/* Puts the header of the field called so.  '*width': bytes of its value. */
+static struct error *
+put_named_header(const char *text, size_t n, struct bytes *b, size_t *width, bool *has_mask)
+{
+    static const struct oxm_row cookie = { .name = "NXM_NX_COOKIE", .class = 1, .number = 30 };
+    const struct oxm_row *row = row_of_text(text, n, has_mask);
+    uint32_t header;
+
+    if (!row && is_header_number(text, n, &header)) {
+        *has_mask = header >> 8 & 1;
+        *width = (header & 0xff) >> *has_mask;
+        bytes_put_be32(b, header);
+        return NULL;
+    }
+    if (!row && is_cookie_name(text, n, has_mask)) {
+        row = &cookie;
+    }
+    if (!row) {
+        return error_new("%s: unknown field `%.*s'", text, (int) n, text);
+    }
+    *width = row == &cookie ? 8 : field_of(row->field)->wire_bytes;
+    oxm_put_header(b, row, *width, *has_mask);
+    return NULL;
+}
+
+static struct error *
+take_mask(const char **at, size_t n, struct bytes *b)
+{
+    size_t start = b->len;
+
+    *at = bytes_put_from_hex(b, *at);
+    return b->len - start < n ? error_new("%s: hex digits expected", *at) : NULL;
+}
+
 static struct error *
 parse_entry(const char *whole, const char **text, struct bytes *b)
 {
-    static const struct oxm_row cookie = { .name = "NXM_NX_COOKIE", .class = 1, .number = 30 };
-    const char *start = *text, *at = start;
-    size_t n = strcspn(start, "("), name_len = n;
-    const struct oxm_row *row;
-    size_t width;
+    const char *start = *text, *at;
+    size_t n = strcspn(start, "("), width;
     struct error *e;
     bool has_mask;
 
     if (!start[n]) {
         return error_new("%s: missing ( at end of nx_match", whole);
     }
-    row = row_of_text(start, name_len, &has_mask);
-    if (!row && is_cookie_name(start, name_len, &has_mask)) {
-        row = &cookie;
+    e = put_named_header(start, n, b, &width, &has_mask);
+    if (e) {
+        return e;
     }
-    if (!row) {
-        return error_new("%s: unknown field `%.*s'", start, (int) name_len, start);
-    }
-    width = row == &cookie ? 8 : field_of(row->field)->wire_bytes;
-    oxm_put_header(b, row, width, has_mask);
     at = start + n + 1;
     e = take_hex(&at, width, b);
     if (!e && has_mask && *at != '/') {
-        e = error_new("%s: missing / in masked field %.*s", whole, (int) name_len, start);
+        e = error_new("%s: missing / in masked field %.*s", whole, (int) n, start);
     } else if (!e && has_mask) {
         at++;
-        e = take_hex(&at, width, b);
+        e = take_mask(&at, width, b);
     }
     if (!e && *at != ')') {
-        e = error_new("%s: missing ) following field %.*s", whole, (int) name_len, start);
+        e = error_new("%s: missing ) following field %.*s", whole, (int) n, start);
     }
     *text = at + 1;
     return e;
