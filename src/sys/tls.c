@@ -338,6 +338,10 @@ tls_session_create(bool server, const char *host, struct tls_session **session)
         free(t);
         return -ENOPROTOOPT;
     }
+    if (server && !no_verify) {
+        /* Only a peer that we have chosen may bring the CA certificate: clients wait until there is one. */
+        SSL_set_verify(t->ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    }
     if (server_name) {
         SSL_set_tlsext_host_name(t->ssl, server_name);
     } else if (host && !address_parse_active(host, 1, &a) && a.sa.ss_family == AF_UNSPEC) {
