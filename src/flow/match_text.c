@@ -9,8 +9,9 @@ struct text {
     unsigned int nw_proto; /* 0 unless matched exactly, or ARP's opcode. */
 };
 
-/* How a field is shown: in its own format, or always in hexadecimal, or so with 0x even for zero. */
-enum style { OWN, HEXADECIMAL, PREFIXED };
+/* How a field is shown: in its own format; always in hexadecimal; so with 0x even for zero; in decimal; with two digits
+ * where it is masked. */
+enum style { OWN, HEXADECIMAL, PREFIXED, IN_DECIMAL, TWO_DIGITS };
 
 struct text_row {
     enum field_id id;
@@ -26,7 +27,7 @@ static const struct text_row first_rows[] = {
     { FIELD_SKB_PRIORITY, NULL, OWN },
     { FIELD_ACTSET_OUTPUT, NULL, OWN },
     { FIELD_CT_STATE, NULL, OWN },
-    { FIELD_CT_ZONE, NULL, OWN },
+    { FIELD_CT_ZONE, NULL, IN_DECIMAL },
     { FIELD_CT_MARK, NULL, OWN },
     { FIELD_CT_LABEL, NULL, OWN },
     { FIELD_CT_NW_SRC, NULL, OWN },
@@ -57,7 +58,7 @@ static const struct text_row tunnel_rows[] = {
 };
 
 static const struct text_row nsh_rows[] = {
-    { FIELD_NSH_FLAGS, NULL, OWN },  { FIELD_NSH_TTL, NULL, OWN }, { FIELD_NSH_MDTYPE, NULL, OWN },
+    { FIELD_NSH_FLAGS, NULL, TWO_DIGITS }, { FIELD_NSH_TTL, NULL, OWN }, { FIELD_NSH_MDTYPE, NULL, OWN },
     { FIELD_NSH_NP, NULL, OWN },     { FIELD_NSH_SPI, NULL, PREFIXED }, { FIELD_NSH_SI, NULL, OWN },
     { FIELD_NSH_C1, NULL, OWN },     { FIELD_NSH_C2, NULL, OWN },  { FIELD_NSH_C3, NULL, OWN },
     { FIELD_NSH_C4, NULL, OWN },
@@ -85,7 +86,9 @@ put_value(struct text *t, const struct field *f, enum style style, const union f
         str_putf(t->s, "0x%llx", (unsigned long long) field_value_to_u64(f, v));
     } else if (f->format != FORMAT_DECIMAL && style == OWN) {
         field_format(t->s, f, v, exact ? NULL : mask, t->ports);
-    } else if (exact && style == OWN) {
+    } else if (style == TWO_DIGITS && !exact) {
+        str_putf(t->s, "0x%02x/0x%02x", v->bytes[0], mask->bytes[0]);
+    } else if (exact && style != HEXADECIMAL) {
         str_putf(t->s, "%llu", (unsigned long long) field_value_to_u64(f, v));
     } else {
         bytes_format_hex(t->s, v->bytes, f->wire_bytes);

@@ -148,13 +148,29 @@ client_drained(struct of_conn *transport UNUSED, void *c)
 
 static const struct of_conn_ops client_ops = { client_opened, client_message, client_closed, client_drained };
 
+static bool
+has_connected_controller(const struct conns *cs)
+{
+    LIST_FOR_EACH (c, struct ofconn, node, &cs->ofconns) {
+        if (c->is_primary && c->version) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 on_accept(struct stream_listener *l UNUSED, struct stream *stream, void *s_)
 {
     struct service *s = s_;
     struct conns *cs = s->conns;
-    struct ofconn *c = ofconn_create(cs, NULL, NULL);
+    struct ofconn *c;
 
+    if (s->is_snoop && !has_connected_controller(cs)) {
+        stream_close(stream); /* There is nothing to listen to. */
+        return;
+    }
+    c = ofconn_create(cs, NULL, NULL);
     c->is_primary = s->is_controller;
     c->transport = of_conn_accept(ofproto_loop, stream, cs->ofproto->versions, 0, &client_ops, c);
 }

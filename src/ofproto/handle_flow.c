@@ -20,6 +20,9 @@ check_flow_mod(struct ofconn *c, struct flow_mod *fm, struct act_buf *acts)
     if (fm->command == FM_DELETE || fm->command == FM_DELETE_STRICT) {
         return OFPERR_NONE;
     }
+    if (match.mask.dp_hash || match.mask.recirc_id) {
+        return OFPERR_OFPBRC_EPERM; /* The switch's own means of recirculation. */
+    }
     return act_check(acts, &check);
 }
 
