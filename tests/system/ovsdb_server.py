@@ -315,6 +315,93 @@ class Server(unittest.TestCase):
         self.wait_for(lambda: "sessions" not in self.ctl("memory/show"))
         self.end(p)
 
+    def test_thousands_of_monitors_waits_and_locks_of_one_client(self):
+        p = self.start()
+        greedy, writer, n = Rpc(self.sock), Rpc(self.sock), 3000
+        for i in range(n):
+            where = [["k", "==", i % 7]] if i % 2 else [True]
+            greedy.send("monitor_cond", ["Test", {"m": i}, {"T": [{"columns": ["k"], "where": where}]}])
+        for i in range(n):
+            self.assertEqual(greedy.receive()["result"], {}, i)
+        self.assertEqual(greedy.call("monitor", ["Test", {"m": 0}, {"T": {}}])["error"]["details"],
+                         "duplicate monitor ID")
+        writer.transact({"op": "insert", "table": "T", "row": {"k": 1}})
+        told = [greedy.receive()["params"][0]["m"] for _ in range(n // 2 + sum(i % 7 == 1 for i in range(1, n, 2)))]
+        self.assertEqual(len(told), len(set(told)))
+        for i in range(n):
+            greedy.send("lock", [f"lock{i}"])
+            greedy.send("transact", ["Test", {"op": "wait", "table": "T", "where": [], "columns": ["k"],
+                                              "until": "==", "rows": [{"k": -i - 1}]}])
+        for i in range(n):
+            self.assertEqual(greedy.receive()["result"], {"locked": True})
+        self.assertEqual(writer.call("lock", ["lock7"])["result"], {"locked": False})
+        writer.transact({"op": "update", "table": "T", "where": [], "row": {"k": -5}})
+        greedy.close()
+        self.assertEqual(writer.receive()["params"], ["lock7"])
+        self.assertEqual(writer.transact({"op": "select", "table": "T", "where": [], "columns": ["k"]}),
+                         [{"rows": [{"k": -5}]}])
+        self.wait_for(lambda: not re.search(r"monitors:[1-9]", self.ctl("memory/show")))
+        self.end(p)
+
+    def test_a_client_that_never_reads_is_not_read_from(self):
+        p = self.start()
+        deaf, other = Rpc(self.sock), Rpc(self.sock)
+        other.transact({"op": "insert", "table": "T", "row": {"k": 1, "v": "v" * 100000}})
+        deaf.sock.settimeout(1)
+        request = json.dumps({"id": 1, "method": "transact", "params": ["Test", {"op": "select", "table": "T",
+                                                                                 "where": []}]}).encode()
+        with self.assertRaises(TimeoutError):
+            for _ in range(100000):
+                deaf.sock.sendall(request * 100)
+        self.assertLess(int(re.search(r"backlog:(\d+)", self.ctl("memory/show")).group(1)), 32 << 20)
+        self.assertEqual(other.call("echo", [1])["result"], [1])
+        deaf.close()
+        self.end(p)
+
+    def test_halves_of_messages_are_left_lying(self):
+        p = self.start()
+        halves = [Rpc(self.sock) for _ in range(500)]
+        for i, c in enumerate(halves):
+            c.sock.sendall(b'{"id":1,"method":"echo","params":["' + b"x" * i * 100)
+        good = Rpc(self.sock)
+        self.assertEqual(good.transact({"op": "insert", "table": "T", "row": {"k": 1}})[0].keys(), {"uuid"})
+        for c in halves[::2]:
+            c.sock.sendall(b'"]}')
+            self.assertEqual(len(c.receive()["result"]), 1)
+        for c in halves:
+            c.close()
+        self.end(p)
+
+    def test_absurd_requests_get_an_answer(self):
+        p = self.start()
+        c, n = Rpc(self.sock), 50000
+        c.sock.settimeout(120)
+        reply = c.transact(*[{"op": "insert", "table": "T", "row": {"k": i}} for i in range(n)])
+        self.assertEqual(len(reply), n)
+        rows = c.transact({"op": "select", "table": "T", "columns": ["k"],
+                           "where": [["k", "!=", i] for i in range(20)] + [["k", "<", 22]]})[0]["rows"]
+        self.assertEqual({r["k"] for r in rows}, {20, 21})
+        for params, text in ((["Test", {"op": "insert", "table": "T", "row": {"k": 1 << 70}}], "expected integer"),
+                             (["Test", {"op": "select", "table": "T", "where": [["k", "includes", ["set", [[]]]]]}],
+                              "expected"),
+                             (["Test", {"op": "insert", "table": "T", "row": {"v": ["set", ["x"] * 100000]}}], "set"),
+                             (["Test", {"op": "x" * 1000000}], "No operation")):
+            self.assertIn(text, json.dumps(c.call("transact", params)))
+        self.assertEqual(c.transact({"op": "delete", "table": "T", "where": []}), [{"count": n}])
+        self.end(p)
+
+    def test_a_message_without_end_ends_the_connection(self):
+        p = self.start()
+        c = Rpc(self.sock)
+        piece = b"[" + b'"' + b"x" * (1 << 20)
+        with self.assertRaises(OSError):
+            c.sock.sendall(piece)
+            for _ in range(300):
+                c.sock.sendall(b"x" * (1 << 20))
+        self.assertEqual(Rpc(self.sock).call("echo", [1])["result"], [1])
+        self.assertIn("message is longer than", self.err())
+        self.end(p)
+
     # Durability.
 
     def test_kill_9_loses_no_acknowledged_durable_transaction(self):
