@@ -569,7 +569,8 @@ check(const char *hex, const struct bytes *before, const struct bytes *after)
     text = print(before);
     text_after = print(after);
     ok = is_listed(hex, &same_meaning) && !strcmp(text, text_after) == same_meaning &&
-         write_again(after->data, after->len, &twice) && twice.len == after->len && !memcmp(twice.data, after->data, twice.len);
+         write_again(after->data, after->len, &twice) && twice.len == after->len &&
+         !memcmp(twice.data, after->data, twice.len);
     if (!ok) {
         struct str s = STR_INIT;
 
