@@ -404,6 +404,53 @@ class Server(unittest.TestCase):
 
     # Durability.
 
+    def test_a_full_disk_undoes_what_does_not_fit_and_nothing_else(self):
+        script = (f"mount -t tmpfs -o size=400k tmpfs {self.dir}/small && head -c 140000 "
+                  f"/dev/zero > {self.dir}/small/filler && {TOOL} create {self.dir}/small/db "
+                  f"{self.db}.schema && exec {SERVER} --remote=punix:db.sock --unixctl=ctl -vconsole:warn "
+                  f"{self.dir}/small/db")
+        os.mkdir(os.path.join(self.dir, "small"))
+        with open(os.path.join(self.dir, "err"), "a", encoding="utf-8") as err:
+            p = subprocess.Popen(["unshare", "-m", "sh", "-c", script], env=self.env, stderr=err)
+        self.processes.append(p)
+        self.wait_for(self.can_connect, p)
+        c, watcher, kept = Rpc(self.sock), Rpc(self.sock), set()
+        watcher.call("monitor", ["Test", "m", {"T": {"columns": ["k"]}}])
+        for k in range(30):
+            durable = [{"op": "commit", "durable": True}] if k % 2 else []
+            last = c.transact({"op": "insert", "table": "T", "row": {"k": k, "v": "x" * 20000}}, *durable)[-1]
+            if "error" not in last:
+                kept.add(k)
+            else:
+                self.assertEqual((last["error"], last["io-error"]), ("I/O error", "No space left on device"))
+        self.assertTrue(5 < len(kept) < 15, kept)
+        self.assertEqual(self.keys(c), kept)
+        updates = []
+        watcher.call("echo", [], updates)
+        rows = [row for u in updates for row in u["params"][1]["T"].values()]
+        self.assertEqual({r["new"]["k"] for r in rows if "new" in r} - {r["old"]["k"] for r in rows
+                                                                        if "new" not in r}, kept)
+        self.assertEqual(c.transact({"op": "delete", "table": "T", "where": [["k", ">", 1]]}),
+                         [{"count": len(kept) - 2}])
+        inside = ["nsenter", "-t", str(p.pid), "-m"]
+        self.run_program(*inside, "rm", f"{self.dir}/small/filler", check=True)
+        self.ctl("ovsdb-server/compact", "Test")
+        self.assertIn("status: ok", self.ctl("ovsdb-server/get-db-storage-status", "Test"))
+        self.assertEqual(c.transact({"op": "insert", "table": "T", "row": {"k": 99, "v": "z" * 100000}},
+                                    {"op": "commit", "durable": True})[-1], {})
+        copy = self.run_program(*inside, "cat", f"{self.dir}/small/db").stdout
+        self.end(p)
+        with open(self.db, "w", encoding="utf-8") as f:
+            f.write(copy)
+        p = self.start()
+        self.assertEqual(self.keys(Rpc(self.sock)), {0, 1, 99})
+        self.end(p)
+
+    @staticmethod
+    def keys(client):
+        found = client.transact({"op": "select", "table": "T", "where": [], "columns": ["k"]})
+        return {r["k"] for r in found[0]["rows"]}
+
     def test_kill_9_loses_no_acknowledged_durable_transaction(self):
         self.kill_again_and_again(lambda process: None)
 

@@ -61,14 +61,10 @@ dberr_io(int err, const char *format, ...)
 {
     struct dberr *e;
     va_list args;
-    char *details;
 
     va_start(args, format);
     e = dberr_newv(DBERR_IO, format, args);
     va_end(args);
-    details = xasprintf("%s (%s)", e->details, strerror(err));
-    free(e->details);
-    e->details = details;
     e->err = err;
     return e;
 }
@@ -100,6 +96,9 @@ dberr_to_json(const struct dberr *e)
         js_set_take(json, "details", js_str(e->details));
     }
     js_set_take(json, "error", js_str(e->tag));
+    if (e->err) {
+        js_set_take(json, "io-error", js_str(strerror(e->err)));
+    }
     if (e->syntax) {
         js_set_take(json, "syntax", js_str(e->syntax));
     }
@@ -117,6 +116,9 @@ dberr_to_string(const struct dberr *e)
     str_puts(&s, e->tag);
     if (e->details) {
         str_putf(&s, ": %s", e->details);
+    }
+    if (e->err) {
+        str_putf(&s, " (%s)", strerror(e->err));
     }
     return str_steal(&s);
 }

@@ -32,13 +32,13 @@ struct dberr *dberr_at(const struct json *json, const char *tag, const char *for
     PRINTF_FORMAT(3, 4) MUST_CHECK;
 struct dberr *dberr_syntax(const struct json *json, const char *format, ...) PRINTF_FORMAT(2, 3) MUST_CHECK;
 
-/* "I/O error" from a positive errno value: the details end in ": strerror". */
+/* "I/O error" from a positive errno value: its text is the member "io-error" and, in brackets, the end of the text. */
 struct dberr *dberr_io(int err, const char *format, ...) PRINTF_FORMAT(2, 3) MUST_CHECK;
 
 /* Puts "context: " before the details.  Takes and returns ownership; null stays null. */
 struct dberr *dberr_wrap(struct dberr *e, const char *format, ...) PRINTF_FORMAT(2, 3) MUST_CHECK;
 
-/* The object {"error", "details"?, "syntax"?}; a new reference. */
+/* The object {"error", "details"?, "syntax"?, "io-error"?}; a new reference. */
 struct json *dberr_to_json(const struct dberr *e) MUST_CHECK;
 
 /* The text for humans, to be released with free(). */

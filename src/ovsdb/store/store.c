@@ -272,10 +272,11 @@ handle_failure(struct store *s, const struct progress *p)
     /* After a failed sync, commits that somebody waits to see on disk are not safe, although written. */
     uint64_t safe = p->failure.of_sync ? MIN(p->written, first_durable_wait(s) - 1) : p->written;
     struct progress lost = { .written = safe };
+    static struct log_limit limit = LOG_LIMIT_INIT(10, 10);
     struct dberr *e = store_failure_error(s, p->failure);
     char *text = dberr_to_string(e);
 
-    log_err("%s", text);
+    log_err_rl(&limit, "%s", text);
     free(text);
     s->must_rewrite |= p->failure.of_sync;
     compact_cancel(s, "a write failed");
