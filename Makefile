@@ -16,7 +16,7 @@ thread: ; @tools/setup build && tools/build thread build-thread
 demo: ; @tools/setup build demo && tools/build release $(RELEASE) && KEEP=$(KEEP) tools/demo $(RELEASE)
 
 check: ; @tools/setup build test && tools/check $(BUILD)
-check-full: ; @tools/setup build test && tools/check --full $(BUILD)
+check-full: ; @tools/setup build test full && tools/check --full $(BUILD)
 bench: ; @tools/setup build test && tools/build release $(RELEASE) && bench/run $(RELEASE)
 lint: ; @tools/setup build lint && tools/lint
 fuzz: ; @tools/setup build && tools/fuzz

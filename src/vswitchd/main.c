@@ -164,7 +164,7 @@ main(int argc, char *argv[])
     parse_options(&cl, &p);
     daemon_want_net_admin();
     daemon_start();
-    if (p.mlockall && mlockall(MCL_CURRENT | MCL_FUTURE)) {
+    if (p.mlockall && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) {
         log_err("mlockall failed: %s", strerror(errno));
     }
     p.loop = loop_create();
