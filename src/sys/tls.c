@@ -75,6 +75,17 @@ set(int setting, const char *value)
     free(path);
 }
 
+static void
+set_verification(const char *ca)
+{
+    bool off = ca && !strcmp(ca, "none");
+
+    if (off && !no_verify) {
+        log_warn("Peer certificate validation disabled (this is a security risk)");
+    }
+    no_verify = off;
+}
+
 void
 tls_resolve(char *(*look_up)(const char *where, void *aux), void *aux)
 {
@@ -86,7 +97,7 @@ tls_resolve(char *(*look_up)(const char *where, void *aux), void *aux)
             free(value);
         }
     }
-    no_verify = ca_cert.name && !strcmp(ca_cert.name, "none");
+    set_verification(ca_cert.name);
 }
 
 void
@@ -104,7 +115,7 @@ tls_set_certificate(const char *file)
 void
 tls_set_ca_cert(const char *file, bool bootstrap_)
 {
-    no_verify = file && !strcmp(file, "none");
+    set_verification(file);
     bootstrap = bootstrap_;
     set(CA_CERT, file);
 }
@@ -214,7 +225,6 @@ load_ca(SSL_CTX *new)
 {
     if (no_verify) {
         SSL_CTX_set_verify(new, SSL_VERIFY_NONE, NULL);
-        log_warn("Peer certificate validation disabled (this is a security risk)");
     } else if (bootstrap && access(ca_cert.name, F_OK)) {
         SSL_CTX_set_verify(new, SSL_VERIFY_NONE, NULL);
     } else {

@@ -127,7 +127,7 @@ add_rows_by_uuid(struct dbctl *ctl, unsigned table, const char *record)
         js_append_take(value, js_str(text));
         dbctl_add_column_only(ctl, table, COL_UUID);
         dbctl_add_rows_take(ctl, table, COL_UUID, value);
-    } else if (uuid_abbreviation_len(record) >= 4) {
+    } else if (uuid_abbreviation_len(record) >= 4 || !strcmp(record, ".")) {
         dbctl_add_column(ctl, table, COL_UUID);
     } else {
         dbctl_add_column_only(ctl, table, COL_UUID);
@@ -186,6 +186,15 @@ row_by_column(struct dbctl *ctl, unsigned table, unsigned column, const char *re
     return NULL;
 }
 
+/* "." names the row of a table that has but one. */
+static const struct idl_row *
+only_row(const struct dbctl *ctl, unsigned table, const char *record)
+{
+    const struct idl_row *first = strcmp(record, ".") ? NULL : idl_first(ctl->idl, table);
+
+    return first && !idl_next(first) ? first : NULL;
+}
+
 static struct error *
 row_by_name(struct dbctl *ctl, const struct dbctl_name *n, const char *record, const struct idl_row **row)
 {
@@ -195,12 +204,7 @@ row_by_name(struct dbctl *ctl, const struct dbctl_name *n, const char *record, c
     *row = NULL;
     switch (n->kind) {
     case DBCTL_ONLY_ROW:
-        if (!strcmp(record, ".")) {
-            const struct idl_row *first = idl_first(ctl->idl, n->table);
-
-            *row = first && !idl_next(first) ? first : NULL;
-        }
-        return NULL;
+        return NULL; /* As in every table: see only_row(). */
     case DBCTL_BY_COLUMN:
         return row_by_column(ctl, n->table, n->name_column, record, row);
     case DBCTL_BY_REFERENCE:
@@ -249,7 +253,8 @@ dbctl_find_row(struct dbctl *ctl, const struct table_schema *table, const char *
     struct error *e = NULL;
     struct uuid uuid;
 
-    *row = uuid_parse(&uuid, record) ? idl_row_get(ctl->idl, table->index, &uuid) : NULL;
+    *row = uuid_parse(&uuid, record) ? idl_row_get(ctl->idl, table->index, &uuid)
+                                     : only_row(ctl, table->index, record);
     for (size_t i = 0; !*row && !e && i < ctl->class->n_names; i++) {
         if (ctl->class->names[i].table == table->index) {
             e = row_by_name(ctl, &ctl->class->names[i], record, row);
