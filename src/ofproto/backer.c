@@ -30,6 +30,32 @@ ofproto_datapath_features(const char *type)
     return b ? b->xdp.dp->class->features : NULL;
 }
 
+static char *pmd_cpu_mask; /* Null: the default. */
+
+static void
+apply_mask(struct backer *b)
+{
+    const char *keys[] = { "pmd-cpu-mask" }, *values[] = { pmd_cpu_mask ? pmd_cpu_mask : "" };
+    struct error *error = b->xdp.dp->class->configure(b->xdp.dp, keys, values, 1);
+
+    if (error) {
+        log_warn("%s: %s", b->xdp.name, error_text(error));
+        error_free(error);
+    }
+}
+
+void
+ofproto_set_pmd_cpu_mask(const char *mask)
+{
+    if (mask ? !pmd_cpu_mask || strcmp(mask, pmd_cpu_mask) : pmd_cpu_mask != NULL) {
+        free(pmd_cpu_mask);
+        pmd_cpu_mask = xstrdup(mask);
+        for (struct backer *b = backer_first(); b; b = backer_next(b)) {
+            apply_mask(b);
+        }
+    }
+}
+
 struct backer *
 backer_first(void)
 {
@@ -98,6 +124,7 @@ backer_ref(const char *type, struct backer **backerp)
         upcall_client_init(b);
         b->xdp.dp->class->set_client(b->xdp.dp, &b->client);
         add_local_port(b);
+        apply_mask(b);
         b->revalidator = revalidator_create(b);
         hmap_insert(&backers, &b->node, hash_string(type, 0));
     }

@@ -20,8 +20,8 @@ LOG_MODULE(ofproto_main)
 struct hmap all_ofprotos = HMAP_INIT(&all_ofprotos);
 struct loop *ofproto_loop;
 struct ofproto_settings ofproto_settings = {
-    .flow_limit = 200000, .max_idle_ms = 10000, .max_revalidator_ms = 500, .min_revalidate_pps = 5, .vlan_limit = 1,
-    .n_handlers = 1, .n_revalidators = 1, .bundle_idle_s = 10,
+    .flow_limit = 200000, .max_idle_ms = 10000, .max_revalidator_ms = 500,
+    .bundle_idle_s = 10,
 };
 
 void
@@ -242,6 +242,7 @@ ofproto_set_settings(const struct ofproto_settings *s)
 {
     if (memcmp(s, &ofproto_settings, sizeof *s)) {
         ofproto_settings = *s;
+        atomic_store(&upcalls_wait, s->flow_restore_wait);
         for (struct backer *b = backer_first(); b; b = backer_next(b)) {
             backer_changed(b);
         }

@@ -120,12 +120,11 @@ struct ofproto_settings {
     unsigned int flow_limit;           /* 200000 */
     unsigned int max_idle_ms;          /* 10000 */
     unsigned int max_revalidator_ms;   /* 500 */
-    unsigned int min_revalidate_pps;   /* 5 */
-    unsigned int vlan_limit;           /* 1 */
-    unsigned int n_handlers, n_revalidators;
     unsigned int bundle_idle_s;        /* 10: of OpenFlow bundles. */
     bool flow_restore_wait;
 };
 void ofproto_set_settings(const struct ofproto_settings *);
+/* pmd-cpu-mask: cores of the polling workers, hexadecimal; null: the default. */
+void ofproto_set_pmd_cpu_mask(const char *mask);
 
 #endif

@@ -155,6 +155,8 @@ void revalidator_get_figures(const struct revalidator *, struct revalidator_figu
 /* upcall.c */
 /* upcall/disable-megaflows: from now on every flow installed matches all of its packet exactly. */
 extern _Atomic bool upcall_megaflows_disabled;
+/* flow-restore-wait: packets without a megaflow are dropped. */
+extern _Atomic bool upcalls_wait;
 void upcall_client_init(struct backer *);
 /* Carries out the effects of a translation: any thread. */
 void xlate_apply_effects(struct xlate_out *, bool from_worker);

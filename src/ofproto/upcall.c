@@ -106,6 +106,8 @@ answer(struct backer *b, struct dp_upcall *u, struct xport *in, struct xlate_out
     return true;
 }
 
+_Atomic bool upcalls_wait;
+
 static bool
 on_upcall(void *b_, struct dp_upcall *u)
 {
@@ -115,7 +117,7 @@ on_upcall(void *b_, struct dp_upcall *u)
     bool ok;
 
     atomic_fetch_add_explicit(&b->n_upcalls, 1, memory_order_relaxed);
-    if (!in) {
+    if (!in || atomic_load_explicit(&upcalls_wait, memory_order_relaxed)) {
         atomic_fetch_add_explicit(&b->n_upcall_errors, 1, memory_order_relaxed);
         return false;
     }

@@ -62,7 +62,9 @@ controller_configure(struct bridge *br, const struct vs_bridge *row)
             br->targets[br->n_controllers++] = xstrdup(vs_controller_target(c));
         }
     }
-    ofproto_set_controllers(br->ofproto, configs, br->n_controllers);
+    if (!br->o.sw->cfg.flow_restore_wait || !br->n_controllers) { /* None is called while flows are being restored. */
+        ofproto_set_controllers(br->ofproto, configs, br->n_controllers);
+    }
     free(configs);
     br->o.sw->controllers_stale = true;
 }

@@ -5,6 +5,7 @@
 #include "config.h"
 #include "datapath/datapath.h"
 #include "sys/log.h"
+#include "sys/tls.h"
 #include "vswitchd/cfg.h"
 #include "vswitchd/vswitchd.h"
 
@@ -17,14 +18,6 @@ static const struct cfg_key global_keys[] = {
       .bad = CFG_CLAMP, .doc = "Milliseconds after which an unused megaflow is removed." },
     { "max-revalidator", CFG_INT, offsetof(struct global_cfg, max_revalidator_ms), .def = 500, .min = 100,
       .max = UINT32_MAX, .bad = CFG_CLAMP, .doc = "Milliseconds between revalidations at most." },
-    { "min-revalidate-pps", CFG_INT, offsetof(struct global_cfg, min_revalidate_pps), .def = 5, .min = 0,
-      .max = UINT32_MAX, .bad = CFG_CLAMP, .doc = "Rate below which a megaflow is not worth revalidating." },
-    { "vlan-limit", CFG_INT, offsetof(struct global_cfg, vlan_limit), .def = 1, .min = 0, .max = 2, .bad = CFG_CLAMP,
-      .doc = "VLAN headers that are looked at; 0: as many as possible." },
-    { "n-handler-threads", CFG_INT, offsetof(struct global_cfg, n_handlers), .def = 0, .min = 0, .max = 1024,
-      .bad = CFG_CLAMP, .doc = "Accepted; upcalls run in the workers." },
-    { "n-revalidator-threads", CFG_INT, offsetof(struct global_cfg, n_revalidators), .def = 0, .min = 0, .max = 1024,
-      .bad = CFG_CLAMP, .doc = "Accepted; each datapath has one." },
     { "stats-update-interval", CFG_INT, offsetof(struct global_cfg, stats_interval_ms), .def = 5000, .min = 5000,
       .max = INT32_MAX, .bad = CFG_CLAMP, .doc = "Milliseconds between writes of statistics." },
     { "bundle-idle-timeout", CFG_INT, offsetof(struct global_cfg, bundle_idle_s), .def = 10, .min = 1,
@@ -34,7 +27,7 @@ static const struct cfg_key global_keys[] = {
       .doc = "Hold forwarding until flows are restored." },
     { "enable-statistics", CFG_BOOL, offsetof(struct global_cfg, enable_statistics), .def = false,
       .doc = "Whether to fill the statistics column of Open_vSwitch." },
-    { "dpdk-extra", CFG_TEXT, offsetof(struct global_cfg, dpdk_extra), .doc = "Arguments for DPDK's environment." },
+    { "pmd-cpu-mask", CFG_TEXT, offsetof(struct global_cfg, pmd_cpu_mask), .doc = "Cores of polling workers." },
 };
 
 const struct vs_open_vswitch *
@@ -55,22 +48,38 @@ report_bad_key(void *aux UNUSED, const char *text)
     log_info("Open_vSwitch: %s", text);
 }
 
+/* Keys and certificates for controllers; the command line's stay where the row does not say any. */
+static void
+configure_tls(const struct vs_ssl *ssl)
+{
+    if (ssl) {
+        tls_set_private_key(vs_ssl_private_key(ssl));
+        tls_set_certificate(vs_ssl_certificate(ssl));
+        tls_set_ca_cert(vs_ssl_ca_cert(ssl), vs_ssl_bootstrap_ca_cert(ssl));
+    }
+}
+
 void
 global_configure(struct vswitchd *sw, const struct vs_open_vswitch *row)
 {
     struct cfg_source source = { get_other_config, row };
+    bool had_statistics = sw->cfg.enable_statistics, waited = sw->cfg.flow_restore_wait;
     struct ofproto_settings s;
 
     cfg_read(&sw->cfg, global_keys, ARRAY_SIZE(global_keys), &source, report_bad_key, sw);
+    if (waited != sw->cfg.flow_restore_wait) {
+        HMAP_FOR_EACH (o, struct object, node, &sw->bridges) {
+            object_dirty(o, &sw->dirty_bridges); /* Their controllers are called now, or not. */
+        }
+    }
+    sw->global_stale |= had_statistics != sw->cfg.enable_statistics;
+    configure_tls(vs_open_vswitch_ssl(row));
+    ofproto_set_pmd_cpu_mask(sw->cfg.pmd_cpu_mask);
     memset(&s, 0, sizeof s); /* It is compared as a whole. */
     s.flow_limit = sw->cfg.flow_limit;
     s.max_idle_ms = sw->cfg.max_idle_ms;
     s.max_revalidator_ms = sw->cfg.max_revalidator_ms;
-    s.min_revalidate_pps = sw->cfg.min_revalidate_pps;
-    s.vlan_limit = sw->cfg.vlan_limit;
     s.bundle_idle_s = sw->cfg.bundle_idle_s;
-    s.n_handlers = sw->cfg.n_handlers ? sw->cfg.n_handlers : 1;
-    s.n_revalidators = sw->cfg.n_revalidators ? sw->cfg.n_revalidators : 1;
     s.flow_restore_wait = sw->cfg.flow_restore_wait;
     ofproto_set_settings(&s);
 }
@@ -115,6 +124,18 @@ write_datapaths(const struct vs_open_vswitch *row)
     }
 }
 
+static void
+write_statistics(const struct vswitchd *sw, const struct vs_open_vswitch *row)
+{
+    struct strmap stats = STRMAP_INIT(&stats);
+
+    if (sw->cfg.enable_statistics) {
+        sysstats_get(&stats);
+    }
+    vs_open_vswitch_statistics_set(row, &stats);
+    strmap_uninit_free(&stats);
+}
+
 void
 global_write(struct vswitchd *sw, const struct vs_open_vswitch *row)
 {
@@ -126,5 +147,6 @@ global_write(struct vswitchd *sw, const struct vs_open_vswitch *row)
         idl_set_string(&row->row, VS_OPEN_VSWITCH_DPDK_VERSION, "none");
     }
     write_datapaths(row);
+    write_statistics(sw, row);
     idl_set_int(&row->row, VS_OPEN_VSWITCH_CUR_CFG, sw->cfg_seen);
 }

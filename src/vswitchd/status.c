@@ -173,5 +173,6 @@ status_mark_stats(struct vswitchd *sw)
         object_stale(o, &sw->stale_ifaces);
     }
     sw->controllers_stale = true;
+    sw->global_stale |= sw->cfg.enable_statistics;
     status_run(sw);
 }

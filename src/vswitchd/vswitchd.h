@@ -49,7 +49,7 @@ struct global_cfg {
     int64_t n_handlers, n_revalidators;
     int64_t stats_interval_ms;
     bool flow_restore_wait, enable_statistics;
-    const char *dpdk_extra;
+    const char *pmd_cpu_mask;
 };
 
 struct vswitchd {
