@@ -256,8 +256,11 @@ put_network(struct text *t, bool proto_said)
         put_field(t, FIELD_NW_PROTO, "arp_op", OWN);
         put_field(t, FIELD_ARP_SHA, NULL, OWN);
         put_field(t, FIELD_ARP_THA, NULL, OWN);
-    } else if (!proto_said) {
-        put_field(t, FIELD_NW_PROTO, NULL, OWN);
+    } else {
+        put_rows(t, nsh_rows, ARRAY_SIZE(nsh_rows));
+        if (!proto_said) {
+            put_field(t, FIELD_NW_PROTO, NULL, OWN);
+        }
     }
 }
 
@@ -332,7 +335,6 @@ put_all(struct text *t)
         str_putf(t->s, "dl_type=0x%04x,", be16_to_cpu(t->m->flow.eth_type));
     }
     put_network(t, proto_said);
-    put_rows(t, nsh_rows, ARRAY_SIZE(nsh_rows));
     put_nw_tos(t);
     put_rows(t, ip_rows, ARRAY_SIZE(ip_rows));
     put_inner_labels(t);

@@ -461,7 +461,7 @@ deliver(const struct xlate_effect *e)
     struct packet_in pin = {
         .packet = e->packet_in.frame.data, .packet_len = e->packet_in.frame.len, .total_len = e->packet_in.total_len,
         .buffer_id = BUFFER_NONE, .table_id = e->packet_in.table_id, .cookie = be64_to_cpu(e->packet_in.cookie),
-        .reason = e->packet_in.is_miss_rule ? (uint8_t) PIN_EXPLICIT_MISS : e->packet_in.reason,
+        .reason = e->packet_in.is_miss_rule ? (uint8_t) OFPR_EXPLICIT_MISS : e->packet_in.reason,
         .userdata = e->packet_in.userdata.data, .userdata_len = e->packet_in.userdata.len,
     };
 

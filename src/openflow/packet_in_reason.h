@@ -5,7 +5,9 @@
 #include "base/util.h"
 
 enum packet_in_reason {
-    OFPR_NO_MATCH, OFPR_ACTION, OFPR_INVALID_TTL, OFPR_ACTION_SET, OFPR_GROUP, OFPR_PACKET_OUT, OFPR_N
+    OFPR_NO_MATCH, OFPR_ACTION, OFPR_INVALID_TTL, OFPR_ACTION_SET, OFPR_GROUP, OFPR_PACKET_OUT, OFPR_N,
+    /* Not on the wire: a table-miss flow, and a miss without any flow, which versions call differently. */
+    OFPR_EXPLICIT_MISS = OFPR_N, OFPR_IMPLICIT_MISS
 };
 
 /* "no_match" and so on; null for other numbers. */

@@ -23,7 +23,8 @@ struct monitor {
     FILE *out;
     bool blocked, done;
     bool resume;                     /* Packets that wait with a continuation go on at once. */
-    bool snooping, any;              /* Nothing is sent; something has come. */
+    const char *snooped;             /* The switch as the user called it, if nothing is sent to it; else null. */
+    bool any;                        /* Something has come. */
     uint32_t barrier_xid;            /* Of 'barrier'. */
     struct ctl_request *barrier;     /* Waits for the barrier's reply; null if nobody does. */
 };
@@ -95,8 +96,8 @@ arrived(struct of_client *c, void *m_)
     }
     bytes_uninit(&message);
     if (!m->blocked && of_client_is_closed(c, &error)) {
-        if (error == -ECONNRESET && m->snooping && !m->any) {
-            cmdline_fatal(ECONNRESET, "%s: failed to connect to socket", of_client_name(c));
+        if (error == -ECONNRESET && m->snooped && !m->any) {
+            cmdline_fatal(error, "%s: failed to connect to socket", m->snooped);
         } else if (error == -ECONNRESET) {
             m->done = true; /* The switch has gone: an orderly end. */
         } else {
@@ -227,16 +228,16 @@ ctl_unblock(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, v
 }
 
 static void
-run(struct of_client *c, const struct act_text *names, bool may_send, bool resume)
+run(struct of_client *c, const struct act_text *names, const char *snooped, bool resume)
 {
-    struct monitor m = { .client = c, .names = names, .out = stderr, .resume = resume, .snooping = !may_send };
+    struct monitor m = { .client = c, .names = names, .out = stderr, .resume = resume, .snooped = snooped };
     struct ctl_server *server = ctl_server_create_or_exit(ofctl_loop(), ofctl_options.unixctl);
 
     ctl_register("exit", "", 0, 0, ctl_exit, &m);
     ctl_register("ofctl/set-output-file", "FILE", 1, 1, ctl_set_output_file, &m);
     ctl_register("ofctl/block", "", 0, 0, ctl_block, &m);
     ctl_register("ofctl/unblock", "", 0, 0, ctl_unblock, &m);
-    if (may_send) {
+    if (!snooped) {
         ctl_register("ofctl/send", "OFMSG...", 1, INT_MAX, ctl_send, &m);
         ctl_register("ofctl/packet-out", "\"in_port=<port> packet=<hex data> actions=...\"", 1, 1, ctl_packet_out, &m);
         ctl_register("ofctl/barrier", "", 0, 0, ctl_barrier, &m);
@@ -427,7 +428,7 @@ ofctl_monitor(struct cmdline_ctx *ctx)
         }
     }
     set_packet_in_format(c);
-    run(c, ofctl_names_to_show(ctx->argv[1]), true, resume);
+    run(c, ofctl_names_to_show(ctx->argv[1]), NULL, resume);
 }
 
 void
@@ -438,5 +439,5 @@ ofctl_snoop(struct cmdline_ctx *ctx)
     daemon_keep_stderr();
     daemon_start();
     c = ofctl_open_service(ctx->argv[1], "snoop", OF_CONN_RAW);
-    run(c, ofctl_names_to_show(NULL), false, false);
+    run(c, ofctl_names_to_show(NULL), ctx->argv[1], false);
 }

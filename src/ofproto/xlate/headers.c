@@ -78,7 +78,7 @@ static void
 ttl_expired(struct xlate_ctx *ctx, uint16_t controller_id)
 {
     struct xlate_packet_in pin = { .controller_id = controller_id, .max_len = UINT16_MAX,
-                                   .reason = PIN_INVALID_TTL };
+                                   .reason = OFPR_INVALID_TTL };
 
     xlate_send_to_controller(ctx, &pin);
     ctx->stop = true;

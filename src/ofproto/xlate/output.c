@@ -183,7 +183,7 @@ flood(struct xlate_ctx *ctx, bool all)
 static void
 output_to_controller(struct xlate_ctx *ctx, uint16_t max_len)
 {
-    struct xlate_packet_in pin = { .max_len = max_len, .reason = PIN_ACTION };
+    struct xlate_packet_in pin = { .max_len = max_len, .reason = OFPR_ACTION };
 
     xlate_send_to_controller(ctx, &pin);
 }

@@ -148,7 +148,7 @@ miss(struct xlate_ctx *ctx, bool may_miss)
                          (action == TABLE_MISS_DEFAULT && may_miss &&
                           atomic_load_explicit(&ctx->bridge->wants_misses, memory_order_relaxed));
     struct xlate_packet_in pin = { .max_len = UINT16_MAX,
-                                   .reason = action == TABLE_MISS_DEFAULT ? PIN_IMPLICIT_MISS : PIN_NO_MATCH };
+                                   .reason = action == TABLE_MISS_DEFAULT ? OFPR_IMPLICIT_MISS : OFPR_NO_MATCH };
 
     if (to_controller && !(port && port_has(port, XPORT_NO_PACKET_IN))) {
         xlate_send_to_controller(ctx, &pin);

@@ -130,9 +130,9 @@ log_bad_action(const uint8_t *p, size_t n, size_t ofs, enum ofperr error)
     struct str s = STR_INIT;
 
     for (size_t i = 0; i < MIN(n, 256); i += 16) {
-        str_putf(&s, "%08zx ", i);
+        str_putf(&s, "%08zx  ", i);
         for (size_t k = i; k < MIN(n, i + 16); k++) {
-            str_putf(&s, "%c%02x", k == i + 8 ? '-' : ' ', p[k]);
+            str_putf(&s, "%02x%s", p[k], k == i + 7 ? "-" : k + 1 < MIN(n, i + 16) ? " " : "");
         }
         str_putc(&s, '\n');
     }

@@ -6,16 +6,6 @@
 #include "openflow/msg/fixed_match.h"
 #include "openflow/msg/prop.h"
 
-static const char *const reasons[] = {
-    "no_match", "action", "invalid_ttl", "action_set", "group", "packet_out", "", ""
-};
-
-const char *
-pin_reason_name(unsigned int reason)
-{
-    return reason < ARRAY_SIZE(reasons) ? reasons[reason] : NULL;
-}
-
 ofp_port
 packet_metadata_in_port(const struct match *m)
 {
@@ -179,9 +169,9 @@ uint8_t
 packet_in_reason_to_wire(uint8_t reason, enum of_version v)
 {
     switch (reason) {
-    case PIN_ACTION_SET: case PIN_GROUP: case PIN_PACKET_OUT: return v < OF14 ? PIN_ACTION : reason;
-    case PIN_EXPLICIT_MISS: return v < OF13 ? PIN_ACTION : PIN_NO_MATCH;
-    case PIN_IMPLICIT_MISS: return PIN_NO_MATCH;
+    case OFPR_ACTION_SET: case OFPR_GROUP: case OFPR_PACKET_OUT: return v < OF14 ? OFPR_ACTION : reason;
+    case OFPR_EXPLICIT_MISS: return v < OF13 ? OFPR_ACTION : OFPR_NO_MATCH;
+    case OFPR_IMPLICIT_MISS: return OFPR_NO_MATCH;
     }
     return reason;
 }

@@ -7,20 +7,12 @@
 #include "openflow/action/action.h"
 #include "openflow/flow_mod.h"
 #include "openflow/msg.h"
+#include "openflow/packet_in_reason.h"
 #include "openflow/msg/control.h"
 #include "openflow/protocol.h"
 
 #define BUFFER_NONE UINT32_MAX
 #define PACKET_COOKIE_NONE UINT64_MAX
-
-/* Why a packet is sent.  The last two are for us: a table-miss flow, and a miss without any flow. */
-enum pin_reason {
-    PIN_NO_MATCH, PIN_ACTION, PIN_INVALID_TTL, PIN_ACTION_SET, PIN_GROUP, PIN_PACKET_OUT,
-    PIN_EXPLICIT_MISS, PIN_IMPLICIT_MISS
-};
-
-/* "no_match"...; null for numbers without a name ("" for those of ours). */
-const char *pin_reason_name(unsigned int reason);
 
 struct packet_in {
     const void *packet;  /* 'packet_len' bytes; perhaps the beginning only. */
@@ -29,7 +21,7 @@ struct packet_in {
     uint32_t buffer_id;  /* BUFFER_NONE. */
     uint8_t table_id;
     uint64_t cookie;     /* PACKET_COOKIE_NONE. */
-    uint8_t reason;      /* enum pin_reason, as received. */
+    uint8_t reason;      /* enum packet_in_reason, as received. */
     struct match metadata; /* in_port and the like; only fields that are not in the packet. */
     const void *userdata;
     size_t userdata_len;

@@ -93,13 +93,13 @@ oxm_take_entry(struct cursor *c, const struct field **f, union field_value *v, u
     if (!oxm_take_header(c, &h)) {
         return OFPERR_OFPBMC_BAD_LEN;
     }
+    body = cursor_take(c, body_length(&h));
+    if (!body) {
+        return OFPERR_OFPBMC_BAD_LEN; /* Whatever field it is. */
+    }
     error = field_of_header(&h, f);
     if (error) {
         return error;
-    }
-    body = cursor_take(c, body_length(&h));
-    if (!body) {
-        return OFPERR_OFPBMC_BAD_LEN;
     }
     *has_mask = h.has_mask;
     memcpy(v, body, (*f)->wire_bytes);

@@ -48,7 +48,7 @@ async_reason(enum async_kind kind, unsigned int bit)
     static const char *const forward[] = { "group_mod_request", "meter_mod_request" };
 
     switch (kind) {
-    case ASYNC_PACKET_IN: return pin_reason_name(bit);
+    case ASYNC_PACKET_IN: return print_packet_in_reason(bit);
     case ASYNC_PORT_STATUS: return bit < ARRAY_SIZE(port) ? port[bit] : NULL;
     case ASYNC_FLOW_REMOVED: return flow_removed_reason_name(bit);
     case ASYNC_ROLE_STATUS: return bit < ARRAY_SIZE(role_reasons) ? role_reasons[bit] : NULL;

@@ -2,6 +2,7 @@
 
 #include "flow/match_text.h"
 #include "openflow/msg/control.h"
+#include "openflow/oxm/oxm.h"
 #include "openflow/print/private.h"
 
 static const char *const commands[] = { "ADD", "MOD", "MOD_STRICT", "DEL", "DEL_STRICT" };
@@ -34,7 +35,8 @@ put_cookies(struct str *s, const struct flow_mod *fm)
 }
 
 void
-print_flow_mod(struct str *s, const struct flow_mod *fm, enum of_version v, const struct act_text *names)
+print_flow_mod(struct str *s, const struct flow_mod *fm, enum of_version v, const struct act_text *names,
+               const char *match)
 {
     struct printer p = { .s = s, .names = names };
     size_t len;
@@ -46,7 +48,11 @@ print_flow_mod(struct str *s, const struct flow_mod *fm, enum of_version v, cons
         str_putc(s, ' ');
     }
     len = s->len;
-    print_match(&p, &fm->match, fm->priority);
+    if (match) {
+        str_puts(s, match);
+    } else {
+        print_match(&p, &fm->match, fm->priority);
+    }
     if (s->len > len) {
         str_putc(s, ' ');
     }
@@ -56,6 +62,9 @@ print_flow_mod(struct str *s, const struct flow_mod *fm, enum of_version v, cons
     }
     if (fm->hard_timeout) {
         str_putf(s, "hard:%u ", fm->hard_timeout);
+    }
+    if (match && fm->priority != MATCH_DEFAULT_PRIORITY) {
+        str_putf(s, "pri:%d ", fm->priority);
     }
     if (fm->importance) {
         str_putf(s, "importance:%u ", fm->importance);
@@ -73,6 +82,19 @@ print_flow_mod(struct str *s, const struct flow_mod *fm, enum of_version v, cons
     print_actions(&p, fm->actions);
 }
 
+/* The match of an OpenFlow 1.0 flow-mod as it is on the wire: for those who want to see everything. */
+static void
+put_wire_match(struct str *s, const struct msg *m)
+{
+    enum { NX_MATCH_LEN = 24, NX_HEADER = 32 }; /* In the body of Nicira's flow-mod. */
+
+    if (m->wire->class == CLASS_NXT) {
+        oxm_format_bytes(s, m->body.at + NX_HEADER, get_be16(m->body.at + NX_MATCH_LEN));
+    } else {
+        print_match10(s, m->body.at);
+    }
+}
+
 enum ofperr
 print_flow_mod_msg(struct printer *p, const struct msg *m)
 {
@@ -80,8 +102,15 @@ print_flow_mod_msg(struct printer *p, const struct msg *m)
     enum ofperr error = flow_mod_decode(m, true, &fm);
 
     if (!error) {
+        struct str match = STR_INIT;
+        bool is_verbose = p->verbosity >= 3 && m->version == OF10;
+
+        if (is_verbose) {
+            put_wire_match(&match, m);
+        }
         str_putc(p->s, ' ');
-        print_flow_mod(p->s, &fm, m->version, p->names);
+        print_flow_mod(p->s, &fm, m->version, p->names, is_verbose ? str_text(&match) : NULL);
+        str_uninit(&match);
         flow_mod_uninit(&fm);
     }
     return error;

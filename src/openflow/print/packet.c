@@ -256,10 +256,16 @@ put_continuation(struct printer *p, const struct packet_in *pin, enum of_version
     return error;
 }
 
+const char *
+print_packet_in_reason(unsigned int reason)
+{
+    return reason == OFPR_EXPLICIT_MISS || reason == OFPR_IMPLICIT_MISS ? "" : packet_in_reason_name(reason);
+}
+
 static void
 put_reason(struct str *s, unsigned int reason)
 {
-    const char *name = pin_reason_name(reason);
+    const char *name = print_packet_in_reason(reason);
 
     if (name) {
         str_puts(s, name);

@@ -32,8 +32,10 @@ void print_packet(struct str *s, const void *packet, size_t len);
  * out. */
 void print_flow_stats(struct str *s, const struct flow_stats *, const struct act_text *names, bool show_stats);
 
-/* A flow-mod as it is printed after the message's name: "ADD table:3 tcp cookie:0x1 actions=drop". */
-void print_flow_mod(struct str *s, const struct flow_mod *, enum of_version, const struct act_text *names);
+/* A flow-mod as it is printed after the message's name: "ADD table:3 tcp cookie:0x1 actions=drop".  'match': how its
+ * match is shown instead; null: as usual. */
+void print_flow_mod(struct str *s, const struct flow_mod *, enum of_version, const struct act_text *names,
+                    const char *match);
 
 /* "5.01s", "?"s parts. */
 void print_duration(struct str *s, uint32_t sec, uint32_t nsec);

@@ -33,9 +33,14 @@ print_func print_hello, print_error_msg, print_echo, print_features, print_confi
 /* Prints a message inside a message: only its body, or, for 'whole', all of it. */
 void print_inner(struct printer *, const struct msg *);
 
+/* The 40 bytes of a match of OpenFlow 1.0, with a word for everything. */
+void print_match10(struct str *, const uint8_t *match);
+
 /* Descriptions of ports, in the order of their numbers. */
 enum ofperr print_port_descs(struct printer *, enum of_version, struct cursor) MUST_CHECK;
 
+/* "no_match"...; null for numbers without a name; empty for those that the reference knows and does not name. */
+const char *print_packet_in_reason(unsigned int reason);
 void print_port(struct printer *, ofp_port);
 void print_table_id(struct printer *, uint8_t table);
 void print_match(struct printer *, const struct match *, int priority);

@@ -531,7 +531,7 @@ print(const struct bytes *b)
 {
     struct str s = STR_INIT;
 
-    msg_print(&s, b->data, b->len, NULL, 3, NULL);
+    msg_print(&s, b->data, b->len, NULL, 2, NULL); /* More shows what is under wildcards. */
     return str_steal(&s);
 }
 
