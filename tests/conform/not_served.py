@@ -3,7 +3,7 @@
 
     not_served.py [--build DIR]
 
-A command that is listed must fail and say so; a key that is listed must not stand in the code that reads keys."""
+A command, field or action that is listed must fail and say so; a key that is listed must not stand in the code that reads keys."""
 import argparse
 import glob
 import os
@@ -18,7 +18,7 @@ sys.path.insert(0, HERE)
 from case import Case  # noqa: E402
 from side import Place, Side  # noqa: E402
 
-UNSERVED = re.compile(r"is not a valid command|does not track connections yet|unknown command")
+UNSERVED = re.compile(r"is not a valid command|does not track connections yet|unknown command|not supported yet")
 # Who reads keys of columns, and in which columns they are configuration.
 READERS = ("src/vswitchd/*.c", "src/netdev/*.c", "src/ofproto/*.c")
 CONFIGURATION = re.compile(r"\.(other_config|options|bfd|lldp|timeouts):")
@@ -69,6 +69,18 @@ def check_commands(build, found):
     return wrong
 
 
+def check_syntax(build, found):
+    """Fields and actions: what has one is refused with the reason."""
+    ofctl, wrong = os.path.join(build, "src", "cmd", "ovs-ofctl", "ovs-ofctl"), []
+    flows = [f"{field}=1,actions=drop" for field in found.get("match fields", [])]
+    flows += [f"actions={action}:tun_metadata0" for action in found.get("actions", [])]
+    for flow in flows:
+        done = subprocess.run([ofctl, "parse-flow", flow], capture_output=True, text=True, check=False)
+        if not done.returncode or not UNSERVED.search(done.stderr):
+            wrong.append(f"{flow}: it is not refused for not being served: {done.stdout}{done.stderr}")
+    return wrong
+
+
 def check_keys(found):
     text, wrong = source(), []
     for item in found.get("schema keys", []):
@@ -83,7 +95,7 @@ def main():
     parser.add_argument("--build", default="build")
     args = parser.parse_args()
     found = listed()
-    wrong = check_keys(found) + check_commands(args.build, found)
+    wrong = check_keys(found) + check_syntax(args.build, found) + check_commands(args.build, found)
     if subprocess.run([sys.executable, os.path.join(ROOT, "tools", "not-served"), "--check"], check=False).returncode:
         wrong.append("docs/status.md differs")
     print("\n".join(wrong) or f"{sum(map(len, found.values()))} items are not served, and said to be")
