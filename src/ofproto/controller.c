@@ -118,6 +118,7 @@ add(struct conns *cs, const struct ofproto_controller_config *config)
     log_info("%s: added primary controller \"%s\"", cs->ofproto->xb.name, config->target);
     c->session = of_session_create(ofproto_loop, config->target, cs->ofproto->versions, config->max_backoff_ms,
                                    config->probe_ms, &session_ops, c);
+    apply_config(c, config);
 }
 
 static void

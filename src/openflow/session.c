@@ -28,6 +28,13 @@ static void timer_cb(struct loop_timer *);
 
 /* Connection to session. */
 
+/* A socket that has no such mark (unix:) goes without. */
+static void
+set_dscp(const struct of_session *s)
+{
+    (void) !stream_set_dscp(of_conn_stream(s->conn), s->dscp);
+}
+
 static void
 conn_open(struct of_conn *c UNUSED, void *s_)
 {
@@ -37,9 +44,7 @@ conn_open(struct of_conn *c UNUSED, void *s_)
     s->open = true;
     step(s, RECONNECT_EV_CONNECTED);
     if (s->conn) {
-        if (s->dscp) {
-            (void) stream_set_dscp(of_conn_stream(s->conn), s->dscp);
-        }
+        set_dscp(s);
         s->ops->connected(s, s->aux);
     }
 }
@@ -206,7 +211,12 @@ of_session_configure(struct of_session *s, uint32_t versions, int max_backoff_ms
     s->fsm.max_backoff = max_backoff_ms ? max_backoff_ms : DEFAULT_MAX_BACKOFF_MS;
     s->fsm.min_backoff = MIN(1000, s->fsm.max_backoff);
     s->fsm.probe_interval = probe_ms;
-    s->dscp = dscp;
+    if (s->dscp != dscp) {
+        s->dscp = dscp;
+        if (s->open && s->conn) {
+            set_dscp(s);
+        }
+    }
 }
 
 void

@@ -2,10 +2,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/num.h"
 #include "sys/log.h"
 #include "vswitchd/vswitchd.h"
 
 LOG_MODULE(bridge)
+
+enum { DEFAULT_DSCP = 48 };
 
 static bool
 text_is(const char *text, const char *value)
@@ -16,9 +19,12 @@ text_is(const char *text, const char *value)
 static struct ofproto_controller_config
 read_row(const struct vs_controller *c)
 {
-    const char *dscp = vs_controller_other_config(c, "dscp");
-    unsigned long dscp_value = dscp ? strtoul(dscp, NULL, 10) : 0;
+    const char *text = vs_controller_other_config(c, "dscp");
+    uint8_t dscp = DEFAULT_DSCP;
 
+    if (text && (!num_parse_u8(text, 10, &dscp) || dscp > 63)) {
+        dscp = DEFAULT_DSCP;
+    }
     return (struct ofproto_controller_config) {
         .target = vs_controller_target(c),
         .in_band = text_is(vs_controller_connection_mode(c), "in-band"),
@@ -27,7 +33,7 @@ read_row(const struct vs_controller *c)
         .rate_limit = vs_controller_controller_rate_limit(c, 0),
         .burst_limit = vs_controller_controller_burst_limit(c, 0),
         .enable_async = vs_controller_enable_async_messages(c, true),
-        .dscp = dscp_value < 64 ? dscp_value : 0,
+        .dscp = dscp,
     };
 }
 

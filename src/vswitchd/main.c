@@ -160,13 +160,13 @@ main(int argc, char *argv[])
 
     cmdline_init(&cl, argc, argv, CMDLINE_DAEMON | CMDLINE_TLS | CMDLINE_TLS_PEER_CA | CMDLINE_TLS_BOOTSTRAP, options,
                  ARRAY_SIZE(options), usage);
-    cmdline_set_version_note("OpenFlow versions 0x1:0x6");
     parse_options(&cl, &p);
     daemon_want_net_admin();
     daemon_start();
     if (p.mlockall && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) {
         log_err("mlockall failed: %s", strerror(errno));
     }
+    numa_log();
     p.loop = loop_create();
     loop_use_rcu(p.loop);
     signal_watch_start(p.loop, &p.sigterm, SIGTERM, on_signal, &p);

@@ -172,6 +172,11 @@ void global_write(struct vswitchd *, const struct vs_open_vswitch *);
 /* Adds the pairs of Open_vSwitch:statistics: key -> malloc()ed text. */
 void sysstats_get(struct strmap *);
 
+/* ---- numa.c ---- */
+
+/* Says in the log which cores there are. */
+void numa_log(void);
+
 /* ---- bridge.c ---- */
 
 struct bridge *bridge_create(struct vswitchd *, const struct vs_bridge *);

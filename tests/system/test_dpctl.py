@@ -66,6 +66,9 @@ def test_a_datapath_by_hand_carries_what_its_flows_say(place):
     place.sh(f"ovs-dpctl del-flow netdev@x1 {ufid}")
     assert place.run(f"ovs-dpctl get-flow netdev@x1 {ufid}").stderr == \
         "ovs-dpctl: getting flow (No such file or directory)\n"
+    place.sh("ovs-dpctl add-flow netdev@x1 'in_port(4),eth()' 3")
+    place.sh(f"echo 'in_port(4),eth() drop' > {place.dir}/flows && ovs-dpctl mod-flows netdev@x1 {place.dir}/flows")
+    assert "actions:drop" in place.sh("ovs-dpctl dump-flows netdev@x1 filter=in_port=4")
     place.sh("ovs-dpctl del-flows netdev@x1")
     assert place.sh("ovs-dpctl dump-flows netdev@x1") == ""
     place.sh("ovs-dpctl del-if netdev@x1 p3")
@@ -81,6 +84,13 @@ def test_what_needs_connection_tracking_says_so(place, command):
     done = place.run(f"ovs-dpctl {command}")
     assert (done.returncode, done.stderr) == (
         1, "ovs-dpctl: this datapath does not track connections yet (Operation not supported)\n")
+
+
+def test_there_are_no_caches_and_offloads_to_set(place):
+    assert place.run("ovs-dpctl cache-set-size ovs-system masks-cache 10").stderr == \
+        "ovs-dpctl: Setting caches not supported (Operation not supported)\n"
+    assert place.run("ovs-dpctl offload-stats-show").stderr == \
+        "ovs-dpctl: retrieving offload statistics (Invalid argument)\n"
 
 
 def test_read_only_and_wrong_use(place):

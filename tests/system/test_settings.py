@@ -108,3 +108,21 @@ def test_logging_accepts_the_reference_s_modules(place):
     for module in sorted(wanted):
         place.sh(f"ovs-appctl vlog/set {module}:file:dbg && ovs-appctl vlog/set {module}:file:info")
     assert place.run("ovs-appctl vlog/set nosuchmodule:dbg").returncode == 2
+
+
+def test_a_message_can_be_put_into_the_log(place):
+    place.sh("ovs-appctl vlog/message 'remember this'")
+    assert "|vlog|INFO|user-message: remember this" in place.sh(f"cat {place.dir}/ovs-vswitchd.log")
+
+
+def test_tls_files_of_the_database_serve_controllers(place):
+    place.sh(f"cd {place.dir} && "
+             "openssl req -x509 -newkey rsa:2048 -nodes -keyout k.pem -out c.pem -subj /CN=x -days 2 2>/dev/null")
+    place.sh("(tail -f /dev/null | setsid "
+             f"openssl s_server -quiet -accept 6640 -key {place.dir}/k.pem -cert {place.dir}/c.pem "
+             f"-Verify 1 -CAfile {place.dir}/c.pem ) >/dev/null 2>&1 &")
+    place.sh(f"ovs-vsctl set-ssl {place.dir}/k.pem {place.dir}/c.pem {place.dir}/c.pem")
+    place.sh("ovs-vsctl set-controller br0 ssl:127.0.0.1:6640")
+    place.wait("a connection", lambda: re.search("ESTAB.*:6640", place.sh("ss -tn")))
+    assert "private key must be configured" not in place.sh(f"cat {place.dir}/ovs-vswitchd.log")
+    place.sh("ovs-vsctl del-controller br0 -- del-ssl")
