@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "ofproto/flow_monitor.h"
 #include "ofproto/group.h"
 #include "ofproto/meter.h"
 #include "openflow/msg/flow.h"
@@ -11,10 +12,11 @@
 enum { MANY_RULES = 256 };
 
 void
-change_begin(struct tables_change *c, struct ofproto *p)
+change_begin(struct tables_change *c, struct ofproto *p, const struct ofconn *requester)
 {
     *c = (struct tables_change) {
-        .p = p, .version = atomic_load_explicit(&p->xb.tables_version, memory_order_relaxed) + 1,
+        .p = p, .requester = requester,
+        .version = atomic_load_explicit(&p->xb.tables_version, memory_order_relaxed) + 1,
     };
 }
 
@@ -123,7 +125,7 @@ drop_rule(struct tables_change *c, struct rule *rule, uint8_t why, struct rule *
     if (c->n_dropped == c->dropped_capacity) {
         c->dropped = x2nrealloc(c->dropped, &c->dropped_capacity, sizeof *c->dropped);
     }
-    c->dropped[c->n_dropped++] = (struct dropped_rule) { rule, successor, why };
+    c->dropped[c->n_dropped++] = (struct dropped_rule) { rule, successor, why, c->n_added };
     cls_rule_hide(&rule->cr, c->version);
     c->p->tables[rule->table_id].n_flows--;
 }
@@ -189,6 +191,28 @@ tell_of_rules(const struct tables_change *c)
     }
 }
 
+/* For flow monitors, in the order in which it happened. */
+static void
+note_changes(const struct tables_change *c)
+{
+    size_t k = 0;
+
+    if (!c->p->n_monitors) {
+        return;
+    }
+    for (size_t i = 0; i <= c->n_added; i++) {
+        for (; k < c->n_dropped && c->dropped[k].after <= i; k++) {
+            if (c->dropped[k].why != REMOVED_SILENTLY) {
+                flow_monitor_note(c->dropped[k].rule, MONITOR_EV_DELETED, c->dropped[k].why, c->requester);
+            }
+        }
+        if (i < c->n_added) {
+            flow_monitor_note(c->added[i], c->added[i]->is_modified ? MONITOR_EV_MODIFIED : MONITOR_EV_ADDED, 0,
+                              c->requester);
+        }
+    }
+}
+
 static void
 change_end(struct tables_change *c)
 {
@@ -208,6 +232,7 @@ change_commit(struct tables_change *c)
         }
         atomic_store_explicit(&c->p->xb.tables_version, c->version, memory_order_release);
         tell_of_rules(c);
+        note_changes(c);
         for (size_t i = 0; i < c->n_dropped; i++) {
             note_removed(c->dropped[i].rule, c->dropped[i].why);
             unlink_rule(c->dropped[i].rule);
@@ -375,6 +400,7 @@ modify_rule(struct tables_change *c, struct rule *old, const struct flow_mod *fm
 
     cls_rule_get_match(&old->cr, &m);
     drop_rule(c, old, REMOVED_SILENTLY, fm->flags & FM_RESET_COUNTS ? NULL : rule);
+    rule->is_modified = true;
     add_rule(c, rule, &m, old->cr.priority);
 }
 

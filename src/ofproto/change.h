@@ -20,11 +20,13 @@ struct group;
 struct tables_change {
     struct ofproto *p;
     uint64_t version;          /* In which it appears. */
+    const struct ofconn *requester; /* Null: the switch itself. */
     struct rule **added;
     size_t n_added, added_capacity;
     struct dropped_rule {
         struct rule *rule, *successor; /* Successor: null, or the rule that goes on counting. */
         uint8_t why;           /* enum flow_removed_reason, or REMOVED_SILENTLY. */
+        size_t after;          /* How many rules had been added then. */
     } *dropped;
     size_t n_dropped, dropped_capacity;
     struct replaced_group {
@@ -33,7 +35,7 @@ struct tables_change {
     size_t n_groups, groups_capacity;
 };
 
-void change_begin(struct tables_change *, struct ofproto *);
+void change_begin(struct tables_change *, struct ofproto *, const struct ofconn *requester);
 void change_commit(struct tables_change *);
 void change_abort(struct tables_change *);
 

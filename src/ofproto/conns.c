@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "ofproto/conns_private.h"
+#include "ofproto/flow_monitor.h"
 #include "ofproto/of_bundle.h"
 #include "ofproto/xlate/xlate.h"
 #include "openflow/msg/flow.h"
@@ -33,9 +34,9 @@ static uint64_t n_queue_drops;
 
 /* Connections. */
 
-/* Sends and empties 'b'.  A peer that asks and does not listen is not listened to either. */
-static void
-send_bytes(struct ofconn *c, struct bytes *b)
+/* A peer that asks and does not listen is not listened to either. */
+void
+ofconn_send(struct ofconn *c, struct bytes *b)
 {
     if (b->len) {
         of_conn_send(c->transport, b);
@@ -62,6 +63,7 @@ ofconn_create(struct conns *cs, struct of_conn *transport, struct controller *co
     c->transport = transport;
     msg_assembler_init(&c->assembler);
     list_init(&c->bundles);
+    list_init(&c->monitors);
     list_push_back(&cs->ofconns, &c->node);
     return c;
 }
@@ -107,7 +109,7 @@ ofconn_message(struct ofconn *c, const void *data, size_t len)
     } else {
         ofconn_handle(c, &m, &out);
     }
-    send_bytes(c, &out);
+    ofconn_send(c, &out);
     bytes_uninit(&out);
 }
 
@@ -118,6 +120,7 @@ ofconn_destroy(struct ofconn *c)
     update_wants_misses(c->ofproto->conns);
     msg_assembler_uninit(&c->assembler);
     of_bundles_destroy(c);
+    flow_monitors_destroy(c);
     free(c);
 }
 
@@ -264,7 +267,7 @@ conns_expire_bundles(struct conns *cs)
         struct bytes b = BYTES_INIT;
 
         of_bundles_expire(c, now, &b);
-        send_bytes(c, &b);
+        ofconn_send(c, &b);
         bytes_uninit(&b);
     }
 }
@@ -295,7 +298,7 @@ ofconn_set_role(struct ofconn *c, const struct role_msg *r)
                 other->role = ROLE_SECONDARY;
                 if (ofconn_wants(other, ASYNC_ROLE_STATUS, status.reason) &&
                     role_status_encode(&b, other->version, &status)) {
-                    send_bytes(other, &b);
+                    ofconn_send(other, &b);
                 }
                 bytes_uninit(&b);
             }
@@ -328,7 +331,7 @@ conns_send_port_status(struct conns *cs, const struct ofport *o, enum port_reaso
             struct bytes b = BYTES_INIT;
 
             port_status_encode(&b, c->version, &ps);
-            send_bytes(c, &b);
+            ofconn_send(c, &b);
             bytes_uninit(&b);
         }
     }
@@ -352,7 +355,7 @@ conns_send_flow_removed(struct conns *cs, const struct rule *rule, const struct 
             struct bytes b = BYTES_INIT;
 
             flow_removed_encode(&b, c->protocol, &fr);
-            send_bytes(c, &b);
+            ofconn_send(c, &b);
             bytes_uninit(&b);
         }
     }
@@ -450,7 +453,7 @@ send_packet_in(struct ofconn *c, const struct xlate_effect *e, const struct pack
     }
     /* Nothing is buffered, so what was cut off would be lost: max_len and miss_send_len do not limit anything. */
     packet_in_encode(&b, c->protocol, c->packet_in_format, pin, SIZE_MAX);
-    send_bytes(c, &b);
+    ofconn_send(c, &b);
     bytes_uninit(&b);
 }
 

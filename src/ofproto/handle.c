@@ -1,6 +1,6 @@
 /* Messages to handlers, and the small ones about the connection itself. */
 #include "ofproto/depend.h"
-#include "ofproto/ofconn.h"
+#include "ofproto/flow_monitor.h"
 #include "openflow/msg/ct_flush.h"
 #include "sys/log.h"
 
@@ -60,6 +60,7 @@ handle_barrier(struct ofconn *c, const struct msg *m, struct bytes *out)
     if (depend_is_soft(b->depend)) {
         revalidator_wait_ms(b->revalidator, BARRIER_WAIT_MS);
     }
+    flow_monitors_flush(c->ofproto); /* What happened before the barrier is told before it. */
     msg_put_simple(out, MSG_BARRIER_REPLY, m->version, m->xid, NULL, 0);
     return OFPERR_NONE;
 }
@@ -216,6 +217,8 @@ static handler *const handlers[MSG_N] = {
     [MSG_IPFIX_FLOW_REQUEST] = handle_ipfix_stats,
     [MSG_CT_FLUSH] = handle_ct_flush,
     [MSG_CT_FLUSH_ZONE] = handle_ct_flush_zone,
+    [MSG_FLOW_MONITOR_REQUEST] = handle_flow_monitor,
+    [MSG_FLOW_MONITOR_CANCEL] = handle_flow_monitor_cancel,
     [MSG_FLOW_AGE] = handle_ignore,
 };
 
@@ -248,6 +251,7 @@ ofconn_handle(struct ofconn *c, const struct msg *m, struct bytes *out)
     static struct log_limit limit = LOG_LIMIT_INIT(5, 5);
     enum ofperr error = OFPERR_NONE;
 
+    c->xid = m->xid;
     if (msg_class_is_stats(m->wire->class) && !msg_class_is_reply(m->wire->class)) {
         bool complete;
 

@@ -17,7 +17,7 @@ handle_group_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED
         return error;
     }
     pthread_mutex_lock(&p->tables_mutex);
-    change_begin(&change, p);
+    change_begin(&change, p, c);
     error = change_group_mod(&change, &gm);
     if (error) {
         change_abort(&change);

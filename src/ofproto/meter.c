@@ -110,12 +110,12 @@ modify_meter(struct ofproto *p, struct meter_mod *mm)
 }
 
 static void
-delete_meters(struct ofproto *p, uint32_t id)
+delete_meters(struct ofproto *p, uint32_t id, const struct ofconn *c)
 {
     struct tables_change change;
 
     pthread_mutex_lock(&p->tables_mutex);
-    change_begin(&change, p);
+    change_begin(&change, p, c);
     HMAP_FOR_EACH_SAFE (m, struct meter, node, &p->meters) {
         if (id == METER_ALL || m->config.meter_id == id) {
             change_drop_users_of_meter(&change, m->config.meter_id);
@@ -127,13 +127,13 @@ delete_meters(struct ofproto *p, uint32_t id)
 }
 
 static enum ofperr
-change_meter(struct ofproto *p, struct meter_mod *mm)
+change_meter(struct ofproto *p, struct meter_mod *mm, const struct ofconn *c)
 {
     if (mm->command == METER_DELETE) {
         if (mm->meter_id != METER_ALL && !is_valid_id(mm->meter_id)) {
             return OFPERR_OFPMMFC_INVALID_METER;
         }
-        delete_meters(p, mm->meter_id);
+        delete_meters(p, mm->meter_id, c);
         return OFPERR_NONE;
     }
     if (!is_valid_id(mm->meter_id)) {
@@ -149,7 +149,7 @@ handle_meter_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED
     enum ofperr error = meter_mod_decode(m, &mm);
 
     if (!error) {
-        error = change_meter(c->ofproto, &mm);
+        error = change_meter(c->ofproto, &mm, c);
         meter_mod_uninit(&mm);
     }
     return error;

@@ -271,7 +271,7 @@ commit(struct ofconn *c, struct of_bundle *b, struct bytes *out)
     enum ofperr error;
 
     pthread_mutex_lock(&p->tables_mutex);
-    change_begin(&k.change, p);
+    change_begin(&k.change, p, c);
     error = stage_all(&k, &b->messages, out);
     if (error) {
         change_abort(&k.change);

@@ -30,6 +30,8 @@ struct ofconn {
     struct msg_assembler assembler;
     bool wants_async;            /* Controller.enable_async_messages. */
     uint64_t n_packet_in_dropped;
+    uint32_t xid;                /* Of the message that is being handled. */
+    struct list monitors;        /* struct flow_monitor. */
     struct list bundles;         /* struct of_bundle. */
     size_t n_bundles, n_bundle_bytes;
 
@@ -49,6 +51,9 @@ void ofconn_get_generation(const struct ofconn *, struct role_msg *);
 /* Whether the connection wants asynchronous messages of this kind with this reason. */
 bool ofconn_wants(const struct ofconn *, enum async_kind, unsigned int reason);
 
+/* Sends and empties 'b'. */
+void ofconn_send(struct ofconn *, struct bytes *b);
+
 /* Handles one message: appends replies (and errors) to 'out'. */
 void ofconn_handle(struct ofconn *, const struct msg *, struct bytes *out);
 
@@ -63,6 +68,7 @@ handler handle_table_features, handle_table_desc, handle_table_mod;
 handler handle_group_mod, handle_group_stats, handle_group_desc, handle_group_features;
 handler handle_meter_mod, handle_meter_stats, handle_meter_config, handle_meter_features;
 handler handle_bundle_control, handle_bundle_add;
+handler handle_flow_monitor, handle_flow_monitor_cancel;
 handler handle_ipfix_stats, handle_ct_flush, handle_ct_flush_zone;
 
 /* Messages that may be part of a bundle, in two steps: what can go wrong, and what is done. */

@@ -87,6 +87,8 @@ struct ofproto {
     struct hmap groups;      /* struct group by id. */
     struct hmap meters;      /* struct meter by id. */
     struct hmap by_cookie;   /* struct rule by cookie, those whose cookie is not zero. */
+    unsigned int n_monitors; /* Flow monitors of all connections; guarded by tables_mutex, like 'notes'. */
+    struct list notes;       /* struct flow_note: changes that monitors are to be told. */
     struct list removed;     /* Rules whose flow-removed message is still to be sent: struct removed_rule. */
     struct loop_task removed_task;
     struct loop_wake removed_wake;

@@ -32,6 +32,7 @@ struct rule {
     uint8_t flags;             /* enum flow_mod flags that stay with the rule (send_flow_rem...). */
     uint16_t importance;
     _Atomic uint16_t idle_timeout, hard_timeout; /* Seconds; 0: never.  'learn' and fin_timeout may reduce them. */
+    bool is_modified;          /* A modify made it from another with the same match. */
     bool removed;              /* No longer in the table; set before the last reference of the table goes. */
     _Atomic uint32_t n_refs;
     int64_t created;           /* ms on clock_now_ms(); duration counts from here. */

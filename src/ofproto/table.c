@@ -4,6 +4,7 @@
 #include "ofproto/change.h"
 #include "ofproto/conns.h"
 #include "ofproto/depend.h"
+#include "ofproto/flow_monitor.h"
 #include "ofproto/ofproto_private.h"
 #include "openflow/msg/flow.h"
 #include "sys/log.h"
@@ -31,6 +32,7 @@ send_removed(struct ofproto *p)
 static void
 on_removed(struct loop_wake *w)
 {
+    flow_monitors_flush(w->aux);
     send_removed(w->aux);
 }
 
@@ -51,18 +53,19 @@ tables_init(struct ofproto *p)
     atomic_store(&p->xb.tables_version, 1);
     list_init(&p->expirable);
     list_init(&p->removed);
+    list_init(&p->notes);
     hmap_init(&p->by_cookie);
     loop_wake_init(ofproto_loop, &p->removed_wake, on_removed, p);
 }
 
 enum ofperr
-ofproto_flow_mod(struct ofproto *p, const struct flow_mod *fm, struct ofconn *requester UNUSED)
+ofproto_flow_mod(struct ofproto *p, const struct flow_mod *fm, struct ofconn *requester)
 {
     struct tables_change change;
     enum ofperr error;
 
     pthread_mutex_lock(&p->tables_mutex);
-    change_begin(&change, p);
+    change_begin(&change, p, requester);
     error = change_flow_mod(&change, fm);
     if (error) {
         change_abort(&change);
@@ -117,6 +120,7 @@ tables_destroy(struct ofproto *p)
     flow_mod_init(&fm);
     fm.command = FM_DELETE;
     (void) !ofproto_flow_mod(p, &fm, NULL); /* A delete of everything cannot fail. */
+    flow_monitors_flush(p);
     send_removed(p);
     loop_wake_uninit(&p->removed_wake);
     for (int i = 0; i < OFPROTO_N_TABLES; i++) {
@@ -151,7 +155,7 @@ rules_expire(struct ofproto *p)
     unsigned int why;
 
     pthread_mutex_lock(&p->tables_mutex);
-    change_begin(&change, p);
+    change_begin(&change, p, NULL);
     LIST_FOR_EACH (rule, struct rule, expirable, &p->expirable) {
         if (is_expired(rule, now, &why)) {
             change_drop(&change, rule, why);
@@ -198,7 +202,7 @@ ofproto_set_table(struct ofproto *p, uint8_t table_id, const struct ofproto_tabl
     t->max_flows = c->has_limit ? c->flow_limit : UINT_MAX;
     t->evict = c->evict;
     pthread_mutex_lock(&p->tables_mutex);
-    change_begin(&change, p);
+    change_begin(&change, p, NULL);
     while (t->n_flows > t->max_flows && t->evict && change_evict(&change, table_id)) {
         continue;
     }

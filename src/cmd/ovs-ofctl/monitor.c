@@ -329,7 +329,9 @@ parse_watch_key(const char *spec, const char *key, const char *value, const stru
 static void
 watch(struct of_client *c, const char *spec, const struct act_text *accept)
 {
+    static uint32_t next_id;
     struct monitor_request r = {
+        .id = next_id++,
         .flags = MONITOR_FLAGS_ALL, .out_port = OFPP_NONE, .out_group = FM_GROUP_ANY, .table_id = 255,
     };
     char *copy = xstrdup(spec), *p = copy, *key, *value;

@@ -1,0 +1,25 @@
+/* Flow monitors: a controller is told of every change of the flows it asked for.
+ *
+ * A change of the tables notes what has come and gone while tables_mutex is held (flow_monitor_note()); the main thread
+ * sends the notes on before it does anything else with the bridge's connections (flow_monitors_flush()), so that they
+ * precede the answer to a barrier.  Nothing is noted while no connection has a monitor.
+ *
+ * Limits: a reader that is slow is not paused (docs/status.md).
+ * Standards: OpenFlow 1.4 §7.4.6; ONF extension 187; Nicira's of before. */
+#ifndef OFPROTO_FLOW_MONITOR_H
+#define OFPROTO_FLOW_MONITOR_H 1
+
+#include "ofproto/ofconn.h"
+#include "openflow/msg/monitor.h"
+
+/* Notes that 'rule' was added, modified or, for 'reason', deleted by 'requester' (null: by the switch itself).  The
+ * caller holds tables_mutex. */
+void flow_monitor_note(struct rule *, enum monitor_event, uint8_t reason, const struct ofconn *requester);
+
+/* Sends what was noted.  Main thread. */
+void flow_monitors_flush(struct ofproto *);
+
+/* The connection ends. */
+void flow_monitors_destroy(struct ofconn *);
+
+#endif
