@@ -3,7 +3,8 @@
 
     not_served.py [--build DIR]
 
-A command, field or action that is listed must fail and say so; a key that is listed must not stand in the code that reads keys."""
+A command, field or action that is listed must fail and say so; a key that is listed must not stand in the code that
+reads keys."""
 import argparse
 import glob
 import os
