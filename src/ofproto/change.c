@@ -90,7 +90,7 @@ add_rule(struct tables_change *c, struct rule *rule, const struct match *match, 
     }
     c->added[c->n_added++] = rule;
     classifier_insert(&p->xb.tables[rule->table_id], &rule->cr, match, priority, c->version);
-    p->tables[rule->table_id].n_flows++;
+    p->tables[rule->table_id].n_flows += !rule_is_hidden(rule);
     index_cookie(rule);
     if (atomic_load(&rule->idle_timeout) || atomic_load(&rule->hard_timeout)) {
         list_push_back(&p->expirable, &rule->expirable);
@@ -127,7 +127,7 @@ drop_rule(struct tables_change *c, struct rule *rule, uint8_t why, struct rule *
     }
     c->dropped[c->n_dropped++] = (struct dropped_rule) { rule, successor, why, c->n_added };
     cls_rule_hide(&rule->cr, c->version);
-    c->p->tables[rule->table_id].n_flows--;
+    c->p->tables[rule->table_id].n_flows -= !rule_is_hidden(rule);
 }
 
 void
@@ -247,10 +247,10 @@ change_abort(struct tables_change *c)
 {
     for (size_t i = c->n_dropped; i-- > 0;) {
         cls_rule_unhide(&c->dropped[i].rule->cr);
-        c->p->tables[c->dropped[i].rule->table_id].n_flows++;
+        c->p->tables[c->dropped[i].rule->table_id].n_flows += !rule_is_hidden(c->dropped[i].rule);
     }
     for (size_t i = c->n_added; i-- > 0;) {
-        c->p->tables[c->added[i]->table_id].n_flows--;
+        c->p->tables[c->added[i]->table_id].n_flows -= !rule_is_hidden(c->added[i]);
         unlink_rule(c->added[i]);
     }
     groups_abort(c);
@@ -277,7 +277,8 @@ collect(void *s_, struct cls_rule *cr)
     const struct act *acts = rule_acts_rcu(rule, &len);
     struct act_span span = { len ? acts : NULL, len };
 
-    if ((be64_to_cpu(rule->cookie) ^ fm->cookie) & fm->cookie_mask) {
+    if ((be64_to_cpu(rule->cookie) ^ fm->cookie) & fm->cookie_mask ||
+        rule_is_hidden(rule) != (fm->priority > UINT16_MAX)) {
         return;
     }
     if (fm->command == FM_DELETE || fm->command == FM_DELETE_STRICT) {
@@ -381,7 +382,8 @@ do_add(struct tables_change *c, const struct flow_mod *fm)
     if (fm->flags & FM_CHECK_OVERLAP && classifier_overlaps(cls, &fm->match, fm->priority, c->version)) {
         return OFPERR_OFPFMFC_OVERLAP;
     }
-    if (!old && t->n_flows >= t->max_flows && (!(t->evict || t->of_evict) || !change_evict(c, table_id))) {
+    if (!old && fm->priority <= UINT16_MAX && t->n_flows >= t->max_flows &&
+        (!(t->evict || t->of_evict) || !change_evict(c, table_id))) {
         return OFPERR_OFPFMFC_TABLE_FULL;
     }
     rule = make_rule(p, fm, table_id);

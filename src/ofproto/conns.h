@@ -45,6 +45,8 @@ void conns_send_flow_removed(struct conns *, const struct rule *, const struct m
                              int64_t when);
 
 /* Whether controllers are configured that the bridge connects to (not: services that wait for some). */
+/* Whether there are controllers to connect to and none is connected; since when, and the longest probe interval. */
+bool conns_lost_controllers(const struct conns *, int64_t *since, int64_t *probe_ms);
 bool conns_has_controllers(const struct conns *);
 
 /* Drops bundles that nothing has been done with for long.  About once a second. */

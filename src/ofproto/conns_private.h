@@ -25,6 +25,7 @@ struct controller {
     struct ofproto_controller_config config; /* 'target' owned. */
     struct of_session *session;
     struct ofconn *ofconn;          /* Null while not connected. */
+    int64_t lost;                   /* When the connection was lost, or since when it is wanted; ms. */
     double tokens;                  /* Of the packet-in rate limit. */
     int64_t last_fill;
 };

@@ -1,8 +1,9 @@
 /* Controllers: connections that the configuration asks for, made again whenever they are lost. */
 #include <stdlib.h>
 
-#include "ofproto/conns_private.h"
 #include "jsonrpc/reconnect.h"
+#include "ofproto/conns_private.h"
+#include "ofproto/fail_open.h"
 #include "sys/log.h"
 
 LOG_MODULE(ofproto_controller)
@@ -14,6 +15,7 @@ on_connected(struct of_session *session, void *c_)
     struct controller *c = c_;
 
     c->ofconn = ofconn_create(c->conns, transport, c);
+    fail_open_end(c->conns->ofproto);
     ofconn_opened(c->ofconn, of_conn_version(transport));
 }
 
@@ -31,6 +33,7 @@ forget_connection(struct controller *c)
     if (c->ofconn) {
         ofconn_destroy(c->ofconn);
         c->ofconn = NULL;
+        c->lost = clock_now_ms();
     }
 }
 
@@ -113,6 +116,7 @@ add(struct conns *cs, const struct ofproto_controller_config *config)
     struct controller *c = xzalloc(sizeof *c);
 
     c->conns = cs;
+    c->lost = clock_now_ms();
     apply_config(c, config);
     list_push_back(&cs->controllers, &c->node);
     log_info("%s: added primary controller \"%s\"", cs->ofproto->xb.name, config->target);
@@ -181,6 +185,21 @@ controllers_destroy(struct conns *cs)
     }
 }
 
+bool
+conns_lost_controllers(const struct conns *cs, int64_t *since, int64_t *probe_ms)
+{
+    *since = INT64_MIN;
+    *probe_ms = 0;
+    LIST_FOR_EACH (c, struct controller, node, &cs->controllers) {
+        if (c->ofconn) {
+            return false;
+        }
+        *since = MAX(*since, c->lost);
+        *probe_ms = MAX(*probe_ms, c->config.probe_ms);
+    }
+    return !list_is_empty(&cs->controllers);
+}
+
 void
 conns_reconnect(struct conns *cs)
 {
@@ -196,6 +215,7 @@ ofproto_set_controllers(struct ofproto *p, const struct ofproto_controller_confi
 {
     controllers_set(p->conns, configs, n);
     tables_set_initial(p);
+    fail_open_run(p);
 }
 
 void
@@ -232,7 +252,7 @@ fill_status(const struct controller *c, struct ofproto_controller_status *s)
 
     s->target = c->config.target;
     s->is_connected = c->ofconn != NULL;
-    s->role = roles[c->ofconn ? c->ofconn->role : ROLE_EQUAL];
+    s->role = c->ofconn ? roles[c->ofconn->role] : NULL;
     if (error && !c->ofconn) {
         put_pair(&s->pairs, "last_error", xstrdup(strerror(-error)));
     }

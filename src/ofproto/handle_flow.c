@@ -69,7 +69,7 @@ is_wanted(const struct flow_walk *w, const struct rule *rule)
     const struct act *acts = rule_acts_rcu(rule, &len);
     struct act_span span = { len ? acts : NULL, len };
 
-    return !((be64_to_cpu(rule->cookie) ^ r->cookie) & r->cookie_mask) &&
+    return !rule_is_hidden(rule) && !((be64_to_cpu(rule->cookie) ^ r->cookie) & r->cookie_mask) &&
            (r->out_port == OFPP_NONE || act_outputs_to_port(span, r->out_port)) &&
            (r->out_group == FM_GROUP_ANY || act_outputs_to_group(span, r->out_group));
 }

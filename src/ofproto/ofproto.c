@@ -1,4 +1,5 @@
 #include "ofproto/depend.h"
+#include "ofproto/fail_open.h"
 #include "ofproto/ofproto.h"
 
 #include <errno.h>
@@ -60,6 +61,7 @@ on_second(struct loop_timer *t)
     mac_table_run(p->xb.mac_table);
     rules_expire(p);
     conns_expire_bundles(p->conns);
+    fail_open_run(p);
     loop_timer_set(t, clock_now_ms() + 1000);
 }
 
@@ -117,6 +119,7 @@ ofproto_destroy(struct ofproto *p, bool cleanup)
 {
     loop_timer_cancel(&p->second);
     hmap_remove(&all_ofprotos, &p->node);
+    fail_open_end(p);
     conns_destroy(p->conns);
     p->conns = NULL;
     bundles_destroy(p);

@@ -107,7 +107,7 @@ void ofproto_set_controllers(struct ofproto *, const struct ofproto_controller_c
 struct ofproto_controller_status {
     const char *target;
     bool is_connected;
-    const char *role;                  /* "other", "master", "slave" */
+    const char *role;                  /* "other", "master", "slave"; null while not connected */
     struct strmap pairs;               /* status column: key -> malloc()ed text */
 };
 /* Calls 'cb' for each configured controller. */

@@ -74,6 +74,7 @@ struct ofproto {
     char *mfr, *hw, *sw, *serial, *dp_desc; /* Null: the default. */
     bool secure;
     bool rules_initialised;  /* The fail-mode rules are in place. */
+    bool fail_open;          /* A learning switch for want of a controller. */
     uint32_t versions;       /* Allowed OpenFlow versions, bit N: wire version N. */
     struct hmap ports;       /* struct ofport by number. */
     uint32_t last_port;      /* Last automatically chosen number. */

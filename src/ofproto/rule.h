@@ -50,6 +50,9 @@ rule_from_cls(struct cls_rule *cr)
     return cr ? CONTAINER_OF(cr, struct rule, cr) : NULL;
 }
 
+/* Of the switch itself: controllers neither see nor change it, and it does not count. */
+static inline bool rule_is_hidden(const struct rule *r) { return r->cr.priority > UINT16_MAX; }
+
 /* Adds a reference (of an RCU reader too, if the rule is not already dying: false then); drops one. */
 bool rule_try_ref_rcu(struct rule *);
 struct rule *rule_ref(struct rule *);

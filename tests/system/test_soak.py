@@ -18,6 +18,8 @@ N_HOSTS = 3
 @pytest.fixture(name="place")
 def fixture_place():
     p = Place()
+    # What was freed is kept for a while by AddressSanitizer: little of it, to see what grows.
+    p.env["ASAN_OPTIONS"] = p.env.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=8"
     try:
         p.start_database()
         p.start_switch()

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """TLS between ovs-vsctl and ovsdb-server: our programs with each other and, both ways, with the reference's.
 
-Usage: test_tls.py BUILD.  Certificates are made by openssl; all connections are to 127.0.0.1."""
+Usage: ovsdb_tls.py BUILD.  Certificates are made by openssl; all connections are to 127.0.0.1."""
 import os
 import shutil
 import socket

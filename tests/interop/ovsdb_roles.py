@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What a client with a role may change: our server, and the reference's beside it where that is installed.
 
-Usage: test_roles.py BUILD.  The client is known by its certificate; connections are to 127.0.0.1."""
+Usage: ovsdb_roles.py BUILD.  The client is known by its certificate; connections are to 127.0.0.1."""
 import json
 import os
 import re
@@ -12,7 +12,7 @@ import tempfile
 import time
 import unittest
 
-import test_tls
+import ovsdb_tls
 
 STRINGS = {"type": {"key": "string", "min": 0, "max": "unlimited"}}
 MAP = {"type": {"key": "string", "value": "string", "min": 0, "max": "unlimited"}}
@@ -106,8 +106,8 @@ class Roles(unittest.TestCase):
     def setUp(self):
         self.place = tempfile.TemporaryDirectory(prefix="roles.")
         self.addCleanup(self.place.cleanup)
-        self.authority = test_tls.Authority(self.place.name, "good")
-        self.port = test_tls.free_port()
+        self.authority = ovsdb_tls.Authority(self.place.name, "good")
+        self.port = ovsdb_tls.free_port()
 
     def start(self, side, role):
         db, schema = (os.path.join(self.place.name, n) for n in ("db", "schema"))
@@ -115,13 +115,13 @@ class Roles(unittest.TestCase):
             os.remove(db)
         with open(schema, "w", encoding="utf-8") as f:
             json.dump(SCHEMA, f)
-        tool = test_tls.PROGRAMS["ours"]["ovsdb-tool"]
+        tool = ovsdb_tls.PROGRAMS["ours"]["ovsdb-tool"]
         subprocess.run([tool, "create", db, schema], check=True, timeout=60)
         reply = subprocess.run([tool, "transact", db, json.dumps(["T", *contents(self.port, role)])], check=True,
                                timeout=60, capture_output=True)
         self.assertNotIn(b"error", reply.stdout)
         server = subprocess.Popen(
-            [test_tls.PROGRAMS[side]["ovsdb-server"], "--remote=db:T,G,conns", "-vconsole:off",
+            [ovsdb_tls.PROGRAMS[side]["ovsdb-server"], "--remote=db:T,G,conns", "-vconsole:off",
              f"--unixctl={self.place.name}/ctl", *self.authority.pair("server"), "-C", self.authority.cert, db],
             env=dict(os.environ, OVS_RUNDIR=self.place.name, OVS_SYSLOG_METHOD="null"))
         self.addCleanup(server.wait, 20)
@@ -156,14 +156,14 @@ class Roles(unittest.TestCase):
         return found
 
     def test_a_role_may_do_what_its_permissions_say(self):
-        found = {side: self.replies(side, "r", ALLOWED + PROHIBITED) for side in test_tls.PROGRAMS}
+        found = {side: self.replies(side, "r", ALLOWED + PROHIBITED) for side in ovsdb_tls.PROGRAMS}
         for operation, reply in zip(ALLOWED + PROHIBITED, found["ours"]):
             self.assertEqual("RBAC rules" in reply, operation in PROHIBITED, (operation, reply))
             self.assertEqual("error" in reply, operation in PROHIBITED, (operation, reply))
         self.assertEqual(found["ours"], found.get("reference", found["ours"]))
 
     def test_an_unknown_role_may_change_nothing(self):
-        found = {side: self.replies(side, "unknown", ALLOWED) for side in test_tls.PROGRAMS}
+        found = {side: self.replies(side, "unknown", ALLOWED) for side in ovsdb_tls.PROGRAMS}
         for operation, reply in zip(ALLOWED, found["ours"]):
             self.assertEqual("RBAC rules" in reply, operation["op"] != "select", (operation, reply))
         self.assertEqual(found["ours"], found.get("reference", found["ours"]))
