@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/random.h"
+#include "base/str.h"
 #include "classifier/classifier.h"
 
 /* The oracle: an unordered array of rules, searched from end to end. */
@@ -159,11 +160,62 @@ a_version_shows_only_its_rules(void **state UNUSED)
     rcu_thread_unregister();
 }
 
+static void
+append_priority(void *text, struct cls_rule *rule)
+{
+    str_putf(text, "%d ", rule->priority);
+}
+
+/* Masks by highest priority, then age; in a mask by age.  The highest priority falls when its rule goes. */
+static void
+rules_are_walked_in_the_order_of_dumps(void **state UNUSED)
+{
+    static const struct { enum field_id id; int priority; } rows[] = {
+        { FIELD_REG0, 5 }, { FIELD_REG1, 7 }, { FIELD_REG0, 3 }, { FIELD_REG2, 5 }, { FIELD_REG0, 6 },
+    };
+    struct cls_rule rules[ARRAY_SIZE(rows)];
+    struct str s = STR_INIT;
+    struct classifier cls;
+
+    rcu_thread_register();
+    classifier_init(&cls);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct match m;
+
+        match_init_catchall(&m);
+        match_set_u64(&m, rows[i].id, i);
+        classifier_insert(&cls, &rules[i], &m, rows[i].priority, 1);
+    }
+    classifier_for_each(&cls, NULL, 1, append_priority, &s);
+    assert_string_equal(str_text(&s), "7 5 3 6 5 ");
+    for (size_t i = 1; i < ARRAY_SIZE(rows); i += 3) {
+        classifier_remove(&cls, &rules[i]); /* Of priorities 7 and 6. */
+    }
+    str_clear(&s);
+    classifier_for_each(&cls, NULL, 1, append_priority, &s);
+    assert_string_equal(str_text(&s), "5 3 5 ");
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i += i == 0 ? 2 : 1) {
+        if (i != 4) {
+            classifier_remove(&cls, &rules[i]);
+        }
+    }
+    str_uninit(&s);
+    rcu_offline();
+    rcu_barrier_all();
+    rcu_online();
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        cls_rule_uninit(&rules[i]);
+    }
+    classifier_uninit(&cls);
+    rcu_thread_unregister();
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_version_shows_only_its_rules),
+        cmocka_unit_test(rules_are_walked_in_the_order_of_dumps),
         cmocka_unit_test(it_agrees_with_a_linear_search_and_its_wildcards_hold),
     };
 
