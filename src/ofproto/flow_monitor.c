@@ -26,7 +26,7 @@ flow_monitor_note(struct rule *rule, enum monitor_event event, uint8_t reason, c
     struct ofproto *p = rule->ofproto;
     struct flow_note *n;
 
-    if (!p->n_monitors) {
+    if (!p->n_monitors || rule_is_hidden(rule)) {
         return;
     }
     n = xmalloc(sizeof *n);
@@ -265,7 +265,7 @@ put_initial(void *i_, struct cls_rule *cr)
             flags |= r->flags;
         }
     }
-    if (flags) {
+    if (flags && !rule_is_hidden(rule)) {
         put_update(&i->parts, i->c, rule, &match, i->c->version >= OF14 ? MONITOR_EV_INITIAL : MONITOR_EV_ADDED, 0,
                    flags & MONITOR_ACTIONS);
     }
