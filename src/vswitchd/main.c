@@ -133,6 +133,7 @@ serve(struct program *p)
     schema_unref(schema);
     netdev_init(p->loop);
     dp_user_register();
+    dp_user_commands_register();
     if (p->dummy) {
         enable_dummies(p);
         commands_register_time(p->loop);

@@ -11,7 +11,9 @@ import tempfile
 import time
 import unittest
 
-BUILD = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "build"
+# A directory as the argument, or as pytest has it from tools/check.
+BUILD = os.path.abspath(sys.argv.pop(1) if len(sys.argv) > 1 and os.path.isdir(sys.argv[1])
+                        else os.environ.get("WEFT_BUILD") or "build")
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OURS = {"ovsdb-server": "src/ovsdb-server/ovsdb-server", "ovs-vsctl": "src/cmd/ovs-vsctl/ovs-vsctl",
         "ovsdb-tool": "src/cmd/ovsdb-tool/ovsdb-tool"}

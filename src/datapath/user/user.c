@@ -616,6 +616,14 @@ static const struct datapath_class dummy_netdev_class = USER_CLASS("netdev", "du
 static const struct datapath_class dummy_system_class = USER_CLASS("system", "dummy-internal", dummy_open);
 
 void
+dp_user_for_each(void (*cb)(void *aux, const struct datapath *), void *aux)
+{
+    LIST_FOR_EACH (dp, struct dp, node, &datapaths) {
+        cb(aux, &dp->up);
+    }
+}
+
+void
 dp_user_register(void)
 {
     datapath_class_register(&user_class);

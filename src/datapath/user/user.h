@@ -53,6 +53,12 @@ enum dp_drop {
 extern const char *const dp_drop_names[DP_N_DROPS], *const dp_drop_texts[DP_N_DROPS];
 void dp_user_get_drops(const struct datapath *, uint64_t counts[DP_N_DROPS]);
 
+/* Every userspace datapath. */
+void dp_user_for_each(void (*cb)(void *aux, const struct datapath *), void *aux);
+
+/* Registers the control commands about polling workers. */
+void dp_user_commands_register(void);
+
 /* What each worker does, for dpif-netdev/pmd-rxq-show and the like. */
 struct dp_user_worker {
     unsigned int id;
