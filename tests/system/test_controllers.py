@@ -107,3 +107,25 @@ def test_status_of_a_manager(place):
     place.sh(f"setsid ovsdb-client monitor tcp:127.0.0.1:{n} Open_vSwitch Bridge name >/dev/null 2>&1 &")
     place.wait("connected", lambda: "true" in place.sh("ovs-vsctl get manager . is_connected"), 12)
     assert re.search(r'n_connections="1"|state=ACTIVE', place.sh("ovs-vsctl get manager . status"))
+
+
+def test_locks_in_the_status_of_a_manager(place):
+    """ovs-vswitchd.conf.db(5), Manager.status."""
+    def status():
+        return place.sh("ovs-vsctl get manager . status")
+
+    def client(command, target, lock):
+        place.sh(f"setsid ovsdb-client {command} unix:{place.dir}/{target} {lock} >/dev/null 2>&1 & "
+                 f"echo $! >>{place.dir}/lock-clients")
+
+    place.sh("ovs-appctl -t ovsdb-server ovsdb-server/add-remote db:Open_vSwitch,Open_vSwitch,manager_options")
+    place.sh("ovs-vsctl set-manager punix:m.sock")
+    place.wait("the socket", lambda: not place.run(f"test -S {place.dir}/m.sock").returncode)
+    client("lock", "m.sock", "L1")
+    place.wait("the lock is held", lambda: 'locks_held=L1' in status(), 12)
+    client("steal", "db.sock", "L1")
+    place.wait("it is lost, and waited for",
+               lambda: 'locks_lost="1"' in status() and "locks_waiting=L1" in status(), 12)
+    assert "locks_held" not in status()
+    place.sh(f"kill $(cat {place.dir}/lock-clients)")
+    place.sh("ovs-vsctl del-manager")
