@@ -32,7 +32,8 @@ struct dummy {
     int mtu, ifindex;
     unsigned int flags;
     be32 ip4, ip4_mask;
-    bool has_ip4;
+    struct ipv6_addr ip6, ip6_mask;
+    bool has_ip4, has_ip6;
 
     pthread_mutex_t mutex; /* Guards what follows. */
     struct list queue;     /* Received frames. */
@@ -545,6 +546,27 @@ netdev_dummy_get_ip4(const struct netdev *n, be32 *address, be32 *mask)
     *address = d->ip4;
     *mask = d->ip4_mask;
     return d->has_ip4;
+}
+
+void
+netdev_dummy_set_ip6(struct netdev *n, const struct ipv6_addr *address, const struct ipv6_addr *mask)
+{
+    struct dummy *d = n->priv;
+
+    d->ip6 = *address;
+    d->ip6_mask = *mask;
+    d->has_ip6 = true;
+    netdev_changed(n);
+}
+
+bool
+netdev_dummy_get_ip6(const struct netdev *n, struct ipv6_addr *address, struct ipv6_addr *mask)
+{
+    const struct dummy *d = n->priv;
+
+    *address = d->ip6;
+    *mask = d->ip6_mask;
+    return d->has_ip6;
 }
 
 void

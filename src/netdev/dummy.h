@@ -41,6 +41,8 @@ const char *netdev_dummy_conn_state(const struct netdev *);
 /* Sets the address that netdev_dummy_get_ip4() gives. */
 void netdev_dummy_set_ip4(struct netdev *, be32 address, be32 mask);
 bool netdev_dummy_get_ip4(const struct netdev *, be32 *address, be32 *mask);
+void netdev_dummy_set_ip6(struct netdev *, const struct ipv6_addr *address, const struct ipv6_addr *mask);
+bool netdev_dummy_get_ip6(const struct netdev *, struct ipv6_addr *address, struct ipv6_addr *mask);
 
 /* Calls 'cb' for every open dummy. */
 void netdev_dummy_for_each(void (*cb)(void *aux, struct netdev *), void *aux);

@@ -201,6 +201,32 @@ cmd_ip4addr(struct ctl_request *r, int argc UNUSED, const char *argv[], void *au
     netdev_close(netdev);
 }
 
+static void
+cmd_ip6addr(struct ctl_request *r, int argc UNUSED, const char *argv[], void *aux UNUSED)
+{
+    struct netdev *netdev = find_dummy(r, argv[1], unknown_dummy);
+    struct ipv6_addr ip, mask;
+    char *address;
+    uint8_t plen;
+    bool has_prefix;
+
+    if (!netdev) {
+        return;
+    }
+    has_prefix = split_prefix(argv[2], 128, &address, &plen);
+    if (!ipv6_parse(address, &ip)) {
+        ctl_reply_error(r, "%s: invalid IPv6 address", argv[2]);
+    } else if (!has_prefix) {
+        ctl_reply_error(r, "%s: IPv6 network prefix bits not between 0 and 128, inclusive", argv[2]);
+    } else {
+        mask = ipv6_prefix_mask(plen);
+        netdev_dummy_set_ip6(netdev, &ip, &mask);
+        ctl_reply(r, "OK");
+    }
+    free(address);
+    netdev_close(netdev);
+}
+
 void
 commands_register(struct vswitchd *sw, void (*cb)(void *aux, bool cleanup), void *aux)
 {
@@ -271,4 +297,5 @@ commands_register_time(struct loop *loop)
     ctl_register("netdev-dummy/set-admin-state", "[netdev] up|down", 1, 2, cmd_admin_state, NULL);
     ctl_register("netdev-dummy/conn-state", "[netdev]", 0, 1, cmd_conn_state, NULL);
     ctl_register("netdev-dummy/ip4addr", "[netdev] ipaddr/mask-prefix-len", 2, 2, cmd_ip4addr, NULL);
+    ctl_register("netdev-dummy/ip6addr", "[netdev] ip6addr", 2, 2, cmd_ip6addr, NULL);
 }

@@ -79,6 +79,47 @@ def test_restart_keeps_flows_and_identity(place):
     assert "flow-restore-wait" not in place.sh("ovs-vsctl get open_vswitch . other_config")
 
 
+def test_force_reload_kmod_keeps_flows_and_addresses_of_devices(place):
+    place.sh("ip addr add 10.9.9.1/24 dev br0 && ip link set br0 up && ip route add 10.8.0.0/16 via 10.9.9.2")
+    before = place.sh("ovs-ofctl --no-stats dump-flows br0")
+    out = place.sh(f"{place.ctl} --system-id=random force-reload-kmod")
+    assert "Detected internal interfaces: br0." in out and "Restoring interface configuration." in out
+    assert place.sh("ovs-ofctl --no-stats dump-flows br0") == before
+    assert "10.9.9.1/24" in place.sh("ip addr show br0")
+    assert "via 10.9.9.2" in place.sh("ip route show 10.8.0.0/16")
+
+
+FIREWALL = """\
+Chain INPUT (policy ACCEPT)
+target     prot opt source               destination
+ACCEPT     47   --  0.0.0.0/0            0.0.0.0/0
+ACCEPT     tcp  --  0.0.0.0/0            0.0.0.0/0            tcp dpt:80
+"""
+
+
+@pytest.mark.parametrize("options, said, added", [
+    ("--protocol=gre", "iptables already has a rule for gre, not explicitly enabling.", ""),
+    ("--protocol=esp", "Enabling esp with iptables.", "-I INPUT -p esp -j ACCEPT"),
+    ("--protocol=tcp --dport=80", "iptables already has a rule for tcp to port 80, not explicitly enabling.", ""),
+    ("--protocol=tcp --dport=8", "Enabling tcp to port 8 with iptables.", "-I INPUT -p tcp --dport 8 -j ACCEPT"),
+    ("--protocol=tcp --sport=5 --dport=80", "Enabling tcp to port 80 from port 5 with iptables.",
+     "-I INPUT -p tcp --dport 80 --sport 5 -j ACCEPT"),
+    ("--protocol=nonsense", "unknown protocol nonsense ... failed!", ""),
+])
+def test_enable_protocol_adds_a_rule_that_is_missing(place, options, said, added):
+    """With an iptables that only notes what it is told."""
+    place.sh("mkdir -p /tmp/firewall && rm -f /tmp/firewall/log")
+    with open(f"{place.root}/tmp/firewall/rules", "w", encoding="ascii") as f:
+        f.write(FIREWALL)
+    with open(f"{place.root}/tmp/firewall/iptables", "w", encoding="ascii") as f:
+        f.write('#!/bin/sh\ncase "$*" in *-L*) cat /tmp/firewall/rules ;; *) echo "$*" >>/tmp/firewall/log ;; esac\n')
+    place.sh("chmod +x /tmp/firewall/iptables")
+    done = place.run(f"PATH=/tmp/firewall:$PATH {place.ctl} {options} enable-protocol")
+    assert done.stdout.strip() == said
+    assert done.returncode == (1 if "unknown" in said else 0)
+    assert place.sh("cat /tmp/firewall/log 2>/dev/null || true").strip() == added
+
+
 def test_transient_ports_and_bridges_go_when_asked(place):
     place.sh("ovs-vsctl add-port br0 t0 -- set interface t0 type=internal -- set port t0 other_config:transient=true")
     place.sh(f"{place.ctl} delete-transient-ports")
@@ -100,8 +141,7 @@ def test_stop_ends_one_daemon_or_both(place):
 @pytest.mark.parametrize("words, said", [
     ("", "missing command name"), ("bogus", 'unknown command "bogus"'), ("start stop", "exactly one non-option"),
     ("--external-id=x start", "not in the form"), ("--ovs-vswitchd-wrapper=x start", "unknown wrapper"),
-    ("--no-ovs-vswitchd force-reload-kmod", "do not go together"),
-    ("--protocol=gre --dport=1 enable-protocol", "need --protocol=tcp")])
+    ("--no-ovs-vswitchd force-reload-kmod", "do not go together")])
 def test_wrong_arguments_are_refused(place, words, said):
     done = place.run(f"{place.ctl} {words}")
     assert done.returncode == 1 and said in done.stderr
