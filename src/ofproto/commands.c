@@ -11,7 +11,6 @@
 #include "ofproto/dpctl.h"
 #include "ofproto/mac_table.h"
 #include "ofproto/ofproto_private.h"
-#include "ofproto/xlate/trace.h"
 
 static int
 compare_names(const void *a_, const void *b_)
@@ -492,56 +491,6 @@ cmd_reconnect(struct ctl_request *r, int argc, const char *argv[], void *aux UNU
     ctl_reply(r, NULL);
 }
 
-/* ofproto/trace. */
-
-static struct xbridge *
-trace_bridge(void *aux UNUSED, const char *name)
-{
-    struct ofproto *p = ofproto_find(name);
-
-    return p ? &p->xb : NULL;
-}
-
-static struct xdp *
-trace_datapath(void *aux UNUSED, const char *name)
-{
-    struct backer *only = backer_first();
-
-    if (!name) {
-        return only && !backer_next(only) ? &only->xdp : NULL;
-    }
-    for (struct backer *b = only; b; b = backer_next(b)) {
-        if (!strcmp(b->xdp.name, name)) {
-            return &b->xdp;
-        }
-    }
-    return NULL;
-}
-
-static void
-trace_effects(void *aux UNUSED, struct xlate_out *out)
-{
-    xlate_apply_effects(out, false);
-}
-
-static const struct trace_host trace_host = { trace_bridge, trace_datapath, trace_effects, NULL };
-
-static void
-cmd_trace(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
-{
-    struct str reply = STR_INIT;
-    struct error *error = !strcmp(argv[0], "ofproto/trace")
-                              ? trace_command(argc, argv, &trace_host, &reply)
-                              : trace_packet_out_command(argc, argv, &trace_host, &reply);
-
-    if (error) {
-        ctl_reply_take_error(r, error);
-    } else {
-        ctl_reply(r, str_text(&reply));
-    }
-    str_uninit(&reply);
-}
-
 static void
 report_memory(struct memory_report *m, void *aux UNUSED)
 {
@@ -567,11 +516,6 @@ void
 ofproto_commands_register(void)
 {
     ctl_register("ofproto/list", "", 0, 0, cmd_list, NULL);
-    ctl_register("ofproto/trace", "{[dp_name] odp_flow | bridge br_flow} [OPTIONS...] [-generate|packet]", 1, INT_MAX,
-                 cmd_trace, NULL);
-    ctl_register("ofproto/trace-packet-out",
-                 "[-consistent] {[dp_name] odp_flow | bridge br_flow} [OPTIONS...] [-generate|packet] actions", 2,
-                 INT_MAX, cmd_trace, NULL);
     ctl_register("dpif/show", "", 0, 0, cmd_dpif_show, NULL);
     ctl_register("dpif/show-dp-features", "bridge", 1, 1, cmd_show_features, NULL);
     if (datapath_class_find("dummy", &(const char *) { NULL })) {
