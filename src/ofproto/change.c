@@ -42,25 +42,34 @@ make_actions(struct act_span acts)
     return a;
 }
 
+/* What every new rule has; its times are now. */
 static struct rule *
-make_rule(struct ofproto *p, const struct flow_mod *fm, uint8_t table_id)
+new_rule(struct ofproto *p, uint8_t table_id, struct act_span acts)
 {
     struct rule *rule = xzalloc(sizeof *rule);
     int64_t now = clock_now_ms();
 
     rule->ofproto = p;
-    rcu_set(&rule->actions, make_actions(fm->actions));
-    rule->cookie = cpu_to_be64(fm->new_cookie);
+    rcu_set(&rule->actions, make_actions(acts));
     rule->table_id = table_id;
-    rule->flags = fm->flags & (FM_SEND_FLOW_REM | FM_RESET_COUNTS | FM_NO_PACKET_COUNTS | FM_NO_BYTE_COUNTS);
-    rule->importance = fm->importance;
-    atomic_store(&rule->idle_timeout, fm->idle_timeout);
-    atomic_store(&rule->hard_timeout, fm->hard_timeout);
     atomic_store(&rule->n_refs, 1);
     rule->created = now;
     atomic_store(&rule->modified, now);
     atomic_store(&rule->used, now);
     list_init(&rule->expirable);
+    return rule;
+}
+
+static struct rule *
+make_rule(struct ofproto *p, const struct flow_mod *fm, uint8_t table_id)
+{
+    struct rule *rule = new_rule(p, table_id, fm->actions);
+
+    rule->cookie = cpu_to_be64(fm->new_cookie);
+    rule->flags = fm->flags & (FM_SEND_FLOW_REM | FM_RESET_COUNTS | FM_NO_PACKET_COUNTS | FM_NO_BYTE_COUNTS);
+    rule->importance = fm->importance;
+    atomic_store(&rule->idle_timeout, fm->idle_timeout);
+    atomic_store(&rule->hard_timeout, fm->hard_timeout);
     return rule;
 }
 
@@ -101,21 +110,15 @@ add_rule(struct tables_change *c, struct rule *rule, const struct match *match, 
 static struct rule *
 make_modified(struct rule *old, const struct flow_mod *fm)
 {
-    struct rule *rule = xzalloc(sizeof *rule);
+    struct rule *rule = new_rule(old->ofproto, old->table_id, fm->actions);
 
-    rule->ofproto = old->ofproto;
-    rcu_set(&rule->actions, make_actions(fm->actions));
     rule->cookie = fm->modify_cookie ? cpu_to_be64(fm->new_cookie) : old->cookie;
-    rule->table_id = old->table_id;
     rule->flags = old->flags;
     rule->importance = old->importance;
     atomic_store(&rule->idle_timeout, atomic_load(&old->idle_timeout));
     atomic_store(&rule->hard_timeout, atomic_load(&old->hard_timeout));
-    atomic_store(&rule->n_refs, 1);
     rule->created = old->created;
-    atomic_store(&rule->modified, clock_now_ms());
     atomic_store(&rule->used, atomic_load(&old->used));
-    list_init(&rule->expirable);
     return rule;
 }
 

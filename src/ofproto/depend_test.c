@@ -11,6 +11,7 @@
 #include "ofproto/mac_table.h"
 #include "ofproto/xlate/oracle_flow.h"
 #include "ofproto/xlate/sim.h"
+#include "sys/rcu_cmocka.h"
 
 enum { N_PACKETS = 40, N_CHANGES = 30, MAX_RULES = ORACLE_MAX_RULES + N_CHANGES };
 
@@ -341,21 +342,6 @@ an_address_concerns_those_who_send_to_it(void **state UNUSED)
     rig_uninit(&rig);
 }
 
-static int
-set_up(void **state UNUSED)
-{
-    rcu_thread_register();
-    return 0;
-}
-
-static int
-tear_down(void **state UNUSED)
-{
-    rcu_barrier_all();
-    rcu_thread_unregister();
-    return 0;
-}
-
 int
 main(void)
 {
@@ -366,5 +352,5 @@ main(void)
         cmocka_unit_test(an_address_concerns_those_who_send_to_it),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, rcu_group_setup, rcu_group_teardown);
 }

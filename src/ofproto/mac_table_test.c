@@ -8,6 +8,7 @@
 #include "ofproto/mac_table.h"
 #include "sys/clock.h"
 #include "sys/rcu.h"
+#include "sys/rcu_cmocka.h"
 
 static struct eth_addr
 mac(unsigned int n)
@@ -228,19 +229,10 @@ the_table_agrees_with_an_array_over_random_operations(void **state UNUSED)
 }
 
 static int
-set_up(void **state UNUSED)
+set_up(void **state)
 {
-    rcu_thread_register();
     clock_stop();
-    return 0;
-}
-
-static int
-tear_down(void **state UNUSED)
-{
-    rcu_barrier_all();
-    rcu_thread_unregister();
-    return 0;
+    return rcu_group_setup(state);
 }
 
 int
@@ -258,5 +250,5 @@ main(void)
         cmocka_unit_test(the_table_agrees_with_an_array_over_random_operations),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, rcu_group_teardown);
 }

@@ -140,6 +140,9 @@ void tables_set_initial(struct ofproto *);
 /* Carries out a flow-mod, checked before; main thread or worker ('learn').  'requester' null: the switch itself. */
 enum ofperr ofproto_flow_mod(struct ofproto *, const struct flow_mod *, struct ofconn *requester) MUST_CHECK;
 
+/* Adds or removes a rule of the switch itself in table 0 that says NORMAL; an error, which should not be, is logged. */
+void tables_set_normal(struct ofproto *, int priority, bool present);
+
 /* A flow that "learn" made, now: one that is there already with the same actions only lives longer.  Any thread. */
 void ofproto_learn(struct ofproto *, const struct flow_mod *);
 

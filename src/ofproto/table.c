@@ -165,30 +165,36 @@ rules_expire(struct ofproto *p)
     pthread_mutex_unlock(&p->tables_mutex);
 }
 
-/* What a bridge does before anybody has told it anything: in fail mode standalone it is a learning switch. */
 void
-tables_set_initial(struct ofproto *p)
+tables_set_normal(struct ofproto *p, int priority, bool present)
 {
-    struct flow_mod fm;
     struct act_buf acts = ACT_BUF_INIT;
     struct act_output *out;
+    struct flow_mod fm;
 
-    if (p->rules_initialised) {
-        return;
-    }
-    p->rules_initialised = true;
-    if (p->secure || conns_has_controllers(p->conns)) {
-        return;
-    }
     flow_mod_init(&fm);
-    fm.priority = 0;
+    fm.command = present ? FM_ADD : FM_DELETE_STRICT;
+    fm.table_id = 0;
+    fm.priority = priority;
     out = act_put(&acts, ACT_OUTPUT, sizeof *out);
     out->port = OFPP_NORMAL;
     fm.actions = act_buf_span(&acts);
     if (ofproto_flow_mod(p, &fm, NULL)) {
-        log_err("%s: cannot add the rule of fail mode standalone", p->xb.name);
+        log_err("%s: cannot change the rule of fail mode standalone", p->xb.name);
     }
     act_buf_uninit(&acts);
+}
+
+/* What a bridge does before anybody has told it anything: in fail mode standalone it is a learning switch. */
+void
+tables_set_initial(struct ofproto *p)
+{
+    if (!p->rules_initialised) {
+        p->rules_initialised = true;
+        if (!p->secure && !conns_has_controllers(p->conns)) {
+            tables_set_normal(p, 0, true);
+        }
+    }
 }
 
 void

@@ -100,3 +100,9 @@ def test_read_only_and_wrong_use(place):
         "ovs-dpctl: Opening file \"/nosuch\" failed (No such file or directory)\n"
     assert place.run("ovs-dpctl parse-actions 'nosuch('").returncode == 1
     assert place.sh("ovs-dpctl parse-actions 'push_vlan(vid=5,pcp=0),2'") == "push_vlan(vid=5,pcp=0),2\n"
+
+
+def test_the_copy_of_standard_input_goes_also_when_there_is_no_daemon(place):
+    done = place.run("echo x | OVS_RUNDIR=/tmp/nobody ovs-dpctl add-flows dp -")
+    assert done.returncode and "/tmp/nobody" in done.stderr
+    assert place.sh("ls /tmp | grep ovs-dpctl || true") == ""

@@ -166,7 +166,14 @@ put_text(FILE *to, const char *text)
     }
 }
 
-/* Standard input as a file that the daemon can read; removed by main(). */
+static void
+remove_stdin_copy(void)
+{
+    unlink(stdin_copy);
+    free(stdin_copy);
+}
+
+/* Standard input as a file that the daemon can read; removed at exit, also when an error ends the program. */
 static char *
 copy_of_stdin(void)
 {
@@ -177,7 +184,11 @@ copy_of_stdin(void)
 
     stdin_copy = xstrdup("/tmp/ovs-dpctl.XXXXXX");
     fd = mkstemp(stdin_copy);
-    if (fd < 0 || fchmod(fd, 0644) || !(to = fdopen(fd, "w"))) {
+    if (fd < 0) {
+        cmdline_fatal(errno, "%s", stdin_copy);
+    }
+    atexit(remove_stdin_copy);
+    if (fchmod(fd, 0644) || !(to = fdopen(fd, "w"))) {
         cmdline_fatal(errno, "%s", stdin_copy);
     }
     while ((n = fread(buffer, 1, sizeof buffer, stdin)) > 0) {
@@ -259,10 +270,6 @@ main(int argc, char *argv[])
     }
     put_arguments(command->name, cl.argc, cl.argv);
     ok = run(command->name);
-    if (stdin_copy) {
-        unlink(stdin_copy);
-        free(stdin_copy);
-    }
     for (int i = 0; i < n_args; i++) {
         free(args[i]);
     }

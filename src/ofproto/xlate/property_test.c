@@ -10,6 +10,7 @@
 #include "ofproto/xlate/oracle_flow.h"
 #include "ofproto/xlate/sim.h"
 #include "odp/text.h"
+#include "sys/rcu_cmocka.h"
 
 static unsigned int n_pipelines = 400;
 
@@ -333,21 +334,6 @@ translation_does_what_the_specification_says(void **state UNUSED)
     sim_uninit(&sim);
 }
 
-static int
-set_up(void **state UNUSED)
-{
-    rcu_thread_register();
-    return 0;
-}
-
-static int
-tear_down(void **state UNUSED)
-{
-    rcu_barrier_all();
-    rcu_thread_unregister();
-    return 0;
-}
-
 int
 main(int argc, char *argv[])
 {
@@ -356,5 +342,5 @@ main(int argc, char *argv[])
     };
 
     n_pipelines = argc > 1 ? strtoul(argv[1], NULL, 10) : n_pipelines;
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, rcu_group_setup, rcu_group_teardown);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "ofproto/xlate/sim.h"
+#include "sys/rcu_cmocka.h"
 
 static const char *cases_dir;
 
@@ -297,21 +298,6 @@ arguments_are_checked_as_in_the_reference(void **state UNUSED)
     run_file("arguments");
 }
 
-static int
-set_up(void **state UNUSED)
-{
-    rcu_thread_register();
-    return 0;
-}
-
-static int
-tear_down(void **state UNUSED)
-{
-    rcu_barrier_all();
-    rcu_thread_unregister();
-    return 0;
-}
-
 int
 main(int argc, char *argv[])
 {
@@ -323,5 +309,5 @@ main(int argc, char *argv[])
     };
 
     cases_dir = argc > 1 ? argv[1] : "cases";
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, rcu_group_setup, rcu_group_teardown);
 }
