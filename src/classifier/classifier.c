@@ -21,6 +21,7 @@ struct cls_subtable {
     struct word_map stage_maps[N_STAGES];
     bool stage_useful[N_STAGES];             /* Whether the stage has bits that the one before has not. */
     struct rcu_map stages[N_STAGES - 1];     /* struct stage_entry by hash of the values up to the stage. */
+    _Atomic uint32_t n_refs;                 /* Of the classifier and of each rule until cls_rule_uninit(). */
 };
 
 /* How many rules share the values of the stages so far. */
@@ -79,10 +80,13 @@ classifier_init(struct classifier *cls)
 }
 
 static void
-free_subtable(void *st_)
+unref_subtable(void *st_)
 {
     struct cls_subtable *st = st_;
 
+    if (atomic_fetch_sub(&st->n_refs, 1) != 1) {
+        return;
+    }
     rcu_map_uninit(&st->rules);
     for (int i = 0; i < N_STAGES - 1; i++) {
         rcu_map_uninit(&st->stages[i]);
@@ -205,6 +209,7 @@ create_subtable(struct classifier *cls, const struct flow *mask, uint32_t hash)
         st->stage_useful[i] = st->stage_useful[i] && !word_map_equal(&st->stage_maps[i], &st->map);
     }
     list_init(&st->in_order);
+    atomic_init(&st->n_refs, 1);
     rcu_map_insert(&cls->subtables_by_mask, st, hash);
     return st;
 }
@@ -214,7 +219,7 @@ destroy_subtable(struct classifier *cls, struct cls_subtable *st)
 {
     rcu_map_remove(&cls->subtables_by_mask, st, st->mask_hash);
     update_order(cls, st, NULL);
-    rcu_defer(free_subtable, st);
+    rcu_defer(unref_subtable, st);
 }
 
 static struct stage_entry *
@@ -317,6 +322,7 @@ classifier_insert(struct classifier *cls, struct cls_rule *rule, const struct ma
         rule->values[k++] = flow_word(&match->flow, i) & flow_word(&st->mask, i);
     }
     rule->hash = hash_words(&match->flow, &st->mask, &st->map);
+    atomic_fetch_add_explicit(&st->n_refs, 1, memory_order_relaxed);
     count_stages(st, &match->flow, 1);
     link_rule(st, rule, &match->flow);
     list_push_back(&st->in_order, &rule->in_order);
@@ -386,6 +392,9 @@ classifier_remove(struct classifier *cls, struct cls_rule *rule)
 void
 cls_rule_uninit(struct cls_rule *rule)
 {
+    if (rule->subtable) {
+        unref_subtable(rule->subtable);
+    }
     free(rule->values);
 }
 

@@ -33,7 +33,7 @@
 struct cls_subtable;
 
 struct cls_rule {
-    struct cls_subtable *subtable;  /* Null while not in a classifier. */
+    struct cls_subtable *subtable;  /* Null before it was in a classifier; referenced, since it has the mask. */
     RCU_PTR(struct cls_rule) next;  /* Same mask and values, lower or equal priority. */
     struct list in_order;           /* In the subtable, in order of insertion; the writer's. */
     uint64_t *values;               /* A word for each word of the mask; owned. */
@@ -66,6 +66,7 @@ void cls_rule_unhide(struct cls_rule *rule);
 
 /* Takes 'rule' out of the tables.  Afterwards defer cls_rule_uninit() and the release of its memory. */
 void classifier_remove(struct classifier *, struct cls_rule *rule);
+/* Any thread. */
 void cls_rule_uninit(struct cls_rule *rule);
 
 static inline bool
@@ -89,7 +90,7 @@ struct cls_rule *classifier_find(const struct classifier *, const struct match *
 /* Whether a rule visible in 'version', of the same priority, overlaps 'match'. */
 bool classifier_overlaps(const struct classifier *, const struct match *, int priority, uint64_t version);
 
-/* The match of a rule, expanded. */
+/* The match of a rule, expanded; also of one that has been removed, until cls_rule_uninit(). */
 void cls_rule_get_match(const struct cls_rule *, struct match *);
 
 /* Calls 'cb' for each rule visible in 'version' whose match lies inside 'criteria' (null: all).  The order is what

@@ -118,6 +118,8 @@ make_modified(struct rule *old, const struct flow_mod *fm)
     atomic_store(&rule->idle_timeout, atomic_load(&old->idle_timeout));
     atomic_store(&rule->hard_timeout, atomic_load(&old->hard_timeout));
     rule->created = old->created;
+    rule->is_replacement = true;
+    rule->first_note = old->first_note;
     atomic_store(&rule->used, atomic_load(&old->used));
     return rule;
 }
@@ -153,7 +155,6 @@ note_removed(struct rule *rule, unsigned int why)
     }
     r = xmalloc(sizeof *r);
     r->rule = rule_ref(rule);
-    cls_rule_get_match(&rule->cr, &r->match);
     r->reason = why;
     r->when = clock_now_ms();
     list_push_back(&p->removed, &r->node);
@@ -391,6 +392,8 @@ do_add(struct tables_change *c, const struct flow_mod *fm)
     }
     rule = make_rule(p, fm, table_id);
     if (old) {
+        rule->is_replacement = true;
+        rule->first_note = old->first_note;
         drop_rule(c, old, REMOVED_SILENTLY, fm->flags & FM_RESET_COUNTS ? NULL : rule);
     }
     add_rule(c, rule, &fm->match, fm->priority);

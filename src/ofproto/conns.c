@@ -17,8 +17,14 @@ LOG_MODULE(connmgr)
 enum {
     MAX_QUEUED_PACKET_INS = 4096,
     MAX_PACKET_IN_BACKLOG = 512 * 1024, /* Bytes to a slow reader beyond which it gets no more packet-ins... */
-    MAX_BACKLOG = 1024 * 1024           /* ...and beyond which no more of its requests are read. */
+    MAX_BACKLOG = 1024 * 1024,          /* ...and beyond which no more of its requests are read. */
+    JOB_BACKLOG = 256 * 1024,           /* Up to which a job goes on... */
+    JOB_STEPS = 16                      /* ...this often at once. */
 };
+
+/* What cannot be left out (flow-removed, port-status, updates of monitors) is kept up to here; beyond it the connection
+ * is dropped, so that the peer knows that it has missed something. */
+#define MAX_UNREAD ((size_t) 64 << 20)
 
 /* Packet-ins on their way from the workers to the main loop. */
 struct queued_packet_in {
@@ -34,22 +40,90 @@ static uint64_t n_queue_drops;
 
 /* Connections. */
 
+static void
+drop_deaf(struct ofconn *c)
+{
+    static struct log_limit limit = LOG_LIMIT_INIT(5, 5);
+
+    log_warn_rl(&limit, "%s<->%s: connection dropped: %zu bytes that the peer has not read", c->ofproto->xb.name,
+                of_conn_name(c->transport), of_conn_queued(c->transport));
+    of_conn_abort(c->transport, -ENOBUFS);
+}
+
 /* A peer that asks and does not listen is not listened to either. */
 void
 ofconn_send(struct ofconn *c, struct bytes *b)
 {
-    if (b->len) {
-        of_conn_send(c->transport, b);
-        if (of_conn_queued(c->transport) > MAX_BACKLOG) {
-            of_conn_set_reading(c->transport, false);
-        }
+    if (!b->len) {
+        return;
     }
+    of_conn_send(c->transport, b);
+    if (of_conn_queued(c->transport) > MAX_UNREAD) {
+        drop_deaf(c);
+    } else if (of_conn_queued(c->transport) > MAX_BACKLOG) {
+        of_conn_set_reading(c->transport, false);
+        of_conn_ask_drained(c->transport);
+    }
+}
+
+size_t
+ofconn_backlog(const struct ofconn *c)
+{
+    return of_conn_queued(c->transport) + c->held_updates.len;
+}
+
+/* Jobs. */
+
+void
+ofconn_start_job(struct ofconn *c, struct ofconn_job *job)
+{
+    c->job = job;
+    of_conn_set_reading(c->transport, false);
+}
+
+static void
+end_job(struct ofconn *c)
+{
+    if (c->job) {
+        c->job->destroy(c->job);
+        c->job = NULL;
+    }
+}
+
+static void
+run_job(struct ofconn *c)
+{
+    struct bytes out = BYTES_INIT;
+    bool done = false;
+
+    for (int i = 0; i < JOB_STEPS && !done && out.len < JOB_BACKLOG; i++) {
+        done = c->job->step(c->job, &out);
+    }
+    ofconn_send(c, &out);
+    if (done) {
+        end_job(c);
+        ofconn_send(c, &c->held_updates);
+        if (of_conn_queued(c->transport) <= MAX_BACKLOG) {
+            of_conn_set_reading(c->transport, true);
+        }
+        if (c->monitors_paused) {
+            of_conn_ask_drained(c->transport);
+        }
+    } else {
+        of_conn_ask_drained(c->transport);
+    }
+    bytes_uninit(&out);
 }
 
 void
 ofconn_drained(struct ofconn *c)
 {
-    of_conn_set_reading(c->transport, true);
+    if (c->job) {
+        run_job(c);
+    } else {
+        of_conn_set_reading(c->transport, true);
+        flow_monitors_resume(c);
+    }
 }
 
 struct ofconn *
@@ -111,12 +185,17 @@ ofconn_message(struct ofconn *c, const void *data, size_t len)
     }
     ofconn_send(c, &out);
     bytes_uninit(&out);
+    if (c->job) {
+        run_job(c);
+    }
 }
 
 void
 ofconn_destroy(struct ofconn *c)
 {
     list_remove(&c->node);
+    end_job(c);
+    bytes_uninit(&c->held_updates);
     update_wants_misses(c->ofproto->conns);
     msg_assembler_uninit(&c->assembler);
     of_bundles_destroy(c);
@@ -338,18 +417,18 @@ conns_send_port_status(struct conns *cs, const struct ofport *o, enum port_reaso
 }
 
 void
-conns_send_flow_removed(struct conns *cs, const struct rule *rule, const struct match *match, uint8_t reason,
-                        int64_t when)
+conns_send_flow_removed(struct conns *cs, const struct rule *rule, uint8_t reason, int64_t when)
 {
     int64_t age = when - rule->created;
     struct flow_removed fr = {
-        .match = *match, .cookie = be64_to_cpu(rule->cookie), .priority = rule->cr.priority,
+        .cookie = be64_to_cpu(rule->cookie), .priority = rule->cr.priority,
         .idle_timeout = atomic_load(&rule->idle_timeout), .hard_timeout = atomic_load(&rule->hard_timeout),
         .reason = reason, .table_id = rule->table_id, .duration_sec = age / 1000,
         .duration_nsec = age % 1000 * 1000000, .n_packets = atomic_load(&rule->n_packets),
         .n_bytes = atomic_load(&rule->n_bytes),
     };
 
+    cls_rule_get_match(&rule->cr, &fr.match);
     LIST_FOR_EACH (c, struct ofconn, node, &cs->ofconns) {
         if (ofconn_wants(c, ASYNC_FLOW_REMOVED, reason)) {
             struct bytes b = BYTES_INIT;

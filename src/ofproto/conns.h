@@ -9,8 +9,11 @@
  *
  * How it works
  * ------------
- * Workers hand packet-ins over with conns_queue_packet_in(): a bounded queue and a wake-up of the main loop.  A slow
- * reader's backlog is bounded: beyond it packet-ins for it are dropped and counted.
+ * Workers hand packet-ins over with conns_queue_packet_in(): a bounded queue and a wake-up of the main loop.
+ *
+ * A slow reader's backlog is bounded.  Replies of many parts are made as it reads (struct ofconn_job); while more than a
+ * megabyte waits for it no request of its is read; flow monitors are paused (flow_monitor.h); packet-ins are dropped and
+ * counted.  Who lets 64 megabytes of the rest pile up loses the connection.
  *
  * Threads: main thread, but for conns_queue_packet_in(). */
 #ifndef OFPROTO_CONNS_H
@@ -22,7 +25,6 @@
 
 struct conns;
 struct loop;
-struct match;
 struct ofconn;
 struct ofport;
 struct rule;
@@ -40,13 +42,12 @@ void conns_queue_packet_in(struct xlate_effect *effect, bool from_worker);
 /* To connections of versions up to 'last': later ones have no word for what changed. */
 void conns_send_port_status(struct conns *, const struct ofport *, enum port_reason, enum of_version last);
 
-/* A flow is gone: 'match' was its match, 'reason' as OpenFlow numbers it. */
-void conns_send_flow_removed(struct conns *, const struct rule *, const struct match *match, uint8_t reason,
-                             int64_t when);
+/* A flow is gone; 'reason' as OpenFlow numbers it. */
+void conns_send_flow_removed(struct conns *, const struct rule *, uint8_t reason, int64_t when);
 
-/* Whether controllers are configured that the bridge connects to (not: services that wait for some). */
 /* Whether there are controllers to connect to and none is connected; since when, and the longest probe interval. */
 bool conns_lost_controllers(const struct conns *, int64_t *since, int64_t *probe_ms);
+/* Whether controllers are configured that the bridge connects to (not: services that wait for some). */
 bool conns_has_controllers(const struct conns *);
 
 /* Drops bundles that nothing has been done with for long.  About once a second. */

@@ -3,6 +3,9 @@
 #include <stdlib.h>
 
 #include "ofproto/conns_private.h"
+#include "ofproto/rule_list.h"
+
+enum { PAUSE_BACKLOG = 128 * 1024 };
 
 struct flow_monitor {
     struct list node; /* In ofconn->monitors. */
@@ -13,7 +16,7 @@ struct flow_monitor {
 struct flow_note {
     struct list node; /* In ofproto->notes. */
     struct rule *rule; /* Referenced. */
-    struct match match;
+    uint64_t number;
     enum monitor_event event;
     uint8_t reason;
     const struct ofconn *requester; /* Null: none, or gone. */
@@ -31,10 +34,13 @@ flow_monitor_note(struct rule *rule, enum monitor_event event, uint8_t reason, c
     }
     n = xmalloc(sizeof *n);
     *n = (struct flow_note) {
-        .rule = rule_ref(rule), .event = event, .reason = reason, .requester = requester,
+        .rule = rule_ref(rule), .number = ++p->n_noted, .event = event, .reason = reason, .requester = requester,
         .xid = requester ? requester->xid : 0,
     };
-    cls_rule_get_match(&rule->cr, &n->match);
+    if (event != MONITOR_EV_DELETED) {
+        rule->first_note = rule->is_replacement ? rule->first_note : n->number;
+        rule->last_note = n->number;
+    }
     list_push_back(&p->notes, &n->node);
     loop_wake_signal(&p->removed_wake);
 }
@@ -61,14 +67,14 @@ is_watched(const struct monitor_request *r, const struct rule *rule, const struc
 
 /* What the connection's monitors together want to know of the event: MONITOR_* flags, 0 for nothing. */
 static unsigned int
-wanted_flags(const struct ofconn *c, const struct flow_note *n)
+wanted_flags(const struct ofconn *c, const struct rule *rule, const struct match *match, enum monitor_event event)
 {
-    unsigned int event = n->event == MONITOR_EV_ADDED ? MONITOR_ADD
-                         : n->event == MONITOR_EV_DELETED ? MONITOR_DELETE : MONITOR_MODIFY;
+    unsigned int flag = event == MONITOR_EV_ADDED ? MONITOR_ADD
+                        : event == MONITOR_EV_DELETED ? MONITOR_DELETE : MONITOR_MODIFY;
     unsigned int flags = 0;
 
     LIST_FOR_EACH (m, struct flow_monitor, node, &c->monitors) {
-        if (m->request.flags & event && is_watched(&m->request, n->rule, &n->match)) {
+        if (m->request.flags & flag && is_watched(&m->request, rule, match)) {
             flags |= m->request.flags;
         }
     }
@@ -99,44 +105,161 @@ begin_reply(struct msg_parts *parts, struct bytes *out, enum of_version v, uint3
     msg_parts_begin_class(parts, out, MSG_FLOW_MONITOR_REPLY, msg_wire_find(MSG_FLOW_MONITOR_REPLY, v)->class, v, xid);
 }
 
-/* Tells one connection all notes that concern it: its own changes in short, unless it wants them in full. */
-static void
-tell(struct ofconn *c, struct list *notes)
-{
-    struct bytes out = BYTES_INIT;
+/* The updates for one connection, begun when there is one. */
+struct updates {
+    struct ofconn *c;
+    struct bytes out;
     struct msg_parts parts;
-    uint32_t last_short = 0;
-    bool any = false, any_short = false;
+    bool begun;
+    bool any_short;      /* 'last_short' is the request that was last told of in short. */
+    uint32_t last_short;
+};
+
+static size_t
+begin_update(struct updates *u)
+{
+    if (!u->begun) {
+        begin_reply(&u->parts, &u->out, u->c->version, 0);
+        u->begun = true;
+    }
+    return u->out.len;
+}
+
+static void
+put_bare(struct updates *u, enum monitor_event event, uint32_t xid)
+{
+    struct monitor_update update = { .event = event, .xid = xid };
+    size_t entry = begin_update(u);
+
+    monitor_update_put(&u->out, u->c->version, &update);
+    msg_parts_entry(&u->parts, entry);
+}
+
+static void
+end_updates(struct updates *u)
+{
+    if (u->begun) {
+        msg_parts_end(&u->parts);
+        u->begun = false;
+    }
+}
+
+/* Up to 1.3 these are messages of their own. */
+static void
+put_pause(struct updates *u, bool pause)
+{
+    if (u->c->version >= OF14) {
+        put_bare(u, pause ? MONITOR_EV_PAUSED : MONITOR_EV_RESUMED, 0);
+    } else {
+        end_updates(u);
+        msg_put_simple(&u->out, pause ? MSG_FLOW_MONITOR_PAUSED : MSG_FLOW_MONITOR_RESUMED, u->c->version, 0, NULL, 0);
+    }
+}
+
+static void
+send_updates(struct updates *u)
+{
+    end_updates(u);
+    if (u->c->job) {
+        bytes_put(&u->c->held_updates, u->out.data, u->out.len);
+    } else {
+        ofconn_send(u->c, &u->out);
+    }
+    bytes_uninit(&u->out);
+}
+
+/* During a pause only the end of flows is told that the peer knows of. */
+static bool
+is_untold(const struct ofconn *c, const struct flow_note *n)
+{
+    return c->monitors_paused && (n->event != MONITOR_EV_DELETED || n->rule->first_note > c->paused_at);
+}
+
+/* Own changes are told in short, unless they are wanted in full. */
+static void
+tell_one(struct updates *u, const struct flow_note *n)
+{
+    struct match match;
+    unsigned int flags;
+
+    cls_rule_get_match(&n->rule->cr, &match);
+    flags = wanted_flags(u->c, n->rule, &match, n->event);
+    if (!flags) {
+        return;
+    }
+    if (n->requester == u->c && !(flags & MONITOR_OWN) && !u->c->monitors_paused) {
+        if (!u->any_short || n->xid != u->last_short) {
+            put_bare(u, MONITOR_EV_ABBREV, n->xid);
+        }
+        u->any_short = true;
+        u->last_short = n->xid;
+    } else {
+        begin_update(u);
+        put_update(&u->parts, u->c, n->rule, &match, n->event, n->reason, flags & MONITOR_ACTIONS);
+    }
+}
+
+/* Tells one connection all notes that concern it. */
+static void
+tell(struct ofconn *c, const struct list *notes)
+{
+    struct updates u = { .c = c };
 
     LIST_FOR_EACH (n, struct flow_note, node, notes) {
-        unsigned int flags = wanted_flags(c, n);
-
-        if (!flags) {
-            continue;
+        if (!c->monitors_paused && ofconn_backlog(c) + u.out.len > PAUSE_BACKLOG) {
+            put_pause(&u, true);
+            c->monitors_paused = true;
+            c->paused_at = n->number - 1;
         }
-        if (!any) {
-            begin_reply(&parts, &out, c->version, 0);
-            any = true;
-        }
-        if (n->requester == c && !(flags & MONITOR_OWN)) {
-            size_t entry = out.len;
-            struct monitor_update u = { .event = MONITOR_EV_ABBREV, .xid = n->xid };
-
-            if (!any_short || n->xid != last_short) {
-                monitor_update_put(&out, c->version, &u);
-                msg_parts_entry(&parts, entry);
-            }
-            any_short = true;
-            last_short = n->xid;
-        } else {
-            put_update(&parts, c, n->rule, &n->match, n->event, n->reason, flags & MONITOR_ACTIONS);
+        if (!is_untold(c, n)) {
+            tell_one(&u, n);
         }
     }
-    if (any) {
-        msg_parts_end(&parts);
-        ofconn_send(c, &out);
+    send_updates(&u);
+    if (c->monitors_paused) {
+        of_conn_ask_drained(c->transport);
     }
-    bytes_uninit(&out);
+}
+
+static void
+put_if_changed(void *u_, struct cls_rule *cr)
+{
+    struct updates *u = u_;
+    struct rule *rule = rule_from_cls(cr);
+    enum monitor_event event = rule->first_note > u->c->paused_at || !rule->is_modified ? MONITOR_EV_ADDED
+                               : MONITOR_EV_MODIFIED;
+    struct match match;
+    unsigned int flags;
+
+    if (rule->last_note <= u->c->paused_at || rule_is_hidden(rule)) {
+        return;
+    }
+    cls_rule_get_match(cr, &match);
+    flags = wanted_flags(u->c, rule, &match, event);
+    if (flags) {
+        begin_update(u);
+        put_update(&u->parts, u->c, rule, &match, event, 0, flags & MONITOR_ACTIONS);
+    }
+}
+
+void
+flow_monitors_resume(struct ofconn *c)
+{
+    struct ofproto *p = c->ofproto;
+    struct updates u = { .c = c };
+
+    if (!c->monitors_paused) {
+        return;
+    }
+    flow_monitors_flush(p);
+    pthread_mutex_lock(&p->tables_mutex);
+    for (unsigned int t = 0; t < 254; t++) {
+        classifier_for_each(&p->xb.tables[t], NULL, atomic_load(&p->xb.tables_version), put_if_changed, &u);
+    }
+    pthread_mutex_unlock(&p->tables_mutex);
+    put_pause(&u, false);
+    c->monitors_paused = false;
+    send_updates(&u);
 }
 
 void
@@ -241,23 +364,24 @@ take_request(struct ofconn *c, const struct monitor_request *r)
     return OFPERR_NONE;
 }
 
-/* The flows that are there already, for the monitors made since 'first'. */
-struct initial {
+/* The flows that are there already, for the monitors of one request. */
+struct initial_job {
+    struct ofconn_job job;
     struct ofconn *c;
-    const struct monitor_request *requests;
+    struct monitor_request *requests; /* Owned. */
     size_t n;
+    struct rule_list rules;
+    struct bytes building;
     struct msg_parts parts;
 };
 
 static void
-put_initial(void *i_, struct cls_rule *cr)
+put_initial(struct initial_job *i, struct rule *rule)
 {
-    struct initial *i = i_;
-    struct rule *rule = rule_from_cls(cr);
     unsigned int flags = 0;
     struct match match;
 
-    cls_rule_get_match(cr, &match);
+    cls_rule_get_match(&rule->cr, &match);
     for (size_t k = 0; k < i->n; k++) {
         const struct monitor_request *r = &i->requests[k];
 
@@ -265,10 +389,69 @@ put_initial(void *i_, struct cls_rule *cr)
             flags |= r->flags;
         }
     }
-    if (flags && !rule_is_hidden(rule)) {
+    if (flags) {
         put_update(&i->parts, i->c, rule, &match, i->c->version >= OF14 ? MONITOR_EV_INITIAL : MONITOR_EV_ADDED, 0,
                    flags & MONITOR_ACTIONS);
     }
+}
+
+static bool
+step_initial(struct ofconn_job *job, struct bytes *out)
+{
+    struct initial_job *i = CONTAINER_OF(job, struct initial_job, job);
+    struct rule *rule;
+
+    for (int k = 0; k < RULES_A_STEP; k++) {
+        rule = rule_list_next(&i->rules);
+        if (!rule) {
+            msg_parts_end(&i->parts);
+            bytes_put(out, i->building.data, i->building.len);
+            return true;
+        }
+        put_initial(i, rule);
+        rule_unref(rule);
+    }
+    msg_parts_take_complete(&i->parts, out);
+    return false;
+}
+
+static void
+destroy_initial(struct ofconn_job *job)
+{
+    struct initial_job *i = CONTAINER_OF(job, struct initial_job, job);
+
+    rule_list_uninit(&i->rules);
+    bytes_uninit(&i->building);
+    free(i->requests);
+    free(i);
+}
+
+static bool
+wants_initial(const struct monitor_request *requests, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (requests[i].command != MONITOR_CMD_DELETE && requests[i].flags & MONITOR_INITIAL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Takes over 'requests'. */
+static void
+start_initial(struct ofconn *c, struct monitor_request *requests, size_t n, uint32_t xid)
+{
+    struct initial_job *i = xzalloc(sizeof *i);
+
+    i->job = (struct ofconn_job) { step_initial, destroy_initial };
+    i->c = c;
+    i->requests = requests;
+    i->n = n;
+    begin_reply(&i->parts, &i->building, c->version, xid);
+    if (wants_initial(requests, n)) {
+        rule_list_collect(&i->rules, c->ofproto, FM_TABLE_ANY, NULL);
+    }
+    ofconn_start_job(c, &i->job);
 }
 
 /* Removes again what the first 'n' requests added. */
@@ -284,23 +467,8 @@ undo(struct ofconn *c, const struct monitor_request *requests, size_t n)
     }
 }
 
-static void
-send_initial(struct ofconn *c, const struct monitor_request *requests, size_t n, uint32_t xid, struct bytes *out)
-{
-    struct initial i = { .c = c, .requests = requests, .n = n };
-    struct ofproto *p = c->ofproto;
-
-    begin_reply(&i.parts, out, c->version, xid);
-    pthread_mutex_lock(&p->tables_mutex);
-    for (unsigned int t = 0; t < 254; t++) {
-        classifier_for_each(&p->xb.tables[t], NULL, atomic_load(&p->xb.tables_version), put_initial, &i);
-    }
-    pthread_mutex_unlock(&p->tables_mutex);
-    msg_parts_end(&i.parts);
-}
-
 enum ofperr
-handle_flow_monitor(struct ofconn *c, const struct msg *m, struct bytes *out)
+handle_flow_monitor(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
 {
     struct monitor_request *requests = NULL;
     struct cursor body = m->body;
@@ -318,10 +486,10 @@ handle_flow_monitor(struct ofconn *c, const struct msg *m, struct bytes *out)
     }
     if (error) {
         undo(c, requests, n);
+        free(requests);
     } else {
-        send_initial(c, requests, n, m->xid, out);
+        start_initial(c, requests, n, m->xid);
     }
-    free(requests);
     return error;
 }
 

@@ -4,7 +4,14 @@
  * sends the notes on before it does anything else with the bridge's connections (flow_monitors_flush()), so that they
  * precede the answer to a barrier.  Nothing is noted while no connection has a monitor.
  *
- * Limits: a reader that is slow is not paused (docs/status.md).
+ * A reader that is slow is paused: once more than PAUSE_BACKLOG bytes wait for it, it is told so, and from then on only
+ * of deletions of flows that it knows.  When it has read all, it is told what has been added and modified meanwhile, and
+ * that it is resumed.  Each noted change has a number, and a rule those of the changes that made it and last changed it;
+ * so the number at the pause is all that has to be kept.
+ *
+ * The flows that are there already are told in steps, as the peer reads; what happens meanwhile follows them.
+ *
+ * Limits: what happened during a pause is made into messages at once when it ends.
  * Standards: OpenFlow 1.4 §7.4.6; ONF extension 187; Nicira's of before. */
 #ifndef OFPROTO_FLOW_MONITOR_H
 #define OFPROTO_FLOW_MONITOR_H 1
@@ -18,6 +25,9 @@ void flow_monitor_note(struct rule *, enum monitor_event, uint8_t reason, const 
 
 /* Sends what was noted.  Main thread. */
 void flow_monitors_flush(struct ofproto *);
+
+/* The peer has read all: ends a pause. */
+void flow_monitors_resume(struct ofconn *);
 
 /* The connection ends. */
 void flow_monitors_destroy(struct ofconn *);

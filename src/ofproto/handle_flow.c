@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "ofproto/ofconn.h"
+#include "ofproto/rule_list.h"
 #include "openflow/msg/flow.h"
 
 /* Checks what only the switch can check: the actions against the match. */
@@ -51,123 +52,127 @@ handle_flow_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
 
 /* Flow and aggregate statistics. */
 
-struct flow_walk {
-    const struct flow_request *request;
-    const struct msg *m;
-    struct bytes *out;
-    struct msg_parts parts;
-    enum msg_class parts_class;
-    struct aggregate_stats sum;
-    int64_t now;
-};
-
 static bool
-is_wanted(const struct flow_walk *w, const struct rule *rule)
+is_wanted(const struct flow_request *r, const struct rule *rule)
 {
-    const struct flow_request *r = w->request;
     size_t len;
     const struct act *acts = rule_acts_rcu(rule, &len);
     struct act_span span = { len ? acts : NULL, len };
 
-    return !rule_is_hidden(rule) && !((be64_to_cpu(rule->cookie) ^ r->cookie) & r->cookie_mask) &&
+    return !((be64_to_cpu(rule->cookie) ^ r->cookie) & r->cookie_mask) &&
            (r->out_port == OFPP_NONE || act_outputs_to_port(span, r->out_port)) &&
            (r->out_group == FM_GROUP_ANY || act_outputs_to_group(span, r->out_group));
 }
 
-static void
-put_flow(void *w_, struct cls_rule *cr)
-{
-    struct flow_walk *w = w_;
-    struct rule *rule = rule_from_cls(cr);
-    int64_t age = w->now - rule->created;
-    size_t entry = w->out->len, len;
-    struct flow_stats fs;
-    const struct act *acts;
+struct flow_job {
+    struct ofconn_job job;
+    struct flow_request request;
+    struct rule_list rules;
+    enum of_version version;
+    enum msg_class class;
+    struct bytes building; /* The message that is not full yet. */
+    struct msg_parts parts;
+};
 
-    if (!is_wanted(w, rule)) {
-        return;
-    }
-    acts = rule_acts_rcu(rule, &len);
-    cls_rule_get_match(cr, &fs.match);
+static void
+put_flow(struct flow_job *j, const struct rule *rule, int64_t now)
+{
+    int64_t age = now - rule->created;
+    size_t entry = j->building.len, len;
+    const struct act *acts = rule_acts_rcu(rule, &len);
+    struct flow_stats fs;
+
+    cls_rule_get_match(&rule->cr, &fs.match);
     fs.cookie = be64_to_cpu(rule->cookie);
     fs.table_id = rule->table_id;
-    fs.priority = cr->priority;
+    fs.priority = rule->cr.priority;
     fs.idle_timeout = atomic_load(&rule->idle_timeout);
     fs.hard_timeout = atomic_load(&rule->hard_timeout);
     fs.importance = rule->importance;
     fs.duration_sec = age / 1000;
     fs.duration_nsec = age % 1000 * 1000000;
-    fs.idle_age = (w->now - atomic_load(&rule->used)) / 1000;
-    fs.hard_age = (w->now - atomic_load(&rule->modified)) / 1000;
+    fs.idle_age = (now - atomic_load(&rule->used)) / 1000;
+    fs.hard_age = (now - atomic_load(&rule->modified)) / 1000;
     fs.n_packets = atomic_load(&rule->n_packets);
     fs.n_bytes = atomic_load(&rule->n_bytes);
     fs.flags = rule->flags;
     fs.actions = (struct act_span) { len ? acts : NULL, len };
-    flow_stats_put(w->out, w->parts_class, w->m->version, &fs);
-    msg_parts_entry(&w->parts, entry);
+    flow_stats_put(&j->building, j->class, j->version, &fs);
+    msg_parts_entry(&j->parts, entry);
 }
 
-static void
-add_flow(void *w_, struct cls_rule *cr)
+static bool
+step_flows(struct ofconn_job *job, struct bytes *out)
 {
-    struct flow_walk *w = w_;
-    struct rule *rule = rule_from_cls(cr);
+    struct flow_job *j = CONTAINER_OF(job, struct flow_job, job);
+    int64_t now = clock_now_ms();
 
-    if (is_wanted(w, rule)) {
-        w->sum.n_packets += atomic_load(&rule->n_packets);
-        w->sum.n_bytes += atomic_load(&rule->n_bytes);
-        w->sum.n_flows++;
-    }
-}
+    for (int i = 0; i < RULES_A_STEP; i++) {
+        struct rule *rule = rule_list_next(&j->rules);
 
-static void
-walk_flows(struct ofproto *p, struct flow_walk *w, void (*cb)(void *, struct cls_rule *))
-{
-    unsigned int first = w->request->table_id, last = first;
-    uint64_t version = atomic_load(&p->xb.tables_version);
-
-    if (first == 255) {
-        first = 0;
-        last = 253;
-    }
-    w->now = clock_now_ms();
-    pthread_mutex_lock(&p->tables_mutex);
-    for (unsigned int i = first; i <= last; i++) {
-        if (p->xb.tables[i].n_rules) {
-            classifier_for_each(&p->xb.tables[i], &w->request->match, version, cb, w);
+        if (!rule) {
+            msg_parts_end(&j->parts);
+            bytes_put(out, j->building.data, j->building.len);
+            return true;
         }
+        if (is_wanted(&j->request, rule)) {
+            put_flow(j, rule, now);
+        }
+        rule_unref(rule);
     }
-    pthread_mutex_unlock(&p->tables_mutex);
+    msg_parts_take_complete(&j->parts, out);
+    return false;
+}
+
+static void
+destroy_flows(struct ofconn_job *job)
+{
+    struct flow_job *j = CONTAINER_OF(job, struct flow_job, job);
+
+    rule_list_uninit(&j->rules);
+    bytes_uninit(&j->building);
+    free(j);
 }
 
 enum ofperr
-handle_flow_stats(struct ofconn *c, const struct msg *m, struct bytes *out)
+handle_flow_stats(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
 {
-    struct flow_request request;
-    struct flow_walk w = { .request = &request, .m = m, .out = out };
-    enum ofperr error = flow_request_decode(m, &request);
+    struct flow_job *j = xzalloc(sizeof *j);
+    enum ofperr error = flow_request_decode(m, &j->request);
 
     if (error) {
+        free(j);
         return error;
     }
-    w.parts_class = m->wire->class == CLASS_NXST_REQUEST ? CLASS_NXST_REPLY : CLASS_OFPST_REPLY;
-    msg_parts_begin(&w.parts, out, MSG_FLOW_REPLY, m);
-    walk_flows(c->ofproto, &w, put_flow);
-    msg_parts_end(&w.parts);
+    j->job = (struct ofconn_job) { step_flows, destroy_flows };
+    j->version = m->version;
+    j->class = m->wire->class == CLASS_NXST_REQUEST ? CLASS_NXST_REPLY : CLASS_OFPST_REPLY;
+    msg_parts_begin(&j->parts, &j->building, MSG_FLOW_REPLY, m);
+    rule_list_collect(&j->rules, c->ofproto, j->request.table_id, &j->request.match);
+    ofconn_start_job(c, &j->job);
     return OFPERR_NONE;
 }
 
 enum ofperr
 handle_aggregate(struct ofconn *c, const struct msg *m, struct bytes *out)
 {
+    struct aggregate_stats sum = { 0 };
+    struct rule_list rules = { 0 };
     struct flow_request request;
-    struct flow_walk w = { .request = &request, .m = m };
     enum ofperr error = flow_request_decode(m, &request);
 
     if (error) {
         return error;
     }
-    walk_flows(c->ofproto, &w, add_flow);
-    aggregate_stats_encode(out, m, &w.sum);
+    rule_list_collect(&rules, c->ofproto, request.table_id, &request.match);
+    for (struct rule *rule; (rule = rule_list_next(&rules)) != NULL; rule_unref(rule)) {
+        if (is_wanted(&request, rule)) {
+            sum.n_packets += atomic_load(&rule->n_packets);
+            sum.n_bytes += atomic_load(&rule->n_bytes);
+            sum.n_flows++;
+        }
+    }
+    rule_list_uninit(&rules);
+    aggregate_stats_encode(out, m, &sum);
     return OFPERR_NONE;
 }

@@ -15,6 +15,13 @@
 #include "openflow/msg/control.h"
 #include "openflow/msg/packet.h"
 
+/* A reply that is made in steps, as fast as the peer reads.  Until it is complete no further request is read. */
+struct ofconn_job {
+    /* Appends whole messages of the reply, about as much as fits one; true once all is said. */
+    bool (*step)(struct ofconn_job *, struct bytes *out);
+    void (*destroy)(struct ofconn_job *);
+};
+
 struct ofconn {
     struct list node;            /* In conns. */
     struct ofproto *ofproto;
@@ -31,7 +38,11 @@ struct ofconn {
     bool wants_async;            /* Controller.enable_async_messages. */
     uint64_t n_packet_in_dropped;
     uint32_t xid;                /* Of the message that is being handled. */
+    struct ofconn_job *job;      /* Owned; null: none. */
     struct list monitors;        /* struct flow_monitor. */
+    struct bytes held_updates;   /* For monitors: what happened while 'job' says what was there. */
+    bool monitors_paused;
+    uint64_t paused_at;          /* Number of the last change that was told. */
     struct list bundles;         /* struct of_bundle. */
     size_t n_bundles, n_bundle_bytes;
 
@@ -51,8 +62,13 @@ void ofconn_get_generation(const struct ofconn *, struct role_msg *);
 /* Whether the connection wants asynchronous messages of this kind with this reason. */
 bool ofconn_wants(const struct ofconn *, enum async_kind, unsigned int reason);
 
-/* Sends and empties 'b'. */
+/* Sends and empties 'b'.  A peer that lets too much pile up loses the connection, soon after this returns. */
 void ofconn_send(struct ofconn *, struct bytes *b);
+/* Bytes that are waiting for the peer to read. */
+size_t ofconn_backlog(const struct ofconn *);
+
+/* For handlers: the reply to the present request is made by 'job', whose first step comes once the handler is done. */
+void ofconn_start_job(struct ofconn *, struct ofconn_job *job);
 
 /* Handles one message: appends replies (and errors) to 'out'. */
 void ofconn_handle(struct ofconn *, const struct msg *, struct bytes *out);

@@ -49,8 +49,7 @@ struct ofport {
 /* A rule that has left its table and whose controllers are still to be told. */
 struct removed_rule {
     struct list node; /* In ofproto->removed. */
-    struct rule *rule;
-    struct match match;
+    struct rule *rule; /* Referenced. */
     uint8_t reason;
     int64_t when;
 };
@@ -90,6 +89,7 @@ struct ofproto {
     struct hmap by_cookie;   /* struct rule by cookie, those whose cookie is not zero. */
     unsigned int n_monitors; /* Flow monitors of all connections; guarded by tables_mutex, like 'notes'. */
     struct list notes;       /* struct flow_note: changes that monitors are to be told. */
+    uint64_t n_noted;        /* Number of the last of them. */
     struct list removed;     /* Rules whose flow-removed message is still to be sent: struct removed_rule. */
     struct loop_task removed_task;
     struct loop_wake removed_wake;

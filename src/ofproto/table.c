@@ -22,7 +22,7 @@ send_removed(struct ofproto *p)
     pthread_mutex_unlock(&p->tables_mutex);
     LIST_FOR_EACH_SAFE (r, struct removed_rule, node, &all) {
         if (p->conns) {
-            conns_send_flow_removed(p->conns, r->rule, &r->match, r->reason, r->when);
+            conns_send_flow_removed(p->conns, r->rule, r->reason, r->when);
         }
         rule_unref(r->rule);
         free(r);

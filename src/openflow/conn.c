@@ -24,7 +24,8 @@ struct of_conn {
     enum state state;
     uint32_t versions; /* That we allow. */
     int version;
-    bool raw, reading, finishing;
+    bool raw, reading, finishing, aborted;
+    bool asked_drained;
     const struct of_conn_ops *ops;
     void *aux;
     int broken;        /* Error of a write; nothing is written after that. */
@@ -46,7 +47,7 @@ update_wants(struct of_conn *c)
 {
     if (c->stream && c->state >= STATE_HELLO) {
         stream_want(c->stream, (c->reading || c->state == STATE_HELLO ? LOOP_READ : 0) |
-                                   (c->out.len > c->out_done ? LOOP_WRITE : 0));
+                                   (c->out.len > c->out_done || c->asked_drained ? LOOP_WRITE : 0));
     }
 }
 
@@ -154,14 +155,40 @@ flush(struct of_conn *c)
         return;
     }
     update_wants(c);
-    if (had && c->out.len == c->out_done) {
-        if (c->finishing) {
-            fail(c, 0);
-        } else if (c->ops->drained && c->state == STATE_OPEN) {
-            enter(c);
-            c->ops->drained(c, c->aux);
-            leave(c);
-        }
+    if (had && c->finishing && c->out.len == c->out_done) {
+        fail(c, 0);
+    }
+}
+
+/* The stream takes more. */
+static void
+may_write(struct of_conn *c)
+{
+    flush(c);
+    if (!c->dead && c->asked_drained && c->state == STATE_OPEN && c->out.len == c->out_done) {
+        c->asked_drained = false;
+        c->ops->drained(c, c->aux);
+    }
+}
+
+void
+of_conn_ask_drained(struct of_conn *c)
+{
+    if (!c->asked_drained) {
+        c->asked_drained = true;
+        update_wants(c);
+    }
+}
+
+void
+of_conn_abort(struct of_conn *c, int error)
+{
+    if (c->state != STATE_CLOSED && !c->aborted) {
+        c->aborted = true;
+        c->broken = error;
+        c->out_done = 0;
+        bytes_uninit(&c->out);
+        loop_task_post(&c->work);
     }
 }
 
@@ -311,7 +338,7 @@ deliver(struct of_conn *c)
 {
     size_t at = 0;
 
-    while (!c->dead && c->state != STATE_CLOSED && c->in.len - at >= MSG_HEADER) {
+    while (!c->dead && !c->aborted && c->state != STATE_CLOSED && c->in.len - at >= MSG_HEADER) {
         size_t len = msg_stated_length(c->in.data + at);
 
         if (len < MSG_HEADER) {
@@ -387,7 +414,7 @@ stream_event(struct stream *stream UNUSED, int events, void *c_)
         }
     }
     if (!c->dead && c->stream && events & LOOP_WRITE && c->state >= STATE_HELLO) {
-        flush(c);
+        may_write(c);
     }
     if (!c->dead && c->stream && events & LOOP_READ && c->state >= STATE_HELLO) {
         read_some(c);
@@ -404,11 +431,15 @@ work_cb(struct loop_task *task)
     struct of_conn *c = task->aux;
 
     enter(c);
-    if (c->state == STATE_OPEN) {
-        deliver(c);
-    }
-    if (!c->dead) {
-        flush(c);
+    if (c->aborted) {
+        fail(c, c->broken);
+    } else {
+        if (c->state == STATE_OPEN) {
+            deliver(c);
+        }
+        if (!c->dead) {
+            flush(c);
+        }
     }
     leave(c);
 }

@@ -40,7 +40,7 @@ struct of_conn_ops {
     /* The connection could not be made, or has ended: 'error' is a negative errno value, 0 for an orderly end.  After
      * this the owner may only call of_conn_close(), from here or later. */
     void (*closed)(struct of_conn *, int error, void *aux);
-    /* All that was queued has been written.  Null is allowed. */
+    /* What of_conn_ask_drained() asked for.  Null is allowed if nobody asks. */
     void (*drained)(struct of_conn *, void *aux);
 };
 
@@ -65,6 +65,13 @@ void of_conn_send(struct of_conn *, struct bytes *messages);
 
 /* Bytes queued and not yet written. */
 size_t of_conn_queued(const struct of_conn *);
+
+/* Calls 'drained' once, from the loop, when all that is queued by then has been written and the stream takes more: who
+ * answers to it with more output leaves others their turn. */
+void of_conn_ask_drained(struct of_conn *);
+
+/* Drops what is queued; 'closed' is called with 'error' before the loop sleeps. */
+void of_conn_abort(struct of_conn *, int error);
 
 /* Stops reading ('on' false) and goes on: for an owner that is busy or waits for its own output to drain.  A message
  * that

@@ -417,6 +417,14 @@ msg_parts_entry(struct msg_parts *p, size_t entry)
 }
 
 void
+msg_parts_take_complete(struct msg_parts *p, struct bytes *done)
+{
+    bytes_put(done, p->out->data, p->start);
+    bytes_pull(p->out, p->start);
+    p->start = 0;
+}
+
+void
 msg_parts_end(struct msg_parts *p)
 {
     msg_finish(p->out, p->start);

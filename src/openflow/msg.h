@@ -132,6 +132,9 @@ void msg_parts_begin_class(struct msg_parts *, struct bytes *out, enum msg_type,
  * long, the entry moves to a new message.  Returns false, and drops the entry, if it does not fit an empty message. */
 bool msg_parts_entry(struct msg_parts *, size_t entry);
 
+/* Moves the messages that are complete, all but the last, to 'done'. */
+void msg_parts_take_complete(struct msg_parts *, struct bytes *done);
+
 /* Finishes the last message. */
 void msg_parts_end(struct msg_parts *);
 

@@ -94,7 +94,8 @@ conn_drained(struct of_conn *c UNUSED, void *s_)
 {
     struct of_session *s = s_;
 
-    if (s->ops->drained) {
+    step(s, RECONNECT_EV_RECEIVED); /* Who reads is alive, also while it is not listened to. */
+    if (s->conn && s->ops->drained) {
         s->ops->drained(s, s->aux);
     }
 }

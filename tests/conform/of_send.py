@@ -66,4 +66,5 @@ def main():
             print(f"{xid}: {answer.hex()}")
 
 
-main()
+if __name__ == "__main__":
+    main()
