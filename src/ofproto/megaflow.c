@@ -23,6 +23,25 @@ drop_credits(struct megaflow *m)
     m->n_credits = 0;
 }
 
+static void
+take_frozen(struct megaflow *m, const struct xlate_out *out)
+{
+    m->frozen = out->n_frozen ? xcalloc(out->n_frozen, sizeof *m->frozen) : NULL;
+    m->n_frozen = out->n_frozen;
+    for (size_t i = 0; i < out->n_frozen; i++) {
+        m->frozen[i] = recirc_ref(out->frozen[i]);
+    }
+}
+
+static void
+drop_frozen(struct megaflow *m)
+{
+    for (size_t i = 0; i < m->n_frozen; i++) {
+        recirc_unref(m->frozen[i]);
+    }
+    free(m->frozen);
+}
+
 /* Copies the credits; a rule that is dying already is left out. */
 static void
 take_credits(struct megaflow *m, const struct xlate_out *out)
@@ -53,6 +72,7 @@ megaflow_create(struct backer *b, const struct xlate_out *out, uint64_t seq)
     m->seq = seq;
     m->created = clock_now_ms();
     take_credits(m, out);
+    take_frozen(m, out);
     return m;
 }
 
@@ -80,6 +100,8 @@ megaflow_update(struct megaflow *m, const struct xlate_out *out, uint64_t seq)
 {
     drop_credits(m);
     take_credits(m, out);
+    drop_frozen(m); /* 'out' has references of its own. */
+    take_frozen(m, out);
     m->seq = seq;
     depend_attach(m->backer->depend, &m->dependent, out, seq);
 }
@@ -176,6 +198,7 @@ megaflow_finish(struct megaflow *m, const struct dp_flow_stats *final)
         }
         depend_detach(m->backer->depend, &m->dependent);
         drop_credits(m);
+        drop_frozen(m);
         pthread_mutex_destroy(&m->mutex);
         free(m);
     }

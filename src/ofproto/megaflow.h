@@ -20,6 +20,8 @@ struct megaflow {
     struct dp_flow_stats pushed; /* Already credited. */
     struct xlate_credit *credits;
     size_t n_credits;
+    struct frozen_state **frozen; /* References, which keep the recirculation ids that it uses. */
+    size_t n_frozen;
 };
 
 /* Takes the credits of 'out', with references. */

@@ -126,6 +126,7 @@ ofproto_destroy(struct ofproto *p, bool cleanup)
     ofports_destroy(p);
     hmap_uninit(&p->ports);
     list_remove(&p->xb.node);
+    atomic_store(&p->xb.is_gone, true);
     tables_destroy(p);
     groups_destroy(p);
     meters_destroy(p);

@@ -164,6 +164,9 @@ extern _Atomic bool upcall_megaflows_disabled;
 /* flow-restore-wait: packets without a megaflow are dropped. */
 extern _Atomic bool upcalls_wait;
 void upcall_client_init(struct backer *);
+/* The bridge that a packet of the datapath is in, null if none has it any more; flow->in_port becomes an OpenFlow port
+ * (of a recirculated packet the frozen state says it). */
+struct xbridge *upcall_bridge_rcu(const struct backer *, struct flow *);
 /* Carries out the effects of a translation: any thread. */
 void xlate_apply_effects(struct xlate_out *, bool from_worker);
 

@@ -40,16 +40,15 @@ struct revalidator {
 static bool
 retranslate(struct revalidator *r, const struct flow *key)
 {
-    struct xport *in = xdp_port_rcu(&r->backer->xdp, ODP_PORT(be32_to_cpu(key->in_port)));
     struct flow flow = *key;
+    struct xbridge *bridge = upcall_bridge_rcu(r->backer, &flow);
     struct xlate_in xin;
 
-    if (!in) {
+    if (!bridge) {
         return false;
     }
-    flow.in_port = cpu_to_be32(ofp_to_u32(in->ofp_port));
     xin = (struct xlate_in) {
-        .bridge = in->bridge, .flow = &flow, .tables_version = atomic_load(&in->bridge->tables_version),
+        .bridge = bridge, .flow = &flow, .tables_version = atomic_load(&bridge->tables_version),
     };
     xlate_out_clear(&r->out);
     xlate(&xin, &r->out);

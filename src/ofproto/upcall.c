@@ -69,19 +69,38 @@ add_datapath_mask(const struct flow *flow, struct flow *wc)
     }
 }
 
+struct xbridge *
+upcall_bridge_rcu(const struct backer *b, struct flow *flow)
+{
+    struct xport *in = xdp_port_rcu(&b->xdp, ODP_PORT(be32_to_cpu(flow->in_port)));
+    const struct frozen_state *s = NULL;
+
+    if (flow->recirc_id) {
+        s = recirc_find_rcu(be32_to_cpu(flow->recirc_id));
+        return s && !atomic_load(&s->frozen.bridge->is_gone) ? s->frozen.bridge : NULL;
+    }
+    if (in) {
+        flow->in_port = cpu_to_be32(ofp_to_u32(in->ofp_port));
+    }
+    return in ? in->bridge : NULL;
+}
+
 static bool
-answer(struct backer *b, struct dp_upcall *u, struct xport *in, struct xlate_out *out, uint64_t seq)
+answer(struct backer *b, struct dp_upcall *u, struct xlate_out *out, uint64_t seq)
 {
     struct flow flow = *u->key;
+    struct xbridge *bridge = upcall_bridge_rcu(b, &flow);
     struct dp_flow_stats one;
     struct xlate_in xin;
     bool install;
 
-    flow.in_port = cpu_to_be32(ofp_to_u32(in->ofp_port));
+    if (!bridge) {
+        return false;
+    }
     xin = (struct xlate_in) {
-        .bridge = in->bridge, .flow = &flow, .frame = u->frame, .frame_len = u->frame_len,
+        .bridge = bridge, .flow = &flow, .frame = u->frame, .frame_len = u->frame_len,
         .packet_len = u->packet_len, .tcp_flags = be16_to_cpu(flow.tcp_flags),
-        .tables_version = atomic_load(&in->bridge->tables_version), .want_effects = true,
+        .tables_version = atomic_load(&bridge->tables_version), .want_effects = true,
     };
     xlate(&xin, out);
     /* A packet-in has to be made of each packet: such flows stay with us. */
@@ -113,11 +132,10 @@ on_upcall(void *b_, struct dp_upcall *u)
 {
     struct backer *b = b_;
     uint64_t seq = depend_seq(b->depend);
-    struct xport *in = xdp_port_rcu(&b->xdp, ODP_PORT(be32_to_cpu(u->key->in_port)));
     bool ok;
 
     atomic_fetch_add_explicit(&b->n_upcalls, 1, memory_order_relaxed);
-    if (!in || atomic_load_explicit(&upcalls_wait, memory_order_relaxed)) {
+    if (atomic_load_explicit(&upcalls_wait, memory_order_relaxed)) {
         atomic_fetch_add_explicit(&b->n_upcall_errors, 1, memory_order_relaxed);
         return false;
     }
@@ -126,7 +144,10 @@ on_upcall(void *b_, struct dp_upcall *u)
         scratch_ready = true;
     }
     xlate_out_clear(&scratch);
-    ok = answer(b, u, in, &scratch, seq);
+    ok = answer(b, u, &scratch, seq);
+    if (!ok) {
+        atomic_fetch_add_explicit(&b->n_upcall_errors, 1, memory_order_relaxed);
+    }
     return ok;
 }
 

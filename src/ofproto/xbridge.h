@@ -53,6 +53,7 @@ struct xbridge {
     /* What a miss in a table means: enum of_table_miss per table (OpenFlow 1.1/1.2 table-mod). */
     _Atomic uint8_t table_miss[OFPROTO_N_TABLES];
     _Atomic uint64_t table_lookups[OFPROTO_N_TABLES], table_matches[OFPROTO_N_TABLES];
+    _Atomic bool is_gone;        /* Being removed: nothing may resume in it. */
     _Atomic bool forward_bpdu;
     _Atomic bool drop_fragments; /* set-frags drop. */
     _Atomic bool match_first_fragments; /* set-frags nx-match: first fragments have their ports. */

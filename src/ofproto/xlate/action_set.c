@@ -125,6 +125,7 @@ xlate_action_set_execute(struct xlate_ctx *ctx)
     xlate_report(ctx, TRACE_TABLE, "--. Executing action set:");
     ctx->trace_depth++;
     xlate_actions(ctx, act_buf_span(&ordered), true);
+    xlate_freeze_finish_apart(ctx);
     ctx->trace_depth -= 3;
     ctx->in_action_set = false;
     ctx->exit = exit;

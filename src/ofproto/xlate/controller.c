@@ -42,7 +42,7 @@ add_effect(struct xlate_ctx *ctx, const struct xlate_packet_in *pin)
         e->packet_in.max_len = pin->max_len;
         e->packet_in.reason = pin->reason;
         e->packet_in.table_id = is_packet_out ? 0 : ctx->table_id;
-        e->packet_in.cookie = ctx->rule ? ctx->rule->cookie : is_packet_out ? BE64_MAX : 0;
+        e->packet_in.cookie = ctx->cookie;
         e->packet_in.is_miss_rule = is_miss_rule(ctx->rule);
     }
 }
@@ -54,7 +54,7 @@ add_action(struct xlate_ctx *ctx, const struct xlate_packet_in *pin)
     struct odp_cookie cookie = {
         .type = ODP_COOKIE_CONTROLLER, .reason = pin->reason, .controller_id = pin->controller_id,
         .ofp_in_port = be32_to_cpu(ctx->flow.in_port), .max_len = pin->max_len, .flags = 1,
-        .rule_cookie = ctx->rule ? ctx->rule->cookie : 0,
+        .rule_cookie = ctx->cookie,
     };
     size_t begun = odp_begin(&ctx->out->actions, ODP_USERSPACE);
 

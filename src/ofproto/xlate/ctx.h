@@ -5,6 +5,7 @@
  *   output.c       ports: output, flood, patch ports
  *   normal.c       the NORMAL action; vlan.c: tags as NORMAL sees them
  *   controller.c   packet-ins
+ *   freeze.c       recirculation: freezing what is left to do, and going on with it
  *   fields.c, headers.c, vlan_mpls.c, pipeline.c, hash.c, learn.c, unserved.c    families of actions
  *   action_set.c   write_actions and what becomes of it
  *
@@ -19,6 +20,12 @@
 
 enum { XLATE_MAX_DEPTH = 64, XLATE_MAX_RESUBMITS = 4096, XLATE_MAX_ACTIONS_LEN = 65536, XLATE_MAX_STACK = 65536 };
 
+/* What is left to do of the lists of actions that are being left. */
+struct frozen_rest {
+    struct bytes steps;        /* struct frozen_step (ofproto/recirc.h). */
+    struct act_buf acts;
+};
+
 struct xlate_ctx {
     const struct xlate_in *in;
     struct xlate_out *out;
@@ -29,10 +36,14 @@ struct xlate_ctx {
     struct flow base;          /* As the datapath has it. */
     struct odp_tags below, base_below; /* Tags below those that the flows show. */
     size_t useful_len;         /* Of out->actions: what is behind changes a packet that goes nowhere. */
-    struct rule *rule;         /* Whose actions are running, null for a packet-out. */
+    struct rule *rule;         /* Whose actions are running, null for a packet-out and after recirculation. */
+    be64 cookie;               /* Of the flow whose actions are running; all ones for a packet-out. */
     uint8_t table_id;
     bool exit;                 /* "exit": nothing more of this bridge's actions. */
     bool stop;                 /* Nothing more of the present list of actions. */
+    bool freezing;             /* With 'exit': what is left of each list goes into 'frozen' on the way out. */
+    struct frozen_rest frozen;
+    bool conntracked;          /* The packet's connection tracking fields hold. */
     bool no_effects;           /* This branch is not the way of this packet. */
     struct act_span rest;      /* Behind the present action, in its list. */
     bool is_last;              /* Nothing will be done with the packet after the present action. */
@@ -59,6 +70,33 @@ typedef void xlate_act_func(struct xlate_ctx *, const struct act *);
 void xlate_table(struct xlate_ctx *, ofp_port in_port, uint8_t table_id, bool may_miss);
 /* Carries out a list of actions; 'is_last': nothing follows behind the list. */
 void xlate_actions(struct xlate_ctx *, struct act_span, bool is_last);
+
+/* freeze.c
+ *
+ * An action that cannot go on without the datapath calls xlate_freeze().  All lists up to the bridge's first one are
+ * left then, each adding what is left of it (table.c does that), and where the bridge was entered, or a clone began,
+ * xlate_freeze_finish() makes the state and recirculates the packet: to its id, with what the pipeline has changed.
+ * Work that goes on beside the packet that is recirculated ("fork", as ct does) calls xlate_fork() instead. */
+
+/* For an action: nothing more of this bridge's actions here; what is behind it, in its list and in those that led here,
+ * is done when the packet comes back.  'again': the action itself, if it has to be carried out then; else null. */
+void xlate_freeze(struct xlate_ctx *, const struct act *again);
+/* While freezing: 'rest' of a list of the present table and flow is left, too. */
+void xlate_freeze_rest(struct xlate_ctx *, struct act_span rest);
+/* Ends freezing, if it was going on: appends what the pipeline changed and recirc(ID), if anything is left to do.  True
+ * if it was.  "apart": for a part of the work which the action set does not follow (a clone). */
+bool xlate_freeze_finish(struct xlate_ctx *);
+bool xlate_freeze_finish_apart(struct xlate_ctx *);
+/* Appends recirc(ID) to a state that looks up 'table_id' with the present registers, metadata, stack and action set.
+ * Committing comes before, by the caller.  'conntracked': the packet will have been tracked.  Returns the id; for
+ * trace, report it with xlate_report_fork(). */
+uint32_t xlate_fork(struct xlate_ctx *, uint8_t table_id, bool conntracked);
+/* For trace: what went to 'recirc_id' is to be traced later, beginning with 'flow' (recirc_id is set in it). */
+void xlate_report_fork(struct xlate_ctx *, enum xlate_fork_kind, uint32_t recirc_id, const struct flow *flow);
+/* Goes on with the state that the packet's recirc_id names. */
+void xlate_thaw(struct xlate_ctx *);
+/* Forgets what connection tracking said of the packet. */
+void xlate_clear_conntrack(struct xlate_ctx *);
 
 /* action_set.c */
 void xlate_action_set_execute(struct xlate_ctx *);

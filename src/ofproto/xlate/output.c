@@ -7,10 +7,35 @@
 
 static const struct eth_addr stp_group = { { 0x01, 0x80, 0xc2, 0x00, 0x00, 0x00 } };
 
+/* What was below labels has not been parsed: the pipeline knows nothing of it and has changed nothing. */
+static void
+hide_payload(struct flow *flow, const struct flow *base)
+{
+    flow->nw_src = base->nw_src;
+    flow->nw_dst = base->nw_dst;
+    flow->nw_proto = base->nw_proto;
+    flow->nw_tos = base->nw_tos;
+    flow->nw_ttl = base->nw_ttl;
+    flow->nw_frag = base->nw_frag;
+    flow->tp_src = base->tp_src;
+    flow->tp_dst = base->tp_dst;
+    flow->tcp_flags = base->tcp_flags;
+    FLOW_FOR_EACH_LINE (i, FLOW_LINE_IPV6) {
+        flow->lines[i] = base->lines[i];
+    }
+}
+
 void
 xlate_commit(struct xlate_ctx *ctx)
 {
-    odp_commit(&ctx->flow, &ctx->below, &ctx->base, &ctx->base_below, ctx->wc, &ctx->out->actions);
+    if (UNLIKELY(ctx->was_mpls)) {
+        struct flow flow = ctx->flow;
+
+        hide_payload(&flow, &ctx->base);
+        odp_commit(&flow, &ctx->below, &ctx->base, &ctx->base_below, ctx->wc, &ctx->out->actions);
+    } else {
+        odp_commit(&ctx->flow, &ctx->below, &ctx->base, &ctx->base_below, ctx->wc, &ctx->out->actions);
+    }
 }
 
 bool
@@ -34,12 +59,10 @@ enter_peer(struct xlate_ctx *ctx, struct xport *peer)
     struct flow *f = &ctx->flow;
 
     FLOW_FOR_EACH_LINE (i, FLOW_LINE_REGS | FLOW_LINE_PIPELINE | FLOW_LINE_TUNNEL | FLOW_LINE_TUNNEL_MISC |
-                           FLOW_LINE_TUNNEL_OPT | FLOW_LINE_CT) {
+                           FLOW_LINE_TUNNEL_OPT) {
         memset(&f->lines[i], 0, sizeof f->lines[i]);
     }
-    f->ct_state = 0;
-    f->ct_zone = 0;
-    f->ct_mark = 0;
+    xlate_clear_conntrack(ctx);
     f->actset_output = cpu_to_be32(ofp_to_u32(OFPP_UNSET));
     f->in_port = cpu_to_be32(ofp_to_u32(peer->ofp_port));
     ctx->bridge = peer->bridge;
@@ -47,7 +70,9 @@ enter_peer(struct xlate_ctx *ctx, struct xport *peer)
     xlate_credit(ctx, CREDIT_PORT_RX)->port = peer;
     xlate_report(ctx, TRACE_BRIDGE, "bridge(\"%s\")", ctx->bridge->name);
     xlate_table(ctx, peer->ofp_port, 0, true);
-    xlate_action_set_execute(ctx);
+    if (!xlate_freeze_finish(ctx)) {
+        xlate_action_set_execute(ctx);
+    }
 }
 
 static void
@@ -73,6 +98,7 @@ send_to_peer(struct xlate_ctx *ctx, struct xport *port)
     saved.base_below = ctx->base_below;
     saved.useful_len = ctx->useful_len;
     saved.n_resubmits = ctx->n_resubmits;
+    saved.frozen = ctx->frozen;
     *ctx = saved;
 }
 

@@ -36,13 +36,14 @@ xlate_clone(struct xlate_ctx *ctx, const struct act *act)
     struct bytes stack = ctx->stack;
     struct act_buf set = ctx->action_set;
     struct odp_tags below = ctx->below;
-    bool was_mpls = ctx->was_mpls, exit = ctx->exit, is_last = ctx->is_last;
+    bool was_mpls = ctx->was_mpls, exit = ctx->exit, is_last = ctx->is_last, conntracked = ctx->conntracked;
 
     ctx->stack = (struct bytes) BYTES_INIT;
     bytes_put(&ctx->stack, stack.data, stack.len);
     act_buf_init(&ctx->action_set);
     act_put_span(&ctx->action_set, act_buf_span(&set));
     xlate_actions(ctx, act_clone_actions((const void *) act), is_last);
+    xlate_freeze_finish_apart(ctx);
     bytes_uninit(&ctx->stack);
     act_buf_uninit(&ctx->action_set);
     ctx->flow = flow;
@@ -50,6 +51,7 @@ xlate_clone(struct xlate_ctx *ctx, const struct act *act)
     ctx->action_set = set;
     ctx->below = below;
     ctx->was_mpls = was_mpls;
+    ctx->conntracked = conntracked;
     ctx->exit = exit;
 }
 
@@ -75,13 +77,14 @@ translate_branch(struct xlate_ctx *ctx, const struct act_check_pkt_larger *a, st
     struct flow flow = ctx->flow, base = ctx->base;
     struct odp_tags below = ctx->below, base_below = ctx->base_below;
     struct bytes stack = ctx->stack;
-    bool no_effects = ctx->no_effects, was_mpls = ctx->was_mpls;
+    bool no_effects = ctx->no_effects, was_mpls = ctx->was_mpls, conntracked = ctx->conntracked;
 
     ctx->stack = (struct bytes) BYTES_INIT;
     bytes_put(&ctx->stack, stack.data, stack.len);
     ctx->no_effects |= (ctx->in->packet_len > a->pkt_len) != larger;
     subfield_set_u64(&a->dst, &ctx->flow, larger);
     xlate_actions(ctx, rest, is_last);
+    xlate_freeze_finish_apart(ctx);
     bytes_uninit(&ctx->stack);
     ctx->stack = stack;
     ctx->flow = flow;
@@ -90,6 +93,7 @@ translate_branch(struct xlate_ctx *ctx, const struct act_check_pkt_larger *a, st
     ctx->base_below = base_below;
     ctx->no_effects = no_effects;
     ctx->was_mpls = was_mpls;
+    ctx->conntracked = conntracked;
     if (ctx->action_set.bytes.len != set_len) {
         xlate_not_served(ctx, "write_actions after check_pkt_larger");
     }

@@ -38,16 +38,10 @@ needs_parsing(struct xlate_ctx *ctx, const struct act *a)
     }
 }
 
-static void
-run_action(struct xlate_ctx *ctx, const struct act *a)
+static struct act_span
+span_from(const struct act *a, const struct act *end)
 {
-    xlate_report_action(ctx, a);
-    if (needs_parsing(ctx, a)) {
-        xlate_report(ctx, TRACE_ERROR, "the packet below its MPLS labels would have to be recirculated");
-        xlate_fail(ctx, XLATE_NOT_SERVED);
-        return;
-    }
-    handlers[a->type](ctx, a);
+    return (struct act_span) { a, (const char *) end - (const char *) a };
 }
 
 void
@@ -59,12 +53,22 @@ xlate_actions(struct xlate_ctx *ctx, struct act_span acts, bool is_last)
         xlate_report(ctx, TRACE_ACTION, "drop");
     }
     ACT_FOR_EACH (a, acts) {
-        if (ctx->exit || xlate_has_failed(ctx) || list_is_too_long(ctx)) {
+        if (xlate_has_failed(ctx) || list_is_too_long(ctx)) {
             return;
         }
-        ctx->rest = (struct act_span) { act_next(a), (const char *) end - (const char *) act_next(a) };
+        if (!ctx->exit && needs_parsing(ctx, a)) {
+            xlate_freeze(ctx, NULL);
+        }
+        if (ctx->exit) {
+            if (ctx->freezing) {
+                xlate_freeze_rest(ctx, span_from(a, end));
+            }
+            return;
+        }
+        ctx->rest = span_from(act_next(a), end);
         ctx->is_last = is_last && act_next(a) == end && (ctx->in_action_set || !ctx->action_set.bytes.len);
-        run_action(ctx, a);
+        xlate_report_action(ctx, a);
+        handlers[a->type](ctx, a);
         if (ctx->stop) {
             ctx->stop = false;
             return;
@@ -218,6 +222,7 @@ void
 xlate_table(struct xlate_ctx *ctx, ofp_port in_port, uint8_t table_id, bool may_miss)
 {
     struct rule *old_rule = ctx->rule, *rule;
+    be64 old_cookie = ctx->cookie;
     uint8_t old_table = ctx->table_id;
     bool is_last = ctx->depth ? ctx->is_last : true;
     bool drops = ctx->flow.nw_frag && atomic_load_explicit(&ctx->bridge->drop_fragments, memory_order_relaxed);
@@ -230,6 +235,7 @@ xlate_table(struct xlate_ctx *ctx, ofp_port in_port, uint8_t table_id, bool may_
     rule = find_rule(ctx, &table_id, in_port);
     ctx->table_id = table_id;
     ctx->rule = rule;
+    ctx->cookie = rule ? rule->cookie : 0;
     if (ctx->in->trace) {
         report_rule(ctx, table_id, rule);
     }
@@ -242,5 +248,6 @@ xlate_table(struct xlate_ctx *ctx, ofp_port in_port, uint8_t table_id, bool may_
     ctx->trace_depth -= 2;
     ctx->depth--;
     ctx->rule = old_rule;
+    ctx->cookie = old_cookie;
     ctx->table_id = old_table;
 }

@@ -1,5 +1,8 @@
 /* The whole output of a trace. */
+#include <stdlib.h>
+
 #include "flow/exact_text.h"
+#include "flow/field_text.h"
 #include "flow/match_text.h"
 #include "ofproto/xlate/trace_private.h"
 
@@ -71,32 +74,130 @@ put_result(struct str *s, const struct trace_request *r, const struct flow *fina
     }
 }
 
-void
-trace_request(const struct trace_request *r, bool want_effects, struct xlate_out *out, struct str *reply)
+/* A recirculated packet that waits for its turn. */
+struct later {
+    struct list node;
+    enum xlate_fork_kind kind;
+    struct frozen_state *state; /* A reference. */
+    struct flow flow;
+};
+
+/* One trace command: its request, and the packets that are still to be traced. */
+struct session {
+    struct trace_tree tree;     /* Of the packet at hand. */
+    const struct trace_request *request;
+    struct list queue;          /* struct later */
+    size_t n_ct;                /* Of request->ct_next, those that were used. */
+};
+
+static void
+on_fork(struct xlate_trace *trace, enum xlate_fork_kind kind, uint32_t recirc_id, const struct flow *flow)
+{
+    struct session *s = CONTAINER_OF(CONTAINER_OF(trace, struct trace_tree, trace), struct session, tree);
+    struct later *l = xzalloc_cacheline(sizeof *l);
+
+    l->kind = kind;
+    l->state = recirc_ref(recirc_find_rcu(recirc_id));
+    l->flow = *flow;
+    list_push_back(&s->queue, &l->node);
+}
+
+/* One packet: its tree and result. */
+static void
+trace_one(struct session *s, const struct trace_request *r, bool want_effects, struct xlate_out *out,
+          struct str *reply)
 {
     const struct xbridge *bridge = r->bridge;
     const struct port_names *ports;
     struct trace_names names;
-    struct trace_tree tree;
     struct xlate_in in;
 
-    trace_tree_init(&tree);
-    trace_names_init(&names, &tree.trace.bridge);
-    tree.trace.bridge = bridge;
-    tree.trace.names = r->names ? &names.text : NULL;
+    trace_tree_init(&s->tree);
+    trace_names_init(&names, &s->tree.trace.bridge);
+    s->tree.trace.bridge = bridge;
+    s->tree.trace.names = r->names ? &names.text : NULL;
+    s->tree.trace.fork = on_fork;
     ports = r->names ? &names.ports : NULL;
     in = (struct xlate_in) {
         .bridge = r->bridge, .flow = &r->flow, .frame = r->frame.data, .frame_len = r->frame.len,
         .packet_len = r->frame.len, .tcp_flags = be16_to_cpu(r->flow.tcp_flags),
         .tables_version = atomic_load(&r->bridge->tables_version), .acts = r->acts, .acts_len = r->acts_len,
-        .want_effects = want_effects, .trace = &tree.trace,
+        .want_effects = want_effects, .trace = &s->tree.trace,
     };
     str_puts(reply, "Flow: ");
     exact_flow_put(reply, &r->flow, ports);
     str_putc(reply, '\n');
     xlate(&in, out);
-    trace_tree_put(reply, &tree);
-    tree.trace.bridge = bridge;
-    put_result(reply, r, &tree.trace.final, out, ports);
-    trace_tree_uninit(&tree);
+    trace_tree_put(reply, &s->tree);
+    s->tree.trace.bridge = bridge;
+    put_result(reply, r, &s->tree.trace.final, out, ports);
+    trace_tree_uninit(&s->tree);
+}
+
+static void
+put_ct_state(struct str *s, uint8_t state)
+{
+    const char *separator = "";
+
+    for (size_t i = 0; i < ARRAY_SIZE(ct_state_names); i++) {
+        if (state >> i & 1) {
+            str_putf(s, "%s%s", separator, ct_state_names[i]);
+            separator = "|";
+        }
+    }
+}
+
+/* What connection tracking is taken to have said of the packet. */
+static void
+put_heading(struct session *s, struct later *l, struct str *reply)
+{
+    const struct trace_request *r = s->request;
+
+    str_putc(reply, '\n');
+    str_put_fill(reply, '=', 79);
+    str_putf(reply, "\nrecirc(%#x) - resume conntrack with ", l->state->id);
+    if (s->n_ct < r->n_ct_next) {
+        l->flow.ct_state = r->ct_next[s->n_ct++];
+        str_puts(reply, "ct_state=");
+        put_ct_state(reply, l->flow.ct_state);
+    } else {
+        l->flow.ct_state = CT_TRK | CT_NEW;
+        str_puts(reply, "default ct_state=trk|new (use --ct-next to customize)");
+    }
+    str_putc(reply, '\n');
+    str_put_fill(reply, '=', 79);
+    str_puts(reply, "\n\n");
+}
+
+static void
+trace_later(struct session *s, struct later *l, struct str *reply)
+{
+    struct trace_request r = { .bridge = l->state->frozen.bridge, .names = s->request->names };
+    struct xlate_out out;
+
+    put_heading(s, l, reply);
+    r.flow = l->flow;
+    xlate_out_init(&out);
+    trace_one(s, &r, false, &out, reply);
+    xlate_out_uninit(&out);
+}
+
+void
+trace_request(const struct trace_request *r, bool want_effects, struct xlate_out *out, struct str *reply)
+{
+    struct session s = { .request = r };
+
+    list_init(&s.queue);
+    trace_one(&s, r, want_effects, out, reply);
+    for (int n = 0; !list_is_empty(&s.queue); n++) {
+        struct later *l = CONTAINER_OF(list_pop_front(&s.queue), struct later, node);
+
+        if (n < TRACE_MAX_RECIRCULATIONS) {
+            trace_later(&s, l, reply);
+        } else if (n == TRACE_MAX_RECIRCULATIONS) {
+            str_putf(reply, "\nMore than %d recirculations: the rest is not traced.\n", n);
+        }
+        recirc_unref(l->state);
+        free(l);
+    }
 }

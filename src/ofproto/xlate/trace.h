@@ -11,7 +11,9 @@
  *
  *     error = trace_command(argc, argv, &host, &reply);
  *
- * Limits: --ct-next is accepted, but conntrack is not served yet.
+ * A packet sent to connection tracking is traced on, as --ct-next says; other recirculations are not followed, as in
+ * the reference.
+ *
  * Threads: the main thread, in an RCU read section. */
 #ifndef OFPROTO_XLATE_TRACE_H
 #define OFPROTO_XLATE_TRACE_H 1
@@ -42,9 +44,12 @@ struct trace_request {
     const struct act *acts;    /* Null: a packet that came in. */
     size_t acts_len;
     bool names;                /* Ports by name. */
+    const uint8_t *ct_next;    /* What connection tracking is taken to say (CT_*), one for each time in order; behind... */
+    size_t n_ct_next;          /* ...them the packet begins a connection. */
 };
 
-/* Translates and appends the whole output; 'out' is initialised and empty, and the caller's afterwards. */
+/* Translates and appends the whole output, that of packets sent to connection tracking included; 'out' is initialised
+ * and empty, and the caller's afterwards: the result of the packet as it came in. */
 void trace_request(const struct trace_request *, bool want_effects, struct xlate_out *out, struct str *reply);
 
 #endif

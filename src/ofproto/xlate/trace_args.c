@@ -5,10 +5,11 @@
 #include "flow/compose.h"
 #include "flow/exact_text.h"
 #include "flow/extract.h"
+#include "flow/field_text.h"
 #include "ofproto/xlate/trace_private.h"
 #include "openflow/error.h"
 
-enum { MAX_ARGS = 5 };
+enum { MAX_ARGS = 5, MAX_CT_NEXT = TRACE_MAX_RECIRCULATIONS };
 
 struct args {
     const struct trace_host *host;
@@ -18,6 +19,8 @@ struct args {
     const char *l7;               /* Hexadecimal; null if not given. */
     bool has_l7_len;
     uint16_t l7_len;
+    uint8_t ct_next[MAX_CT_NEXT]; /* Of the options --ct-next. */
+    size_t n_ct_next;
     struct trace_request request;
     struct act_buf acts;
 };
@@ -29,21 +32,25 @@ is_option(const char *arg, const char *name)
 }
 
 static struct error *
-check_ct_flags(const char *text)
+take_ct_next(struct args *a, const char *text)
 {
-    static const char *const names[] = { "trk", "new", "est", "rel", "rpl", "inv", "snat", "dnat" };
     char *copy = xstrdup(text), *save = NULL;
     struct error *e = NULL;
+    uint8_t state = 0;
 
     for (char *word = strtok_r(copy, ", ", &save); word && !e; word = strtok_r(NULL, ", ", &save)) {
-        bool known = false;
+        uint8_t flag = 0;
 
-        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-            known |= !strcmp(names[i], word);
+        for (size_t i = 0; i < ARRAY_SIZE(ct_state_names); i++) {
+            flag |= !strcmp(ct_state_names[i], word) << i;
         }
-        e = known ? NULL : error_new("%s: unknown connection tracking state flag", word);
+        state |= flag;
+        e = flag ? NULL : error_new("%s: unknown connection tracking state flag", word);
     }
     free(copy);
+    if (!e && a->n_ct_next < MAX_CT_NEXT) {
+        a->ct_next[a->n_ct_next++] = state;
+    }
     return e;
 }
 
@@ -57,7 +64,7 @@ take_valued(struct args *a, int argc, const char *const argv[], int *i)
         return error_new("Missing argument for option %s", option);
     }
     if (is_option(option, "ct-next")) {
-        return check_ct_flags(argv[*i]);
+        return take_ct_next(a, argv[*i]);
     } else if (is_option(option, "l7")) {
         a->l7 = argv[*i];
         return NULL;
@@ -300,6 +307,8 @@ run(int argc, const char *const argv[], const struct trace_host *host, bool is_p
         struct xlate_out out;
 
         a.request.names = a.names;
+        a.request.ct_next = a.ct_next;
+        a.request.n_ct_next = a.n_ct_next;
         if (is_packet_out) {
             struct act_span acts = act_buf_span(&a.acts);
 

@@ -5,6 +5,9 @@
 #include "odp/text.h"
 #include "ofproto/xlate/trace.h"
 
+/* Packets that a trace follows through connection tracking: a loop of tables would never end. */
+enum { TRACE_MAX_RECIRCULATIONS = 64 };
+
 /* The tree of reports. */
 struct trace_node {
     enum xlate_trace_kind kind;

@@ -20,7 +20,6 @@ NOT_SERVED(sample)
 NOT_SERVED(ct)
 NOT_SERVED(ct_clear)
 NOT_SERVED(nat)
-NOT_SERVED(debug_recirc)
 NOT_SERVED(meter)
 
 /* Asks for the slow path, for tests of it. */

@@ -74,6 +74,9 @@ xlate_out_clear(struct xlate_out *out)
             xlate_learned_unref(out->credits[i].learned);
         }
     }
+    for (size_t i = 0; i < out->n_frozen; i++) {
+        recirc_unref(out->frozen[i]);
+    }
     bytes_clear(&out->actions);
     memset(&out->wc, 0, sizeof out->wc);
     out->error = XLATE_OK;
@@ -83,6 +86,7 @@ xlate_out_clear(struct xlate_out *out)
     out->n_credits = 0;
     out->n_effects = 0;
     out->n_consulted = 0;
+    out->n_frozen = 0;
     out->n_words = 0;
 }
 
@@ -94,6 +98,7 @@ xlate_out_uninit(struct xlate_out *out)
     free(out->credits);
     free(out->effects);
     free(out->consulted);
+    free(out->frozen);
     free(out->words);
 }
 
@@ -316,11 +321,11 @@ enter_pipeline(struct xlate_ctx *ctx)
     struct xport *port = xbridge_port_rcu(ctx->bridge, in_port);
 
     if (ctx->flow.recirc_id) {
-        ctx->trace_depth++;
-        xlate_report(ctx, TRACE_ERROR, "Recirculation context not found for ID %u", be32_to_cpu(ctx->flow.recirc_id));
-        xlate_fail(ctx, XLATE_NO_RECIRCULATION_CONTEXT);
-        ctx->trace_depth--;
-    } else if (xlate_is_from_controller(ctx->in)) {
+        xlate_thaw(ctx);
+        return;
+    }
+    xlate_report(ctx, TRACE_BRIDGE, "bridge(\"%s\")", ctx->bridge->name);
+    if (xlate_is_from_controller(ctx->in)) {
         struct act_span acts = { ctx->in->acts, ctx->in->acts_len };
 
         ctx->trace_depth++;
@@ -332,7 +337,6 @@ enter_pipeline(struct xlate_ctx *ctx)
         }
         xlate_table(ctx, in_port, 0, true);
     }
-    xlate_action_set_execute(ctx);
 }
 
 void
@@ -341,15 +345,19 @@ xlate(const struct xlate_in *in, struct xlate_out *out)
     struct xlate_ctx ctx = {
         .in = in, .out = out, .wc = &out->wc, .bridge = in->bridge, .version = in->tables_version,
         .flow = *in->flow, .base = *in->flow, .table_id = in->acts ? UINT8_MAX : 0,
+        .cookie = in->acts ? BE64_MAX : 0,
     };
 
     out->may_install = true;
     ctx.flow.actset_output = cpu_to_be32(ofp_to_u32(OFPP_UNSET));
     bytes_init(&ctx.stack);
     act_buf_init(&ctx.action_set);
+    act_buf_init(&ctx.frozen.acts);
     init_wc(&ctx);
-    xlate_report(&ctx, TRACE_BRIDGE, "bridge(\"%s\")", ctx.bridge->name);
     enter_pipeline(&ctx);
+    if (!xlate_freeze_finish(&ctx)) {
+        xlate_action_set_execute(&ctx);
+    }
     finish_wc(&ctx);
     bytes_truncate(&out->actions, ctx.useful_len);
     if (in->trace) {
@@ -361,4 +369,6 @@ xlate(const struct xlate_in *in, struct xlate_out *out)
     }
     bytes_uninit(&ctx.stack);
     act_buf_uninit(&ctx.action_set);
+    bytes_uninit(&ctx.frozen.steps);
+    act_buf_uninit(&ctx.frozen.acts);
 }

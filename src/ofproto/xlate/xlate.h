@@ -9,6 +9,7 @@
  *   wc        which bits of the packet's fields decided that: the mask of the megaflow;
  *   consulted what it asked of the tables and of the MAC table: the result holds until an answer there changes
  *             (ports, bundles and settings are not in the list: a change of those concerns every result);
+ *   frozen    states that its packets recirculate to, and the one that they came with (ofproto/recirc.h);
  *   credits   whom the packets of this megaflow count for: rules, tables, ports, mirrors;
  *   effects   what else has to happen for this one packet: a MAC address learned, a rule learned, a message to the
  *             controller.  The caller applies them (ofproto/upcall), or not (trace, revalidation).
@@ -20,6 +21,9 @@
  * between the flow as the datapath has it and as the pipeline has it now as set, push and pop actions, then appends
  * the output.  Patch ports continue in the peer bridge.  Wildcards are collected as fields are read: a field that
  * an action overwrites and something later reads does not become part of the mask.
+ *
+ * What only the datapath can do or see ends a translation early: the rest is frozen and the packet recirculated; it
+ * comes back as a packet of its own with a recirc_id, and translation goes on where it had stopped.
  *
  * A packet to a controller is an effect of this very packet: such a translation is not for a megaflow
  * ('may_install'). Where no effects are wanted, and for trace, 'actions' has a "userspace" action in its place.
@@ -36,6 +40,7 @@
 
 #include "base/bytes.h"
 #include "flow/match.h"
+#include "ofproto/recirc.h"
 #include "ofproto/rule.h"
 #include "ofproto/xbridge.h"
 
@@ -117,18 +122,23 @@ struct xlate_effect {
     };
 };
 
+/* Why a packet was sent to a state beside the translation that goes on. */
+enum xlate_fork_kind { FORK_CT };
+
 /* A sink for trace: the tree that ofproto/trace prints.  'depth' is the level of indentation. */
 enum xlate_trace_kind { TRACE_BRIDGE, TRACE_TABLE, TRACE_THAW, TRACE_ACTION, TRACE_DETAIL, TRACE_WARN, TRACE_ERROR };
 struct xlate_trace {
     void (*report)(struct xlate_trace *, enum xlate_trace_kind, int depth, const char *text);
     const struct act_text *names; /* Names of ports and tables in what is reported; null: numbers. */
     const struct xbridge *bridge; /* Set before each report: the bridge that the packet is in, whose names count. */
+    /* A packet was recirculated that is to be traced on its own: 'flow' is how it will come back. */
+    void (*fork)(struct xlate_trace *, enum xlate_fork_kind, uint32_t recirc_id, const struct flow *flow);
     struct flow final;            /* Set at the end: the packet as the first bridge left it. */
 };
 
 struct xlate_in {
-    struct xbridge *bridge;
-    const struct flow *flow;      /* in_port: an OpenFlow port. */
+    struct xbridge *bridge;       /* With a recirc_id: not used, the state says which. */
+    const struct flow *flow;      /* in_port: an OpenFlow port; with a recirc_id: not used. */
     const void *frame;            /* The packet, null if there is none (revalidation, trace of a flow). */
     size_t frame_len, packet_len;
     uint16_t tcp_flags;           /* Host order; 0 when unknown. */
@@ -152,6 +162,8 @@ struct xlate_out {
     size_t n_effects, effects_capacity;
     struct xlate_consulted *consulted;
     size_t n_consulted, consulted_capacity;
+    struct frozen_state **frozen; /* References. */
+    size_t n_frozen, frozen_capacity;
     uint64_t *words;              /* Of the lookups in 'consulted'. */
     size_t n_words, words_capacity;
 };

@@ -1,0 +1,243 @@
+/* Recirculation: see ofproto/recirc.h. */
+#include "ofproto/xlate/ctx.h"
+
+void
+xlate_freeze_rest(struct xlate_ctx *ctx, struct act_span rest)
+{
+    struct bytes *steps = &ctx->frozen.steps;
+    struct frozen_step *last = steps->len ? bytes_at(steps, steps->len - sizeof *last) : NULL;
+
+    if (!rest.len) {
+        return;
+    }
+    if (!last || last->table_id != ctx->table_id || last->cookie != ctx->cookie) {
+        last = bytes_put_zeros(steps, sizeof *last);
+        last->table_id = ctx->table_id;
+        last->cookie = ctx->cookie;
+    }
+    last->len += rest.len;
+    act_put_span(&ctx->frozen.acts, rest);
+}
+
+void
+xlate_freeze(struct xlate_ctx *ctx, const struct act *again)
+{
+    ctx->freezing = true;
+    ctx->exit = true;
+    if (again) {
+        xlate_freeze_rest(ctx, (struct act_span) { again, (const char *) act_next(again) - (const char *) again });
+    }
+}
+
+/* What the state holds of the tunnel, the megaflow must match. */
+static void
+note_tunnel(struct xlate_ctx *ctx)
+{
+    FLOW_FOR_EACH_LINE (i, FLOW_LINE_TUNNEL | FLOW_LINE_TUNNEL_MISC | FLOW_LINE_TUNNEL_OPT) {
+        memset(&ctx->wc->lines[i], 0xff, sizeof ctx->wc->lines[i]);
+    }
+}
+
+static struct frozen
+describe(struct xlate_ctx *ctx, bool conntracked)
+{
+    struct frozen f;
+    int n = 0;
+
+    memset(&f, 0, sizeof f);
+    f.bridge = ctx->bridge;
+    f.in_port = ctx->flow.in_port;
+    f.conntracked = conntracked;
+    FLOW_FOR_EACH_LINE (i, FROZEN_LINES) {
+        memcpy(&f.lines[n++], &ctx->flow.lines[i], sizeof ctx->flow.lines[i]);
+    }
+    f.action_set_len = ctx->action_set.bytes.len;
+    f.stack_len = ctx->stack.len;
+    return f;
+}
+
+/* Keeps the state's reference in the result, and sends the packet to it. */
+static uint32_t
+recirculate(struct xlate_ctx *ctx, const struct frozen *f)
+{
+    struct xlate_out *out = ctx->out;
+    struct bytes data = BYTES_INIT;
+    struct frozen_state *s;
+
+    bytes_put(&data, ctx->frozen.steps.data, f->steps_len);
+    bytes_put(&data, ctx->frozen.acts.bytes.data, f->acts_len);
+    bytes_put(&data, ctx->action_set.bytes.data, f->action_set_len);
+    bytes_put(&data, ctx->stack.data, f->stack_len);
+    s = recirc_freeze(f, data.data);
+    bytes_uninit(&data);
+    if (out->n_frozen >= out->frozen_capacity) {
+        out->frozen = x2nrealloc(out->frozen, &out->frozen_capacity, sizeof *out->frozen);
+    }
+    out->frozen[out->n_frozen++] = s;
+    note_tunnel(ctx);
+    odp_put_u32(&out->actions, ODP_RECIRC, s->id);
+    ctx->useful_len = out->actions.len;
+    return s->id;
+}
+
+bool
+xlate_freeze_finish(struct xlate_ctx *ctx)
+{
+    struct frozen f;
+
+    if (!ctx->freezing) {
+        return false;
+    }
+    ctx->freezing = false;
+    ctx->exit = false;
+    if (!xlate_has_failed(ctx) && (ctx->frozen.steps.len || ctx->action_set.bytes.len)) {
+        xlate_commit(ctx);
+        f = describe(ctx, ctx->conntracked);
+        f.resume = FROZEN_STEPS;
+        f.steps_len = ctx->frozen.steps.len;
+        f.acts_len = ctx->frozen.acts.bytes.len;
+        recirculate(ctx, &f);
+    }
+    bytes_clear(&ctx->frozen.steps);
+    act_buf_clear(&ctx->frozen.acts);
+    return true;
+}
+
+bool
+xlate_freeze_finish_apart(struct xlate_ctx *ctx)
+{
+    struct act_buf set = ctx->action_set;
+    bool froze;
+
+    act_buf_init(&ctx->action_set);
+    froze = xlate_freeze_finish(ctx);
+    act_buf_uninit(&ctx->action_set);
+    ctx->action_set = set;
+    return froze;
+}
+
+uint32_t
+xlate_fork(struct xlate_ctx *ctx, uint8_t table_id, bool conntracked)
+{
+    struct frozen f = describe(ctx, conntracked);
+
+    f.resume = FROZEN_TABLE;
+    f.table_id = table_id;
+    return recirculate(ctx, &f);
+}
+
+void
+xlate_report_fork(struct xlate_ctx *ctx, enum xlate_fork_kind kind, uint32_t recirc_id, const struct flow *flow)
+{
+    struct xlate_trace *trace = ctx->in->trace;
+
+    if (trace && trace->fork) {
+        struct flow copy = *flow;
+
+        copy.recirc_id = cpu_to_be32(recirc_id);
+        trace->bridge = ctx->bridge;
+        trace->fork(trace, kind, recirc_id, &copy);
+    }
+}
+
+void
+xlate_clear_conntrack(struct xlate_ctx *ctx)
+{
+    struct flow *f = &ctx->flow;
+
+    ctx->conntracked = false;
+    f->ct_state = 0;
+    f->ct_zone = 0;
+    f->ct_mark = 0;
+    FLOW_FOR_EACH_LINE (i, FLOW_LINE_CT) {
+        memset(&f->lines[i], 0, sizeof f->lines[i]);
+    }
+}
+
+/* Thawing. */
+
+static void
+restore(struct xlate_ctx *ctx, const struct frozen_state *s)
+{
+    const struct frozen *f = &s->frozen;
+    int n = 0;
+
+    ctx->flow.in_port = f->in_port;
+    FLOW_FOR_EACH_LINE (i, FROZEN_LINES) {
+        memcpy(&ctx->flow.lines[i], &f->lines[n++], sizeof ctx->flow.lines[i]);
+        ctx->base.lines[i] = ctx->flow.lines[i];
+    }
+    bytes_put(&ctx->stack, frozen_stack(s), f->stack_len);
+    act_put_span(&ctx->action_set, frozen_action_set(s));
+    ctx->conntracked = f->conntracked;
+    if (!f->conntracked) {
+        xlate_clear_conntrack(ctx);
+    }
+}
+
+static void
+run_steps(struct xlate_ctx *ctx, const struct frozen_state *s)
+{
+    size_t n;
+    const struct frozen_step *steps = frozen_steps(s, &n);
+    const struct act *acts = frozen_acts(s);
+
+    for (size_t i = 0; i < n && !xlate_has_failed(ctx); i++) {
+        struct act_span span = { acts, steps[i].len };
+
+        ctx->table_id = steps[i].table_id;
+        ctx->cookie = steps[i].cookie;
+        xlate_actions(ctx, span, i == n - 1);
+        acts = act_span_end(span);
+    }
+}
+
+static void
+resume(struct xlate_ctx *ctx, const struct frozen_state *s)
+{
+    ctx->trace_depth++;
+    xlate_report(ctx, TRACE_THAW, "thaw");
+    ctx->trace_depth++;
+    if (s->frozen.resume == FROZEN_TABLE) {
+        xlate_report(ctx, TRACE_THAW, "Resuming from table %d", s->frozen.table_id);
+        ctx->trace_depth -= 2;
+        xlate_table(ctx, OFP_PORT(be32_to_cpu(ctx->flow.in_port)), s->frozen.table_id, true);
+    } else {
+        ctx->trace_depth--;
+        run_steps(ctx, s);
+        ctx->trace_depth--;
+    }
+}
+
+void
+xlate_thaw(struct xlate_ctx *ctx)
+{
+    uint32_t id = be32_to_cpu(ctx->in->flow->recirc_id);
+    struct frozen_state *s = recirc_find_rcu(id);
+    struct xlate_out *out = ctx->out;
+
+    if (!s || atomic_load(&s->frozen.bridge->is_gone)) {
+        out->may_install = false;
+        xlate_report(ctx, TRACE_BRIDGE, "bridge(\"%s\")", ctx->bridge->name);
+        ctx->trace_depth++;
+        xlate_report(ctx, TRACE_ERROR, "Recirculation context not found for ID %u", id);
+        ctx->trace_depth--;
+        xlate_fail(ctx, XLATE_NO_RECIRCULATION_CONTEXT);
+        return;
+    }
+    if (out->n_frozen >= out->frozen_capacity) {
+        out->frozen = x2nrealloc(out->frozen, &out->frozen_capacity, sizeof *out->frozen);
+    }
+    out->frozen[out->n_frozen++] = recirc_ref(s);
+    ctx->bridge = s->frozen.bridge;
+    ctx->version = atomic_load_explicit(&ctx->bridge->tables_version, memory_order_acquire);
+    restore(ctx, s);
+    xlate_report(ctx, TRACE_BRIDGE, "bridge(\"%s\")", ctx->bridge->name);
+    resume(ctx, s);
+}
+
+void
+xlate_debug_recirc(struct xlate_ctx *ctx, const struct act *act UNUSED)
+{
+    xlate_freeze(ctx, NULL);
+}
