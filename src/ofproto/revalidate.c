@@ -270,6 +270,7 @@ run(void *r_)
     struct revalidator *r = r_;
     bool go, all;
 
+    pthread_setname_np(pthread_self(), "revalidator1");
     log_set_thread_name("revalidator1");
     rcu_thread_register();
     xlate_out_init(&r->out);

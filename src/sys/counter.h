@@ -33,6 +33,17 @@ struct counter {
 #define counter_add(NAME, N) \
     ((void) atomic_fetch_add_explicit(&counter_##NAME.total, N, memory_order_relaxed))
 
+/* For a counter that is the largest value seen. */
+#define counter_raise(NAME, VALUE) counter_raise_to(&counter_##NAME, VALUE)
+static inline void
+counter_raise_to(struct counter *c, uint64_t value)
+{
+    uint64_t old = atomic_load_explicit(&c->total, memory_order_relaxed);
+
+    while (old < value && !atomic_compare_exchange_weak(&c->total, &old, value)) {
+    }
+}
+
 /* Adds a counter to the registry; for COUNTER(). */
 void counter_register(struct counter *);
 

@@ -3,7 +3,11 @@
 #include <stdlib.h>
 #include <uv.h>
 
+#include "sys/counter.h"
 #include "sys/rcu.h"
+
+/* Of the loops that use RCU (those of daemons): from the end of one wait to the beginning of the next. */
+COUNTER(loop_longest_turn_us)
 
 struct loop {
     uv_loop_t uv;
@@ -13,6 +17,7 @@ struct loop {
     size_t n_timers, capacity;
     bool stopping;
     bool uses_rcu, offline;
+    int64_t turn_began;       /* us, if it uses RCU; 0: not yet. */
     uv_prepare_t before_wait;
 };
 
@@ -46,6 +51,9 @@ on_before_wait(uv_prepare_t *p)
 {
     struct loop *loop = p->data;
 
+    if (loop->turn_began) {
+        counter_raise(loop_longest_turn_us, clock_real_us() - loop->turn_began);
+    }
     rcu_offline();
     loop->offline = true;
 }
@@ -55,6 +63,7 @@ go_online(struct loop *loop)
 {
     if (loop->offline) {
         loop->offline = false;
+        loop->turn_began = clock_real_us();
         rcu_online();
     }
 }

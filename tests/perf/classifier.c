@@ -1,0 +1,192 @@
+/* Measures the classifier alone: "classifier N...".
+ *
+ * For each number of rules and each shape (ACL, firewall, forwarding: prefixes nested in few networks, ports exact,
+ * wild or in aligned ranges) it prints the processor time of adding a rule and of a lookup that also collects
+ * wildcards, how many bytes of memory a rule takes, and how many subtables there are. */
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/random.h"
+#include "classifier/classifier.h"
+
+enum { N_NETWORKS = 64, BATCH = 1024, N_BATCHES = 400 };
+
+struct shape {
+    const char *name;
+    int src[4], dst[8], port[4]; /* Lengths to choose from. */
+    unsigned int n_src, n_dst, n_port;
+    bool by_length;              /* Priority is the length of the destination's prefix. */
+};
+
+static const struct shape shapes[] = {
+    { "acl", { 32, 24, 16, 0 }, { 32, 32, 28, 24 }, { 16, 16, 0, 12 }, 4, 4, 4, false },
+    { "firewall", { 0, 16, 24, 32 }, { 32, 24, 0 }, { 16, 0, 6, 10 }, 4, 3, 4, false },
+    { "forwarding", { 0 }, { 8, 16, 19, 20, 22, 23, 24, 32 }, { 0 }, 1, 8, 1, true },
+};
+
+struct entry {
+    struct cls_rule rule;
+    struct match match;
+    int priority;
+};
+
+static double
+cpu_seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static uint32_t
+prefix_mask(int length, int width)
+{
+    return length ? (UINT32_MAX << (width - length)) & (UINT32_MAX >> (32 - width)) : 0;
+}
+
+static void
+set_prefix(be32 *value, be32 *mask, uint32_t v, int length)
+{
+    *mask = cpu_to_be32(prefix_mask(length, 32));
+    *value = cpu_to_be32(v) & *mask;
+}
+
+static uint32_t
+address(struct random *r, const struct shape *s, const uint32_t *networks)
+{
+    uint32_t any = random_u64(r);
+
+    return s->by_length ? any : networks[random_below(r, N_NETWORKS)] | (any & 0xffff);
+}
+
+static void
+random_entry(struct random *r, const struct shape *s, const uint32_t *networks, struct entry *e)
+{
+    struct match *m = &e->match;
+    int dst = s->dst[random_below(r, s->n_dst)];
+
+    match_init_catchall(m);
+    match_set_u64(m, FIELD_ETH_TYPE, 0x0800);
+    match_set_u64(m, FIELD_NW_PROTO, 17);
+    set_prefix(&m->flow.nw_src, &m->mask.nw_src, address(r, s, networks), s->src[random_below(r, s->n_src)]);
+    set_prefix(&m->flow.nw_dst, &m->mask.nw_dst, address(r, s, networks), dst);
+    m->mask.tp_dst = cpu_to_be16(prefix_mask(s->port[random_below(r, s->n_port)], 16));
+    m->flow.tp_dst = cpu_to_be16((uint32_t) random_u64(r)) & m->mask.tp_dst;
+    e->priority = s->by_length ? dst + 1 : (int) random_below(r, 60000) + 1;
+}
+
+/* A packet for the rule: elsewhere random. */
+static void
+packet_for(struct random *r, const struct entry *e, struct flow *flow)
+{
+    memset(flow, 0, sizeof *flow);
+    for (int i = 0; i < 8; i++) {
+        uint64_t noise = random_u64(r);
+
+        flow->lines[0].words[i] = (e->match.flow.lines[0].words[i] & e->match.mask.lines[0].words[i]) |
+                                  (noise & ~e->match.mask.lines[0].words[i]);
+    }
+}
+
+/* Inserts those that are not there yet, as a switch does; returns the seconds that takes. */
+static double
+insert_all(struct classifier *cls, struct entry *entries, size_t n, size_t *n_inserted)
+{
+    double begin = cpu_seconds();
+
+    *n_inserted = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct entry *e = &entries[i];
+
+        if (!classifier_find(cls, &e->match, e->priority, 1)) {
+            classifier_insert(cls, &e->rule, &e->match, e->priority, 1);
+            ++*n_inserted;
+        }
+    }
+    return cpu_seconds() - begin;
+}
+
+/* Seconds that one lookup takes, of packets that are for random rules. */
+static double
+time_lookups(const struct classifier *cls, struct random *r, const struct entry *entries, size_t n)
+{
+    struct flow *flows = xzalloc_cacheline(BATCH * sizeof *flows);
+    size_t n_found = 0;
+    double seconds = 0;
+
+    for (int i = 0; i < N_BATCHES; i++) {
+        for (int k = 0; k < BATCH; k++) {
+            packet_for(r, &entries[random_below(r, n)], &flows[k]);
+        }
+        seconds -= cpu_seconds();
+        for (int k = 0; k < BATCH; k++) {
+            struct flow wc = { 0 };
+
+            n_found += classifier_lookup_rcu(cls, 1, &flows[k], &wc) != NULL;
+        }
+        seconds += cpu_seconds();
+        rcu_quiescent();
+    }
+    free(flows);
+    if (n_found != N_BATCHES * BATCH) {
+        abort(); /* Each packet has its rule. */
+    }
+    return seconds / n_found;
+}
+
+static void
+measure(const struct shape *s, size_t n)
+{
+    struct entry *entries = xzalloc_cacheline(n * sizeof *entries);
+    uint32_t networks[N_NETWORKS];
+    size_t before, after, n_inserted;
+    struct classifier cls;
+    double add, look;
+    struct random r;
+
+    random_seed(&r, n);
+    classifier_init(&cls);
+    for (int i = 0; i < N_NETWORKS; i++) {
+        networks[i] = (uint32_t) random_u64(&r) & 0xffff0000;
+    }
+    for (size_t i = 0; i < n; i++) {
+        random_entry(&r, s, networks, &entries[i]);
+    }
+    before = mallinfo2().uordblks + mallinfo2().hblkhd;
+    add = insert_all(&cls, entries, n, &n_inserted);
+    rcu_offline();
+    rcu_barrier_all();
+    rcu_online();
+    after = mallinfo2().uordblks + mallinfo2().hblkhd;
+    look = time_lookups(&cls, &r, entries, n);
+    printf("  ours alone: %-10s %8zu rules: add %5.2f us, lookup %7.0f ns, %4.0f bytes a rule, %zu subtables\n",
+           s->name, n_inserted, add / n_inserted * 1e6, look * 1e9,
+           (double) (after - before) / n_inserted + sizeof(struct cls_rule), rcu_map_count(&cls.subtables_by_mask));
+    for (size_t i = 0; i < n; i++) {
+        if (entries[i].rule.subtable) {
+            classifier_remove(&cls, &entries[i].rule);
+            cls_rule_uninit(&entries[i].rule);
+        }
+    }
+    rcu_offline();
+    rcu_barrier_all();
+    rcu_online();
+    classifier_uninit(&cls);
+    free(entries);
+}
+
+int
+main(int argc, char *argv[])
+{
+    rcu_thread_register();
+    for (int i = 1; i < argc; i++) {
+        for (size_t k = 0; k < ARRAY_SIZE(shapes); k++) {
+            measure(&shapes[k], strtoul(argv[i], NULL, 10));
+        }
+    }
+    rcu_thread_unregister();
+    return 0;
+}
