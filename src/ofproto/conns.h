@@ -11,9 +11,10 @@
  * ------------
  * Workers hand packet-ins over with conns_queue_packet_in(): a bounded queue and a wake-up of the main loop.
  *
- * A slow reader's backlog is bounded.  Replies of many parts are made as it reads (struct ofconn_job); while more than a
- * megabyte waits for it no request of its is read; flow monitors are paused (flow_monitor.h); packet-ins are dropped and
- * counted.  Who lets 64 megabytes of the rest pile up loses the connection.
+ * A slow reader's backlog is bounded.  Replies of many parts are made as it reads (struct ofconn_job); while more than
+ * a megabyte waits for it no request of its is read; flow monitors are paused (flow_monitor.h); packet-ins are rate
+ * limited (pin_sched.h), and beyond a number dropped and counted.  Who lets 64 megabytes of the rest pile up loses the
+ * connection.
  *
  * Threads: main thread, but for conns_queue_packet_in(). */
 #ifndef OFPROTO_CONNS_H

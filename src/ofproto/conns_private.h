@@ -26,8 +26,7 @@ struct controller {
     struct of_session *session;
     struct ofconn *ofconn;          /* Null while not connected. */
     int64_t lost;                   /* When the connection was lost, or since when it is wanted; ms. */
-    double tokens;                  /* Of the packet-in rate limit. */
-    int64_t last_fill;
+    struct list snoopers;           /* struct snooper. */
 };
 
 struct conns {
@@ -41,11 +40,18 @@ struct conns {
 /* controller.c */
 void controllers_set(struct conns *, const struct ofproto_controller_config *, size_t n);
 void controllers_destroy(struct conns *);
-/* Whether the rate limit lets another packet-in through. */
-bool controller_take_token(struct controller *);
 
-/* conns.c: an ofconn over a transport, which stays the caller's. */
-struct ofconn *ofconn_create(struct conns *, struct of_conn *transport, struct controller *);
+/* snoop.c: takes over a stream to BRIDGE.snoop; ends those who listen to the controller. */
+void snoop_accept(struct conns *, struct stream *);
+void snoop_end(struct controller *);
+
+/* async.c: the part of a connection that is about packet-ins. */
+void packet_ins_init(struct ofconn *);
+void packet_ins_uninit(struct ofconn *);
+
+/* conns.c: an ofconn over a transport, which stays the caller's; 'config' (null: none) must live as long. */
+struct ofconn *ofconn_create(struct conns *, struct of_conn *transport, const struct ofproto_controller_config *config);
+void ofconn_configure(struct ofconn *); /* Its configuration has changed. */
 void ofconn_opened(struct ofconn *, enum of_version);
 void ofconn_message(struct ofconn *, const void *data, size_t len);
 void ofconn_drained(struct ofconn *);

@@ -6,7 +6,7 @@
 #include "ofproto/fail_open.h"
 #include "sys/log.h"
 
-LOG_MODULE(ofproto_controller)
+LOG_MODULE(connmgr)
 
 static void
 on_connected(struct of_session *session, void *c_)
@@ -14,8 +14,10 @@ on_connected(struct of_session *session, void *c_)
     struct of_conn *transport = of_session_conn(session);
     struct controller *c = c_;
 
-    c->ofconn = ofconn_create(c->conns, transport, c);
-    fail_open_end(c->conns->ofproto);
+    c->ofconn = ofconn_create(c->conns, transport, &c->config);
+    if (!c->config.is_service) {
+        fail_open_end(c->conns->ofproto);
+    }
     ofconn_opened(c->ofconn, of_conn_version(transport));
 }
 
@@ -55,24 +57,6 @@ on_drained(struct of_session *session UNUSED, void *c_)
 
 static const struct of_session_ops session_ops = { on_connected, on_message, on_disconnected, on_drained };
 
-bool
-controller_take_token(struct controller *c)
-{
-    int64_t now = clock_now_ms();
-    int burst = c->config.burst_limit ? c->config.burst_limit : c->config.rate_limit / 4;
-
-    if (!c->config.rate_limit) {
-        return true;
-    }
-    c->tokens = MIN(c->tokens + (now - c->last_fill) * c->config.rate_limit / 1000.0, MAX(burst, 1));
-    c->last_fill = now;
-    if (c->tokens < 1) {
-        return false;
-    }
-    c->tokens -= 1;
-    return true;
-}
-
 static void
 apply_config(struct controller *c, const struct ofproto_controller_config *config)
 {
@@ -85,7 +69,7 @@ apply_config(struct controller *c, const struct ofproto_controller_config *confi
                              config->dscp);
     }
     if (c->ofconn) {
-        c->ofconn->wants_async = config->enable_async;
+        ofconn_configure(c->ofconn);
     }
 }
 
@@ -93,6 +77,7 @@ static void
 destroy(struct controller *c)
 {
     list_remove(&c->node);
+    snoop_end(c);
     forget_connection(c);
     of_session_destroy(c->session);
     free((char *) c->config.target);
@@ -110,33 +95,58 @@ find(struct list *controllers, const char *target)
     return NULL;
 }
 
+static const char *
+kind_name(const struct ofproto_controller_config *config)
+{
+    return config->is_service ? "service" : "primary";
+}
+
 static void
 add(struct conns *cs, const struct ofproto_controller_config *config)
 {
     struct controller *c = xzalloc(sizeof *c);
 
     c->conns = cs;
+    list_init(&c->snoopers);
     c->lost = clock_now_ms();
     apply_config(c, config);
     list_push_back(&cs->controllers, &c->node);
-    log_info("%s: added primary controller \"%s\"", cs->ofproto->xb.name, config->target);
+    log_info("%s: added %s controller \"%s\"", cs->ofproto->xb.name, kind_name(config), config->target);
     c->session = of_session_create(ofproto_loop, config->target, cs->ofproto->versions, config->max_backoff_ms,
                                    config->probe_ms, &session_ops, c);
     apply_config(c, config);
 }
 
 static void
+configure_service(struct service *s, const struct ofproto_controller_config *config)
+{
+    s->config = *config;
+    s->config.target = s->target;
+    LIST_FOR_EACH (c, struct ofconn, node, &s->conns->ofconns) {
+        if (c->config == &s->config) {
+            ofconn_configure(c);
+        }
+    }
+}
+
+static void
 set_service(struct conns *cs, const struct ofproto_controller_config *config, struct list *old)
 {
+    int error;
+
     LIST_FOR_EACH (s, struct service, node, old) {
         if (!strcmp(s->target, config->target)) {
+            configure_service(s, config);
             list_remove(&s->node);
             list_push_back(&cs->services, &s->node);
             return;
         }
     }
-    if (!service_open(cs, config->target, false, config)) {
-        log_info("%s: added service controller \"%s\"", cs->ofproto->xb.name, config->target);
+    error = service_open(cs, config->target, false, config);
+    if (error) {
+        log_warn("%s: failed to listen on %s: %s", cs->ofproto->xb.name, config->target, stream_strerror(error));
+    } else {
+        log_info("%s: added %s controller \"%s\"", cs->ofproto->xb.name, kind_name(config), config->target);
     }
 }
 
@@ -168,11 +178,11 @@ controllers_set(struct conns *cs, const struct ofproto_controller_config *config
         }
     }
     LIST_FOR_EACH_SAFE (c, struct controller, node, &old) {
-        log_info("%s: removed primary controller \"%s\"", cs->ofproto->xb.name, c->config.target);
+        log_info("%s: removed %s controller \"%s\"", cs->ofproto->xb.name, kind_name(&c->config), c->config.target);
         destroy(c);
     }
     LIST_FOR_EACH_SAFE (s, struct service, node, &old_services) {
-        log_info("%s: removed service controller \"%s\"", cs->ofproto->xb.name, s->target);
+        log_info("%s: removed %s controller \"%s\"", cs->ofproto->xb.name, kind_name(&s->config), s->target);
         service_close(s);
     }
 }
@@ -190,14 +200,18 @@ conns_lost_controllers(const struct conns *cs, int64_t *since, int64_t *probe_ms
 {
     *since = INT64_MIN;
     *probe_ms = 0;
-    LIST_FOR_EACH (c, struct controller, node, &cs->controllers) {
-        if (c->ofconn) {
+    LIST_FOR_EACH (c, struct ofconn, node, &cs->ofconns) {
+        if (c->is_primary && c->version) {
             return false;
         }
-        *since = MAX(*since, c->lost);
-        *probe_ms = MAX(*probe_ms, c->config.probe_ms);
     }
-    return !list_is_empty(&cs->controllers);
+    LIST_FOR_EACH (c, struct controller, node, &cs->controllers) {
+        if (!c->config.is_service) {
+            *since = MAX(*since, c->lost);
+            *probe_ms = MAX(*probe_ms, c->config.probe_ms);
+        }
+    }
+    return *since != INT64_MIN;
 }
 
 void
@@ -233,13 +247,30 @@ ofproto_set_protocols(struct ofproto *p, uint32_t versions)
 bool
 ofproto_has_primary_controller(const struct ofproto *p)
 {
-    return !list_is_empty(&p->conns->controllers);
+    return conns_has_controllers(p->conns);
 }
 
 static void
 put_pair(struct strmap *pairs, const char *key, char *value)
 {
     free(strmap_put(pairs, key, value));
+}
+
+/* Only while the rate is limited. */
+static void
+put_pin_status(struct ofproto_controller_status *s, const char *kind, const struct pin_sched *p)
+{
+    const struct { const char *name; unsigned long long value; } rows[] = {
+        { "backlog", p->n_queued }, { "bypassed", p->n_bypassed }, { "dropped", p->n_dropped },
+        { "queued", p->n_ever_queued },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows) && p->rate; i++) {
+        char *key = xasprintf("packet-in-%s-%s", kind, rows[i].name);
+
+        put_pair(&s->pairs, key, xasprintf("%llu", rows[i].value));
+        free(key);
+    }
 }
 
 static void
@@ -255,6 +286,10 @@ fill_status(const struct controller *c, struct ofproto_controller_status *s)
     s->role = c->ofconn ? roles[c->ofconn->role] : NULL;
     if (error && !c->ofconn) {
         put_pair(&s->pairs, "last_error", xstrdup(strerror(-error)));
+    }
+    if (c->ofconn) {
+        put_pin_status(s, "miss", &c->ofconn->pins[PIN_MISS]);
+        put_pin_status(s, "action", &c->ofconn->pins[PIN_ACTION]);
     }
     put_pair(&s->pairs, "state", xstrdup(reconnect_state_name(fsm->state)));
     if (fsm->last_connected != INT64_MIN) {

@@ -4,10 +4,10 @@
  * sends the notes on before it does anything else with the bridge's connections (flow_monitors_flush()), so that they
  * precede the answer to a barrier.  Nothing is noted while no connection has a monitor.
  *
- * A reader that is slow is paused: once more than PAUSE_BACKLOG bytes wait for it, it is told so, and from then on only
- * of deletions of flows that it knows.  When it has read all, it is told what has been added and modified meanwhile, and
- * that it is resumed.  Each noted change has a number, and a rule those of the changes that made it and last changed it;
- * so the number at the pause is all that has to be kept.
+ * A reader that is slow is paused: once more than PAUSE_BACKLOG bytes wait for it, it is told so, and from then on
+ * only of deletions of flows that it knows.  When it has read all, it is told what has been added and modified
+ * meanwhile, and that it is resumed.  Each noted change has a number, and a rule those of the changes that made it and
+ * last changed it; so the number at the pause is all that has to be kept.
  *
  * The flows that are there already are told in steps, as the peer reads; what happens meanwhile follows them.
  *

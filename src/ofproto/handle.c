@@ -21,7 +21,6 @@ ofconn_reset(struct ofconn *c, enum of_version version)
     c->miss_send_len = c->is_primary ? 128 : 0; /* OFP_DEFAULT_MISS_SEND_LEN, for those who asked for the switch. */
     c->invalid_ttl_to_controller = 0;
     async_config_default(version, &c->async);
-    c->wants_async = true;
 }
 
 bool
@@ -29,7 +28,7 @@ ofconn_wants(const struct ofconn *c, enum async_kind kind, unsigned int reason)
 {
     const uint32_t *masks = c->role == ROLE_SECONDARY ? c->async.secondary : c->async.primary;
 
-    if (!c->version || !c->wants_async || (!c->is_primary && !c->miss_send_len)) {
+    if (!c->version || (!c->is_primary && !c->miss_send_len)) {
         return false; /* A client of the service is told nothing until it sets a miss_send_len. */
     }
     return masks[kind] >> reason & 1;

@@ -10,10 +10,15 @@
 
 #include "base/list.h"
 #include "ofproto/ofproto_private.h"
+#include "ofproto/pin_sched.h"
 #include "openflow/hello.h"
 #include "openflow/msg.h"
 #include "openflow/msg/control.h"
 #include "openflow/msg/packet.h"
+
+/* What is rate limited apart from each other. */
+enum pin_kind { PIN_MISS, PIN_ACTION, PIN_N_KINDS };
+enum { MAX_QUEUE_SIZE = 512 }; /* Controller.controller_queue_size. */
 
 /* A reply that is made in steps, as fast as the peer reads.  Until it is complete no further request is read. */
 struct ofconn_job {
@@ -25,7 +30,8 @@ struct ofconn_job {
 struct ofconn {
     struct list node;            /* In conns. */
     struct ofproto *ofproto;
-    bool is_primary;             /* A configured controller; else a client of BRIDGE.mgmt. */
+    const struct ofproto_controller_config *config; /* Of the controller's row; null for a client of BRIDGE.mgmt. */
+    bool is_primary;             /* A controller that is in charge; else one that only looks after something. */
     enum of_version version;
     unsigned int protocol;       /* PROTO_*: how flows travel in 1.0. */
     enum of_role role;
@@ -34,8 +40,13 @@ struct ofconn {
     uint16_t miss_send_len;
     int invalid_ttl_to_controller;
     struct async_config async;
+    bool async_enabled;          /* Controller.enable_async_messages, as it was when 'async' was set. */
     struct msg_assembler assembler;
-    bool wants_async;            /* Controller.enable_async_messages. */
+    struct pin_sched pins[PIN_N_KINDS];
+    struct loop_timer pin_timer; /* For what waits in them. */
+    size_t queue_size;           /* Packet-ins that may wait to be written. */
+    uint64_t pin_ends[MAX_QUEUE_SIZE]; /* Ring: where those that wait end, in bytes that were ever queued. */
+    size_t first_pin_end, n_pin_ends;
     uint64_t n_packet_in_dropped;
     uint32_t xid;                /* Of the message that is being handled. */
     struct ofconn_job *job;      /* Owned; null: none. */
@@ -46,9 +57,7 @@ struct ofconn {
     struct list bundles;         /* struct of_bundle. */
     size_t n_bundles, n_bundle_bytes;
 
-    /* Transport (conns.c). */
-    struct of_conn *transport;
-    struct controller *controller; /* Null for a client of the service. */
+    struct of_conn *transport;   /* conns.c's. */
 };
 
 /* Sets what a new connection starts with. */

@@ -96,7 +96,9 @@ void ofproto_set_table(struct ofproto *, uint8_t table_id, const struct ofproto_
 /* Controllers, and the services BRIDGE.mgmt and BRIDGE.snoop, which always listen in the run directory. */
 struct ofproto_controller_config {
     const char *target;
+    bool is_service;                   /* Not in charge: fail_mode does not heed it. */
     bool in_band;
+    int queue_size;                    /* Packet-ins that may wait to be written, at most 512; 0: default */
     int max_backoff_ms, probe_ms;      /* 0: default / no probe */
     int rate_limit, burst_limit;       /* Packet-ins per second; 0: none */
     bool enable_async;                 /* enable_async_messages */

@@ -34,7 +34,9 @@ struct of_conn {
     struct loop_task work; /* Delivers what was held back, writes what was queued. */
     unsigned int busy; /* Depth of our frames on the stack. */
     bool dead;         /* Closed by the owner while busy; freed when the last frame is left. */
-    uint64_t n_sent, n_received;
+    uint64_t n_sent, n_received, n_queued_ever;
+    of_tap *tap; /* Null: nobody listens. */
+    void *tap_aux;
     char *hello_failure;
 };
 
@@ -133,15 +135,12 @@ write_failed(struct of_conn *c, int error)
     }
 }
 
-static void
-flush(struct of_conn *c)
+/* Writes what can be written; 0, or the error that ends the connection. */
+static int
+write_out(struct of_conn *c)
 {
-    bool had = c->out.len > c->out_done;
     ssize_t n = 0;
 
-    if (!c->stream || c->state < STATE_HELLO) {
-        return;
-    }
     while (c->out_done < c->out.len) {
         n = stream_write(c->stream, c->out.data + c->out_done, c->out.len - c->out_done);
         if (n <= 0) {
@@ -150,13 +149,40 @@ flush(struct of_conn *c)
         c->out_done += n;
     }
     forget_written(c);
-    if (n < 0 && n != -EAGAIN) {
-        write_failed(c, n);
+    return n < 0 && n != -EAGAIN ? (int) n : 0;
+}
+
+static void
+flush(struct of_conn *c)
+{
+    bool had = c->out.len > c->out_done;
+    int error;
+
+    if (!c->stream || c->state < STATE_HELLO) {
+        return;
+    }
+    error = write_out(c);
+    if (error) {
+        write_failed(c, error);
         return;
     }
     update_wants(c);
     if (had && c->finishing && c->out.len == c->out_done) {
         fail(c, 0);
+    }
+}
+
+void
+of_conn_push(struct of_conn *c)
+{
+    if (c->stream && c->state == STATE_OPEN && !c->finishing && !c->broken) {
+        int error = write_out(c);
+
+        if (error) {
+            of_conn_abort(c, error);
+        } else {
+            update_wants(c);
+        }
     }
 }
 
@@ -203,6 +229,10 @@ of_conn_send(struct of_conn *c, struct bytes *messages)
          at += MAX(msg_stated_length(messages->data + at), MSG_HEADER)) {
         c->n_sent++;
     }
+    if (c->tap) {
+        c->tap(messages->data, messages->len, c->tap_aux);
+    }
+    c->n_queued_ever += messages->len;
     if (!c->out.len) {
         struct bytes empty = c->out;
 
@@ -214,13 +244,23 @@ of_conn_send(struct of_conn *c, struct bytes *messages)
         bytes_put(&c->out, messages->data, messages->len);
         bytes_uninit(messages);
     }
-    if (c->out.len - c->out_done >= EAGER_WRITE && !c->busy) {
-        enter(c);
-        flush(c);
-        leave(c);
-    } else {
-        loop_task_post(&c->work);
+    if (c->out.len - c->out_done >= EAGER_WRITE) {
+        of_conn_push(c);
     }
+    loop_task_post(&c->work);
+}
+
+uint64_t
+of_conn_n_queued_ever(const struct of_conn *c)
+{
+    return c->n_queued_ever;
+}
+
+void
+of_conn_set_tap(struct of_conn *c, of_tap *tap, void *aux)
+{
+    c->tap = tap;
+    c->tap_aux = aux;
 }
 
 size_t
@@ -318,6 +358,9 @@ static void
 take_message(struct of_conn *c, const uint8_t *p, size_t len)
 {
     c->n_received++;
+    if (c->tap) {
+        c->tap(p, len, c->tap_aux);
+    }
     if (c->raw) {
         c->ops->message(c, p, len, c->aux);
     } else if (c->state == STATE_HELLO) {

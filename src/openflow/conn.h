@@ -63,8 +63,17 @@ void of_conn_finish(struct of_conn *);
 /* Queues whole messages: takes the data of 'messages', which is left empty.  After 'closed' they are dropped. */
 void of_conn_send(struct of_conn *, struct bytes *messages);
 
-/* Bytes queued and not yet written. */
+/* Bytes queued and not yet written; bytes that were ever queued. */
 size_t of_conn_queued(const struct of_conn *);
+uint64_t of_conn_n_queued_ever(const struct of_conn *);
+
+/* Writes now what can be written; an error is reported before the loop sleeps. */
+void of_conn_push(struct of_conn *);
+
+/* 'tap' sees whole messages as they are queued to be sent or arrive; null: nobody does.  It must not touch the
+ * connection. */
+typedef void of_tap(const uint8_t *messages, size_t len, void *aux);
+void of_conn_set_tap(struct of_conn *, of_tap *, void *aux);
 
 /* Calls 'drained' once, from the loop, when all that is queued by then has been written and the stream takes more: who
  * answers to it with more output leaves others their turn. */
@@ -109,6 +118,8 @@ void of_session_destroy(struct of_session *); /* Null is allowed. */
 
 /* Change the settings; new versions and code points count from the next connection on. */
 void of_session_configure(struct of_session *, uint32_t versions, int max_backoff_ms, int probe_ms, uint8_t dscp);
+/* As of_conn_set_tap(), for the connections to come too. */
+void of_session_set_tap(struct of_session *, of_tap *, void *aux);
 /* Drops the connection and connects again at once. */
 void of_session_reconnect(struct of_session *);
 

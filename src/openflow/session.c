@@ -21,6 +21,8 @@ struct of_session {
     struct of_conn *conn; /* Null while there is none. */
     bool open;            /* The owner knows of it. */
     int last_error;
+    of_tap *tap;
+    void *tap_aux;
 };
 
 static void step(struct of_session *, enum reconnect_event);
@@ -45,6 +47,7 @@ conn_open(struct of_conn *c UNUSED, void *s_)
     step(s, RECONNECT_EV_CONNECTED);
     if (s->conn) {
         set_dscp(s);
+        of_conn_set_tap(s->conn, s->tap, s->tap_aux);
         s->ops->connected(s, s->aux);
     }
 }
@@ -217,6 +220,16 @@ of_session_configure(struct of_session *s, uint32_t versions, int max_backoff_ms
         if (s->open && s->conn) {
             set_dscp(s);
         }
+    }
+}
+
+void
+of_session_set_tap(struct of_session *s, of_tap *tap, void *aux)
+{
+    s->tap = tap;
+    s->tap_aux = aux;
+    if (s->open) {
+        of_conn_set_tap(s->conn, tap, aux);
     }
 }
 

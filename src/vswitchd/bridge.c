@@ -18,6 +18,7 @@ struct bridge_cfg {
     struct eth_addr hwaddr;
     uint64_t dpid;
     const char *dp_desc, *dp_sn;
+    struct controllers_cfg controllers;
 };
 
 static const struct cfg_key bridge_keys[] = {
@@ -31,6 +32,12 @@ static const struct cfg_key bridge_keys[] = {
     { "datapath-id", CFG_DPID, offsetof(struct bridge_cfg, dpid), .doc = "OpenFlow datapath id." },
     { "dp-desc", CFG_TEXT, offsetof(struct bridge_cfg, dp_desc), .doc = "Description for OFPMP_DESC." },
     { "dp-sn", CFG_TEXT, offsetof(struct bridge_cfg, dp_sn), .doc = "Serial number for OFPMP_DESC." },
+    { "controller-queue-size", CFG_INT, offsetof(struct bridge_cfg, controllers.queue_size), .def = 100, .min = 1,
+      .max = 512, .doc = "Packet-ins that may wait for a controller to read them." },
+    { "disable-in-band", CFG_BOOL, offsetof(struct bridge_cfg, controllers.disable_in_band), .def = false,
+      .doc = "No rules for controllers and managers that are reached through the bridge." },
+    { "in-band-queue", CFG_INT, offsetof(struct bridge_cfg, controllers.in_band_queue), .def = -1, .min = 0,
+      .max = INT32_MAX, .doc = "Queue for the traffic of in-band control." },
 };
 
 /* Bridge.protocols; the position of a name plus one is its wire version. */
@@ -214,7 +221,7 @@ bridge_configure(struct bridge *br, const struct vs_bridge *row)
     ofproto_set_desc(br->ofproto, &(struct ofproto_desc) { .serial = cfg.dp_sn, .dp = cfg.dp_desc });
     set_flood_vlans(br, row);
     set_tables(br, row);
-    controller_configure(br, row);
+    controller_configure(br, row, &cfg.controllers);
     report_not_served(br, row);
     if (cfg.dpid != br->dpid || !eth_addr_equal(cfg.hwaddr, br->hwaddr)) {
         br->dpid = cfg.dpid;

@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "sys/dirs.h"
 #include "sys/log.h"
+#include "sys/stream.h"
 #include "vswitchd/vswitchd.h"
 
 LOG_MODULE(bridge)
@@ -16,8 +18,17 @@ text_is(const char *text, const char *value)
     return text && !strcmp(text, value);
 }
 
+/* By default who is waited for is a service. */
+static bool
+is_service(const struct vs_controller *c)
+{
+    const char *type = vs_controller_type(c);
+
+    return type ? !strcmp(type, "service") : stream_target_is_passive(vs_controller_target(c));
+}
+
 static struct ofproto_controller_config
-read_row(const struct vs_controller *c)
+read_row(const struct vs_controller *c, const struct controllers_cfg *cfg)
 {
     const char *text = vs_controller_other_config(c, "dscp");
     uint8_t dscp = DEFAULT_DSCP;
@@ -27,7 +38,9 @@ read_row(const struct vs_controller *c)
     }
     return (struct ofproto_controller_config) {
         .target = vs_controller_target(c),
-        .in_band = text_is(vs_controller_connection_mode(c), "in-band"),
+        .is_service = is_service(c),
+        .in_band = !cfg->disable_in_band && !text_is(vs_controller_connection_mode(c), "out-of-band"),
+        .queue_size = vs_controller_controller_queue_size(c, cfg->queue_size),
         .max_backoff_ms = vs_controller_max_backoff(c, 0),
         .probe_ms = vs_controller_inactivity_probe(c, 5000),
         .rate_limit = vs_controller_controller_rate_limit(c, 0),
@@ -35,6 +48,48 @@ read_row(const struct vs_controller *c)
         .enable_async = vs_controller_enable_async_messages(c, true),
         .dscp = dscp,
     };
+}
+
+/* Whether 'path' is a file right in the run directory; a name without a directory is one. */
+static bool
+is_in_run_directory(const char *path, const char **name)
+{
+    const char *slash = strrchr(path, '/'), *run = dirs_run();
+    size_t n = slash ? (size_t) (slash - path) : 0;
+
+    *name = slash ? slash + 1 : path;
+    while (n && path[n - 1] == '/') {
+        n--;
+    }
+    return !slash || (n == strlen(run) && !memcmp(path, run, n));
+}
+
+/* Who may write to the database shall not make us overwrite files, or talk to sockets of others. */
+static bool
+is_permitted(const struct bridge *br, const char *target)
+{
+    static struct log_limit limit = LOG_LIMIT_INIT(5, 5);
+    const char *path = strchr(target, ':') ? strchr(target, ':') + 1 : "", *name;
+    size_t n = strlen(br->o.name);
+
+    if (!strncmp(target, "punix:", 6)) {
+        if (strchr(path, '/') && is_in_run_directory(path, &name) && !strncmp(name, br->o.name, n) && name[n] == '.') {
+            return true;
+        }
+        log_err_rl(&limit, "bridge %s: Not adding Unix domain socket controller \"%s\" due to possibility of "
+                   "overwriting local files. Instead, specify path in permitted format \"punix:%s/%s.*\" or connect to "
+                   "\"unix:%s/%s.mgmt\" (which is always available without special configuration).", br->o.name, target,
+                   dirs_run(), br->o.name, dirs_run(), br->o.name);
+        return false;
+    }
+    if (!strncmp(target, "unix:", 5) && !is_in_run_directory(path, &name)) {
+        log_err_rl(&limit, "bridge %s: Not connecting to socket controller \"%s\" due to possibility for remote "
+                   "exploit.  Instead, specify socket in permitted directory \"unix:%s/\" or connect to "
+                   "\"unix:%s/%s.mgmt\" (which is always available without special configuration).", br->o.name, target, dirs_run(),
+                   dirs_run(), br->o.name);
+        return false;
+    }
+    return true;
 }
 
 void
@@ -51,7 +106,7 @@ controller_forget(struct bridge *br)
 }
 
 void
-controller_configure(struct bridge *br, const struct vs_bridge *row)
+controller_configure(struct bridge *br, const struct vs_bridge *row, const struct controllers_cfg *cfg)
 {
     size_t n = vs_bridge_controller_datum(row)->n;
     struct ofproto_controller_config *configs = xcalloc(n + 1, sizeof *configs);
@@ -62,8 +117,8 @@ controller_configure(struct bridge *br, const struct vs_bridge *row)
     for (size_t i = 0; i < n; i++) {
         const struct vs_controller *c = vs_bridge_controller(row, i);
 
-        if (c) {
-            configs[br->n_controllers] = read_row(c);
+        if (c && is_permitted(br, vs_controller_target(c))) {
+            configs[br->n_controllers] = read_row(c, cfg);
             br->controllers[br->n_controllers] = c->row.uuid;
             br->targets[br->n_controllers++] = xstrdup(vs_controller_target(c));
         }

@@ -52,6 +52,12 @@ struct global_cfg {
     const char *pmd_cpu_mask;
 };
 
+/* Keys of a bridge that are about its controllers. */
+struct controllers_cfg {
+    int64_t queue_size, in_band_queue; /* -1: none. */
+    bool disable_in_band;
+};
+
 struct vswitchd {
     struct loop *loop;
     struct idl *idl;
@@ -192,7 +198,7 @@ void bridge_settle(struct bridge *);
 /* ---- controller.c ---- */
 
 /* Applies the bridge's Controller rows. */
-void controller_configure(struct bridge *, const struct vs_bridge *);
+void controller_configure(struct bridge *, const struct vs_bridge *, const struct controllers_cfg *);
 /* Writes is_connected, role and status of the bridge's Controller rows. */
 void controller_write(struct bridge *);
 void controller_forget(struct bridge *);

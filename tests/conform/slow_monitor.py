@@ -17,7 +17,8 @@ NEW = N + 5
 def flow_mod(version, command, cookie, port=0):
     action = struct.pack("!HHHH", 0, 8, port, 0) if version == 1 else struct.pack("!HHIH6x", 0, 16, port, 0)
     if version == 1:
-        match = struct.pack("!IH12xHBxHBBxxIIHH", 0x3fffff & ~0x10 & ~(0x3f << 14), 0, 0, 0, 0x800, 0, 0, 0, cookie, 0, 0)
+        wildcards = 0x3fffff & ~0x10 & ~(0x3f << 14)
+        match = struct.pack("!IH12xHBxHBBxxIIHH", wildcards, 0, 0, 0, 0x800, 0, 0, 0, cookie, 0, 0)
         return message(1, 14, 7, match + struct.pack("!QHHHHIHH", cookie, command, 0, 0, 5, 0xffffffff, 0xffff, 0) +
                        (action if port else b""))
     match = struct.pack("!HHIHII2x", 1, 18, 0x80000a02, 0x800, 0x80001804, cookie) + b"\0" * 4

@@ -1,4 +1,4 @@
-"""A controller that answers and counts: fake_controller.py PORT FILE
+"""A controller that answers and counts: fake_controller.py PORT|unix:SOCKET FILE
 
 Speaks OpenFlow 1.3 to any number of switches: hello, echo; asks once to be the master if FILE.master exists.  Each
 message received is counted by type in FILE, as JSON."""
@@ -47,7 +47,12 @@ def serve(connection, path):
 
 
 def main():
-    listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+    if sys.argv[1].startswith("unix:"):
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(sys.argv[1].removeprefix("unix:"))
+        listener.listen()
+    else:
+        listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
     while True:
         connection, _ = listener.accept()
         threading.Thread(target=serve, args=(connection, sys.argv[2]), daemon=True).start()
