@@ -266,8 +266,8 @@ update_ns(struct rig *r, struct client *c, unsigned n_ports, unsigned n)
 
     for (unsigned i = 0; i < n; i++) {
         begin_transaction(&s, i);
-        str_putf(&s, ",{\"op\":\"update\",\"table\":\"Port_Binding\",\"where\":[[\"logical_port\",\"==\",\"lsp-%06u\"]],"
-                 "\"row\":{\"type\":\"t%u\"}}", i * N_DATAPATHS % n_ports, i);
+        str_putf(&s, ",{\"op\":\"update\",\"table\":\"Port_Binding\",\"where\":"
+                 "[[\"logical_port\",\"==\",\"lsp-%06u\"]],\"row\":{\"type\":\"t%u\"}}", i * N_DATAPATHS % n_ports, i);
         end_transaction(&s);
         client_call(c, &s);
     }

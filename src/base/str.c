@@ -45,8 +45,7 @@ str_truncate(struct str *s, size_t len)
     }
 }
 
-/* Makes room for 'n' more bytes and the terminator; returns where they go. */
-static char *
+char *
 str_reserve(struct str *s, size_t n)
 {
     if (s->capacity - s->len <= n) {
@@ -55,12 +54,6 @@ str_reserve(struct str *s, size_t n)
         s->text = xrealloc(s->text, s->capacity);
     }
     return s->text + s->len;
-}
-
-void
-str_putc(struct str *s, char c)
-{
-    str_put_fill(s, c, 1);
 }
 
 void
@@ -92,12 +85,16 @@ str_puts(struct str *s, const char *text)
 void
 str_putv(struct str *s, const char *format, va_list args)
 {
+    char *at = str_reserve(s, 64); /* Often enough. */
+    size_t room = s->capacity - s->len;
     va_list again;
-    int n;
+    size_t n;
 
     va_copy(again, args);
-    n = vsnprintf(NULL, 0, format, args);
-    vsnprintf(str_reserve(s, n), n + 1, format, again);
+    n = vsnprintf(at, room, format, args);
+    if (n >= room) {
+        vsnprintf(str_reserve(s, n), n + 1, format, again);
+    }
     va_end(again);
     s->len += n;
 }
@@ -110,6 +107,22 @@ str_putf(struct str *s, const char *format, ...)
     va_start(args, format);
     str_putv(s, format, args);
     va_end(args);
+}
+
+void
+str_put_int(struct str *s, int64_t i)
+{
+    uint64_t rest = i < 0 ? -(uint64_t) i : (uint64_t) i;
+    char digits[20], *at = digits + sizeof digits;
+
+    do {
+        *--at = '0' + rest % 10;
+        rest /= 10;
+    } while (rest);
+    if (i < 0) {
+        str_putc(s, '-');
+    }
+    str_putn(s, at, digits + sizeof digits - at);
 }
 
 void

@@ -32,12 +32,18 @@ void str_clear(struct str *s);
 void str_truncate(struct str *s, size_t len);
 
 /* Appends a byte, 'n' times the same byte, a string, 'n' bytes of one, or formatted text. */
-void str_putc(struct str *s, char c);
+static inline void str_putc(struct str *s, char c);
 void str_put_fill(struct str *s, char c, size_t n);
 void str_puts(struct str *s, const char *text);
 void str_putn(struct str *s, const void *text, size_t n);
 void str_putf(struct str *s, const char *format, ...) PRINTF_FORMAT(2, 3);
-void str_putv(struct str *s, const char *format, va_list args) PRINTF_FORMAT(2, 0);
+void str_putv(struct str *s, const char *format, va_list args) PRINTF_FORMAT(2, 0) __attribute__((nonnull(2)));
+
+/* Appends an integer in decimal. */
+void str_put_int(struct str *s, int64_t i);
+
+/* Makes room for 'n' more bytes and the terminator; returns where they go. */
+char *str_reserve(struct str *s, size_t n);
 
 /* Appends 'n' bytes as lower-case hexadecimal digits. */
 void str_put_hex(struct str *s, const void *bytes, size_t n);
@@ -48,5 +54,15 @@ bool str_chomp_text(struct str *s, const char *suffix);
 
 /* Whether 's' ends in 'suffix'. */
 bool str_ends_with(const struct str *s, const char *suffix);
+
+static inline void
+str_putc(struct str *s, char c)
+{
+    char *at = s->capacity - s->len > 1 ? s->text + s->len : str_reserve(s, 1);
+
+    at[0] = c;
+    at[1] = '\0';
+    s->len++;
+}
 
 #endif

@@ -1,52 +1,32 @@
 #include "json/json.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* 'struct json' is jansson's json_t under another name; these two are the only casts. */
-static json_t *
-j(const struct json *json)
-{
-    return (json_t *) json;
-}
+#include "base/hash.h"
+#include "json/private.h"
 
-static struct json *
-w(json_t *json)
-{
-    if (!json) {
-        out_of_memory();
-    }
-    return (struct json *) json;
-}
+#define FOR_EVER UINT32_MAX
 
-/* A number without a fraction is an integer however it is written.  -2**63 stands for all integers just below it
- * too. */
-static bool
-is_whole(double r)
-{
-    return r == floor(r) && r > -9223372036854775808.0 && r < 9223372036854775808.0;
-}
+static struct built null_value = { .json = { .kind = KIND_NULL }, .refs = FOR_EVER };
+static struct built false_value = { .json = { .kind = KIND_FALSE }, .refs = FOR_EVER };
+static struct built true_value = { .json = { .kind = KIND_TRUE }, .refs = FOR_EVER };
 
 enum js_type
 js_type(const struct json *json)
 {
-    switch (json_typeof(j(json))) {
-    case JSON_OBJECT: return JS_OBJECT;
-    case JSON_ARRAY: return JS_ARRAY;
-    case JSON_STRING: return JS_STRING;
-    case JSON_INTEGER: return JS_INTEGER;
-    case JSON_REAL: return is_whole(json_real_value(j(json))) ? JS_INTEGER : JS_REAL;
-    case JSON_TRUE: return JS_TRUE;
-    case JSON_FALSE: return JS_FALSE;
-    case JSON_NULL: break;
-    }
-    return JS_NULL;
+    static const uint8_t types[] = {
+        [KIND_NULL] = JS_NULL, [KIND_FALSE] = JS_FALSE, [KIND_TRUE] = JS_TRUE, [KIND_OBJECT] = JS_OBJECT,
+        [KIND_ARRAY] = JS_ARRAY, [KIND_INTEGER] = JS_INTEGER, [KIND_REAL] = JS_REAL, [KIND_STRING] = JS_STRING,
+        [KIND_WHOLE] = JS_INTEGER,
+    };
+
+    return types[json->kind];
 }
 
 const char *
@@ -57,43 +37,104 @@ js_type_name(enum js_type type)
     return names[type];
 }
 
+/* --- Counting --- */
+
 struct json *
 js_ref(const struct json *json)
 {
-    return (struct json *) json_incref(j(json));
+    if (json && json->at) {
+        doc_of(json)->refs++;
+    } else if (json && built_of(json)->refs != FOR_EVER) {
+        built_of(json)->refs++;
+    }
+    return (struct json *) json;
+}
+
+/* Built values nest no deeper than the code that builds them, or than the parser allows. */
+static void
+built_free(struct built *b)
+{
+    struct json *json = &b->json;
+
+    for (size_t i = 0; json->kind == KIND_ARRAY && i < json->n; i++) {
+        js_unref(json->elements[i]);
+    }
+    for (size_t i = 0; json->kind == KIND_OBJECT && i < json->n; i++) {
+        free((char *) json->members[i].name.text);
+        js_unref(json->members[i].value);
+    }
+    if (json->kind == KIND_ARRAY) {
+        free(json->elements);
+    } else if (json->kind == KIND_OBJECT) {
+        free(json->members);
+        free(b->index);
+    }
+    free(b);
 }
 
 void
 js_unref(struct json *json)
 {
-    json_decref(j(json));
+    if (!json) {
+        return;
+    }
+    if (json->at) {
+        struct doc *doc = doc_of(json);
+
+        if (!--doc->refs) {
+            json_doc_free(doc);
+        }
+    } else if (built_of(json)->refs != FOR_EVER && !--built_of(json)->refs) {
+        built_free(built_of(json));
+    }
+}
+
+/* --- Building --- */
+
+static struct json *
+build(enum kind kind, size_t extra)
+{
+    struct built *b = xmalloc(sizeof *b + extra);
+
+    *b = (struct built) { .json = { .kind = kind }, .refs = 1 };
+    return &b->json;
 }
 
 struct json *
 js_null(void)
 {
-    return w(json_null());
+    return &null_value.json;
 }
 
 struct json *
 js_bool(bool b)
 {
-    return w(json_boolean(b));
+    return b ? &true_value.json : &false_value.json;
 }
 
 struct json *
 js_int(int64_t i)
 {
-    return w(json_integer(i));
+    struct json *json = build(KIND_INTEGER, 0);
+
+    json->integer = i;
+    return json;
 }
 
 struct json *
 js_real(double r)
 {
-    return isfinite(r) ? w(json_real(r)) : js_null();
+    struct json *json;
+
+    if (!isfinite(r)) {
+        return js_null();
+    }
+    json = build(json_is_whole(r) ? KIND_WHOLE : KIND_REAL, 0);
+    json->real = r;
+    return json;
 }
 
-/* Copies 'text', putting U+FFFD for each byte that starts no valid UTF-8 sequence. */
+/* Puts U+FFFD for each byte that starts no valid UTF-8 sequence. */
 static struct json *
 string_from_bytes(const char *text, size_t n)
 {
@@ -101,28 +142,46 @@ string_from_bytes(const char *text, size_t n)
     struct json *string;
 
     for (size_t i = 0; i < n;) {
-        size_t len = 0;
+        size_t len = json_utf8_len(text + i, n - i);
 
-        for (size_t try = 1; try <= 4 && i + try <= n && !len; try++) {
-            json_t *one = json_stringn(text + i, try);
-
-            len = one ? try : 0;
-            json_decref(one);
-        }
         str_putn(&fixed, len ? text + i : "\xef\xbf\xbd", len ? len : 3);
         i += MAX(len, 1);
     }
-    string = w(json_stringn(str_text(&fixed), fixed.len));
+    string = js_strn(str_text(&fixed), fixed.len);
     str_uninit(&fixed);
     return string;
+}
+
+static bool
+is_utf8(const char *text, size_t n)
+{
+    for (size_t i = 0; i < n;) {
+        size_t len = json_utf8_len(text + i, n - i);
+
+        if (!len) {
+            return false;
+        }
+        i += len;
+    }
+    return true;
 }
 
 struct json *
 js_strn(const char *text, size_t n)
 {
-    json_t *string = json_stringn(text, n);
+    struct json *json;
+    char *copy;
 
-    return string ? w(string) : string_from_bytes(text, n);
+    if (!is_utf8(text, n)) {
+        return string_from_bytes(text, n);
+    }
+    json = build(KIND_STRING, n + 1);
+    copy = (char *) (built_of(json) + 1);
+    memcpy(copy, text, n);
+    copy[n] = '\0';
+    json->text = copy;
+    json->n = n;
+    return json;
 }
 
 struct json *
@@ -149,365 +208,348 @@ js_strf(const char *format, ...)
 struct json *
 js_array(void)
 {
-    return w(json_array());
+    return build(KIND_ARRAY, 0);
+}
+
+/* The block of a container that may be changed. */
+static struct built *
+changeable(struct json *json, enum kind kind)
+{
+    assert(json->kind == kind && !json->at);
+    return built_of(json);
 }
 
 void
 js_append_take(struct json *array, struct json *element)
 {
-    if (json_array_append_new(j(array), j(element))) {
-        out_of_memory();
+    struct built *b = changeable(array, KIND_ARRAY);
+
+    if (array->n == b->capacity) {
+        b->capacity = MAX(2 * b->capacity, 4);
+        array->elements = xreallocarray(array->elements, b->capacity, sizeof *array->elements);
     }
+    array->elements[array->n++] = element;
 }
 
 size_t
 js_array_len(const struct json *array)
 {
-    return json_array_size(j(array));
+    return array && array->kind == KIND_ARRAY ? array->n : 0;
 }
 
 struct json *
 js_at(const struct json *array, size_t i)
 {
-    return (struct json *) json_array_get(j(array), i);
+    if (i >= js_array_len(array)) {
+        return NULL;
+    }
+    return array->at ? &array->children[i] : array->elements[i];
+}
+
+/* --- Objects --- */
+
+static uint32_t
+hash_name(const char *name, size_t len)
+{
+    return hash_bytes(name, len, 0);
+}
+
+struct name_index *
+name_index_create(const struct json *object, size_t n, size_t capacity)
+{
+    size_t n_slots = 32;
+    struct name_index *index;
+
+    while (n_slots < 2 * capacity) {
+        n_slots *= 2;
+    }
+    index = xzalloc(sizeof *index + n_slots * sizeof index->slots[0]);
+    index->mask = n_slots - 1;
+    for (size_t i = 0; i < n; i++) {
+        name_index_add(index, object, i);
+    }
+    return index;
+}
+
+size_t
+name_index_find(const struct name_index *index, const struct json *object, const char *name, size_t len)
+{
+    for (uint32_t slot = hash_name(name, len) & index->mask; index->slots[slot]; slot = (slot + 1) & index->mask) {
+        const struct json *member = json_member(object, index->slots[slot] - 1);
+
+        if (member->n == len && !memcmp(member->text, name, len)) {
+            return index->slots[slot] - 1;
+        }
+    }
+    return SIZE_MAX;
+}
+
+void
+name_index_add(struct name_index *index, const struct json *object, size_t i)
+{
+    const struct json *member = json_member(object, i);
+    uint32_t slot = hash_name(member->text, member->n) & index->mask;
+
+    while (index->slots[slot]) {
+        slot = (slot + 1) & index->mask;
+    }
+    index->slots[slot] = i + 1;
+}
+
+/* The position of the member, SIZE_MAX if there is none. */
+static size_t
+find_member(const struct json *object, const char *name)
+{
+    size_t len = strlen(name);
+
+    if (object->n > SMALL_OBJECT && object->at) {
+        return name_index_find(object->children[-1].index, object, name, len);
+    } else if (!object->at && built_of(object)->index) {
+        return name_index_find(built_of(object)->index, object, name, len);
+    }
+    for (size_t i = 0; i < object->n; i++) {
+        const struct json *member = json_member(object, i);
+
+        if (member->n == len && !memcmp(member->text, name, len)) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
 }
 
 struct json *
 js_object(void)
 {
-    return w(json_object());
+    return build(KIND_OBJECT, 0);
+}
+
+static void
+reindex(struct built *b)
+{
+    free(b->index);
+    b->index = b->json.n > SMALL_OBJECT ? name_index_create(&b->json, b->json.n, b->capacity) : NULL;
+}
+
+static void
+add_member(struct json *object, const char *name, struct json *value)
+{
+    struct built *b = changeable(object, KIND_OBJECT);
+    bool grown = object->n == b->capacity;
+
+    if (grown) {
+        b->capacity = MAX(2 * b->capacity, 4);
+        object->members = xreallocarray(object->members, b->capacity, sizeof *object->members);
+    }
+    object->members[object->n++] = (struct built_member) {
+        .name = { .kind = KIND_STRING, .n = strlen(name), .text = xstrdup(name) }, .value = value,
+    };
+    if (b->index && !grown) {
+        name_index_add(b->index, object, object->n - 1);
+    } else if (object->n > SMALL_OBJECT) {
+        reindex(b);
+    }
 }
 
 void
 js_set_take(struct json *object, const char *name, struct json *value)
 {
-    if (json_object_set_new_nocheck(j(object), name, j(value))) {
-        out_of_memory();
+    size_t i = find_member(object, name);
+
+    if (i == SIZE_MAX) {
+        add_member(object, name, value);
+    } else {
+        changeable(object, KIND_OBJECT);
+        js_unref(object->members[i].value);
+        object->members[i].value = value;
     }
 }
 
 void
 js_remove(struct json *object, const char *name)
 {
-    json_object_del(j(object), name);
+    struct built *b = changeable(object, KIND_OBJECT);
+    size_t i = find_member(object, name);
+
+    if (i != SIZE_MAX) {
+        free((char *) object->members[i].name.text);
+        js_unref(object->members[i].value);
+        object->n--;
+        memmove(&object->members[i], &object->members[i + 1], (object->n - i) * sizeof object->members[0]);
+        reindex(b);
+    }
+}
+
+static bool
+is_object(const struct json *json)
+{
+    return json && json->kind == KIND_OBJECT;
 }
 
 size_t
 js_object_len(const struct json *object)
 {
-    return json_object_size(j(object));
+    return is_object(object) ? object->n : 0;
 }
 
 struct json *
 js_get(const struct json *object, const char *name)
 {
-    return (struct json *) json_object_get(j(object), name);
-}
+    size_t i = is_object(object) ? find_member(object, name) : SIZE_MAX;
 
-bool
-js_bool_value(const struct json *json)
-{
-    return json_is_true(j(json));
-}
-
-int64_t
-js_int_value(const struct json *json)
-{
-    return json_is_real(j(json)) ? (json_int_t) json_real_value(j(json)) : json_integer_value(j(json));
-}
-
-double
-js_real_value(const struct json *json)
-{
-    return json_number_value(j(json));
-}
-
-const char *
-js_str_value(const struct json *json)
-{
-    return json_string_value(j(json));
-}
-
-size_t
-js_str_len(const struct json *json)
-{
-    return json_string_length(j(json));
+    return i == SIZE_MAX ? NULL : json_member_value(json_member(object, i));
 }
 
 const char *
 js_get_str(const struct json *object, const char *name)
 {
-    return json_string_value(json_object_get(j(object), name));
+    const struct json *value = js_get(object, name);
+
+    return value && value->kind == KIND_STRING ? value->text : NULL;
 }
 
 void *
 js_iter(const struct json *object)
 {
-    return json_object_iter(j(object));
+    return js_object_len(object) ? json_member(object, 0) : NULL;
 }
 
 void *
 js_iter_next(const struct json *object, void *it)
 {
-    return json_object_iter_next(j(object), it);
+    char *next = (char *) it + (object->at ? 2 * sizeof(struct json) : sizeof(struct built_member));
+
+    return next == (char *) json_member(object, object->n) ? NULL : next;
 }
 
 const char *
 js_iter_name(void *it)
 {
-    return json_object_iter_key(it);
+    return ((struct json *) it)->text;
 }
 
 struct json *
 js_iter_value(void *it)
 {
-    return (struct json *) json_object_iter_value(it);
+    return json_member_value(it);
+}
+
+/* --- Contents --- */
+
+bool
+js_bool_value(const struct json *json)
+{
+    return json->kind == KIND_TRUE;
+}
+
+static bool
+is_real(const struct json *json)
+{
+    return json->kind == KIND_REAL || json->kind == KIND_WHOLE;
+}
+
+int64_t
+js_int_value(const struct json *json)
+{
+    return is_real(json) ? (int64_t) json->real : json->kind == KIND_INTEGER ? json->integer : 0;
+}
+
+double
+js_real_value(const struct json *json)
+{
+    return is_real(json) ? json->real : json->kind == KIND_INTEGER ? json->integer : 0.0;
+}
+
+const char *
+js_str_value(const struct json *json)
+{
+    return json && json->kind == KIND_STRING ? json->text : NULL;
+}
+
+size_t
+js_str_len(const struct json *json)
+{
+    return json && json->kind == KIND_STRING ? json->n : 0;
+}
+
+static bool
+objects_equal(const struct json *a, const struct json *b)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        struct json *name = json_member(a, i);
+        const struct json *other = js_get(b, name->text);
+
+        if (!other || !js_equal(json_member_value(name), other)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool
 js_equal(const struct json *a, const struct json *b)
 {
-    return json_equal(j(a), j(b));
+    if (!a || !b) {
+        return false;
+    }
+    if (is_real(a) && is_real(b)) {
+        return a->real == b->real;
+    }
+    if (a->kind != b->kind || a->n != b->n) {
+        return false;
+    }
+    switch ((enum kind) a->kind) {
+    case KIND_OBJECT: return objects_equal(a, b);
+    case KIND_ARRAY:
+        for (size_t i = 0; i < a->n; i++) {
+            if (!js_equal(js_at(a, i), js_at(b, i))) {
+                return false;
+            }
+        }
+        return true;
+    case KIND_INTEGER: return a->integer == b->integer;
+    case KIND_STRING: return !memcmp(a->text, b->text, a->n);
+    case KIND_NULL: case KIND_FALSE: case KIND_TRUE: case KIND_REAL: case KIND_WHOLE: break;
+    }
+    return true;
 }
 
 struct json *
 js_clone(const struct json *json)
 {
-    return w(json_deep_copy(j(json)));
-}
+    struct json *to;
 
-static int
-compare_names(const void *a, const void *b)
-{
-    return strcmp(js_iter_name(*(void *const *) a), js_iter_name(*(void *const *) b));
-}
-
-/* An array of the object's members, to be released with free(). */
-static void **
-members_of(const struct json *json, enum js_format format)
-{
-    const size_t n = js_object_len(json);
-    void **members = xcalloc(n, sizeof *members);
-    size_t i = 0;
-
-    for (void *it = js_iter(json); it; it = js_iter_next(json, it)) {
-        members[i++] = it;
-    }
-    if (format & JS_SORTED) {
-        qsort(members, n, sizeof *members, compare_names);
-    }
-    return members;
-}
-
-static void
-put_string(struct str *s, const char *text, size_t n)
-{
-    static const char letters[] = "btnvfr"; /* For the codes 8 to 13. */
-    size_t plain = 0;
-
-    str_putc(s, '"');
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = text[i];
-
-        if (c >= ' ' && c != '"' && c != '\\') {
-            continue;
+    switch ((enum kind) json->kind) {
+    case KIND_OBJECT:
+        to = js_object();
+        for (size_t i = 0; i < json->n; i++) {
+            add_member(to, json_member(json, i)->text, js_clone(json_member_value(json_member(json, i))));
         }
-        str_putn(s, text + plain, i - plain);
-        plain = i + 1;
-        if (c == '"' || c == '\\') {
-            str_putf(s, "\\%c", c);
-        } else if (c >= 8 && c <= 13 && c != 11) {
-            str_putf(s, "\\%c", letters[c - 8]);
-        } else {
-            str_putf(s, "\\u%04x", c);
+        return to;
+    case KIND_ARRAY:
+        to = js_array();
+        for (size_t i = 0; i < json->n; i++) {
+            js_append_take(to, js_clone(js_at(json, i)));
         }
+        return to;
+    case KIND_INTEGER: return js_int(json->integer);
+    case KIND_REAL: case KIND_WHOLE: return js_real(json->real);
+    case KIND_STRING: return js_strn(json->text, json->n);
+    case KIND_NULL: case KIND_FALSE: case KIND_TRUE: break;
     }
-    str_putn(s, text + plain, n - plain);
-    str_putc(s, '"');
+    return json->kind == KIND_NULL ? js_null() : js_bool(json->kind == KIND_TRUE);
 }
 
-static void
-put_number(struct str *s, const struct json *json)
-{
-    double r = js_real_value(json);
-
-    if (json_is_real(j(json))) {
-        str_putf(s, "%.15g", r ? r : 0.0); /* No "-0". */
-    } else {
-        str_putf(s, "%" PRId64, js_int_value(json));
-    }
-}
-
-static void put_value(struct str *s, const struct json *json, enum js_format format, int depth);
-
-/* What comes before member or element 'i'. */
-static void
-put_separator(struct str *s, size_t i, enum js_format format, int depth)
-{
-    str_puts(s, i ? "," : "");
-    if (format & JS_PRETTY) {
-        str_putc(s, '\n');
-        str_put_fill(s, ' ', 2 * depth);
-    }
-}
-
-static void
-put_object(struct str *s, const struct json *json, enum js_format format, int depth)
-{
-    void **members = members_of(json, format);
-
-    str_putc(s, '{');
-    for (size_t i = 0; i < js_object_len(json); i++) {
-        const char *name = js_iter_name(members[i]);
-
-        put_separator(s, i, format, depth);
-        put_string(s, name, strlen(name));
-        str_puts(s, format & JS_PRETTY ? ": " : ":");
-        put_value(s, js_iter_value(members[i]), format, depth);
-    }
-    str_putc(s, '}');
-    free(members);
-}
-
-static void
-put_array(struct str *s, const struct json *json, enum js_format format, int depth)
-{
-    str_putc(s, '[');
-    for (size_t i = 0; i < js_array_len(json); i++) {
-        put_separator(s, i, format, depth);
-        put_value(s, js_at(json, i), format, depth);
-    }
-    str_putc(s, ']');
-}
-
-/* Pretty: one member or element a line; brackets close where the last one ends.  jansson refuses to read what nests too
- * deeply, so the recursion ends. */
-static void
-put_value(struct str *s, const struct json *json, enum js_format format, int depth)
-{
-    switch (js_type(json)) {
-    case JS_NULL: str_puts(s, "null"); break;
-    case JS_FALSE: str_puts(s, "false"); break;
-    case JS_TRUE: str_puts(s, "true"); break;
-    case JS_OBJECT: put_object(s, json, format, depth + 1); break;
-    case JS_ARRAY: put_array(s, json, format, depth + 1); break;
-    case JS_INTEGER:
-    case JS_REAL: put_number(s, json); break;
-    case JS_STRING: put_string(s, js_str_value(json), js_str_len(json)); break;
-    }
-}
-
-void
-js_put(struct str *s, const struct json *json, enum js_format format)
-{
-    put_value(s, json, format, 0);
-}
-
-char *
-js_to_string(const struct json *json, enum js_format format)
-{
-    struct str s = STR_INIT;
-
-    js_put(&s, json, format);
-    return str_steal(&s);
-}
-
-void
-js_put_quoted(struct str *s, const char *text)
-{
-    size_t n = 0;
-
-    while (text[n] && !(text[n] & 0x80)) {
-        n++;
-    }
-    if (!text[n]) {
-        put_string(s, text, n);
-    } else {
-        struct json *string = js_str(text);
-
-        put_value(s, string, JS_COMPACT, 0);
-        js_unref(string);
-    }
-}
-
-/* --- Integers beyond 64 bits --- */
-
-/* Whether the number in the 'n' bytes at 'text' is an integer that does not fit. */
-static bool
-is_too_big(const char *text, size_t n)
-{
-    char *end;
-
-    errno = 0;
-    strtoll(text, &end, 10);
-    return errno == ERANGE && end == text + n;
-}
-
-static size_t
-number_length(const char *text, size_t n)
-{
-    size_t len = 0;
-
-    while (len < n && strchr("+-.eE0123456789", text[len]) && text[len]) {
-        len++;
-    }
-    return len;
-}
-
-/* Copies the text with ".0" after every integer that does not fit: those are reals.  Returns how many there are. */
-static size_t
-copy_with_reals(struct str *s, const char *text, size_t n)
-{
-    bool in_string = false;
-    size_t found = 0;
-
-    for (size_t i = 0; i < n;) {
-        size_t len = in_string ? 0 : number_length(text + i, n - i);
-
-        if (len) {
-            str_putn(s, text + i, len);
-            /* The copy ends in a null byte, so strtoll() stays inside. */
-            if (is_too_big(s->text + s->len - len, len)) {
-                str_puts(s, ".0");
-                found++;
-            }
-            i += len;
-            continue;
-        }
-        if (text[i] == '\\' && in_string && i + 1 < n) {
-            str_putc(s, text[i++]);
-        } else if (text[i] == '"') {
-            in_string = !in_string;
-        }
-        str_putc(s, text[i++]);
-    }
-    return found;
-}
-
-/* jansson calls an integer beyond 64 bits an error. */
-static json_t *
-parse_with_reals(const char *text, size_t n, json_error_t *e)
-{
-    struct str s = STR_INIT;
-    json_t *json = NULL;
-
-    if (copy_with_reals(&s, text, n)) {
-        json = json_loadb(str_text(&s), s.len, JSON_DECODE_ANY, e);
-    }
-    str_uninit(&s);
-    return json;
-}
+/* --- Parsing --- */
 
 struct error *
 js_parse(const char *text, size_t n, struct json **json)
 {
-    json_error_t e;
+    char *copy = xmalloc(n + 1); /* The parser changes it and keeps it. */
 
-    *json = (struct json *) json_loadb(text, n, JSON_DECODE_ANY, &e);
-    if (!*json && json_error_code(&e) == json_error_numeric_overflow) {
-        *json = (struct json *) parse_with_reals(text, n, &e);
-    }
-    return *json ? NULL : error_new("line %d, column %d, byte %d: %s", e.line, e.column, e.position, e.text);
+    memcpy(copy, text, n);
+    copy[n] = '\0';
+    *json = json_parse_usual(copy, n);
+    return *json ? NULL : json_parse_library(text, n, json);
 }
 
 struct error *

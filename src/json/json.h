@@ -1,15 +1,19 @@
 /* JSON values (RFC 8259), for messages small enough to hold in memory.
  *
- * What it is: a thin typed face of jansson (the prefix is js_ because json_ is that library's).  A 'struct json' is
+ * What it is: values of our own (the prefix is js_ because json_ is the library's).  A 'struct json' is
  * reference counted: functions that make one return a reference that the caller owns; js_ref() adds one and js_unref()
  * drops one.  Functions whose name says 'take' consume the reference given; js_get*() and js_at() borrow, valid while
  * the container is.
  *
- * Once shared, a value is treated as immutable.  Objects keep the order of insertion; js_to_string() can sort the
- * keys.  Integers are 64-bit; a number with a fraction, or beyond that, is a real.  Strings are valid UTF-8 and may
- * hold null characters only as \u0000 (refused on input: nothing that Weft speaks uses them).
+ * Once shared, a value is treated as immutable; what was parsed cannot be changed at all (js_clone() gives a copy that
+ * can).  Objects keep the order of insertion; js_to_string() can sort the keys.  Integers are 64-bit; a number with a
+ * fraction, or beyond that, is a real.  Strings are valid UTF-8 and may hold null characters only as \u0000 (refused on
+ * input: nothing that Weft speaks uses them).
  *
- * For input larger than that (initial dumps, database files), see json/stream.h.
+ * How it works: a text that is parsed becomes one block (private.h), of at most eight bytes for each byte of text, so a
+ * message of a database client costs some hundreds of nanoseconds to read and next to nothing to forget.  A reference
+ * to a part of it holds the whole.  What is not quite usual, errors first of all, is left to jansson, which words the
+ * errors; the tests compare the two.
  *
  * Threads: one at a time for each value (the reference counts are not atomic across different owners). */
 #ifndef JSON_JSON_H
@@ -82,6 +86,8 @@ void js_put(struct str *s, const struct json *, enum js_format);
 
 /* Appends 'text' as a JSON string, quotes included; see js_str(). */
 void js_put_quoted(struct str *s, const char *text);
+/* The same for 'n' bytes that are known to be UTF-8. */
+void js_put_string(struct str *s, const char *text, size_t n);
 
 /* Reads one value from the 'n' bytes at 'text'; nothing but white space may follow.  Sets '*json' (null on error) and
  * returns an error with line and column. */

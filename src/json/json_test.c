@@ -5,7 +5,9 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
+#include "base/random.h"
 #include "json/json.h"
+#include "json/private.h"
 
 static void
 text_survives_a_round_trip(void **state UNUSED)
@@ -113,6 +115,123 @@ pretty_text_has_a_line_for_each_member(void **state UNUSED)
     js_unref(json);
 }
 
+/* The two parsers agree, in their results and on what is an error; built and parsed values are handled alike. */
+static void
+both_parsers_agree_on(const char *text, size_t n)
+{
+    struct json *usual, *library = NULL, *clone;
+    char *copy = xmalloc(n + 1), *a, *b;
+    struct error *e = json_parse_library(text, n, &library);
+
+    memcpy(copy, text, n);
+    copy[n] = '\0';
+    usual = json_parse_usual(copy, n);
+    if (usual) {
+        assert_null(e);
+        a = js_to_string(usual, JS_COMPACT);
+        b = js_to_string(library, JS_COMPACT);
+        assert_string_equal(a, b);
+        assert_true(js_equal(usual, library) && js_equal(library, usual));
+        clone = js_clone(usual);
+        assert_true(js_equal(clone, usual));
+        js_unref(clone);
+        free(a);
+        free(b);
+    }
+    error_free(e);
+    js_unref(usual);
+    js_unref(library);
+}
+
+static void
+put_random_value(struct str *s, struct random *r, int depth)
+{
+    static const char *const scalars[] = {
+        "0", "-1", "1.5", "-0.0", "1e3", "100.0", "9223372036854775807", "-9223372036854775808", "1e400", "01", "-",
+        "9223372036854775808", "true", "false", "null", "nul", "\"\"", "\"a\"", "\"\xc3\xa9\"", "\"\xff\"",
+        "\"\\n\\\"\\u00e9\\ud83d\\ude00\"", "\"\\ud800\"", "\"\\u0000\"", "\"a long text, longer than a word\"",
+        "\"a\tb\"", "\"\xed\xa0\x80\"", "\"\\q\"", "\"open", "x",
+    };
+    uint64_t kind = random_below(r, depth > 4 ? 2 : 5);
+    size_t n = random_below(r, random_below(r, 10) ? 4 : 60);
+
+    if (kind < 2) {
+        /* Those at odd places are mostly wrong: seldom. */
+        str_puts(s, scalars[random_below(r, random_below(r, 200) ? 8 : ARRAY_SIZE(scalars))]);
+        return;
+    }
+    str_putc(s, kind == 2 ? '[' : '{');
+    for (size_t i = 0; i < n; i++) {
+        str_puts(s, i ? random_below(r, 2) ? "," : " ,\n" : "");
+        if (kind != 2) {
+            str_putf(s, "\"n%d\"%s:", (int) random_below(r, 40), random_below(r, 2) ? " " : "");
+        }
+        put_random_value(s, r, depth + 1);
+    }
+    str_puts(s, random_below(r, 500) ? kind == 2 ? "]" : "}" : "");
+}
+
+static void
+both_parsers_agree(void **state UNUSED)
+{
+    struct random r;
+
+    random_seed(&r, 1);
+    for (int i = 0; i < 3000; i++) {
+        struct str s = STR_INIT;
+
+        put_random_value(&s, &r, 0);
+        both_parsers_agree_on(str_text(&s), s.len);
+        for (int j = 0; j < 3 && s.len; j++) {
+            s.text[random_below(&r, s.len)] = "\"[]{},:\\ 1\xc3\x00"[random_below(&r, 12)];
+            both_parsers_agree_on(str_text(&s), s.len);
+        }
+        str_uninit(&s);
+    }
+}
+
+static void
+large_objects_find_their_members(void **state UNUSED)
+{
+    struct json *built = js_object(), *parsed;
+    char *text;
+
+    for (int i = 0; i < 1000; i++) {
+        char *name = xasprintf("%d", i % 700);
+
+        js_set_take(built, name, js_int(i));
+        free(name);
+    }
+    text = js_to_string(built, JS_COMPACT);
+    assert_null(js_parse_string(text, &parsed));
+    for (int i = 0; i < 700; i++) {
+        char *name = xasprintf("%d", i);
+
+        assert_int_equal(js_int_value(js_get(built, name)), i < 300 ? i + 700 : i);
+        assert_int_equal(js_int_value(js_get(parsed, name)), i < 300 ? i + 700 : i);
+        free(name);
+    }
+    assert_null(js_get(parsed, "700"));
+    js_remove(built, "0");
+    assert_null(js_get(built, "0"));
+    assert_int_equal(js_int_value(js_get(built, "699")), 699);
+    free(text);
+    js_unref(parsed);
+    js_unref(built);
+}
+
+static void
+a_part_holds_its_document(void **state UNUSED)
+{
+    struct json *whole, *part;
+
+    assert_null(js_parse_string("{\"a\":[1,\"text\"],\"b\":{}}", &whole));
+    part = js_ref(js_at(js_get(whole, "a"), 1));
+    js_unref(whole);
+    assert_string_equal(js_str_value(part), "text");
+    js_unref(part);
+}
+
 int
 main(void)
 {
@@ -120,7 +239,8 @@ main(void)
         cmocka_unit_test(text_survives_a_round_trip),
         cmocka_unit_test(numbers_have_the_text_that_they_had_before),
         cmocka_unit_test(numbers_beyond_a_double_are_errors), cmocka_unit_test(control_characters_are_escaped),
-        cmocka_unit_test(an_error_says_where),
+        cmocka_unit_test(an_error_says_where), cmocka_unit_test(both_parsers_agree),
+        cmocka_unit_test(large_objects_find_their_members), cmocka_unit_test(a_part_holds_its_document),
         cmocka_unit_test(bytes_that_are_not_utf8_are_replaced),
         cmocka_unit_test(pretty_text_has_a_line_for_each_member),
     };

@@ -31,9 +31,11 @@ oc_transact(struct oc *oc)
 void
 oc_query(struct oc *oc)
 {
-    struct json *params = parse_transaction(oc->argv[0]), *result, *shown = js_array(), *abort_op = js_object();
+    struct json *parsed = parse_transaction(oc->argv[0]), *params = js_clone(parsed);
+    struct json *result, *shown = js_array(), *abort_op = js_object();
     const char *last;
 
+    js_unref(parsed);
     js_set_take(abort_op, "op", js_str("abort"));
     js_append_take(params, abort_op);
     result = oc_call(oc, "transact", params);

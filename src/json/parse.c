@@ -1,0 +1,560 @@
+/* The parser of documents; see private.h.
+ *
+ * One pass, no recursion.  Values that are complete lie at the start of the document's block; those whose container is
+ * still open are stacked from its end downward, the container itself below them.  When a container closes, its children
+ * move to the start, side by side.  There are never more values than half the bytes of text, so the block is made
+ * large enough at once, and cut when all is read; memory that was never touched costs nothing.
+ *
+ * What is not quite usual (an error, a number out of range, deep nesting) ends the attempt. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "json/private.h"
+
+#define MAX_DEPTH 2000
+#define CUT_MIN 1024 /* Values: below that what is left over is not worth a call. */
+#define DOC_VALUES (sizeof(struct doc) / sizeof(struct json))
+
+struct parser {
+    struct doc *doc;
+    struct json *done;   /* Where the next finished children go. */
+    struct json *stack;  /* The lowest value on the stack. */
+    struct json *open;   /* The innermost open container, null outside. */
+    char *p, *end;       /* '*end' is null. */
+    unsigned depth;
+};
+
+static inline char *
+skip_spaces(char *p)
+{
+    while (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t') {
+        p++;
+    }
+    return p;
+}
+
+/* --- Strings --- */
+
+size_t
+json_utf8_len(const char *text, size_t n)
+{
+    const unsigned char *p = (const unsigned char *) text;
+    unsigned char min = 0x80, max = 0xbf;
+    size_t len;
+
+    if (p[0] < 0x80) {
+        return 1;
+    } else if (p[0] >= 0xc2 && p[0] <= 0xdf) {
+        len = 2;
+    } else if (p[0] >= 0xe0 && p[0] <= 0xef) {
+        len = 3;
+        min = p[0] == 0xe0 ? 0xa0 : min; /* Longer than needed, ... */
+        max = p[0] == 0xed ? 0x9f : max; /* ... surrogates, ... */
+    } else if (p[0] >= 0xf0 && p[0] <= 0xf4) {
+        len = 4;
+        min = p[0] == 0xf0 ? 0x90 : min;
+        max = p[0] == 0xf4 ? 0x8f : max; /* ... beyond U+10FFFF. */
+    } else {
+        return 0;
+    }
+    if (n < len || p[1] < min || p[1] > max) {
+        return 0;
+    }
+    for (size_t i = 2; i < len; i++) {
+        if (p[i] < 0x80 || p[i] > 0xbf) {
+            return 0;
+        }
+    }
+    return len;
+}
+
+static int
+hex4(const char *p)
+{
+    int value = 0;
+
+    for (int i = 0; i < 4; i++) {
+        int c = p[i] | 0x20;
+
+        if (p[i] >= '0' && p[i] <= '9') {
+            value = value * 16 + p[i] - '0';
+        } else if (c >= 'a' && c <= 'f') {
+            value = value * 16 + c - 'a' + 10;
+        } else {
+            return -1;
+        }
+    }
+    return value;
+}
+
+static char *
+put_utf8(char *to, unsigned c)
+{
+    if (c < 0x80) {
+        *to++ = c;
+    } else if (c < 0x800) {
+        *to++ = 0xc0 | c >> 6;
+        *to++ = 0x80 | (c & 0x3f);
+    } else if (c < 0x10000) {
+        *to++ = 0xe0 | c >> 12;
+        *to++ = 0x80 | (c >> 6 & 0x3f);
+        *to++ = 0x80 | (c & 0x3f);
+    } else {
+        *to++ = 0xf0 | c >> 18;
+        *to++ = 0x80 | (c >> 12 & 0x3f);
+        *to++ = 0x80 | (c >> 6 & 0x3f);
+        *to++ = 0x80 | (c & 0x3f);
+    }
+    return to;
+}
+
+/* Decodes the escape whose letter is at '*from', to 'to'; null if it is none. */
+static char *
+unescape(char **from, char *to)
+{
+    static const char letters[] = "\"\\/bfnrt", codes[] = "\"\\/\b\f\n\r\t";
+    const char *letter = **from ? strchr(letters, **from) : NULL;
+    int c, low;
+
+    if (letter) {
+        *to = codes[letter - letters];
+        ++*from;
+        return to + 1;
+    }
+    if (**from != 'u' || (c = hex4(*from + 1)) <= 0) {
+        return NULL;
+    }
+    *from += 5;
+    if (c >= 0xdc00 && c <= 0xdfff) {
+        return NULL;
+    } else if (c >= 0xd800 && c <= 0xdbff) {
+        if ((*from)[0] != '\\' || (*from)[1] != 'u' || (low = hex4(*from + 2)) < 0xdc00 || low > 0xdfff) {
+            return NULL;
+        }
+        *from += 6;
+        c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+    }
+    return put_utf8(to, c);
+}
+
+/* Decodes the rest of a string at 'from' to 'to', which is at or before it; null if it is none.  Sets '*end' behind
+ * its quote. */
+static char *
+parse_odd(struct parser *p, char *from, char *to, char **end)
+{
+    while (*from != '"') {
+        unsigned char c = *from;
+
+        if (c == '\\') {
+            from++;
+            to = unescape(&from, to);
+            if (!to) {
+                return NULL;
+            }
+        } else if (c < 0x20) {
+            return NULL; /* The end of the text too. */
+        } else {
+            size_t len = json_utf8_len(from, p->end - from);
+
+            if (!len) {
+                return NULL;
+            }
+            memmove(to, from, len);
+            to += len;
+            from += len;
+        }
+    }
+    *end = from + 1;
+    return to;
+}
+
+/* Reads the string behind the quote at p->p into '*v'. */
+static bool
+parse_string(struct parser *p, struct json *v)
+{
+    char *start = p->p + 1, *s = start, *last;
+
+    while (p->end - s >= 8 && json_all_plain(s)) {
+        s += 8;
+    }
+    while ((unsigned char) *s >= 0x20 && (unsigned char) *s < 0x80 && *s != '"' && *s != '\\') {
+        s++;
+    }
+    if (*s == '"') {
+        last = s;
+        p->p = s + 1;
+    } else if (!(last = parse_odd(p, s, s, &p->p))) {
+        return false;
+    }
+    *last = '\0';
+    v->kind = KIND_STRING;
+    v->n = last - start;
+    v->text = start;
+    return true;
+}
+
+/* --- Numbers and words --- */
+
+static inline bool
+is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* Whether a number as JSON has it starts at 's'; sets '*end' to its end and '*is_real'. */
+static bool
+check_number(char *s, char **end, bool *is_real)
+{
+    s += *s == '-';
+    if (!is_digit(*s) || (*s == '0' && is_digit(s[1]))) {
+        return false;
+    }
+    while (is_digit(*s)) {
+        s++;
+    }
+    *is_real = *s == '.' || *s == 'e' || *s == 'E';
+    if (*s == '.') {
+        if (!is_digit(*++s)) {
+            return false;
+        }
+        while (is_digit(*s)) {
+            s++;
+        }
+    }
+    if (*s == 'e' || *s == 'E') {
+        s++;
+        s += *s == '+' || *s == '-';
+        if (!is_digit(*s)) {
+            return false;
+        }
+        while (is_digit(*s)) {
+            s++;
+        }
+    }
+    *end = s;
+    return true;
+}
+
+bool
+json_is_whole(double r)
+{
+    return r == floor(r) && r > -9223372036854775808.0 && r < 9223372036854775808.0;
+}
+
+static void
+set_real(struct json *v, double r)
+{
+    v->kind = json_is_whole(r) ? KIND_WHOLE : KIND_REAL;
+    v->real = r;
+}
+
+static bool
+parse_number(struct parser *p, struct json *v)
+{
+    bool is_real;
+    char *end;
+
+    if (!check_number(p->p, &end, &is_real)) {
+        return false;
+    }
+    v->n = 0;
+    if (!is_real && end - p->p <= 18) {
+        const char *s = p->p + (*p->p == '-');
+        int64_t i = 0;
+
+        for (; s < end; s++) {
+            i = i * 10 + *s - '0';
+        }
+        v->kind = KIND_INTEGER;
+        v->integer = *p->p == '-' ? -i : i;
+    } else if (!is_real) {
+        errno = 0;
+        v->kind = KIND_INTEGER;
+        v->integer = strtoll(p->p, NULL, 10);
+        if (errno) {
+            return false;
+        }
+    } else {
+        double r = strtod(p->p, NULL);
+
+        if (!isfinite(r)) {
+            return false;
+        }
+        set_real(v, r);
+    }
+    p->p = end;
+    return true;
+}
+
+static bool
+parse_word(struct parser *p, struct json *v)
+{
+    static const struct { const char *text; size_t len; enum kind kind; } words[] = {
+        { "null", 4, KIND_NULL }, { "false", 5, KIND_FALSE }, { "true", 4, KIND_TRUE },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        if (!strncmp(p->p, words[i].text, words[i].len)) {
+            p->p += words[i].len;
+            *v = (struct json) { .kind = words[i].kind };
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- Containers --- */
+
+/* Puts the value on the stack. */
+static inline struct json *
+push(struct parser *p)
+{
+    return --p->stack;
+}
+
+static bool
+open_container(struct parser *p, enum kind kind)
+{
+    struct json *v = push(p);
+
+    v->kind = kind;
+    v->children = p->open; /* For the time being. */
+    p->open = v;
+    p->p++;
+    return ++p->depth <= MAX_DEPTH;
+}
+
+static struct json *
+place(struct parser *p, const struct json *v)
+{
+    struct json *to = p->done++;
+
+    *to = *v;
+    to->at = to - (struct json *) p->doc;
+    return to;
+}
+
+/* Whether two names are the same among the few before 'n'. */
+static size_t
+find_among_few(const struct json *members, size_t n, const struct json *name)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (members[2 * i].n == name->n && !memcmp(members[2 * i].text, name->text, name->n)) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+/* Puts the 'n' values at 'v', the last of which came first, in order. */
+static void
+reverse(struct json *v, size_t n)
+{
+    for (size_t i = 0; i < n / 2; i++) {
+        struct json t = v[i];
+
+        v[i] = v[n - 1 - i];
+        v[n - 1 - i] = t;
+    }
+}
+
+/* Moves the members from the stack to their place, which may begin to overlap it.  Of several with the same name the
+ * last value counts, at the first's place. */
+static void
+place_members(struct parser *p, struct json *object, size_t n_pairs)
+{
+    const struct json *from = p->stack;
+    struct name_index *index = NULL;
+    struct json placed = { .kind = KIND_OBJECT };
+
+    if (n_pairs > SMALL_OBJECT) {
+        struct json *holder = p->done++; /* Of the index. */
+
+        index = name_index_create(object, 0, n_pairs);
+        index->next = p->doc->indexes;
+        p->doc->indexes = index;
+        *holder = (struct json) { .kind = KIND_NULL, .index = index };
+    }
+    placed.children = p->done;
+    placed.at = 1; /* So that the index finds its members where those of documents are. */
+    for (size_t i = 0; i < n_pairs; i++) {
+        struct json name = *from++, value = *from++;
+        size_t old = index ? name_index_find(index, &placed, name.text, name.n)
+                           : find_among_few(placed.children, placed.n, &name);
+
+        if (old != SIZE_MAX) {
+            unsigned at = placed.children[2 * old + 1].at;
+
+            placed.children[2 * old + 1] = value;
+            placed.children[2 * old + 1].at = at;
+            continue;
+        }
+        place(p, &name);
+        place(p, &value);
+        placed.n++;
+        if (index) {
+            name_index_add(index, &placed, placed.n - 1);
+        }
+    }
+    object->children = placed.children;
+    object->n = placed.n;
+}
+
+static void
+place_elements(struct parser *p, struct json *array, size_t n)
+{
+    array->n = n;
+    array->children = p->done;
+    memmove(p->done, p->stack, n * sizeof *p->done);
+    for (size_t i = 0; i < n; i++) {
+        p->done->at = p->done - (struct json *) p->doc;
+        p->done++;
+    }
+}
+
+/* Closes the innermost container, whose bracket is at p->p; false if it has none that fits. */
+static bool
+close_container(struct parser *p)
+{
+    struct json *v = p->open, *outer;
+    size_t n = v - p->stack;
+
+    if (*p->p != (v->kind == KIND_ARRAY ? ']' : '}')) {
+        return false;
+    }
+    outer = v->children;
+    reverse(p->stack, n);
+    if (v->kind == KIND_ARRAY) {
+        place_elements(p, v, n);
+    } else {
+        place_members(p, v, n / 2);
+    }
+    p->stack = v;
+    p->open = outer;
+    p->depth--;
+    p->p++;
+    return true;
+}
+
+/* --- Values --- */
+
+static bool
+parse_scalar(struct parser *p)
+{
+    struct json *v = push(p);
+
+    if (*p->p == '"') {
+        return parse_string(p, v);
+    } else if (*p->p == '-' || is_digit(*p->p)) {
+        return parse_number(p, v);
+    }
+    return parse_word(p, v);
+}
+
+static bool
+parse_name(struct parser *p)
+{
+    p->p = skip_spaces(p->p);
+    if (*p->p != '"' || !parse_string(p, push(p))) {
+        return false;
+    }
+    p->p = skip_spaces(p->p);
+    return *p->p++ == ':';
+}
+
+/* Reads values until the outermost is complete. */
+static bool
+parse_all(struct parser *p)
+{
+    do {
+        /* Here a value starts. */
+        p->p = skip_spaces(p->p);
+        if (*p->p == '{' || *p->p == '[') {
+            bool is_object = *p->p == '{';
+
+            if (!open_container(p, is_object ? KIND_OBJECT : KIND_ARRAY)) {
+                return false;
+            }
+            p->p = skip_spaces(p->p);
+            if (*p->p != '}' && *p->p != ']') {
+                if (is_object && !parse_name(p)) {
+                    return false;
+                }
+                continue;
+            }
+        } else if (!parse_scalar(p)) {
+            return false;
+        }
+        /* Here one has ended, or an empty container ends. */
+        while (p->open && (p->p = skip_spaces(p->p), *p->p != ',')) {
+            if (!close_container(p)) {
+                return false;
+            }
+        }
+        if (p->open) {
+            p->p++;
+            if (p->open->kind == KIND_OBJECT && !parse_name(p)) {
+                return false;
+            }
+        }
+    } while (p->open);
+    return skip_spaces(p->p) == p->end;
+}
+
+void
+json_doc_free(struct doc *doc)
+{
+    while (doc->indexes) {
+        struct name_index *next = doc->indexes->next;
+
+        free(doc->indexes);
+        doc->indexes = next;
+    }
+    free(doc->text);
+    free(doc);
+}
+
+/* Gives back the part of the block behind the 'n' values.  Returns the root, which may have moved with the block. */
+static struct json *
+cut(struct doc *doc, const struct json *root, size_t n, size_t capacity)
+{
+    uintptr_t before = (uintptr_t) doc;
+    size_t root_at = root->at;
+    struct json *values;
+
+    if (capacity >= CUT_MIN) {
+        doc = xreallocarray(doc, n, sizeof(struct json));
+    }
+    values = (struct json *) doc;
+    for (size_t i = DOC_VALUES; (uintptr_t) doc != before && i < n; i++) {
+        if (values[i].kind == KIND_OBJECT || values[i].kind == KIND_ARRAY) {
+            values[i].children = (struct json *) ((uintptr_t) doc + ((uintptr_t) values[i].children - before));
+        }
+    }
+    return &values[root_at];
+}
+
+struct json *
+json_parse_usual(char *text, size_t n)
+{
+    size_t capacity = DOC_VALUES + n / 2 + 2;
+    struct parser p = { .p = text, .end = text + n };
+    struct json *root;
+
+    if (capacity > IN_DOC_MAX) {
+        free(text);
+        return NULL;
+    }
+    p.doc = xreallocarray(NULL, capacity, sizeof(struct json));
+    *p.doc = (struct doc) { .refs = 1, .text = text };
+    p.done = (struct json *) p.doc + DOC_VALUES;
+    p.stack = (struct json *) p.doc + capacity;
+    if (!parse_all(&p)) {
+        json_doc_free(p.doc);
+        return NULL;
+    }
+    root = place(&p, p.stack);
+    return cut(p.doc, root, p.done - (struct json *) p.doc, capacity);
+}
