@@ -20,7 +20,7 @@
 LOG_MODULE(ovsdb_server)
 
 enum { OPT_REMOTE, OPT_RUN, OPT_UNIXCTL, OPT_NO_DBS, OPT_COLUMN_DIFF, OPT_DATA_CONVERSION, OPT_ACTIVE,
-       OPT_UNSUPPORTED };
+       OPT_SYNC_FROM, OPT_SYNC_EXCLUDE, OPT_UNSUPPORTED };
 
 static const struct cmdline_option options[] = {
     { "remote", 0, CMDLINE_ARG, OPT_REMOTE },
@@ -30,8 +30,8 @@ static const struct cmdline_option options[] = {
     { "disable-file-column-diff", 0, CMDLINE_NO_ARG, OPT_COLUMN_DIFF },
     { "disable-file-no-data-conversion", 0, CMDLINE_NO_ARG, OPT_DATA_CONVERSION },
     { "active", 0, CMDLINE_NO_ARG, OPT_ACTIVE },
-    { "sync-from", 0, CMDLINE_ARG, OPT_UNSUPPORTED },
-    { "sync-exclude-tables", 0, CMDLINE_ARG, OPT_UNSUPPORTED },
+    { "sync-from", 0, CMDLINE_ARG, OPT_SYNC_FROM },
+    { "sync-exclude-tables", 0, CMDLINE_ARG, OPT_SYNC_EXCLUDE },
     { "config-file", 0, CMDLINE_ARG, OPT_UNSUPPORTED },
     { "record", 0, CMDLINE_OPTIONAL_ARG, OPT_UNSUPPORTED },
     { "replay", 0, CMDLINE_OPTIONAL_ARG, OPT_UNSUPPORTED },
@@ -45,6 +45,8 @@ struct daemon {
     const char **remotes;
     size_t n_remotes, capacity;
     bool no_dbs;
+    const char *sync_from, *sync_exclude;
+    bool active;
     pid_t child;                   /* Of --run; 0 if there is none. */
     struct signal_watch sigchld, sighup;
 };
@@ -64,6 +66,12 @@ usage(void)
     cmdline_usage_targets("JSON-RPC", true, true, CMDLINE_TLS | CMDLINE_TLS_BOOTSTRAP | CMDLINE_TLS_PEER_CA);
     cmdline_usage_daemon();
     cmdline_usage_log();
+    printf("\nSyncing options:\n"
+           "  --sync-from=SERVER      sync DATABASE from active SERVER and start in\n"
+           "                          backup mode (except with --active)\n"
+           "  --sync-exclude-tables=DB:TABLE,...\n"
+           "                          exclude the TABLE in DB from syncing\n"
+           "  --active                with --sync-from, start in active mode\n");
     printf("\nOther options:\n"
            "  --no-dbs                do not open the default database\n"
            "  --run COMMAND           run COMMAND as subprocess then exit\n"
@@ -101,7 +109,14 @@ parse_options(struct daemon *d, struct cmdline *cl)
             ovsdb_server_disable_column_diff();
             break;
         case OPT_ACTIVE:
-            break; /* Active is what we are. */
+            d->active = true;
+            break;
+        case OPT_SYNC_FROM:
+            d->sync_from = cl->arg;
+            break;
+        case OPT_SYNC_EXCLUDE:
+            d->sync_exclude = cl->arg;
+            break;
         case OPT_UNSUPPORTED:
             cmdline_fatal(0, "--%s is not supported yet", cl->option);
         }
@@ -202,6 +217,7 @@ start(struct daemon *d, const struct cmdline *cl)
     d->ctl = ctl_server_create_or_exit(d->loop, d->unixctl);
     ctl_register("exit", "", 0, 0, on_exit_command, d);
     d->server = ovsdb_server_create(d->loop);
+    cmdline_fatal_error(ovsdb_server_set_sync(d->server, d->sync_from, d->sync_exclude, d->active));
     open_databases(d, cl);
     on_change(d);
     ovsdb_server_on_change(d->server, on_change, d);

@@ -78,7 +78,8 @@ qos-add sw1 from-lport 200 "inport == \\"vm1\\"" rate=1000 burst=100 dscp=10
     options:server_mac="00\\:00\\:00\\:01\\:01\\:01"
     options:router=10.0.1.1 options:dns_server="{8.8.8.8,8.8.4.4}"
     -- set Logical_Switch_Port vm1 dhcpv4_options=@d
---id=@e create DHCP_Options cidr="fd00\\:\\:/64" options:server_id="00\\:00\\:00\\:01\\:01\\:01" options:dns_server="fd00\\:\\:1"
+--id=@e create DHCP_Options cidr="fd00\\:\\:/64" options:server_id="00\\:00\\:00\\:01\\:01\\:01"
+    options:dns_server="fd00\\:\\:1"
     -- set Logical_Switch_Port vm2 dhcpv6_options=@e
 --id=@n create DNS records:vm1="10.0.1.11 fd00\\:\\:11" -- add Logical_Switch sw1 dns_records @n
 --id=@g create Load_Balancer_Group name=g1 -- add Logical_Switch sw2 load_balancer_group @g

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
+#include "ovsdb/server/commands.h"
 #include "ovsdb/server/internal.h"
 #include "sys/log.h"
 
@@ -283,30 +284,12 @@ tlog_set(struct ctl_request *r, int argc UNUSED, const char *argv[], void *serve
     free(copy);
 }
 
-/* Active-backup and counters of the hardware: what there is to say without them. */
-
-static void
-sync_status(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *server UNUSED)
-{
-    ctl_reply(r, "state: active\n");
-}
+/* Counters of the hardware: what there is to say without them. */
 
 static void
 nothing(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *server UNUSED)
 {
     ctl_reply(r, NULL);
-}
-
-static void
-connect_active(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *server UNUSED)
-{
-    ctl_reply(r, "Unable to connect: active server is not specified.\n");
-}
-
-static void
-not_supported(struct ctl_request *r, int argc UNUSED, const char *argv[], void *server UNUSED)
-{
-    ctl_reply_error(r, "%s: replication is not supported yet", argv[0]);
 }
 
 static void
@@ -340,15 +323,15 @@ static const struct {
     { "ovsdb-server/disable-monitor-cond", "", 0, 0, disable_monitor_cond },
     { "ovsdb-server/tlog-list", "", 0, 0, tlog_list },
     { "ovsdb-server/tlog-set", "DB:TABLE on|off", 2, 2, tlog_set },
-    { "ovsdb-server/sync-status", "", 0, 0, sync_status },
-    { "ovsdb-server/get-active-ovsdb-server", "", 0, 0, nothing },
-    { "ovsdb-server/connect-active-ovsdb-server", "", 0, 0, connect_active },
-    { "ovsdb-server/disconnect-active-ovsdb-server", "", 0, 0, nothing },
-    { "ovsdb-server/set-active-ovsdb-server", "", 1, 1, not_supported },
-    { "ovsdb-server/set-active-ovsdb-server-probe-interval", "", 1, 1, not_supported },
-    { "ovsdb-server/set-relay-source-probe-interval", "", 1, 1, not_supported },
-    { "ovsdb-server/get-sync-exclude-tables", "", 0, 0, nothing },
-    { "ovsdb-server/set-sync-exclude-tables", "", 0, 1, not_supported },
+    { "ovsdb-server/sync-status", "", 0, 0, command_sync_status },
+    { "ovsdb-server/get-active-ovsdb-server", "", 0, 0, command_get_active },
+    { "ovsdb-server/connect-active-ovsdb-server", "", 0, 0, command_connect_active },
+    { "ovsdb-server/disconnect-active-ovsdb-server", "", 0, 0, command_disconnect_active },
+    { "ovsdb-server/set-active-ovsdb-server", "", 1, 1, command_set_active },
+    { "ovsdb-server/set-active-ovsdb-server-probe-interval", "", 1, 1, command_set_active_probe },
+    { "ovsdb-server/set-relay-source-probe-interval", "", 1, 1, command_set_relay_probe },
+    { "ovsdb-server/get-sync-exclude-tables", "", 0, 0, command_get_excluded },
+    { "ovsdb-server/set-sync-exclude-tables", "", 0, 1, command_set_excluded },
     { "ovsdb-server/perf-counters-show", "", 0, 0, no_perf_counters },
     { "ovsdb-server/perf-counters-clear", "", 0, 0, nothing },
 };

@@ -5,6 +5,7 @@
 
 #include "ovsdb/engine/convert.h"
 #include "ovsdb/server/monitor_spec.h"
+#include "ovsdb/server/source.h"
 #include "sys/log.h"
 
 LOG_MODULE(ovsdb_server)
@@ -37,6 +38,9 @@ on_commit(struct db_listener *l, struct change_set *set)
     if (!list_is_empty(&db->waiting)) {
         loop_task_post(&db->recheck);
     }
+    if (set->is_undo && db->source) {
+        source_resync(db->source);
+    }
     if (db != db->server->own) {
         loop_task_post(&db->server->reconfigure);
     }
@@ -50,6 +54,7 @@ served_db_create(struct ovsdb_server *server, const char *name, struct db *data)
     db->server = server;
     db->name = xstrdup(name);
     db->db = data;
+    db->ready = db->connected = true;
     list_init(&db->waiting);
     list_init(&db->writing);
     hmap_init(&db->specs);
@@ -71,6 +76,7 @@ cut_off(struct served_db *db)
 void
 served_db_destroy(struct served_db *db)
 {
+    source_destroy(db->source);
     served_db_flush(db);
     cut_off(db);
     strmap_remove(&db->server->dbs, db->name);

@@ -108,6 +108,9 @@ ovsdb_server_open(struct ovsdb_server *server, const char *file)
     struct store *store;
     struct db *db;
 
+    if (!strncmp(file, "relay:", strlen("relay:"))) {
+        return replication_open_relay(server, file);
+    }
     STRMAP_FOR_EACH (e, &server->dbs) {
         const struct served_db *other = e->value;
 
@@ -130,6 +133,7 @@ ovsdb_server_open(struct ovsdb_server *server, const char *file)
     served->file = xstrdup(file);
     served->store = store;
     store_start(store, server->loop, trim, served);
+    replication_apply_to(served);
     server_db_update(server);
     loop_task_post(&server->reconfigure);
     return NULL;

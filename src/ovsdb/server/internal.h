@@ -14,18 +14,46 @@ enum {
     STATUS_MS = 2500,         /* Between updates of the status columns of remotes. */
 };
 
+/* In one message of a server that is copied: all rows of a database. */
+#define MAX_COPY ((size_t) 8 << 30)
+
 struct monitor;
 struct monitor_spec;
 struct pending;
+struct source;
 struct store;
+
+/* The service models of ovsdb(7). */
+enum db_model { DB_STANDALONE, DB_ACTIVE_BACKUP, DB_RELAY };
+
+/* Another server to copy a database from. */
+struct source_settings {
+    char *targets;            /* Comma-separated; owned. */
+    int probe_interval;       /* ms; -1: the default of the model. */
+    int max_backoff;          /* ms; -1: default. */
+    int dscp;                 /* -1: default. */
+    struct strmap left_out;   /* Names of the tables that are not copied; no values. */
+};
+
+/* What the options and commands of active-backup pairs set, for all databases in files. */
+struct sync {
+    char *from;               /* The active server; null if none is known. */
+    bool is_backup;
+    struct strmap excluded;   /* "DB:TABLE"; no values. */
+    int backup_probe, relay_probe; /* ms; -1: default. */
+};
 
 /* A database that is served. */
 struct served_db {
     struct ovsdb_server *server;
     char *name;
-    char *file;               /* As it was named; null for _Server. */
+    char *file;               /* As it was named; null for _Server and relays. */
+    enum db_model model;
+    bool ready;               /* A relay is not before it has its schema and rows; others are always. */
+    bool connected;           /* As _Server shows it. */
+    struct source *source;    /* Null unless the model is relay, or active-backup in the role of the backup. */
     struct db *db;            /* The store's, if there is one. */
-    struct store *store;      /* Null for _Server. */
+    struct store *store;      /* Null for _Server and relays. */
     struct db_listener listener;
     struct list waiting;      /* Of struct pending, for a change. */
     struct list writing;      /* Of struct pending, for the file. */
@@ -44,6 +72,8 @@ struct ovsdb_server {
     struct uuid id;           /* For get_server_id. */
     bool no_cond;             /* ovsdb-server/disable-monitor-cond. */
     bool trim;                /* memory-trim-on-compaction. */
+    struct sync sync;
+    char *config_file;        /* --config-file; null if there is none. */
 
     struct strmap configured; /* Remotes given by option or command; no values. */
     struct strmap remotes;    /* Target to struct remote: those in use. */
@@ -81,6 +111,7 @@ struct session {
     struct jsonrpc_session *rpc;
     struct strmap monitors;   /* Id as JSON text to struct monitor. */
     struct list pending;      /* Of struct pending. */
+    struct list forwards;     /* Of struct forward. */
     struct list lock_waiters; /* Of struct lock_waiter. */
     bool change_aware;
     bool doomed;              /* To be disconnected when the current work is done. */
@@ -127,6 +158,34 @@ bool transact_cancel(struct session *, const struct json *id);
 void transact_cancel_all(struct served_db *);
 void transact_clear(struct session *);
 void transact_recheck(struct loop_task *);
+
+/* forward.c: requests that the source of a relay answers. */
+/* Whether the operations change a relay's database. */
+bool forward_wants(const struct served_db *, const struct json *params);
+/* 'method' is a literal. */
+void forward_run(struct session *, struct served_db *, const char *method, struct json *params,
+                 const struct json *id);
+bool forward_cancel(struct session *, const struct json *id);
+void forward_clear(struct session *);
+
+/* replication.c */
+void replication_init(struct ovsdb_server *);
+void replication_uninit(struct ovsdb_server *);
+/* Gives a database that was just opened the role that the server has. */
+void replication_apply_to(struct served_db *);
+/* Serves a relay; 'name' is "relay:DB:REMOTE". */
+struct error *replication_open_relay(struct ovsdb_server *, const char *name) MUST_CHECK;
+/* The same in parts; there must be no database of that name.  Takes over the settings' contents. */
+void replication_add_relay(struct ovsdb_server *, const char *name, struct source_settings *);
+void source_settings_init(struct source_settings *, const char *targets);
+void source_settings_uninit(struct source_settings *);
+/* Sets the model and where the database is copied from (null: nowhere; else the contents are taken over).  Returns
+ * whether it became read-only or ceased to be. */
+bool served_db_set_source(struct served_db *, enum db_model, struct source_settings *);
+/* Whether the database is a copy that clients cannot change. */
+bool served_db_is_backup(const struct served_db *);
+/* Whether all databases are; then there are no locks either. */
+bool server_is_backup(const struct ovsdb_server *);
 
 /* lock.c.  Each returns null and sets '*result', or an error. */
 struct dberr *lock_request(struct session *, const struct json *params, bool steal, struct json **result) MUST_CHECK;

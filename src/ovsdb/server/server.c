@@ -48,7 +48,7 @@ report_memory(struct memory_report *report, void *server_)
         memory_add(report, "sessions", 1);
         memory_add(report, "monitors", strmap_count(&s->monitors));
         memory_add(report, "backlog", jsonrpc_session_backlog(s->rpc));
-        memory_add(report, "triggers", list_size(&s->pending));
+        memory_add(report, "triggers", list_size(&s->pending) + list_size(&s->forwards));
     }
 }
 
@@ -82,6 +82,7 @@ ovsdb_server_create(struct loop *loop)
     strmap_init(&server->configured);
     strmap_init(&server->remotes);
     list_init(&server->sessions);
+    replication_init(server);
     server->id = sys_uuid();
     loop_task_init(loop, &server->reconfigure, reconfigure, server);
     loop_timer_init(loop, &server->status, update_status, server);
@@ -111,6 +112,8 @@ ovsdb_server_destroy(struct ovsdb_server *server)
     strmap_uninit(&server->locks);
     strmap_uninit(&server->configured);
     strmap_uninit(&server->remotes);
+    replication_uninit(server);
+    free(server->config_file);
     free(server);
 }
 

@@ -11,6 +11,9 @@
  *   session.c   clients and the methods they call    lock.c       named locks
  *   transact.c  transactions that wait               monitor*.c   monitors and what is sent for them
  *   remote.c    listening and connecting             remote_db.c  remotes configured in a database
+ *   source.c    copying a database from another server: backups, relays
+ *   copy.c      what that server says, as transactions
+ *   forward.c   transactions of a relay's clients      replication.c  which databases are copied from where
  *   commands.c  ovs-appctl
  *
  * How it works
@@ -41,7 +44,7 @@ struct ovsdb_server;
 struct ovsdb_server *ovsdb_server_create(struct loop *) MUST_CHECK;
 void ovsdb_server_destroy(struct ovsdb_server *);
 
-/* Opens a database file and serves it. */
+/* Opens a database file and serves it; "relay:DB:REMOTE" names a relay. */
 struct error *ovsdb_server_open(struct ovsdb_server *, const char *file) MUST_CHECK;
 
 /* --disable-file-column-diff: records hold whole columns; for all databases opened from now on. */
@@ -50,6 +53,10 @@ void ovsdb_server_disable_column_diff(void);
 /* Adds a remote: an active or passive target, or "db:DB,TABLE,COLUMN".  Errors are about the latter only; sockets that
  * cannot be opened are logged and tried again. */
 struct error *ovsdb_server_add_remote(struct ovsdb_server *, const char *remote) MUST_CHECK;
+
+/* --sync-from (null: none), --sync-exclude-tables (null: none) and --active.  The error is about the tables. */
+struct error *ovsdb_server_set_sync(struct ovsdb_server *, const char *from, const char *excluded, bool active)
+    MUST_CHECK;
 
 /* The first nonempty string in the column named by "db:DB,TABLE,COLUMN", for options that take their value from the
  * database: sets '*value', to be released with free(), to null if there is none. */

@@ -53,10 +53,12 @@ set_row(struct txn *txn, struct row *row, const struct served_db *db)
     struct datum *fields = txn_modify(txn, row);
 
     set(fields, ts, "name", atom_string(db->name));
-    set(fields, ts, "model", atom_string("standalone"));
-    set(fields, ts, "schema", atom_string(text));
-    set(fields, ts, "connected", (union atom) { .boolean = true });
-    set(fields, ts, "leader", (union atom) { .boolean = true });
+    set(fields, ts, "model", atom_string(db->model == DB_RELAY ? "relay" : "standalone"));
+    if (db->ready) {
+        set(fields, ts, "schema", atom_string(text));
+    }
+    set(fields, ts, "connected", (union atom) { .boolean = db->connected });
+    set(fields, ts, "leader", (union atom) { .boolean = db->model != DB_RELAY });
     txn_modify_done(row);
     free(text);
     js_unref(schema);

@@ -50,6 +50,11 @@ find_db(struct session *s, const struct jsonrpc_msg *m)
     if (!db) {
         session_reply_dberr(s, dberr_at(m->params, "unknown database", "%s request specifies unknown database %s",
                                         m->method, js_str_value(first)), m->id);
+    } else if (!db->ready) {
+        session_reply_dberr(s, dberr_new("database not available", "%s request specifies database %s which is not yet "
+                                         "available because it has not completed joining its cluster", m->method,
+                                         db->name), m->id);
+        return NULL;
     }
     return db;
 }
@@ -162,18 +167,26 @@ do_monitor_cancel(struct session *s, struct jsonrpc_msg *m)
     monitor_cancel(s, m->params, m->id);
 }
 
+/* Locks are for those who change something; answers others. */
+static bool
+may_lock(struct session *s, struct jsonrpc_msg *m)
+{
+    if (s->remote->options.read_only || server_is_backup(s->server)) {
+        session_reply_error(s, js_str("lock and unlock methods not allowed, DB server is read only."), m->id);
+        return false;
+    }
+    return true;
+}
+
 static void
 lock_with(struct session *s, struct jsonrpc_msg *m, bool steal)
 {
-    struct json *result = NULL;
-    struct dberr *error;
+    if (may_lock(s, m)) {
+        struct json *result = NULL;
+        struct dberr *error = lock_request(s, m->params, steal, &result);
 
-    if (s->remote->options.read_only) {
-        error = dberr_new("not allowed", "%s method not allowed when database server is in read only mode", m->method);
-    } else {
-        error = lock_request(s, m->params, steal, &result);
+        reply_either(s, error, result, m->id);
     }
-    reply_either(s, error, result, m->id);
 }
 
 static void
@@ -191,10 +204,12 @@ do_steal(struct session *s, struct jsonrpc_msg *m)
 static void
 do_unlock(struct session *s, struct jsonrpc_msg *m)
 {
-    struct json *result = NULL;
-    struct dberr *error = lock_release(s, m->params, &result);
+    if (may_lock(s, m)) {
+        struct json *result = NULL;
+        struct dberr *error = lock_release(s, m->params, &result);
 
-    reply_either(s, error, result, m->id);
+        reply_either(s, error, result, m->id);
+    }
 }
 
 static void
@@ -208,8 +223,12 @@ do_convert(struct session *s, struct jsonrpc_msg *m)
     }
     if (js_array_len(m->params) != 2) {
         error = dberr_syntax(m->params, "invalid parameters");
-    } else if (s->remote->options.read_only || s->remote->options.role || db == s->server->own) {
+    } else if (s->remote->options.read_only || s->remote->options.role || db == s->server->own
+               || served_db_is_backup(db)) {
         error = dberr_new("not allowed", "convert operation not allowed when database server is in read only mode");
+    } else if (db->model == DB_RELAY) {
+        forward_run(s, db, "convert", m->params, m->id);
+        return;
     } else {
         error = served_db_convert(db, js_at(m->params, 1));
     }
@@ -262,7 +281,7 @@ on_message(struct jsonrpc_session *rpc, struct jsonrpc_msg *m, void *s_)
         run_request(s, m);
     } else if (m->type == JSONRPC_NOTIFY && !strcmp(m->method, "cancel")) {
         if (js_array_len(m->params) == 1) {
-            transact_cancel(s, js_at(m->params, 0));
+            (void) (transact_cancel(s, js_at(m->params, 0)) || forward_cancel(s, js_at(m->params, 0)));
         }
     } else if (m->type != JSONRPC_NOTIFY) {
         log_warn("%s: received unexpected %s message", jsonrpc_session_name(rpc), jsonrpc_type_name(m->type));
@@ -333,6 +352,7 @@ session_create(struct remote *remote, struct stream *stream)
     s->passive = stream != NULL;
     strmap_init(&s->monitors);
     list_init(&s->pending);
+    list_init(&s->forwards);
     list_init(&s->lock_waiters);
     list_push_back(&s->server->sessions, &s->node);
     list_push_back(&remote->sessions, &s->remote_node);
@@ -357,6 +377,7 @@ session_clear(struct session *s)
 {
     monitor_clear(s);
     transact_clear(s);
+    forward_clear(s);
     lock_clear(s);
     s->change_aware = false;
 }

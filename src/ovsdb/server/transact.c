@@ -40,7 +40,7 @@ asker_for(const struct session *s, const struct served_db *db)
     const struct remote_options *o = &s->remote->options;
 
     return (struct asker) {
-        .base = { .read_only = o->read_only || db == s->server->own, .owns_lock = owns_lock,
+        .base = { .read_only = o->read_only || db == s->server->own || served_db_is_backup(db), .owns_lock = owns_lock,
                   .client = { .role = o->role, .id = jsonrpc_session_peer_id(s->rpc) } },
         .session = s,
     };
@@ -124,12 +124,58 @@ time_is_up(struct loop_timer *t)
     try_transaction(t->aux);
 }
 
+/* Tries the operations on our copy, without effect: the source of a relay does not know the client's role.  Conditions
+ * to wait for are left to the source.  Returns null if the role allows all, else the reply. */
+static struct json *
+check_role(const struct session *s, const struct served_db *db, const struct json *params)
+{
+    struct asker asker = asker_for(s, db);
+    struct json *trial = js_array(), *abort_op = js_object(), *reply = NULL;
+    struct exec_outcome out;
+    size_t n = js_array_len(params);
+
+    for (size_t i = 1; i < n; i++) {
+        const char *op = js_get_str(js_at(params, i), "op");
+
+        if (!op || strcmp(op, "wait")) {
+            js_append_take(trial, js_ref(js_at(params, i)));
+        }
+    }
+    js_set_take(abort_op, "op", js_str("abort"));
+    js_append_take(trial, abort_op);
+    exec_transact(db->db, trial, 0, &asker.base, 0, &out);
+    n = js_array_len(out.reply);
+    if (n && js_is(js_at(out.reply, n - 1), JS_NULL)) { /* It did not come to the abort. */
+        reply = js_ref(out.reply);
+    }
+    exec_outcome_uninit(&out);
+    js_unref(trial);
+    return reply;
+}
+
+static void
+run_on_source(struct session *s, struct served_db *db, struct json *params, const struct json *id)
+{
+    struct json *refusal = s->remote->options.role ? check_role(s, db, params) : NULL;
+
+    if (refusal) {
+        answer(s, refusal, id);
+    } else {
+        forward_run(s, db, "transact", params, id);
+    }
+}
+
 void
 transact_run(struct session *s, struct served_db *db, struct json *params, const struct json *id)
 {
-    struct pending *p = xzalloc(sizeof *p);
+    struct pending *p;
 
     counter_inc(ovsdb_transact);
+    if (forward_wants(db, params) && !s->remote->options.read_only) {
+        run_on_source(s, db, params, id);
+        return;
+    }
+    p = xzalloc(sizeof *p);
     p->session = s;
     p->db = db;
     p->params = js_ref(params);
