@@ -29,7 +29,7 @@ struct odp_names {
 };
 
 /* Appends key and mask of a megaflow ('mask' null: every field that the key has, exactly).  Without 'verbose'
- * leaves out what is wildcarded. */
+ * leaves out what is wildcarded; an empty eth() too, where the packet type is shown, as in what the switch installs. */
 void odp_flow_format(struct str *s, const struct flow *key, const struct flow *mask, const struct odp_names *names,
                      bool verbose);
 

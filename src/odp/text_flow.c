@@ -204,7 +204,10 @@ odp_flow_format(struct str *s, const struct flow *key, const struct flow *mask, 
 
     put_metadata(&o);
     if (!key->packet_ns) {
-        attr_put(s, attr_by_name("eth", 3), key, mask, verbose, NULL);
+        if (verbose || !mask || !mask->packet_ns || !eth_addr_is_zero(mask->eth_src) ||
+            !eth_addr_is_zero(mask->eth_dst)) {
+            attr_put(s, attr_by_name("eth", 3), key, mask, verbose, NULL);
+        }
         depth += put_tag(&o, key->vlan_tpid, key->vlan_tci, "vlan");
         depth += depth && put_tag(&o, key->vlan2_tpid, key->vlan2_tci, "vlan2");
     }

@@ -17,7 +17,10 @@ static const struct {
       "dst=00:00:00:00:00:02/ff:00:00:00:00:00),"
       "eth_type(0x1234)", NULL },
     { "recirc_id(0),in_port(1),packet_type(ns=0,id=0),eth(),eth_type(0x0800),"
-      "ipv4(proto=17,tos=0x20/0xfc,frag=no),udp(src=5/0xff,dst=7)", NULL },
+      "ipv4(proto=17,tos=0x20/0xfc,frag=no),udp(src=5/0xff,dst=7)",
+      /* The reference keeps the eth() of a flow that was put in by hand. */
+      "recirc_id(0),in_port(1),packet_type(ns=0,id=0),eth_type(0x0800),"
+      "ipv4(proto=17,tos=0x20/0xfc,frag=no),udp(src=5/0xff,dst=7)" },
     { "in_port(1),eth(),eth_type(0x0800),ipv4(proto=17),udp()", "recirc_id(0),in_port(1),eth(),eth_type(0x0800),"
       "ipv4(proto=17)" },
     { "in_port(1),eth(),eth_type(0x0800),ipv4()", "recirc_id(0),in_port(1),eth(),eth_type(0x0800)" },

@@ -178,6 +178,13 @@ backer_table_changed(struct backer *b, const struct xbridge *bridge, uint8_t tab
 }
 
 void
+backer_group_changed(struct backer *b, const struct xbridge *bridge, uint32_t group_id)
+{
+    depend_key_changed(b->depend, bridge, CONSULTED_GROUP, group_id);
+    revalidator_wake(b->revalidator);
+}
+
+void
 backer_settle(struct backer *b)
 {
     /* Translations under way end first; then every megaflow that they or earlier ones made is looked at again. */

@@ -228,6 +228,7 @@ change_end(struct tables_change *c)
 void
 change_commit(struct tables_change *c)
 {
+    groups_publish(c);
     if (c->n_added || c->n_dropped) {
         for (size_t i = 0; i < c->n_dropped; i++) {
             if (c->dropped[i].successor) {

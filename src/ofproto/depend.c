@@ -11,12 +11,12 @@ enum { LOG_SIZE = 1024, MAX_COMPARISONS = 1 << 20 };
 
 /* One question. */
 struct node {
-    struct hmap_node hmap_node; /* In group->nodes or depend->macs. */
+    struct hmap_node hmap_node; /* In group->nodes or depend->keys. */
     struct list links;          /* struct depend_link. */
-    struct group *group;        /* Null: an address. */
+    struct shape *group;        /* Null: something with a key. */
     const struct xbridge *bridge;
-    struct eth_addr mac;
-    uint16_t vlan;
+    enum xlate_consulted_kind kind;
+    uint64_t key;
     uint64_t values[];          /* A word for each of the group's map. */
 };
 
@@ -27,7 +27,7 @@ struct depend_link {
 };
 
 /* The lookups of one table that asked for the same bits. */
-struct group {
+struct shape {
     struct list in_table;
     struct table *table;
     struct word_map map;
@@ -42,13 +42,13 @@ struct table {
     struct list groups;
 };
 
-enum change_kind { CHANGED_ALL, CHANGED_MAC, CHANGED_TABLE, CHANGED_RULE };
+enum change_kind { CHANGED_ALL, CHANGED_KEY, CHANGED_TABLE, CHANGED_RULE };
 struct change {
     enum change_kind kind;
     const struct xbridge *bridge;
     uint8_t table_id;
-    struct eth_addr mac;
-    uint16_t vlan;
+    enum xlate_consulted_kind key_kind;
+    uint64_t key;               /* CHANGED_KEY. */
     struct word_map map;
     uint64_t *words;            /* CHANGED_RULE: masks, then values; owned. */
 };
@@ -56,7 +56,7 @@ struct change {
 struct depend {
     pthread_mutex_t mutex;      /* Guards all below. */
     depend_mark_func *mark;
-    struct hmap tables, macs;
+    struct hmap tables, keys;
     struct list all, stale;
     size_t n_dependents, n_nodes, n_stale;
     _Atomic uint64_t seq;       /* Changes so far. */
@@ -74,7 +74,7 @@ depend_create(depend_mark_func *mark)
     pthread_mutex_init(&d->mutex, NULL);
     d->mark = mark;
     hmap_init(&d->tables);
-    hmap_init(&d->macs);
+    hmap_init(&d->keys);
     list_init(&d->all);
     list_init(&d->stale);
     return d;
@@ -84,7 +84,7 @@ void
 depend_destroy(struct depend *d)
 {
     hmap_uninit(&d->tables);
-    hmap_uninit(&d->macs);
+    hmap_uninit(&d->keys);
     for (int i = 0; i < LOG_SIZE; i++) {
         free(d->log[i].words);
     }
@@ -109,9 +109,9 @@ dependent_init(struct dependent *dep)
 /* Nodes. */
 
 static uint32_t
-mac_hash(const struct xbridge *bridge, struct eth_addr mac, uint16_t vlan)
+key_hash(const struct xbridge *bridge, enum xlate_consulted_kind kind, uint64_t key)
 {
-    return hash_u64(eth_addr_to_u64(mac) | (uint64_t) vlan << 48, hash_pointer(bridge, 0));
+    return hash_u64(key, hash_pointer(bridge, kind));
 }
 
 static uint32_t
@@ -127,10 +127,10 @@ values_hash(const uint64_t *values, size_t n)
 }
 
 static struct node *
-find_mac(const struct depend *d, const struct xbridge *bridge, struct eth_addr mac, uint16_t vlan)
+find_key(const struct depend *d, const struct xbridge *bridge, enum xlate_consulted_kind kind, uint64_t key)
 {
-    HMAP_FOR_EACH_WITH_HASH (n, struct node, hmap_node, mac_hash(bridge, mac, vlan), &d->macs) {
-        if (n->bridge == bridge && n->vlan == vlan && eth_addr_equal(n->mac, mac)) {
+    HMAP_FOR_EACH_WITH_HASH (n, struct node, hmap_node, key_hash(bridge, kind, key), &d->keys) {
+        if (n->bridge == bridge && n->kind == kind && n->key == key) {
             return n;
         }
     }
@@ -149,7 +149,7 @@ find_table(const struct depend *d, const struct xbridge *bridge, uint8_t id)
 }
 
 static struct node *
-find_in_group(const struct group *g, const uint64_t *values)
+find_in_group(const struct shape *g, const uint64_t *values)
 {
     size_t n = word_map_count(&g->map);
 
@@ -173,15 +173,15 @@ make_node(struct depend *d, const struct xbridge *bridge, size_t n_words)
 }
 
 static struct node *
-get_mac(struct depend *d, const struct xlate_consulted *c)
+get_key(struct depend *d, const struct xlate_consulted *c)
 {
-    struct node *node = find_mac(d, c->bridge, c->mac.mac, c->mac.vlan);
+    struct node *node = find_key(d, c->bridge, c->kind, c->key);
 
     if (!node) {
         node = make_node(d, c->bridge, 0);
-        node->mac = c->mac.mac;
-        node->vlan = c->mac.vlan;
-        hmap_insert(&d->macs, &node->hmap_node, mac_hash(c->bridge, node->mac, node->vlan));
+        node->kind = c->kind;
+        node->key = c->key;
+        hmap_insert(&d->keys, &node->hmap_node, key_hash(c->bridge, c->kind, c->key));
     }
     return node;
 }
@@ -201,13 +201,13 @@ get_table(struct depend *d, const struct xbridge *bridge, uint8_t id)
     return t;
 }
 
-static struct group *
+static struct shape *
 get_group(struct table *t, const struct word_map *map, const uint64_t *masks)
 {
     size_t size = word_map_count(map) * sizeof *masks;
-    struct group *g;
+    struct shape *g;
 
-    LIST_FOR_EACH (i, struct group, in_table, &t->groups) {
+    LIST_FOR_EACH (i, struct shape, in_table, &t->groups) {
         if (word_map_equal(&i->map, map) && !memcmp(i->masks, masks, size)) {
             return i;
         }
@@ -225,7 +225,7 @@ static struct node *
 get_lookup(struct depend *d, const struct xlate_consulted *c, const uint64_t *words)
 {
     size_t n = word_map_count(&c->table.map);
-    struct group *g = get_group(get_table(d, c->bridge, c->table.id), &c->table.map, words);
+    struct shape *g = get_group(get_table(d, c->bridge, c->table.id), &c->table.map, words);
     const uint64_t *values = words + n;
     struct node *node = find_in_group(g, values);
 
@@ -239,7 +239,7 @@ get_lookup(struct depend *d, const struct xlate_consulted *c, const uint64_t *wo
 }
 
 static void
-drop_group(struct depend *d, struct group *g)
+drop_group(struct depend *d, struct shape *g)
 {
     struct table *t = g->table;
 
@@ -255,9 +255,9 @@ drop_group(struct depend *d, struct group *g)
 static void
 drop_node(struct depend *d, struct node *node)
 {
-    struct group *g = node->group;
+    struct shape *g = node->group;
 
-    hmap_remove(g ? &g->nodes : &d->macs, &node->hmap_node);
+    hmap_remove(g ? &g->nodes : &d->keys, &node->hmap_node);
     free(node);
     d->n_nodes--;
     if (g && !hmap_count(&g->nodes)) {
@@ -311,7 +311,7 @@ mark_node(struct depend *d, struct node *node)
 /* Where the rule's mask has every bit that the group's lookups asked for, at most one of them can match it: its values
  * are put into 'values'. */
 static bool
-covers_group(const struct change *c, const struct group *g, uint64_t *values)
+covers_group(const struct change *c, const struct shape *g, uint64_t *values)
 {
     const uint64_t *masks = c->words, *rule_values = masks + word_map_count(&c->map);
     unsigned int at = 0, at_rule = 0;
@@ -367,7 +367,7 @@ agree(const uint64_t *node_values, unsigned int n, const unsigned int *index, co
 }
 
 static void
-scan_group(struct depend *d, const struct change *c, struct group *g)
+scan_group(struct depend *d, const struct change *c, struct shape *g)
 {
     uint64_t bits[FLOW_N_WORDS], values[FLOW_N_WORDS];
     unsigned int index[FLOW_N_WORDS];
@@ -383,7 +383,7 @@ scan_group(struct depend *d, const struct change *c, struct group *g)
 }
 
 static void
-settle_rule(struct depend *d, const struct change *c, struct group *g)
+settle_rule(struct depend *d, const struct change *c, struct shape *g)
 {
     uint64_t values[FLOW_N_WORDS];
 
@@ -406,7 +406,7 @@ settle_table(struct depend *d, const struct change *c)
     if (!t) {
         return;
     }
-    LIST_FOR_EACH (g, struct group, in_table, &t->groups) {
+    LIST_FOR_EACH (g, struct shape, in_table, &t->groups) {
         if (c->kind == CHANGED_RULE) {
             settle_rule(d, c, g);
         } else {
@@ -430,8 +430,8 @@ settle_one(struct depend *d, const struct change *c)
             }
         }
         break;
-    case CHANGED_MAC:
-        node = find_mac(d, c->bridge, c->mac, c->vlan);
+    case CHANGED_KEY:
+        node = find_key(d, c->bridge, c->key_kind, c->key);
         if (node) {
             mark_node(d, node);
         }
@@ -475,11 +475,11 @@ concerns(const struct change *c, const struct xlate_consulted *asked, const uint
     if (c->kind == CHANGED_ALL) {
         return true;
     }
-    if (c->bridge != asked->bridge || (c->kind == CHANGED_MAC) != (asked->kind == CONSULTED_MAC)) {
+    if (c->bridge != asked->bridge || (c->kind == CHANGED_KEY) != (asked->kind != CONSULTED_TABLE)) {
         return false;
     }
-    if (c->kind == CHANGED_MAC) {
-        return c->vlan == asked->mac.vlan && eth_addr_equal(c->mac, asked->mac.mac);
+    if (c->kind == CHANGED_KEY) {
+        return c->key_kind == asked->kind && c->key == asked->key;
     }
     if (c->table_id != asked->table.id || c->kind == CHANGED_TABLE) {
         return c->table_id == asked->table.id;
@@ -540,7 +540,7 @@ depend_attach(struct depend *d, struct dependent *dep, const struct xlate_out *o
     pthread_mutex_lock(&d->mutex);
     for (size_t i = 0; i < out->n_consulted; i++) {
         const struct xlate_consulted *c = &out->consulted[i];
-        struct node *node = c->kind == CONSULTED_MAC ? get_mac(d, c) : get_lookup(d, c, out->words + c->table.at);
+        struct node *node = c->kind == CONSULTED_TABLE ? get_lookup(d, c, out->words + c->table.at) : get_key(d, c);
 
         links[i].node = node;
         links[i].dependent = dep;
@@ -624,9 +624,15 @@ depend_table_changed(struct depend *d, const struct xbridge *bridge, uint8_t tab
 }
 
 void
+depend_key_changed(struct depend *d, const struct xbridge *bridge, enum xlate_consulted_kind kind, uint64_t key)
+{
+    log_change(d, (struct change) { .kind = CHANGED_KEY, .bridge = bridge, .key_kind = kind, .key = key });
+}
+
+void
 depend_mac_changed(struct depend *d, const struct xbridge *bridge, struct eth_addr mac, uint16_t vlan)
 {
-    log_change(d, (struct change) { .kind = CHANGED_MAC, .bridge = bridge, .mac = mac, .vlan = vlan });
+    depend_key_changed(d, bridge, CONSULTED_MAC, xlate_mac_key(mac, vlan));
 }
 
 void

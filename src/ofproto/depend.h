@@ -2,13 +2,15 @@
  *
  * What it is
  * ----------
- * A translation says what it consulted (ofproto/xlate/xlate.h): lookups in OpenFlow tables, addresses in the MAC table.
+ * A translation says what it consulted (ofproto/xlate/xlate.h): lookups in OpenFlow tables, addresses in the MAC
+ * table, groups.
  * Each such question is a node here, shared by all megaflows that asked it; a node knows them.  A change finds the
  * nodes whose answer it may alter and marks what depends on them stale, so it costs nothing for everything else:
  *
  *   a rule added, changed or removed   the nodes of its table that overlap its match: those of one mask are a hash
  *                                      table, so where the rule's mask covers the node's, that is one probe;
  *   an address learned, moved, gone    the node of that VLAN and address;
+ *   a group changed                    the node of its number;
  *   anything else (ports, settings)    everything, softly.
  *
  * Stale
@@ -61,6 +63,7 @@ void depend_detach(struct depend *, struct dependent *);
 /* Changes: to be called after they can be seen. */
 void depend_rule_changed(struct depend *, const struct xbridge *, uint8_t table_id, const struct cls_rule *);
 void depend_table_changed(struct depend *, const struct xbridge *, uint8_t table_id);
+void depend_key_changed(struct depend *, const struct xbridge *, enum xlate_consulted_kind, uint64_t key);
 void depend_mac_changed(struct depend *, const struct xbridge *, struct eth_addr, uint16_t vlan);
 void depend_all_changed(struct depend *);
 

@@ -16,21 +16,13 @@ groups_init(struct ofproto *p)
     hmap_init(&p->groups);
 }
 
-static void
-free_group(struct group *g)
-{
-    if (g) {
-        group_mod_uninit(&g->desc);
-        free(g);
-    }
-}
-
 void
 groups_destroy(struct ofproto *p)
 {
     HMAP_FOR_EACH_SAFE (g, struct group, node, &p->groups) {
         hmap_remove(&p->groups, &g->node);
-        free_group(g);
+        xbridge_replace_group(&p->xb, g, NULL);
+        group_unref(g);
     }
     hmap_uninit(&p->groups);
 }
@@ -69,11 +61,38 @@ replace(struct tables_change *c, struct group *old, struct group *new)
     put_in_place(c->p, old, new);
 }
 
+/* Where a group changes several times, only the last one counts. */
+void
+groups_publish(struct tables_change *c)
+{
+    for (size_t i = 0; i < c->n_groups; i++) {
+        struct group *new = c->groups[i].new;
+
+        if (new && group_find(c->p, new->desc.group_id) == new) {
+            xbridge_replace_group(&c->p->xb, xbridge_group_rcu(&c->p->xb, new->desc.group_id), new);
+        }
+    }
+}
+
+static void
+take_back(struct ofproto *p, uint32_t group_id)
+{
+    struct group *published = xbridge_group_rcu(&p->xb, group_id);
+
+    if (published && !group_find(p, group_id)) {
+        xbridge_replace_group(&p->xb, published, NULL);
+    }
+    backer_group_changed(p->backer, &p->xb, group_id);
+}
+
 void
 groups_commit(struct tables_change *c)
 {
     for (size_t i = 0; i < c->n_groups; i++) {
-        free_group(c->groups[i].old);
+        take_back(c->p, (c->groups[i].new ? c->groups[i].new : c->groups[i].old)->desc.group_id);
+    }
+    for (size_t i = 0; i < c->n_groups; i++) {
+        group_unref(c->groups[i].old);
     }
 }
 
@@ -82,7 +101,7 @@ groups_abort(struct tables_change *c)
 {
     for (size_t i = c->n_groups; i-- > 0;) {
         put_in_place(c->p, c->groups[i].new, c->groups[i].old);
-        free_group(c->groups[i].new);
+        group_unref(c->groups[i].new);
     }
 }
 
@@ -90,17 +109,12 @@ groups_abort(struct tables_change *c)
 static struct group *
 make_group(struct group_mod *gm, int64_t created)
 {
-    struct group *g = xzalloc(sizeof *g);
-
-    g->desc = *gm;
-    g->created = created;
-    group_mod_init(gm);
-    for (size_t i = 0; i < g->desc.n_buckets; i++) {
-        if (g->desc.buckets[i].bucket_id == BUCKET_ALL) {
-            g->desc.buckets[i].bucket_id = i;
+    for (size_t i = 0; i < gm->n_buckets; i++) {
+        if (gm->buckets[i].bucket_id == BUCKET_ALL) {
+            gm->buckets[i].bucket_id = i;
         }
     }
-    return g;
+    return group_create(gm, created);
 }
 
 static void
@@ -114,23 +128,6 @@ clone_buckets(struct group_mod *to, const struct bucket *from, size_t n)
     }
 }
 
-/* What 'g' is, with the buckets before 'split', those of 'gm', and those from 'rest' on. */
-static struct group *
-make_spliced(const struct group *g, const struct group_mod *gm, size_t split, size_t rest)
-{
-    struct group_mod desc = {
-        .type = g->desc.type, .group_id = g->desc.group_id, .command_bucket_id = BUCKET_ALL, .props = g->desc.props,
-    };
-
-    if (desc.props.n_fields) {
-        desc.props.fields = xmemdup(desc.props.fields, desc.props.n_fields * sizeof *desc.props.fields);
-    }
-    clone_buckets(&desc, g->desc.buckets, split);
-    clone_buckets(&desc, gm->buckets, gm->n_buckets);
-    clone_buckets(&desc, g->desc.buckets + rest, g->desc.n_buckets - rest);
-    return make_group(&desc, g->created);
-}
-
 /* Place of the bucket in the group; SIZE_MAX if it is not there. */
 static size_t
 find_bucket(const struct group *g, uint32_t bucket_id)
@@ -141,6 +138,41 @@ find_bucket(const struct group *g, uint32_t bucket_id)
         }
     }
     return SIZE_MAX;
+}
+
+/* Buckets that stay go on counting. */
+static void
+keep_counters(struct group *new, const struct group *old)
+{
+    for (size_t i = 0; i < new->desc.n_buckets; i++) {
+        size_t was = find_bucket(old, new->desc.buckets[i].bucket_id);
+
+        if (was != SIZE_MAX) {
+            group_credit(new, i, atomic_load(&old->bucket_counters[was].n_packets),
+                         atomic_load(&old->bucket_counters[was].n_bytes));
+        }
+    }
+}
+
+/* What 'g' is, with the buckets before 'split', those of 'gm', and those from 'rest' on. */
+static struct group *
+make_spliced(const struct group *g, const struct group_mod *gm, size_t split, size_t rest)
+{
+    struct group_mod desc = {
+        .type = g->desc.type, .group_id = g->desc.group_id, .command_bucket_id = BUCKET_ALL, .props = g->desc.props,
+    };
+
+    struct group *new;
+
+    if (desc.props.n_fields) {
+        desc.props.fields = xmemdup(desc.props.fields, desc.props.n_fields * sizeof *desc.props.fields);
+    }
+    clone_buckets(&desc, g->desc.buckets, split);
+    clone_buckets(&desc, gm->buckets, gm->n_buckets);
+    clone_buckets(&desc, g->desc.buckets + rest, g->desc.n_buckets - rest);
+    new = make_group(&desc, g->created);
+    keep_counters(new, g);
+    return new;
 }
 
 static enum ofperr

@@ -3,21 +3,13 @@
  * A group is an immutable object; a group-mod replaces it as a whole, as part of a change of the tables (change.h), so
  * that a bundle with groups and flows appears at once or not at all.
  *
- * Limits: translation does not serve groups yet, so their counters stay at zero (docs/status.md).
- *
  * Threads: main thread, holding tables_mutex for changes.
  * Standards: OpenFlow 1.5 §6.10, §7.3.4.3. */
 #ifndef OFPROTO_GROUP_H
 #define OFPROTO_GROUP_H 1
 
 #include "ofproto/change.h"
-#include "openflow/msg/group.h"
-
-struct group {
-    struct hmap_node node;   /* In ofproto->groups, by id. */
-    struct group_mod desc;   /* Id, type, buckets and properties; owned. */
-    int64_t created;         /* ms; a modification does not change it. */
-};
+#include "ofproto/xgroup.h"
 
 void groups_init(struct ofproto *);
 void groups_destroy(struct ofproto *);
@@ -27,7 +19,9 @@ struct group *group_find(const struct ofproto *, uint32_t group_id);
  * buckets and properties of '*gm' and leaves it empty. */
 enum ofperr change_group_mod(struct tables_change *, struct group_mod *gm) MUST_CHECK;
 
-/* For change.c: the end of a change. */
+/* For change.c: the end of a change.  What comes is published before the new version of the tables is, what goes is
+ * taken back after it. */
+void groups_publish(struct tables_change *);
 void groups_commit(struct tables_change *);
 void groups_abort(struct tables_change *);
 

@@ -121,8 +121,13 @@ put_stats(struct bytes *out, enum of_version v, const struct group *g, uint32_t 
         .group_id = g->desc.group_id, .ref_count = n_flows, .duration_sec = age / 1000,
         .duration_nsec = age % 1000 * 1000000, .n_buckets = g->desc.n_buckets,
         .buckets = xcalloc(MAX(g->desc.n_buckets, 1), sizeof *s.buckets),
+        .n_packets = atomic_load(&g->counter.n_packets), .n_bytes = atomic_load(&g->counter.n_bytes),
     };
 
+    for (size_t i = 0; i < g->desc.n_buckets; i++) {
+        s.buckets[i].n_packets = atomic_load(&g->bucket_counters[i].n_packets);
+        s.buckets[i].n_bytes = atomic_load(&g->bucket_counters[i].n_bytes);
+    }
     group_stats_put(out, v, &s);
     group_stats_uninit(&s);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "ofproto/mac_table.h"
+#include "ofproto/xgroup.h"
 
 static void
 drop_credits(struct megaflow *m)
@@ -16,6 +17,8 @@ drop_credits(struct megaflow *m)
             rule_unref(c->fin.rule);
         } else if (c->kind == CREDIT_LEARN) {
             xlate_learned_unref(c->learned);
+        } else if (c->kind == CREDIT_GROUP) {
+            group_unref(c->group.group);
         }
     }
     free(m->credits);
@@ -42,7 +45,7 @@ drop_frozen(struct megaflow *m)
     free(m->frozen);
 }
 
-/* Copies the credits; a rule that is dying already is left out. */
+/* Copies the credits; a rule or group that is dying already is left out. */
 static void
 take_credits(struct megaflow *m, const struct xlate_out *out)
 {
@@ -52,7 +55,8 @@ take_credits(struct megaflow *m, const struct xlate_out *out)
         const struct xlate_credit *c = &out->credits[i];
         struct rule *rule = c->kind == CREDIT_RULE ? c->rule : c->kind == CREDIT_FIN_TIMEOUT ? c->fin.rule : NULL;
 
-        if (!rule || rule_try_ref_rcu(rule)) {
+        if ((!rule || rule_try_ref_rcu(rule)) &&
+            (c->kind != CREDIT_GROUP || group_try_ref_rcu(c->group.group))) {
             m->credits[m->n_credits++] = *c;
             if (c->kind == CREDIT_LEARN) {
                 xlate_learned_ref(c->learned);
@@ -166,6 +170,9 @@ xlate_credit_stats(const struct xlate_credit *credits, size_t n, const struct dp
             break;
         case CREDIT_LEARN:
             ofproto_learn(c->learned->bridge->ofproto, c->learned->fm);
+            break;
+        case CREDIT_GROUP:
+            group_credit(c->group.group, c->group.bucket, delta->n_packets, delta->n_bytes);
             break;
         case CREDIT_FIN_TIMEOUT:
             if (delta->tcp_flags & 5) { /* FIN or RST. */

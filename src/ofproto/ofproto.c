@@ -138,6 +138,7 @@ ofproto_destroy(struct ofproto *p, bool cleanup)
     mac_table_destroy(p->xb.mac_table);
     rcu_map_uninit(&p->xb.ports);
     rcu_map_uninit(&p->xb.bundles);
+    rcu_map_uninit(&p->xb.groups);
     backer_unref(p->backer, cleanup);
     free(p->flood_vlans);
     free(p->mfr);

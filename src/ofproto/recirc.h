@@ -47,6 +47,12 @@ enum frozen_resume {
     FROZEN_TABLE       /* Goes on with a lookup in 'table_id'. */
 };
 
+/* What the datapath's hash of the packet (dp_hash) is of. */
+struct frozen_hash {
+    uint32_t is_known;
+    uint32_t algorithm, basis; /* struct odp_hash. */
+};
+
 /* The fixed part of the contents: compared as bytes, so zero it first. */
 struct frozen {
     struct xbridge *bridge;
@@ -54,7 +60,8 @@ struct frozen {
     be32 in_port;              /* OpenFlow. */
     uint8_t table_id;          /* Of FROZEN_TABLE. */
     bool conntracked;          /* The connection tracking fields of the packet hold; else they are cleared. */
-    uint8_t pad[6];
+    uint8_t pad[2];
+    struct frozen_hash hash;
     struct { uint64_t words[FLOW_LINE / 8]; } lines[FROZEN_N_LINES]; /* Those of FROZEN_LINES, in order. */
     uint32_t steps_len, acts_len, action_set_len, stack_len; /* Bytes of 'data', in this order. */
 };

@@ -47,6 +47,7 @@ struct xbridge {
     struct uuid uuid;            /* Names the bridge in frozen state and controller cookies. */
     struct rcu_map ports;        /* struct xport by hash_u32(ofp_port, 0). */
     struct rcu_map bundles;      /* struct xbundle by hash_pointer(key, 0). */
+    struct rcu_map groups;       /* struct group (ofproto/xgroup.h) by hash_u32(id, 0). */
     struct mac_table *mac_table;
     struct classifier *tables;   /* OFPROTO_N_TABLES of them; 254 is for hidden rules of the switch itself. */
     _Atomic uint64_t tables_version;

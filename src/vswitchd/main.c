@@ -7,6 +7,7 @@
 
 #include "ctl/ctl.h"
 #include "datapath/user/user.h"
+#include "openflow/action/action.h"
 #include "sys/cmdline.h"
 #include "sys/daemon.h"
 #include "sys/dirs.h"
@@ -119,6 +120,7 @@ enable_dummies(struct program *p)
     p->disable_system &= strcmp(p->dummy, "override") && strcmp(p->dummy, "system"); /* Then it is a dummy too. */
     dp_user_register_dummy(p->dummy);
     netdev_enable_dummy(p->dummy);
+    act_allow_debug();
 }
 
 /* Waits for signals and "exit"; the order of taking down is the reverse of making. */

@@ -3,7 +3,20 @@
 
 /* Where an action stands: of the kinds below SET only the last written counts, SET keeps all in their order, and of
  * those behind it the first kind there is ends the set. */
-enum { ORDER_SET = 20, ORDER_GROUP, ORDER_OUTPUT, ORDER_RESUBMIT, ORDER_CT, ORDER_N };
+enum { ORDER_SET = 20, ORDER_GROUP, ORDER_OUTPUT, ORDER_RESUBMIT, ORDER_CT, ORDER_N, ORDER_NEVER };
+
+/* Whether a set may have the action at all; what it may not have is not carried out. */
+static bool
+may_be_in_set(enum act_type type)
+{
+    enum { APPLY, WRITE, INST };
+    static const uint8_t kinds[ACT_N] = {
+#define ACTION(ENUM, NAME, KIND) [ACT_##ENUM] = KIND,
+#include "openflow/action/actions.def"
+    };
+
+    return kinds[type] == WRITE || type == ACT_CONTROLLER;
+}
 
 static int
 order_of(enum act_type type)
@@ -17,6 +30,9 @@ order_of(enum act_type type)
         if (first[i] == type) {
             return i;
         }
+    }
+    if (!may_be_in_set(type)) {
+        return ORDER_NEVER;
     }
     return type == ACT_GROUP ? ORDER_GROUP
            : type == ACT_OUTPUT || type == ACT_CONTROLLER ? ORDER_OUTPUT
@@ -48,11 +64,9 @@ put_order(struct act_buf *out, struct act_span written, int order)
     return last != NULL;
 }
 
-static void
-make_ordered(struct xlate_ctx *ctx, struct act_buf *out)
+void
+xlate_order_actions(struct act_span written, struct act_buf *out)
 {
-    struct act_span written = act_buf_span(&ctx->action_set);
-
     for (int order = 0; order < ORDER_N; order++) {
         if (put_order(out, written, order) && order > ORDER_SET) {
             break;
@@ -94,7 +108,7 @@ xlate_write_actions(struct xlate_ctx *ctx, const struct act *act)
 
     act_put_span(&ctx->action_set, act_write_actions_actions((const void *) act));
     act_buf_init(&ordered);
-    make_ordered(ctx, &ordered);
+    xlate_order_actions(act_buf_span(&ctx->action_set), &ordered);
     update_actset_output(ctx, act_buf_span(&ordered));
     report_set(ctx, act_buf_span(&ordered));
     act_buf_uninit(&ordered);
@@ -118,7 +132,7 @@ xlate_action_set_execute(struct xlate_ctx *ctx)
         return;
     }
     act_buf_init(&ordered);
-    make_ordered(ctx, &ordered);
+    xlate_order_actions(act_buf_span(&ctx->action_set), &ordered);
     ctx->exit = false;
     ctx->in_action_set = true;
     ctx->trace_depth += 2;

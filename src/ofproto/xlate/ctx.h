@@ -8,6 +8,7 @@
  *   freeze.c       recirculation: freezing what is left to do, and going on with it
  *   fields.c, headers.c, vlan_mpls.c, pipeline.c, hash.c, learn.c, unserved.c    families of actions
  *   action_set.c   write_actions and what becomes of it
+ *   group.c        groups
  *
  * How fields are read: everything that decides what happens is read from 'flow' and noted in 'wc' by whoever reads it.
  * Bits that the pipeline itself has put into 'flow' are noted too, which is harmless: their place in the packet was
@@ -43,6 +44,7 @@ struct xlate_ctx {
     bool stop;                 /* Nothing more of the present list of actions. */
     bool freezing;             /* With 'exit': what is left of each list goes into 'frozen' on the way out. */
     struct frozen_rest frozen;
+    struct frozen_hash hash;   /* Of the datapath, as of the beginning of this translation. */
     bool conntracked;          /* The packet's connection tracking fields hold. */
     bool no_effects;           /* This branch is not the way of this packet. */
     struct act_span rest;      /* Behind the present action, in its list. */
@@ -68,6 +70,8 @@ typedef void xlate_act_func(struct xlate_ctx *, const struct act *);
 /* Looks the flow up in a table of the present bridge, as if it had come in on 'in_port', and carries out what it finds.
  * 'may_miss': a miss in it may go to a controller. */
 void xlate_table(struct xlate_ctx *, ofp_port in_port, uint8_t table_id, bool may_miss);
+/* False, with the error, beyond the limits of depth and number of resubmits. */
+bool xlate_limits_allow(struct xlate_ctx *);
 /* Carries out a list of actions; 'is_last': nothing follows behind the list. */
 void xlate_actions(struct xlate_ctx *, struct act_span, bool is_last);
 
@@ -98,10 +102,27 @@ void xlate_thaw(struct xlate_ctx *);
 /* Forgets what connection tracking said of the packet. */
 void xlate_clear_conntrack(struct xlate_ctx *);
 
+/* pipeline.c: a part of the work whose changes do not show outside.  xlate_save() gives it a copy of the stack and of
+ * the action set; xlate_restore() puts everything back but for what the datapath's packet looks like. */
+struct xlate_saved {
+    struct flow flow;
+    struct bytes stack;
+    struct act_buf action_set;
+    struct odp_tags below;
+    struct frozen_hash hash;
+    bool was_mpls, exit, conntracked;
+};
+void xlate_save(struct xlate_ctx *, struct xlate_saved *);
+void xlate_restore(struct xlate_ctx *, struct xlate_saved *);
+
 /* action_set.c */
+/* The actions of a list that an action set may have, in its order of execution. */
+void xlate_order_actions(struct act_span written, struct act_buf *out);
 void xlate_action_set_execute(struct xlate_ctx *);
 
 /* output.c */
+/* Whether the link of the bridge's port of that number is up. */
+bool xlate_port_is_live(struct xlate_ctx *, ofp_port);
 void xlate_send_to_port(struct xlate_ctx *, struct xport *, uint32_t max_len /* 0: whole */);
 void xlate_output_to(struct xlate_ctx *, ofp_port, uint16_t controller_max_len, uint32_t max_len);
 /* The ports of the bridge in order: the local port, then by number.  '*ports' is to be released with free(). */
@@ -134,6 +155,7 @@ struct xlate_effect *xlate_effect(struct xlate_ctx *, enum xlate_effect_kind);
  * of an address. */
 void xlate_note_lookup(struct xlate_ctx *, uint8_t table_id, const struct flow *flow, struct flow *asked);
 void xlate_note_mac(struct xlate_ctx *, struct eth_addr, uint16_t vlan);
+void xlate_note_key(struct xlate_ctx *, enum xlate_consulted_kind, uint64_t key);
 
 /* Reports for trace; nothing without one.  DETAIL, WARN and ERROR belong to the action reported last. */
 void xlate_report(struct xlate_ctx *, enum xlate_trace_kind, const char *format, ...) PRINTF_FORMAT(3, 4);

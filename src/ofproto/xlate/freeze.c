@@ -48,6 +48,7 @@ describe(struct xlate_ctx *ctx, bool conntracked)
     f.bridge = ctx->bridge;
     f.in_port = ctx->flow.in_port;
     f.conntracked = conntracked;
+    f.hash = ctx->hash;
     FLOW_FOR_EACH_LINE (i, FROZEN_LINES) {
         memcpy(&f.lines[n++], &ctx->flow.lines[i], sizeof ctx->flow.lines[i]);
     }
@@ -170,8 +171,53 @@ restore(struct xlate_ctx *ctx, const struct frozen_state *s)
     bytes_put(&ctx->stack, frozen_stack(s), f->stack_len);
     act_put_span(&ctx->action_set, frozen_action_set(s));
     ctx->conntracked = f->conntracked;
+    ctx->hash = f->hash;
     if (!f->conntracked) {
         xlate_clear_conntrack(ctx);
+    }
+}
+
+static void
+put_step(struct str *s, const struct frozen_step *step)
+{
+    str_putf(s, "table=%d, cookie=%#llx", step->table_id, (unsigned long long) be64_to_cpu(step->cookie));
+}
+
+static void
+report_steps(struct xlate_ctx *ctx, const struct frozen_state *state)
+{
+    static const struct act_text none = { NULL, NULL };
+    const struct xlate_trace *trace = ctx->in->trace;
+    size_t n;
+    const struct frozen_step *steps = frozen_steps(state, &n);
+    const struct act *acts = frozen_acts(state);
+    struct str s = STR_INIT;
+
+    for (size_t i = 0; trace && i < n; i++) {
+        struct act_span span = { acts, steps[i].len };
+
+        str_puts(&s, i ? ",unroll_xlate(" : "unroll_xlate(");
+        put_step(&s, &steps[i]);
+        str_puts(&s, "),");
+        act_format(&s, span, trace->names ? trace->names : &none);
+        acts = act_span_end(span);
+    }
+    ctx->trace_depth++;
+    xlate_report(ctx, TRACE_THAW, "Restoring actions: %s", str_text(&s));
+    ctx->trace_depth--;
+    str_uninit(&s);
+}
+
+static void
+report_step(struct xlate_ctx *ctx, const struct frozen_step *step)
+{
+    struct str s = STR_INIT;
+
+    if (ctx->in->trace) {
+        put_step(&s, step);
+        xlate_report(ctx, TRACE_ACTION, "unroll_xlate(%s)", str_text(&s));
+        xlate_report(ctx, TRACE_ACTION, "restored state: %s", str_text(&s));
+        str_uninit(&s);
     }
 }
 
@@ -182,11 +228,13 @@ run_steps(struct xlate_ctx *ctx, const struct frozen_state *s)
     const struct frozen_step *steps = frozen_steps(s, &n);
     const struct act *acts = frozen_acts(s);
 
+    report_steps(ctx, s);
     for (size_t i = 0; i < n && !xlate_has_failed(ctx); i++) {
         struct act_span span = { acts, steps[i].len };
 
         ctx->table_id = steps[i].table_id;
         ctx->cookie = steps[i].cookie;
+        report_step(ctx, &steps[i]);
         xlate_actions(ctx, span, i == n - 1);
         acts = act_span_end(span);
     }
@@ -198,12 +246,12 @@ resume(struct xlate_ctx *ctx, const struct frozen_state *s)
     ctx->trace_depth++;
     xlate_report(ctx, TRACE_THAW, "thaw");
     ctx->trace_depth++;
+    xlate_report(ctx, TRACE_THAW, "Resuming from table %d", s->frozen.table_id);
+    ctx->trace_depth--;
     if (s->frozen.resume == FROZEN_TABLE) {
-        xlate_report(ctx, TRACE_THAW, "Resuming from table %d", s->frozen.table_id);
-        ctx->trace_depth -= 2;
+        ctx->trace_depth--;
         xlate_table(ctx, OFP_PORT(be32_to_cpu(ctx->flow.in_port)), s->frozen.table_id, true);
     } else {
-        ctx->trace_depth--;
         run_steps(ctx, s);
         ctx->trace_depth--;
     }

@@ -160,14 +160,6 @@ xlate_multipath(struct xlate_ctx *ctx, const struct act *act)
     xlate_load_subfield(ctx, &a->dst, choose_link(a, xlate_hash_fields(ctx, a->fields, a->basis)));
 }
 
-static bool
-is_alive(struct xlate_ctx *ctx, ofp_port number)
-{
-    struct xport *p = xbridge_port_rcu(ctx->bridge, number);
-
-    return p && !port_has(p, XPORT_DOWN) && !(atomic_load_explicit(&p->state, memory_order_relaxed) & 1);
-}
-
 static ofp_port
 choose_member(struct xlate_ctx *ctx, const struct act_bundle *a)
 {
@@ -180,7 +172,7 @@ choose_member(struct xlate_ctx *ctx, const struct act_bundle *a)
     for (uint32_t i = 0; i < a->n_members; i++) {
         uint32_t weight = hash_u64((uint64_t) i << 32 | hash, 1);
 
-        if (!is_alive(ctx, a->members[i])) {
+        if (!xlate_port_is_live(ctx, a->members[i])) {
             continue;
         }
         if (a->algorithm == BUNDLE_ACTIVE_BACKUP) {

@@ -39,6 +39,14 @@ xlate_commit(struct xlate_ctx *ctx)
 }
 
 bool
+xlate_port_is_live(struct xlate_ctx *ctx, ofp_port number)
+{
+    struct xport *p = xbridge_port_rcu(ctx->bridge, number);
+
+    return p && !port_has(p, XPORT_DOWN) && !(atomic_load_explicit(&p->state, memory_order_relaxed) & 1);
+}
+
+bool
 xlate_may_receive(struct xlate_ctx *ctx, const struct xport *port)
 {
     bool is_stp;

@@ -27,32 +27,44 @@ xlate_goto_table(struct xlate_ctx *ctx, const struct act *act)
     ctx->depth++;
 }
 
-/* Everything that the nested actions change is put back, the way in which the datapath's packet looks excepted: what
- * is output next is committed from that. */
+void
+xlate_save(struct xlate_ctx *ctx, struct xlate_saved *s)
+{
+    *s = (struct xlate_saved) {
+        .flow = ctx->flow, .stack = ctx->stack, .action_set = ctx->action_set, .below = ctx->below, .hash = ctx->hash,
+        .was_mpls = ctx->was_mpls, .exit = ctx->exit, .conntracked = ctx->conntracked,
+    };
+    ctx->stack = (struct bytes) BYTES_INIT;
+    bytes_put(&ctx->stack, s->stack.data, s->stack.len);
+    act_buf_init(&ctx->action_set);
+    act_put_span(&ctx->action_set, act_buf_span(&s->action_set));
+}
+
+void
+xlate_restore(struct xlate_ctx *ctx, struct xlate_saved *s)
+{
+    bytes_uninit(&ctx->stack);
+    act_buf_uninit(&ctx->action_set);
+    ctx->flow = s->flow;
+    ctx->stack = s->stack;
+    ctx->action_set = s->action_set;
+    ctx->below = s->below;
+    ctx->hash = s->hash;
+    ctx->was_mpls = s->was_mpls;
+    ctx->exit = s->exit;
+    ctx->conntracked = s->conntracked;
+}
+
 void
 xlate_clone(struct xlate_ctx *ctx, const struct act *act)
 {
-    struct flow flow = ctx->flow;
-    struct bytes stack = ctx->stack;
-    struct act_buf set = ctx->action_set;
-    struct odp_tags below = ctx->below;
-    bool was_mpls = ctx->was_mpls, exit = ctx->exit, is_last = ctx->is_last, conntracked = ctx->conntracked;
+    struct xlate_saved saved;
+    bool is_last = ctx->is_last;
 
-    ctx->stack = (struct bytes) BYTES_INIT;
-    bytes_put(&ctx->stack, stack.data, stack.len);
-    act_buf_init(&ctx->action_set);
-    act_put_span(&ctx->action_set, act_buf_span(&set));
+    xlate_save(ctx, &saved);
     xlate_actions(ctx, act_clone_actions((const void *) act), is_last);
     xlate_freeze_finish_apart(ctx);
-    bytes_uninit(&ctx->stack);
-    act_buf_uninit(&ctx->action_set);
-    ctx->flow = flow;
-    ctx->stack = stack;
-    ctx->action_set = set;
-    ctx->below = below;
-    ctx->was_mpls = was_mpls;
-    ctx->conntracked = conntracked;
-    ctx->exit = exit;
+    xlate_restore(ctx, &saved);
 }
 
 void
@@ -74,29 +86,23 @@ translate_branch(struct xlate_ctx *ctx, const struct act_check_pkt_larger *a, st
 {
     size_t begun = odp_begin(&ctx->out->actions, larger ? ODP_CHECK_PKT_LEN_GREATER : ODP_CHECK_PKT_LEN_LESS_EQUAL);
     size_t set_len = ctx->action_set.bytes.len;
-    struct flow flow = ctx->flow, base = ctx->base;
-    struct odp_tags below = ctx->below, base_below = ctx->base_below;
-    struct bytes stack = ctx->stack;
-    bool no_effects = ctx->no_effects, was_mpls = ctx->was_mpls, conntracked = ctx->conntracked;
+    struct flow base = ctx->base;
+    struct odp_tags base_below = ctx->base_below;
+    bool no_effects = ctx->no_effects;
+    struct xlate_saved saved;
 
-    ctx->stack = (struct bytes) BYTES_INIT;
-    bytes_put(&ctx->stack, stack.data, stack.len);
+    xlate_save(ctx, &saved);
     ctx->no_effects |= (ctx->in->packet_len > a->pkt_len) != larger;
     subfield_set_u64(&a->dst, &ctx->flow, larger);
     xlate_actions(ctx, rest, is_last);
     xlate_freeze_finish_apart(ctx);
-    bytes_uninit(&ctx->stack);
-    ctx->stack = stack;
-    ctx->flow = flow;
-    ctx->base = base;
-    ctx->below = below;
-    ctx->base_below = base_below;
-    ctx->no_effects = no_effects;
-    ctx->was_mpls = was_mpls;
-    ctx->conntracked = conntracked;
     if (ctx->action_set.bytes.len != set_len) {
         xlate_not_served(ctx, "write_actions after check_pkt_larger");
     }
+    xlate_restore(ctx, &saved);
+    ctx->base = base;
+    ctx->base_below = base_below;
+    ctx->no_effects = no_effects;
     odp_end(&ctx->out->actions, begun);
 }
 

@@ -5,7 +5,9 @@
 #include "base/hash.h"
 #include "base/num.h"
 #include "ofproto/mac_table.h"
+#include "ofproto/xgroup.h"
 #include "openflow/flow_syntax.h"
+#include "openflow/msg/group_syntax.h"
 
 static struct xbridge *
 find_bridge(void *sim, const char *name)
@@ -120,6 +122,7 @@ sim_add_bridge(struct sim *sim, const char *name)
     b->name = xstrdup(name);
     rcu_map_init(&b->ports);
     rcu_map_init(&b->bundles);
+    rcu_map_init(&b->groups);
     b->mac_table = mac_table_create();
     b->tables = xcalloc(OFPROTO_N_TABLES, sizeof *b->tables);
     for (int i = 0; i < OFPROTO_N_TABLES; i++) {
@@ -268,9 +271,32 @@ delete_rule(void *classifier, struct cls_rule *cr)
     rule_unref(rule_from_cls(cr));
 }
 
+char *
+sim_add_group(struct xbridge *b, const char *text)
+{
+    static const struct port_names none = { no_name, no_port };
+    static const struct act_text names = { &none, NULL };
+    unsigned int protocols = PROTO_ANY;
+    struct group_mod gm;
+    struct error *e = group_mod_parse(&gm, text, GROUP_ADD, &names, &protocols);
+
+    if (e) {
+        return error_take_text(e);
+    }
+    for (size_t i = 0; i < gm.n_buckets; i++) {
+        gm.buckets[i].bucket_id = gm.buckets[i].bucket_id == BUCKET_ALL ? i : gm.buckets[i].bucket_id;
+    }
+    xbridge_replace_group(b, xbridge_group_rcu(b, gm.group_id), group_create(&gm, 0));
+    return NULL;
+}
+
 void
 sim_delete_flows(struct xbridge *b)
 {
+    RCU_MAP_FOR_EACH (g, struct group, &b->groups) {
+        xbridge_replace_group(b, g, NULL);
+        group_unref(g);
+    }
     for (int i = 0; i < OFPROTO_N_TABLES; i++) {
         classifier_for_each(&b->tables[i], NULL, 1, delete_rule, &b->tables[i]);
     }
@@ -292,6 +318,7 @@ destroy_bridge(struct xbridge *b)
     }
     rcu_map_uninit(&b->ports);
     rcu_map_uninit(&b->bundles);
+    rcu_map_uninit(&b->groups);
     list_remove(&b->node);
     free(b->name);
     free(b);
@@ -387,6 +414,14 @@ sim_run_line(struct sim *sim, const char *line)
         return run_patch(sim, line);
     } else if (sscanf(line, "flow %31s %n", a, &rest) == 1) {
         char *e = sim_add_flow(sim_find_bridge(sim, a), line + rest);
+
+        if (e) {
+            fprintf(stderr, "%s: %s\n", line, e);
+            free(e);
+        }
+        return !e;
+    } else if (sscanf(line, "group %31s %n", a, &rest) == 1) {
+        char *e = sim_add_group(sim_find_bridge(sim, a), line + rest);
 
         if (e) {
             fprintf(stderr, "%s: %s\n", line, e);

@@ -28,6 +28,8 @@ void sim_connect(struct xport *a, struct xport *b); /* As patch ports. */
 char *sim_add_flow(struct xbridge *, const char *text);
 /* The same without going through a version's wire form. */
 char *sim_add_flow_directly(struct xbridge *, const char *text);
+/* Adds the group of the syntax of ovs-ofctl, or puts it in the place of the one with that number. */
+char *sim_add_group(struct xbridge *, const char *text);
 /* The rule that was added last. */
 extern struct rule *sim_newest;
 /* Takes the rule out and releases it. */
@@ -36,7 +38,7 @@ void sim_remove_local(struct xbridge *); /* The local port. */
 void sim_delete_flows(struct xbridge *);
 
 /* Carries out one line of a case file: "bridge NAME", "port BRIDGE NAME NUMBER [SETTINGS]", "patch BRIDGE NAME NUMBER
- * BRIDGE NAME NUMBER", "flow BRIDGE TEXT", "fdb BRIDGE PORT VLAN MAC", "mod-port BRIDGE PORT WORD".  False if it is
+ * BRIDGE NAME NUMBER", "flow BRIDGE TEXT", "group BRIDGE TEXT", "fdb BRIDGE PORT VLAN MAC", "mod-port BRIDGE PORT WORD".  False if it is
  * none of these or fails. */
 bool sim_run_line(struct sim *, const char *line);
 

@@ -161,8 +161,8 @@ miss(struct xlate_ctx *ctx, bool may_miss)
     }
 }
 
-static bool
-limits_allow(struct xlate_ctx *ctx)
+bool
+xlate_limits_allow(struct xlate_ctx *ctx)
 {
     if (ctx->depth > XLATE_MAX_DEPTH) {
         xlate_report(ctx, TRACE_ERROR, "over max translation depth %d", XLATE_MAX_DEPTH);
@@ -227,7 +227,7 @@ xlate_table(struct xlate_ctx *ctx, ofp_port in_port, uint8_t table_id, bool may_
     bool is_last = ctx->depth ? ctx->is_last : true;
     bool drops = ctx->flow.nw_frag && atomic_load_explicit(&ctx->bridge->drop_fragments, memory_order_relaxed);
 
-    if (!limits_allow(ctx)) {
+    if (!xlate_limits_allow(ctx)) {
         return;
     }
     ctx->depth++;

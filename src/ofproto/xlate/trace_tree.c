@@ -92,7 +92,9 @@ put_outcome(struct str *s, const struct trace_node *node, int level, bool is_tai
     case TRACE_DETAIL: put_indent(s, level * 4); str_putf(s, " -> %s\n", node->text); break;
     case TRACE_WARN: put_indent(s, level * 4); str_putf(s, " >> %s\n", node->text); break;
     case TRACE_ERROR: put_indent(s, level * 4); str_putf(s, " >>>> %s <<<<\n", node->text); break;
-    case TRACE_THAW: case TRACE_ACTION: put_indent(s, (level + 1) * 4); str_putf(s, "%s\n", node->text); break;
+    case TRACE_BUCKET: put_table(s, node, level, level + 2); break;
+    case TRACE_THAW: put_indent(s, (is_tail ? level + 1 : level + 2) * 4); str_putf(s, "%s\n", node->text); break;
+    case TRACE_ACTION: put_indent(s, (level + 1) * 4); str_putf(s, "%s\n", node->text); break;
     }
 }
 
@@ -114,7 +116,8 @@ put_list(struct str *s, const struct trace_node *parent, int level)
         put_indent(s, level * 4);
         str_putf(s, "%s\n", node->text);
         for (size_t k = 0; k < node->n; k++) {
-            put_outcome(s, node->children[k], level, i == parent->n - 1 && k == node->n - 1);
+            put_outcome(s, node->children[k], level,
+                        (i == parent->n - 1 || node->kind == TRACE_THAW) && k == node->n - 1);
         }
     }
 }

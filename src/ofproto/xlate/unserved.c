@@ -11,7 +11,6 @@ xlate_not_served(struct xlate_ctx *ctx, const char *what)
 #define NOT_SERVED(NAME) \
     void xlate_##NAME(struct xlate_ctx *ctx, const struct act *act UNUSED) { xlate_not_served(ctx, #NAME); }
 
-NOT_SERVED(group)
 NOT_SERVED(encap)
 NOT_SERVED(decap)
 NOT_SERVED(dec_nsh_ttl)

@@ -184,10 +184,13 @@ xlate_note_lookup(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *fl
 void
 xlate_note_mac(struct xlate_ctx *ctx, struct eth_addr mac, uint16_t vlan)
 {
-    struct xlate_consulted *c = add_consulted(ctx->out, CONSULTED_MAC, ctx->bridge);
+    xlate_note_key(ctx, CONSULTED_MAC, xlate_mac_key(mac, vlan));
+}
 
-    c->mac.mac = mac;
-    c->mac.vlan = vlan;
+void
+xlate_note_key(struct xlate_ctx *ctx, enum xlate_consulted_kind kind, uint64_t key)
+{
+    add_consulted(ctx->out, kind, ctx->bridge)->key = key;
 }
 
 void

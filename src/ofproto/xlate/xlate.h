@@ -7,7 +7,7 @@
  *
  *   actions   what the datapath shall do;
  *   wc        which bits of the packet's fields decided that: the mask of the megaflow;
- *   consulted what it asked of the tables and of the MAC table: the result holds until an answer there changes
+ *   consulted what it asked of the tables, the MAC table and groups: the result holds until an answer there changes
  *             (ports, bundles and settings are not in the list: a change of those concerns every result);
  *   frozen    states that its packets recirculate to, and the one that they came with (ofproto/recirc.h);
  *   credits   whom the packets of this megaflow count for: rules, tables, ports, mirrors;
@@ -28,7 +28,7 @@
  * A packet to a controller is an effect of this very packet: such a translation is not for a megaflow
  * ('may_install'). Where no effects are wanted, and for trace, 'actions' has a "userspace" action in its place.
  *
- * Actions that are not served yet (groups, conntrack, meters, sampling, NSH) end the translation with an error.
+ * Actions that are not served yet (conntrack, meters, sampling, NSH) end the translation with an error.
  *
  * Limits: depth of resubmits (64) and their number (4096), size of the stack and of the action list; beyond them the
  * translation ends with an error, and the packet is dropped, as ovs-actions(7) has it.
@@ -59,7 +59,7 @@ enum { SLOW_CFM = 1, SLOW_BFD = 2, SLOW_LACP = 4, SLOW_STP = 8, SLOW_LLDP = 16, 
 
 /* Whom the packets count for. */
 enum xlate_credit_kind { CREDIT_RULE, CREDIT_TABLE_MISS, CREDIT_TABLE_MATCH, CREDIT_PORT_RX, CREDIT_PORT_TX,
-                         CREDIT_MAC, CREDIT_FIN_TIMEOUT, CREDIT_LEARN };
+                         CREDIT_MAC, CREDIT_FIN_TIMEOUT, CREDIT_LEARN, CREDIT_GROUP };
 
 /* A flow that 'learn' made: it counts as learned anew with every packet. */
 struct xlate_learned {
@@ -76,21 +76,28 @@ struct xlate_credit {
         /* Learned again with every packet, as long as the port has its bundle. */
         struct { struct xbridge *bridge; uint16_t vlan; struct eth_addr mac; ofp_port port; } mac;
         struct { struct rule *rule; uint16_t idle, hard; } fin; /* When packets have FIN or RST. */
+        struct { struct group *group; size_t bucket; } group; /* RCU, like a rule.  'bucket' as in group_credit(). */
         struct xlate_learned *learned; /* xlate_learned_ref() to keep it. */
     };
 };
 
 /* What was asked.  A lookup is the flow as it was then, in the bits that decided: a change of a rule concerns the
  * result only if some packet with these bits could match the rule. */
-enum xlate_consulted_kind { CONSULTED_TABLE, CONSULTED_MAC };
+enum xlate_consulted_kind { CONSULTED_TABLE, CONSULTED_MAC, CONSULTED_GROUP };
 struct xlate_consulted {
     enum xlate_consulted_kind kind;
     const struct xbridge *bridge;
     union {
         struct { uint8_t id; struct word_map map; size_t at; } table; /* In xlate_out.words: masks, then values. */
-        struct { struct eth_addr mac; uint16_t vlan; } mac;
+        uint64_t key; /* All else: an address in a VLAN (xlate_mac_key()), a group's number. */
     };
 };
+
+static inline uint64_t
+xlate_mac_key(struct eth_addr mac, uint16_t vlan)
+{
+    return eth_addr_to_u64(mac) | (uint64_t) vlan << 48;
+}
 
 enum xlate_effect_kind { EFFECT_LEARN_MAC, EFFECT_PACKET_IN, EFFECT_FLOW_MOD };
 struct xlate_effect {
@@ -126,7 +133,7 @@ struct xlate_effect {
 enum xlate_fork_kind { FORK_CT };
 
 /* A sink for trace: the tree that ofproto/trace prints.  'depth' is the level of indentation. */
-enum xlate_trace_kind { TRACE_BRIDGE, TRACE_TABLE, TRACE_THAW, TRACE_ACTION, TRACE_DETAIL, TRACE_WARN, TRACE_ERROR };
+enum xlate_trace_kind { TRACE_BRIDGE, TRACE_TABLE, TRACE_BUCKET, TRACE_THAW, TRACE_ACTION, TRACE_DETAIL, TRACE_WARN, TRACE_ERROR };
 struct xlate_trace {
     void (*report)(struct xlate_trace *, enum xlate_trace_kind, int depth, const char *text);
     const struct act_text *names; /* Names of ports and tables in what is reported; null: numbers. */

@@ -1,0 +1,53 @@
+/* A group, as translation sees it: an entry of a bridge's snapshot.
+ *
+ * Immutable but for its counters; a group-mod replaces it as a whole (ofproto/group.h).  Megaflows hold it by
+ * reference, to count for it after it was replaced.
+ *
+ * Select groups choose by a hash: the datapath's ("dp_hash") where the weights of the buckets can be met with at most
+ * GROUP_MAX_HASHES values of it, dealt out to the buckets by Webster's method; else one of the packet's fields.
+ *
+ * Threads: the main thread makes and publishes; readers are in an RCU read section or have a reference.
+ * Standards: OpenFlow 1.5 §5.10; ovs-ofctl(8) "Group Syntax". */
+#ifndef OFPROTO_XGROUP_H
+#define OFPROTO_XGROUP_H 1
+
+#include "base/hmap.h"
+#include "ofproto/xbridge.h"
+#include "openflow/msg/group.h"
+
+enum { GROUP_MIN_HASHES = 16, GROUP_MAX_HASHES = 256 };
+
+struct group_counter {
+    _Atomic uint64_t n_packets, n_bytes;
+};
+
+struct group {
+    struct hmap_node node;       /* In ofproto->groups, by id; main thread. */
+    struct group_mod desc;       /* Id, type, buckets and properties; owned. */
+    int64_t created;             /* ms; a modification does not change it. */
+    _Atomic uint32_t n_refs;
+    /* How a select group chooses. */
+    bool uses_dp_hash;
+    uint32_t hash_algorithm;     /* enum odp_hash_algorithm */
+    uint32_t hash_basis;
+    uint32_t n_hashes;           /* A power of two. */
+    uint16_t *buckets_by_hash;   /* Bucket's place by hash & (n_hashes - 1); owned. */
+    struct group_counter counter;
+    struct group_counter *bucket_counters; /* One for each bucket; owned. */
+};
+
+/* A group that takes over what '*desc' holds and leaves it empty; one reference.  Released by RCU with the last. */
+struct group *group_create(struct group_mod *desc, int64_t created) MUST_CHECK;
+struct group *group_ref(struct group *);
+/* Of an RCU reader: false if it is on its way out. */
+bool group_try_ref_rcu(struct group *);
+void group_unref(struct group *);
+
+/* Counts for the bucket at that place; SIZE_MAX: for the group. */
+void group_credit(struct group *, size_t bucket, uint64_t n_packets, uint64_t n_bytes);
+
+/* The bridge's groups. */
+struct group *xbridge_group_rcu(const struct xbridge *, uint32_t group_id);
+void xbridge_replace_group(struct xbridge *, struct group *old, struct group *new); /* Either may be null. */
+
+#endif
