@@ -1,0 +1,1 @@
+"""The OVSDB client: ovs.db.idl is what programs use, the other modules are its data types."""
