@@ -42,13 +42,13 @@ struct table {
     struct list groups;
 };
 
-enum change_kind { CHANGED_ALL, CHANGED_KEY, CHANGED_TABLE, CHANGED_RULE };
+enum change_kind { CHANGED_ALL, CHANGED_KEY, CHANGED_KIND, CHANGED_TABLE, CHANGED_RULE };
 struct change {
     enum change_kind kind;
     const struct xbridge *bridge;
     uint8_t table_id;
     enum xlate_consulted_kind key_kind;
-    uint64_t key;               /* CHANGED_KEY. */
+    uint64_t key;               /* CHANGED_KEY; CHANGED_KIND: all of 'key_kind'. */
     struct word_map map;
     uint64_t *words;            /* CHANGED_RULE: masks, then values; owned. */
 };
@@ -436,6 +436,13 @@ settle_one(struct depend *d, const struct change *c)
             mark_node(d, node);
         }
         break;
+    case CHANGED_KIND:
+        HMAP_FOR_EACH (n, struct node, hmap_node, &d->keys) {
+            if (n->bridge == c->bridge && n->kind == c->key_kind) {
+                mark_node(d, n);
+            }
+        }
+        break;
     case CHANGED_TABLE:
     case CHANGED_RULE:
         settle_table(d, c);
@@ -475,14 +482,14 @@ concerns(const struct change *c, const struct xlate_consulted *asked, const uint
     if (c->kind == CHANGED_ALL) {
         return true;
     }
-    if (c->bridge != asked->bridge || (c->kind == CHANGED_KEY) != (asked->kind != CONSULTED_TABLE)) {
+    if (c->bridge != asked->bridge) {
         return false;
     }
-    if (c->kind == CHANGED_KEY) {
-        return c->key_kind == asked->kind && c->key == asked->key;
+    if (c->kind == CHANGED_KEY || c->kind == CHANGED_KIND) {
+        return c->key_kind == asked->kind && (c->kind == CHANGED_KIND || c->key == asked->key);
     }
-    if (c->table_id != asked->table.id || c->kind == CHANGED_TABLE) {
-        return c->table_id == asked->table.id;
+    if (asked->kind != CONSULTED_TABLE || c->table_id != asked->table.id || c->kind == CHANGED_TABLE) {
+        return asked->kind == CONSULTED_TABLE && c->table_id == asked->table.id;
     }
     n = common_words(c, &asked->table.map, words, index, bits, values);
     return agree(words + word_map_count(&asked->table.map), n, index, bits, values);
@@ -627,6 +634,12 @@ void
 depend_key_changed(struct depend *d, const struct xbridge *bridge, enum xlate_consulted_kind kind, uint64_t key)
 {
     log_change(d, (struct change) { .kind = CHANGED_KEY, .bridge = bridge, .key_kind = kind, .key = key });
+}
+
+void
+depend_kind_changed(struct depend *d, const struct xbridge *bridge, enum xlate_consulted_kind kind)
+{
+    log_change(d, (struct change) { .kind = CHANGED_KIND, .bridge = bridge, .key_kind = kind });
 }
 
 void

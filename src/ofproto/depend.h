@@ -3,7 +3,7 @@
  * What it is
  * ----------
  * A translation says what it consulted (ofproto/xlate/xlate.h): lookups in OpenFlow tables, addresses in the MAC
- * table, groups.
+ * table, groups, mirrors of bundles.
  * Each such question is a node here, shared by all megaflows that asked it; a node knows them.  A change finds the
  * nodes whose answer it may alter and marks what depends on them stale, so it costs nothing for everything else:
  *
@@ -11,6 +11,7 @@
  *                                      table, so where the rule's mask covers the node's, that is one probe;
  *   an address learned, moved, gone    the node of that VLAN and address;
  *   a group changed                    the node of its number;
+ *   what a bundle is mirrored to       the node of that bundle; or of all the bridge's bundles;
  *   anything else (ports, settings)    everything, softly.
  *
  * Stale
@@ -64,6 +65,8 @@ void depend_detach(struct depend *, struct dependent *);
 void depend_rule_changed(struct depend *, const struct xbridge *, uint8_t table_id, const struct cls_rule *);
 void depend_table_changed(struct depend *, const struct xbridge *, uint8_t table_id);
 void depend_key_changed(struct depend *, const struct xbridge *, enum xlate_consulted_kind, uint64_t key);
+/* All keys of that kind. */
+void depend_kind_changed(struct depend *, const struct xbridge *, enum xlate_consulted_kind);
 void depend_mac_changed(struct depend *, const struct xbridge *, struct eth_addr, uint16_t vlan);
 void depend_all_changed(struct depend *);
 

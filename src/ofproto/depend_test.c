@@ -9,6 +9,7 @@
 
 #include "ofproto/depend.h"
 #include "ofproto/mac_table.h"
+#include "ofproto/mirror.h"
 #include "ofproto/xlate/oracle_flow.h"
 #include "ofproto/xlate/sim.h"
 #include "sys/rcu_cmocka.h"
@@ -342,6 +343,50 @@ an_address_concerns_those_who_send_to_it(void **state UNUSED)
     rig_uninit(&rig);
 }
 
+/* A mirror of what comes in at port 1 and goes out at port 3, to port 4. */
+static void
+a_mirror_concerns_the_ports_that_it_selects(void **state UNUSED)
+{
+    static struct rig rig;
+    static struct mirror_count count = { .n_refs = 1 };
+    static struct xmirror_bundle bundles[1];
+    static struct xmirrors mirrors = { .n = 1, .n_bundles = 1, .bundles = bundles };
+    const void *keys[5];
+
+    rig_init(&rig);
+    for (int i = 1; i < 5; i++) {
+        keys[i] = xbridge_port_rcu(rig.b, OFP_PORT(i)); /* Of the port's bundle, in sim.c. */
+    }
+    bundles[0] = (struct xmirror_bundle) { .key = keys[1], .src = 1 };
+    mirrors.mirrors[0] = (struct xmirror) { .count = &count, .output = keys[4], .same_output = 1 };
+    rcu_set(&rig.b->mirrors, &mirrors);
+    assert_null(sim_add_flow_directly(rig.b, "in_port=1,actions=2"));
+    assert_null(sim_add_flow_directly(rig.b, "in_port=2,actions=3"));
+    assert_null(sim_add_flow_directly(rig.b, "in_port=3,actions=drop"));
+    for (int i = 0; i < 3; i++) {
+        rig.packets[i].flow.in_port = cpu_to_be32(1 + i);
+        attach(&rig, &rig.packets[i]);
+    }
+    assert_int_equal(rig.packets[0].out.n_credits, 3); /* Table, rule, mirror. */
+    depend_key_changed(rig.d, rig.b, CONSULTED_BUNDLE, (uintptr_t) keys[1]);
+    depend_settle(rig.d);
+    assert_true(rig.packets[0].is_marked);
+    assert_false(rig.packets[1].is_marked || rig.packets[2].is_marked);
+    pop_all(&rig, 1);
+    depend_key_changed(rig.d, rig.b, CONSULTED_BUNDLE, (uintptr_t) keys[3]);
+    depend_settle(rig.d);
+    assert_true(rig.packets[1].is_marked && rig.packets[2].is_marked);
+    pop_all(&rig, 2);
+    depend_key_changed(rig.d, rig.b, CONSULTED_BUNDLE, (uintptr_t) keys[4]);
+    depend_settle(rig.d);
+    pop_all(&rig, 1); /* What was copied went out there. */
+    depend_kind_changed(rig.d, rig.b, CONSULTED_BUNDLE);
+    depend_settle(rig.d);
+    pop_all(&rig, 3);
+    rcu_set(&rig.b->mirrors, NULL);
+    rig_uninit(&rig);
+}
+
 int
 main(void)
 {
@@ -350,6 +395,7 @@ main(void)
         cmocka_unit_test(a_change_during_translation_is_noticed),
         cmocka_unit_test(soft_changes_leave_everything_in_use),
         cmocka_unit_test(an_address_concerns_those_who_send_to_it),
+        cmocka_unit_test(a_mirror_concerns_the_ports_that_it_selects),
     };
 
     return cmocka_run_group_tests(tests, rcu_group_setup, rcu_group_teardown);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "ofproto/mac_table.h"
+#include "ofproto/mirror.h"
 #include "ofproto/xgroup.h"
 
 static void
@@ -19,6 +20,8 @@ drop_credits(struct megaflow *m)
             xlate_learned_unref(c->learned);
         } else if (c->kind == CREDIT_GROUP) {
             group_unref(c->group.group);
+        } else if (c->kind == CREDIT_MIRROR) {
+            mirror_count_unref(c->mirror);
         }
     }
     free(m->credits);
@@ -45,22 +48,37 @@ drop_frozen(struct megaflow *m)
     free(m->frozen);
 }
 
-/* Copies the credits; a rule or group that is dying already is left out. */
+/* Keeps what the credit names; false if that is dying already. */
+static bool
+take(const struct xlate_credit *c)
+{
+    switch (c->kind) {
+    case CREDIT_RULE:
+        return rule_try_ref_rcu(c->rule);
+    case CREDIT_FIN_TIMEOUT:
+        return rule_try_ref_rcu(c->fin.rule);
+    case CREDIT_GROUP:
+        return group_try_ref_rcu(c->group.group);
+    case CREDIT_MIRROR:
+        return mirror_count_try_ref_rcu(c->mirror);
+    case CREDIT_LEARN:
+        xlate_learned_ref(c->learned);
+        return true;
+    case CREDIT_TABLE_MISS: case CREDIT_TABLE_MATCH: case CREDIT_PORT_RX: case CREDIT_PORT_TX: case CREDIT_MAC:
+        return true;
+    }
+    return true;
+}
+
+/* Copies the credits; what is dying already is left out. */
 static void
 take_credits(struct megaflow *m, const struct xlate_out *out)
 {
     m->credits = xcalloc(out->n_credits, sizeof *m->credits);
     m->n_credits = 0;
     for (size_t i = 0; i < out->n_credits; i++) {
-        const struct xlate_credit *c = &out->credits[i];
-        struct rule *rule = c->kind == CREDIT_RULE ? c->rule : c->kind == CREDIT_FIN_TIMEOUT ? c->fin.rule : NULL;
-
-        if ((!rule || rule_try_ref_rcu(rule)) &&
-            (c->kind != CREDIT_GROUP || group_try_ref_rcu(c->group.group))) {
-            m->credits[m->n_credits++] = *c;
-            if (c->kind == CREDIT_LEARN) {
-                xlate_learned_ref(c->learned);
-            }
+        if (take(&out->credits[i])) {
+            m->credits[m->n_credits++] = out->credits[i];
         }
     }
 }
@@ -173,6 +191,10 @@ xlate_credit_stats(const struct xlate_credit *credits, size_t n, const struct dp
             break;
         case CREDIT_GROUP:
             group_credit(c->group.group, c->group.bucket, delta->n_packets, delta->n_bytes);
+            break;
+        case CREDIT_MIRROR:
+            atomic_fetch_add(&c->mirror->n_packets, delta->n_packets);
+            atomic_fetch_add(&c->mirror->n_bytes, delta->n_bytes);
             break;
         case CREDIT_FIN_TIMEOUT:
             if (delta->tcp_flags & 5) { /* FIN or RST. */

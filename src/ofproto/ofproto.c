@@ -12,6 +12,7 @@
 #include "ofproto/group.h"
 #include "ofproto/mac_table.h"
 #include "ofproto/meter.h"
+#include "ofproto/mirror.h"
 #include "ofproto/ofproto_private.h"
 #include "sys/log.h"
 #include "sys/random.h"
@@ -122,6 +123,7 @@ ofproto_destroy(struct ofproto *p, bool cleanup)
     fail_open_end(p);
     conns_destroy(p->conns);
     p->conns = NULL;
+    mirrors_destroy(p);
     bundles_destroy(p);
     ofports_destroy(p);
     hmap_uninit(&p->ports);

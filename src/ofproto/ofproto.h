@@ -23,6 +23,7 @@
 #include "flow/port.h"
 
 struct loop;
+struct match;
 struct netdev;
 struct netdev_stats;
 struct ofproto;
@@ -81,6 +82,26 @@ struct ofproto_bundle_config {
 };
 void ofproto_bundle_set(struct ofproto *, const void *key, const struct ofproto_bundle_config *);
 void ofproto_bundle_remove(struct ofproto *, const void *key);
+
+/* Mirrors (ofproto/mirror.h).  Those of a bridge are set together; a mirror keeps its counters as long as its key is
+ * among them. */
+struct ofproto_mirror_config {
+    struct uuid key;
+    const char *name;
+    bool select_all;
+    const void *const *srcs, *const *dsts; /* Keys of the bundles where what comes in, goes out is selected. */
+    size_t n_srcs, n_dsts;
+    const uint64_t *vlans;                 /* Bitmap of 4096 bits, null: all. */
+    const void *output;                    /* Key of the bundle to send to; null: to all in 'output_vlan'. */
+    uint16_t output_vlan;
+    uint16_t snaplen;                      /* 0: whole packets. */
+    const char *filter;                    /* A match that ofproto_mirror_check_filter() takes; null: none. */
+};
+void ofproto_set_mirrors(struct ofproto *, const struct ofproto_mirror_config *, size_t n);
+/* Reads the text into '*m'.  Names of ports are not known here, and the port it came in on is not for a filter. */
+struct error *ofproto_mirror_check_filter(const char *text, struct match *m) MUST_CHECK;
+/* False if there is no such mirror. */
+bool ofproto_mirror_get_stats(const struct ofproto *, const struct uuid *key, uint64_t *n_packets, uint64_t *n_bytes);
 
 /* Settings of the bridge. */
 void ofproto_set_fail_mode(struct ofproto *, bool secure);

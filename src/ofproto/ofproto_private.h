@@ -78,6 +78,7 @@ struct ofproto {
     struct hmap ports;       /* struct ofport by number. */
     uint32_t last_port;      /* Last automatically chosen number. */
     struct hmap bundles;     /* struct bundle by key. */
+    struct mirrors *mirrors; /* Null: none. */
     uint64_t *flood_vlans;   /* Null: none. */
     unsigned int mac_idle_s; /* Age at which MAC entries expire. */
 

@@ -62,6 +62,7 @@ struct frozen {
     bool conntracked;          /* The connection tracking fields of the packet hold; else they are cleared. */
     uint8_t pad[2];
     struct frozen_hash hash;
+    uint32_t mirrors;          /* Of the bridge: those that have had the packet (ofproto/mirror.h). */
     struct { uint64_t words[FLOW_LINE / 8]; } lines[FROZEN_N_LINES]; /* Those of FROZEN_LINES, in order. */
     uint32_t steps_len, acts_len, action_set_len, stack_len; /* Bytes of 'data', in this order. */
 };

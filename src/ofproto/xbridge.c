@@ -72,8 +72,8 @@ xport_free(struct xport *p)
     rcu_defer(free_port, p);
 }
 
-static struct xbundle *
-find_bundle(const struct xbridge *b, const void *key)
+struct xbundle *
+xbridge_bundle_rcu(const struct xbridge *b, const void *key)
 {
     RCU_MAP_FOR_EACH_WITH_HASH (i, struct xbundle, hash_pointer(key, 0), &b->bundles) {
         if (i->key == key) {
@@ -109,7 +109,7 @@ release_ports(const struct xbundle *old)
 void
 xbridge_set_bundle(struct xbridge *b, const void *key, struct xbundle *bundle)
 {
-    struct xbundle *old = find_bundle(b, key);
+    struct xbundle *old = xbridge_bundle_rcu(b, key);
 
     if (bundle && old) {
         rcu_map_replace(&b->bundles, old, bundle, hash_pointer(key, 0));

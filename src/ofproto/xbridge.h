@@ -60,9 +60,9 @@ struct xbridge {
     _Atomic bool match_first_fragments; /* set-frags nx-match: first fragments have their ports. */
     _Atomic bool wants_misses;   /* Some controller wants the packets that no rule of a table matches (OpenFlow 1.0
                                   * to 1.2). */
-    _Atomic bool has_in_band, has_mirrors;
+    _Atomic bool has_in_band;
     struct eth_addr mac;         /* Of the local port. */
-    RCU_PTR(struct xmirrors) mirrors;
+    RCU_PTR(struct xmirrors) mirrors; /* Null: none (ofproto/mirror.h). */
 };
 
 /* Bits of xport.config: OpenFlow's port configuration (OFPPC_*), version 1.0's numbers. */
@@ -111,6 +111,7 @@ struct xbundle {
 /* Lookups, in an RCU read section; null if there is none. */
 struct xport *xbridge_port_rcu(const struct xbridge *, ofp_port);
 struct xport *xdp_port_rcu(const struct xdp *, odp_port);
+struct xbundle *xbridge_bundle_rcu(const struct xbridge *, const void *key);
 
 /* Main thread: (un)publish.  A port that was removed may still be named by megaflows' credits: xport_free() releases it
  * by RCU, once those are gone. */

@@ -185,7 +185,7 @@ static void
 report_not_served(const struct bridge *br, const struct vs_bridge *row)
 {
     const struct { const char *what; bool wanted; } rows[] = {
-        { "mirrors", vs_bridge_mirrors_datum(row)->n > 0 }, { "sFlow", vs_bridge_sflow(row) != NULL },
+        { "sFlow", vs_bridge_sflow(row) != NULL },
         { "NetFlow", vs_bridge_netflow(row) != NULL }, { "IPFIX", vs_bridge_ipfix(row) != NULL },
         { "STP", vs_bridge_stp_enable(row) }, { "RSTP", vs_bridge_rstp_enable(row) },
         { "multicast snooping", vs_bridge_mcast_snooping_enable(row) },
@@ -221,6 +221,7 @@ bridge_configure(struct bridge *br, const struct vs_bridge *row)
     ofproto_set_desc(br->ofproto, &(struct ofproto_desc) { .serial = cfg.dp_sn, .dp = cfg.dp_desc });
     set_flood_vlans(br, row);
     set_tables(br, row);
+    mirror_configure(br, row);
     controller_configure(br, row, &cfg.controllers);
     report_not_served(br, row);
     if (cfg.dpid != br->dpid || !eth_addr_equal(cfg.hwaddr, br->hwaddr)) {

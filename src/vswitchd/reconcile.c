@@ -63,7 +63,8 @@ mark_bridges(struct vswitchd *sw)
 static void
 mark_dependents(struct vswitchd *sw)
 {
-    if (idl_first_change(sw->idl, VS_CONTROLLER) || idl_first_change(sw->idl, VS_FLOW_TABLE)) {
+    if (idl_first_change(sw->idl, VS_CONTROLLER) || idl_first_change(sw->idl, VS_FLOW_TABLE) ||
+        idl_first_change(sw->idl, VS_MIRROR)) {
         mark_bridges(sw);
     }
 }

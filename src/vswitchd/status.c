@@ -68,6 +68,18 @@ write_controllers(struct vswitchd *sw)
 }
 
 static void
+write_mirrors(struct vswitchd *sw)
+{
+    HMAP_FOR_EACH (o, struct object, node, &sw->bridges) {
+        struct bridge *br = CONTAINER_OF(o, struct bridge, o);
+
+        if (br->ofproto && br->has_mirrors) {
+            mirror_write(br);
+        }
+    }
+}
+
+static void
 tell_ready(struct vswitchd *sw)
 {
     if (sw->ready) {
@@ -132,7 +144,7 @@ status_run(struct vswitchd *sw)
 
     if (sw->txn || !sw->started || !idl_is_filled(sw->idl) ||
         (list_is_empty(&sw->stale_bridges) && list_is_empty(&sw->stale_ifaces) && !sw->global_stale &&
-         !sw->controllers_stale)) {
+         !sw->controllers_stale && !sw->mirrors_stale)) {
         return;
     }
     sw->txn = idl_txn_create(sw->idl);
@@ -146,6 +158,10 @@ status_run(struct vswitchd *sw)
     if (sw->controllers_stale) {
         sw->controllers_stale = false;
         write_controllers(sw);
+    }
+    if (sw->mirrors_stale) {
+        sw->mirrors_stale = false;
+        write_mirrors(sw);
     }
     status = idl_txn_commit(sw->txn, on_answer, sw);
     if (status != IDL_INCOMPLETE) {
@@ -173,6 +189,7 @@ status_mark_stats(struct vswitchd *sw)
         object_stale(o, &sw->stale_ifaces);
     }
     sw->controllers_stale = true;
+    sw->mirrors_stale = true;
     sw->global_stale |= sw->cfg.enable_statistics;
     status_run(sw);
 }

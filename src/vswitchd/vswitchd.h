@@ -73,7 +73,7 @@ struct vswitchd {
     bool global_stale, global_in_flight;
     bool constants_written;              /* datapath_types and so on. */
     int64_t cfg_seen;                    /* next_cfg that has been applied. */
-    bool controllers_stale;
+    bool controllers_stale, mirrors_stale;
 
     struct global_cfg cfg;
     struct loop_task reconcile;
@@ -110,6 +110,7 @@ struct bridge {
     struct uuid *controllers; /* Rows in use, with their targets; for status. */
     char **targets;
     size_t n_controllers;
+    bool has_mirrors;        /* Their statistics are written from time to time. */
 };
 
 struct port {
@@ -202,6 +203,13 @@ void controller_configure(struct bridge *, const struct vs_bridge *, const struc
 /* Writes is_connected, role and status of the bridge's Controller rows. */
 void controller_write(struct bridge *);
 void controller_forget(struct bridge *);
+
+/* ---- mirror.c ---- */
+
+/* Applies the bridge's Mirror rows.  Ports are known by their objects, whether or not they have a device. */
+void mirror_configure(struct bridge *, const struct vs_bridge *);
+/* Writes the statistics of the bridge's Mirror rows. */
+void mirror_write(struct bridge *);
 
 /* ---- port.c ---- */
 

@@ -4,6 +4,7 @@
  *   table.c        lookups, action lists, the dispatch table
  *   output.c       ports: output, flood, patch ports
  *   normal.c       the NORMAL action; vlan.c: tags as NORMAL sees them
+ *   mirror.c       copies for mirrors
  *   controller.c   packet-ins
  *   freeze.c       recirculation: freezing what is left to do, and going on with it
  *   fields.c, headers.c, vlan_mpls.c, pipeline.c, hash.c, learn.c, unserved.c    families of actions
@@ -50,6 +51,8 @@ struct xlate_ctx {
     struct act_span rest;      /* Behind the present action, in its list. */
     bool is_last;              /* Nothing will be done with the packet after the present action. */
     bool in_action_set;
+    bool at_input;             /* The bridge's mirrors have not seen the packet come in. */
+    uint32_t mirrors;          /* Of the bridge: those that have had the packet. */
     bool was_mpls;             /* Labels were popped: what is below them has not been parsed. */
     int depth;                 /* Of tables and bridges. */
     int trace_depth;
@@ -134,6 +137,14 @@ void xlate_commit(struct xlate_ctx *);
 /* normal.c */
 void xlate_normal_switching(struct xlate_ctx *);
 bool eth_addr_is_reserved(struct eth_addr);
+
+/* mirror.c */
+/* The packet enters the bridge: copies it for the mirrors of its port.  False if it may not come in there. */
+bool xlate_mirror_input(struct xlate_ctx *) MUST_CHECK;
+/* The packet was sent to the port: copies it for the mirrors of that. */
+void xlate_mirror_output(struct xlate_ctx *, const struct xport *);
+/* Whether the bundle is reserved for what is mirrored to it. */
+bool xlate_is_reserved_for_mirror(const struct xlate_ctx *, const struct xbundle *);
 
 /* controller.c */
 struct xlate_packet_in {

@@ -49,6 +49,7 @@ describe(struct xlate_ctx *ctx, bool conntracked)
     f.in_port = ctx->flow.in_port;
     f.conntracked = conntracked;
     f.hash = ctx->hash;
+    f.mirrors = ctx->mirrors;
     FLOW_FOR_EACH_LINE (i, FROZEN_LINES) {
         memcpy(&f.lines[n++], &ctx->flow.lines[i], sizeof ctx->flow.lines[i]);
     }
@@ -170,6 +171,7 @@ restore(struct xlate_ctx *ctx, const struct frozen_state *s)
     }
     bytes_put(&ctx->stack, frozen_stack(s), f->stack_len);
     act_put_span(&ctx->action_set, frozen_action_set(s));
+    ctx->mirrors = f->mirrors;
     ctx->conntracked = f->conntracked;
     ctx->hash = f->hash;
     if (!f->conntracked) {

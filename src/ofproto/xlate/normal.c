@@ -2,7 +2,6 @@
  * it). */
 #include <stdlib.h>
 
-#include "base/hash.h"
 #include "ofproto/mac_table.h"
 #include "ofproto/xlate/vlan.h"
 
@@ -131,27 +130,34 @@ choose_port(const struct xbundle *b)
     return b->n_ports ? b->ports[0] : NULL;
 }
 
-static void
-send_to_bundle(struct xlate_ctx *ctx, const struct normal *n, const struct xbundle *b)
+void
+vlan_send_to_bundle(struct xlate_ctx *ctx, const struct xbundle *in, const struct xbundle *b,
+                    const struct vlan_stack *inside, uint32_t max_len)
 {
     be16 old[4] = { ctx->flow.vlan_tpid, ctx->flow.vlan_tci, ctx->flow.vlan2_tpid, ctx->flow.vlan2_tci };
     struct odp_tags below = ctx->below;
     struct xport *port = choose_port(b);
 
-    if (b->is_protected && n->in_bundle->is_protected) {
-        xlate_report(ctx, TRACE_WARN, "Flow is between protected ports, skipping output.");
-        return;
-    }
     if (!port) {
         return;
     }
-    vlan_put_output(ctx, n->in_bundle, b, &n->inside);
-    xlate_send_to_port(ctx, port, 0);
+    vlan_put_output(ctx, in, b, inside);
+    xlate_send_to_port(ctx, port, max_len);
     ctx->flow.vlan_tpid = old[0];
     ctx->flow.vlan_tci = old[1];
     ctx->flow.vlan2_tpid = old[2];
     ctx->flow.vlan2_tci = old[3];
     ctx->below = below;
+}
+
+static void
+send_to_bundle(struct xlate_ctx *ctx, const struct normal *n, const struct xbundle *b)
+{
+    if (b->is_protected && n->in_bundle->is_protected) {
+        xlate_report(ctx, TRACE_WARN, "Flow is between protected ports, skipping output.");
+        return;
+    }
+    vlan_send_to_bundle(ctx, n->in_bundle, b, &n->inside, 0);
 }
 
 /* In the order of the ports, so that the same flood always looks the same.  A bundle counts at its first port. */
@@ -166,23 +172,12 @@ flood(struct xlate_ctx *ctx, const struct normal *n)
         const struct xbundle *b = rcu_get(&ports[i]->bundle);
 
         if (b && b->ports[0] == ports[i] && b != n->in_bundle && b->floodable &&
-            vlan_bundle_carries(ctx, b, &n->inside)) {
+            !xlate_is_reserved_for_mirror(ctx, b) && vlan_bundle_carries(ctx, b, &n->inside)) {
             ctx->is_last = was_last && i == n_ports - 1;
             send_to_bundle(ctx, n, b);
         }
     }
     free(ports);
-}
-
-static const struct xbundle *
-find_bundle(const struct xbridge *bridge, const void *key)
-{
-    RCU_MAP_FOR_EACH_WITH_HASH (b, struct xbundle, hash_pointer(key, 0), &bridge->bundles) {
-        if (b->key == key) {
-            return b;
-        }
-    }
-    return NULL;
 }
 
 static void
@@ -194,7 +189,7 @@ forward(struct xlate_ctx *ctx, const struct normal *n)
     if (!eth_addr_is_multicast(ctx->flow.eth_dst)) {
         xlate_note_mac(ctx, ctx->flow.eth_dst, n->inside.tag[0].vid);
         if (mac_table_lookup(ctx->bridge->mac_table, ctx->flow.eth_dst, n->inside.tag[0].vid, &entry)) {
-            b = find_bundle(ctx->bridge, entry.bundle_key);
+            b = xbridge_bundle_rcu(ctx->bridge, entry.bundle_key);
         }
     }
     if (!b) {

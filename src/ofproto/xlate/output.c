@@ -97,6 +97,7 @@ send_to_peer(struct xlate_ctx *ctx, struct xport *port)
     bytes_init(&ctx->stack);
     act_buf_init(&ctx->action_set);
     ctx->in_action_set = false;
+    ctx->mirrors = 0;
     ctx->trace_depth++;
     enter_peer(ctx, peer);
     bytes_uninit(&ctx->stack);
@@ -154,6 +155,7 @@ xlate_send_to_port(struct xlate_ctx *ctx, struct xport *port, uint32_t max_len)
     }
     odp_put_output(&ctx->out->actions, port->odp_port);
     ctx->useful_len = ctx->out->actions.len;
+    xlate_mirror_output(ctx, port);
 }
 
 static void

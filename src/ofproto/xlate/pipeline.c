@@ -90,12 +90,14 @@ translate_branch(struct xlate_ctx *ctx, const struct act_check_pkt_larger *a, st
     struct odp_tags base_below = ctx->base_below;
     bool no_effects = ctx->no_effects;
     struct xlate_saved saved;
+    uint32_t mirrors = ctx->mirrors;
 
     xlate_save(ctx, &saved);
     ctx->no_effects |= (ctx->in->packet_len > a->pkt_len) != larger;
     subfield_set_u64(&a->dst, &ctx->flow, larger);
     xlate_actions(ctx, rest, is_last);
     xlate_freeze_finish_apart(ctx);
+    ctx->mirrors = mirrors;
     if (ctx->action_set.bytes.len != set_len) {
         xlate_not_served(ctx, "write_actions after check_pkt_larger");
     }

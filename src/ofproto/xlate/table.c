@@ -206,11 +206,13 @@ run_rule(struct xlate_ctx *ctx, struct rule *rule, bool may_miss, bool is_last)
     struct xport *in_port;
 
     if (!rule) {
-        miss(ctx, may_miss);
+        if (xlate_mirror_input(ctx)) {
+            miss(ctx, may_miss);
+        }
         return;
     }
     in_port = xbridge_port_rcu(ctx->bridge, OFP_PORT(be32_to_cpu(ctx->flow.in_port)));
-    if (!in_port || xlate_may_receive(ctx, in_port)) {
+    if ((!in_port || xlate_may_receive(ctx, in_port)) && xlate_mirror_input(ctx)) {
         struct act_span acts;
 
         acts.first = rule_acts_rcu(rule, &acts.len);
@@ -241,7 +243,9 @@ xlate_table(struct xlate_ctx *ctx, ofp_port in_port, uint8_t table_id, bool may_
     }
     ctx->trace_depth++;
     if (drops) {
-        xlate_report(ctx, TRACE_ACTION, "drop");
+        if (xlate_mirror_input(ctx)) {
+            xlate_report(ctx, TRACE_ACTION, "drop");
+        }
     } else {
         run_rule(ctx, rule, may_miss, is_last);
     }

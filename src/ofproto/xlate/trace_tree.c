@@ -110,7 +110,7 @@ put_list(struct str *s, const struct trace_node *parent, int level)
             continue;
         }
         if (node->kind != TRACE_ACTION && node->kind != TRACE_THAW) {
-            put_outcome(s, node, level, true);
+            put_outcome(s, node, level, node->kind != TRACE_BRIDGE || i == parent->n - 1);
             continue;
         }
         put_indent(s, level * 4);

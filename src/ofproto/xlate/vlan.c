@@ -1,11 +1,5 @@
 #include "ofproto/xlate/vlan.h"
 
-static bool
-bitmap_has(const uint64_t *bitmap, uint16_t vid)
-{
-    return !bitmap || bitmap[vid / 64] >> vid % 64 & 1;
-}
-
 static struct vlan_tag
 tag_of(be16 tpid, be16 tci)
 {
@@ -34,7 +28,7 @@ is_native(const struct xbundle *b)
 static bool
 trunks_vlan(const struct xbundle *b, uint16_t vid)
 {
-    return (is_native(b) && vid == b->vlan) || bitmap_has(b->trunks, vid);
+    return (is_native(b) && vid == b->vlan) || vlan_bitmap_has(b->trunks, vid);
 }
 
 bool
@@ -60,7 +54,7 @@ vlan_is_valid_input(struct xlate_ctx *ctx, const struct xbundle *b, const struct
         }
         return true;
     case XVLAN_DOT1Q_TUNNEL:
-        if (!bitmap_has(b->cvlans, vid)) {
+        if (!vlan_bitmap_has(b->cvlans, vid)) {
             xlate_report(ctx, TRACE_ERROR, "dropping VLAN %u packet received on dot1q-tunnel port %s that excludes "
                          "this VLAN", vid, name);
             return false;
@@ -91,7 +85,7 @@ carries_customer(struct xlate_ctx *ctx, const struct xbundle *b, const struct vl
     if (b->cvlans && flow_has_vlan(&ctx->flow)) {
         ctx->wc->vlan2_tci |= BE16(VLAN_VID_MASK | VLAN_PRESENT);
     }
-    return bitmap_has(b->cvlans, inside->tag[1].vid);
+    return vlan_bitmap_has(b->cvlans, inside->tag[1].vid);
 }
 
 bool

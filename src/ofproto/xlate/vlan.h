@@ -19,6 +19,13 @@ struct vlan_stack {
     struct vlan_tag tag[2];
 };
 
+/* Whether a bitmap of 4096 bits (null: all) has the VLAN. */
+static inline bool
+vlan_bitmap_has(const uint64_t *bitmap, uint16_t vid)
+{
+    return !bitmap || bitmap[vid / 64] >> vid % 64 & 1;
+}
+
 /* Reads the packet's tags; notes the id of the outer one. */
 struct vlan_stack vlan_of_packet(struct xlate_ctx *);
 
@@ -35,5 +42,9 @@ bool vlan_bundle_carries(struct xlate_ctx *, const struct xbundle *, const struc
 /* Puts the tags with which a packet that came in through 'in' leaves through the bundle into the flow. */
 void vlan_put_output(struct xlate_ctx *, const struct xbundle *in, const struct xbundle *,
                      const struct vlan_stack *inside);
+
+/* normal.c: sends a packet that came in through 'in' out through the bundle, with its tags; the flow stays as it is. */
+void vlan_send_to_bundle(struct xlate_ctx *, const struct xbundle *in, const struct xbundle *,
+                         const struct vlan_stack *inside, uint32_t max_len /* 0: whole */);
 
 #endif

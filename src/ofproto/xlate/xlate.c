@@ -332,7 +332,9 @@ enter_pipeline(struct xlate_ctx *ctx)
         struct act_span acts = { ctx->in->acts, ctx->in->acts_len };
 
         ctx->trace_depth++;
-        xlate_actions(ctx, acts, true);
+        if (xlate_mirror_input(ctx)) {
+            xlate_actions(ctx, acts, true);
+        }
         ctx->trace_depth--;
     } else {
         if (port && port->is_patch) {
@@ -349,6 +351,7 @@ xlate(const struct xlate_in *in, struct xlate_out *out)
         .in = in, .out = out, .wc = &out->wc, .bridge = in->bridge, .version = in->tables_version,
         .flow = *in->flow, .base = *in->flow, .table_id = in->acts ? UINT8_MAX : 0,
         .cookie = in->acts ? BE64_MAX : 0,
+        .at_input = !in->flow->recirc_id,
     };
 
     out->may_install = true;

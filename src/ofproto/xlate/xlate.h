@@ -7,7 +7,7 @@
  *
  *   actions   what the datapath shall do;
  *   wc        which bits of the packet's fields decided that: the mask of the megaflow;
- *   consulted what it asked of the tables, the MAC table and groups: the result holds until an answer there changes
+ *   consulted what it asked of the tables, the MAC table, groups and mirrors: the result holds until an answer changes
  *             (ports, bundles and settings are not in the list: a change of those concerns every result);
  *   frozen    states that its packets recirculate to, and the one that they came with (ofproto/recirc.h);
  *   credits   whom the packets of this megaflow count for: rules, tables, ports, mirrors;
@@ -59,7 +59,7 @@ enum { SLOW_CFM = 1, SLOW_BFD = 2, SLOW_LACP = 4, SLOW_STP = 8, SLOW_LLDP = 16, 
 
 /* Whom the packets count for. */
 enum xlate_credit_kind { CREDIT_RULE, CREDIT_TABLE_MISS, CREDIT_TABLE_MATCH, CREDIT_PORT_RX, CREDIT_PORT_TX,
-                         CREDIT_MAC, CREDIT_FIN_TIMEOUT, CREDIT_LEARN, CREDIT_GROUP };
+                         CREDIT_MAC, CREDIT_FIN_TIMEOUT, CREDIT_LEARN, CREDIT_GROUP, CREDIT_MIRROR };
 
 /* A flow that 'learn' made: it counts as learned anew with every packet. */
 struct xlate_learned {
@@ -78,18 +78,19 @@ struct xlate_credit {
         struct { struct rule *rule; uint16_t idle, hard; } fin; /* When packets have FIN or RST. */
         struct { struct group *group; size_t bucket; } group; /* RCU, like a rule.  'bucket' as in group_credit(). */
         struct xlate_learned *learned; /* xlate_learned_ref() to keep it. */
+        struct mirror_count *mirror;   /* RCU; take a reference to keep it. */
     };
 };
 
 /* What was asked.  A lookup is the flow as it was then, in the bits that decided: a change of a rule concerns the
  * result only if some packet with these bits could match the rule. */
-enum xlate_consulted_kind { CONSULTED_TABLE, CONSULTED_MAC, CONSULTED_GROUP };
+enum xlate_consulted_kind { CONSULTED_TABLE, CONSULTED_MAC, CONSULTED_GROUP, CONSULTED_BUNDLE };
 struct xlate_consulted {
     enum xlate_consulted_kind kind;
     const struct xbridge *bridge;
     union {
         struct { uint8_t id; struct word_map map; size_t at; } table; /* In xlate_out.words: masks, then values. */
-        uint64_t key; /* All else: an address in a VLAN (xlate_mac_key()), a group's number. */
+        uint64_t key; /* All else: an address in a VLAN (xlate_mac_key()), a group's number, a bundle's key. */
     };
 };
 

@@ -1,0 +1,156 @@
+/* Mirrors: copies of what comes in and goes out (ofproto/mirror.h). */
+#include "ofproto/mirror.h"
+
+#include <stdlib.h>
+
+#include "ofproto/xlate/vlan.h"
+
+/* Notes the bits that the filter asks for, whatever the answer. */
+static bool
+passes_filter(struct xlate_ctx *ctx, const struct xmirror *m)
+{
+    if (!m->filter) {
+        return true;
+    }
+    for (unsigned int i = 0; i < FLOW_N_WORDS; i++) {
+        *flow_word_ptr(ctx->wc, i) |= flow_word(&m->filter->mask, i);
+    }
+    return match_covers_flow(m->filter, &ctx->flow);
+}
+
+/* It has had the packet, and all others with the same destination.  Before the packet is sent: what goes to a mirror's
+ * port may be selected itself. */
+static void
+mark(struct xlate_ctx *ctx, const struct xmirror *m)
+{
+    ctx->mirrors |= m->same_output;
+    xlate_credit(ctx, CREDIT_MIRROR)->mirror = m->count;
+}
+
+static void
+send_to_port(struct xlate_ctx *ctx, const struct xmirror *m, const struct xbundle *in, const struct vlan_stack *inside)
+{
+    const struct xbundle *out = xbridge_bundle_rcu(ctx->bridge, m->output);
+
+    mark(ctx, m);
+    if (!out) {
+        return; /* It has no device at the moment. */
+    }
+    if (m->snaplen && out->n_ports && out->ports[0]->is_patch) {
+        xlate_report(ctx, TRACE_WARN, "Mirror truncate to ODPP_NONE, skipping output");
+        return;
+    }
+    vlan_send_to_bundle(ctx, in, out, inside, m->snaplen);
+}
+
+/* To all that carry the VLAN.  Frames of protocols between switches would confuse those that get them. */
+static void
+send_to_vlan(struct xlate_ctx *ctx, const struct xmirror *m, const struct xbundle *in, struct vlan_stack inside)
+{
+    struct xport **ports;
+    size_t n_ports;
+
+    memset(&ctx->wc->eth_dst, 0xff, sizeof ctx->wc->eth_dst);
+    if (inside.tag[0].vid == m->output_vlan || eth_addr_is_reserved(ctx->flow.eth_dst)) {
+        return;
+    }
+    mark(ctx, m);
+    inside.tag[0].vid = m->output_vlan;
+    n_ports = xlate_ports_sorted(ctx, &ports);
+    for (size_t i = 0; i < n_ports && !xlate_has_failed(ctx); i++) {
+        const struct xbundle *b = rcu_get(&ports[i]->bundle);
+
+        if (b && b->ports[0] == ports[i] && !xlate_is_reserved_for_mirror(ctx, b) &&
+            vlan_bundle_carries(ctx, b, &inside)) {
+            vlan_send_to_bundle(ctx, in, b, &inside, m->snaplen);
+        }
+    }
+    free(ports);
+}
+
+/* Copies for those of 'wanted' that have not had the packet. */
+static void
+mirror_packet(struct xlate_ctx *ctx, const struct xmirrors *ms, const struct xbundle *in, const struct xport *port,
+              uint32_t wanted)
+{
+    struct vlan_stack packet = vlan_of_packet(ctx), inside;
+    bool was_last = ctx->is_last;
+
+    if (!vlan_is_valid_input(ctx, in, &packet, port)) {
+        return;
+    }
+    inside = vlan_input(in, &packet);
+    ctx->is_last = false;
+    for (size_t i = 0; i < ms->n; i++) {
+        const struct xmirror *m = &ms->mirrors[i];
+
+        if (wanted & ~ctx->mirrors & UINT32_C(1) << i && vlan_bitmap_has(m->vlans, inside.tag[0].vid) &&
+            passes_filter(ctx, m)) {
+            if (m->output) {
+                send_to_port(ctx, m, in, &inside);
+            } else {
+                send_to_vlan(ctx, m, in, inside);
+            }
+        }
+    }
+    ctx->is_last = was_last;
+}
+
+/* The mirrors that may have to copy what passes the bundle. */
+static uint32_t
+wanted_by(struct xlate_ctx *ctx, const struct xmirrors *ms, const struct xbundle *b, bool is_input)
+{
+    xlate_note_key(ctx, CONSULTED_BUNDLE, (uintptr_t) b->key);
+    return xmirrors_find(ms, b->key, is_input) & ~ctx->mirrors;
+}
+
+bool
+xlate_mirror_input(struct xlate_ctx *ctx)
+{
+    const struct xmirrors *ms = ctx->at_input ? rcu_get(&ctx->bridge->mirrors) : NULL;
+    const struct xbundle *b;
+    const struct xport *port;
+    uint32_t wanted;
+
+    ctx->at_input = false;
+    if (LIKELY(!ms)) {
+        return true;
+    }
+    port = xbridge_port_rcu(ctx->bridge, OFP_PORT(be32_to_cpu(ctx->flow.in_port)));
+    b = port ? rcu_get(&port->bundle) : NULL;
+    if (!b) {
+        return true;
+    }
+    if (xmirrors_reserve(ms, b->key)) {
+        xlate_report(ctx, TRACE_ERROR, "dropping packet received on port %s, which is reserved exclusively for "
+                     "mirroring", port->name);
+        return false;
+    }
+    wanted = wanted_by(ctx, ms, b, true);
+    if (wanted) {
+        ctx->trace_depth--; /* Belongs to the table, not to an action. */
+        mirror_packet(ctx, ms, b, port, wanted);
+        ctx->trace_depth++;
+    }
+    return true;
+}
+
+void
+xlate_mirror_output(struct xlate_ctx *ctx, const struct xport *port)
+{
+    const struct xmirrors *ms = rcu_get(&ctx->bridge->mirrors);
+    const struct xbundle *b = ms ? rcu_get(&port->bundle) : NULL;
+    uint32_t wanted = b ? wanted_by(ctx, ms, b, false) : 0;
+
+    if (wanted) {
+        mirror_packet(ctx, ms, b, port, wanted);
+    }
+}
+
+bool
+xlate_is_reserved_for_mirror(const struct xlate_ctx *ctx, const struct xbundle *b)
+{
+    const struct xmirrors *ms = rcu_get(&ctx->bridge->mirrors);
+
+    return UNLIKELY(ms != NULL) && xmirrors_reserve(ms, b->key);
+}
