@@ -20,7 +20,7 @@
 LOG_MODULE(ovsdb_server)
 
 enum { OPT_REMOTE, OPT_RUN, OPT_UNIXCTL, OPT_NO_DBS, OPT_COLUMN_DIFF, OPT_DATA_CONVERSION, OPT_ACTIVE,
-       OPT_SYNC_FROM, OPT_SYNC_EXCLUDE, OPT_UNSUPPORTED };
+       OPT_SYNC_FROM, OPT_SYNC_EXCLUDE, OPT_CONFIG_FILE, OPT_UNSUPPORTED };
 
 static const struct cmdline_option options[] = {
     { "remote", 0, CMDLINE_ARG, OPT_REMOTE },
@@ -32,7 +32,7 @@ static const struct cmdline_option options[] = {
     { "active", 0, CMDLINE_NO_ARG, OPT_ACTIVE },
     { "sync-from", 0, CMDLINE_ARG, OPT_SYNC_FROM },
     { "sync-exclude-tables", 0, CMDLINE_ARG, OPT_SYNC_EXCLUDE },
-    { "config-file", 0, CMDLINE_ARG, OPT_UNSUPPORTED },
+    { "config-file", 0, CMDLINE_ARG, OPT_CONFIG_FILE },
     { "record", 0, CMDLINE_OPTIONAL_ARG, OPT_UNSUPPORTED },
     { "replay", 0, CMDLINE_OPTIONAL_ARG, OPT_UNSUPPORTED },
 };
@@ -45,7 +45,7 @@ struct daemon {
     const char **remotes;
     size_t n_remotes, capacity;
     bool no_dbs;
-    const char *sync_from, *sync_exclude;
+    const char *sync_from, *sync_exclude, *config_file;
     bool active;
     pid_t child;                   /* Of --run; 0 if there is none. */
     struct signal_watch sigchld, sighup;
@@ -73,6 +73,7 @@ usage(void)
            "                          exclude the TABLE in DB from syncing\n"
            "  --active                with --sync-from, start in active mode\n");
     printf("\nOther options:\n"
+           "  --config-file=FILE      read databases and remotes from FILE\n"
            "  --no-dbs                do not open the default database\n"
            "  --run COMMAND           run COMMAND as subprocess then exit\n"
            "  --unixctl=SOCKET        override default control socket name\n"
@@ -116,6 +117,9 @@ parse_options(struct daemon *d, struct cmdline *cl)
             break;
         case OPT_SYNC_EXCLUDE:
             d->sync_exclude = cl->arg;
+            break;
+        case OPT_CONFIG_FILE:
+            d->config_file = cl->arg;
             break;
         case OPT_UNSUPPORTED:
             cmdline_fatal(0, "--%s is not supported yet", cl->option);
@@ -175,6 +179,26 @@ on_exit_command(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSE
 
 /* Databases, remotes, keys. */
 
+/* --config-file stands alone. */
+static void
+check_config_file(const struct daemon *d, const struct cmdline *cl)
+{
+    const char *with = d->n_remotes ? "--remote" : d->sync_from ? "--sync-from" : d->active ? "--active"
+                       : d->sync_exclude ? "--sync-exclude-tables" : cl->argc ? "databases on the command line" : NULL;
+
+    if (d->config_file && with) {
+        cmdline_fatal(0, "--config-file cannot be used with %s", with);
+    }
+}
+
+static void
+configure(struct daemon *d)
+{
+    if (!ovsdb_server_configure(d->server, d->config_file)) {
+        cmdline_fatal(0, "server configuration failed");
+    }
+}
+
 static void
 open_databases(struct daemon *d, const struct cmdline *cl)
 {
@@ -217,8 +241,12 @@ start(struct daemon *d, const struct cmdline *cl)
     d->ctl = ctl_server_create_or_exit(d->loop, d->unixctl);
     ctl_register("exit", "", 0, 0, on_exit_command, d);
     d->server = ovsdb_server_create(d->loop);
-    cmdline_fatal_error(ovsdb_server_set_sync(d->server, d->sync_from, d->sync_exclude, d->active));
-    open_databases(d, cl);
+    if (d->config_file) {
+        configure(d);
+    } else {
+        cmdline_fatal_error(ovsdb_server_set_sync(d->server, d->sync_from, d->sync_exclude, d->active));
+        open_databases(d, cl);
+    }
     on_change(d);
     ovsdb_server_on_change(d->server, on_change, d);
     for (size_t i = 0; i < d->n_remotes; i++) {
@@ -242,6 +270,7 @@ main(int argc, char *argv[])
     cmdline_init(&cl, argc, argv, CMDLINE_DAEMON | CMDLINE_TLS | CMDLINE_TLS_PEER_CA | CMDLINE_TLS_BOOTSTRAP, options,
                  ARRAY_SIZE(options), usage);
     parse_options(&d, &cl);
+    check_config_file(&d, &cl);
     start(&d, &cl);
     loop_run(d.loop);
     signal_watch_stop(&d.sigchld);

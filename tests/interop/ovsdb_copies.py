@@ -121,6 +121,7 @@ class Server:
         self.side, self.arguments, self.process = side, arguments, None
         self.dir = tempfile.mkdtemp(prefix="ovsdb-copies.")
         self.path = os.path.join(self.dir, "sock")
+        self.remotes, self.env = [f"--remote=punix:{self.path}"], {}
         self.complaints = []
 
     def create(self, schema):
@@ -133,9 +134,9 @@ class Server:
     def start(self):
         with open(os.path.join(self.dir, "err"), "ab") as err:
             self.process = subprocess.Popen(
-                [SERVERS[self.side], f"--remote=punix:{self.path}", f"--unixctl={self.dir}/ctl", "-vconsole:warn",
+                [SERVERS[self.side], *self.remotes, f"--unixctl={self.dir}/ctl", "-vconsole:warn",
                  *self.arguments], stdin=subprocess.DEVNULL, stdout=err, stderr=err,
-                env=dict(os.environ, OVS_RUNDIR=self.dir, OVS_SYSLOG_METHOD="null"))
+                env=dict(os.environ, OVS_RUNDIR=self.dir, OVS_SYSLOG_METHOD="null", **self.env))
         end = time.monotonic() + 20
         while not self.listens():
             if self.process.poll() is not None or time.monotonic() > end:

@@ -298,25 +298,20 @@ no_perf_counters(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUS
     ctl_reply(r, "performance counter is not supported on this platform\n");
 }
 
-static void
-reload(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *server UNUSED)
-{
-    ctl_reply_error(r, "Configuration file was not specified on command line");
-}
-
 static const struct {
     const char *name, *usage;
     int min, max;
     ctl_cb *cb;
+    bool configures; /* Changes what --config-file is about: refused if that is given. */
 } commands[] = {
     { "ovsdb-server/list-dbs", "", 0, 0, list_dbs },
-    { "ovsdb-server/add-db", "DB", 1, 1, add_db },
-    { "ovsdb-server/remove-db", "DB", 1, 1, remove_db },
-    { "ovsdb-server/add-remote", "REMOTE", 1, 1, add_remote },
-    { "ovsdb-server/remove-remote", "REMOTE", 1, 1, remove_remote },
+    { "ovsdb-server/add-db", "DB", 1, 1, add_db, true },
+    { "ovsdb-server/remove-db", "DB", 1, 1, remove_db, true },
+    { "ovsdb-server/add-remote", "REMOTE", 1, 1, add_remote, true },
+    { "ovsdb-server/remove-remote", "REMOTE", 1, 1, remove_remote, true },
     { "ovsdb-server/list-remotes", "", 0, 0, list_remotes },
     { "ovsdb-server/reconnect", "", 0, 0, reconnect },
-    { "ovsdb-server/reload", "", 0, 0, reload },
+    { "ovsdb-server/reload", "", 0, 0, command_reload },
     { "ovsdb-server/compact", "", 0, 1, compact },
     { "ovsdb-server/get-db-storage-status", "DB", 1, 1, storage_status },
     { "ovsdb-server/memory-trim-on-compaction", "on|off", 1, 1, memory_trim },
@@ -325,22 +320,41 @@ static const struct {
     { "ovsdb-server/tlog-set", "DB:TABLE on|off", 2, 2, tlog_set },
     { "ovsdb-server/sync-status", "", 0, 0, command_sync_status },
     { "ovsdb-server/get-active-ovsdb-server", "", 0, 0, command_get_active },
-    { "ovsdb-server/connect-active-ovsdb-server", "", 0, 0, command_connect_active },
-    { "ovsdb-server/disconnect-active-ovsdb-server", "", 0, 0, command_disconnect_active },
-    { "ovsdb-server/set-active-ovsdb-server", "", 1, 1, command_set_active },
-    { "ovsdb-server/set-active-ovsdb-server-probe-interval", "", 1, 1, command_set_active_probe },
-    { "ovsdb-server/set-relay-source-probe-interval", "", 1, 1, command_set_relay_probe },
+    { "ovsdb-server/connect-active-ovsdb-server", "", 0, 0, command_connect_active, true },
+    { "ovsdb-server/disconnect-active-ovsdb-server", "", 0, 0, command_disconnect_active, true },
+    { "ovsdb-server/set-active-ovsdb-server", "", 1, 1, command_set_active, true },
+    { "ovsdb-server/set-active-ovsdb-server-probe-interval", "", 1, 1, command_set_active_probe, true },
+    { "ovsdb-server/set-relay-source-probe-interval", "", 1, 1, command_set_relay_probe, true },
     { "ovsdb-server/get-sync-exclude-tables", "", 0, 0, command_get_excluded },
-    { "ovsdb-server/set-sync-exclude-tables", "", 0, 1, command_set_excluded },
+    { "ovsdb-server/set-sync-exclude-tables", "", 0, 1, command_set_excluded, true },
     { "ovsdb-server/perf-counters-show", "", 0, 0, no_perf_counters },
     { "ovsdb-server/perf-counters-clear", "", 0, 0, nothing },
 };
+
+/* Runs a command that configures something. */
+static void
+configure(struct ctl_request *r, int argc, const char *argv[], void *server_)
+{
+    struct ovsdb_server *server = server_;
+
+    if (server->config_file) {
+        ctl_reply_error(r, "Update the %s and use ovsdb-server/reload instead", server->config_file);
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        if (!strcmp(commands[i].name, argv[0])) {
+            commands[i].cb(r, argc, argv, server);
+            return;
+        }
+    }
+}
 
 void
 server_commands_register(struct ovsdb_server *server)
 {
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-        ctl_register(commands[i].name, commands[i].usage, commands[i].min, commands[i].max, commands[i].cb, server);
+        ctl_register(commands[i].name, commands[i].usage, commands[i].min, commands[i].max,
+                     commands[i].configures ? configure : commands[i].cb, server);
     }
 }
 

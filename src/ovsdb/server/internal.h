@@ -75,7 +75,7 @@ struct ovsdb_server {
     struct sync sync;
     char *config_file;        /* --config-file; null if there is none. */
 
-    struct strmap configured; /* Remotes given by option or command; no values. */
+    struct strmap configured; /* Remotes given by option, command or file, to struct remote_options (null: default). */
     struct strmap remotes;    /* Target to struct remote: those in use. */
     struct loop_task reconfigure;
     struct loop_timer status; /* Next update of the status columns. */
@@ -215,12 +215,18 @@ void remote_forget_all(struct ovsdb_server *);
 /* Marks a target as wanted with these options, whose role is taken over. */
 void remote_want(struct ovsdb_server *, const char *target, struct remote_options *);
 void remote_options_init(struct remote_options *);
+/* A copy, with a role of its own; of the default options if 'from' is null. */
+struct remote_options remote_options_clone(const struct remote_options *from);
 
 /* remote_db.c: remotes of "db:DB,TABLE,COLUMN". */
 struct error *remote_db_parse(const struct ovsdb_server *, const char *remote, struct served_db **, struct table **,
                               const struct column **) MUST_CHECK;
-void remote_db_want(struct ovsdb_server *, const char *remote);
+/* 'defaults' are for what the columns do not say; null: the usual ones. */
+void remote_db_want(struct ovsdb_server *, const char *remote, const struct remote_options *defaults);
 void remote_db_update_status(struct ovsdb_server *);
+
+/* config_file.c */
+void config_file_uninit(struct ovsdb_server *);
 
 /* commands.c */
 void server_commands_register(struct ovsdb_server *);

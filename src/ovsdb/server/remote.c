@@ -15,6 +15,20 @@ remote_options_init(struct remote_options *o)
     *o = (struct remote_options) { .probe_interval = -1, .max_backoff = -1, .dscp = -1 };
 }
 
+struct remote_options
+remote_options_clone(const struct remote_options *from)
+{
+    struct remote_options o;
+
+    if (from) {
+        o = *from;
+        o.role = from->role ? xstrdup(from->role) : NULL;
+    } else {
+        remote_options_init(&o);
+    }
+    return o;
+}
+
 static bool
 same_text(const char *a, const char *b)
 {
@@ -150,9 +164,9 @@ remote_reconfigure(struct ovsdb_server *server)
         struct remote_options o;
 
         if (!strncmp(sorted[i]->key, "db:", 3)) {
-            remote_db_want(server, sorted[i]->key);
+            remote_db_want(server, sorted[i]->key, sorted[i]->value);
         } else {
-            remote_options_init(&o);
+            o = remote_options_clone(sorted[i]->value);
             remote_want(server, sorted[i]->key, &o);
         }
     }

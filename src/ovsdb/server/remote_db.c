@@ -89,30 +89,34 @@ get_dscp(const struct row *row)
 }
 
 static void
-want_row(struct ovsdb_server *server, const struct row *row)
+want_row(struct ovsdb_server *server, const struct row *row, const struct remote_options *defaults)
 {
     const char *target = get_string(row, "target"), *role = get_string(row, "role");
     struct remote_options o;
-    int backoff;
+    int backoff, dscp;
 
     if (!target || !strncmp(target, "pfd:", 4)) {
         return; /* Descriptors can be named on the command line only. */
     }
-    remote_options_init(&o);
+    o = remote_options_clone(defaults);
     backoff = get_int(row, "max_backoff", -1);
-    o.max_backoff = backoff < 0 ? -1 : MAX(backoff, 1000);
-    o.probe_interval = get_int(row, "inactivity_probe", -1);
-    o.dscp = get_dscp(row);
-    o.read_only = get_bool(row, "read_only");
-    o.role = role ? xstrdup(role) : NULL;
+    o.max_backoff = backoff < 0 ? o.max_backoff : MAX(backoff, 1000);
+    o.probe_interval = get_int(row, "inactivity_probe", o.probe_interval);
+    dscp = get_dscp(row);
+    o.dscp = dscp < 0 ? o.dscp : dscp;
+    o.read_only |= get_bool(row, "read_only");
+    if (role) {
+        free(o.role);
+        o.role = xstrdup(role);
+    }
     remote_want(server, target, &o);
 }
 
 /* Calls 'cb' with each row that the column 'column' of 'table' refers to. */
 static void
 for_each_remote_row(const struct table *table, const struct column *column, void (*cb)(struct ovsdb_server *,
-                                                                                       const struct row *),
-                    struct ovsdb_server *server)
+                    const struct row *, const struct remote_options *), struct ovsdb_server *server,
+                    const struct remote_options *defaults)
 {
     const struct table *to = db_table(table->db, column->type.key.uuid.ref_table);
 
@@ -123,14 +127,15 @@ for_each_remote_row(const struct table *table, const struct column *column, void
             const struct row *remote = table_row(to, &datum_keys(d)[i].uuid);
 
             if (remote) {
-                cb(server, remote);
+                cb(server, remote, defaults);
             }
         }
     }
 }
 
 static void
-want_strings(struct ovsdb_server *server, const struct table *table, const struct column *column)
+want_strings(struct ovsdb_server *server, const struct table *table, const struct column *column,
+             const struct remote_options *defaults)
 {
     TABLE_FOR_EACH_ROW (row, table) {
         const struct datum *d = &row->tuple->fields[column->index];
@@ -140,7 +145,7 @@ want_strings(struct ovsdb_server *server, const struct table *table, const struc
             struct remote_options o;
 
             if (target[0] && strncmp(target, "pfd:", 4)) {
-                remote_options_init(&o);
+                o = remote_options_clone(defaults);
                 remote_want(server, target, &o);
             }
         }
@@ -148,7 +153,7 @@ want_strings(struct ovsdb_server *server, const struct table *table, const struc
 }
 
 void
-remote_db_want(struct ovsdb_server *server, const char *remote)
+remote_db_want(struct ovsdb_server *server, const char *remote, const struct remote_options *defaults)
 {
     struct served_db *db;
     struct table *table;
@@ -158,9 +163,9 @@ remote_db_want(struct ovsdb_server *server, const char *remote)
     if (error) {
         error_free(error); /* The database has gone since the remote was given; it may come back. */
     } else if (column->type.key.type == ATOM_STRING) {
-        want_strings(server, table, column);
+        want_strings(server, table, column, defaults);
     } else {
-        for_each_remote_row(table, column, want_row, server);
+        for_each_remote_row(table, column, want_row, server, defaults);
     }
 }
 
@@ -266,7 +271,8 @@ update_field(struct txn **txn, struct row *row, const struct column *c, struct d
 static struct txn *status_txn; /* Of the walk in progress; null if nothing has changed yet. */
 
 static void
-update_row_status(struct ovsdb_server *server, const struct row *row_)
+update_row_status(struct ovsdb_server *server, const struct row *row_,
+                  const struct remote_options *defaults UNUSED)
 {
     struct row *row = table_row(row_->table, &row_->uuid);
     const char *target = get_string(row, "target");
@@ -301,7 +307,7 @@ remote_db_update_status(struct ovsdb_server *server)
         }
         error = remote_db_parse(server, e->key, &db, &table, &column);
         if (!error && column->type.key.type == ATOM_UUID) {
-            for_each_remote_row(table, column, update_row_status, server);
+            for_each_remote_row(table, column, update_row_status, server, NULL);
             if (status_txn) {
                 dberr_free(txn_commit(status_txn, NULL)); /* On an error nothing has changed: tried again. */
                 status_txn = NULL;

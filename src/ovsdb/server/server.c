@@ -110,10 +110,10 @@ ovsdb_server_destroy(struct ovsdb_server *server)
     loop_timer_cancel(&server->status);
     strmap_uninit(&server->dbs);
     strmap_uninit(&server->locks);
+    config_file_uninit(server);
     strmap_uninit(&server->configured);
     strmap_uninit(&server->remotes);
     replication_uninit(server);
-    free(server->config_file);
     free(server);
 }
 

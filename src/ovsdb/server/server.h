@@ -14,7 +14,7 @@
  *   source.c    copying a database from another server: backups, relays
  *   copy.c      what that server says, as transactions
  *   forward.c   transactions of a relay's clients      replication.c  which databases are copied from where
- *   commands.c  ovs-appctl
+ *   commands.c  ovs-appctl                             config_*.c  --config-file
  *
  * How it works
  * ------------
@@ -57,6 +57,10 @@ struct error *ovsdb_server_add_remote(struct ovsdb_server *, const char *remote)
 /* --sync-from (null: none), --sync-exclude-tables (null: none) and --active.  The error is about the tables. */
 struct error *ovsdb_server_set_sync(struct ovsdb_server *, const char *from, const char *excluded, bool active)
     MUST_CHECK;
+
+/* --config-file: does what the file says, instead of the functions above, and again with ovsdb-server/reload.  False if
+ * that did not succeed in all parts; the log says why.  A relative file is in the database directory. */
+bool ovsdb_server_configure(struct ovsdb_server *, const char *file) MUST_CHECK;
 
 /* The first nonempty string in the column named by "db:DB,TABLE,COLUMN", for options that take their value from the
  * database: sets '*value', to be released with free(), to null if there is none. */
