@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "netlink/rtnl_private.h"
+
 enum { BUFFER_SIZE = 32768 };
 
 static void
@@ -80,9 +82,8 @@ parse_link(const struct nlmsghdr *h, struct rtnl_link *link)
     return link->name[0];
 }
 
-/* Sends 'h' and waits for the answer that belongs to it; 'link' may be null. */
-static int
-transact(struct nlmsghdr *h, struct rtnl_link *link)
+int
+rtnl_transact(struct nlmsghdr *h, uint16_t wanted, bool (*parse)(const struct nlmsghdr *, void *), void *aux)
 {
     static _Thread_local uint32_t seq;
     struct mnl_socket *s = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
@@ -112,8 +113,8 @@ transact(struct nlmsghdr *h, struct rtnl_link *link)
 
                 error = mnl_nlmsg_get_payload_len(answer) >= sizeof *e ? e->error : -EPROTO;
                 done = true;
-            } else if (answer->nlmsg_type == RTM_NEWLINK && link) {
-                error = parse_link(answer, link) ? 0 : -EPROTO;
+            } else if (answer->nlmsg_type == wanted && parse) {
+                error = parse(answer, aux) ? 0 : -EPROTO;
                 done = true;
             }
         }
@@ -123,6 +124,19 @@ transact(struct nlmsghdr *h, struct rtnl_link *link)
     }
     free(buffer);
     return error;
+}
+
+static bool
+parse_link_cb(const struct nlmsghdr *h, void *link)
+{
+    return parse_link(h, link);
+}
+
+/* 'link' may be null. */
+static int
+transact(struct nlmsghdr *h, struct rtnl_link *link)
+{
+    return rtnl_transact(h, RTM_NEWLINK, link ? parse_link_cb : NULL, link);
 }
 
 static struct nlmsghdr *

@@ -4,6 +4,7 @@
 #include "jsonrpc/reconnect.h"
 #include "ofproto/conns_private.h"
 #include "ofproto/fail_open.h"
+#include "ofproto/in_band.h"
 #include "sys/log.h"
 
 LOG_MODULE(connmgr)
@@ -225,8 +226,23 @@ conns_reconnect(struct conns *cs)
 /* What vswitchd sets and reads. */
 
 void
+ofproto_set_in_band(struct ofproto *p, const char *const *managers, size_t n, int queue)
+{
+    in_band_begin(p, queue);
+    for (size_t i = 0; i < n; i++) {
+        in_band_add(p, managers[i], STREAM_PORT_OVSDB);
+    }
+}
+
+void
 ofproto_set_controllers(struct ofproto *p, const struct ofproto_controller_config *configs, size_t n)
 {
+    for (size_t i = 0; i < n; i++) {
+        if (configs[i].in_band) {
+            in_band_add(p, configs[i].target, STREAM_PORT_OPENFLOW);
+        }
+    }
+    in_band_run(p);
     controllers_set(p->conns, configs, n);
     tables_set_initial(p);
     fail_open_run(p);

@@ -1,5 +1,6 @@
 #include "ofproto/depend.h"
 #include "ofproto/fail_open.h"
+#include "ofproto/in_band.h"
 #include "ofproto/ofproto.h"
 
 #include <errno.h>
@@ -63,6 +64,7 @@ on_second(struct loop_timer *t)
     rules_expire(p);
     conns_expire_bundles(p->conns);
     fail_open_run(p);
+    in_band_run(p);
     loop_timer_set(t, clock_now_ms() + 1000);
 }
 
@@ -130,6 +132,7 @@ ofproto_destroy(struct ofproto *p, bool cleanup)
     list_remove(&p->xb.node);
     atomic_store(&p->xb.is_gone, true);
     tables_destroy(p);
+    in_band_uninit(p);
     groups_destroy(p);
     meters_destroy(p);
     backer_settle(p->backer);

@@ -127,6 +127,9 @@ struct ofproto_controller_config {
     uint8_t dscp;
 };
 void ofproto_set_controllers(struct ofproto *, const struct ofproto_controller_config *, size_t n);
+/* What else is reached through the bridge: targets of managers.  'queue' negative: no set_queue for in-band traffic.
+ * Call it before ofproto_set_controllers(). */
+void ofproto_set_in_band(struct ofproto *, const char *const *managers, size_t n, int queue);
 struct ofproto_controller_status {
     const char *target;
     bool is_connected;

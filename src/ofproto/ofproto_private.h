@@ -20,6 +20,7 @@ struct depend;
 struct ofconn;
 struct bytes;
 struct flow_mod;
+struct in_band;
 struct xlate_out;
 
 /* A datapath and what the switch keeps with it. */
@@ -73,6 +74,7 @@ struct ofproto {
     char *mfr, *hw, *sw, *serial, *dp_desc; /* Null: the default. */
     bool secure;
     bool rules_initialised;  /* The fail-mode rules are in place. */
+    struct in_band *in_band; /* Null: never had one. */
     bool fail_open;          /* A learning switch for want of a controller. */
     uint32_t versions;       /* Allowed OpenFlow versions, bit N: wire version N. */
     struct hmap ports;       /* struct ofport by number. */

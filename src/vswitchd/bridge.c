@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "netlink/rtnl.h"
+#include "netlink/rtnl_route.h"
 #include "sys/log.h"
 #include "vswitchd/cfg.h"
 #include "vswitchd/identity.h"
@@ -223,6 +225,9 @@ bridge_configure(struct bridge *br, const struct vs_bridge *row)
     set_tables(br, row);
     mirror_configure(br, row);
     controller_configure(br, row, &cfg.controllers);
+    if (memcmp(&br->local_ip, &br->local_ip_in_use, sizeof br->local_ip)) {
+        bridge_unsettle(br);
+    }
     report_not_served(br, row);
     if (cfg.dpid != br->dpid || !eth_addr_equal(cfg.hwaddr, br->hwaddr)) {
         br->dpid = cfg.dpid;
@@ -302,6 +307,28 @@ spread_mtu(struct bridge *br)
     }
 }
 
+/* The address of the local port that in-band control asks for (Controller.local_ip). */
+static void
+set_local_ip(struct bridge *br)
+{
+    const struct local_ip *l = &br->local_ip;
+    struct iface *local = local_iface(br);
+    int ifindex = local ? netdev_get_ifindex(local->netdev) : 0, error;
+
+    if (!l->ip || ifindex <= 0 || !memcmp(l, &br->local_ip_in_use, sizeof *l)) {
+        return;
+    }
+    br->local_ip_in_use = *l;
+    error = rtnl_address_add(ifindex, l->ip, __builtin_popcount((FORCE uint32_t) l->netmask));
+    error = error ? error : rtnl_link_set_flags(ifindex, IFF_UP, IFF_UP);
+    error = error || !l->gateway ? error : rtnl_default_route_add(ifindex, l->gateway);
+    if (error) {
+        log_warn("bridge %s: cannot configure the address of in-band control: %s", br->o.name, strerror(-error));
+    } else {
+        log_info("bridge %s: configured the address of in-band control", br->o.name);
+    }
+}
+
 void
 bridge_settle(struct bridge *br)
 {
@@ -330,5 +357,6 @@ bridge_settle(struct bridge *br)
         log_info("bridge %s: using datapath ID %016llx", br->o.name, (unsigned long long) dpid);
     }
     spread_mtu(br);
+    set_local_ip(br);
     object_stale(&br->o, &br->o.sw->stale_bridges);
 }

@@ -1,4 +1,5 @@
 /* Controllers of a bridge: rows to configuration, status to rows. */
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,8 +86,8 @@ is_permitted(const struct bridge *br, const char *target)
     if (!strncmp(target, "unix:", 5) && !is_in_run_directory(path, &name)) {
         log_err_rl(&limit, "bridge %s: Not connecting to socket controller \"%s\" due to possibility for remote "
                    "exploit.  Instead, specify socket in permitted directory \"unix:%s/\" or connect to "
-                   "\"unix:%s/%s.mgmt\" (which is always available without special configuration).", br->o.name, target, dirs_run(),
-                   dirs_run(), br->o.name);
+                   "\"unix:%s/%s.mgmt\" (which is always available without special configuration).", br->o.name, target,
+                   dirs_run(), dirs_run(), br->o.name);
         return false;
     }
     return true;
@@ -105,6 +106,60 @@ controller_forget(struct bridge *br)
     br->n_controllers = 0;
 }
 
+static be32
+parse_ip(const char *text)
+{
+    struct in_addr a;
+    be32 ip;
+
+    if (!text || inet_pton(AF_INET, text, &a) != 1) {
+        return 0;
+    }
+    memcpy(&ip, &a, sizeof ip);
+    return ip;
+}
+
+/* By the class of the address (RFC 791 §2.3). */
+static be32
+default_netmask(be32 ip)
+{
+    uint32_t v = be32_to_cpu(ip);
+
+    return cpu_to_be32(v >> 31 == 0 ? 0xff000000 : v >> 30 == 2 ? 0xffff0000 : v >> 29 == 6 ? 0xffffff00 : 0);
+}
+
+static void
+read_local_ip(struct bridge *br, const struct vs_controller *c)
+{
+    struct local_ip l = { .ip = parse_ip(vs_controller_local_ip(c)) };
+
+    if (l.ip) {
+        l.netmask = parse_ip(vs_controller_local_netmask(c));
+        l.netmask = l.netmask ? l.netmask : default_netmask(l.ip);
+        l.gateway = parse_ip(vs_controller_local_gateway(c));
+        br->local_ip = l;
+    }
+}
+
+/* Managers that are reached through bridges. */
+static void
+set_in_band(const struct bridge *br, const struct controllers_cfg *cfg)
+{
+    const char **targets = NULL;
+    size_t n = 0, capacity = 0;
+
+    VS_MANAGER_FOR_EACH (m, br->o.sw->idl) {
+        if (!cfg->disable_in_band && !text_is(vs_manager_connection_mode(m), "out-of-band")) {
+            if (n == capacity) {
+                targets = x2nrealloc(targets, &capacity, sizeof *targets);
+            }
+            targets[n++] = vs_manager_target(m);
+        }
+    }
+    ofproto_set_in_band(br->ofproto, targets, n, cfg->in_band_queue);
+    free(targets);
+}
+
 void
 controller_configure(struct bridge *br, const struct vs_bridge *row, const struct controllers_cfg *cfg)
 {
@@ -112,6 +167,7 @@ controller_configure(struct bridge *br, const struct vs_bridge *row, const struc
     struct ofproto_controller_config *configs = xcalloc(n + 1, sizeof *configs);
 
     controller_forget(br);
+    br->local_ip = (struct local_ip) { 0 };
     br->controllers = xcalloc(n + 1, sizeof *br->controllers);
     br->targets = xcalloc(n + 1, sizeof *br->targets);
     for (size_t i = 0; i < n; i++) {
@@ -119,10 +175,14 @@ controller_configure(struct bridge *br, const struct vs_bridge *row, const struc
 
         if (c && is_permitted(br, vs_controller_target(c))) {
             configs[br->n_controllers] = read_row(c, cfg);
+            if (configs[br->n_controllers].in_band) {
+                read_local_ip(br, c);
+            }
             br->controllers[br->n_controllers] = c->row.uuid;
             br->targets[br->n_controllers++] = xstrdup(vs_controller_target(c));
         }
     }
+    set_in_band(br, cfg);
     if (!br->o.sw->cfg.flow_restore_wait || !br->n_controllers) { /* None is called while flows are being restored. */
         ofproto_set_controllers(br->ofproto, configs, br->n_controllers);
     }

@@ -107,6 +107,7 @@ struct bridge {
     struct eth_addr hwaddr;  /* other_config:hwaddr, or zero. */
     uint64_t dpid;           /* other_config:datapath-id, or 0. */
     uint64_t dpid_in_use;
+    struct local_ip { be32 ip, netmask, gateway; } local_ip, local_ip_in_use; /* Of in-band control; 0: none. */
     struct uuid *controllers; /* Rows in use, with their targets; for status. */
     char **targets;
     size_t n_controllers;

@@ -129,3 +129,17 @@ def test_locks_in_the_status_of_a_manager(place):
     assert "locks_held" not in status()
     place.sh(f"kill $(cat {place.dir}/lock-clients)")
     place.sh("ovs-vsctl del-manager")
+
+
+def test_in_band_control_gives_the_local_port_its_address_and_knows_the_next_hop(place):
+    place.sh("ovs-vsctl del-controller br0; ovs-vsctl set-controller br0 tcp:10.77.0.9:6653")
+    place.sh("ovs-vsctl set controller br0 local_ip=10.77.0.1 local_netmask=255.255.255.0 local_gateway=10.77.0.254")
+    place.wait("the address", lambda: "inet 10.77.0.1/24" in place.sh("ip addr show br0"))
+    assert "default via 10.77.0.254 dev br0" in place.sh("ip route")
+    place.sh("ip neigh add 10.77.0.9 lladdr 02:00:00:00:77:09 dev br0")
+    flows = "ovs-appctl bridge/dump-flows br0"
+    place.wait("rules of the next hop", lambda: "priority=180003,arp,dl_dst=02:00:00:00:77:09,arp_op=2" in
+               place.sh(flows))
+    assert "priority=180004,arp,dl_src=02:00:00:00:77:09,arp_op=1" in place.sh(flows)
+    place.sh("ovs-vsctl set controller br0 connection_mode=out-of-band")
+    place.wait("no rules", lambda: "priority=180" not in place.sh(flows))

@@ -312,6 +312,41 @@ finish_wc(struct xlate_ctx *ctx)
 }
 
 static bool
+goes_to(const struct bytes *actions, odp_port port)
+{
+    ODP_FOR_EACH (a, actions->data, actions->len) {
+        if (a->type == ODP_OUTPUT && odp_attr_size(a) == sizeof port &&
+            !memcmp(odp_attr_data(a), &port, sizeof port)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* With in-band control what answers a DHCP client reaches the local port, whatever the tables say. */
+static void
+deliver_dhcp(struct xlate_ctx *ctx)
+{
+    const struct flow *flow = ctx->in->flow;
+    struct xport *local = xbridge_port_rcu(ctx->bridge, OFPP_LOCAL);
+
+    if (!atomic_load_explicit(&ctx->bridge->has_in_band, memory_order_relaxed) || !local ||
+        flow->eth_type != BE16(0x0800) || flow->nw_frag & FLOW_FRAG_LATER ||
+        flow->in_port == cpu_to_be32(ofp_to_u32(OFPP_LOCAL))) {
+        return;
+    }
+    ctx->wc->nw_proto = UINT8_MAX;
+    if (flow->nw_proto != 17) {
+        return;
+    }
+    ctx->wc->tp_src = ctx->wc->tp_dst = BE16_MAX;
+    if (flow->tp_src == BE16(67) && flow->tp_dst == BE16(68) && !goes_to(&ctx->out->actions, local->odp_port)) {
+        xlate_report(ctx, TRACE_DETAIL, "outputting DHCP packet to local port for in-band control");
+        xlate_output_to(ctx, OFPP_LOCAL, 0, 0);
+    }
+}
+
+static bool
 xlate_is_from_controller(const struct xlate_in *in)
 {
     return in->acts != NULL;
@@ -363,6 +398,9 @@ xlate(const struct xlate_in *in, struct xlate_out *out)
     enter_pipeline(&ctx);
     if (!xlate_freeze_finish(&ctx)) {
         xlate_action_set_execute(&ctx);
+        if (!xlate_is_from_controller(in)) {
+            deliver_dhcp(&ctx);
+        }
     }
     finish_wc(&ctx);
     bytes_truncate(&out->actions, ctx.useful_len);
