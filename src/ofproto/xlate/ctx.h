@@ -20,7 +20,8 @@
 #include "odp/commit.h"
 #include "ofproto/xlate/xlate.h"
 
-enum { XLATE_MAX_DEPTH = 64, XLATE_MAX_RESUBMITS = 4096, XLATE_MAX_ACTIONS_LEN = 65536, XLATE_MAX_STACK = 65536 };
+enum { XLATE_MAX_DEPTH = 64, XLATE_MAX_RESUBMITS = 4096, XLATE_MAX_ACTIONS_LEN = 65536, XLATE_MAX_STACK = 65536,
+       XLATE_MAX_BUCKETS = 65536 /* Run or asked whether they are alive. */ };
 
 /* What is left to do of the lists of actions that are being left. */
 struct frozen_rest {
@@ -56,7 +57,7 @@ struct xlate_ctx {
     bool was_mpls;             /* Labels were popped: what is below them has not been parsed. */
     int depth;                 /* Of tables and bridges. */
     int trace_depth;
-    unsigned int n_resubmits;
+    unsigned int n_resubmits, n_buckets;
     struct bytes stack;        /* Of push and pop: 16 bytes each, right-aligned. */
     struct act_buf action_set;
     char *conj_parts[16];      /* For trace: the rules that made up a conjunction; owned until they are shown. */

@@ -12,6 +12,17 @@ consult(struct xlate_ctx *ctx, uint32_t group_id)
     return xbridge_group_rcu(ctx->bridge, group_id);
 }
 
+/* Groups may lead to groups: without a bound, thirty of two buckets each would be a billion.  False: it is reached. */
+static bool
+count_bucket(struct xlate_ctx *ctx)
+{
+    if (++ctx->n_buckets > XLATE_MAX_BUCKETS && !xlate_has_failed(ctx)) {
+        xlate_report(ctx, TRACE_ERROR, "over %d buckets", XLATE_MAX_BUCKETS);
+        xlate_fail(ctx, XLATE_TOO_MANY_BUCKETS);
+    }
+    return !xlate_has_failed(ctx);
+}
+
 /* Liveness. */
 
 static bool bucket_is_alive(struct xlate_ctx *, const struct group *, size_t i, int depth);
@@ -40,6 +51,9 @@ bucket_is_alive(struct xlate_ctx *ctx, const struct group *g, size_t i, int dept
     const struct bucket *b = &g->desc.buckets[i];
     bool watches_port = b->watch_port != OFPP_NONE, watches_group = b->watch_group != GROUP_ANY;
 
+    if (!count_bucket(ctx)) {
+        return false;
+    }
     if (g->desc.type == GROUP_TYPE_SELECT && !b->weight) {
         xlate_report(ctx, TRACE_DETAIL, "bucket %zu: not live due to weight 0", i);
         return false;
@@ -67,6 +81,9 @@ run_bucket(struct xlate_ctx *ctx, struct group *g, size_t i, bool is_last)
     struct act_buf ordered;
     be32 old_in_port = ctx->flow.in_port;
 
+    if (!count_bucket(ctx)) {
+        return;
+    }
     c = xlate_credit(ctx, CREDIT_GROUP);
     c->group.group = g;
     c->group.bucket = i;

@@ -107,6 +107,7 @@ send_to_peer(struct xlate_ctx *ctx, struct xport *port)
     saved.base_below = ctx->base_below;
     saved.useful_len = ctx->useful_len;
     saved.n_resubmits = ctx->n_resubmits;
+    saved.n_buckets = ctx->n_buckets;
     saved.frozen = ctx->frozen;
     *ctx = saved;
 }

@@ -30,7 +30,8 @@
  *
  * Actions that are not served yet (conntrack, meters, sampling, NSH) end the translation with an error.
  *
- * Limits: depth of resubmits (64) and their number (4096), size of the stack and of the action list; beyond them the
+ * Limits: depth of resubmits (64) and their number (4096), buckets of groups (65536), size of the stack and of the
+ * action list; beyond them the
  * translation ends with an error, and the packet is dropped, as ovs-actions(7) has it.
  *
  * Threads: any, in an RCU read section.

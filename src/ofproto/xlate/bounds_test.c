@@ -1,0 +1,146 @@
+/* Pipelines that would never end, or that would take all memory: the work for a packet is bounded, and the reason for
+ * giving up is named. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdlib.h>
+
+#include "ofproto/xlate/sim.h"
+#include "sys/rcu_cmocka.h"
+
+enum { N_GROUPS = 40 };
+
+/* What becomes of a packet in a bridge with these lines (see sim_run_line()). */
+static enum xlate_error
+translate(void (*fill)(struct sim *))
+{
+    static struct flow flow;
+    struct xlate_out out;
+    struct xlate_in in;
+    enum xlate_error error;
+    struct sim sim;
+
+    sim_init(&sim);
+    assert_true(sim_run_line(&sim, "bridge br0"));
+    assert_true(sim_run_line(&sim, "port br0 p1 1"));
+    fill(&sim);
+    flow.in_port = BE32(1);
+    in = (struct xlate_in) { .bridge = sim_find_bridge(&sim, "br0"), .flow = &flow };
+    in.tables_version = atomic_load(&in.bridge->tables_version);
+    xlate_out_init(&out);
+    xlate(&in, &out);
+    error = out.error;
+    xlate_out_uninit(&out);
+    sim_uninit(&sim);
+    return error;
+}
+
+static void
+add_line(struct sim *sim, const char *format, int n, int next)
+{
+    char *line = xasprintf(format, n, next, next);
+
+    assert_true(sim_run_line(sim, line));
+    free(line);
+}
+
+/* Forty groups, each of which takes the next one twice. */
+static void
+fill_with_doublings(struct sim *sim)
+{
+    for (int i = 1; i <= N_GROUPS; i++) {
+        add_line(sim, "group br0 group_id=%d,type=all,bucket=actions=group:%d,bucket=actions=group:%d", i, i + 1);
+    }
+    assert_true(sim_run_line(sim, "flow br0 actions=group:1"));
+}
+
+static void
+groups_of_groups_are_bounded(void **state UNUSED)
+{
+    assert_int_equal(translate(fill_with_doublings), XLATE_TOO_MANY_BUCKETS);
+}
+
+/* The same of liveness: the last one is dead, so all have to be asked. */
+static void
+fill_with_watches(struct sim *sim)
+{
+    for (int i = 1; i <= N_GROUPS; i++) {
+        add_line(sim, "group br0 group_id=%d,type=ff,bucket=watch_group=%d,actions=drop,"
+                 "bucket=watch_group=%d,actions=drop", i, i + 1);
+    }
+    assert_true(sim_run_line(sim, "flow br0 actions=group:1"));
+}
+
+static void
+watches_of_groups_are_bounded(void **state UNUSED)
+{
+    assert_int_equal(translate(fill_with_watches), XLATE_TOO_MANY_BUCKETS);
+}
+
+/* A group with a bucket for each of many ports is none of that. */
+static void
+fill_with_a_wide_group(struct sim *sim)
+{
+    struct str line = STR_INIT;
+
+    str_puts(&line, "group br0 group_id=1,type=all");
+    for (int i = 0; i < 1000; i++) {
+        str_puts(&line, ",bucket=actions=output:1");
+    }
+    assert_true(sim_run_line(sim, str_text(&line)));
+    assert_true(sim_run_line(sim, "flow br0 actions=group:1"));
+    str_uninit(&line);
+}
+
+static void
+wide_groups_are_not(void **state UNUSED)
+{
+    assert_int_equal(translate(fill_with_a_wide_group), XLATE_OK);
+}
+
+/* Resubmits. */
+
+static void
+fill_with_resubmits(struct sim *sim)
+{
+    for (int i = 0; i < N_GROUPS; i++) {
+        add_line(sim, "flow br0 table=%d,actions=resubmit(,%d),resubmit(,%d)", i, i + 1);
+    }
+}
+
+static void
+resubmits_are_bounded(void **state UNUSED)
+{
+    assert_int_equal(translate(fill_with_resubmits), XLATE_TOO_MANY_RESUBMITS);
+}
+
+static void
+fill_with_a_loop(struct sim *sim)
+{
+    assert_true(sim_run_line(sim, "bridge br1"));
+    assert_true(sim_run_line(sim, "patch br0 pa 2 br1 pb 1"));
+    assert_true(sim_run_line(sim, "flow br0 actions=2,in_port"));
+    assert_true(sim_run_line(sim, "flow br1 actions=in_port"));
+}
+
+static void
+bridges_that_send_to_each_other_are_bounded(void **state UNUSED)
+{
+    assert_int_equal(translate(fill_with_a_loop), XLATE_RECURSION_TOO_DEEP);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(groups_of_groups_are_bounded),
+        cmocka_unit_test(watches_of_groups_are_bounded),
+        cmocka_unit_test(wide_groups_are_not),
+        cmocka_unit_test(resubmits_are_bounded),
+        cmocka_unit_test(bridges_that_send_to_each_other_are_bounded),
+    };
+
+    return cmocka_run_group_tests(tests, rcu_group_setup, rcu_group_teardown);
+}
