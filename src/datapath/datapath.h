@@ -87,6 +87,19 @@ struct dp_client {
     void *aux;
 };
 
+/* A meter: a packet that exceeds a band is dropped. */
+enum { DP_METER_MAX_BANDS = 8 };
+struct dp_meter_config {
+    bool is_kbps;              /* Rates are in kbit/s and bursts in kbit; else packets a second, and packets. */
+    size_t n_bands;
+    struct { uint32_t rate, burst; } bands[DP_METER_MAX_BANDS]; /* 'burst' 0: what comes in a second. */
+};
+struct dp_meter_stats {
+    uint64_t n_packets, n_bytes; /* That came. */
+    size_t n_bands;
+    struct { uint64_t n_packets, n_bytes; } bands[DP_METER_MAX_BANDS]; /* Dropped for this one. */
+};
+
 /* Something that a datapath can do or not. */
 struct dp_feature {
     const char *key;        /* In Datapath.capabilities. */
@@ -130,6 +143,11 @@ struct datapath_class {
     /* Carries out 'actions' on a copy of 'frame' with metadata from 'key'. */
     int (*execute)(struct datapath *, const void *frame, size_t len, const struct flow *key, const void *actions,
                    size_t actions_len);
+
+    /* Meters (ODP_METER), by numbers of the datapath's own; main thread.  '*id' UINT32_MAX: chooses one. */
+    int (*meter_set)(struct datapath *, uint32_t *id, const struct dp_meter_config *);
+    int (*meter_get)(const struct datapath *, uint32_t id, struct dp_meter_stats *);
+    int (*meter_del)(struct datapath *, uint32_t id);
 
     /* The megaflow's parts: key and mask are expanded into the caller's memory. */
     void (*flow_get)(const struct dp_flow *, struct flow *key, struct flow *mask, struct dp_flow_stats *);

@@ -185,6 +185,13 @@ backer_group_changed(struct backer *b, const struct xbridge *bridge, uint32_t gr
 }
 
 void
+backer_meter_changed(struct backer *b, const struct xbridge *bridge, uint32_t meter_id)
+{
+    depend_key_changed(b->depend, bridge, CONSULTED_METER, meter_id);
+    revalidator_wake(b->revalidator);
+}
+
+void
 backer_settle(struct backer *b)
 {
     /* Translations under way end first; then every megaflow that they or earlier ones made is looked at again. */

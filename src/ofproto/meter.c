@@ -15,9 +15,28 @@ meters_init(struct ofproto *p)
     hmap_init(&p->meters);
 }
 
+/* What the datapath is told. */
+static struct dp_meter_config
+dp_config(const struct meter_mod *mm)
+{
+    struct dp_meter_config c = { .is_kbps = mm->flags & METER_KBPS, .n_bands = mm->n_bands };
+
+    for (size_t i = 0; i < mm->n_bands; i++) {
+        c.bands[i].rate = mm->bands[i].rate;
+        c.bands[i].burst = mm->flags & METER_BURST ? mm->bands[i].burst_size : 0;
+    }
+    return c;
+}
+
 static void
 remove_meter(struct ofproto *p, struct meter *m)
 {
+    struct datapath *dp = p->backer->xdp.dp;
+
+    rcu_map_remove(&p->xb.meters, m->x, hash_u32(m->x->id, 0));
+    backer_meter_changed(p->backer, &p->xb, m->x->id);
+    dp->class->meter_del(dp, m->x->dp_id);
+    rcu_defer(free, m->x);
     hmap_remove(&p->meters, &m->node);
     meter_mod_uninit(&m->config);
     free(m);
@@ -68,8 +87,11 @@ check_bands(const struct meter_mod *mm)
 static enum ofperr
 add_meter(struct ofproto *p, struct meter_mod *mm)
 {
-    struct meter *m;
+    struct datapath *dp = p->backer->xdp.dp;
+    struct dp_meter_config config;
+    uint32_t dp_id = UINT32_MAX;
     enum ofperr error;
+    struct meter *m;
 
     if (meter_find(p, mm->meter_id)) {
         return OFPERR_OFPMMFC_METER_EXISTS;
@@ -81,7 +103,15 @@ add_meter(struct ofproto *p, struct meter_mod *mm)
     if (error) {
         return error;
     }
+    config = dp_config(mm);
+    if (dp->class->meter_set(dp, &dp_id, &config)) {
+        return OFPERR_OFPMMFC_OUT_OF_METERS;
+    }
     m = xzalloc(sizeof *m);
+    m->x = xzalloc(sizeof *m->x);
+    *m->x = (struct xmeter) { mm->meter_id, dp_id };
+    rcu_map_insert(&p->xb.meters, m->x, hash_u32(mm->meter_id, 0));
+    backer_meter_changed(p->backer, &p->xb, mm->meter_id);
     m->config = *mm;
     m->created = clock_now_ms();
     mm->bands = NULL;
@@ -94,12 +124,18 @@ static enum ofperr
 modify_meter(struct ofproto *p, struct meter_mod *mm)
 {
     struct meter *m = meter_find(p, mm->meter_id);
+    struct datapath *dp = p->backer->xdp.dp;
+    struct dp_meter_config config;
     enum ofperr error;
 
     if (!m) {
         return OFPERR_OFPMMFC_UNKNOWN_METER;
     }
     error = check_bands(mm);
+    if (!error) {
+        config = dp_config(mm);
+        error = dp->class->meter_set(dp, &m->x->dp_id, &config) ? OFPERR_OFPMMFC_OUT_OF_METERS : OFPERR_NONE;
+    }
     if (!error) {
         free(m->config.bands);
         m->config = *mm;
@@ -215,7 +251,16 @@ put_meter_stats(struct bytes *out, struct ofproto *p, const struct meter *m)
         .duration_nsec = age % 1000 * 1000000, .n_bands = m->config.n_bands,
         .bands = xcalloc(MAX(m->config.n_bands, 1), sizeof *s.bands),
     };
+    const struct datapath *dp = p->backer->xdp.dp;
+    struct dp_meter_stats counted;
 
+    if (!dp->class->meter_get(dp, m->x->dp_id, &counted)) {
+        s.n_packets = counted.n_packets;
+        s.n_bytes = counted.n_bytes;
+        for (size_t i = 0; i < MIN(s.n_bands, counted.n_bands); i++) {
+            s.bands[i] = (struct meter_band_stats) { counted.bands[i].n_packets, counted.bands[i].n_bytes };
+        }
+    }
     meter_stats_put(out, &s);
     meter_stats_uninit(&s);
 }

@@ -1,6 +1,5 @@
-/* The meter table: meters as OpenFlow configures them.
- *
- * Limits: translation does not serve meters yet, so their counters stay at zero (docs/status.md).
+/* The meter table: meters as OpenFlow configures them.  Each is a meter of the datapath (which several bridges share),
+ * under a number of the datapath's that translation looks up in the snapshot.
  *
  * Threads: main thread.
  * Standards: OpenFlow 1.5 §6.11, §7.3.4.4. */
@@ -14,6 +13,7 @@ struct meter {
     struct hmap_node node;    /* In ofproto->meters, by id. */
     struct meter_mod config;  /* Id, flags and bands; owned. */
     int64_t created;          /* ms */
+    struct xmeter *x;         /* In the snapshot; released by RCU. */
 };
 
 void meters_init(struct ofproto *);

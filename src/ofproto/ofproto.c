@@ -144,6 +144,7 @@ ofproto_destroy(struct ofproto *p, bool cleanup)
     rcu_map_uninit(&p->xb.ports);
     rcu_map_uninit(&p->xb.bundles);
     rcu_map_uninit(&p->xb.groups);
+    rcu_map_uninit(&p->xb.meters);
     backer_unref(p->backer, cleanup);
     free(p->flood_vlans);
     free(p->mfr);

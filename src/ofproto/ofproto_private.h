@@ -114,6 +114,7 @@ struct backer *backer_next(const struct backer *);
 void backer_changed(struct backer *);
 void backer_rule_changed(struct backer *, const struct rule *);
 void backer_group_changed(struct backer *, const struct xbridge *, uint32_t group_id);
+void backer_meter_changed(struct backer *, const struct xbridge *, uint32_t meter_id);
 void backer_table_changed(struct backer *, const struct xbridge *, uint8_t table_id);
 /* Waits until no megaflow translated before now, and no translation under way, refers to anything unpublished. */
 void backer_settle(struct backer *);

@@ -57,6 +57,17 @@ free_port(void *p_)
     free(p);
 }
 
+struct xmeter *
+xbridge_meter_rcu(const struct xbridge *b, uint32_t meter_id)
+{
+    RCU_MAP_FOR_EACH_WITH_HASH (m, struct xmeter, hash_u32(meter_id, 0), &b->meters) {
+        if (m->id == meter_id) {
+            return m;
+        }
+    }
+    return NULL;
+}
+
 void
 xbridge_remove_port(struct xbridge *b, struct xport *p)
 {

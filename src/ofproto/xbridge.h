@@ -48,6 +48,7 @@ struct xbridge {
     struct rcu_map ports;        /* struct xport by hash_u32(ofp_port, 0). */
     struct rcu_map bundles;      /* struct xbundle by hash_pointer(key, 0). */
     struct rcu_map groups;       /* struct group (ofproto/xgroup.h) by hash_u32(id, 0). */
+    struct rcu_map meters;       /* struct xmeter by hash_u32(id, 0). */
     struct mac_table *mac_table;
     struct classifier *tables;   /* OFPROTO_N_TABLES of them; 254 is for hidden rules of the switch itself. */
     _Atomic uint64_t tables_version;
@@ -108,10 +109,17 @@ struct xbundle {
     struct xport *ports[];
 };
 
+/* A meter; immutable. */
+struct xmeter {
+    uint32_t id;               /* OpenFlow's. */
+    uint32_t dp_id;            /* The datapath's. */
+};
+
 /* Lookups, in an RCU read section; null if there is none. */
 struct xport *xbridge_port_rcu(const struct xbridge *, ofp_port);
 struct xport *xdp_port_rcu(const struct xdp *, odp_port);
 struct xbundle *xbridge_bundle_rcu(const struct xbridge *, const void *key);
+struct xmeter *xbridge_meter_rcu(const struct xbridge *, uint32_t meter_id);
 
 /* Main thread: (un)publish.  A port that was removed may still be named by megaflows' credits: xport_free() releases it
  * by RCU, once those are gone. */

@@ -3,6 +3,7 @@
 #define DATAPATH_USER_DP_H 1
 
 #include "datapath/user/megaflow.h"
+#include "datapath/user/meter.h"
 #include "datapath/user/port.h"
 #include "datapath/user/worker.h"
 
@@ -14,6 +15,7 @@ struct dp {
     RCU_PTR(const struct dp_client) client;
     port_table_ptr ports;
     struct megaflow_table flows;
+    struct dp_meters meters;
 
     size_t n_workers;              /* Those with threads. */
     struct worker *workers[MAX_WORKERS];

@@ -156,6 +156,18 @@ do_ct_clear(struct exec *x)
     }
 }
 
+/* False: the packet is gone. */
+static bool
+do_meter(struct worker *w, struct exec *x, uint32_t id)
+{
+    if (dp_meters_pass_rcu(&w->dp->meters, id, packet_size(x->packet), w->now)) {
+        return true;
+    }
+    worker_drop(w, x->packet, DP_DROP_METER);
+    x->packet = NULL;
+    return false;
+}
+
 /* Changes of the bytes.  False: the packet is gone. */
 static bool
 do_change(struct worker *w, struct exec *x, const struct op *op)
@@ -200,6 +212,7 @@ run_op(struct worker *w, struct exec *x, const struct program *p, const struct o
     case OP_SAMPLE: do_sample(w, x, p, op, keep); break;
     case OP_CLONE: run_apart(w, x, p, op->nested.block, keep); break;
     case OP_CHECK_LEN: do_check_len(w, x, p, op, keep); break;
+    case OP_METER: return do_meter(w, x, op->number);
     case OP_CT_CLEAR: do_ct_clear(x); break;
     case OP_DROP:
         worker_drop(w, x->packet, DP_DROP_EXPLICIT);

@@ -134,6 +134,7 @@ compile_one(struct compiler *c, const struct odp_attr *a, struct op *op)
     SIMPLE(ODP_OUTPUT, OP_OUTPUT, number);
     SIMPLE(ODP_RECIRC, OP_RECIRC, number);
     SIMPLE(ODP_TRUNC, OP_TRUNC, number);
+    SIMPLE(ODP_METER, OP_METER, number);
     SIMPLE(ODP_DROP, OP_DROP, number);
     SIMPLE(ODP_PUSH_VLAN, OP_PUSH_VLAN, push_vlan);
     SIMPLE(ODP_PUSH_MPLS, OP_PUSH_MPLS, push_mpls);
@@ -165,7 +166,6 @@ compile_one(struct compiler *c, const struct odp_attr *a, struct op *op)
         op->type = OP_CHECK_LEN;
         compile_check_len(c, a, op);
         break;
-    case ODP_METER: fail(c, error_new("the meter action is not supported yet")); break;
     case ODP_CT: fail(c, error_new("the ct action is not supported yet")); break;
     case ODP_PUSH_NSH:
     case ODP_POP_NSH: fail(c, error_new("NSH actions are not supported yet")); break;

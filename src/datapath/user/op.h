@@ -12,7 +12,7 @@
 #include "odp/action.h"
 
 enum op_type { OP_OUTPUT, OP_USERSPACE, OP_SET, OP_PUSH_VLAN, OP_POP_VLAN, OP_SAMPLE, OP_RECIRC, OP_HASH, OP_PUSH_MPLS,
-               OP_POP_MPLS, OP_TRUNC, OP_PUSH_ETH, OP_POP_ETH, OP_CLONE, OP_CHECK_LEN, OP_DROP, OP_CT_CLEAR };
+               OP_POP_MPLS, OP_TRUNC, OP_PUSH_ETH, OP_POP_ETH, OP_CLONE, OP_CHECK_LEN, OP_METER, OP_DROP, OP_CT_CLEAR };
 
 enum { OP_SET_MAX = 40, OP_MAX_NESTING = 16 };
 
@@ -24,7 +24,7 @@ struct op_block {
 struct op {
     enum op_type type;
     union {
-        uint32_t number;         /* Port, recirculation id, length, drop reason. */
+        uint32_t number;         /* Port, recirculation id, length, meter, drop reason. */
         be16 ethertype;          /* OP_POP_MPLS */
         struct odp_push_vlan push_vlan;
         struct odp_push_mpls push_mpls;

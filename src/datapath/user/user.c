@@ -61,6 +61,7 @@ create(const struct datapath_class *class, const char *name, bool has_threads)
     dp->up.name = xstrdup(name);
     dp->has_threads = has_threads;
     megaflow_table_init(&dp->flows);
+    dp_meters_init(&dp->meters);
     pthread_mutex_init(&dp->executors_mutex, NULL);
     list_init(&dp->executors);
     if (!has_threads) {
@@ -124,6 +125,7 @@ release(struct dp *dp)
     dp_ports_remove_all(dp);
     dp_workers_stop(dp);
     megaflow_table_uninit(&dp->flows);
+    dp_meters_uninit(&dp->meters);
     while (!list_is_empty(&dp->executors)) {
         release_worker(CONTAINER_OF(list_pop_front(&dp->executors), struct worker, node));
     }
@@ -571,6 +573,24 @@ dp_user_for_each_rxq(const struct datapath *up, void (*cb)(void *aux, const char
     }
 }
 
+static int
+user_meter_set(struct datapath *up, uint32_t *id, const struct dp_meter_config *c)
+{
+    return dp_meters_set(&dp_cast(up)->meters, id, c);
+}
+
+static int
+user_meter_get(const struct datapath *up, uint32_t id, struct dp_meter_stats *s)
+{
+    return dp_meters_get(&dp_cast(up)->meters, id, s);
+}
+
+static int
+user_meter_del(struct datapath *up, uint32_t id)
+{
+    return dp_meters_del(&dp_cast(up)->meters, id);
+}
+
 static const struct dp_feature features[] = {
 #define FEATURE(KEY, TITLE, VALUE) { #KEY, TITLE, VALUE, false },
 #define LIMIT(KEY, TITLE, VALUE) { #KEY, TITLE, VALUE, true },
@@ -600,6 +620,9 @@ static const struct dp_feature features[] = {
     .flow_flush = user_flow_flush, \
     .flow_for_each = user_flow_for_each, \
     .execute = user_execute, \
+    .meter_set = user_meter_set, \
+    .meter_get = user_meter_get, \
+    .meter_del = user_meter_del, \
     .flow_get = user_flow_get, \
     .flow_actions = user_flow_actions, \
     .flow_owner = user_flow_owner, \

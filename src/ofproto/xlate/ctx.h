@@ -116,6 +116,8 @@ struct xlate_saved {
     struct frozen_hash hash;
     bool was_mpls, exit, conntracked;
 };
+/* Null if there is none. */
+const struct xmeter *xlate_find_meter(struct xlate_ctx *, uint32_t meter_id);
 void xlate_save(struct xlate_ctx *, struct xlate_saved *);
 void xlate_restore(struct xlate_ctx *, struct xlate_saved *);
 

@@ -67,6 +67,24 @@ xlate_clone(struct xlate_ctx *ctx, const struct act *act)
     xlate_restore(ctx, &saved);
 }
 
+const struct xmeter *
+xlate_find_meter(struct xlate_ctx *ctx, uint32_t meter_id)
+{
+    xlate_note_key(ctx, CONSULTED_METER, meter_id);
+    return xbridge_meter_rcu(ctx->bridge, meter_id);
+}
+
+void
+xlate_meter(struct xlate_ctx *ctx, const struct act *act)
+{
+    const struct xmeter *m = xlate_find_meter(ctx, ((const struct act_meter *) act)->meter_id);
+
+    if (m) {
+        odp_put_u32(&ctx->out->actions, ODP_METER, m->dp_id);
+        ctx->useful_len = ctx->out->actions.len;
+    }
+}
+
 void
 xlate_exit(struct xlate_ctx *ctx, const struct act *act UNUSED)
 {

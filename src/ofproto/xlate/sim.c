@@ -123,6 +123,7 @@ sim_add_bridge(struct sim *sim, const char *name)
     rcu_map_init(&b->ports);
     rcu_map_init(&b->bundles);
     rcu_map_init(&b->groups);
+    rcu_map_init(&b->meters);
     b->mac_table = mac_table_create();
     b->tables = xcalloc(OFPROTO_N_TABLES, sizeof *b->tables);
     for (int i = 0; i < OFPROTO_N_TABLES; i++) {
@@ -290,6 +291,15 @@ sim_add_group(struct xbridge *b, const char *text)
     return NULL;
 }
 
+static void
+add_meter(struct xbridge *b, uint32_t id)
+{
+    struct xmeter *m = xzalloc(sizeof *m);
+
+    *m = (struct xmeter) { id, b->meters.n };
+    rcu_map_insert(&b->meters, m, hash_u32(id, 0));
+}
+
 void
 sim_delete_flows(struct xbridge *b)
 {
@@ -306,6 +316,10 @@ static void
 destroy_bridge(struct xbridge *b)
 {
     sim_delete_flows(b);
+    RCU_MAP_FOR_EACH (m, struct xmeter, &b->meters) {
+        rcu_map_remove(&b->meters, m, hash_u32(m->id, 0));
+        rcu_defer(free, m);
+    }
     for (int i = 0; i < OFPROTO_N_TABLES; i++) {
         classifier_uninit(&b->tables[i]);
     }
@@ -319,6 +333,7 @@ destroy_bridge(struct xbridge *b)
     rcu_map_uninit(&b->ports);
     rcu_map_uninit(&b->bundles);
     rcu_map_uninit(&b->groups);
+    rcu_map_uninit(&b->meters);
     list_remove(&b->node);
     free(b->name);
     free(b);
@@ -420,6 +435,9 @@ sim_run_line(struct sim *sim, const char *line)
             free(e);
         }
         return !e;
+    } else if (sscanf(line, "meter %31s %u", a, &number) == 2) {
+        add_meter(sim_find_bridge(sim, a), number);
+        return true;
     } else if (sscanf(line, "group %31s %n", a, &rest) == 1) {
         char *e = sim_add_group(sim_find_bridge(sim, a), line + rest);
 

@@ -306,6 +306,12 @@ groups_trace_as_in_the_reference(void **state UNUSED)
 }
 
 static void
+meters_trace_as_in_the_reference(void **state UNUSED)
+{
+    run_file("meter");
+}
+
+static void
 recirculation_traces_as_in_the_reference(void **state UNUSED)
 {
     run_file("recirc");
@@ -325,6 +331,7 @@ main(int argc, char *argv[])
         cmocka_unit_test(normal_switching_traces_as_in_the_reference),
         cmocka_unit_test(pipelines_trace_as_in_the_reference),
         cmocka_unit_test(groups_trace_as_in_the_reference),
+        cmocka_unit_test(meters_trace_as_in_the_reference),
         cmocka_unit_test(recirculation_traces_as_in_the_reference),
         cmocka_unit_test(arguments_are_checked_as_in_the_reference),
     };

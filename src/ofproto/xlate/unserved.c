@@ -19,7 +19,6 @@ NOT_SERVED(sample)
 NOT_SERVED(ct)
 NOT_SERVED(ct_clear)
 NOT_SERVED(nat)
-NOT_SERVED(meter)
 
 /* Asks for the slow path, for tests of it. */
 void

@@ -85,13 +85,14 @@ struct xlate_credit {
 
 /* What was asked.  A lookup is the flow as it was then, in the bits that decided: a change of a rule concerns the
  * result only if some packet with these bits could match the rule. */
-enum xlate_consulted_kind { CONSULTED_TABLE, CONSULTED_MAC, CONSULTED_GROUP, CONSULTED_BUNDLE };
+enum xlate_consulted_kind { CONSULTED_TABLE, CONSULTED_MAC, CONSULTED_GROUP, CONSULTED_BUNDLE, CONSULTED_METER };
 struct xlate_consulted {
     enum xlate_consulted_kind kind;
     const struct xbridge *bridge;
     union {
         struct { uint8_t id; struct word_map map; size_t at; } table; /* In xlate_out.words: masks, then values. */
-        uint64_t key; /* All else: an address in a VLAN (xlate_mac_key()), a group's number, a bundle's key. */
+        uint64_t key; /* All else: an address in a VLAN (xlate_mac_key()), the number of a group or
+                       * meter, a bundle's key. */
     };
 };
 
