@@ -5,20 +5,39 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+static __thread struct random state;
+static __thread bool is_seeded;
+
+/* A child must not repeat what its parent draws.  (Asking for the process id costs a system call each time.) */
+static void
+in_child(void)
+{
+    is_seeded = false;
+}
+
+static void
+watch_forks(void)
+{
+    if (pthread_atfork(NULL, NULL, in_child)) {
+        abort();
+    }
+}
+
 struct random *
 sys_random(void)
 {
-    static __thread struct random state;
-    static __thread pid_t seeded_for;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-    if (UNLIKELY(seeded_for != getpid())) {
+    if (UNLIKELY(!is_seeded)) {
         uint64_t seed;
+
+        pthread_once(&once, watch_forks);
 
         if (getrandom(&seed, sizeof seed, 0) != sizeof seed) {
             abort();
         }
         random_seed(&state, seed);
-        seeded_for = getpid();
+        is_seeded = true;
     }
     return &state;
 }

@@ -1,7 +1,6 @@
 #include "ovsdb/data/atom.h"
 
 #include <ctype.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -88,7 +87,7 @@ atom_hash(const union atom *a, enum atom_type t, uint32_t basis)
         return hash_bytes(&real, sizeof real, basis);
     }
     case ATOM_BOOLEAN: return hash_u32(a->boolean, basis);
-    case ATOM_STRING: return hash_u64(a->string->node.hash, basis);
+    case ATOM_STRING: return hash_u64(a->string->hash, basis);
     case ATOM_UUID: return hash_bytes(&a->uuid, sizeof a->uuid, basis);
     case ATOM_VOID: case ATOM_N_TYPES: break;
     }
@@ -138,13 +137,13 @@ atom_put_json(struct str *s, const union atom *a, enum atom_type t)
         }
         break;
     case ATOM_STRING:
-        js_put_quoted(s, a->string->text);
+        js_put_string(s, a->string->text, a->string->len);
         break;
     case ATOM_UUID:
         uuid_format(&a->uuid, text);
-        str_puts(s, "[\"uuid\",\"");
+        str_putn(s, "[\"uuid\",\"", 9);
         str_putn(s, text, UUID_LEN);
-        str_puts(s, "\"]");
+        str_putn(s, "\"]", 2);
         break;
     case ATOM_INTEGER: case ATOM_BOOLEAN: case ATOM_VOID: case ATOM_N_TYPES:
         atom_put_bare(s, a, t);
@@ -159,7 +158,7 @@ atom_put_bare(struct str *s, const union atom *a, enum atom_type t)
 
     switch (t) {
     case ATOM_INTEGER:
-        str_putf(s, "%" PRId64, a->integer);
+        str_put_int(s, a->integer);
         break;
     case ATOM_REAL:
         put_real(s, a->real);

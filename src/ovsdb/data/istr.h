@@ -3,16 +3,19 @@
  * Each different text exists once in the process, counted; equal texts have equal addresses.  A text is valid UTF-8
  * without null bytes.
  *
+ * The table of all is open: hashes in one array, strings in another, so that growing it and passing by other strings
+ * touches none of them (a million strings do not fit into a cache).
+ *
  * Threads: one thread only (the one that owns the databases or the replica). */
 #ifndef OVSDB_DATA_ISTR_H
 #define OVSDB_DATA_ISTR_H 1
 
 #include <string.h>
 
-#include "base/hmap.h"
+#include "base/util.h"
 
 struct istr {
-    struct hmap_node node; /* In the table of all; its hash is that of the text. */
+    uint32_t hash;         /* Of the text. */
     uint32_t refs;
     uint32_t len;          /* Bytes, without the terminator. */
     char text[];           /* Null-terminated. */
@@ -35,8 +38,17 @@ istr_ref(struct istr *s)
     return s;
 }
 
-/* Drops a reference. */
-void istr_unref(struct istr *s);
+/* Releases a string without references: for istr_unref(). */
+void istr_free(struct istr *s);
+
+/* Drops a reference; null is allowed. */
+static inline void
+istr_unref(struct istr *s)
+{
+    if (s && !--s->refs) {
+        istr_free(s);
+    }
+}
 
 /* How many different strings exist, and the bytes that they take. */
 size_t istr_count(size_t *n_bytes);

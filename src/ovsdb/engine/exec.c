@@ -169,15 +169,11 @@ insert_row(struct exec *x, struct op *op, const struct json *row_json, const str
     e = e ? e : check_defaults(schema, t->fields);
     e = e ? e : check_writable(x, op);
     e = e ? e : rbac_may_insert(&x->session->client, op->table, t);
-    if (!e) {
-        struct row *row = txn_insert(x->txn, op->table, uuid);
-
-        for (size_t i = COL_N_STD; i < schema->n_columns; i++) {
-            datum_take(&row->tuple->fields[i], &t->fields[i], &schema->columns[i].type);
-        }
-        txn_modify_done(row);
+    if (e) {
+        tuple_unref(t, schema);
+    } else {
+        txn_insert_take(x->txn, op->table, t);
     }
-    tuple_unref(t, schema);
     return e;
 }
 

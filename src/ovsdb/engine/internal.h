@@ -17,6 +17,9 @@ struct weak_ref {
 struct tuple *tuple_create(const struct table_schema *schema, const struct uuid *uuid) MUST_CHECK;
 struct tuple *tuple_clone(const struct tuple *from, const struct table_schema *schema) MUST_CHECK;
 
+/* Like txn_insert(), with a tuple that nobody else has, which is taken over. */
+struct row *txn_insert_take(struct txn *, struct table *, struct tuple *);
+
 /* The hash of the values of index 'i' in 'fields'. */
 uint32_t index_hash(const struct index_schema *index, const struct datum *fields);
 bool index_equal(const struct index_schema *index, const struct datum *a, const struct datum *b);

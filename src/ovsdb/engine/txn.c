@@ -119,13 +119,21 @@ txn_uuid_is_free(const struct table *t, const struct uuid *uuid)
 }
 
 struct row *
-txn_insert(struct txn *txn UNUSED, struct table *t, const struct uuid *uuid)
+txn_insert(struct txn *txn, struct table *t, const struct uuid *uuid)
+{
+    struct uuid random = uuid ? *uuid : sys_uuid();
+
+    return txn_insert_take(txn, t, tuple_create(t->schema, &random));
+}
+
+struct row *
+txn_insert_take(struct txn *txn UNUSED, struct table *t, struct tuple *tuple)
 {
     struct row *row = xzalloc(sizeof *row + t->schema->n_indexes * sizeof row->index_nodes[0]);
 
     row->table = t;
-    row->uuid = uuid ? *uuid : sys_uuid();
-    row->tuple = tuple_create(t->schema, &row->uuid);
+    row->uuid = tuple->fields[COL_UUID].one.uuid;
+    row->tuple = tuple;
     list_init(&row->weak_refs);
     hmap_insert(&t->rows, &row->node, uuid_hash(&row->uuid));
     t->n_rows++;
