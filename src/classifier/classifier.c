@@ -35,6 +35,20 @@ struct cls_order {
     struct cls_subtable *subtables[];
 };
 
+/* Addresses and ports of a connection belong to the layers of addresses and ports. */
+static void
+leave_out_tuple(struct flow *bits, int stage)
+{
+    if (stage < STAGE_L3) {
+        bits->ct_nw_src = bits->ct_nw_dst = 0;
+        memset(&bits->ct_ipv6_src, 0, sizeof bits->ct_ipv6_src);
+        memset(&bits->ct_ipv6_dst, 0, sizeof bits->ct_ipv6_dst);
+    }
+    if (stage < STAGE_L4) {
+        bits->ct_tp_src = bits->ct_tp_dst = 0;
+    }
+}
+
 /* The bits of struct flow that a stage may look at beyond the stage before it. */
 static void
 stage_bits(struct flow *bits, int stage)
@@ -47,6 +61,7 @@ stage_bits(struct flow *bits, int stage)
             BE32_MAX;
         bits->packet_ns = bits->ct_state = UINT8_MAX;
         bits->ct_zone = BE16_MAX;
+        leave_out_tuple(bits, stage);
     }
     if (stage >= STAGE_L2) {
         memset(&bits->eth_dst, 0xff, offsetof(struct flow, nw_frag) - offsetof(struct flow, eth_dst));

@@ -21,6 +21,25 @@ add_nonzero(struct match *m)
     }
 }
 
+/* The original tuple, where there is one. */
+static void
+add_ct_tuple(struct match *m)
+{
+    const struct flow *f = &m->flow;
+
+    if (!f->ct_nw_proto || !flow_is_ip(f)) {
+        return;
+    }
+    if (f->eth_type == BE16(0x0800)) {
+        m->mask.ct_nw_src = m->mask.ct_nw_dst = BE32_MAX;
+    } else {
+        memset(&m->mask.ct_ipv6_src, 0xff, sizeof m->mask.ct_ipv6_src);
+        memset(&m->mask.ct_ipv6_dst, 0xff, sizeof m->mask.ct_ipv6_dst);
+    }
+    m->mask.ct_nw_proto = UINT8_MAX;
+    m->mask.ct_tp_src = m->mask.ct_tp_dst = BE16_MAX;
+}
+
 /* A tunnel's fields are shown all together. */
 static void
 add_tunnel(struct match *m)
@@ -44,6 +63,9 @@ add_transport(struct match *m)
     const struct flow *f = &m->flow;
     bool is_icmp = f->nw_proto == (f->eth_type == BE16(0x0800) ? 1 : 58);
 
+    if (f->nw_frag & FLOW_FRAG_LATER) {
+        return;
+    }
     if (f->nw_proto == 6 || f->nw_proto == 17 || f->nw_proto == 132 || is_icmp) {
         m->mask.tp_src = m->mask.tp_dst = BE16_MAX;
     }
@@ -103,6 +125,7 @@ exact_flow_put(struct str *s, const struct flow *flow, const struct port_names *
     match_init_catchall(&m);
     m.flow = *flow;
     add_nonzero(&m);
+    add_ct_tuple(&m);
     add_tunnel(&m);
     if (!flow->packet_ns) {
         memset(&m.mask.eth_src, 0xff, sizeof m.mask.eth_src);

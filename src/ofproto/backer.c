@@ -110,6 +110,7 @@ backer_ref(const char *type, struct backer **backerp)
         b->xdp.type = xstrdup(type);
         b->xdp.name = xasprintf("ovs-%s", type);
         rcu_map_init(&b->xdp.ports);
+        rcu_map_init(&b->xdp.policies);
         list_init(&b->xdp.bridges);
         dpctl_forget_dps(type);
         error = datapath_open(type, b->xdp.name, true, &b->xdp.dp);
@@ -151,6 +152,10 @@ backer_unref(struct backer *b, bool cleanup)
     rcu_online();
     depend_destroy(b->depend);
     rcu_map_uninit(&b->xdp.ports);
+    RCU_MAP_FOR_EACH (p, struct xzone_policy, &b->xdp.policies) {
+        free(p);
+    }
+    rcu_map_uninit(&b->xdp.policies);
     free(b->xdp.type);
     free(b->xdp.name);
     free(b);

@@ -32,6 +32,42 @@ xdp_port_rcu(const struct xdp *xdp, odp_port port)
     return NULL;
 }
 
+static struct xzone_policy *
+find_policy(const struct xdp *xdp, uint16_t zone)
+{
+    RCU_MAP_FOR_EACH_WITH_HASH (p, struct xzone_policy, hash_u32(zone, 0), &xdp->policies) {
+        if (p->zone == zone) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+bool
+xdp_zone_policy_rcu(const struct xdp *xdp, uint16_t zone, uint32_t *id)
+{
+    const struct xzone_policy *p = find_policy(xdp, zone);
+
+    *id = p ? p->id : 0;
+    return p;
+}
+
+void
+xdp_set_zone_policy(struct xdp *xdp, uint16_t zone, const uint32_t *id)
+{
+    struct xzone_policy *old = find_policy(xdp, zone), *new;
+
+    if (old) {
+        rcu_map_remove(&xdp->policies, old, hash_u32(zone, 0));
+        rcu_defer(free, old);
+    }
+    if (id) {
+        new = xzalloc(sizeof *new);
+        *new = (struct xzone_policy) { zone, *id };
+        rcu_map_insert(&xdp->policies, new, hash_u32(zone, 0));
+    }
+}
+
 static bool
 has_odp_port(const struct xport *p)
 {

@@ -34,7 +34,14 @@ struct xdp {
     struct datapath *dp;
     struct rcu_map ports;    /* struct xport by hash_u32(odp_port, 0). */
     struct list bridges;     /* struct xbridge by 'node'; main thread. */
+    struct rcu_map policies; /* struct xzone_policy by hash_u32(zone, 0). */
     bool has_kernel_limits;  /* Datapath lacks the userspace-only actions. */
+};
+
+/* The timeout policy of connections that are committed in a zone. */
+struct xzone_policy {
+    uint16_t zone;
+    uint32_t id;
 };
 
 enum xbridge_fail_mode { FAIL_STANDALONE, FAIL_SECURE };
@@ -120,6 +127,10 @@ struct xport *xbridge_port_rcu(const struct xbridge *, ofp_port);
 struct xport *xdp_port_rcu(const struct xdp *, odp_port);
 struct xbundle *xbridge_bundle_rcu(const struct xbridge *, const void *key);
 struct xmeter *xbridge_meter_rcu(const struct xbridge *, uint32_t meter_id);
+
+/* The policy of a zone; false if it has none.  Main thread: gives it one, takes it away (null id). */
+bool xdp_zone_policy_rcu(const struct xdp *, uint16_t zone, uint32_t *id);
+void xdp_set_zone_policy(struct xdp *, uint16_t zone, const uint32_t *id);
 
 /* Main thread: (un)publish.  A port that was removed may still be named by megaflows' credits: xport_free() releases it
  * by RCU, once those are gone. */

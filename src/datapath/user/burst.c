@@ -146,13 +146,7 @@ run_same_flow(struct worker *w, struct burst *b, struct dp_flow *f, const uint8_
             worker_output_rcu(w, port, b->packets[index[k]]);
         }
     } else {
-        const struct program *program = rcu_get(&f->program);
-
-        for (unsigned int k = 0; k < n; k++) {
-            unsigned int i = index[k];
-
-            exec_program_rcu(w, program, b->packets[i], &b->keys[i], &b->lines[i], &b->offsets[i], depth);
-        }
+        exec_burst_rcu(w, rcu_get(&f->program), b, index, n, depth);
     }
 }
 

@@ -17,6 +17,13 @@ struct dp {
     struct megaflow_table flows;
     struct dp_meters meters;
 
+    struct conntrack *ct;
+    bool ct_has_thread;
+    pthread_t ct_thread;           /* Of the clock hand. */
+    pthread_mutex_t ct_mutex;      /* Of 'ct_stop'. */
+    pthread_cond_t ct_wake;
+    bool ct_stop;
+
     size_t n_workers;              /* Those with threads. */
     struct worker *workers[MAX_WORKERS];
     unsigned int next_sleeper;     /* Queues are dealt out in turn. */

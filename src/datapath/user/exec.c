@@ -1,6 +1,9 @@
 #include "datapath/user/exec.h"
 
+#include <string.h>
+
 #include "datapath/user/burst.h"
+#include "datapath/user/ct.h"
 #include "datapath/user/dp.h"
 
 static void run_block(struct worker *w, struct exec *x, const struct program *p, struct op_block block);
@@ -120,12 +123,13 @@ static void
 run_apart(struct worker *w, struct exec *x, const struct program *p, struct op_block block, bool keep)
 {
     struct exec inner = *x;
-    struct flow_line base = x->key->lines[0];
+    struct flow_line base = x->key->lines[0], ct = x->key->lines[FLOW_LINE_OF(ct_label)];
     uint16_t lines = *x->lines;
 
     inner.packet = take(x, keep);
     run_block(w, &inner, p, block);
     x->key->lines[0] = base;
+    x->key->lines[FLOW_LINE_OF(ct_label)] = ct;
     *x->lines = lines;
 }
 
@@ -143,17 +147,6 @@ do_check_len(struct worker *w, struct exec *x, const struct program *p, const st
     bool greater = packet_size(x->packet) > op->check.len;
 
     run_apart(w, x, p, greater ? op->check.greater : op->check.not_greater, keep);
-}
-
-static void
-do_ct_clear(struct exec *x)
-{
-    x->key->ct_state = 0;
-    x->key->ct_zone = 0;
-    x->key->ct_mark = 0;
-    if (*x->lines & FLOW_LINE_CT) {
-        memset(&x->key->lines[8], 0, FLOW_LINE);
-    }
 }
 
 /* False: the packet is gone. */
@@ -192,10 +185,12 @@ do_change(struct worker *w, struct exec *x, const struct op *op)
     return ok;
 }
 
-/* Carries out one step.  'keep': later steps need the packet.  False: the packet is gone. */
+/* Carries out one step of those up to 'end'.  False: the packet is gone. */
 static bool
-run_op(struct worker *w, struct exec *x, const struct program *p, const struct op *op, bool keep)
+run_op(struct worker *w, struct exec *x, const struct program *p, const struct op *op, const struct op *end)
 {
+    bool keep = op + 1 < end; /* Later steps need the packet. */
+
     switch (op->type) {
     case OP_OUTPUT: do_output(w, x, op->number, keep); break;
     case OP_RECIRC: do_recirc(w, x, op->number, keep); break;
@@ -213,7 +208,8 @@ run_op(struct worker *w, struct exec *x, const struct program *p, const struct o
     case OP_CLONE: run_apart(w, x, p, op->nested.block, keep); break;
     case OP_CHECK_LEN: do_check_len(w, x, p, op, keep); break;
     case OP_METER: return do_meter(w, x, op->number);
-    case OP_CT_CLEAR: do_ct_clear(x); break;
+    case OP_CT: return ct_op_run_rcu(w, x, p, op, end);
+    case OP_CT_CLEAR: conntrack_clear_key(x->key, *x->lines); break;
     case OP_DROP:
         worker_drop(w, x->packet, DP_DROP_EXPLICIT);
         x->packet = NULL;
@@ -222,19 +218,24 @@ run_op(struct worker *w, struct exec *x, const struct program *p, const struct o
     return true;
 }
 
-/* Runs the steps and gives the packet away. */
-static void
-run_block(struct worker *w, struct exec *x, const struct program *p, struct op_block block)
+void
+exec_rest_rcu(struct worker *w, struct exec *x, const struct program *p, const struct op *op, const struct op *end)
 {
-    const struct op *op = p->ops + block.first, *end = op + block.n;
-
-    for (; op < end && run_op(w, x, p, op, op + 1 < end); op++) {
+    for (; op < end && run_op(w, x, p, op, end); op++) {
         continue;
     }
     if (x->packet) {
         packet_free(x->packet);
         x->packet = NULL;
     }
+}
+
+static void
+run_block(struct worker *w, struct exec *x, const struct program *p, struct op_block block)
+{
+    const struct op *op = p->ops + block.first;
+
+    exec_rest_rcu(w, x, p, op, op + block.n);
 }
 
 void
@@ -248,4 +249,51 @@ exec_program_rcu(struct worker *w, const struct program *p, struct packet *packe
         return;
     }
     run_block(w, &x, p, p->main);
+}
+
+/* Takes the fragments out of 'index', one by one; returns how many packets are left. */
+static unsigned int
+run_fragments(struct worker *w, const struct program *p, struct burst *b, uint8_t *index, unsigned int n,
+              unsigned int depth)
+{
+    unsigned int left = 0;
+
+    for (unsigned int k = 0; k < n; k++) {
+        unsigned int i = index[k];
+
+        if (UNLIKELY(conntrack_is_fragment(&b->keys[i]))) {
+            exec_program_rcu(w, p, b->packets[i], &b->keys[i], &b->lines[i], &b->offsets[i], depth);
+        } else {
+            index[left++] = i;
+        }
+    }
+    return left;
+}
+
+void
+exec_burst_rcu(struct worker *w, const struct program *p, struct burst *b, const uint8_t *index, unsigned int n,
+               unsigned int depth)
+{
+    const struct op *op = p->ops + p->main.first, *end = op + p->main.n;
+    uint8_t tracked[BURST];
+
+    if (!p->main.n || op->type != OP_CT || n == 1) {
+        for (unsigned int k = 0; k < n; k++) {
+            unsigned int i = index[k];
+
+            exec_program_rcu(w, p, b->packets[i], &b->keys[i], &b->lines[i], &b->offsets[i], depth);
+        }
+        return;
+    }
+    memcpy(tracked, index, n);
+    n = run_fragments(w, p, b, tracked, n, depth);
+    ct_op_run_burst_rcu(w, b, &p->cts[op->number], tracked, n);
+    for (unsigned int k = 0; k < n; k++) {
+        unsigned int i = tracked[k];
+        struct exec x = { b->packets[i], &b->keys[i], &b->lines[i], b->offsets[i], UINT32_MAX, depth };
+
+        if (x.packet) {
+            exec_rest_rcu(w, &x, p, op + 1, end);
+        }
+    }
 }

@@ -20,6 +20,13 @@ struct exec {
 void exec_program_rcu(struct worker *, const struct program *, struct packet *, struct flow *key, uint16_t *lines,
                       const struct flow_offsets *, unsigned int depth);
 
+/* The same, for the packets index[0..n-1] of a burst. */
+void exec_burst_rcu(struct worker *, const struct program *, struct burst *, const uint8_t *index, unsigned int n,
+                    unsigned int depth);
+
+/* Carries out the steps from 'op' on and gives the packet away. */
+void exec_rest_rcu(struct worker *, struct exec *, const struct program *, const struct op *op, const struct op *end);
+
 /* set.c: changes a header field; false if the packet does not have that header. */
 bool set_field(struct packet *, const struct flow *key, const struct flow_offsets *, enum odp_key field,
                const void *value, const void *mask);

@@ -3,9 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "datapath/user/ct.h"
+
 struct compiler {
     struct bytes ops;  /* struct op, blocks one after the other. */
     struct bytes sets;
+    struct bytes cts;  /* struct ct_action */
     const uint8_t *start; /* Of the actions. */
     int depth;
     struct error *error;
@@ -126,6 +129,20 @@ compile_check_len(struct compiler *c, const struct odp_attr *a, struct op *op)
 }
 
 static void
+compile_ct(struct compiler *c, const struct odp_attr *a, struct op *op)
+{
+    struct ct_action action;
+    struct error *e = ct_op_compile(a, &action);
+
+    if (e) {
+        fail(c, e);
+        return;
+    }
+    op->number = c->cts.len / sizeof action;
+    bytes_put(&c->cts, &action, sizeof action);
+}
+
+static void
 compile_one(struct compiler *c, const struct odp_attr *a, struct op *op)
 {
     switch ((enum odp_action) a->type) {
@@ -144,6 +161,10 @@ compile_one(struct compiler *c, const struct odp_attr *a, struct op *op)
 #undef SIMPLE
     case ODP_POP_VLAN: op->type = OP_POP_VLAN; break;
     case ODP_POP_ETH: op->type = OP_POP_ETH; break;
+    case ODP_CT:
+        op->type = OP_CT;
+        compile_ct(c, a, op);
+        break;
     case ODP_CT_CLEAR: op->type = OP_CT_CLEAR; break;
     case ODP_SET:
     case ODP_SET_MASKED:
@@ -166,7 +187,6 @@ compile_one(struct compiler *c, const struct odp_attr *a, struct op *op)
         op->type = OP_CHECK_LEN;
         compile_check_len(c, a, op);
         break;
-    case ODP_CT: fail(c, error_new("the ct action is not supported yet")); break;
     case ODP_PUSH_NSH:
     case ODP_POP_NSH: fail(c, error_new("NSH actions are not supported yet")); break;
     case ODP_TUNNEL_PUSH:
@@ -221,6 +241,7 @@ program_compile(const void *actions, size_t n, struct error **error)
     p->main = compile_block(&c, p->actions, n);
     p->ops = (struct op *) (void *) bytes_steal(&c.ops);
     p->sets = bytes_steal(&c.sets);
+    p->cts = (struct ct_action *) (void *) bytes_steal(&c.cts);
     *error = c.error;
     if (c.error) {
         program_destroy(p);
@@ -237,6 +258,7 @@ program_destroy(void *program)
     if (p) {
         free(p->actions);
         free(p->sets);
+        free(p->cts);
         free(p->ops);
         free(p);
     }

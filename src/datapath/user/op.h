@@ -9,10 +9,12 @@
 #define DATAPATH_USER_OP_H 1
 
 #include "base/error.h"
+#include "conntrack/conntrack.h"
 #include "odp/action.h"
 
 enum op_type { OP_OUTPUT, OP_USERSPACE, OP_SET, OP_PUSH_VLAN, OP_POP_VLAN, OP_SAMPLE, OP_RECIRC, OP_HASH, OP_PUSH_MPLS,
-               OP_POP_MPLS, OP_TRUNC, OP_PUSH_ETH, OP_POP_ETH, OP_CLONE, OP_CHECK_LEN, OP_METER, OP_DROP, OP_CT_CLEAR };
+               OP_POP_MPLS, OP_TRUNC, OP_PUSH_ETH, OP_POP_ETH, OP_CLONE, OP_CHECK_LEN, OP_METER, OP_DROP,
+               OP_CT, OP_CT_CLEAR };
 
 enum { OP_SET_MAX = 40, OP_MAX_NESTING = 16 };
 
@@ -24,7 +26,7 @@ struct op_block {
 struct op {
     enum op_type type;
     union {
-        uint32_t number;         /* Port, recirculation id, length, meter, drop reason. */
+        uint32_t number;         /* Port, recirculation id, length, meter, drop reason; OP_CT: in program->cts. */
         be16 ethertype;          /* OP_POP_MPLS */
         struct odp_push_vlan push_vlan;
         struct odp_push_mpls push_mpls;
@@ -41,6 +43,7 @@ struct program {
     size_t actions_len;
     uint8_t *actions;          /* As they were given. */
     uint8_t *sets;             /* Values and masks of OP_SET. */
+    struct ct_action *cts;     /* Of OP_CT. */
     struct op *ops;
     struct op_block main;
 };

@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "base/hash.h"
 #include "datapath/user/burst.h"
+#include "datapath/user/ct.h"
 #include "datapath/user/dp.h"
 #include "datapath/user/op.h"
 #include "datapath/user/ports.h"
@@ -62,12 +63,15 @@ create(const struct datapath_class *class, const char *name, bool has_threads)
     dp->has_threads = has_threads;
     megaflow_table_init(&dp->flows);
     dp_meters_init(&dp->meters);
+    dp->ct = conntrack_create();
     pthread_mutex_init(&dp->executors_mutex, NULL);
     list_init(&dp->executors);
     if (!has_threads) {
         dp->pump = xzalloc_cacheline(sizeof *dp->pump);
         worker_init(dp->pump, dp, 0);
         netdev_dummy_set_pump(pump_all, NULL);
+    } else {
+        ct_thread_start(dp);
     }
     list_push_back(&datapaths, &dp->node);
     return dp;
@@ -124,6 +128,9 @@ release(struct dp *dp)
     list_remove(&dp->node);
     dp_ports_remove_all(dp);
     dp_workers_stop(dp);
+    if (dp->has_threads) {
+        ct_thread_stop(dp);
+    }
     megaflow_table_uninit(&dp->flows);
     dp_meters_uninit(&dp->meters);
     while (!list_is_empty(&dp->executors)) {
@@ -132,6 +139,7 @@ release(struct dp *dp)
     if (dp->pump) {
         release_worker(dp->pump);
     }
+    conntrack_destroy(dp->ct);
     free(rcu_get_protected(&dp->ports));
     free((void *) rcu_get_protected(&dp->client));
     pthread_mutex_destroy(&dp->executors_mutex);

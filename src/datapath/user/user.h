@@ -53,6 +53,9 @@ enum dp_drop {
 extern const char *const dp_drop_names[DP_N_DROPS], *const dp_drop_texts[DP_N_DROPS];
 void dp_user_get_drops(const struct datapath *, uint64_t counts[DP_N_DROPS]);
 
+/* Its connection tracker; without threads: after the clock hand has gone round.  Main thread. */
+struct conntrack *dp_user_conntrack(struct datapath *);
+
 /* Every userspace datapath. */
 void dp_user_for_each(void (*cb)(void *aux, const struct datapath *), void *aux);
 

@@ -47,6 +47,7 @@ struct xlate_ctx {
     bool freezing;             /* With 'exit': what is left of each list goes into 'frozen' on the way out. */
     struct frozen_rest frozen;
     struct frozen_hash hash;   /* Of the datapath, as of the beginning of this translation. */
+    bool with_tuple;           /* The next lookup is xlate_table_with_tuple()'s. */
     bool conntracked;          /* The packet's connection tracking fields hold. */
     bool no_effects;           /* This branch is not the way of this packet. */
     struct act_span rest;      /* Behind the present action, in its list. */
@@ -54,6 +55,7 @@ struct xlate_ctx {
     bool in_action_set;
     bool at_input;             /* The bridge's mirrors have not seen the packet come in. */
     uint32_t mirrors;          /* Of the bridge: those that have had the packet. */
+    const struct act_nat *nat; /* Inside ct: that which was met. */
     bool was_mpls;             /* Labels were popped: what is below them has not been parsed. */
     int depth;                 /* Of tables and bridges. */
     int trace_depth;
@@ -76,6 +78,10 @@ typedef void xlate_act_func(struct xlate_ctx *, const struct act *);
 void xlate_table(struct xlate_ctx *, ofp_port in_port, uint8_t table_id, bool may_miss);
 /* False, with the error, beyond the limits of depth and number of resubmits. */
 bool xlate_limits_allow(struct xlate_ctx *);
+/* The same with the original tuple of the connection in the place of addresses and ports, for the lookup. */
+void xlate_table_with_tuple(struct xlate_ctx *, ofp_port in_port, uint8_t table_id);
+/* Exchanges the two in a flow, or in wildcards. */
+void xlate_swap_tuple(struct flow *, bool is_v6);
 /* Carries out a list of actions; 'is_last': nothing follows behind the list. */
 void xlate_actions(struct xlate_ctx *, struct act_span, bool is_last);
 
@@ -99,8 +105,10 @@ bool xlate_freeze_finish_apart(struct xlate_ctx *);
  * Committing comes before, by the caller.  'conntracked': the packet will have been tracked.  Returns the id; for
  * trace, report it with xlate_report_fork(). */
 uint32_t xlate_fork(struct xlate_ctx *, uint8_t table_id, bool conntracked);
-/* For trace: what went to 'recirc_id' is to be traced later, beginning with 'flow' (recirc_id is set in it). */
-void xlate_report_fork(struct xlate_ctx *, enum xlate_fork_kind, uint32_t recirc_id, const struct flow *flow);
+/* For trace: what went to 'recirc_id' is to be traced later, beginning with 'flow' (recirc_id is set in it), which
+ * was 'before' until it was translated. */
+void xlate_report_fork(struct xlate_ctx *, enum xlate_fork_kind, uint32_t recirc_id, const struct flow *flow,
+                       const struct flow *before);
 /* Goes on with the state that the packet's recirc_id names. */
 void xlate_thaw(struct xlate_ctx *);
 /* Forgets what connection tracking said of the packet. */
@@ -115,11 +123,17 @@ struct xlate_saved {
     struct odp_tags below;
     struct frozen_hash hash;
     bool was_mpls, exit, conntracked;
+    struct flow base;            /* As the datapath had the packet, */
+    struct odp_tags base_below;
+    size_t begun;                /* when it had these many bytes of actions. */
 };
 /* Null if there is none. */
 const struct xmeter *xlate_find_meter(struct xlate_ctx *, uint32_t meter_id);
 void xlate_save(struct xlate_ctx *, struct xlate_saved *);
 void xlate_restore(struct xlate_ctx *, struct xlate_saved *);
+/* In front of xlate_restore(): if the actions since do to the packet what later ones cannot undo (connection tracking,
+ * meters), makes them a clone's, and the datapath's packet is as it was. */
+void xlate_wrap_irreversible(struct xlate_ctx *, const struct xlate_saved *);
 
 /* action_set.c */
 /* The actions of a list that an action set may have, in its order of execution. */
@@ -164,6 +178,7 @@ static inline bool xlate_has_failed(const struct xlate_ctx *ctx) { return ctx->o
 struct xlate_credit *xlate_credit(struct xlate_ctx *, enum xlate_credit_kind);
 /* Null if no effects are wanted. */
 struct xlate_effect *xlate_effect(struct xlate_ctx *, enum xlate_effect_kind);
+
 
 /* Notes a lookup of 'flow' that looked at the bits in 'asked' (which it consumes), there and in the wildcards; and one
  * of an address. */

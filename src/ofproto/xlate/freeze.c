@@ -129,7 +129,8 @@ xlate_fork(struct xlate_ctx *ctx, uint8_t table_id, bool conntracked)
 }
 
 void
-xlate_report_fork(struct xlate_ctx *ctx, enum xlate_fork_kind kind, uint32_t recirc_id, const struct flow *flow)
+xlate_report_fork(struct xlate_ctx *ctx, enum xlate_fork_kind kind, uint32_t recirc_id, const struct flow *flow,
+                  const struct flow *before)
 {
     struct xlate_trace *trace = ctx->in->trace;
 
@@ -138,7 +139,7 @@ xlate_report_fork(struct xlate_ctx *ctx, enum xlate_fork_kind kind, uint32_t rec
 
         copy.recirc_id = cpu_to_be32(recirc_id);
         trace->bridge = ctx->bridge;
-        trace->fork(trace, kind, recirc_id, &copy);
+        trace->fork(trace, kind, recirc_id, &copy, before);
     }
 }
 
@@ -279,10 +280,10 @@ xlate_thaw(struct xlate_ctx *ctx)
         out->frozen = x2nrealloc(out->frozen, &out->frozen_capacity, sizeof *out->frozen);
     }
     out->frozen[out->n_frozen++] = recirc_ref(s);
+    xlate_report(ctx, TRACE_BRIDGE, "bridge(\"%s\")", ctx->bridge->name);
     ctx->bridge = s->frozen.bridge;
     ctx->version = atomic_load_explicit(&ctx->bridge->tables_version, memory_order_acquire);
     restore(ctx, s);
-    xlate_report(ctx, TRACE_BRIDGE, "bridge(\"%s\")", ctx->bridge->name);
     resume(ctx, s);
 }
 

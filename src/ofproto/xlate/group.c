@@ -98,6 +98,7 @@ run_bucket(struct xlate_ctx *ctx, struct group *g, size_t i, bool is_last)
     xlate_freeze_finish_apart(ctx);
     ctx->depth--;
     ctx->trace_depth -= 2;
+    xlate_wrap_irreversible(ctx, &saved);
     xlate_restore(ctx, &saved);
     ctx->flow.in_port = old_in_port;
     act_buf_uninit(&ordered);

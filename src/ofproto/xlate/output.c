@@ -88,6 +88,8 @@ send_to_peer(struct xlate_ctx *ctx, struct xport *port)
 {
     struct xport *peer = rcu_get(&port->peer);
     struct xlate_ctx saved = *ctx;
+    struct xlate_saved begun = { .base = ctx->base, .base_below = ctx->base_below,
+                                 .begun = ctx->out->actions.len };
 
     if (!peer) {
         xlate_report(ctx, TRACE_WARN, "Nonexistent patch port peer");
@@ -103,6 +105,7 @@ send_to_peer(struct xlate_ctx *ctx, struct xport *port)
     bytes_uninit(&ctx->stack);
     act_buf_uninit(&ctx->action_set);
     /* What the datapath's packet has become stays; so does what was counted. */
+    xlate_wrap_irreversible(ctx, &begun);
     saved.base = ctx->base;
     saved.base_below = ctx->base_below;
     saved.useful_len = ctx->useful_len;

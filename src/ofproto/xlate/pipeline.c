@@ -8,12 +8,12 @@ xlate_resubmit(struct xlate_ctx *ctx, const struct act *act)
     ofp_port in_port = a->in_port == OFPP_IN_PORT ? OFP_PORT(be32_to_cpu(ctx->flow.in_port)) : a->in_port;
     uint8_t table = a->table == 255 ? ctx->table_id : a->table;
 
-    if (a->with_ct_orig) {
-        xlate_not_served(ctx, "resubmit with ct");
-        return;
-    }
     ctx->n_resubmits++;
-    xlate_table(ctx, in_port, table == 255 ? 0 : table, false);
+    if (a->with_ct_orig) {
+        xlate_table_with_tuple(ctx, in_port, table == 255 ? 0 : table);
+    } else {
+        xlate_table(ctx, in_port, table == 255 ? 0 : table, false);
+    }
 }
 
 /* Tables of goto_table only go up, so their depth is bounded by itself. */
@@ -32,7 +32,8 @@ xlate_save(struct xlate_ctx *ctx, struct xlate_saved *s)
 {
     *s = (struct xlate_saved) {
         .flow = ctx->flow, .stack = ctx->stack, .action_set = ctx->action_set, .below = ctx->below, .hash = ctx->hash,
-        .was_mpls = ctx->was_mpls, .exit = ctx->exit, .conntracked = ctx->conntracked,
+        .was_mpls = ctx->was_mpls, .exit = ctx->exit, .conntracked = ctx->conntracked, .base = ctx->base,
+        .base_below = ctx->base_below, .begun = ctx->out->actions.len,
     };
     ctx->stack = (struct bytes) BYTES_INIT;
     bytes_put(&ctx->stack, s->stack.data, s->stack.len);
@@ -64,6 +65,7 @@ xlate_clone(struct xlate_ctx *ctx, const struct act *act)
     xlate_save(ctx, &saved);
     xlate_actions(ctx, act_clone_actions((const void *) act), is_last);
     xlate_freeze_finish_apart(ctx);
+    xlate_wrap_irreversible(ctx, &saved);
     xlate_restore(ctx, &saved);
 }
 

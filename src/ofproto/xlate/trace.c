@@ -79,7 +79,7 @@ struct later {
     struct list node;
     enum xlate_fork_kind kind;
     struct frozen_state *state; /* A reference. */
-    struct flow flow;
+    struct flow flow, before;
 };
 
 /* One trace command: its request, and the packets that are still to be traced. */
@@ -91,7 +91,8 @@ struct session {
 };
 
 static void
-on_fork(struct xlate_trace *trace, enum xlate_fork_kind kind, uint32_t recirc_id, const struct flow *flow)
+on_fork(struct xlate_trace *trace, enum xlate_fork_kind kind, uint32_t recirc_id, const struct flow *flow,
+        const struct flow *before)
 {
     struct session *s = CONTAINER_OF(CONTAINER_OF(trace, struct trace_tree, trace), struct session, tree);
     struct later *l = xzalloc_cacheline(sizeof *l);
@@ -99,6 +100,7 @@ on_fork(struct xlate_trace *trace, enum xlate_fork_kind kind, uint32_t recirc_id
     l->kind = kind;
     l->state = recirc_ref(recirc_find_rcu(recirc_id));
     l->flow = *flow;
+    l->before = *before;
     list_push_back(&s->queue, &l->node);
 }
 
@@ -147,6 +149,43 @@ put_ct_state(struct str *s, uint8_t state)
     }
 }
 
+/* Addresses and ports, as the reference shows them around a translation. */
+static void
+put_ends(struct str *s, const struct flow *f)
+{
+    bool is_v6 = f->eth_type == BE16(0x86dd);
+
+    str_puts(s, is_v6 ? "ipv6_src=[" : "nw_src=");
+    is_v6 ? ipv6_put(s, &f->ipv6_src) : str_putf(s, IP_FMT, IP_ARGS(f->nw_src));
+    str_putf(s, "%s,tp_src=%u,%s", is_v6 ? "]" : "", be16_to_cpu(f->tp_src), is_v6 ? "ipv6_dst=[" : "nw_dst=");
+    is_v6 ? ipv6_put(s, &f->ipv6_dst) : str_putf(s, IP_FMT, IP_ARGS(f->nw_dst));
+    str_putf(s, "%s,tp_dst=%u", is_v6 ? "]" : "", be16_to_cpu(f->tp_dst));
+}
+
+static bool
+ends_equal(const struct flow *a, const struct flow *b)
+{
+    return a->nw_src == b->nw_src && a->nw_dst == b->nw_dst && a->tp_src == b->tp_src && a->tp_dst == b->tp_dst
+           && !memcmp(&a->ipv6_src, &b->ipv6_src, sizeof a->ipv6_src)
+           && !memcmp(&a->ipv6_dst, &b->ipv6_dst, sizeof a->ipv6_dst);
+}
+
+static void
+put_translation(struct str *s, const struct later *l)
+{
+    bool changed = !ends_equal(&l->flow, &l->before);
+
+    str_puts(s, "Replacing src/dst IP/ports to simulate NAT:\n Initial flow: ");
+    if (changed) {
+        put_ends(s, &l->before);
+    }
+    str_puts(s, "\n Modified flow: ");
+    if (changed) {
+        put_ends(s, &l->flow);
+    }
+    str_putc(s, '\n');
+}
+
 /* What connection tracking is taken to have said of the packet. */
 static void
 put_heading(struct session *s, struct later *l, struct str *reply)
@@ -165,6 +204,9 @@ put_heading(struct session *s, struct later *l, struct str *reply)
         str_puts(reply, "default ct_state=trk|new (use --ct-next to customize)");
     }
     str_putc(reply, '\n');
+    if (l->kind == FORK_CT_NAT) {
+        put_translation(reply, l);
+    }
     str_put_fill(reply, '=', 79);
     str_puts(reply, "\n\n");
 }
@@ -172,7 +214,7 @@ put_heading(struct session *s, struct later *l, struct str *reply)
 static void
 trace_later(struct session *s, struct later *l, struct str *reply)
 {
-    struct trace_request r = { .bridge = l->state->frozen.bridge, .names = s->request->names };
+    struct trace_request r = { .bridge = s->request->bridge, .names = s->request->names };
     struct xlate_out out;
 
     put_heading(s, l, reply);

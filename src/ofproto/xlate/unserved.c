@@ -16,9 +16,6 @@ NOT_SERVED(decap)
 NOT_SERVED(dec_nsh_ttl)
 NOT_SERVED(delete_field)
 NOT_SERVED(sample)
-NOT_SERVED(ct)
-NOT_SERVED(ct_clear)
-NOT_SERVED(nat)
 
 /* Asks for the slow path, for tests of it. */
 void

@@ -264,6 +264,62 @@ xlate_report_subfield(struct xlate_ctx *ctx, const struct subfield *sf)
     }
 }
 
+/* Whether the actions from 'begun' on do to the packet what later actions cannot put back. */
+static bool
+is_irreversible(const struct xlate_ctx *ctx, size_t begun)
+{
+    const struct bytes *out = &ctx->out->actions;
+
+    ODP_FOR_EACH (a, (const char *) out->data + begun, out->len - begun) {
+        if (a->type == ODP_CT || a->type == ODP_CT_CLEAR || a->type == ODP_METER) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+wrap_in_clone(struct xlate_ctx *ctx, size_t begun)
+{
+    struct bytes *out = &ctx->out->actions;
+    struct bytes inside = BYTES_INIT;
+
+    bytes_put(&inside, (const char *) out->data + begun, out->len - begun);
+    out->len = begun;
+    odp_put(out, ODP_CLONE, inside.data, inside.len);
+    bytes_uninit(&inside);
+    ctx->useful_len = out->len;
+}
+
+void
+xlate_wrap_irreversible(struct xlate_ctx *ctx, const struct xlate_saved *s)
+{
+    if (is_irreversible(ctx, s->begun)) {
+        wrap_in_clone(ctx, s->begun);
+        ctx->base = s->base;
+        ctx->base_below = s->base_below;
+    }
+}
+
+/* A clone that nothing follows is needless. */
+static void
+unwrap_last_clone(struct bytes *actions)
+{
+    const struct odp_attr *last = NULL;
+    struct bytes inside = BYTES_INIT;
+
+    ODP_FOR_EACH (a, actions->data, actions->len) {
+        last = a;
+    }
+    if (last && last->type == ODP_CLONE) {
+        bytes_put(&inside, odp_attr_data(last), odp_attr_size(last));
+        actions->len = (const uint8_t *) last - (const uint8_t *) actions->data;
+        bytes_put(actions, inside.data, inside.len);
+        bytes_uninit(&inside);
+        unwrap_last_clone(actions);
+    }
+}
+
 /* Begin and end. */
 
 /* What every megaflow fixes: which other fields there are depends on it. */
@@ -404,6 +460,7 @@ xlate(const struct xlate_in *in, struct xlate_out *out)
     }
     finish_wc(&ctx);
     bytes_truncate(&out->actions, ctx.useful_len);
+    unwrap_last_clone(&out->actions);
     if (in->trace) {
         in->trace->final = ctx.flow;
     }

@@ -28,7 +28,7 @@
  * A packet to a controller is an effect of this very packet: such a translation is not for a megaflow
  * ('may_install'). Where no effects are wanted, and for trace, 'actions' has a "userspace" action in its place.
  *
- * Actions that are not served yet (conntrack, meters, sampling, NSH) end the translation with an error.
+ * Actions that are not served yet (meters, sampling, NSH) end the translation with an error.
  *
  * Limits: depth of resubmits (64) and their number (4096), buckets of groups (65536), size of the stack and of the
  * action list; beyond them the
@@ -133,7 +133,7 @@ struct xlate_effect {
 };
 
 /* Why a packet was sent to a state beside the translation that goes on. */
-enum xlate_fork_kind { FORK_CT };
+enum xlate_fork_kind { FORK_CT, FORK_CT_NAT };
 
 /* A sink for trace: the tree that ofproto/trace prints.  'depth' is the level of indentation. */
 enum xlate_trace_kind { TRACE_BRIDGE, TRACE_TABLE, TRACE_BUCKET, TRACE_THAW, TRACE_ACTION, TRACE_DETAIL, TRACE_WARN, TRACE_ERROR };
@@ -141,8 +141,10 @@ struct xlate_trace {
     void (*report)(struct xlate_trace *, enum xlate_trace_kind, int depth, const char *text);
     const struct act_text *names; /* Names of ports and tables in what is reported; null: numbers. */
     const struct xbridge *bridge; /* Set before each report: the bridge that the packet is in, whose names count. */
-    /* A packet was recirculated that is to be traced on its own: 'flow' is how it will come back. */
-    void (*fork)(struct xlate_trace *, enum xlate_fork_kind, uint32_t recirc_id, const struct flow *flow);
+    /* A packet was recirculated that is to be traced on its own: 'flow' is how it will come back, 'before' what it was
+     * without translation. */
+    void (*fork)(struct xlate_trace *, enum xlate_fork_kind, uint32_t recirc_id, const struct flow *flow,
+                 const struct flow *before);
     struct flow final;            /* Set at the end: the packet as the first bridge left it. */
 };
 
