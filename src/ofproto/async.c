@@ -2,8 +2,11 @@
 #include <stdlib.h>
 
 #include "ofproto/conns_private.h"
+#include "ofproto/group.h"
 #include "ofproto/xlate/xlate.h"
 #include "openflow/msg/flow.h"
+#include "openflow/msg/group.h"
+#include "openflow/msg/meter.h"
 #include "openflow/msg/packet.h"
 
 enum { MAX_QUEUED_PACKET_INS = 4096 };
@@ -51,6 +54,55 @@ conns_send_flow_removed(struct conns *cs, const struct rule *rule, uint8_t reaso
             ofconn_send(c, &b);
             bytes_uninit(&b);
         }
+    }
+}
+
+/* Requests of others. */
+
+/* The request in the form of 'v'; false if that version has none. */
+static bool
+put_request(struct bytes *b, enum of_version v, const struct msg *m)
+{
+    bool done = false;
+
+    if (m->type == MSG_GROUP_MOD) {
+        struct group_mod gm;
+
+        if (!group_mod_decode(m, &gm)) {
+            group_mod_number_buckets(&gm);
+            done = group_mod_encode(b, v, m->xid, &gm);
+            group_mod_uninit(&gm);
+        }
+    } else if (v >= OF13) {
+        struct meter_mod mm;
+
+        if (!meter_mod_decode(m, &mm)) {
+            done = meter_mod_encode(b, v, m->xid, &mm);
+            meter_mod_uninit(&mm);
+        }
+    }
+    return done;
+}
+
+void
+conns_forward_request(struct ofconn *c, const struct msg *m)
+{
+    unsigned int reason = m->type == MSG_METER_MOD;
+
+    if (m->type != MSG_GROUP_MOD && m->type != MSG_METER_MOD) {
+        return;
+    }
+    LIST_FOR_EACH (other, struct ofconn, node, &c->ofproto->conns->ofconns) {
+        struct bytes b = BYTES_INIT;
+
+        if (other != c && ofconn_wants(other, ASYNC_REQUESTFORWARD, reason)) {
+            size_t start = msg_start(&b, MSG_REQUESTFORWARD, other->version, 0);
+
+            if (put_request(&b, other->version, m) && msg_finish(&b, start)) {
+                ofconn_send(other, &b);
+            }
+        }
+        bytes_uninit(&b);
     }
 }
 

@@ -7,6 +7,7 @@
 #include "ofproto/flow_monitor.h"
 #include "ofproto/group.h"
 #include "ofproto/meter.h"
+#include "ofproto/vacancy.h"
 #include "openflow/msg/flow.h"
 
 enum { MANY_RULES = 256 };
@@ -195,6 +196,17 @@ tell_of_rules(const struct tables_change *c)
     }
 }
 
+static void
+note_vacancy(const struct tables_change *c)
+{
+    for (size_t i = 0; i < c->n_added; i++) {
+        vacancy_note(c->p, c->added[i]->table_id);
+    }
+    for (size_t i = 0; i < c->n_dropped; i++) {
+        vacancy_note(c->p, c->dropped[i].rule->table_id);
+    }
+}
+
 /* For flow monitors, in the order in which it happened. */
 static void
 note_changes(const struct tables_change *c)
@@ -238,6 +250,7 @@ change_commit(struct tables_change *c)
         atomic_store_explicit(&c->p->xb.tables_version, c->version, memory_order_release);
         tell_of_rules(c);
         note_changes(c);
+        note_vacancy(c);
         for (size_t i = 0; i < c->n_dropped; i++) {
             note_removed(c->dropped[i].rule, c->dropped[i].why);
             unlink_rule(c->dropped[i].rule);

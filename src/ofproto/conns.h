@@ -43,6 +43,10 @@ void conns_queue_packet_in(struct xlate_effect *effect, bool from_worker);
 /* To connections of versions up to 'last': later ones have no word for what changed. */
 void conns_send_port_status(struct conns *, const struct ofport *, enum port_reason, enum of_version last);
 
+/* Shows a group-mod or meter-mod that 'c' has had carried out to the connections that want to know of them. */
+struct msg;
+void conns_forward_request(struct ofconn *c, const struct msg *);
+
 /* A flow is gone; 'reason' as OpenFlow numbers it. */
 void conns_send_flow_removed(struct conns *, const struct rule *, uint8_t reason, int64_t when);
 

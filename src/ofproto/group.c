@@ -105,15 +105,21 @@ groups_abort(struct tables_change *c)
     }
 }
 
-/* A group that takes over what 'gm' holds.  Buckets that came without an id (before 1.5) are numbered. */
-static struct group *
-make_group(struct group_mod *gm, int64_t created)
+void
+group_mod_number_buckets(struct group_mod *gm)
 {
     for (size_t i = 0; i < gm->n_buckets; i++) {
         if (gm->buckets[i].bucket_id == BUCKET_ALL) {
             gm->buckets[i].bucket_id = i;
         }
     }
+}
+
+/* A group that takes over what 'gm' holds. */
+static struct group *
+make_group(struct group_mod *gm, int64_t created)
+{
+    group_mod_number_buckets(gm);
     return group_create(gm, created);
 }
 

@@ -19,6 +19,9 @@ struct group *group_find(const struct ofproto *, uint32_t group_id);
  * buckets and properties of '*gm' and leaves it empty. */
 enum ofperr change_group_mod(struct tables_change *, struct group_mod *gm) MUST_CHECK;
 
+/* Gives buckets that came without an id (before 1.5) their position as one. */
+void group_mod_number_buckets(struct group_mod *gm);
+
 /* For change.c: the end of a change.  What comes is published before the new version of the tables is, what goes is
  * taken back after it. */
 void groups_publish(struct tables_change *);

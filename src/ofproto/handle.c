@@ -1,6 +1,7 @@
 /* Messages to handlers, and the small ones about the connection itself. */
+#include "ofproto/conns.h"
 #include "ofproto/depend.h"
-#include "ofproto/flow_monitor.h"
+#include "ofproto/ofconn.h"
 #include "openflow/msg/ct_flush.h"
 #include "sys/log.h"
 
@@ -59,7 +60,7 @@ handle_barrier(struct ofconn *c, const struct msg *m, struct bytes *out)
     if (depend_is_soft(b->depend)) {
         revalidator_wait_ms(b->revalidator, BARRIER_WAIT_MS);
     }
-    flow_monitors_flush(c->ofproto); /* What happened before the barrier is told before it. */
+    tables_tell(c->ofproto); /* What happened before the barrier is told before it. */
     msg_put_simple(out, MSG_BARRIER_REPLY, m->version, m->xid, NULL, 0);
     return OFPERR_NONE;
 }
@@ -218,6 +219,8 @@ static handler *const handlers[MSG_N] = {
     [MSG_CT_FLUSH_ZONE] = handle_ct_flush_zone,
     [MSG_FLOW_MONITOR_REQUEST] = handle_flow_monitor,
     [MSG_FLOW_MONITOR_CANCEL] = handle_flow_monitor_cancel,
+    [MSG_TLV_TABLE_MOD] = handle_tlv_mod,
+    [MSG_TLV_TABLE_REQUEST] = handle_tlv_request,
     [MSG_FLOW_AGE] = handle_ignore,
 };
 
@@ -234,6 +237,7 @@ static enum ofperr
 dispatch(struct ofconn *c, const struct msg *m, struct bytes *out)
 {
     handler *h = handlers[m->type];
+    enum ofperr error;
 
     if (!h) {
         return msg_class_is_stats(m->wire->class) ? OFPERR_OFPBRC_BAD_STAT : OFPERR_OFPBRC_BAD_TYPE;
@@ -241,7 +245,11 @@ dispatch(struct ofconn *c, const struct msg *m, struct bytes *out)
     if (c->role == ROLE_SECONDARY && changes_something(m->type)) {
         return OFPERR_OFPBRC_IS_SECONDARY;
     }
-    return h(c, m, out);
+    error = h(c, m, out);
+    if (!error) {
+        conns_forward_request(c, m);
+    }
+    return error;
 }
 
 void

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "ofproto/ofconn.h"
+#include "ofproto/vacancy.h"
 #include "openflow/msg/table.h"
 
 /* The database's name before OpenFlow's; null if it has none. */
@@ -157,14 +158,6 @@ handle_table_features(struct ofconn *c, const struct msg *m, struct bytes *out)
     return OFPERR_NONE;
 }
 
-/* Per cent of the table that is free. */
-static uint8_t
-vacancy_of(const struct table_state *t)
-{
-    return t->max_flows == UINT_MAX ? 100 : t->n_flows >= t->max_flows ? 0
-           : (uint64_t) (t->max_flows - t->n_flows) * 100 / t->max_flows;
-}
-
 enum ofperr
 handle_table_desc(struct ofconn *c, const struct msg *m, struct bytes *out)
 {
@@ -172,15 +165,10 @@ handle_table_desc(struct ofconn *c, const struct msg *m, struct bytes *out)
 
     msg_parts_begin(&parts, out, MSG_TABLE_DESC_REPLY, m);
     for (unsigned int i = 0; i < 254; i++) {
-        const struct table_state *t = &c->ofproto->tables[i];
-        struct table_desc d = {
-            .table_id = i, .eviction = t->of_evict,
-            .eviction_flags = TABLE_EVICT_OTHER | TABLE_EVICT_IMPORTANCE | TABLE_EVICT_LIFETIME,
-            .vacancy = t->vacancy, .vacancy_down = t->vacancy_down, .vacancy_up = t->vacancy_up,
-            .vacancy_now = vacancy_of(t),
-        };
         size_t entry = out->len;
+        struct table_desc d;
 
+        vacancy_describe(c->ofproto, i, &d);
         table_desc_put(out, m->version, &d);
         msg_parts_entry(&parts, entry);
     }
@@ -200,9 +188,7 @@ modify_table(struct ofproto *p, enum of_version v, unsigned int id, const struct
         t->of_evict = tm->eviction;
     }
     if (tm->vacancy >= 0) {
-        t->vacancy = tm->vacancy;
-        t->vacancy_down = tm->vacancy_down;
-        t->vacancy_up = tm->vacancy_up;
+        vacancy_configure(p, id, tm->vacancy, tm->vacancy_down, tm->vacancy_up);
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "ofproto/conns.h"
 #include "ofproto/group.h"
 #include "openflow/msg/bundle.h"
 #include "openflow/msg/flow.h"
@@ -263,6 +264,21 @@ follow_up(struct commit *k, bool success)
     free(k->followups);
 }
 
+/* What was carried out, to whom it may concern. */
+static void
+forward_all(struct ofconn *c, const struct bytes *messages)
+{
+    for (size_t at = 0; at < messages->len; at += msg_stated_length(messages->data + at)) {
+        struct bundle_add add;
+        struct msg m;
+
+        if (!msg_decode(messages->data + at, msg_stated_length(messages->data + at), &m) &&
+            !bundle_add_decode(&m, &add, NULL)) {
+            conns_forward_request(c, &add.inner);
+        }
+    }
+}
+
 static enum ofperr
 commit(struct ofconn *c, struct of_bundle *b, struct bytes *out)
 {
@@ -280,6 +296,9 @@ commit(struct ofconn *c, struct of_bundle *b, struct bytes *out)
     }
     pthread_mutex_unlock(&p->tables_mutex);
     follow_up(&k, !error);
+    if (!error && k.change.n_groups) {
+        forward_all(c, &b->messages);
+    }
     act_buf_uninit(&k.acts);
     return error ? OFPERR_OFPBFC_MSG_FAILED : OFPERR_NONE;
 }

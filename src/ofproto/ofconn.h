@@ -94,6 +94,7 @@ handler handle_group_mod, handle_group_stats, handle_group_desc, handle_group_fe
 handler handle_meter_mod, handle_meter_stats, handle_meter_config, handle_meter_features;
 handler handle_bundle_control, handle_bundle_add;
 handler handle_flow_monitor, handle_flow_monitor_cancel;
+handler handle_tlv_mod, handle_tlv_request;
 handler handle_ipfix_stats, handle_ct_flush, handle_ct_flush_zone;
 
 /* Messages that may be part of a bundle, in two steps: what can go wrong, and what is done. */

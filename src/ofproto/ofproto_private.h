@@ -21,6 +21,7 @@ struct ofconn;
 struct bytes;
 struct flow_mod;
 struct in_band;
+struct tlv_map;
 struct xlate_out;
 
 /* A datapath and what the switch keeps with it. */
@@ -62,6 +63,7 @@ struct table_state {
     bool evict, of_evict;    /* When full, by the row's overflow_policy; by table-mod. */
     bool vacancy;            /* Vacancy events as table-mod set them, in per cent. */
     uint8_t vacancy_down, vacancy_up;
+    bool vacancy_is_low;     /* The last event was "down": the next is "up". */
     unsigned int n_flows;
 };
 
@@ -93,6 +95,9 @@ struct ofproto {
     unsigned int n_monitors; /* Flow monitors of all connections; guarded by tables_mutex, like 'notes'. */
     struct list notes;       /* struct flow_note: changes that monitors are to be told. */
     uint64_t n_noted;        /* Number of the last of them. */
+    struct list table_events; /* struct table_event: vacancy events still to be sent; guarded by tables_mutex. */
+    struct tlv_map *tlv_maps; /* Tunnel options as match fields, by number of the field; null: none. */
+    size_t n_tlv_maps;
     struct list removed;     /* Rules whose flow-removed message is still to be sent: struct removed_rule. */
     struct loop_task removed_task;
     struct loop_wake removed_wake;
@@ -140,6 +145,8 @@ void tables_init(struct ofproto *);
 void tables_destroy(struct ofproto *);
 enum { REMOVED_SILENTLY = 255 }; /* Beside enum flow_removed_reason. */
 void rules_expire(struct ofproto *);
+/* Tells connections what has happened to the tables so far. */
+void tables_tell(struct ofproto *);
 /* Once, when the bridge's fail mode and controllers are known: the rule of fail mode standalone, or none. */
 void tables_set_initial(struct ofproto *);
 /* Carries out a flow-mod, checked before; main thread or worker ('learn').  'requester' null: the switch itself. */

@@ -6,6 +6,7 @@
 #include "ofproto/depend.h"
 #include "ofproto/flow_monitor.h"
 #include "ofproto/ofproto_private.h"
+#include "ofproto/vacancy.h"
 #include "openflow/msg/flow.h"
 #include "sys/log.h"
 
@@ -29,11 +30,18 @@ send_removed(struct ofproto *p)
     }
 }
 
+void
+tables_tell(struct ofproto *p)
+{
+    flow_monitors_flush(p);
+    send_removed(p);
+    vacancy_flush(p);
+}
+
 static void
 on_removed(struct loop_wake *w)
 {
-    flow_monitors_flush(w->aux);
-    send_removed(w->aux);
+    tables_tell(w->aux);
 }
 
 void
@@ -54,6 +62,7 @@ tables_init(struct ofproto *p)
     list_init(&p->expirable);
     list_init(&p->removed);
     list_init(&p->notes);
+    list_init(&p->table_events);
     hmap_init(&p->by_cookie);
     loop_wake_init(ofproto_loop, &p->removed_wake, on_removed, p);
 }
@@ -120,8 +129,7 @@ tables_destroy(struct ofproto *p)
     flow_mod_init(&fm);
     fm.command = FM_DELETE;
     (void) !ofproto_flow_mod(p, &fm, NULL); /* A delete of everything cannot fail. */
-    flow_monitors_flush(p);
-    send_removed(p);
+    tables_tell(p);
     loop_wake_uninit(&p->removed_wake);
     for (int i = 0; i < OFPROTO_N_TABLES; i++) {
         classifier_uninit(&p->xb.tables[i]);
@@ -129,6 +137,7 @@ tables_destroy(struct ofproto *p)
         free(p->tables[i].of_name);
     }
     free(p->xb.tables);
+    free(p->tlv_maps);
     hmap_uninit(&p->by_cookie);
     pthread_mutex_destroy(&p->tables_mutex);
 }

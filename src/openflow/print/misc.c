@@ -131,7 +131,7 @@ put_maps(struct printer *p, struct cursor maps)
         if (error) {
             return error;
         }
-        str_putf(p->s, "\n 0x%04x  %#4x  %6u  tun_metadata%u", map.option_class, map.option_type, map.option_len,
+        str_putf(p->s, "\n %#6x  %#4x  %6u  tun_metadata%u", map.option_class, map.option_type, map.option_len,
                  map.index);
     }
     return OFPERR_NONE;
