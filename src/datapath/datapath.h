@@ -69,6 +69,7 @@ struct dp_upcall {
 
     /* Answer. */
     struct bytes *actions;     /* What to do with this packet. */
+    struct bytes *put_actions; /* If not empty: what to install in the place of 'actions'. */
     struct flow *mask;         /* What the answer depends on; the datapath adds in_port and recirc_id exactly. */
     bool install;              /* Whether to install (key, mask, actions) as a megaflow. */
     void *owner;               /* For the megaflow: dp_flow_owner().  Released through 'owner_free' after it is gone. */

@@ -3,7 +3,8 @@
 
 #include "ofproto/conns_private.h"
 #include "ofproto/group.h"
-#include "ofproto/xlate/xlate.h"
+#include "ofproto/recirc.h"
+#include "ofproto/resume.h"
 #include "openflow/msg/flow.h"
 #include "openflow/msg/group.h"
 #include "openflow/msg/meter.h"
@@ -111,7 +112,7 @@ conns_forward_request(struct ofconn *c, const struct msg *m)
 /* Packet-ins on their way from the workers to the main loop. */
 struct queued_packet_in {
     struct list node;
-    struct xlate_effect effect;
+    struct conns_packet_in pin;
 };
 
 static pthread_mutex_t queue_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -123,22 +124,18 @@ static uint64_t n_queue_drops;
 static void
 free_queued(struct queued_packet_in *q)
 {
-    bytes_uninit(&q->effect.packet_in.frame);
-    bytes_uninit(&q->effect.packet_in.userdata);
+    bytes_uninit(&q->pin.frame);
+    recirc_unref(q->pin.state);
     free(q);
 }
 
 void
-conns_queue_packet_in(struct xlate_effect *e, bool from_worker UNUSED)
+conns_queue_packet_in(const struct conns_packet_in *pin)
 {
-    struct queued_packet_in *q;
+    struct queued_packet_in *q = xzalloc_cacheline(sizeof *q);
     bool first;
 
-    q = xmalloc(sizeof *q);
-    q->effect = *e;
-    /* Ours now. */
-    bytes_init(&e->packet_in.frame);
-    bytes_init(&e->packet_in.userdata);
+    q->pin = *pin;
     pthread_mutex_lock(&queue_mutex);
     if (queue_len >= MAX_QUEUED_PACKET_INS) {
         n_queue_drops++;
@@ -267,19 +264,23 @@ packet_ins_uninit(struct ofconn *c)
 }
 
 static void
-send_packet_in(struct ofconn *c, const struct xlate_effect *e, const struct packet_in *pin)
+send_packet_in(struct ofconn *c, const struct conns_packet_in *p, struct packet_in *pin)
 {
     bool is_miss = pin->reason == OFPR_NO_MATCH || pin->reason == OFPR_EXPLICIT_MISS;
     unsigned int reason = packet_in_reason_to_wire(pin->reason, c->version);
-    struct bytes b = BYTES_INIT;
+    struct bytes b = BYTES_INIT, continuation = BYTES_INIT;
 
-    if (e->packet_in.controller_id != c->controller_id || !ofconn_wants(c, ASYNC_PACKET_IN, reason)) {
+    if (p->controller_id != c->controller_id || !ofconn_wants(c, ASYNC_PACKET_IN, reason)) {
         return;
     }
+    if (p->has_continuation) {
+        continuation_put(&continuation, c->version, p->state, p->odp_in_port);
+    }
+    pin->continuation = cursor_make(continuation.data, continuation.len);
     /* Nothing is buffered, so what was cut off would be lost: max_len and miss_send_len do not limit anything. */
     packet_in_encode(&b, c->protocol, c->packet_in_format, pin, SIZE_MAX);
     if (pin_sched_submit(&c->pins[is_miss ? PIN_MISS : PIN_ACTION], clock_now_ms(),
-                         OFP_PORT(be32_to_cpu(e->packet_in.flow.in_port)), &b)) {
+                         OFP_PORT(be32_to_cpu(p->flow.in_port)), &b)) {
         send_or_drop(c, &b);
     } else {
         set_pin_timer(c);
@@ -288,20 +289,19 @@ send_packet_in(struct ofconn *c, const struct xlate_effect *e, const struct pack
 }
 
 static void
-deliver(const struct xlate_effect *e)
+deliver(const struct conns_packet_in *p)
 {
-    struct conns *cs = conns_of(e->packet_in.bridge);
+    struct conns *cs = conns_of(p->bridge);
     struct packet_in pin = {
-        .packet = e->packet_in.frame.data, .packet_len = e->packet_in.frame.len, .total_len = e->packet_in.total_len,
-        .buffer_id = BUFFER_NONE, .table_id = e->packet_in.table_id, .cookie = be64_to_cpu(e->packet_in.cookie),
-        .reason = e->packet_in.is_miss_rule ? (uint8_t) OFPR_EXPLICIT_MISS : e->packet_in.reason,
-        .userdata = e->packet_in.userdata.data, .userdata_len = e->packet_in.userdata.len,
+        .packet = p->frame.data, .packet_len = p->frame.len, .total_len = p->total_len, .buffer_id = BUFFER_NONE,
+        .table_id = p->state->frozen.table_id, .cookie = be64_to_cpu(p->cookie), .reason = p->reason,
+        .userdata = frozen_userdata(p->state), .userdata_len = p->state->frozen.userdata_len,
     };
 
     if (cs) {
-        make_metadata(&e->packet_in.flow, &pin.metadata);
+        make_metadata(&p->flow, &pin.metadata);
         LIST_FOR_EACH (c, struct ofconn, node, &cs->ofconns) {
-            send_packet_in(c, e, &pin);
+            send_packet_in(c, p, &pin);
         }
     }
 }
@@ -317,7 +317,7 @@ on_queue(struct loop_wake *w UNUSED)
     queue_len = 0;
     pthread_mutex_unlock(&queue_mutex);
     LIST_FOR_EACH_SAFE (q, struct queued_packet_in, node, &all) {
-        deliver(&q->effect);
+        deliver(&q->pin);
         free_queued(q);
     }
 }

@@ -21,6 +21,7 @@
 #define OFPROTO_CONNS_H 1
 
 #include "base/bytes.h"
+#include "flow/flow.h"
 #include "ofproto/ofproto.h"
 #include "openflow/msg/port.h"
 
@@ -29,7 +30,7 @@ struct loop;
 struct ofconn;
 struct ofport;
 struct rule;
-struct xlate_effect;
+struct frozen_state;
 
 void conns_init(struct loop *);
 void conns_uninit(void);
@@ -37,8 +38,22 @@ void conns_uninit(void);
 struct conns *conns_create(struct ofproto *);
 void conns_destroy(struct conns *);
 
-/* Takes over the packet, userdata and so on of 'effect' and sends the message from the main loop.  Any thread. */
-void conns_queue_packet_in(struct xlate_effect *effect, bool from_worker);
+/* A packet for controllers. */
+struct conns_packet_in {
+    const struct xbridge *bridge;
+    struct frozen_state *state; /* A reference: userdata, table, and what a continuation consists of. */
+    struct flow flow;           /* Metadata of the message: registers, in_port... */
+    struct bytes frame;
+    size_t total_len;
+    uint32_t odp_in_port;
+    uint16_t controller_id;
+    uint8_t reason;
+    bool has_continuation;
+    be64 cookie;
+};
+
+/* Takes over the frame and the state, and sends the message from the main loop.  Any thread. */
+void conns_queue_packet_in(const struct conns_packet_in *);
 
 /* To connections of versions up to 'last': later ones have no word for what changed. */
 void conns_send_port_status(struct conns *, const struct ofport *, enum port_reason, enum of_version last);

@@ -194,6 +194,7 @@ static handler *const handlers[MSG_N] = {
     [MSG_FLOW_REQUEST] = handle_flow_stats,
     [MSG_AGGREGATE_REQUEST] = handle_aggregate,
     [MSG_PACKET_OUT] = handle_packet_out,
+    [MSG_RESUME] = handle_resume,
     [MSG_ROLE_REQUEST] = handle_role,
     [MSG_GET_ASYNC_REQUEST] = handle_get_async,
     [MSG_SET_ASYNC] = handle_set_async,

@@ -53,7 +53,7 @@ carry_out(struct ofproto *p, const struct packet_out *po)
     xlate_out_init(&out);
     if (po->actions.len) {
         xlate(&in, &out);
-        xlate_apply_effects(&out, false);
+        xlate_apply_effects(&out);
         execute(p, po, &flow, &out);
     }
     xlate_out_uninit(&out);

@@ -86,7 +86,7 @@ void ofconn_handle(struct ofconn *, const struct msg *, struct bytes *out);
 typedef enum ofperr handler(struct ofconn *, const struct msg *, struct bytes *out);
 handler handle_features, handle_get_config, handle_set_config, handle_desc, handle_port_desc, handle_port_stats,
     handle_port_mod, handle_queue_stats, handle_queue_config, handle_table_stats;
-handler handle_flow_mod, handle_flow_stats, handle_aggregate, handle_packet_out;
+handler handle_flow_mod, handle_flow_stats, handle_aggregate, handle_packet_out, handle_resume;
 handler handle_echo, handle_barrier, handle_role, handle_get_async, handle_set_async, handle_packet_in_format,
     handle_flow_format, handle_flow_mod_table_id, handle_controller_id, handle_ignore;
 handler handle_table_features, handle_table_desc, handle_table_mod;

@@ -180,7 +180,7 @@ void upcall_client_init(struct backer *);
  * (of a recirculated packet the frozen state says it). */
 struct xbridge *upcall_bridge_rcu(const struct backer *, struct flow *);
 /* Carries out the effects of a translation: any thread. */
-void xlate_apply_effects(struct xlate_out *, bool from_worker);
+void xlate_apply_effects(struct xlate_out *);
 
 /* commands.c */
 void ofproto_commands_register(void);

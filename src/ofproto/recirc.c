@@ -15,7 +15,7 @@ static uint32_t last_id;
 static size_t
 data_len(const struct frozen *f)
 {
-    return (size_t) f->steps_len + f->acts_len + f->action_set_len + f->stack_len;
+    return (size_t) f->steps_len + f->acts_len + f->action_set_len + f->stack_len + f->userdata_len;
 }
 
 static struct frozen_state *
@@ -142,4 +142,29 @@ recirc_count(void)
     n = hmap_count(&by_contents);
     pthread_mutex_unlock(&mutex);
     return n;
+}
+
+void
+flow_clear_conntrack(struct flow *f)
+{
+    f->ct_state = 0;
+    f->ct_zone = 0;
+    f->ct_mark = 0;
+    FLOW_FOR_EACH_LINE (i, FLOW_LINE_CT) {
+        memset(&f->lines[i], 0, sizeof f->lines[i]);
+    }
+}
+
+void
+frozen_restore_flow(const struct frozen_state *s, struct flow *flow)
+{
+    int n = 0;
+
+    flow->in_port = s->frozen.in_port;
+    FLOW_FOR_EACH_LINE (i, FROZEN_LINES) {
+        memcpy(&flow->lines[i], &s->frozen.lines[n++], sizeof flow->lines[i]);
+    }
+    if (!s->frozen.conntracked) {
+        flow_clear_conntrack(flow);
+    }
 }

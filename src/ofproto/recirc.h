@@ -2,8 +2,8 @@
  *
  * What it is
  * ----------
- * Some things only the datapath can do or know: track a connection, parse what is below MPLS labels, hash a packet.  The
- * translation then ends with the action recirc(ID), and the packet misses again with that id in its key.  A "frozen
+ * Some things only the datapath can do or know: track a connection, parse what is below MPLS labels, hash a packet.
+ * The translation then ends with the action recirc(ID), and the packet misses again with that id in its key.  A "frozen
  * state" is what is needed to go on: bridge and table, registers, metadata and tunnel, stack, action set, and the
  * actions that were still to be done in the list at hand and in those that had called it ("steps").
  *
@@ -17,8 +17,11 @@
  * A state nobody refers to stays until every reader has passed a quiescent state: a packet that a worker has sent to it
  * within its burst still finds it.
  *
- * Contents hold no references.  A bridge outlives them as it outlives megaflows (backer_settle()), and is marked as gone
- * before it is waited for: nothing resumes in it any more.
+ * Packets to controllers go the same way: the datapath's "userspace" action names a state, which has what the message
+ * is to say beside the packet (and userdata), and with "pause" all that is needed to go on when it is resumed.
+ *
+ * Contents hold no references.  A bridge outlives them as it outlives megaflows (backer_settle()), and is marked as
+ * gone before it is waited for: nothing resumes in it any more.
  *
  * Threads: any registered one; one mutex inside, which looking an id up does not take.
  * Limits: 2^32 - 1 ids, used again only when they are free. */
@@ -64,7 +67,8 @@ struct frozen {
     struct frozen_hash hash;
     uint32_t mirrors;          /* Of the bridge: those that have had the packet (ofproto/mirror.h). */
     struct { uint64_t words[FLOW_LINE / 8]; } lines[FROZEN_N_LINES]; /* Those of FROZEN_LINES, in order. */
-    uint32_t steps_len, acts_len, action_set_len, stack_len; /* Bytes of 'data', in this order. */
+    uint32_t steps_len, acts_len, action_set_len, stack_len, userdata_len; /* Bytes of 'data', in this order. */
+    uint32_t pad3;
 };
 
 struct frozen_state {
@@ -74,7 +78,7 @@ struct frozen_state {
     uint32_t n_refs;
     bool is_ending, was_used;
     struct frozen frozen;
-    uint64_t data[];           /* Steps, actions, action set, stack (16 bytes each, right-aligned). */
+    uint64_t data[];           /* Steps, actions, action set, stack (16 bytes each, right-aligned), userdata. */
 };
 
 /* The state with these contents, with a reference for the caller.  'data' is of the lengths that '*f' says. */
@@ -116,5 +120,17 @@ frozen_stack(const struct frozen_state *s)
 {
     return (const char *) frozen_acts(s) + s->frozen.acts_len + s->frozen.action_set_len;
 }
+
+static inline const void *
+frozen_userdata(const struct frozen_state *s)
+{
+    return (const char *) frozen_stack(s) + s->frozen.stack_len;
+}
+
+/* Puts what the state holds of a flow into 'flow', that of the packet as it comes from the datapath. */
+void frozen_restore_flow(const struct frozen_state *, struct flow *flow);
+
+/* Forgets what connection tracking said of a packet. */
+void flow_clear_conntrack(struct flow *);
 
 #endif

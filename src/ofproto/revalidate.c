@@ -52,21 +52,23 @@ retranslate(struct revalidator *r, const struct flow *key)
     };
     xlate_out_clear(&r->out);
     xlate(&xin, &r->out);
-    return r->out.may_install && !r->out.slow;
+    return r->out.may_install;
 }
 
 /* Translates anew; whether that gives the megaflow's actions. */
 static bool
 same_actions(struct revalidator *r, struct dp_flow *f, const struct flow *key)
 {
+    const struct bytes *wanted = &r->out.slow_actions;
     const void *actions;
     size_t len;
 
     if (!retranslate(r, key)) {
         return false;
     }
+    wanted = r->out.slow ? wanted : &r->out.actions;
     actions = r->backer->xdp.dp->class->flow_actions(f, &len);
-    return len == r->out.actions.len && (!len || !memcmp(actions, r->out.actions.data, len));
+    return len == wanted->len && (!len || !memcmp(actions, wanted->data, len));
 }
 
 /* Retranslates; the megaflow serves again, or is gone. */

@@ -32,7 +32,7 @@ find_datapath(void *aux UNUSED, const char *name)
 static void
 apply_effects(void *aux UNUSED, struct xlate_out *out)
 {
-    xlate_apply_effects(out, false);
+    xlate_apply_effects(out);
 }
 
 static const struct trace_host host = { find_bridge, find_datapath, apply_effects, NULL };

@@ -32,14 +32,13 @@ apply_flow_mod(struct xlate_effect *e)
 }
 
 void
-xlate_apply_effects(struct xlate_out *out, bool from_worker)
+xlate_apply_effects(struct xlate_out *out)
 {
     for (size_t i = 0; i < out->n_effects; i++) {
         struct xlate_effect *e = &out->effects[i];
 
         switch (e->kind) {
         case EFFECT_LEARN_MAC: apply_learn_mac(e); break;
-        case EFFECT_PACKET_IN: conns_queue_packet_in(e, from_worker); break;
         case EFFECT_FLOW_MOD: apply_flow_mod(e); break;
         }
     }
@@ -103,14 +102,11 @@ answer(struct backer *b, struct dp_upcall *u, struct xlate_out *out, uint64_t se
         .tables_version = atomic_load(&bridge->tables_version), .want_effects = true,
     };
     xlate(&xin, out);
-    /* A packet-in has to be made of each packet: such flows stay with us. */
-    install = out->may_install && !out->slow;
-    for (size_t i = 0; i < out->n_effects; i++) {
-        install &= out->effects[i].kind != EFFECT_PACKET_IN;
-    }
-    xlate_apply_effects(out, true);
+    install = out->may_install && u->type == DP_UPCALL_MISS;
+    xlate_apply_effects(out);
     bytes_clear(u->actions);
     bytes_put(u->actions, out->actions.data, out->actions.len);
+    bytes_put(u->put_actions, out->slow_actions.data, out->slow_actions.len);
     *u->mask = out->wc;
     add_datapath_mask(u->key, u->mask);
     u->install = install;
@@ -121,8 +117,43 @@ answer(struct backer *b, struct dp_upcall *u, struct xlate_out *out, uint64_t se
     one = (struct dp_flow_stats) {
         .n_packets = 1, .n_bytes = u->packet_len, .used = clock_now_ms(), .tcp_flags = xin.tcp_flags,
     };
-    xlate_credit_stats(out->credits, out->n_credits, &one);
+    if (u->type == DP_UPCALL_MISS) {
+        xlate_credit_stats(out->credits, out->n_credits, &one);
+    }
     return true;
+}
+
+/* The datapath has a packet for a controller. */
+static bool
+send_to_controller(const struct dp_upcall *u)
+{
+    const struct odp_cookie *cookie = u->userdata;
+    struct frozen_state *state = recirc_find_rcu(cookie->recirc_id);
+    struct conns_packet_in pin;
+
+    if (!state || atomic_load(&state->frozen.bridge->is_gone)) {
+        return false;
+    }
+    if (cookie->flags & 1) {
+        return true;
+    }
+    pin = (struct conns_packet_in) {
+        .bridge = state->frozen.bridge, .state = recirc_ref(state), .flow = *u->key, .frame = BYTES_INIT,
+        .total_len = u->packet_len, .odp_in_port = be32_to_cpu(u->key->in_port),
+        .controller_id = cookie->controller_id, .reason = cookie->reason, .has_continuation = cookie->flags & 2,
+        .cookie = cookie->rule_cookie,
+    };
+    frozen_restore_flow(state, &pin.flow);
+    bytes_put(&pin.frame, u->frame, u->frame_len);
+    conns_queue_packet_in(&pin);
+    return true;
+}
+
+/* A "userspace" action.  What is to be exported is nobody's here. */
+static bool
+on_action(struct dp_upcall *u)
+{
+    return u->userdata && u->userdata->type == ODP_COOKIE_CONTROLLER && send_to_controller(u);
 }
 
 _Atomic bool upcalls_wait;
@@ -134,6 +165,9 @@ on_upcall(void *b_, struct dp_upcall *u)
     uint64_t seq = depend_seq(b->depend);
     bool ok;
 
+    if (u->type == DP_UPCALL_ACTION) {
+        return on_action(u);
+    }
     atomic_fetch_add_explicit(&b->n_upcalls, 1, memory_order_relaxed);
     if (atomic_load_explicit(&upcalls_wait, memory_order_relaxed)) {
         atomic_fetch_add_explicit(&b->n_upcall_errors, 1, memory_order_relaxed);

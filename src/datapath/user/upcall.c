@@ -18,12 +18,14 @@ ask(struct worker *w, struct dp_upcall *u, struct packet *p, struct flow *key, u
     }
     key_need_lines(key, lines, FLOW_LINES_ALL);
     bytes_clear(&w->upcall_actions);
+    bytes_clear(&w->upcall_put_actions);
     memset(&w->upcall_mask, 0, sizeof w->upcall_mask);
     u->key = key;
     u->frame = packet_at(p);
     u->frame_len = u->packet_len = packet_size(p);
     u->worker = w->id;
     u->actions = &w->upcall_actions;
+    u->put_actions = &w->upcall_put_actions;
     u->mask = &w->upcall_mask;
     return client->upcall(client->aux, u);
 }
@@ -42,11 +44,11 @@ make_whole(struct packet *p)
 }
 
 static struct program *
-compile_answer(struct worker *w)
+compile_answer(struct worker *w, const struct bytes *actions)
 {
     static struct log_limit limit = LOG_LIMIT_INIT(60, 5);
     struct error *e;
-    struct program *program = program_compile(w->upcall_actions.data, w->upcall_actions.len, &e);
+    struct program *program = program_compile(actions->data, actions->len, &e);
 
     if (!program) {
         log_warn_rl(&limit, "%s: the switch wants what this datapath cannot do: %s", w->dp->up.name, error_text(e));
@@ -86,6 +88,19 @@ install(struct worker *w, const struct dp_upcall *u, struct program *program, ui
     return !error;
 }
 
+/* Installs what is to be done with later packets. */
+static void
+install_other(struct worker *w, const struct dp_upcall *u, uint64_t hash)
+{
+    struct program *program = compile_answer(w, u->put_actions);
+
+    if (!program) {
+        free_owner(w, u->owner);
+    } else if (!install(w, u, program, hash)) {
+        program_destroy(program);
+    }
+}
+
 void
 upcall_miss_rcu(struct worker *w, struct burst *b, unsigned int i, unsigned int depth)
 {
@@ -103,13 +118,15 @@ upcall_miss_rcu(struct worker *w, struct burst *b, unsigned int i, unsigned int 
         worker_drop(w, p, DP_DROP_UPCALL_ERROR);
         return;
     }
-    program = compile_answer(w);
+    program = compile_answer(w, &w->upcall_actions);
     if (!program) {
         free_owner(w, u.owner);
         worker_drop(w, p, DP_DROP_UNSUPPORTED);
         return;
     }
-    if (u.install) {
+    if (u.install && u.put_actions->len) {
+        install_other(w, &u, key_signature(&b->keys[i], b->lines[i]));
+    } else if (u.install) {
         installed = install(w, &u, program, key_signature(&b->keys[i], b->lines[i]));
     } else {
         free_owner(w, u.owner);
@@ -149,7 +166,7 @@ upcall_action_rcu(struct worker *w, struct exec *x, const struct program *progra
         worker_drop(w, p, DP_DROP_USERSPACE);
         return;
     }
-    answer = w->upcall_actions.len ? compile_answer(w) : NULL;
+    answer = w->upcall_actions.len ? compile_answer(w, &w->upcall_actions) : NULL;
     if (answer) {
         exec_program_rcu(w, answer, p, x->key, x->lines, &x->offsets, x->depth);
         program_destroy(answer);

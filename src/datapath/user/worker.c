@@ -34,6 +34,7 @@ worker_init(struct worker *w, struct dp *dp, unsigned int id)
     w->core = w->epoll = w->event = -1;
     cache_init(&w->cache);
     bytes_init(&w->upcall_actions);
+    bytes_init(&w->upcall_put_actions);
     random_seed(&w->random, random_u64(sys_random()));
     rcu_set(&w->polls, xzalloc(sizeof(struct poll_list)));
     list_init(&w->node);
@@ -52,6 +53,7 @@ worker_uninit(struct worker *w)
     free(w->dirty);
     free(w->cache.buckets);
     bytes_uninit(&w->upcall_actions);
+    bytes_uninit(&w->upcall_put_actions);
     free(rcu_get_protected(&w->polls));
     if (w->epoll >= 0) {
         close(w->epoll);

@@ -76,6 +76,7 @@ struct worker {
     int64_t now;                     /* ms */
     struct flow fresh;               /* A packet's metadata before it is parsed: in_port; only the base line is used. */
     struct random random;
+    struct bytes upcall_put_actions;
     struct bytes upcall_actions;
     struct flow upcall_mask;
     struct worker_counters counters;

@@ -1,21 +1,7 @@
-/* Packets to controllers. */
-#include "odp/commit.h"
-#include "odp/frame.h"
+/* Packets to controllers: a "userspace" action of the datapath, whose upcall makes the message. */
 #include "ofproto/xlate/ctx.h"
-
-/* The packet as the pipeline has changed it so far. */
-static void
-make_frame(struct xlate_ctx *ctx, struct bytes *frame)
-{
-    struct bytes changes = BYTES_INIT;
-    struct flow base = *ctx->in->flow, wc = *ctx->wc;
-    struct odp_tags none = { .n = 0 };
-
-    bytes_put(frame, ctx->in->frame, ctx->in->frame_len);
-    odp_commit(&ctx->flow, &ctx->below, &base, &none, &wc, &changes);
-    odp_apply_to_frame(frame, changes.data, changes.len);
-    bytes_uninit(&changes);
-}
+#include "openflow/msg/meter.h"
+#include "openflow/msg/packet.h"
 
 /* A rule that catches what no other does (OpenFlow 1.3 §5.4). */
 static bool
@@ -25,55 +11,100 @@ is_miss_rule(const struct rule *rule)
 }
 
 static void
-add_effect(struct xlate_ctx *ctx, const struct xlate_packet_in *pin)
+put_plain(struct bytes *actions, const struct odp_cookie *cookie)
 {
-    struct xlate_effect *e = xlate_effect(ctx, EFFECT_PACKET_IN);
-    bool is_packet_out = !ctx->rule && ctx->table_id == UINT8_MAX;
+    size_t begun = odp_begin(actions, ODP_USERSPACE);
 
-    if (e) {
-        bytes_init(&e->packet_in.frame);
-        bytes_init(&e->packet_in.userdata);
-        make_frame(ctx, &e->packet_in.frame);
-        bytes_put(&e->packet_in.userdata, pin->userdata, pin->userdata_len);
-        e->packet_in.bridge = ctx->bridge;
-        e->packet_in.flow = ctx->flow;
-        e->packet_in.total_len = ctx->in->packet_len + e->packet_in.frame.len - ctx->in->frame_len;
-        e->packet_in.controller_id = pin->controller_id;
-        e->packet_in.max_len = pin->max_len;
-        e->packet_in.reason = pin->reason;
-        e->packet_in.table_id = is_packet_out ? 0 : ctx->table_id;
-        e->packet_in.cookie = ctx->cookie;
-        e->packet_in.is_miss_rule = is_miss_rule(ctx->rule);
-    }
+    odp_put_u32(actions, ODP_USERSPACE_PID, 0);
+    odp_put(actions, ODP_USERSPACE_USERDATA, cookie, sizeof *cookie);
+    odp_end(actions, begun);
 }
 
-/* What trace shows in the place of the message. */
-static void
-add_action(struct xlate_ctx *ctx, const struct xlate_packet_in *pin)
+/* What the meter drops is not the packet: it goes through it on a branch of its own. */
+void
+xlate_put_userspace(struct xlate_ctx *ctx, struct bytes *actions, const struct odp_cookie *cookie, uint32_t meter_id)
+{
+    const struct xmeter *m = xlate_find_meter(ctx, meter_id);
+    size_t begun, nested;
+
+    if (!m) {
+        put_plain(actions, cookie);
+        return;
+    }
+    begun = odp_begin(actions, ODP_SAMPLE);
+    odp_put_u32(actions, ODP_SAMPLE_PROBABILITY, UINT32_MAX);
+    nested = odp_begin(actions, ODP_SAMPLE_ACTIONS);
+    odp_put_u32(actions, ODP_METER, m->dp_id);
+    put_plain(actions, cookie);
+    odp_end(actions, nested);
+    odp_end(actions, begun);
+}
+
+/* A trace sends nothing. */
+static struct odp_cookie
+make_cookie(struct xlate_ctx *ctx, be64 rule_cookie, uint32_t recirc_id)
 {
     struct odp_cookie cookie = {
-        .type = ODP_COOKIE_CONTROLLER, .reason = pin->reason, .controller_id = pin->controller_id,
-        .ofp_in_port = be32_to_cpu(ctx->flow.in_port), .max_len = pin->max_len, .flags = 1,
-        .rule_cookie = ctx->cookie,
+        .type = ODP_COOKIE_CONTROLLER, .recirc_id = recirc_id, .ofp_in_port = be32_to_cpu(ctx->flow.in_port),
+        .flags = ctx->in->trace ? 1 : 0, .rule_cookie = rule_cookie,
     };
-    size_t begun = odp_begin(&ctx->out->actions, ODP_USERSPACE);
 
     memcpy(cookie.ofproto_uuid, ctx->bridge->uuid.bytes, sizeof cookie.ofproto_uuid);
-    odp_put_u32(&ctx->out->actions, ODP_USERSPACE_PID, 0);
-    odp_put(&ctx->out->actions, ODP_USERSPACE_USERDATA, &cookie, sizeof cookie);
-    odp_end(&ctx->out->actions, begun);
+    return cookie;
+}
+
+static void
+put(struct xlate_ctx *ctx, const struct odp_cookie *cookie, bool has_meter, uint32_t meter_id)
+{
+    xlate_put_userspace(ctx, &ctx->out->actions, cookie, has_meter ? meter_id : METER_CONTROLLER);
     ctx->useful_len = ctx->out->actions.len;
 }
 
 void
 xlate_send_to_controller(struct xlate_ctx *ctx, const struct xlate_packet_in *pin)
 {
-    ctx->out->may_install = false;
+    struct odp_cookie cookie;
+    uint32_t id;
+
     xlate_commit(ctx);
-    if (ctx->in->want_effects) {
-        add_effect(ctx, pin);
+    id = xlate_freeze_message(ctx, pin->userdata, pin->userdata_len);
+    cookie = make_cookie(ctx, ctx->cookie, id);
+    cookie.reason = pin->reason == OFPR_ACTION && is_miss_rule(ctx->rule) ? OFPR_EXPLICIT_MISS : pin->reason;
+    cookie.controller_id = pin->controller_id;
+    cookie.max_len = pin->max_len;
+    put(ctx, &cookie, pin->has_meter, pin->meter_id);
+}
+
+void
+xlate_put_controller(struct xlate_ctx *ctx, const struct act_controller *a, be64 rule_cookie, uint32_t recirc_id)
+{
+    struct odp_cookie cookie = make_cookie(ctx, rule_cookie, recirc_id);
+
+    if (ctx->in->trace) {
+        return; /* As in the reference, what is paused for shows in the tree alone. */
     }
-    if (!ctx->in->want_effects || ctx->in->trace) {
-        add_action(ctx, pin);
+    cookie.reason = a->reason;
+    cookie.controller_id = a->controller_id;
+    cookie.max_len = a->max_len;
+    cookie.flags |= 2;
+    put(ctx, &cookie, a->has_meter, a->meter_id);
+}
+
+void
+xlate_controller(struct xlate_ctx *ctx, const struct act *act)
+{
+    const struct act_controller *a = (const void *) act;
+    struct xlate_packet_in pin = {
+        .controller_id = a->controller_id, .max_len = a->max_len, .reason = a->reason, .has_meter = a->has_meter,
+        .meter_id = a->meter_id, .userdata = a->userdata, .userdata_len = a->userdata_len,
+    };
+
+    if (a->pause) {
+        ctx->pause.act = a;
+        ctx->pause.cookie = ctx->cookie;
+        ctx->pause.table_id = ctx->table_id;
+        xlate_freeze(ctx, NULL);
+    } else {
+        xlate_send_to_controller(ctx, &pin);
     }
 }

@@ -46,6 +46,11 @@ struct xlate_ctx {
     bool stop;                 /* Nothing more of the present list of actions. */
     bool freezing;             /* With 'exit': what is left of each list goes into 'frozen' on the way out. */
     struct frozen_rest frozen;
+    struct {                   /* Freezing for "controller(pause)". */
+        const struct act_controller *act; /* Null: to recirculate. */
+        be64 cookie;           /* Of the outermost list. */
+        uint8_t table_id;
+    } pause;
     struct frozen_hash hash;   /* Of the datapath, as of the beginning of this translation. */
     bool with_tuple;           /* The next lookup is xlate_table_with_tuple()'s. */
     bool conntracked;          /* The packet's connection tracking fields hold. */
@@ -105,6 +110,8 @@ bool xlate_freeze_finish_apart(struct xlate_ctx *);
  * Committing comes before, by the caller.  'conntracked': the packet will have been tracked.  Returns the id; for
  * trace, report it with xlate_report_fork(). */
 uint32_t xlate_fork(struct xlate_ctx *, uint8_t table_id, bool conntracked);
+/* A state for a message to a controller: its id.  What the pipeline changed has been committed. */
+uint32_t xlate_freeze_message(struct xlate_ctx *, const void *userdata, size_t userdata_len);
 /* For trace: what went to 'recirc_id' is to be traced later, beginning with 'flow' (recirc_id is set in it), which
  * was 'before' until it was translated. */
 void xlate_report_fork(struct xlate_ctx *, enum xlate_fork_kind, uint32_t recirc_id, const struct flow *flow,
@@ -167,10 +174,16 @@ bool xlate_is_reserved_for_mirror(const struct xlate_ctx *, const struct xbundle
 struct xlate_packet_in {
     uint16_t controller_id, max_len;
     uint8_t reason;
+    bool has_meter;
+    uint32_t meter_id;
     const uint8_t *userdata;
     size_t userdata_len;
 };
 void xlate_send_to_controller(struct xlate_ctx *, const struct xlate_packet_in *);
+/* Appends the action that sends the packet as it is to a controller, to be resumed with state 'recirc_id'. */
+void xlate_put_controller(struct xlate_ctx *, const struct act_controller *, be64 cookie, uint32_t recirc_id);
+/* Appends "userspace" with the cookie; limited by the meter of that number, if there is one. */
+void xlate_put_userspace(struct xlate_ctx *, struct bytes *actions, const struct odp_cookie *, uint32_t meter_id);
 
 /* xlate.c */
 void xlate_fail(struct xlate_ctx *, enum xlate_error);

@@ -1,6 +1,13 @@
 /* Recirculation: see ofproto/recirc.h. */
 #include "ofproto/xlate/ctx.h"
 
+/* The actions of a packet-out count as those of table 0. */
+static uint8_t
+present_table(const struct xlate_ctx *ctx)
+{
+    return ctx->table_id == UINT8_MAX ? 0 : ctx->table_id;
+}
+
 void
 xlate_freeze_rest(struct xlate_ctx *ctx, struct act_span rest)
 {
@@ -10,9 +17,9 @@ xlate_freeze_rest(struct xlate_ctx *ctx, struct act_span rest)
     if (!rest.len) {
         return;
     }
-    if (!last || last->table_id != ctx->table_id || last->cookie != ctx->cookie) {
+    if (!last || last->table_id != present_table(ctx) || last->cookie != ctx->cookie) {
         last = bytes_put_zeros(steps, sizeof *last);
-        last->table_id = ctx->table_id;
+        last->table_id = present_table(ctx);
         last->cookie = ctx->cookie;
     }
     last->len += rest.len;
@@ -58,9 +65,9 @@ describe(struct xlate_ctx *ctx, bool conntracked)
     return f;
 }
 
-/* Keeps the state's reference in the result, and sends the packet to it. */
-static uint32_t
-recirculate(struct xlate_ctx *ctx, const struct frozen *f)
+/* Makes the state, whose reference the result keeps; 'userdata' may be null. */
+static struct frozen_state *
+make_state(struct xlate_ctx *ctx, const struct frozen *f, const void *userdata)
 {
     struct xlate_out *out = ctx->out;
     struct bytes data = BYTES_INIT;
@@ -70,6 +77,7 @@ recirculate(struct xlate_ctx *ctx, const struct frozen *f)
     bytes_put(&data, ctx->frozen.acts.bytes.data, f->acts_len);
     bytes_put(&data, ctx->action_set.bytes.data, f->action_set_len);
     bytes_put(&data, ctx->stack.data, f->stack_len);
+    bytes_put(&data, userdata, f->userdata_len);
     s = recirc_freeze(f, data.data);
     bytes_uninit(&data);
     if (out->n_frozen >= out->frozen_capacity) {
@@ -77,29 +85,72 @@ recirculate(struct xlate_ctx *ctx, const struct frozen *f)
     }
     out->frozen[out->n_frozen++] = s;
     note_tunnel(ctx);
-    odp_put_u32(&out->actions, ODP_RECIRC, s->id);
-    ctx->useful_len = out->actions.len;
-    return s->id;
+    return s;
+}
+
+static uint32_t
+recirculate(struct xlate_ctx *ctx, const struct frozen *f)
+{
+    uint32_t id = make_state(ctx, f, NULL)->id;
+
+    odp_put_u32(&ctx->out->actions, ODP_RECIRC, id);
+    ctx->useful_len = ctx->out->actions.len;
+    return id;
+}
+
+uint32_t
+xlate_freeze_message(struct xlate_ctx *ctx, const void *userdata, size_t userdata_len)
+{
+    struct frozen f = describe(ctx, ctx->conntracked);
+
+    f.table_id = present_table(ctx);
+    f.action_set_len = f.stack_len = 0;
+    f.userdata_len = userdata_len;
+    return make_state(ctx, &f, userdata)->id;
+}
+
+/* The lists that were being carried out go on when the packet comes back. */
+static struct frozen
+describe_rest(struct xlate_ctx *ctx)
+{
+    struct frozen f = describe(ctx, ctx->conntracked);
+
+    f.resume = FROZEN_STEPS;
+    f.steps_len = ctx->frozen.steps.len;
+    f.acts_len = ctx->frozen.acts.bytes.len;
+    return f;
+}
+
+static void
+pause(struct xlate_ctx *ctx)
+{
+    const struct act_controller *a = ctx->pause.act;
+    struct frozen f = describe_rest(ctx);
+
+    f.table_id = ctx->pause.table_id == UINT8_MAX ? 0 : ctx->pause.table_id;
+    f.userdata_len = a->userdata_len;
+    xlate_put_controller(ctx, a, ctx->pause.cookie, make_state(ctx, &f, a->userdata)->id);
 }
 
 bool
 xlate_freeze_finish(struct xlate_ctx *ctx)
 {
-    struct frozen f;
-
     if (!ctx->freezing) {
         return false;
     }
     ctx->freezing = false;
     ctx->exit = false;
-    if (!xlate_has_failed(ctx) && (ctx->frozen.steps.len || ctx->action_set.bytes.len)) {
+    if (!xlate_has_failed(ctx) && ctx->pause.act) {
         xlate_commit(ctx);
-        f = describe(ctx, ctx->conntracked);
-        f.resume = FROZEN_STEPS;
-        f.steps_len = ctx->frozen.steps.len;
-        f.acts_len = ctx->frozen.acts.bytes.len;
+        pause(ctx);
+    } else if (!xlate_has_failed(ctx) && (ctx->frozen.steps.len || ctx->action_set.bytes.len)) {
+        struct frozen f;
+
+        xlate_commit(ctx);
+        f = describe_rest(ctx);
         recirculate(ctx, &f);
     }
+    ctx->pause.act = NULL;
     bytes_clear(&ctx->frozen.steps);
     act_buf_clear(&ctx->frozen.acts);
     return true;
@@ -146,15 +197,8 @@ xlate_report_fork(struct xlate_ctx *ctx, enum xlate_fork_kind kind, uint32_t rec
 void
 xlate_clear_conntrack(struct xlate_ctx *ctx)
 {
-    struct flow *f = &ctx->flow;
-
     ctx->conntracked = false;
-    f->ct_state = 0;
-    f->ct_zone = 0;
-    f->ct_mark = 0;
-    FLOW_FOR_EACH_LINE (i, FLOW_LINE_CT) {
-        memset(&f->lines[i], 0, sizeof f->lines[i]);
-    }
+    flow_clear_conntrack(&ctx->flow);
 }
 
 /* Thawing. */
@@ -163,11 +207,9 @@ static void
 restore(struct xlate_ctx *ctx, const struct frozen_state *s)
 {
     const struct frozen *f = &s->frozen;
-    int n = 0;
 
-    ctx->flow.in_port = f->in_port;
+    frozen_restore_flow(s, &ctx->flow);
     FLOW_FOR_EACH_LINE (i, FROZEN_LINES) {
-        memcpy(&ctx->flow.lines[i], &f->lines[n++], sizeof ctx->flow.lines[i]);
         ctx->base.lines[i] = ctx->flow.lines[i];
     }
     bytes_put(&ctx->stack, frozen_stack(s), f->stack_len);
@@ -175,9 +217,6 @@ restore(struct xlate_ctx *ctx, const struct frozen_state *s)
     ctx->mirrors = f->mirrors;
     ctx->conntracked = f->conntracked;
     ctx->hash = f->hash;
-    if (!f->conntracked) {
-        xlate_clear_conntrack(ctx);
-    }
 }
 
 static void

@@ -326,20 +326,3 @@ xlate_pop_queue(struct xlate_ctx *ctx, const struct act *act UNUSED)
     ctx->flow.skb_priority = ctx->in->flow->skb_priority;
     xlate_report(ctx, TRACE_DETAIL, "queue = %u", be32_to_cpu(ctx->flow.skb_priority));
 }
-
-void
-xlate_controller(struct xlate_ctx *ctx, const struct act *act)
-{
-    const struct act_controller *a = (const void *) act;
-    struct xlate_packet_in pin = {
-        .controller_id = a->controller_id, .max_len = a->max_len, .reason = a->reason, .userdata = a->userdata,
-        .userdata_len = a->userdata_len,
-    };
-
-    if (a->pause || a->has_meter) {
-        xlate_report(ctx, TRACE_ERROR, "controller with %s is not supported yet", a->pause ? "pause" : "meter_id");
-        xlate_fail(ctx, XLATE_NOT_SERVED);
-        return;
-    }
-    xlate_send_to_controller(ctx, &pin);
-}

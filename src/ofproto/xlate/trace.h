@@ -44,8 +44,8 @@ struct trace_request {
     const struct act *acts;    /* Null: a packet that came in. */
     size_t acts_len;
     bool names;                /* Ports by name. */
-    const uint8_t *ct_next;    /* What connection tracking is taken to say (CT_*), one for each time in order; behind... */
-    size_t n_ct_next;          /* ...them the packet begins a connection. */
+    const uint8_t *ct_next;    /* What connection tracking is taken to say (CT_*), one for each time in order;... */
+    size_t n_ct_next;          /* ...behind them the packet begins a connection. */
 };
 
 /* Translates and appends the whole output, that of packets sent to connection tracking included; 'out' is initialised

@@ -6,6 +6,7 @@
 #include "odp/commit.h"
 #include "ofproto/xlate/ctx.h"
 #include "openflow/flow_mod.h"
+#include "openflow/msg/meter.h"
 #include "openflow/oxm/oxm.h"
 
 const char *
@@ -32,10 +33,6 @@ effect_uninit(struct xlate_effect *e)
 {
     switch (e->kind) {
     case EFFECT_LEARN_MAC:
-        break;
-    case EFFECT_PACKET_IN:
-        bytes_uninit(&e->packet_in.frame);
-        bytes_uninit(&e->packet_in.userdata);
         break;
     case EFFECT_FLOW_MOD:
         if (e->flow_mod.fm) {
@@ -78,6 +75,7 @@ xlate_out_clear(struct xlate_out *out)
         recirc_unref(out->frozen[i]);
     }
     bytes_clear(&out->actions);
+    bytes_clear(&out->slow_actions);
     memset(&out->wc, 0, sizeof out->wc);
     out->error = XLATE_OK;
     out->slow = 0;
@@ -95,6 +93,7 @@ xlate_out_uninit(struct xlate_out *out)
 {
     xlate_out_clear(out);
     bytes_uninit(&out->actions);
+    bytes_uninit(&out->slow_actions);
     free(out->credits);
     free(out->effects);
     free(out->consulted);
@@ -435,6 +434,16 @@ enter_pipeline(struct xlate_ctx *ctx)
     }
 }
 
+/* Of a megaflow that leaves its packets to us. */
+static void
+put_slow_actions(struct xlate_ctx *ctx)
+{
+    struct odp_cookie cookie = { .type = ODP_COOKIE_SLOW_PATH, .reason = ctx->out->slow };
+
+    memcpy(cookie.ofproto_uuid, ctx->bridge->uuid.bytes, sizeof cookie.ofproto_uuid);
+    xlate_put_userspace(ctx, &ctx->out->slow_actions, &cookie, METER_SLOWPATH);
+}
+
 void
 xlate(const struct xlate_in *in, struct xlate_out *out)
 {
@@ -457,6 +466,9 @@ xlate(const struct xlate_in *in, struct xlate_out *out)
         if (!xlate_is_from_controller(in)) {
             deliver_dhcp(&ctx);
         }
+    }
+    if (out->slow) {
+        put_slow_actions(&ctx);
     }
     finish_wc(&ctx);
     bytes_truncate(&out->actions, ctx.useful_len);

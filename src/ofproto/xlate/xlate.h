@@ -11,8 +11,8 @@
  *             (ports, bundles and settings are not in the list: a change of those concerns every result);
  *   frozen    states that its packets recirculate to, and the one that they came with (ofproto/recirc.h);
  *   credits   whom the packets of this megaflow count for: rules, tables, ports, mirrors;
- *   effects   what else has to happen for this one packet: a MAC address learned, a rule learned, a message to the
- *             controller.  The caller applies them (ofproto/upcall), or not (trace, revalidation).
+ *   effects   what else has to happen for this one packet: a MAC address learned, a rule learned.  The caller applies
+ *             them (ofproto/upcall), or not (trace, revalidation).
  *
  * How it works
  * ------------
@@ -25,8 +25,8 @@
  * What only the datapath can do or see ends a translation early: the rest is frozen and the packet recirculated; it
  * comes back as a packet of its own with a recirc_id, and translation goes on where it had stopped.
  *
- * A packet to a controller is an effect of this very packet: such a translation is not for a megaflow
- * ('may_install'). Where no effects are wanted, and for trace, 'actions' has a "userspace" action in its place.
+ * A packet to a controller is an upcall of the datapath, by a "userspace" action that names a frozen state.  What no
+ * megaflow can do alone ('slow') is done here for each packet: its megaflow has only the action that asks for that.
  *
  * Actions that are not served yet (meters, sampling, NSH) end the translation with an error.
  *
@@ -102,7 +102,7 @@ xlate_mac_key(struct eth_addr mac, uint16_t vlan)
     return eth_addr_to_u64(mac) | (uint64_t) vlan << 48;
 }
 
-enum xlate_effect_kind { EFFECT_LEARN_MAC, EFFECT_PACKET_IN, EFFECT_FLOW_MOD };
+enum xlate_effect_kind { EFFECT_LEARN_MAC, EFFECT_FLOW_MOD };
 struct xlate_effect {
     enum xlate_effect_kind kind;
     union {
@@ -116,17 +116,6 @@ struct xlate_effect {
         } learn_mac;
         struct {
             struct xbridge *bridge;
-            struct flow flow;          /* Metadata of the message: registers, in_port... as of the action. */
-            struct bytes frame;        /* Owned: the packet as modified so far. */
-            size_t total_len;
-            uint16_t controller_id, max_len;
-            uint8_t reason, table_id;
-            be64 cookie;
-            struct bytes userdata;     /* Owned. */
-            bool is_miss_rule;         /* From the table-miss rule (priority 0, matches all). */
-        } packet_in;
-        struct {
-            struct xbridge *bridge;
             struct flow_mod *fm;       /* Owned. */
         } flow_mod;
     };
@@ -136,7 +125,8 @@ struct xlate_effect {
 enum xlate_fork_kind { FORK_CT, FORK_CT_NAT };
 
 /* A sink for trace: the tree that ofproto/trace prints.  'depth' is the level of indentation. */
-enum xlate_trace_kind { TRACE_BRIDGE, TRACE_TABLE, TRACE_BUCKET, TRACE_THAW, TRACE_ACTION, TRACE_DETAIL, TRACE_WARN, TRACE_ERROR };
+enum xlate_trace_kind { TRACE_BRIDGE, TRACE_TABLE, TRACE_BUCKET, TRACE_THAW, TRACE_ACTION, TRACE_DETAIL, TRACE_WARN,
+                        TRACE_ERROR };
 struct xlate_trace {
     void (*report)(struct xlate_trace *, enum xlate_trace_kind, int depth, const char *text);
     const struct act_text *names; /* Names of ports and tables in what is reported; null: numbers. */
@@ -157,7 +147,7 @@ struct xlate_in {
     uint64_t tables_version;
     const struct act *acts;       /* Instead of a table lookup, if not null. */
     size_t acts_len;
-    bool want_effects;            /* False: 'effects' stays empty (and no frame is copied). */
+    bool want_effects;            /* False: 'effects' stays empty. */
     struct xlate_trace *trace;    /* Null but for trace. */
 };
 
@@ -166,6 +156,7 @@ struct xlate_out {
     struct flow wc;
     enum xlate_error error;
     uint32_t slow;                /* SLOW_* */
+    struct bytes slow_actions;    /* With 'slow': those for the megaflow, while 'actions' are for this packet. */
     bool may_install;             /* False: this result holds for this packet only. */
     uint32_t drop_reason;         /* Datapath drop reason when 'actions' is empty. */
     struct xlate_credit *credits;

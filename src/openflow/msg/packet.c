@@ -285,6 +285,54 @@ enum {
     CONT_ACTION_SET, CONT_ODP_PORT
 };
 
+static void
+put_actions(struct bytes *b, uint16_t type, struct act_span acts, enum of_version v)
+{
+    size_t start = prop_start(b, type);
+
+    bytes_put_zeros(b, 4);
+    act_encode_actions(acts, v, b);
+    prop_end(b, start);
+}
+
+void
+continuation_encode(struct bytes *b, enum of_version v, const struct continuation *k)
+{
+    uint8_t table = 0;
+    uint64_t cookie = 0;
+
+    prop_put(b, CONT_BRIDGE, &k->bridge, sizeof k->bridge);
+    for (size_t i = 0; i < k->n_stack; i++) {
+        prop_put(b, CONT_STACK, k->stack[i].at, k->stack[i].left);
+    }
+    if (k->mirrors) {
+        prop_put_be32(b, CONT_MIRRORS, k->mirrors);
+    }
+    if (k->conntracked) {
+        prop_put_flag(b, CONT_CONNTRACKED);
+    }
+    for (size_t i = 0; i < k->n_steps; i++) {
+        const struct continuation_step *s = &k->steps[i];
+        struct act_span acts = { act_at(&k->actions, s->start), s->end - s->start };
+
+        if (s->table != table) {
+            prop_put_u8(b, CONT_TABLE_ID, s->table);
+        }
+        if (s->cookie != cookie) {
+            prop_put_be64(b, CONT_COOKIE, s->cookie);
+        }
+        table = s->table;
+        cookie = s->cookie;
+        put_actions(b, CONT_ACTIONS, acts, v);
+    }
+    if (act_buf_span(&k->action_set).len) {
+        put_actions(b, CONT_ACTION_SET, act_buf_span(&k->action_set), v);
+    }
+    if (k->has_odp_port) {
+        prop_put_be32(b, CONT_ODP_PORT, k->odp_port);
+    }
+}
+
 static enum ofperr
 nested_actions(const struct prop *p, enum of_version v, struct act_buf *out)
 {

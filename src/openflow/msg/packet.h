@@ -57,6 +57,9 @@ struct continuation {
     struct act_buf actions; /* 'start' and 'end' are offsets in it. */
 };
 
+/* Appends a continuation's properties. */
+void continuation_encode(struct bytes *, enum of_version, const struct continuation *);
+
 /* Reads a continuation; to be released with continuation_uninit() in any case. */
 enum ofperr continuation_decode(struct cursor, enum of_version, struct continuation *) MUST_CHECK;
 void continuation_uninit(struct continuation *);
