@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Certificates of ovs-pki, ours and the reference's: both sides' servers and clients take both; trees of one are used by
-the other.
+"""Certificates of ovs-pki, ours and the reference's: both sides' servers and clients take both; trees of one are used
+by the other.
 
 Usage: ovs_pki.py BUILD.  Connections are to 127.0.0.1."""
 import os

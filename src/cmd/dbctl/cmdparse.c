@@ -77,7 +77,16 @@ command_option_kind(const struct dbctl_command *c, const char *name, size_t len)
 struct option_list {
     struct cmdline_option *options;
     size_t n, capacity;
+    size_t n_global;        /* These come first. */
 };
+
+/* Whether programs without a daemon of their own (is_plain) have a global option too. */
+static bool
+is_for_all(int id)
+{
+    return (id >= TABLE_OPT_FIRST && id < TABLE_OPT_LAST) || id == OPT_DB || id == OPT_NO_SYSLOG || id == OPT_DRY_RUN || id == OPT_ONELINE
+           || id == OPT_TIMEOUT;
+}
 
 static bool
 list_has(const struct option_list *l, const char *name, size_t len)
@@ -103,11 +112,14 @@ list_add(struct option_list *l, struct cmdline_option o)
 static struct option_list
 all_options(const struct dbctl_class *class)
 {
-    struct option_list l = { NULL, 0, 0 };
+    struct option_list l = { .n = 0 };
     const struct dbctl_command *c;
 
     for (size_t i = 0; i < ARRAY_SIZE(global_options); i++) {
-        list_add(&l, global_options[i]);
+        if (!class->is_plain || is_for_all(global_options[i].id)) {
+            list_add(&l, global_options[i]);
+            l.n_global = l.n;
+        }
     }
     for (size_t i = 0; (c = dbctl_command_at(class, i)) != NULL; i++) {
         for (const char *p = c->options; *p;) {
@@ -126,7 +138,7 @@ all_options(const struct dbctl_class *class)
 static void
 list_free(struct option_list *l)
 {
-    for (size_t i = ARRAY_SIZE(global_options); i < l->n; i++) {
+    for (size_t i = l->n_global; i < l->n; i++) {
         free((char *) l->options[i].name);
     }
     free(l->options);

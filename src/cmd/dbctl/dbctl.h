@@ -82,6 +82,8 @@ struct dbctl_class {
     size_t n_names;
     const struct dbctl_show *show;
     size_t n_show;
+    bool is_plain;                              /* No daemon to wait for, no clusters, no completion: without the global
+                                                 * options for these. */
     struct log_module *log;                     /* For "Called as ...". */
     void (*usage)(const struct dbctl_class *);  /* Prints the help text. */
     void (*prepare)(struct dbctl *);            /* Columns that every run needs; may be null. */
@@ -185,6 +187,21 @@ struct error *dbctl_prepare_term(struct dbctl *ctl, const struct table_schema *t
 /* A column that a command may change, by a name that is all of an argument. */
 struct error *dbctl_find_settable_column(const struct table_schema *table, const char *name,
                                          const struct column **column) MUST_CHECK;
+
+/* ---- controllers and managers (targets.c): a column of references to rows that have a target ---- */
+
+struct dbctl_targets {
+    unsigned column;                      /* Of the row that has them. */
+    unsigned table;                       /* Where they are. */
+    unsigned target_column, probe_column; /* There. */
+};
+/* Prints their targets; deletes them; replaces them by the arguments from 'first' on, with --inactivity-probe. */
+void dbctl_put_targets(struct dbctl_ctx *ctx, const struct idl_row *row, const struct dbctl_targets *);
+void dbctl_delete_targets(const struct idl_row *row, const struct dbctl_targets *);
+void dbctl_set_targets(struct dbctl_ctx *ctx, const struct idl_row *row, const struct dbctl_targets *, int first);
+
+/* Sorted names with line ends; 'strings' of 'n', put into ctx->output. */
+void dbctl_put_sorted(struct dbctl_ctx *ctx, const char **strings, size_t n);
 
 /* ---- the generic commands (read.c, write.c, show.c) ---- */
 extern const struct dbctl_command dbctl_read_commands[], dbctl_write_commands[];

@@ -169,6 +169,37 @@ put_references(struct printer *p, struct str *s, const struct idl_row *row, unsi
     return true;
 }
 
+/* A map whose values refer to rows that have a name in the outline. */
+static bool
+put_named_values(struct printer *p, struct str *s, const struct idl_row *row, unsigned column, int level)
+{
+    const struct col_type *type = idl_type(row, column);
+    const struct table_schema *to = base_is_ref(&type->value) ? schema_table(p->ctl->schema, type->value.uuid.ref_table)
+                                                              : NULL;
+    const struct dbctl_show *show = to ? show_of(p->ctl->class, to->index) : NULL;
+    const struct datum *d = idl_get(row, column);
+
+    if (!show || show->name_column < 0) {
+        return false;
+    }
+    if (d->n) {
+        str_put_fill(s, ' ', 4 * (level + 1));
+        str_putf(s, "%s:\n", row->table->schema->columns[column].name);
+    }
+    for (size_t i = 0; i < d->n; i++) {
+        const struct idl_row *target = idl_get_ref(row, column, i, to->index, true);
+
+        str_put_fill(s, ' ', 4 * (level + 2));
+        atom_put_text(s, &datum_keys(d)[i], type->key.type);
+        str_puts(s, "=");
+        if (target) {
+            datum_put_text(s, idl_get(target, show->name_column), idl_type(target, show->name_column));
+        }
+        str_putc(s, '\n');
+    }
+    return true;
+}
+
 static void
 put_columns(struct printer *p, struct str *s, const struct idl_row *row, int level)
 {
@@ -178,7 +209,8 @@ put_columns(struct printer *p, struct str *s, const struct idl_row *row, int lev
         const unsigned c = show->columns[i];
         const struct datum *d = idl_get(row, c);
 
-        if (!put_references(p, s, row, c, level) && !datum_is_default(d, idl_type(row, c))) {
+        if (!put_references(p, s, row, c, level) && !put_named_values(p, s, row, c, level)
+            && !datum_is_default(d, idl_type(row, c))) {
             str_put_fill(s, ' ', 4 * (level + 1));
             str_putf(s, "%s: ", row->table->schema->columns[c].name);
             datum_put_text(s, d, idl_type(row, c));

@@ -54,7 +54,7 @@ dbctl_usage_names(const struct dbctl_class *class)
 }
 
 void
-dbctl_usage_options(const struct dbctl_class *class UNUSED, const char *wait_help)
+dbctl_usage_options(const struct dbctl_class *class, const char *wait_help)
 {
     char *db = dirs_db_remote();
 
@@ -62,8 +62,8 @@ dbctl_usage_options(const struct dbctl_class *class UNUSED, const char *wait_hel
            "  --db=DATABASE               connect to DATABASE\n"
            "                              (default: %s)\n"
            "%s"
-           "  --retry                     keep trying to connect to server forever\n"
-           "  -t, --timeout=SECS          wait at most SECS seconds for ovs-vswitchd\n"
+           "%s"
+           "  -t, --timeout=SECS          wait at most SECS seconds%s\n"
            "  --dry-run                   do not commit changes to database\n"
            "  --oneline                   print exactly one line of output per command\n"
            "\nOutput formatting options:\n"
@@ -73,10 +73,13 @@ dbctl_usage_options(const struct dbctl_class *class UNUSED, const char *wait_hel
            "                              FORMAT (\"string\", \"bare\", or \"json\")\n"
            "  --no-headings               omit table heading row\n"
            "  --pretty                    pretty-print JSON in output\n"
-           "  --bare                      equivalent to \"--format=list --data=bare --no-headings\"\n", db, wait_help);
+           "  --bare                      equivalent to \"--format=list --data=bare --no-headings\"\n", db, wait_help,
+           class->is_plain ? "" : "  --retry                     keep trying to connect to server forever\n",
+           class->is_plain ? "" : " for ovs-vswitchd");
     free(db);
     cmdline_usage_log();
-    puts("  --no-syslog             equivalent to --verbose=vsctl:syslog:warn");
+    printf("  --no-syslog             %sequivalent to --verbose=%s:syslog:warn\n", class->is_plain ? "    " : "",
+           class->log->name);
     cmdline_usage_targets("database", true, true, CMDLINE_TLS | CMDLINE_TLS_BOOTSTRAP);
     puts("\nOther options:\n"
          "  -h, --help                  display this help message\n"

@@ -4,21 +4,6 @@
 
 #include "cmd/ovs-vsctl/vsctl.h"
 
-static int
-compare_strings(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *) a, *(const char *const *) b);
-}
-
-void
-vsctl_put_sorted(struct dbctl_ctx *ctx, const char **strings, size_t n)
-{
-    qsort(strings, n, sizeof *strings, compare_strings);
-    for (size_t i = 0; i < n; i++) {
-        str_putf(&ctx->output, "%s\n", strings[i]);
-    }
-}
-
 /* ---- add-br ---- */
 
 static struct error *
@@ -166,7 +151,7 @@ list_br(struct dbctl_ctx *ctx)
             names[n++] = b->name;
         }
     }
-    vsctl_put_sorted(ctx, names, n);
+    dbctl_put_sorted(ctx, names, n);
     free(names);
     return NULL;
 }

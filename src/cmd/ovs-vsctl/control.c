@@ -8,64 +8,14 @@
 
 LOG_MODULE(vsctl)
 
-/* ---- Controllers and managers: sets of rows with a target ---- */
+static const struct dbctl_targets controllers = {
+    VS_BRIDGE_CONTROLLER, VS_CONTROLLER, VS_CONTROLLER_TARGET, VS_CONTROLLER_INACTIVITY_PROBE,
+};
+static const struct dbctl_targets managers = {
+    VS_OPEN_VSWITCH_MANAGER_OPTIONS, VS_MANAGER, VS_MANAGER_TARGET, VS_MANAGER_INACTIVITY_PROBE,
+};
 
-static void
-put_targets(struct dbctl_ctx *ctx, const struct idl_row *row, unsigned column, unsigned table, unsigned target_column)
-{
-    const size_t n = idl_count(row, column);
-    const char **targets = xcalloc(n + 1, sizeof *targets);
-    size_t n_found = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        const struct idl_row *target = idl_get_ref(row, column, i, table, false);
-
-        if (target) {
-            targets[n_found++] = idl_get_string(target, target_column);
-        }
-    }
-    vsctl_put_sorted(ctx, targets, n_found);
-    free(targets);
-}
-
-static void
-delete_targets(const struct idl_row *row, unsigned column, unsigned table)
-{
-    for (size_t i = 0; i < idl_count(row, column); i++) {
-        const struct idl_row *target = idl_get_ref(row, column, i, table, false);
-
-        if (target) {
-            idl_delete(target);
-        }
-    }
-    idl_set_empty(row, column);
-}
-
-/* Replaces the rows that 'column' refers to by new ones for the arguments from 'first' on. */
-static void
-set_targets(struct dbctl_ctx *ctx, const struct idl_row *row, unsigned column, unsigned table, unsigned target_column,
-            unsigned probe_column, int first)
-{
-    const char *probe = dbctl_option(ctx, "--inactivity-probe");
-    struct datum refs = { .n = 0 };
-
-    delete_targets(row, column, table);
-    for (int i = first; i < ctx->argc; i++) {
-        struct idl_row *target = idl_insert(ctx->ctl->txn, table, NULL);
-
-        if (!ctx->ctl->need_more && !stream_target_is_active(ctx->argv[i])
-            && !stream_target_is_passive(ctx->argv[i])) {
-            log_warn("target type \"%s\" is possibly erroneous", ctx->argv[i]);
-        }
-        idl_set_string(target, target_column, ctx->argv[i]);
-        if (probe) {
-            idl_set_int(target, probe_column, atoll(probe));
-        }
-        datum_append_take(&refs, idl_type(row, column), (union atom) { .uuid = target->uuid }, NULL);
-    }
-    datum_sort_unique(&refs, idl_type(row, column));
-    idl_set_take(row, column, &refs);
-}
+/* ---- Controllers and managers ---- */
 
 static struct error *
 controller_prepare(struct dbctl_ctx *ctx)
@@ -82,7 +32,7 @@ get_controller(struct dbctl_ctx *ctx)
     struct error *e = vsctl_find_bridge(ctx, ctx->argv[1], true, &b);
 
     if (!e) {
-        put_targets(ctx, &b->row->row, VS_BRIDGE_CONTROLLER, VS_CONTROLLER, VS_CONTROLLER_TARGET);
+        dbctl_put_targets(ctx, &b->row->row, &controllers);
     }
     return e;
 }
@@ -95,7 +45,7 @@ del_controller(struct dbctl_ctx *ctx)
 
     if (!e) {
         idl_verify(&b->row->row, VS_BRIDGE_CONTROLLER);
-        delete_targets(&b->row->row, VS_BRIDGE_CONTROLLER, VS_CONTROLLER);
+        dbctl_delete_targets(&b->row->row, &controllers);
     }
     return e;
 }
@@ -108,8 +58,7 @@ set_controller(struct dbctl_ctx *ctx)
 
     if (!e) {
         idl_verify(&b->row->row, VS_BRIDGE_CONTROLLER);
-        set_targets(ctx, &b->row->row, VS_BRIDGE_CONTROLLER, VS_CONTROLLER, VS_CONTROLLER_TARGET,
-                    VS_CONTROLLER_INACTIVITY_PROBE, 2);
+        dbctl_set_targets(ctx, &b->row->row, &controllers, 2);
     }
     return e;
 }
@@ -125,7 +74,7 @@ manager_prepare(struct dbctl_ctx *ctx)
 static struct error *
 get_manager(struct dbctl_ctx *ctx)
 {
-    put_targets(ctx, &vsctl_of(ctx)->root->row, VS_OPEN_VSWITCH_MANAGER_OPTIONS, VS_MANAGER, VS_MANAGER_TARGET);
+    dbctl_put_targets(ctx, &vsctl_of(ctx)->root->row, &managers);
     return NULL;
 }
 
@@ -135,7 +84,7 @@ del_manager(struct dbctl_ctx *ctx)
     const struct idl_row *root = &vsctl_of(ctx)->root->row;
 
     idl_verify(root, VS_OPEN_VSWITCH_MANAGER_OPTIONS);
-    delete_targets(root, VS_OPEN_VSWITCH_MANAGER_OPTIONS, VS_MANAGER);
+    dbctl_delete_targets(root, &managers);
     return NULL;
 }
 
@@ -145,8 +94,7 @@ set_manager(struct dbctl_ctx *ctx)
     const struct idl_row *root = &vsctl_of(ctx)->root->row;
 
     idl_verify(root, VS_OPEN_VSWITCH_MANAGER_OPTIONS);
-    set_targets(ctx, root, VS_OPEN_VSWITCH_MANAGER_OPTIONS, VS_MANAGER, VS_MANAGER_TARGET, VS_MANAGER_INACTIVITY_PROBE,
-                1);
+    dbctl_set_targets(ctx, root, &managers, 1);
     return NULL;
 }
 

@@ -327,7 +327,7 @@ list_ports(struct dbctl_ctx *ctx)
     LIST_FOR_EACH (p, struct vsctl_port, node, &b->ports) {
         names[n++] = p->name;
     }
-    vsctl_put_sorted(ctx, names, n);
+    dbctl_put_sorted(ctx, names, n);
     free(names);
     return NULL;
 }
@@ -350,7 +350,7 @@ list_ifaces(struct dbctl_ctx *ctx)
             names[n++] = i->name;
         }
     }
-    vsctl_put_sorted(ctx, names, n);
+    dbctl_put_sorted(ctx, names, n);
     free(names);
     return NULL;
 }

@@ -88,9 +88,6 @@ extern const struct dbctl_command vsctl_bridge_commands[], vsctl_port_commands[]
     vsctl_zone_commands[];
 extern const size_t vsctl_n_bridge_commands, vsctl_n_port_commands, vsctl_n_control_commands, vsctl_n_zone_commands;
 
-/* Sorted names with line ends; 'strings' of 'n', put into ctx->output. */
-void vsctl_put_sorted(struct dbctl_ctx *ctx, const char **strings, size_t n);
-
 /* ---- wait.c ---- */
 
 /* Waits until ovs-vswitchd has applied the transaction; says what failed.  Returns the exit status. */

@@ -1,0 +1,93 @@
+/* vtep-ctl(8). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/vtep-ctl/vtep.h"
+
+LOG_MODULE(vtep_ctl)
+
+static const struct dbctl_name names[] = {
+    { VTEP_GLOBAL, DBCTL_ONLY_ROW, 0, 0, 0 },
+    { VTEP_LOGICAL_ROUTER, DBCTL_BY_COLUMN, VTEP_LOGICAL_ROUTER, VTEP_LOGICAL_ROUTER_NAME, 0 },
+    { VTEP_LOGICAL_SWITCH, DBCTL_BY_COLUMN, VTEP_LOGICAL_SWITCH, VTEP_LOGICAL_SWITCH_NAME, 0 },
+    { VTEP_MANAGER, DBCTL_BY_COLUMN, VTEP_MANAGER, VTEP_MANAGER_TARGET, 0 },
+    { VTEP_PHYSICAL_PORT, DBCTL_BY_COLUMN, VTEP_PHYSICAL_PORT, VTEP_PHYSICAL_PORT_NAME, 0 },
+    { VTEP_PHYSICAL_SWITCH, DBCTL_BY_COLUMN, VTEP_PHYSICAL_SWITCH, VTEP_PHYSICAL_SWITCH_NAME, 0 },
+};
+
+static const struct dbctl_show show[] = {
+    { VTEP_GLOBAL, -1, { VTEP_GLOBAL_MANAGERS, VTEP_GLOBAL_SWITCHES } },
+    { VTEP_MANAGER, VTEP_MANAGER_TARGET, { VTEP_MANAGER_IS_CONNECTED } },
+    { VTEP_PHYSICAL_SWITCH, VTEP_PHYSICAL_SWITCH_NAME,
+      { VTEP_PHYSICAL_SWITCH_MANAGEMENT_IPS, VTEP_PHYSICAL_SWITCH_TUNNEL_IPS, VTEP_PHYSICAL_SWITCH_PORTS } },
+    { VTEP_PHYSICAL_PORT, VTEP_PHYSICAL_PORT_NAME, { VTEP_PHYSICAL_PORT_VLAN_BINDINGS } },
+    { VTEP_LOGICAL_SWITCH, VTEP_LOGICAL_SWITCH_NAME, { 0 } },
+};
+
+static struct vtepctl vtepctl;
+
+static void
+prepare(struct dbctl *ctl)
+{
+    ctl->aux = &vtepctl;
+    dbctl_add_column(ctl, VTEP_GLOBAL, COL_UUID);
+    dbctl_add_column(ctl, VTEP_GLOBAL, VTEP_GLOBAL_SWITCHES);
+}
+
+/* Makes the one row of Global where the database is empty. */
+static struct error *
+begin(struct dbctl *ctl)
+{
+    vtepctl.global = vtep_global_first(ctl->idl);
+    if (!vtepctl.global) {
+        idl_verify_empty(ctl->txn, VTEP_GLOBAL);
+        vtepctl.global = vtep_global_insert(ctl->txn);
+    }
+    return NULL;
+}
+
+/* The commands of all files as one array. */
+static struct dbctl_command *
+all_commands(size_t *n)
+{
+    const struct { const struct dbctl_command *commands; size_t n; } parts[] = {
+        { vtepctl_switch_commands, vtepctl_n_switch_commands },
+        { vtepctl_binding_commands, vtepctl_n_binding_commands },
+        { vtepctl_mac_commands, vtepctl_n_mac_commands },
+    };
+    struct dbctl_command *all = NULL;
+
+    *n = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+        all = xreallocarray(all, *n + parts[i].n, sizeof *all);
+        memcpy(all + *n, parts[i].commands, parts[i].n * sizeof *all);
+        *n += parts[i].n;
+    }
+    return all;
+}
+
+int
+main(int argc, char *argv[])
+{
+    struct dbctl_class class = {
+        .schema = vtep_schema,
+        .names = names, .n_names = ARRAY_SIZE(names),
+        .show = show, .n_show = ARRAY_SIZE(show),
+        .is_plain = true,
+        .log = &log_this,
+        .usage = vtepctl_usage,
+        .prepare = prepare, .begin = begin,
+    };
+    struct dbctl_command *commands = all_commands(&class.n_commands);
+    struct schema *schema = vtep_schema();
+    char *note = xasprintf("DB Schema %s", schema->version);
+    int status;
+
+    schema_unref(schema);
+    cmdline_set_version_note(note);
+    class.commands = commands;
+    status = dbctl_main(&class, argc, argv);
+    free(commands);
+    free(note);
+    return status;
+}
