@@ -1,5 +1,6 @@
 """Waiting for the first of several events."""
 import errno
+import math
 import os
 import select
 import socket
@@ -104,12 +105,12 @@ class Poller:
 
     def timer_wait(self, msec):
         """block() ends after 'msec' milliseconds."""
-        self._timer_wait(max(0, int(msec)))
+        # Rounded up: the rest of a millisecond would be waited for in a busy loop.
+        self._timer_wait(max(0, math.ceil(msec)))
 
     def timer_wait_until(self, msec):
         """block() ends when ovs.timeval.msec() reaches 'msec'."""
-        # The fraction of a millisecond that is left would be waited for in a busy loop.
-        self._timer_wait(max(0, int(msec - ovs.timeval.msec() + 0.999)))
+        self.timer_wait(msec - ovs.timeval.msec())
 
     def immediate_wake(self):
         """block() ends at once."""

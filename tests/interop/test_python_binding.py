@@ -7,17 +7,30 @@ import pytest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SCRIPTS = os.path.join(HERE, "binding")
+WITH_SERVER = os.path.join(HERE, "with_server")
 BUILD = os.environ.get("WEFT_BUILD", os.path.join(os.path.dirname(os.path.dirname(HERE)), "build"))
 DEBIAN = "/usr/lib/python3/dist-packages/ovs/version.py"
 
 
-def run(script, python_path=None):
+DEBIANS_SERVER = {"SERVER": "/usr/sbin/ovsdb-server", "TOOL": "/usr/bin/ovsdb-tool"}
+OUR_SERVER = {"SERVER": os.path.join(BUILD, "src/ovsdb-server/ovsdb-server"),
+              "TOOL": os.path.join(BUILD, "src/cmd/ovsdb-tool/ovsdb-tool")}
+VSWITCH_SCHEMA = os.path.join(os.path.dirname(os.path.dirname(HERE)), "schema/vswitch.ovsschema")
+
+
+def scripts(directory, helper):
+    return sorted(s for s in os.listdir(directory) if s.endswith(".py") and s != helper)
+
+
+def run(script, ours, directory=SCRIPTS, server=None):
     env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"PYTHONHASHSEED": "0", "COLUMNS": "80"}
-    if python_path:
-        env["PYTHONPATH"] = python_path
-    done = subprocess.run([sys.executable, "-B", script], cwd=SCRIPTS, env=env, text=True, stdout=subprocess.PIPE,
+    env |= (server or {}) | {"VSWITCH_SCHEMA": VSWITCH_SCHEMA}
+    if ours:
+        env["PYTHONPATH"] = os.path.join(BUILD, "python")
+    done = subprocess.run([sys.executable, "-B", script], cwd=directory, env=env, text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, check=False, timeout=120)
     assert done.returncode == 0, done.stdout[-2000:]
+    assert len(done.stdout) > 50
     return done.stdout.splitlines()
 
 
@@ -28,10 +41,21 @@ def first_difference(theirs, ours):
     return None
 
 
-@pytest.mark.parametrize("script", sorted(s for s in os.listdir(SCRIPTS) if s.endswith(".py") and s != "show.py"))
-def test_the_script_prints_the_same_with_both_bindings(script):
+@pytest.fixture(autouse=True)
+def debians_binding():
     if not os.path.exists(DEBIAN):
         pytest.skip("Debian's python3-openvswitch is not installed")
-    ours = run(script, os.path.join(BUILD, "python"))
-    assert first_difference(run(script), ours) is None
-    assert len(ours) > 5
+
+
+@pytest.mark.parametrize("script", scripts(SCRIPTS, "show.py"))
+def test_the_script_prints_the_same_with_both_bindings(script):
+    assert first_difference(run(script, False), run(script, True)) is None
+
+
+@pytest.mark.parametrize("script", scripts(WITH_SERVER, "server.py"))
+def test_the_script_prints_the_same_with_both_bindings_and_both_servers(script):
+    if script.startswith("app_"):
+        pytest.importorskip("ovsdbapp")
+    expected = run(script, False, WITH_SERVER, DEBIANS_SERVER)
+    for ours, server in ((True, OUR_SERVER), (True, DEBIANS_SERVER), (False, OUR_SERVER)):
+        assert first_difference(expected, run(script, ours, WITH_SERVER, server)) is None, f"{ours} {server}"

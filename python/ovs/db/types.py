@@ -45,7 +45,7 @@ class AtomicType:
 REAL_PYTHON_TYPES = (int, float)
 VoidType = AtomicType("void", None, ())
 IntegerType = AtomicType("integer", 0, (int,))
-RealType = AtomicType("real", 0.0, REAL_PYTHON_TYPES)
+RealType = AtomicType("real", 0, REAL_PYTHON_TYPES)
 BooleanType = AtomicType("boolean", False, (bool,))
 StringType = AtomicType("string", "", (str,))
 UuidType = AtomicType("uuid", ovs.ovsuuid.zero(), (uuid.UUID,))
