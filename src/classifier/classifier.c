@@ -1,92 +1,11 @@
+/* The writer's side of the classifier. */
 #include "classifier/classifier.h"
 
 #include <stdlib.h>
 
-#include "base/hash.h"
+#include "classifier/order.h"
 
-/* Stages of a search: a subtable is left as soon as the fields looked at so far fit none of its rules, so that the
- * megaflow does not depend on later ones.  Each stage adds the lines (and words of line 0) that come with a layer. */
-enum { STAGE_METADATA, STAGE_L2, STAGE_L3, STAGE_L4, N_STAGES };
-
-struct cls_subtable {
-    struct flow mask;
-    struct word_map map;
-    uint32_t mask_hash;
-    int max_priority;                        /* Of the rules; higher while 'n_max' is 0. */
-    size_t n_max;                            /* How many rules have it. */
-    size_t n_rules;
-    struct list in_order;                    /* struct cls_rule. */
-    struct rcu_map rules;                    /* First struct cls_rule of each chain, by hash of values. */
-    struct flow stage_masks[N_STAGES];       /* Cumulative: bits of 'mask' up to the stage. */
-    struct word_map stage_maps[N_STAGES];
-    bool stage_useful[N_STAGES];             /* Whether the stage has bits that the one before has not. */
-    struct rcu_map stages[N_STAGES - 1];     /* struct stage_entry by hash of the values up to the stage. */
-    _Atomic uint32_t n_refs;                 /* Of the classifier and of each rule until cls_rule_uninit(). */
-};
-
-/* How many rules share the values of the stages so far. */
-struct stage_entry {
-    uint32_t hash;
-    size_t n;
-};
-
-struct cls_order {
-    size_t n;
-    struct cls_subtable *subtables[];
-};
-
-/* Addresses and ports of a connection belong to the layers of addresses and ports. */
-static void
-leave_out_tuple(struct flow *bits, int stage)
-{
-    if (stage < STAGE_L3) {
-        bits->ct_nw_src = bits->ct_nw_dst = 0;
-        memset(&bits->ct_ipv6_src, 0, sizeof bits->ct_ipv6_src);
-        memset(&bits->ct_ipv6_dst, 0, sizeof bits->ct_ipv6_dst);
-    }
-    if (stage < STAGE_L4) {
-        bits->ct_tp_src = bits->ct_tp_dst = 0;
-    }
-}
-
-/* The bits of struct flow that a stage may look at beyond the stage before it. */
-static void
-stage_bits(struct flow *bits, int stage)
-{
-    memset(bits, 0, sizeof *bits);
-    if (stage >= STAGE_METADATA) {
-        memset(&bits->regs, 0xff, sizeof *bits - offsetof(struct flow, regs));
-        memset(&bits->lines[2], 0xff, 7 * FLOW_LINE); /* Tunnel and connection tracking. */
-        bits->in_port = bits->recirc_id = bits->ct_mark = bits->dp_hash = bits->pkt_mark = bits->skb_priority =
-            BE32_MAX;
-        bits->packet_ns = bits->ct_state = UINT8_MAX;
-        bits->ct_zone = BE16_MAX;
-        leave_out_tuple(bits, stage);
-    }
-    if (stage >= STAGE_L2) {
-        memset(&bits->eth_dst, 0xff, offsetof(struct flow, nw_frag) - offsetof(struct flow, eth_dst));
-        memset(&bits->mpls_lse, 0xff, FLOW_LINE);
-    }
-    if (stage >= STAGE_L3) {
-        memset(&bits->nw_frag, 0xff, offsetof(struct flow, tp_src) - offsetof(struct flow, nw_frag));
-        memset(&bits->lines[1], 0xff, FLOW_LINE);
-    }
-    if (stage >= STAGE_L4) {
-        memset(bits, 0xff, sizeof *bits);
-    }
-}
-
-static uint32_t
-hash_words(const struct flow *flow, const struct flow *mask, const struct word_map *map)
-{
-    uint64_t h = 0;
-
-    WORD_MAP_FOR_EACH (i, map) {
-        h = (h ^ (flow_word(flow, i) & flow_word(mask, i))) * UINT64_C(0x9e3779b97f4a7c15);
-        h ^= h >> 32;
-    }
-    return h ^ h >> 29;
-}
+static const enum field_id default_prefixes[] = { FIELD_IP_DST, FIELD_IP_SRC, FIELD_IPV6_DST, FIELD_IPV6_SRC };
 
 void
 classifier_init(struct classifier *cls)
@@ -94,42 +13,126 @@ classifier_init(struct classifier *cls)
     memset(cls, 0, sizeof *cls);
 }
 
-static void
-unref_subtable(void *st_)
-{
-    struct cls_subtable *st = st_;
+/* Tracked prefixes. */
 
-    if (atomic_fetch_sub(&st->n_refs, 1) != 1) {
-        return;
+bool
+classifier_tracks(enum field_id id)
+{
+    switch (id) {
+    case FIELD_TUN_ID: case FIELD_TUN_SRC: case FIELD_TUN_DST: case FIELD_TUN_IPV6_SRC: case FIELD_TUN_IPV6_DST:
+    case FIELD_IP_SRC: case FIELD_IP_DST: case FIELD_IPV6_SRC: case FIELD_IPV6_DST: return true;
+    default: return false;
     }
-    rcu_map_uninit(&st->rules);
-    for (int i = 0; i < N_STAGES - 1; i++) {
-        rcu_map_uninit(&st->stages[i]);
-    }
-    free(st);
 }
 
-void
-classifier_uninit(struct classifier *cls)
+static void
+init_tracked(struct cls_tracked *t, enum field_id id)
 {
-    free(rcu_get_protected(&cls->order));
-    rcu_map_uninit(&cls->subtables_by_mask);
+    const struct field *f = field_of(id);
+
+    *t = (struct cls_tracked) {
+        .field = id, .offset = f->offset / 8, .width = f->n_bits, .trie = xmalloc(sizeof *t->trie),
+        .eth_type = f->prereq == PREREQ_IPV4 ? BE16(0x0800) : f->prereq == PREREQ_IPV6 ? BE16(0x86dd) : 0,
+    };
+    trie_init(t->trie, t->width);
+    t->stage = f->prereq == PREREQ_NONE ? STAGE_METADATA : STAGE_L3;
+}
+
+unsigned int
+cls_tracked_length(const struct cls_tracked *t, const struct flow *mask)
+{
+    unsigned int length = 0;
+    union trie_key key;
+
+    cls_tracked_key(t, mask, &key);
+    while (length < t->width && key.words[length / 32] >> (31 - length % 32) & 1) {
+        length++;
+    }
+    for (unsigned int i = length; i < t->width; i++) {
+        if (key.words[i / 32] >> (31 - i % 32) & 1) {
+            return 0;
+        }
+    }
+    return length;
+}
+
+/* The rule's prefixes enter (or leave) the tries. */
+static void
+update_tries(const struct cls_order *order, const struct match *match, bool add)
+{
+    for (unsigned int i = 0; i < order->n_tracked; i++) {
+        const struct cls_tracked *t = &order->tracked[i];
+        unsigned int length = cls_tracked_length(t, &match->mask);
+        union trie_key key;
+
+        if (length) {
+            cls_tracked_key(t, &match->flow, &key);
+            if (add) {
+                trie_add(t->trie, &key, length);
+            } else {
+                trie_remove(t->trie, &key, length);
+            }
+        }
+    }
+}
+
+static void
+free_trie(void *t)
+{
+    trie_clear(t);
+    free(t);
 }
 
 /* The order. */
+
+static struct cls_order *
+make_order(size_t n)
+{
+    struct cls_order *order = xmalloc(sizeof *order + n * sizeof order->entries[0]);
+
+    order->n = 0;
+    order->n_tracked = 0;
+    return order;
+}
+
+static void
+add_entry(struct cls_order *order, struct cls_subtable *st)
+{
+    struct cls_order_entry *e = &order->entries[order->n++];
+    struct flow mask = { 0 };
+
+    *e = (struct cls_order_entry) { .subtable = st };
+    cls_subtable_get_mask(st, &mask);
+    for (unsigned int i = 0; i < order->n_tracked; i++) {
+        e->lengths[i] = cls_tracked_length(&order->tracked[i], &mask);
+    }
+}
 
 /* Sorts by falling highest priority; equals stay in order. */
 static void
 sort_order(struct cls_order *order)
 {
-    for (size_t i = 1; i < order->n; i++) {
-        struct cls_subtable *st = order->subtables[i];
+    for (size_t i = 0; i < order->n; i++) {
+        struct cls_order_entry e = order->entries[i];
         size_t j = i;
 
-        for (; j > 0 && order->subtables[j - 1]->max_priority < st->max_priority; j--) {
-            order->subtables[j] = order->subtables[j - 1];
+        e.max_priority = e.subtable->max_priority;
+        for (; j > 0 && order->entries[j - 1].max_priority < e.max_priority; j--) {
+            order->entries[j] = order->entries[j - 1];
         }
-        order->subtables[j] = st;
+        order->entries[j] = e;
+    }
+}
+
+static void
+publish_order(struct classifier *cls, struct cls_order *order)
+{
+    struct cls_order *old = rcu_get_protected(&cls->order);
+
+    sort_order(order);
+    rcu_set(&cls->order, order);
+    if (old) {
+        rcu_defer(free, old);
     }
 }
 
@@ -137,23 +140,20 @@ sort_order(struct cls_order *order)
 static void
 update_order(struct classifier *cls, const struct cls_subtable *gone, struct cls_subtable *added)
 {
-    struct cls_order *old = rcu_get_protected(&cls->order), *order;
+    const struct cls_order *old = rcu_get_protected(&cls->order);
+    struct cls_order *order = make_order(old->n + 1);
 
-    order = xmalloc(sizeof *order + ((old ? old->n : 0) + 1) * sizeof order->subtables[0]);
-    order->n = 0;
-    for (size_t i = 0; old && i < old->n; i++) {
-        if (old->subtables[i] != gone) {
-            order->subtables[order->n++] = old->subtables[i];
+    order->n_tracked = old->n_tracked;
+    memcpy(order->tracked, old->tracked, sizeof order->tracked);
+    for (size_t i = 0; i < old->n; i++) {
+        if (old->entries[i].subtable != gone) {
+            order->entries[order->n++] = old->entries[i];
         }
     }
     if (added) {
-        order->subtables[order->n++] = added;
+        add_entry(order, added);
     }
-    sort_order(order);
-    rcu_set(&cls->order, order);
-    if (old) {
-        rcu_defer(free, old);
-    }
+    publish_order(cls, order);
 }
 
 static void
@@ -178,8 +178,8 @@ settle_order(struct classifier *cls)
     bool changed = false;
 
     for (size_t i = 0; order && i < order->n; i++) {
-        if (!order->subtables[i]->n_max) {
-            recount_priority(order->subtables[i]);
+        if (!order->entries[i].subtable->n_max) {
+            recount_priority(order->entries[i].subtable);
             changed = true;
         }
     }
@@ -188,167 +188,100 @@ settle_order(struct classifier *cls)
     }
 }
 
-/* Subtables. */
+void
+classifier_set_prefixes(struct classifier *cls, const enum field_id *ids, size_t n)
+{
+    const struct cls_order *old = rcu_get_protected(&cls->order);
+    struct cls_tracked gone[CLS_MAX_PREFIXES];
+    size_t n_gone = old ? old->n_tracked : 0;
+    struct cls_order *order;
+
+    if (old && n == old->n_tracked) {
+        size_t same = 0;
+
+        while (same < n && old->tracked[same].field == ids[same]) {
+            same++;
+        }
+        if (same == n) {
+            return;
+        }
+    }
+    order = make_order(old ? old->n : 0);
+    for (size_t i = 0; i < n && i < CLS_MAX_PREFIXES; i++) {
+        init_tracked(&order->tracked[order->n_tracked++], ids[i]);
+    }
+    memcpy(gone, old ? old->tracked : order->tracked, n_gone * sizeof gone[0]);
+    for (size_t i = 0; old && i < old->n; i++) {
+        add_entry(order, old->entries[i].subtable);
+        LIST_FOR_EACH (rule, struct cls_rule, in_order, &old->entries[i].subtable->in_order) {
+            struct match m;
+
+            cls_rule_get_match(rule, &m);
+            update_tries(order, &m, true);
+        }
+    }
+    publish_order(cls, order);
+    for (size_t i = 0; i < n_gone; i++) {
+        rcu_defer(free_trie, gone[i].trie);
+    }
+}
+
+void
+classifier_use_default_prefixes(struct classifier *cls)
+{
+    classifier_set_prefixes(cls, default_prefixes, ARRAY_SIZE(default_prefixes));
+}
+
+void
+classifier_uninit(struct classifier *cls)
+{
+    struct cls_order *order = rcu_get_protected(&cls->order);
+
+    for (unsigned int i = 0; order && i < order->n_tracked; i++) {
+        free(order->tracked[i].trie); /* Empty, since all rules are gone. */
+    }
+    free(order);
+    rcu_map_uninit(&cls->subtables_by_mask);
+}
+
+/* Rules. */
 
 static struct cls_subtable *
 find_subtable(const struct classifier *cls, const struct flow *mask, uint32_t hash)
 {
     RCU_MAP_FOR_EACH_WITH_HASH (st, struct cls_subtable, hash, &cls->subtables_by_mask) {
-        if (!memcmp(&st->mask, mask, sizeof *mask)) {
+        if (cls_subtable_has_mask(st, mask)) {
             return st;
         }
     }
     return NULL;
 }
 
-static struct cls_subtable *
-create_subtable(struct classifier *cls, const struct flow *mask, uint32_t hash)
-{
-    struct cls_subtable *st = xzalloc_cacheline(sizeof *st);
-
-    st->mask = *mask;
-    st->map = word_map_of(mask);
-    st->mask_hash = hash;
-    st->max_priority = -1;
-    for (int i = 0; i < N_STAGES; i++) {
-        struct flow bits;
-
-        stage_bits(&bits, i);
-        flow_mask(&st->stage_masks[i], mask, &bits);
-        st->stage_maps[i] = word_map_of(&st->stage_masks[i]);
-        st->stage_useful[i] = i ? memcmp(&st->stage_masks[i], &st->stage_masks[i - 1], sizeof *mask) != 0
-                                : word_map_count(&st->stage_maps[i]) != 0;
-    }
-    /* A stage is worth a table only if some later stage has more bits. */
-    for (int i = 0; i < N_STAGES - 1; i++) {
-        st->stage_useful[i] = st->stage_useful[i] && !word_map_equal(&st->stage_maps[i], &st->map);
-    }
-    list_init(&st->in_order);
-    atomic_init(&st->n_refs, 1);
-    rcu_map_insert(&cls->subtables_by_mask, st, hash);
-    return st;
-}
-
-static void
-destroy_subtable(struct classifier *cls, struct cls_subtable *st)
-{
-    rcu_map_remove(&cls->subtables_by_mask, st, st->mask_hash);
-    update_order(cls, st, NULL);
-    rcu_defer(unref_subtable, st);
-}
-
-static struct stage_entry *
-find_stage(const struct cls_subtable *st, int stage, uint32_t hash)
-{
-    RCU_MAP_FOR_EACH_WITH_HASH (e, struct stage_entry, hash, &st->stages[stage]) {
-        return e;
-    }
-    return NULL;
-}
-
-static void
-count_stages(struct cls_subtable *st, const struct flow *flow, int delta)
-{
-    for (int i = 0; i < N_STAGES - 1; i++) {
-        struct stage_entry *e;
-        uint32_t hash;
-
-        if (!st->stage_useful[i]) {
-            continue;
-        }
-        hash = hash_words(flow, &st->stage_masks[i], &st->stage_maps[i]);
-        e = find_stage(st, i, hash);
-        if (!e) {
-            e = xmalloc(sizeof *e);
-            *e = (struct stage_entry) { .hash = hash };
-            rcu_map_insert(&st->stages[i], e, hash);
-        }
-        e->n += delta;
-        if (!e->n) {
-            rcu_map_remove(&st->stages[i], e, hash);
-            rcu_defer(free, e);
-        }
-    }
-}
-
-/* Rules. */
-
-static bool
-values_equal(const struct cls_subtable *st, const uint64_t *values, const struct flow *flow)
-{
-    size_t k = 0;
-
-    WORD_MAP_FOR_EACH (i, &st->map) {
-        if (values[k++] != (flow_word(flow, i) & flow_word(&st->mask, i))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* First rule of the chain whose values are those of 'flow'. */
-static struct cls_rule *
-find_chain(const struct cls_subtable *st, const struct flow *flow, uint32_t hash)
-{
-    RCU_MAP_FOR_EACH_WITH_HASH (head, struct cls_rule, hash, &st->rules) {
-        if (values_equal(st, head->values, flow)) {
-            return head;
-        }
-    }
-    return NULL;
-}
-
-static void
-link_rule(struct cls_subtable *st, struct cls_rule *rule, const struct flow *flow)
-{
-    struct cls_rule *head = find_chain(st, flow, rule->hash), *at = head;
-
-    if (!head) {
-        rcu_map_insert(&st->rules, rule, rule->hash);
-    } else if (head->priority < rule->priority) {
-        rcu_set(&rule->next, head);
-        rcu_map_replace(&st->rules, head, rule, rule->hash);
-    } else {
-        for (struct cls_rule *next; (next = rcu_get_protected(&at->next)) && next->priority >= rule->priority;) {
-            at = next;
-        }
-        rcu_set(&rule->next, rcu_get_protected(&at->next));
-        rcu_set(&at->next, rule);
-    }
-}
-
 void
 classifier_insert(struct classifier *cls, struct cls_rule *rule, const struct match *match, int priority,
                   uint64_t version)
 {
-    uint32_t mask_hash = hash_bytes(&match->mask, sizeof match->mask, 0);
+    uint32_t mask_hash = cls_mask_hash(&match->mask);
     struct cls_subtable *st = find_subtable(cls, &match->mask, mask_hash);
     bool is_new = !st;
-    size_t k = 0;
+    int old_max;
 
-    if (is_new) {
-        st = create_subtable(cls, &match->mask, mask_hash);
+    if (!rcu_get_protected(&cls->order)) {
+        classifier_use_default_prefixes(cls);
     }
-    *rule = (struct cls_rule) { .subtable = st, .map = st->map, .priority = priority };
+    if (is_new) {
+        st = cls_subtable_create(&match->mask, mask_hash);
+        rcu_map_insert(&cls->subtables_by_mask, st, mask_hash);
+    }
+    *rule = (struct cls_rule) { .priority = priority };
     atomic_store_explicit(&rule->add_version, version, memory_order_relaxed);
     atomic_store_explicit(&rule->remove_version, CLS_MAX_VERSION, memory_order_relaxed);
-    rule->values = xmalloc(word_map_count(&st->map) * sizeof *rule->values);
-    WORD_MAP_FOR_EACH (i, &st->map) {
-        rule->values[k++] = flow_word(&match->flow, i) & flow_word(&st->mask, i);
-    }
-    rule->hash = hash_words(&match->flow, &st->mask, &st->map);
-    atomic_fetch_add_explicit(&st->n_refs, 1, memory_order_relaxed);
-    count_stages(st, &match->flow, 1);
-    link_rule(st, rule, &match->flow);
-    list_push_back(&st->in_order, &rule->in_order);
-    st->n_rules++;
+    update_tries(rcu_get_protected(&cls->order), match, true);
+    old_max = st->max_priority;
+    cls_subtable_insert(st, rule, &match->flow);
     cls->n_rules++;
-    if (priority > st->max_priority) {
-        st->max_priority = priority;
-        st->n_max = 1;
+    if (st->max_priority > old_max) {
         update_order(cls, NULL, is_new ? st : NULL);
-    } else if (priority == st->max_priority) {
-        st->n_max++;
     }
 }
 
@@ -367,137 +300,47 @@ cls_rule_unhide(struct cls_rule *rule)
 void
 cls_rule_get_match(const struct cls_rule *rule, struct match *m)
 {
-    size_t k = 0;
-
     match_init_catchall(m);
-    m->mask = rule->subtable->mask;
-    WORD_MAP_FOR_EACH (i, &rule->map) {
-        *flow_word_ptr(&m->flow, i) = rule->values[k++];
-    }
+    cls_subtable_get_mask(rule->node->subtable, &m->mask);
+    cls_node_get_flow(rule->node, &m->flow);
+}
+
+bool
+cls_rule_is_catchall(const struct cls_rule *rule)
+{
+    return !rule->node->subtable->n_words;
 }
 
 void
 classifier_remove(struct classifier *cls, struct cls_rule *rule)
 {
-    struct cls_subtable *st = rule->subtable;
-    struct cls_rule *next = rcu_get_protected(&rule->next), *head;
+    struct cls_subtable *st = rule->node->subtable;
     struct match m;
 
     cls_rule_get_match(rule, &m);
-    head = find_chain(st, &m.flow, rule->hash);
-    if (head == rule && next) {
-        rcu_map_replace(&st->rules, rule, next, rule->hash);
-    } else if (head == rule) {
-        rcu_map_remove(&st->rules, rule, rule->hash);
-    } else {
-        while (rcu_get_protected(&head->next) != rule) {
-            head = rcu_get_protected(&head->next);
-        }
-        rcu_set(&head->next, next);
-    }
-    count_stages(st, &m.flow, -1);
-    list_remove(&rule->in_order);
-    st->n_max -= rule->priority == st->max_priority;
+    cls_subtable_remove(st, rule);
+    update_tries(rcu_get_protected(&cls->order), &m, false);
     cls->n_rules--;
-    if (!--st->n_rules) {
-        destroy_subtable(cls, st);
+    if (!st->n_rules) {
+        rcu_map_remove(&cls->subtables_by_mask, st, st->mask_hash);
+        update_order(cls, st, NULL);
+        rcu_defer(cls_subtable_unref, st);
     }
 }
 
 void
 cls_rule_uninit(struct cls_rule *rule)
 {
-    if (rule->subtable) {
-        unref_subtable(rule->subtable);
-    }
-    free(rule->values);
-}
-
-/* Search. */
-
-static void
-add_wildcards(struct flow *wc, const struct flow *mask, const struct word_map *map)
-{
-    if (wc) {
-        WORD_MAP_FOR_EACH (i, map) {
-            *flow_word_ptr(wc, i) |= flow_word(mask, i);
-        }
-    }
-}
-
-/* Whether some rule of 'st' may match 'flow'; if not, adds the bits that told. */
-static bool
-stages_pass(const struct cls_subtable *st, const struct flow *flow, struct flow *wc)
-{
-    for (int i = 0; i < N_STAGES - 1; i++) {
-        if (st->stage_useful[i] &&
-            !find_stage(st, i, hash_words(flow, &st->stage_masks[i], &st->stage_maps[i]))) {
-            add_wildcards(wc, &st->stage_masks[i], &st->stage_maps[i]);
-            return false;
-        }
-    }
-    return true;
-}
-
-static struct cls_rule *
-search_subtable(const struct cls_subtable *st, uint64_t version, const struct flow *flow, struct flow *wc)
-{
-    struct cls_rule *rule;
-
-    if (!stages_pass(st, flow, wc)) {
-        return NULL;
-    }
-    add_wildcards(wc, &st->mask, &st->map);
-    rule = find_chain(st, flow, hash_words(flow, &st->mask, &st->map));
-    while (rule && !cls_rule_visible(rule, version)) {
-        rule = rcu_get(&rule->next);
-    }
-    return rule;
-}
-
-struct cls_rule *
-classifier_lookup_rcu(const struct classifier *cls, uint64_t version, const struct flow *flow, struct flow *wc)
-{
-    const struct cls_order *order = rcu_get(&cls->order);
-    struct cls_rule *best = NULL;
-
-    for (size_t i = 0; order && i < order->n; i++) {
-        const struct cls_subtable *st = order->subtables[i];
-        struct cls_rule *rule;
-
-        if (best && st->max_priority <= best->priority) {
-            break;
-        }
-        rule = search_subtable(st, version, flow, wc);
-        if (rule && (!best || rule->priority > best->priority)) {
-            best = rule;
-        }
-    }
-    return best;
-}
-
-void
-classifier_for_each_match_rcu(const struct classifier *cls, uint64_t version, const struct flow *flow,
-                              struct flow *wc, void (*cb)(void *aux, struct cls_rule *), void *aux)
-{
-    const struct cls_order *order = rcu_get(&cls->order);
-
-    for (size_t i = 0; order && i < order->n; i++) {
-        struct cls_rule *rule = search_subtable(order->subtables[i], version, flow, wc);
-
-        for (; rule; rule = rcu_get(&rule->next)) {
-            if (cls_rule_visible(rule, version)) {
-                cb(aux, rule);
-            }
-        }
-    }
+    cls_node_unref(rule->node);
 }
 
 struct cls_rule *
 classifier_find(const struct classifier *cls, const struct match *match, int priority, uint64_t version)
 {
-    struct cls_subtable *st = find_subtable(cls, &match->mask, hash_bytes(&match->mask, sizeof match->mask, 0));
-    struct cls_rule *rule = st ? find_chain(st, &match->flow, hash_words(&match->flow, &st->mask, &st->map)) : NULL;
+    struct cls_subtable *st = find_subtable(cls, &match->mask, cls_mask_hash(&match->mask));
+    struct cls_node *node = st ? cls_subtable_find_rcu(st, &match->flow, cls_hash(st, &match->flow, 0, st->n_words, 0))
+                               : NULL;
+    struct cls_rule *rule = node ? rcu_get(&node->first) : NULL;
 
     while (rule && (rule->priority != priority || !cls_rule_visible(rule, version))) {
         rule = rcu_get(&rule->next);
@@ -505,38 +348,39 @@ classifier_find(const struct classifier *cls, const struct match *match, int pri
     return rule;
 }
 
-bool
-classifier_overlaps(const struct classifier *cls, const struct match *match, int priority, uint64_t version)
-{
-    RCU_MAP_FOR_EACH (st, struct cls_subtable, &cls->subtables_by_mask) {
-        RCU_MAP_FOR_EACH (head, struct cls_rule, &st->rules) {
-            for (struct cls_rule *rule = head; rule; rule = rcu_get(&rule->next)) {
-                struct match m;
+/* Walks. */
 
-                if (rule->priority == priority && cls_rule_visible(rule, version)) {
-                    cls_rule_get_match(rule, &m);
-                    if (match_overlaps(&m, match)) {
-                        return true;
-                    }
-                }
-            }
-        }
-    }
-    return false;
-}
-
-/* All words of 'values' that 'criteria' fixes have its values.  The subtable's mask covers the criteria's. */
+/* Whether some packet may match both: the values agree in all bits that 'match' and the subtable's mask have. */
 static bool
-rule_is_inside(const struct cls_rule *rule, const struct match *criteria)
+node_overlaps(const struct cls_rule *rule, const struct match *match)
 {
-    size_t k = 0;
+    const struct cls_subtable *st = rule->node->subtable;
 
-    WORD_MAP_FOR_EACH (i, &rule->map) {
-        if ((rule->values[k++] ^ flow_word(&criteria->flow, i)) & flow_word(&criteria->mask, i)) {
+    for (unsigned int i = 0; i < st->n_words; i++) {
+        unsigned int w = st->words[i].index;
+
+        uint64_t both = flow_word(&match->mask, w) & st->words[i].mask;
+
+        if ((rule->node->values[i] ^ flow_word(&match->flow, w)) & both) {
             return false;
         }
     }
     return true;
+}
+
+bool
+classifier_overlaps(const struct classifier *cls, const struct match *match, int priority, uint64_t version)
+{
+    const struct cls_order *order = rcu_get_protected(&((struct classifier *) cls)->order);
+
+    for (size_t i = 0; order && i < order->n && order->entries[i].max_priority >= priority; i++) {
+        LIST_FOR_EACH (rule, struct cls_rule, in_order, &order->entries[i].subtable->in_order) {
+            if (rule->priority == priority && cls_rule_visible(rule, version) && node_overlaps(rule, match)) {
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 static void
@@ -546,6 +390,16 @@ append(struct cls_rule ***rules, size_t *n, size_t *capacity, struct cls_rule *r
         *rules = x2nrealloc(*rules, capacity, sizeof **rules);
     }
     (*rules)[(*n)++] = rule;
+}
+
+/* Whether the subtable's rules may lie inside the criteria: all bits that those fix are fixed by its mask. */
+static bool
+subtable_is_inside(const struct cls_subtable *st, const struct match *criteria)
+{
+    struct flow mask = { 0 };
+
+    cls_subtable_get_mask(st, &mask);
+    return flow_mask_is_subset(&criteria->mask, &mask);
 }
 
 void
@@ -560,13 +414,13 @@ classifier_for_each(struct classifier *cls, const struct match *criteria, uint64
     order = rcu_get_protected(&cls->order);
     /* Collected first, so that the callback may change the tables. */
     for (size_t i = 0; order && i < order->n; i++) {
-        const struct cls_subtable *st = order->subtables[i];
+        const struct cls_subtable *st = order->entries[i].subtable;
 
-        if (criteria && !flow_mask_is_subset(&criteria->mask, &st->mask)) {
+        if (criteria && !subtable_is_inside(st, criteria)) {
             continue;
         }
         LIST_FOR_EACH (rule, struct cls_rule, in_order, &st->in_order) {
-            if (cls_rule_visible(rule, version) && (!criteria || rule_is_inside(rule, criteria))) {
+            if (cls_rule_visible(rule, version) && (!criteria || node_overlaps(rule, criteria))) {
                 append(&found, &n, &capacity, rule);
             }
         }

@@ -2,23 +2,31 @@
  *
  * What it is
  * ----------
- * A tuple-space classifier.  Rules with the same mask form a subtable; a subtable is a hash table from masked values to
- * rules, those with equal values chained by falling priority.  Subtables are searched by falling highest priority, so a
- * search ends as soon as no later one could hold a better rule.
+ * A tuple-space classifier.  Rules with the same mask form a subtable (subtable.h); a subtable is a hash table from
+ * masked values to rules, those with equal values chained by falling priority.  Subtables are searched by falling
+ * highest priority, so a search ends as soon as no later one could hold a better rule.
  *
  * How it works
  * ------------
  * One writer (the main thread), any number of RCU readers.  Every rule carries the versions between which it is
- * visible,
- * so a bundle of changes appears to a reader at once: the writer inserts rules for version V + 1 and marks others as
- * removed in V + 1, then publishes V + 1.
+ * visible, so a bundle of changes appears to a reader at once: the writer inserts rules for version V + 1 and marks
+ * others as removed in V + 1, then publishes V + 1.
  *
- * A search ORs into 'wc' every bit that its answer depends on, so that a megaflow made from it is never too wide: for
- * each subtable visited, the bits of its mask up to the stage (metadata, then layer 2, 3, 4 of the packet) at which it
- * became certain that the subtable has no match.
+ * A search notes in 'wc' every bit that its answer depends on, so that a megaflow made from it is never too wide.  Of a
+ * subtable without a match it notes as few as tell:
  *
- * Memory: a rule costs its values (8 bytes for each word of its mask), one link (24 bytes) and struct cls_rule; the
- * mask is shared.
+ *   stages    metadata, then layers 2, 3, 4 of the packet: each stage has a set of the values that rules have up to it,
+ *             and where the packet's are not in it, later stages were not looked at;
+ *   prefixes  of the tracked fields (Flow_Table.prefixes; IP addresses unless said otherwise) there is a trie of the
+ *             prefixes of all rules (trie.h): a subtable is passed over if no rule has the packet's prefix of its
+ *             length, and the bits that tell are those down to where the packet left the trie.  Not for packets that
+ *             do not have the field: ARP has its addresses in the same place;
+ *   ports     where all else was looked at, a trie of the subtable's ports says how many of their bits tell.
+ *
+ * These are the bits that the reference notes; traces and dumps of megaflows show them.
+ *
+ * Memory: a rule costs struct cls_rule and, if no other has its values, a node of 24 bytes and 8 for each word of its
+ * mask; some 24 bytes of slots; and for each prefix or port that no other rule has, two nodes of a trie (24 bytes).
  *
  * Threads: *_rcu functions for readers in an RCU read section; the others for the writer. */
 #ifndef CLASSIFIER_CLASSIFIER_H
@@ -30,29 +38,52 @@
 
 #define CLS_MAX_VERSION UINT64_MAX
 
-struct cls_subtable;
+struct cls_node;
+struct cls_order;
 
 struct cls_rule {
-    struct cls_subtable *subtable;  /* Null before it was in a classifier; referenced, since it has the mask. */
+    struct cls_node *node;          /* Values and subtable; null while never in a classifier. */
     RCU_PTR(struct cls_rule) next;  /* Same mask and values, lower or equal priority. */
     struct list in_order;           /* In the subtable, in order of insertion; the writer's. */
-    uint64_t *values;               /* A word for each word of the mask; owned. */
     _Atomic uint64_t add_version;   /* Visible from this version on... */
     _Atomic uint64_t remove_version; /* ...and before this one. */
-    struct word_map map;            /* Which words the mask has. */
     int priority;
-    uint32_t hash;                  /* Of the values. */
 };
+
+enum { CLS_MAX_PREFIXES = 4 };
 
 struct classifier {
     struct rcu_map subtables_by_mask;       /* struct cls_subtable by hash of mask. */
-    RCU_PTR(struct cls_order) order;        /* Subtables by falling highest priority. */
+    RCU_PTR(struct cls_order) order;        /* Subtables by falling highest priority, and the tries. */
     size_t n_rules;                         /* Of all versions. */
 };
+
+/* Bits that searches looked at: of 'bits' only the words in 'map' are valid. */
+struct cls_mask {
+    struct word_map map;
+    struct flow bits;
+};
+
+static inline void cls_mask_init(struct cls_mask *m) { m->map = (struct word_map) { { 0 } }; }
+
+static inline void
+cls_mask_add(struct cls_mask *m, unsigned int word, uint64_t bits)
+{
+    uint64_t bit = UINT64_C(1) << word % 64, *half = &m->map.bits[word / 64], *at = flow_word_ptr(&m->bits, word);
+
+    *at = (*half & bit ? *at : 0) | bits;
+    *half |= bit;
+}
 
 void classifier_init(struct classifier *);
 /* Every rule must have been removed. */
 void classifier_uninit(struct classifier *);
+
+/* The fields whose prefixes are tracked, at most CLS_MAX_PREFIXES of those for which classifier_tracks() is true.
+ * Costs a walk over the rules. */
+void classifier_set_prefixes(struct classifier *, const enum field_id *, size_t n);
+void classifier_use_default_prefixes(struct classifier *);
+bool classifier_tracks(enum field_id);
 
 /* Inserts 'rule' with 'match' and 'priority', visible from 'version' on.  The rule must stay put until it is removed
  * and the readers are done (rcu_defer). */
@@ -78,11 +109,11 @@ cls_rule_visible(const struct cls_rule *r, uint64_t version)
 
 /* The rule for 'flow' in 'version', or null.  'wc' (null allowed) gains the bits consulted. */
 struct cls_rule *classifier_lookup_rcu(const struct classifier *, uint64_t version, const struct flow *flow,
-                                       struct flow *wc);
+                                       struct cls_mask *wc);
 
 /* Calls 'cb' for every rule that matches 'flow' in 'version', in no particular order; 'wc' gains the bits consulted. */
 void classifier_for_each_match_rcu(const struct classifier *, uint64_t version, const struct flow *flow,
-                                   struct flow *wc, void (*cb)(void *aux, struct cls_rule *), void *aux);
+                                   struct cls_mask *wc, void (*cb)(void *aux, struct cls_rule *), void *aux);
 
 /* The rule with exactly this match and priority that is visible in 'version', or null. */
 struct cls_rule *classifier_find(const struct classifier *, const struct match *, int priority, uint64_t version);
@@ -92,6 +123,8 @@ bool classifier_overlaps(const struct classifier *, const struct match *, int pr
 
 /* The match of a rule, expanded; also of one that has been removed, until cls_rule_uninit(). */
 void cls_rule_get_match(const struct cls_rule *, struct match *);
+/* Whether it matches every packet. */
+bool cls_rule_is_catchall(const struct cls_rule *);
 
 /* Calls 'cb' for each rule visible in 'version' whose match lies inside 'criteria' (null: all).  The order is what
  * dumps of flows show: subtables by falling highest priority, those of equal priority and the rules of each in order

@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/random.h"
@@ -19,18 +20,48 @@ struct entry {
 
 enum { N = 300 };
 
+/* Some bits of a field: a prefix, mostly, of values that differ here and there. */
+static void
+random_part(struct random *r, struct match *m, enum field_id id, uint64_t value)
+{
+    const struct field *f = field_of(id);
+    union field_value v, mask;
+    uint64_t bits = UINT64_MAX << random_below(r, f->n_bits);
+
+    bits &= random_below(r, 8) ? UINT64_MAX : random_u64(r);
+    field_value_from_u64(f, value, &v);
+    field_value_from_u64(f, bits & (UINT64_MAX >> (64 - f->n_bits)), &mask);
+    match_set_masked(m, f, &v, &mask);
+}
+
 static void
 random_match(struct random *r, struct match *m)
 {
-    static const enum field_id ids[] = { FIELD_IN_PORT_OXM, FIELD_ETH_TYPE, FIELD_IP_DST, FIELD_TCP_DST, FIELD_REG0,
-                                         FIELD_ETH_SRC, FIELD_NW_PROTO };
+    static const enum field_id ids[] = { FIELD_IN_PORT_OXM, FIELD_REG0, FIELD_ETH_SRC, FIELD_NW_PROTO, FIELD_NW_TTL };
+    static const uint32_t types[] = { 0x0800, 0x86dd, 0x0806 };
 
     match_init_catchall(m);
     for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
-        if (!random_below(r, 3)) {
+        if (!random_below(r, 4)) {
             match_set_u64(m, ids[i], random_below(r, 3));
         }
     }
+    if (random_below(r, 4)) {
+        match_set_u64(m, FIELD_ETH_TYPE, types[random_below(r, 3)]);
+    }
+    if (!random_below(r, 3)) {
+        random_part(r, m, FIELD_IP_SRC, 0x0a000000 | (random_u64(r) & 0x81030301));
+    }
+    if (!random_below(r, 2)) {
+        random_part(r, m, FIELD_IP_DST, 0x0a000000 | (random_u64(r) & 0x81030301));
+    }
+    if (!random_below(r, 3)) {
+        random_part(r, m, FIELD_TCP_SRC, random_u64(r) & 0x8103);
+    }
+    if (!random_below(r, 3)) {
+        random_part(r, m, FIELD_TCP_DST, random_u64(r) & 0x8103);
+    }
+    match_normalize(m);
 }
 
 static void
@@ -80,21 +111,58 @@ toggle_random_rule(struct classifier *cls, struct entry *entries, struct random 
 
 /* A packet that agrees with 'flow' in all bits of 'wc' and is random elsewhere. */
 static void
-random_neighbour(struct random *r, const struct flow *flow, const struct flow *wc, struct flow *other)
+random_neighbour(struct random *r, const struct flow *flow, const struct cls_mask *wc, struct flow *other)
 {
     struct flow noise;
 
     random_flow(r, &noise);
     for (unsigned int i = 0; i < FLOW_N_WORDS; i++) {
-        uint64_t keep = flow_word(wc, i);
+        uint64_t keep = wc->map.bits[i / 64] >> i % 64 & 1 ? flow_word(&wc->bits, i) : 0;
 
         *flow_word_ptr(other, i) = (flow_word(flow, i) & keep) | (flow_word(&noise, i) & ~keep);
     }
+    other->eth_type = flow->eth_type; /* Always part of a megaflow. */
+}
+
+static void
+check_packet(struct random *r, const struct classifier *cls, const struct entry *entries)
+{
+    struct cls_rule *rule, *again;
+    struct flow flow, other;
+    struct cls_mask wc;
+
+    random_flow(r, &flow);
+    cls_mask_init(&wc);
+    rule = classifier_lookup_rcu(cls, 1, &flow, &wc);
+    assert_int_equal(rule ? rule->priority : -1, best_priority(entries, &flow));
+    for (int k = 0; k < 10; k++) {
+        random_neighbour(r, &flow, &wc, &other);
+        again = classifier_lookup_rcu(cls, 1, &other, NULL);
+        assert_int_equal(again ? again->priority : -1, rule ? rule->priority : -1);
+        assert_int_equal(again ? again->priority : -1, best_priority(entries, &other));
+    }
+}
+
+static void
+drop_all(struct classifier *cls, struct entry *entries)
+{
+    for (int i = 0; i < N; i++) {
+        if (entries[i].in) {
+            classifier_remove(cls, &entries[i].rule);
+            rcu_synchronize();
+            cls_rule_uninit(&entries[i].rule);
+        }
+    }
+    rcu_offline();
+    rcu_barrier_all();
+    rcu_online();
+    classifier_uninit(cls);
 }
 
 static void
 it_agrees_with_a_linear_search_and_its_wildcards_hold(void **state UNUSED)
 {
+    static const enum field_id prefixes[] = { FIELD_IP_SRC, FIELD_TUN_ID, FIELD_IP_DST };
     struct entry *entries = xzalloc_cacheline(N * sizeof *entries);
     struct classifier cls;
     struct random r;
@@ -102,31 +170,92 @@ it_agrees_with_a_linear_search_and_its_wildcards_hold(void **state UNUSED)
     rcu_thread_register();
     random_seed(&r, 11);
     classifier_init(&cls);
-    for (int i = 0; i < 2000; i++) {
-        struct flow flow, other, wc;
-        struct cls_rule *rule, *again;
-
+    for (int i = 0; i < 8000; i++) {
         toggle_random_rule(&cls, entries, &r);
+        check_packet(&r, &cls, entries);
+        if (i % 1000 == 999) {
+            classifier_set_prefixes(&cls, prefixes, random_below(&r, 4));
+            rcu_quiescent();
+        }
+    }
+    drop_all(&cls, entries);
+    free(entries);
+    rcu_thread_unregister();
+}
+
+/* Rules come and go while others look: of two rules that are always there in turn one is found, and what is found
+ * matches. */
+struct readers {
+    struct classifier cls;
+    _Atomic bool stop;
+    _Atomic unsigned int n_found;
+};
+
+static void *
+read_all_the_time(void *readers_)
+{
+    struct readers *readers = readers_;
+    struct random r;
+
+    rcu_thread_register();
+    random_seed(&r, 5);
+    while (!atomic_load(&readers->stop)) {
+        struct cls_rule *rule;
+        struct cls_mask wc;
+        struct match m;
+        struct flow flow;
+
         random_flow(&r, &flow);
-        memset(&wc, 0, sizeof wc);
-        rule = classifier_lookup_rcu(&cls, 1, &flow, &wc);
-        assert_int_equal(rule ? rule->priority : -1, best_priority(entries, &flow));
-        for (int k = 0; k < 10; k++) {
-            random_neighbour(&r, &flow, &wc, &other);
-            again = classifier_lookup_rcu(&cls, 1, &other, NULL);
-            assert_int_equal(again ? again->priority : -1, rule ? rule->priority : -1);
+        flow.metadata = 0; /* What the rule that is always there wants. */
+        cls_mask_init(&wc);
+        rule = classifier_lookup_rcu(&readers->cls, 1, &flow, &wc);
+        assert_non_null(rule);
+        cls_rule_get_match(rule, &m);
+        assert_true(match_covers_flow(&m, &flow));
+        atomic_fetch_add(&readers->n_found, 1);
+        rcu_quiescent();
+    }
+    rcu_thread_unregister();
+    return NULL;
+}
+
+static void
+readers_see_a_whole_table_while_it_changes(void **state UNUSED)
+{
+    struct entry *entries = xzalloc_cacheline(N * sizeof *entries);
+    struct readers readers = { .stop = false };
+    struct cls_rule always;
+    pthread_t threads[2];
+    struct match m;
+    struct random r;
+
+    rcu_thread_register();
+    random_seed(&r, 12);
+    classifier_init(&readers.cls);
+    match_init_catchall(&m);
+    match_set_u64(&m, FIELD_METADATA, 0);
+    classifier_insert(&readers.cls, &always, &m, 0, 1);
+    for (size_t i = 0; i < ARRAY_SIZE(threads); i++) {
+        pthread_create(&threads[i], NULL, read_all_the_time, &readers);
+    }
+    for (int i = 0; i < 3000 || atomic_load(&readers.n_found) < 1000; i++) {
+        static const enum field_id prefixes[] = { FIELD_IP_SRC, FIELD_IP_DST };
+
+        toggle_random_rule(&readers.cls, entries, &r);
+        if (i % 500 == 0) {
+            classifier_set_prefixes(&readers.cls, prefixes, random_below(&r, 3));
         }
     }
-    for (int i = 0; i < N; i++) {
-        if (entries[i].in) {
-            classifier_remove(&cls, &entries[i].rule);
-            cls_rule_uninit(&entries[i].rule);
-        }
-    }
+    atomic_store(&readers.stop, true);
     rcu_offline();
-    rcu_barrier_all();
+    for (size_t i = 0; i < ARRAY_SIZE(threads); i++) {
+        pthread_join(threads[i], NULL);
+    }
     rcu_online();
-    classifier_uninit(&cls);
+    classifier_remove(&readers.cls, &always);
+    rcu_synchronize();
+    cls_rule_uninit(&always);
+    drop_all(&readers.cls, entries);
     free(entries);
     rcu_thread_unregister();
 }
@@ -216,6 +345,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_version_shows_only_its_rules),
         cmocka_unit_test(rules_are_walked_in_the_order_of_dumps),
+        cmocka_unit_test(readers_see_a_whole_table_while_it_changes),
         cmocka_unit_test(it_agrees_with_a_linear_search_and_its_wildcards_hold),
     };
 

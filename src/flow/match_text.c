@@ -7,11 +7,12 @@ struct text {
     const struct port_names *ports;
     unsigned int eth_type; /* 0 unless matched exactly. */
     unsigned int nw_proto; /* 0 unless matched exactly, or ARP's opcode. */
+    bool is_megaflow;
 };
 
 /* How a field is shown: in its own format; always in hexadecimal; so with 0x even for zero; in decimal; with two digits
- * where it is masked. */
-enum style { OWN, HEXADECIMAL, PREFIXED, IN_DECIMAL, TWO_DIGITS };
+ * where it is masked; of transport: masked ones with 0x even for zero; with the mask even if that is all ones. */
+enum style { OWN, HEXADECIMAL, PREFIXED, IN_DECIMAL, TWO_DIGITS, TRANSPORT, WITH_MASK };
 
 struct text_row {
     enum field_id id;
@@ -82,7 +83,10 @@ put_value(struct text *t, const struct field *f, enum style style, const union f
 {
     bool exact = field_is_exact(f, &t->m->mask);
 
-    if (style == PREFIXED && exact) {
+    if (style == WITH_MASK || (style == TRANSPORT && !exact)) {
+        str_putf(t->s, "0x%llx/0x%llx", (unsigned long long) field_value_to_u64(f, v),
+                 (unsigned long long) field_value_to_u64(f, mask));
+    } else if (style == PREFIXED && exact) {
         str_putf(t->s, "0x%llx", (unsigned long long) field_value_to_u64(f, v));
     } else if (f->format != FORMAT_DECIMAL && style == OWN) {
         field_format(t->s, f, v, exact ? NULL : mask, t->ports);
@@ -279,14 +283,15 @@ put_transport(struct text *t)
     bool ip4 = t->eth_type == 0x0800, ip6 = t->eth_type == 0x86dd;
 
     if ((ip4 && t->nw_proto == 1) || (ip6 && t->nw_proto == 58)) {
-        put_field(t, FIELD_ICMP_TYPE, NULL, OWN);
-        put_field(t, FIELD_ICMP_CODE, NULL, OWN);
+        /* The bits beside those of the mask are in no packet, and a megaflow does not match on them. */
+        put_field(t, FIELD_ICMP_TYPE, NULL, t->is_megaflow ? WITH_MASK : OWN);
+        put_field(t, FIELD_ICMP_CODE, NULL, t->is_megaflow ? WITH_MASK : OWN);
         if (ip6) {
             put_rows(t, nd_rows, ARRAY_SIZE(nd_rows));
         }
     } else {
-        put_field(t, FIELD_TCP_SRC, "tp_src", OWN);
-        put_field(t, FIELD_TCP_DST, "tp_dst", OWN);
+        put_field(t, FIELD_TCP_SRC, "tp_src", TRANSPORT);
+        put_field(t, FIELD_TCP_DST, "tp_dst", TRANSPORT);
         if ((ip4 || ip6) && t->nw_proto == 6) {
             put_field(t, FIELD_TCP_FLAGS, NULL, OWN);
         }
@@ -341,10 +346,10 @@ put_all(struct text *t)
     put_transport(t);
 }
 
-void
-match_format(struct str *s, const struct match *m, const struct port_names *ports, int priority)
+static void
+format(struct str *s, const struct match *m, const struct port_names *ports, int priority, bool is_megaflow)
 {
-    struct text t = { s, m, ports, 0, 0 };
+    struct text t = { s, m, ports, 0, 0, is_megaflow };
     size_t start;
 
     t.eth_type = m->mask.eth_type == BE16_MAX ? be16_to_cpu(m->flow.eth_type) : 0;
@@ -357,4 +362,16 @@ match_format(struct str *s, const struct match *m, const struct port_names *port
     if (s->len > start || priority != MATCH_DEFAULT_PRIORITY) {
         str_chomp(s, ',');
     }
+}
+
+void
+match_format(struct str *s, const struct match *m, const struct port_names *ports, int priority)
+{
+    format(s, m, ports, priority, false);
+}
+
+void
+match_format_megaflow(struct str *s, const struct match *m, const struct port_names *ports)
+{
+    format(s, m, ports, MATCH_DEFAULT_PRIORITY, true);
 }

@@ -37,4 +37,7 @@ void match_get_field(const struct match *m, const struct field *f, union field_v
 /* Appends the text, "priority=N," first unless it is 'MATCH_DEFAULT_PRIORITY'; nothing for a match that matches all. */
 void match_format(struct str *s, const struct match *m, const struct port_names *ports, int priority);
 
+/* The same for a megaflow's mask, as traces show it. */
+void match_format_megaflow(struct str *s, const struct match *m, const struct port_names *ports);
+
 #endif

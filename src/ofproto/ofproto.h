@@ -111,7 +111,15 @@ void ofproto_set_forward_bpdu(struct ofproto *, bool);
 void ofproto_set_protocols(struct ofproto *, uint32_t versions); /* Bit N: OpenFlow wire version N. */
 
 /* Flow_Table rows; 'name' null: default. */
-struct ofproto_table_config { const char *name; unsigned int flow_limit; bool has_limit; bool evict; };
+struct ofproto_table_config {
+    const char *name;
+    unsigned int flow_limit;
+    bool has_limit;
+    bool evict;
+    const char *const *prefixes; /* Names of fields; empty: the default. */
+    size_t n_prefixes;
+};
+/* Null: no row says anything of the table. */
 void ofproto_set_table(struct ofproto *, uint8_t table_id, const struct ofproto_table_config *);
 
 /* Controllers, and the services BRIDGE.mgmt and BRIDGE.snoop, which always listen in the run directory. */

@@ -58,6 +58,7 @@ struct removed_rule {
 
 /* What a Flow_Table row and table-mod say. */
 struct table_state {
+    bool is_configured;      /* A row says something of it. */
     char *name, *of_name;    /* The row's and OpenFlow's (table features); null: none. */
     unsigned int max_flows;  /* UINT_MAX: no limit. */
     bool evict, of_evict;    /* When full, by the row's overflow_policy; by table-mod. */

@@ -206,17 +206,50 @@ tables_set_initial(struct ofproto *p)
     }
 }
 
+/* Names that are no fields, or of fields that cannot be tracked, are passed over with a warning. */
+static void
+set_prefixes(struct ofproto *p, uint8_t table_id, const struct ofproto_table_config *c)
+{
+    enum field_id ids[CLS_MAX_PREFIXES];
+    size_t n = 0;
+
+    if (!c->n_prefixes) {
+        classifier_use_default_prefixes(&p->xb.tables[table_id]);
+        return;
+    }
+    for (size_t i = 0; i < c->n_prefixes; i++) {
+        const struct field *f = field_by_name(c->prefixes[i]);
+
+        if (!strcmp(c->prefixes[i], "none")) {
+            n = 0;
+            break;
+        } else if (!f || !classifier_tracks(f->id)) {
+            log_warn("%s: table %u: prefixes of '%s' cannot be tracked", p->xb.name, table_id, c->prefixes[i]);
+        } else if (n < CLS_MAX_PREFIXES) {
+            ids[n++] = f->id;
+        }
+    }
+    classifier_set_prefixes(&p->xb.tables[table_id], ids, n);
+}
+
 void
 ofproto_set_table(struct ofproto *p, uint8_t table_id, const struct ofproto_table_config *c)
 {
+    static const struct ofproto_table_config none;
     struct table_state *t = &p->tables[table_id];
     struct tables_change change;
 
+    if (!c && !t->is_configured) {
+        return;
+    }
+    t->is_configured = c != NULL;
+    c = c ? c : &none;
     free(t->name);
     t->name = xstrdup(c->name);
     t->max_flows = c->has_limit ? c->flow_limit : UINT_MAX;
     t->evict = c->evict;
     pthread_mutex_lock(&p->tables_mutex);
+    set_prefixes(p, table_id, c);
     change_begin(&change, p, NULL);
     while (t->n_flows > t->max_flows && t->evict && change_evict(&change, table_id)) {
         continue;

@@ -149,23 +149,39 @@ set_flood_vlans(struct bridge *br, const struct vs_bridge *row)
 }
 
 static void
+set_table(struct bridge *br, uint8_t id, const struct vs_flow_table *t)
+{
+    const struct datum *prefixes = vs_flow_table_prefixes_datum(t);
+    int64_t limit = vs_flow_table_flow_limit(t, -1);
+    const char *overflow = vs_flow_table_overflow_policy(t), *names[8];
+    struct ofproto_table_config c = {
+        .name = vs_flow_table_name(t), .has_limit = limit >= 0, .flow_limit = limit >= 0 ? limit : 0,
+        .evict = overflow && !strcmp(overflow, "evict"), .prefixes = names,
+    };
+
+    for (size_t i = 0; i < prefixes->n && i < ARRAY_SIZE(names); i++) {
+        names[c.n_prefixes++] = atom_text(&datum_keys(prefixes)[i]);
+    }
+    ofproto_set_table(br->ofproto, id, &c);
+}
+
+static void
 set_tables(struct bridge *br, const struct vs_bridge *row)
 {
     const struct datum *d = vs_bridge_flow_tables_datum(row);
+    size_t i = 0;
 
-    for (size_t i = 0; i < d->n; i++) {
-        int64_t id = datum_keys(d)[i].integer;
-        const struct vs_flow_table *t = vs_bridge_flow_tables(row, i);
+    for (int64_t id = 0; id < 255; id++) {
+        const struct vs_flow_table *t;
 
-        if (t && id >= 0 && id < 255) {
-            int64_t limit = vs_flow_table_flow_limit(t, -1);
-            const char *overflow = vs_flow_table_overflow_policy(t);
-            struct ofproto_table_config c = {
-                .name = vs_flow_table_name(t), .has_limit = limit >= 0, .flow_limit = limit >= 0 ? limit : 0,
-                .evict = overflow && !strcmp(overflow, "evict"),
-            };
-
-            ofproto_set_table(br->ofproto, id, &c);
+        while (i < d->n && datum_keys(d)[i].integer < id) {
+            i++;
+        }
+        t = i < d->n && datum_keys(d)[i].integer == id ? vs_bridge_flow_tables(row, i) : NULL;
+        if (t) {
+            set_table(br, id, t);
+        } else {
+            ofproto_set_table(br->ofproto, id, NULL);
         }
     }
 }

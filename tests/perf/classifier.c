@@ -123,8 +123,9 @@ time_lookups(const struct classifier *cls, struct random *r, const struct entry 
         }
         seconds -= cpu_seconds();
         for (int k = 0; k < BATCH; k++) {
-            struct flow wc = { 0 };
+            struct cls_mask wc;
 
+            cls_mask_init(&wc);
             n_found += classifier_lookup_rcu(cls, 1, &flows[k], &wc) != NULL;
         }
         seconds += cpu_seconds();
@@ -166,7 +167,7 @@ measure(const struct shape *s, size_t n)
            s->name, n_inserted, add / n_inserted * 1e6, look * 1e9,
            (double) (after - before) / n_inserted + sizeof(struct cls_rule), rcu_map_count(&cls.subtables_by_mask));
     for (size_t i = 0; i < n; i++) {
-        if (entries[i].rule.subtable) {
+        if (entries[i].rule.node) {
             classifier_remove(&cls, &entries[i].rule);
             cls_rule_uninit(&entries[i].rule);
         }

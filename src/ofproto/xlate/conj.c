@@ -87,7 +87,7 @@ is_complete(struct rule *const *rules, size_t n, uint32_t id)
 
 /* The rule for packets of conjunction 'id', null if there is none. */
 static struct rule *
-lookup_id(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *flow, struct flow *asked, uint32_t id)
+lookup_id(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *flow, struct cls_mask *asked, uint32_t id)
 {
     struct flow copy = *flow;
     struct rule *rule;
@@ -129,7 +129,7 @@ report_parts(struct xlate_ctx *ctx, struct rule *const *rules, size_t n, uint32_
 
 /* Of the rules of one priority: the answer, if there is one. */
 static struct rule *
-search_level(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *flow, struct flow *asked,
+search_level(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *flow, struct cls_mask *asked,
              struct rule *const *rules, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -158,7 +158,7 @@ search_level(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *flow, s
 }
 
 struct rule *
-xlate_conjunctive_lookup(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *flow, struct flow *asked)
+xlate_conjunctive_lookup(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *flow, struct cls_mask *asked)
 {
     struct matches m = { NULL, 0, 0 };
     struct rule *found = NULL;

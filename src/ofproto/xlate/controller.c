@@ -7,7 +7,7 @@
 static bool
 is_miss_rule(const struct rule *rule)
 {
-    return rule && !rule->cr.priority && !word_map_count(&rule->cr.map);
+    return rule && !rule->cr.priority && cls_rule_is_catchall(&rule->cr);
 }
 
 static void

@@ -195,7 +195,7 @@ struct xlate_effect *xlate_effect(struct xlate_ctx *, enum xlate_effect_kind);
 
 /* Notes a lookup of 'flow' that looked at the bits in 'asked' (which it consumes), there and in the wildcards; and one
  * of an address. */
-void xlate_note_lookup(struct xlate_ctx *, uint8_t table_id, const struct flow *flow, struct flow *asked);
+void xlate_note_lookup(struct xlate_ctx *, uint8_t table_id, const struct flow *flow, struct cls_mask *asked);
 void xlate_note_mac(struct xlate_ctx *, struct eth_addr, uint16_t vlan);
 void xlate_note_key(struct xlate_ctx *, enum xlate_consulted_kind, uint64_t key);
 
@@ -220,7 +220,7 @@ void xlate_pop_tag(struct xlate_ctx *);
  * the bits looked at. */
 bool xlate_rule_is_conjunctive(const struct rule *);
 struct rule *xlate_conjunctive_lookup(struct xlate_ctx *, uint8_t table_id, const struct flow *flow,
-                                      struct flow *asked);
+                                      struct cls_mask *asked);
 
 /* unserved.c */
 void xlate_not_served(struct xlate_ctx *, const char *what);

@@ -93,11 +93,13 @@ lookup_flow(struct xlate_ctx *ctx, struct flow *copy)
 static struct rule *
 lookup(struct xlate_ctx *ctx, uint8_t table_id)
 {
-    struct flow copy, asked = { 0 };
+    struct flow copy;
     const struct flow *flow = lookup_flow(ctx, &copy);
     struct xlate_credit *c;
+    struct cls_mask asked;
     struct rule *rule;
 
+    cls_mask_init(&asked);
     rule = rule_from_cls(classifier_lookup_rcu(&ctx->bridge->tables[table_id], ctx->version, flow, &asked));
     if (rule && xlate_rule_is_conjunctive(rule)) {
         rule = xlate_conjunctive_lookup(ctx, table_id, flow, &asked);

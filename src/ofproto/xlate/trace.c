@@ -25,7 +25,7 @@ put_megaflow(struct str *s, const struct flow *flow, const struct flow *wc, cons
         m.mask.vlan2_tci = 0;
     }
     match_normalize(&m);
-    match_format(s, &m, names, MATCH_DEFAULT_PRIORITY);
+    match_format_megaflow(s, &m, names);
 }
 
 static void

@@ -149,35 +149,36 @@ add_consulted(struct xlate_out *out, enum xlate_consulted_kind kind, const struc
     return c;
 }
 
-static void
-add_word(struct xlate_out *out, uint64_t word)
-{
-    if (out->n_words >= out->words_capacity) {
-        out->words = x2nrealloc(out->words, &out->words_capacity, sizeof *out->words);
-    }
-    out->words[out->n_words++] = word;
-}
-
 void
-xlate_note_lookup(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *flow, struct flow *asked)
+xlate_note_lookup(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *flow, struct cls_mask *asked)
 {
     struct xlate_consulted *c = add_consulted(ctx->out, CONSULTED_TABLE, ctx->bridge);
+    struct xlate_out *out = ctx->out;
+    size_t n, k = 0;
+    uint64_t *words;
 
-    FLOW_FOR_EACH_LINE (i, FLOW_LINES_ALL) {
-        for (unsigned int k = 0; k < ARRAY_SIZE(asked->lines[i].words); k++) {
-            ctx->wc->lines[i].words[k] |= asked->lines[i].words[k];
+    cls_mask_add(asked, offsetof(struct flow, conj_id) / 8, 0);
+    asked->bits.conj_id = 0; /* Not the packet's: a rule for any conjunction may be what was looked for. */
+    WORD_MAP_FOR_EACH (i, &asked->map) {
+        if (flow_word(&asked->bits, i)) {
+            *flow_word_ptr(ctx->wc, i) |= flow_word(&asked->bits, i);
+        } else {
+            asked->map.bits[i / 64] &= ~(UINT64_C(1) << i % 64);
         }
     }
-    asked->conj_id = 0; /* Not the packet's: a rule for any conjunction may be what was looked for. */
     c->table.id = table_id;
-    c->table.map = word_map_of(asked);
-    c->table.at = ctx->out->n_words;
-    WORD_MAP_FOR_EACH (i, &c->table.map) {
-        add_word(ctx->out, flow_word(asked, i));
+    c->table.map = asked->map;
+    c->table.at = out->n_words;
+    n = word_map_count(&asked->map);
+    while (out->n_words + 2 * n > out->words_capacity) {
+        out->words = x2nrealloc(out->words, &out->words_capacity, sizeof *out->words);
     }
-    WORD_MAP_FOR_EACH (i, &c->table.map) {
-        add_word(ctx->out, flow_word(asked, i) & flow_word(flow, i));
+    words = out->words + out->n_words;
+    WORD_MAP_FOR_EACH (i, &asked->map) {
+        words[k] = flow_word(&asked->bits, i);
+        words[n + k++] = flow_word(&asked->bits, i) & flow_word(flow, i);
     }
+    out->n_words += 2 * n;
 }
 
 void

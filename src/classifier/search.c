@@ -1,0 +1,192 @@
+/* Searches: the readers' side of the classifier. */
+#include "classifier/order.h"
+
+/* A search under way: what the tries said, each asked at most once. */
+struct search {
+    const struct cls_order *order;
+    const struct flow *flow;
+    struct cls_mask *wc;     /* Null: nobody wants to know. */
+    unsigned int asked;      /* Bit N: results[N] is there. */
+    struct trie_result results[CLS_MAX_PREFIXES];
+};
+
+/* 'results' are nobody's yet. */
+static ALWAYS_INLINE void
+begin(struct search *s, const struct cls_order *order, const struct flow *flow, struct cls_mask *wc)
+{
+    s->order = order;
+    s->flow = flow;
+    s->wc = wc;
+    s->asked = 0;
+}
+
+static ALWAYS_INLINE void
+note_words(struct cls_mask *wc, const struct cls_subtable *st, unsigned int n)
+{
+    for (unsigned int i = 0; wc && i < n; i++) {
+        cls_mask_add(wc, st->words[i].index, st->words[i].mask);
+    }
+}
+
+/* The first 'n' bits of a 32-bit word in network order that is at byte 'offset' of struct flow. */
+static void
+note_prefix32(struct cls_mask *wc, unsigned int offset, unsigned int n)
+{
+    be32 mask = cpu_to_be32(n >= 32 ? UINT32_MAX : ~(UINT32_MAX >> n));
+    uint64_t word = 0;
+
+    memcpy((char *) &word + offset % 8, &mask, sizeof mask);
+    cls_mask_add(wc, offset / 8, word);
+}
+
+static void
+note_prefix(struct cls_mask *wc, const struct cls_tracked *t, unsigned int n)
+{
+    for (unsigned int i = 0; wc && i * 32 < n; i++) {
+        note_prefix32(wc, t->offset + 4 * i, n - i * 32);
+    }
+}
+
+/* Whether some rule has the packet's prefix of this length; if not, notes the bits that tell. */
+static bool
+prefix_passes(struct search *s, unsigned int i, unsigned int length)
+{
+    const struct cls_tracked *t = &s->order->tracked[i];
+    struct trie_result *r = &s->results[i];
+
+    if (t->eth_type && t->eth_type != s->flow->eth_type) {
+        return true;
+    }
+    if (!(s->asked >> i & 1)) {
+        union trie_key key;
+
+        cls_tracked_key(t, s->flow, &key);
+        trie_lookup_rcu(t->trie, &key, r);
+        s->asked |= 1 << i;
+    }
+    if (trie_result_has(r, length)) {
+        return true;
+    }
+    note_prefix(s->wc, t, MIN(length, r->n_bits));
+    return false;
+}
+
+/* Nothing in the subtable matches: notes all of its bits, but of the ports only those that tell. */
+static NOINLINE void
+note_mismatch(struct cls_mask *wc, const struct cls_subtable *st, const struct flow *flow)
+{
+    struct flow ports = { 0 };
+    struct trie_result r;
+    union trie_key key;
+    uint32_t bits;
+
+    if (!wc || !st->ports_mask) {
+        note_words(wc, st, st->n_words);
+        return;
+    }
+    key = cls_ports_key(flow, st->ports_mask);
+    trie_lookup_rcu(&st->ports, &key, &r);
+    bits = r.n_bits >= 32 ? UINT32_MAX : ~(UINT32_MAX >> r.n_bits);
+    bits &= st->ports_mask;
+    ports.tp_src = BE16_MAX;
+    ports.tp_dst = BE16_MAX;
+    for (unsigned int i = 0; i < st->n_words; i++) {
+        cls_mask_add(wc, st->words[i].index, st->words[i].mask & ~flow_word(&ports, st->words[i].index));
+    }
+    ports.tp_src = cpu_to_be16(bits >> 16);
+    ports.tp_dst = cpu_to_be16(bits);
+    cls_mask_add(wc, offsetof(struct flow, tp_src) / 8, flow_word(&ports, offsetof(struct flow, tp_src) / 8));
+    cls_mask_add(wc, offsetof(struct flow, tp_dst) / 8, flow_word(&ports, offsetof(struct flow, tp_dst) / 8));
+}
+
+/* Whether the prefixes of a stage may be those of some rule. */
+static ALWAYS_INLINE bool
+prefixes_pass(struct search *s, const struct cls_order_entry *e, unsigned int stage)
+{
+    for (unsigned int i = 0; i < s->order->n_tracked; i++) {
+        if (e->lengths[i] && s->order->tracked[i].stage == stage && !prefix_passes(s, i, e->lengths[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The first rule with the packet's values, visible or not; null if there is none. */
+static struct cls_rule *
+search_subtable(struct search *s, const struct cls_order_entry *e)
+{
+    const struct cls_subtable *st = e->subtable;
+    uint32_t has_prefixes;
+    struct cls_node *node;
+    unsigned int done = 0;
+    uint64_t hash = 0;
+
+    memcpy(&has_prefixes, e->lengths, sizeof has_prefixes);
+    for (unsigned int stage = 0; stage < N_STAGES; stage++) {
+        unsigned int end = st->ends[stage];
+
+        if (end == done) {
+            continue;
+        }
+        if (has_prefixes && !prefixes_pass(s, e, stage)) {
+            note_words(s->wc, st, done);
+            return NULL;
+        }
+        hash = cls_hash(st, s->flow, done, end, hash);
+        done = end;
+        if (end < st->n_words && !cls_stage_has_rcu(&st->stages[stage], hash)) {
+            note_words(s->wc, st, end);
+            return NULL;
+        }
+    }
+    node = cls_subtable_find_rcu(st, s->flow, hash);
+    if (!node) {
+        note_mismatch(s->wc, st, s->flow);
+        return NULL;
+    }
+    note_words(s->wc, st, st->n_words);
+    return rcu_get(&node->first);
+}
+_Static_assert(CLS_MAX_PREFIXES == sizeof(uint32_t), "all lengths are looked at at once");
+
+struct cls_rule *
+classifier_lookup_rcu(const struct classifier *cls, uint64_t version, const struct flow *flow, struct cls_mask *wc)
+{
+    const struct cls_order *order = rcu_get(&((struct classifier *) cls)->order);
+    struct cls_rule *best = NULL;
+    struct search s;
+
+    begin(&s, order, flow, wc);
+    for (size_t i = 0; order && i < order->n; i++) {
+        struct cls_rule *rule;
+
+        if (best && order->entries[i].max_priority <= best->priority) {
+            break;
+        }
+        rule = search_subtable(&s, &order->entries[i]);
+        while (rule && !cls_rule_visible(rule, version)) {
+            rule = rcu_get(&rule->next);
+        }
+        if (rule && (!best || rule->priority > best->priority)) {
+            best = rule;
+        }
+    }
+    return best;
+}
+
+void
+classifier_for_each_match_rcu(const struct classifier *cls, uint64_t version, const struct flow *flow,
+                              struct cls_mask *wc, void (*cb)(void *aux, struct cls_rule *), void *aux)
+{
+    const struct cls_order *order = rcu_get(&((struct classifier *) cls)->order);
+    struct search s;
+
+    begin(&s, order, flow, wc);
+    for (size_t i = 0; order && i < order->n; i++) {
+        for (struct cls_rule *rule = search_subtable(&s, &order->entries[i]); rule; rule = rcu_get(&rule->next)) {
+            if (cls_rule_visible(rule, version)) {
+                cb(aux, rule);
+            }
+        }
+    }
+}

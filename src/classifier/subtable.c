@@ -1,0 +1,481 @@
+#include "classifier/subtable.h"
+
+#include <stdlib.h>
+
+#include "base/hash.h"
+
+enum { MIN_SLOTS = 4 };
+
+/* Stages. */
+
+/* Addresses and ports of a connection belong to the layers of addresses and ports. */
+static void
+leave_out_tuple(struct flow *bits, enum cls_stage stage)
+{
+    if (stage < STAGE_L3) {
+        bits->ct_nw_src = bits->ct_nw_dst = 0;
+        memset(&bits->ct_ipv6_src, 0, sizeof bits->ct_ipv6_src);
+        memset(&bits->ct_ipv6_dst, 0, sizeof bits->ct_ipv6_dst);
+    }
+    if (stage < STAGE_L4) {
+        bits->ct_tp_src = bits->ct_tp_dst = 0;
+    }
+}
+
+static void
+fill_stage_bits(struct flow *bits, enum cls_stage stage)
+{
+    memset(bits, 0, sizeof *bits);
+    if (stage >= STAGE_METADATA) {
+        memset(&bits->regs, 0xff, sizeof *bits - offsetof(struct flow, regs));
+        memset(&bits->lines[2], 0xff, 7 * FLOW_LINE); /* Tunnel and connection tracking. */
+        bits->in_port = bits->recirc_id = bits->ct_mark = bits->dp_hash = bits->pkt_mark = bits->skb_priority =
+            BE32_MAX;
+        bits->packet_ns = bits->ct_state = UINT8_MAX;
+        bits->ct_zone = BE16_MAX;
+        leave_out_tuple(bits, stage);
+    }
+    if (stage >= STAGE_L2) {
+        memset(&bits->eth_dst, 0xff, offsetof(struct flow, nw_frag) - offsetof(struct flow, eth_dst));
+        memset(&bits->mpls_lse, 0xff, FLOW_LINE);
+    }
+    if (stage >= STAGE_L3) {
+        memset(&bits->nw_frag, 0xff, offsetof(struct flow, tp_src) - offsetof(struct flow, nw_frag));
+        memset(&bits->lines[1], 0xff, FLOW_LINE);
+    }
+    if (stage >= STAGE_L4) {
+        memset(bits, 0xff, sizeof *bits);
+    }
+}
+
+static struct flow stage_bits[N_STAGES];
+
+__attribute__((constructor)) static void
+init_stage_bits(void)
+{
+    for (int i = 0; i < N_STAGES; i++) {
+        fill_stage_bits(&stage_bits[i], i);
+    }
+}
+
+/* The bits of a word that come with a stage and not before. */
+static uint64_t
+stage_word(enum cls_stage stage, unsigned int index)
+{
+    return flow_word(&stage_bits[stage], index) & ~(stage ? flow_word(&stage_bits[stage - 1], index) : 0);
+}
+
+/* The mask. */
+
+uint32_t
+cls_mask_hash(const struct flow *mask)
+{
+    struct word_map map = word_map_of(mask);
+    uint64_t h = cls_hash_word(map.bits[0], map.bits[1]);
+
+    WORD_MAP_FOR_EACH (i, &map) {
+        h = cls_hash_word(h, flow_word(mask, i));
+    }
+    return h;
+}
+
+bool
+cls_subtable_has_mask(const struct cls_subtable *st, const struct flow *mask)
+{
+    struct flow mine = { 0 };
+
+    cls_subtable_get_mask(st, &mine);
+    return !memcmp(&mine, mask, sizeof mine);
+}
+
+void
+cls_subtable_get_mask(const struct cls_subtable *st, struct flow *m)
+{
+    for (unsigned int i = 0; i < st->n_words; i++) {
+        *flow_word_ptr(m, st->words[i].index) |= st->words[i].mask;
+    }
+}
+
+void
+cls_node_get_flow(const struct cls_node *node, struct flow *m)
+{
+    for (unsigned int i = 0; i < node->subtable->n_words; i++) {
+        *flow_word_ptr(m, node->subtable->words[i].index) |= node->values[i];
+    }
+}
+
+static unsigned int
+count_words(const struct flow *mask, const struct word_map *map)
+{
+    unsigned int n = 0;
+
+    for (int stage = 0; stage < N_STAGES; stage++) {
+        WORD_MAP_FOR_EACH (i, map) {
+            n += (flow_word(mask, i) & stage_word(stage, i)) != 0;
+        }
+    }
+    return n;
+}
+
+struct cls_subtable *
+cls_subtable_create(const struct flow *mask, uint32_t mask_hash)
+{
+    struct word_map map = word_map_of(mask);
+    unsigned int n_words = count_words(mask, &map), k = 0;
+    struct cls_subtable *st = xzalloc_cacheline(sizeof *st + n_words * sizeof st->words[0]);
+
+    st->mask_hash = mask_hash;
+    st->max_priority = -1;
+    st->n_words = n_words;
+    for (int stage = 0; stage < N_STAGES; stage++) {
+        WORD_MAP_FOR_EACH (i, &map) {
+            uint64_t bits = flow_word(mask, i) & stage_word(stage, i);
+
+            if (bits) {
+                st->words[k++] = (struct cls_word) { bits, i };
+            }
+        }
+        st->ends[stage] = k;
+    }
+    st->ports_mask = (uint32_t) be16_to_cpu(mask->tp_src) << 16 | be16_to_cpu(mask->tp_dst);
+    trie_init(&st->ports, 32);
+    list_init(&st->in_order);
+    atomic_init(&st->n_refs, 1);
+    return st;
+}
+
+/* Sets of stages. */
+
+static struct cls_node *
+slot_node(uintptr_t slot)
+{
+    return (struct cls_node *) (slot & ((UINT64_C(1) << SLOT_TAG_SHIFT) - 1));
+}
+
+/* The hash of the first 'n' values. */
+static uint64_t
+node_hash(const struct cls_node *node, unsigned int n)
+{
+    uint64_t h = 0;
+
+    for (unsigned int k = 0; k < n; k++) {
+        h = cls_hash_word(h, node->values[k]);
+    }
+    return h;
+}
+
+static bool
+stage_is_useful(const struct cls_subtable *st, int stage)
+{
+    return st->ends[stage] > (stage ? st->ends[stage - 1] : 0) && st->ends[stage] < st->n_words;
+}
+
+bool
+cls_stage_has_rcu(const struct cls_stage_set *s, uint64_t hash)
+{
+    const struct cls_set *set = rcu_get(&((struct cls_stage_set *) s)->set);
+    uint32_t h = hash | 1; /* Never 0. */
+
+    if (!set) {
+        return false;
+    }
+    for (size_t i = h >> 1 & set->mask;; i = (i + 1) & set->mask) {
+        uint64_t slot = atomic_load_explicit(&((struct cls_set *) set)->slots[i], memory_order_relaxed);
+
+        if (!slot || slot >> 32 == h) {
+            return (uint32_t) slot;
+        }
+    }
+}
+
+static void
+set_count(struct cls_set *set, uint64_t hash, int delta, size_t *n)
+{
+    uint32_t h = hash | 1;
+
+    for (size_t i = h >> 1 & set->mask;; i = (i + 1) & set->mask) {
+        uint64_t slot = atomic_load_explicit(&set->slots[i], memory_order_relaxed);
+
+        if (!slot || slot >> 32 == h) {
+            *n += !slot;
+            atomic_store_explicit(&set->slots[i], (uint64_t) h << 32 | (uint32_t) ((uint32_t) slot + delta),
+                                  memory_order_release);
+            return;
+        }
+    }
+}
+
+/* Makes room for one more: a bigger set, made from the nodes, if half of it is in use. */
+static void
+make_room_in_stage(struct cls_subtable *st, int stage)
+{
+    struct cls_stage_set *s = &st->stages[stage];
+    struct cls_set *old = rcu_get_protected(&s->set), *new;
+    const struct cls_slots *nodes = rcu_get_protected(&st->nodes);
+    size_t n = 0, n_slots = MIN_SLOTS;
+
+    if (old && s->n * 2 <= old->mask) {
+        return;
+    }
+    for (size_t i = 0; old && i <= old->mask; i++) {
+        n += (uint32_t) atomic_load_explicit(&old->slots[i], memory_order_relaxed) != 0;
+    }
+    while (n_slots < n * 4 + 2) {
+        n_slots *= 2;
+    }
+    new = xzalloc(sizeof *new + n_slots * sizeof new->slots[0]);
+    new->mask = n_slots - 1;
+    s->n = 0;
+    for (size_t i = 0; nodes && i <= nodes->mask; i++) {
+        uintptr_t slot = atomic_load_explicit(&nodes->slots[i], memory_order_relaxed);
+
+        if (slot > SLOT_REMOVED) {
+            uint64_t h = node_hash(slot_node(slot), st->ends[stage]);
+
+            set_count(new, h, 1, &s->n);
+        }
+    }
+    rcu_set(&s->set, new);
+    if (old) {
+        rcu_defer(free, old);
+    }
+}
+
+/* Nodes. */
+
+static ALWAYS_INLINE bool
+values_equal(const struct cls_subtable *st, const uint64_t *values, const struct flow *flow)
+{
+    for (unsigned int i = 0; i < st->n_words; i++) {
+        if (values[i] != (flow_word(flow, st->words[i].index) & st->words[i].mask)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+struct cls_node *
+cls_subtable_find_rcu(const struct cls_subtable *st, const struct flow *flow, uint64_t hash)
+{
+    struct cls_slots *slots = rcu_get(&((struct cls_subtable *) st)->nodes);
+
+    if (!slots) {
+        return NULL;
+    }
+    for (size_t i = hash & slots->mask;; i = (i + 1) & slots->mask) {
+        uintptr_t slot = atomic_load_explicit(&slots->slots[i], memory_order_acquire);
+
+        if (!slot) {
+            return NULL;
+        }
+        if (slot >> SLOT_TAG_SHIFT == hash >> SLOT_TAG_SHIFT && slot_node(slot) != slot_node(SLOT_REMOVED) &&
+            values_equal(st, slot_node(slot)->values, flow)) {
+            return slot_node(slot);
+        }
+    }
+}
+
+static void
+slots_put(struct cls_slots *slots, struct cls_node *node, uint64_t hash)
+{
+    size_t i = hash & slots->mask;
+
+    while (atomic_load_explicit(&slots->slots[i], memory_order_relaxed)) {
+        i = (i + 1) & slots->mask;
+    }
+    atomic_store_explicit(&slots->slots[i], (uintptr_t) node | (hash >> SLOT_TAG_SHIFT << SLOT_TAG_SHIFT),
+                          memory_order_release);
+}
+
+/* A slot is used once in the life of a table, so that readers never miss what stays. */
+static void
+make_room(struct cls_subtable *st)
+{
+    struct cls_slots *old = rcu_get_protected(&st->nodes), *new;
+    size_t n_slots = MIN_SLOTS;
+
+    if (old && (st->n_slots_used + 1) * 2 <= old->mask + 1) {
+        return;
+    }
+    while (n_slots < (st->n_nodes + 1) * 3) {
+        n_slots *= 2;
+    }
+    new = xzalloc(sizeof *new + n_slots * sizeof new->slots[0]);
+    new->mask = n_slots - 1;
+    for (size_t i = 0; old && i <= old->mask; i++) {
+        uintptr_t slot = atomic_load_explicit(&old->slots[i], memory_order_relaxed);
+
+        if (slot > SLOT_REMOVED) {
+            slots_put(new, slot_node(slot), node_hash(slot_node(slot), st->n_words));
+        }
+    }
+    st->n_slots_used = st->n_nodes;
+    rcu_set(&st->nodes, new);
+    if (old) {
+        rcu_defer(free, old);
+    }
+}
+
+/* A node enters (delta 1) or leaves (-1) the sets of the stages. */
+static void
+count_stages(struct cls_subtable *st, const struct cls_node *node, int delta)
+{
+    uint64_t h = 0;
+    unsigned int k = 0;
+
+    for (int stage = 0; stage < N_STAGES - 1; stage++) {
+        for (; k < st->ends[stage]; k++) {
+            h = cls_hash_word(h, node->values[k]);
+        }
+        if (stage_is_useful(st, stage)) {
+            if (delta > 0) {
+                make_room_in_stage(st, stage);
+            }
+            set_count(rcu_get_protected(&st->stages[stage].set), h, delta, &st->stages[stage].n);
+        }
+    }
+}
+
+static union trie_key
+node_ports(const struct cls_subtable *st, const struct cls_node *node)
+{
+    struct flow flow = { 0 };
+
+    cls_node_get_flow(node, &flow);
+    return cls_ports_key(&flow, st->ports_mask);
+}
+
+static unsigned int
+ports_length(const struct cls_subtable *st)
+{
+    return 32 - __builtin_ctz(st->ports_mask);
+}
+
+static struct cls_node *
+add_node(struct cls_subtable *st, const struct flow *flow, uint64_t hash)
+{
+    struct cls_node *node = xmalloc(sizeof *node + st->n_words * sizeof node->values[0]);
+
+    rcu_set(&node->first, NULL);
+    node->subtable = st;
+    atomic_init(&node->n_refs, 1);
+    atomic_fetch_add_explicit(&st->n_refs, 1, memory_order_relaxed);
+    for (unsigned int i = 0; i < st->n_words; i++) {
+        node->values[i] = flow_word(flow, st->words[i].index) & st->words[i].mask;
+    }
+    /* What tells that there is something comes before that. */
+    if (st->ports_mask) {
+        union trie_key key = cls_ports_key(flow, st->ports_mask);
+
+        trie_add(&st->ports, &key, ports_length(st));
+    }
+    count_stages(st, node, 1);
+    make_room(st);
+    slots_put(rcu_get_protected(&st->nodes), node, hash);
+    st->n_nodes++;
+    st->n_slots_used++;
+    return node;
+}
+
+void
+cls_subtable_unref(void *st_)
+{
+    struct cls_subtable *st = st_;
+
+    if (atomic_fetch_sub(&st->n_refs, 1) == 1) {
+        free(rcu_get_protected(&st->nodes));
+        for (int i = 0; i < N_STAGES - 1; i++) {
+            free(rcu_get_protected(&st->stages[i].set));
+        }
+        free(st);
+    }
+}
+
+void
+cls_node_unref(void *node_)
+{
+    struct cls_node *node = node_;
+
+    if (atomic_fetch_sub(&node->n_refs, 1) == 1) {
+        cls_subtable_unref(node->subtable);
+        free(node);
+    }
+}
+
+static void
+remove_node(struct cls_subtable *st, struct cls_node *node)
+{
+    struct cls_slots *slots = rcu_get_protected(&st->nodes);
+    size_t i = node_hash(node, st->n_words) & slots->mask;
+
+    while (slot_node(atomic_load_explicit(&slots->slots[i], memory_order_relaxed)) != node) {
+        i = (i + 1) & slots->mask;
+    }
+    atomic_store_explicit(&slots->slots[i], SLOT_REMOVED, memory_order_release);
+    st->n_nodes--;
+    count_stages(st, node, -1);
+    if (st->ports_mask) {
+        union trie_key key = node_ports(st, node);
+
+        trie_remove(&st->ports, &key, ports_length(st));
+    }
+    rcu_defer(cls_node_unref, node);
+}
+
+/* Rules. */
+
+static void
+link_rule(struct cls_node *node, struct cls_rule *rule)
+{
+    struct cls_rule *first = rcu_get_protected(&node->first), *at = first;
+
+    if (!first || first->priority < rule->priority) {
+        rcu_set(&rule->next, first);
+        rcu_set(&node->first, rule);
+        return;
+    }
+    for (struct cls_rule *next; (next = rcu_get_protected(&at->next)) && next->priority >= rule->priority;) {
+        at = next;
+    }
+    rcu_set(&rule->next, rcu_get_protected(&at->next));
+    rcu_set(&at->next, rule);
+}
+
+void
+cls_subtable_insert(struct cls_subtable *st, struct cls_rule *rule, const struct flow *flow)
+{
+    uint64_t hash = cls_hash(st, flow, 0, st->n_words, 0);
+    struct cls_node *node = cls_subtable_find_rcu(st, flow, hash);
+
+    if (!node) {
+        node = add_node(st, flow, hash);
+    }
+    rule->node = node;
+    atomic_fetch_add_explicit(&node->n_refs, 1, memory_order_relaxed);
+    link_rule(node, rule);
+    list_push_back(&st->in_order, &rule->in_order);
+    st->n_rules++;
+    if (rule->priority > st->max_priority) {
+        st->max_priority = rule->priority;
+        st->n_max = 0;
+    }
+    st->n_max += rule->priority == st->max_priority;
+}
+
+void
+cls_subtable_remove(struct cls_subtable *st, struct cls_rule *rule)
+{
+    struct cls_node *node = rule->node;
+    RCU_PTR(struct cls_rule) *at = &node->first;
+
+    while (rcu_get_protected(at) != rule) {
+        at = &rcu_get_protected(at)->next;
+    }
+    rcu_set(at, rcu_get_protected(&rule->next));
+    if (!rcu_get_protected(&node->first)) {
+        remove_node(st, node);
+    }
+    list_remove(&rule->in_order);
+    st->n_max -= rule->priority == st->max_priority;
+    st->n_rules--;
+}

@@ -1,0 +1,114 @@
+/* A subtable: the rules of one mask.  Private to the classifier.
+ *
+ * The mask is kept as words, sorted by stage; a word with bits of two stages is there twice.  The values of a rule are
+ * kept in the same order, in a "node" that all rules with the same values share, chained by falling priority.  The
+ * hash of values is computed word by word, so that its state after each stage is the key of that stage's set.
+ *
+ * Threads: one writer; *_rcu() any reader. */
+#ifndef CLASSIFIER_SUBTABLE_H
+#define CLASSIFIER_SUBTABLE_H 1
+
+#include "classifier/classifier.h"
+#include "classifier/trie.h"
+
+enum cls_stage { STAGE_METADATA, STAGE_L2, STAGE_L3, STAGE_L4, N_STAGES };
+
+struct cls_word {
+    uint64_t mask;
+    uint32_t index; /* Of the word in struct flow. */
+};
+
+/* Rules with the same mask and values. */
+struct cls_node {
+    RCU_PTR(struct cls_rule) first; /* By falling priority. */
+    struct cls_subtable *subtable;
+    _Atomic uint32_t n_refs;        /* The subtable's, and that of each rule until cls_rule_uninit(). */
+    uint64_t values[];              /* One for each of the subtable's words. */
+};
+
+/* In a slot: the node, and 16 bits of its hash above; 0 empty. */
+struct cls_slots {
+    size_t mask;
+    _Atomic uintptr_t slots[];
+};
+#define SLOT_REMOVED ((uintptr_t) 1)
+#define SLOT_TAG_SHIFT 48
+
+/* A set of hashes, each in the upper half of a slot, and how many nodes have it in the lower; 0 empty. */
+struct cls_set {
+    size_t mask;
+    _Atomic uint64_t slots[];
+};
+
+struct cls_stage_set {
+    RCU_PTR(struct cls_set) set; /* Null: the stage has no set, since it has no bits or is the last that has. */
+    size_t n;                    /* Slots in use, also of what is gone. */
+};
+
+struct cls_subtable {
+    /* Read by searches. */
+    uint8_t ends[N_STAGES];      /* Where each stage's words end. */
+    uint32_t ports_mask;         /* Of source (upper half) and destination port, host order; 0: no ports. */
+    RCU_PTR(struct cls_slots) nodes;
+    struct cls_stage_set stages[N_STAGES - 1];
+    struct trie ports;           /* Of both ports under the mask. */
+    /* The writer's. */
+    _Atomic uint32_t n_refs;     /* The classifier's, and that of each node. */
+    size_t n_slots_used;         /* Of 'nodes', also of what is gone. */
+    size_t n_nodes, n_rules;
+    uint32_t mask_hash;
+    int max_priority;            /* Of the rules; higher while 'n_max' is 0. */
+    size_t n_max;                /* How many rules have it. */
+    struct list in_order;        /* struct cls_rule. */
+    unsigned int n_words;
+    struct cls_word words[];
+};
+
+static ALWAYS_INLINE uint64_t
+cls_hash_word(uint64_t h, uint64_t word)
+{
+    h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+    return h ^ h >> 32;
+}
+
+/* The hash of the flow's values in words 'from' to 'end' - 1, going on from 'h'. */
+static ALWAYS_INLINE uint64_t
+cls_hash(const struct cls_subtable *st, const struct flow *flow, unsigned int from, unsigned int end, uint64_t h)
+{
+    for (unsigned int i = from; i < end; i++) {
+        h = cls_hash_word(h, flow_word(flow, st->words[i].index) & st->words[i].mask);
+    }
+    return h;
+}
+
+struct cls_subtable *cls_subtable_create(const struct flow *mask, uint32_t mask_hash);
+/* Drop a reference: also for rcu_defer(). */
+void cls_subtable_unref(void *);
+void cls_node_unref(void *);
+
+uint32_t cls_mask_hash(const struct flow *mask);
+bool cls_subtable_has_mask(const struct cls_subtable *, const struct flow *mask);
+/* The subtable's mask, expanded; 'm' is all zero before. */
+void cls_subtable_get_mask(const struct cls_subtable *, struct flow *m);
+/* The values of a node, expanded; 'm' is all zero before. */
+void cls_node_get_flow(const struct cls_node *, struct flow *m);
+
+/* The node with the flow's values, null if there is none.  'hash' is cls_hash() of all words. */
+struct cls_node *cls_subtable_find_rcu(const struct cls_subtable *, const struct flow *flow, uint64_t hash);
+
+/* Whether some node may have this state of the hash after 'stage'. */
+bool cls_stage_has_rcu(const struct cls_stage_set *, uint64_t hash);
+
+/* Put a rule with the values of 'flow' in, take it out again. */
+void cls_subtable_insert(struct cls_subtable *, struct cls_rule *, const struct flow *flow);
+void cls_subtable_remove(struct cls_subtable *, struct cls_rule *);
+
+/* Both ports as a key of 'ports'. */
+static inline union trie_key
+cls_ports_key(const struct flow *flow, uint32_t mask)
+{
+    return (union trie_key) { .words = { ((uint32_t) be16_to_cpu(flow->tp_src) << 16 | be16_to_cpu(flow->tp_dst)) &
+                                         mask } };
+}
+
+#endif

@@ -1,0 +1,48 @@
+/* A trie of prefixes: which lengths of prefix a value has among those of a table's rules, and how many of its bits
+ * tell.
+ *
+ * Path-compressed and binary: a node is a prefix that rules have or a place where two prefixes part.  Each node has all
+ * bits of its prefix, so a change publishes one pointer.  A prefix is counted as often as it was added.
+ *
+ * Keys are at most 128 bits, as words in host order, the first bit the highest one of key[0].
+ *
+ * Threads: one writer; *_rcu() any reader, who sees the trie before or after each change. */
+#ifndef CLASSIFIER_TRIE_H
+#define CLASSIFIER_TRIE_H 1
+
+#include "sys/rcu.h"
+
+struct trie_node;
+
+struct trie {
+    RCU_PTR(struct trie_node) root; /* Null: empty. */
+    unsigned int width;             /* Bits of a key: 32, 64 or 128. */
+};
+
+union trie_key {
+    uint32_t words[4];
+};
+
+struct trie_result {
+    uint64_t lengths[3];   /* Bit N: the value's first N bits are a prefix that was added; N from 1 to 128. */
+    unsigned int n_bits;   /* The first N bits tell all of that. */
+};
+
+static inline bool
+trie_result_has(const struct trie_result *r, unsigned int length)
+{
+    return r->lengths[length / 64] >> length % 64 & 1;
+}
+
+void trie_init(struct trie *, unsigned int width);
+/* Releases the nodes after the readers are done. */
+void trie_clear(struct trie *);
+
+/* Adds, takes away one of, the prefixes with the first 'length' (at least 1) bits of 'key'; what is taken away must be
+ * there. */
+void trie_add(struct trie *, const union trie_key *key, unsigned int length);
+void trie_remove(struct trie *, const union trie_key *key, unsigned int length);
+
+void trie_lookup_rcu(const struct trie *, const union trie_key *key, struct trie_result *);
+
+#endif
