@@ -52,7 +52,7 @@ conntrack_bucket_counts(struct conntrack *ct, uint32_t *counts)
 {
     for (size_t i = 0; i < CT_SHARDS; i++) {
         pthread_mutex_lock(&ct->shards[i].mutex);
-        counts[i] = ct->shards[i].n;
+        counts[i] = ct->shards[i].n_conns;
         pthread_mutex_unlock(&ct->shards[i].mutex);
     }
 }

@@ -35,7 +35,7 @@ struct ct_expectation_entry {
 void conntrack_for_each_expectation(struct conntrack *, const uint16_t *zone,
                                     void (*cb)(void *aux, const struct ct_expectation_entry *), void *aux);
 
-/* Entries of each shard of the table. */
+/* Connections in each shard of the table. */
 unsigned int conntrack_n_buckets(const struct conntrack *);
 void conntrack_bucket_counts(struct conntrack *, uint32_t *counts);
 

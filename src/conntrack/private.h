@@ -64,7 +64,7 @@ struct ct_slots {
 struct ct_shard {
     pthread_mutex_t mutex;
     RCU_PTR(struct ct_slots) slots; /* Null until the first entry. */
-    uint32_t n, n_removed;          /* Entries; slots that are 1. */
+    uint32_t n, n_removed, n_conns; /* Entries; slots that are 1; entries of original tuples. */
     uint32_t free;                  /* Connections to use, by 'next'. */
     uint32_t dead, n_dead;          /* Those that wait for a grace period to begin... */
     uint32_t waiting;               /* ...and for one to end. */

@@ -221,6 +221,7 @@ entry_add(struct ct_shard *shard, uint32_t hash, uint32_t number, int dir)
     }
     shard->n_removed -= slot_get(s, i) == 1;
     shard->n++;
+    shard->n_conns += dir == CT_ORIG;
     atomic_store_explicit(&s->slots[i & s->mask], slot_make(hash, number, dir), memory_order_release);
 }
 
@@ -240,6 +241,7 @@ entry_remove(struct conntrack *ct, uint32_t hash, uint32_t number, int dir)
             atomic_store_explicit(&s->slots[i & s->mask], !is_last, memory_order_release);
             shard->n_removed += !is_last;
             shard->n--;
+            shard->n_conns -= dir == CT_ORIG;
             break;
         }
     }

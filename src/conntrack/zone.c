@@ -100,6 +100,18 @@ conntrack_zone_limit(const struct conntrack *ct, uint16_t zone, uint32_t *limit,
     return ct->zones.zones[zone].has_limit;
 }
 
+void
+conntrack_set_limits_configured(struct conntrack *ct, bool configured)
+{
+    ct->zones.are_configured = configured;
+}
+
+bool
+conntrack_limits_are_configured(const struct conntrack *ct)
+{
+    return ct->zones.are_configured;
+}
+
 static struct ct_policy *
 find_policy(const struct ct_zones *z, uint32_t id)
 {

@@ -30,6 +30,7 @@ struct ct_zone {
 struct ct_zones {
     struct ct_zone *zones;          /* 65536 of them. */
     _Atomic uint32_t default_limit;
+    bool are_configured;            /* Main thread. */
     struct rcu_map policies;        /* struct ct_policy by hash_u32(id, 0). */
 };
 
@@ -60,6 +61,10 @@ uint32_t conntrack_default_limit(const struct conntrack *);
 void conntrack_set_zone_limit(struct conntrack *, uint16_t zone, uint32_t limit);
 void conntrack_del_zone_limit(struct conntrack *, uint16_t zone);
 bool conntrack_zone_limit(const struct conntrack *, uint16_t zone, uint32_t *limit, uint32_t *count);
+
+/* Whether the limits are the database's, so that commands must leave them alone. */
+void conntrack_set_limits_configured(struct conntrack *, bool);
+bool conntrack_limits_are_configured(const struct conntrack *);
 
 /* Makes or changes policy 'id': keys as in CT_Timeout_Policy.timeouts; those that do not matter here are ignored. */
 void conntrack_set_policy(struct conntrack *, uint32_t id, const char *const *keys, const uint32_t *seconds, size_t n);

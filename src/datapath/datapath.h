@@ -36,6 +36,7 @@
 #include "flow/flow.h"
 #include "odp/action.h"
 
+struct conntrack;
 struct datapath;
 struct netdev;
 struct dp_flow; /* A megaflow, opaque; valid while the caller holds an RCU read section or owns it. */
@@ -140,6 +141,9 @@ struct datapath_class {
     void (*flow_flush)(struct datapath *);
     /* Calls 'cb' for every megaflow until it returns false.  The callback may delete the flow it is given. */
     void (*flow_for_each)(struct datapath *, bool (*cb)(void *aux, struct dp_flow *), void *aux);
+
+    /* Its connection tracker; null if it has none of its own.  Main thread. */
+    struct conntrack *(*conntrack)(struct datapath *);
 
     /* Carries out 'actions' on a copy of 'frame' with metadata from 'key'. */
     int (*execute)(struct datapath *, const void *frame, size_t len, const struct flow *key, const void *actions,

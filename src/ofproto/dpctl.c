@@ -99,13 +99,6 @@ dpctl_find_dp(struct dpctl *d, int n)
     return found.dp != NULL;
 }
 
-/* What belongs to parts that are not served yet says so (docs/status.md). */
-void
-dpctl_run_no_conntrack(struct dpctl *d)
-{
-    dpctl_fail(d, -EOPNOTSUPP, "this datapath does not track connections yet");
-}
-
 void
 dpctl_run_list_commands(struct dpctl *d)
 {

@@ -6,6 +6,7 @@
  *   dpctl.c       the table of commands, options, which datapath is meant
  *   dpctl_dp.c    datapaths and ports: those of the switch, and those that were made by hand
  *   dpctl_flow.c  megaflows
+ *   dpctl_ct.c, dpctl_ct_set.c   connection tracking: what is seen, what is changed
  *
  * A datapath that the switch uses is its own: its ports are changed through the database alone, and a command that
  * would do it fails.
@@ -72,7 +73,18 @@ void dpctl_forget_dps(const char *type);
 dpctl_run dpctl_run_add_dp, dpctl_run_del_dp, dpctl_run_add_if, dpctl_run_del_if, dpctl_run_set_if,
     dpctl_run_dump_dps, dpctl_run_show, dpctl_run_dump_flows, dpctl_run_add_flow, dpctl_run_mod_flow,
     dpctl_run_get_flow, dpctl_run_del_flow, dpctl_run_add_flows, dpctl_run_mod_flows, dpctl_run_del_flows,
-    dpctl_run_offload_stats, dpctl_run_no_conntrack, dpctl_run_cache_get, dpctl_run_cache_set,
+    dpctl_run_offload_stats, dpctl_run_cache_get, dpctl_run_cache_set,
     dpctl_run_list_commands, dpctl_run_parse_actions;
+
+/* dpctl_ct.c, dpctl_ct_set.c */
+/* As dpctl_find_dp(): its tracker, null with the error said. */
+struct conntrack *dpctl_find_ct(struct dpctl *, int n);
+dpctl_run dpctl_run_dump_conntrack, dpctl_run_dump_conntrack_exp, dpctl_run_flush_conntrack,
+    dpctl_run_ct_stats_show, dpctl_run_ct_bkts, dpctl_run_ct_set_maxconns, dpctl_run_ct_get_maxconns,
+    dpctl_run_ct_get_nconns, dpctl_run_ct_enable_tcp_seq_chk, dpctl_run_ct_disable_tcp_seq_chk,
+    dpctl_run_ct_get_tcp_seq_chk, dpctl_run_ct_set_limits, dpctl_run_ct_del_limits, dpctl_run_ct_get_limits,
+    dpctl_run_ct_get_sweep_interval, dpctl_run_ct_set_sweep_interval, dpctl_run_ipf_set_enabled,
+    dpctl_run_ipf_set_disabled, dpctl_run_ipf_set_min_frag, dpctl_run_ipf_set_max_nfrags,
+    dpctl_run_ipf_get_status;
 
 #endif

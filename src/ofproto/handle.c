@@ -1,5 +1,6 @@
 /* Messages to handlers, and the small ones about the connection itself. */
 #include "ofproto/conns.h"
+#include "ofproto/ct_flush.h"
 #include "ofproto/depend.h"
 #include "ofproto/ofconn.h"
 #include "openflow/msg/ct_flush.h"
@@ -152,21 +153,38 @@ handle_ipfix_stats(struct ofconn *c UNUSED, const struct msg *m UNUSED, struct b
     return OFPERR_NXST_NOT_CONFIGURED;
 }
 
-/* No connection is tracked (docs/status.md), so there is none to forget. */
-enum ofperr
-handle_ct_flush(struct ofconn *c UNUSED, const struct msg *m, struct bytes *out UNUSED)
+static struct conntrack *
+tracker_of(const struct ofconn *c)
 {
-    struct ct_flush flush;
+    struct datapath *dp = c->ofproto->backer->xdp.dp;
 
-    return ct_flush_decode(m, &flush);
+    return dp->class->conntrack ? dp->class->conntrack(dp) : NULL;
 }
 
 enum ofperr
-handle_ct_flush_zone(struct ofconn *c UNUSED, const struct msg *m, struct bytes *out UNUSED)
+handle_ct_flush(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
 {
-    uint16_t zone;
+    struct conntrack *ct = tracker_of(c);
+    struct ct_flush flush;
+    enum ofperr error = ct_flush_decode(m, &flush);
 
-    return ct_flush_zone_decode(m, &zone);
+    if (!error && ct) {
+        ct_flush_run_rcu(ct, &flush);
+    }
+    return error;
+}
+
+enum ofperr
+handle_ct_flush_zone(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
+{
+    struct conntrack *ct = tracker_of(c);
+    struct ct_flush flush = { .has_zone = true };
+    enum ofperr error = ct_flush_zone_decode(m, &flush.zone);
+
+    if (!error && ct) {
+        ct_flush_run_rcu(ct, &flush);
+    }
+    return error;
 }
 
 /* The table of what is served.  A message without a row is answered with an error. */

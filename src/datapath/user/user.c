@@ -627,6 +627,7 @@ static const struct dp_feature features[] = {
     .flow_lookup = user_flow_lookup, \
     .flow_flush = user_flow_flush, \
     .flow_for_each = user_flow_for_each, \
+    .conntrack = dp_user_conntrack, \
     .execute = user_execute, \
     .meter_set = user_meter_set, \
     .meter_get = user_meter_get, \

@@ -3,6 +3,7 @@
 #define OPENFLOW_MSG_CT_FLUSH_H 1
 
 #include "base/addr.h"
+#include "base/error.h"
 #include "openflow/msg.h"
 
 /* What is not given is zero. */
@@ -26,6 +27,10 @@ void ct_flush_encode(struct bytes *, enum of_version, uint32_t xid, const struct
 
 enum ofperr ct_flush_zone_decode(const struct msg *, uint16_t *zone) MUST_CHECK;
 void ct_flush_zone_encode(struct bytes *, enum of_version, uint32_t xid, uint16_t zone);
+
+/* Reads [zone=N] [mark=X[/M]] [labels=Y[/N]] [ORIG-TUPLE [REPLY-TUPLE]].  '*in_tuple': whether the error is about a
+ * tuple. */
+struct error *ct_flush_parse(int argc, const char *const *argv, struct ct_flush *, bool *in_tuple) MUST_CHECK;
 
 /* Appends "zone=5 'ct_nw_src=...' 'ct_nw_src=...'". */
 void ct_flush_put(struct str *, const struct ct_flush *);
