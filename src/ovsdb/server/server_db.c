@@ -2,19 +2,10 @@
 #include <string.h>
 
 #include "ovsdb/server/internal.h"
+#include "ovsdb/server/server_schema.h"
 
-/* The database "_Server": a row for each database that is served (ovsdb-server(5)). */
-
-static const char schema_text[] =
-    "{\"cksum\":\"3009684573 744\",\"name\":\"_Server\",\"tables\":{\"Database\":{\"columns\":{"
-    "\"cid\":{\"type\":{\"key\":{\"type\":\"uuid\"},\"max\":1,\"min\":0}},"
-    "\"connected\":{\"type\":\"boolean\"},"
-    "\"index\":{\"type\":{\"key\":{\"type\":\"integer\"},\"max\":1,\"min\":0}},"
-    "\"leader\":{\"type\":\"boolean\"},"
-    "\"model\":{\"type\":{\"key\":{\"enum\":[\"set\",[\"standalone\",\"clustered\",\"relay\"]],\"type\":\"string\"}}},"
-    "\"name\":{\"type\":\"string\"},"
-    "\"schema\":{\"type\":{\"key\":{\"type\":\"string\"},\"max\":1,\"min\":0}},"
-    "\"sid\":{\"type\":{\"key\":{\"type\":\"uuid\"},\"max\":1,\"min\":0}}},\"isRoot\":true}},\"version\":\"1.2.0\"}";
+/* The database "_Server": a row for each database that is served (ovsdb-server(5)).  Its schema is
+ * schema/_server.ovsschema. */
 
 struct served_db *
 server_db_create(struct ovsdb_server *server)
@@ -28,7 +19,7 @@ server_db_create(struct ovsdb_server *server)
     error = schema_from_json(&schema, json);
     js_unref(json);
     if (error) {
-        abort(); /* The text above is wrong. */
+        abort(); /* The schema in the tree is wrong. */
     }
     own = served_db_create(server, "_Server", db_create(schema));
     schema_unref(schema);
