@@ -11,6 +11,7 @@ LOG_MODULE(jsonrpc)
 
 enum {
     READ_SIZE = 65536,
+    FLUSH_SIZE = 262144, /* Written at most in one go. */
     COPY_MAX = 16384,   /* Shared text up to this size is copied: cheaper than a system call of its own. */
 };
 #define DEFAULT_MAX_MESSAGE ((size_t) 1 << 30)
@@ -33,7 +34,7 @@ struct jsonrpc_conn {
     struct jsonrpc_parser parser;
     struct str input;        /* Read but not parsed, while paused. */
     size_t input_at;
-    uint64_t received;
+    uint64_t received, written;
 
     struct list output;      /* Of segments. */
     size_t output_at;        /* Bytes of the first segment that are written. */
@@ -43,14 +44,14 @@ struct jsonrpc_conn {
 };
 
 struct shared_text *
-shared_text_create(const char *text, size_t len)
+shared_text_take(struct str *s)
 {
-    struct shared_text *t = xmalloc(sizeof *t + len + 1);
+    struct shared_text *t = xmalloc(sizeof *t);
 
     t->n_refs = 1;
-    t->len = len;
-    memcpy(t->text, text, len);
-    t->text[len] = '\0';
+    t->len = s->len;
+    t->text = str_steal(s);
+    t->text = xrealloc(t->text, t->len + 1);
     return t;
 }
 
@@ -65,6 +66,7 @@ void
 shared_text_unref(struct shared_text *t)
 {
     if (t && !--t->n_refs) {
+        free(t->text);
         free(t);
     }
 }
@@ -231,7 +233,9 @@ segment_destroy(struct segment *s)
 static void
 flush(struct jsonrpc_conn *c)
 {
-    while (c->status == 0 && !list_is_empty(&c->output)) {
+    size_t done = 0;
+
+    while (c->status == 0 && !list_is_empty(&c->output) && done < FLUSH_SIZE) {
         struct segment *s = CONTAINER_OF(c->output.next, struct segment, node);
         size_t len;
         const char *data = segment_data(s, &len);
@@ -244,6 +248,8 @@ flush(struct jsonrpc_conn *c)
             return;
         }
         c->output_at += n;
+        c->written += n;
+        done += n;
         c->backlog -= n;
         if (c->output_at == len) {
             segment_destroy(s);
@@ -299,16 +305,9 @@ jsonrpc_conn_send(struct jsonrpc_conn *c, struct jsonrpc_msg *msg)
     jsonrpc_msg_free(msg);
 }
 
-void
-jsonrpc_conn_send_shared(struct jsonrpc_conn *c, const char *prefix, struct shared_text *text, const char *suffix)
+static void
+put_shared(struct jsonrpc_conn *c, struct shared_text *text)
 {
-    bool was_empty = list_is_empty(&c->output);
-
-    if (!can_send(c)) {
-        return;
-    }
-    log_dbg("%s: send notification: %s%s%s", stream_name(c->stream), prefix, text->text, suffix);
-    put_own(c, prefix, strlen(prefix));
     if (text->len <= COPY_MAX) {
         put_own(c, text->text, text->len);
     } else {
@@ -317,6 +316,22 @@ jsonrpc_conn_send_shared(struct jsonrpc_conn *c, const char *prefix, struct shar
         s->shared = shared_text_ref(text);
         list_push_back(&c->output, &s->node);
         c->backlog += text->len;
+    }
+}
+
+void
+jsonrpc_conn_send_shared(struct jsonrpc_conn *c, const char *prefix, struct shared_text *const *texts, size_t n,
+                         const char *suffix)
+{
+    bool was_empty = list_is_empty(&c->output);
+
+    if (!can_send(c)) {
+        return;
+    }
+    log_dbg("%s: send %s%s%s%s", stream_name(c->stream), prefix, n ? texts[0]->text : "", n > 1 ? "..." : "", suffix);
+    put_own(c, prefix, strlen(prefix));
+    for (size_t i = 0; i < n; i++) {
+        put_shared(c, texts[i]);
     }
     put_own(c, suffix, strlen(suffix));
     start_writing(c, was_empty);
@@ -443,6 +458,18 @@ uint64_t
 jsonrpc_conn_received(const struct jsonrpc_conn *c)
 {
     return c->received;
+}
+
+uint64_t
+jsonrpc_conn_written(const struct jsonrpc_conn *c)
+{
+    return c->written;
+}
+
+size_t
+jsonrpc_conn_held(const struct jsonrpc_conn *c)
+{
+    return jsonrpc_parser_held(&c->parser) + c->input.len - c->input_at;
 }
 
 int

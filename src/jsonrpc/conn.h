@@ -12,6 +12,9 @@
  *
  * Threads: the loop's own.  Both callbacks may destroy the connection.
  *
+ * A turn of the loop moves no more than some hundred kilobytes for one connection, so that a peer that reads as fast
+ * as it can does not keep others waiting.
+ *
  * Limits: a message in is at most 'max_message' bytes; the queue out is the user's to bound by jsonrpc_conn_backlog()
  * (bytes not yet written). */
 #ifndef JSONRPC_CONN_H
@@ -35,9 +38,10 @@ struct jsonrpc_conn_ops {
 /* Text shared by several queues. */
 struct shared_text {
     size_t n_refs, len;
-    char text[];
+    char *text; /* Null-terminated. */
 };
-struct shared_text *shared_text_create(const char *text, size_t len) MUST_CHECK; /* One reference, the caller's. */
+/* Takes over what is in 's', which is empty afterwards.  One reference, the caller's. */
+struct shared_text *shared_text_take(struct str *s) MUST_CHECK;
 struct shared_text *shared_text_ref(struct shared_text *) MUST_CHECK;
 void shared_text_unref(struct shared_text *); /* Null is allowed. */
 
@@ -48,8 +52,9 @@ void jsonrpc_conn_destroy(struct jsonrpc_conn *); /* Null is allowed.  Drops wha
 
 /* Queues 'msg', which is taken.  Without effect once closed. */
 void jsonrpc_conn_send(struct jsonrpc_conn *, struct jsonrpc_msg *msg);
-/* Queues 'prefix', the shared text, and 'suffix', which together are one message; only refers to 'text'. */
-void jsonrpc_conn_send_shared(struct jsonrpc_conn *, const char *prefix, struct shared_text *text, const char *suffix);
+/* Queues 'prefix', the 'n' shared texts, and 'suffix', which together are one message; only refers to the texts. */
+void jsonrpc_conn_send_shared(struct jsonrpc_conn *, const char *prefix, struct shared_text *const *texts, size_t n,
+                              const char *suffix);
 
 /* Bytes not yet written; messages not yet written, at least in part. */
 size_t jsonrpc_conn_backlog(const struct jsonrpc_conn *);
@@ -59,8 +64,11 @@ void jsonrpc_conn_set_max_message(struct jsonrpc_conn *, size_t max_bytes);
 
 const char *jsonrpc_conn_name(const struct jsonrpc_conn *);
 struct stream *jsonrpc_conn_stream(struct jsonrpc_conn *);
-/* Bytes received so far: grows with any activity of the peer. */
+/* Bytes received and written so far: grow with any activity of the peer. */
 uint64_t jsonrpc_conn_received(const struct jsonrpc_conn *);
+uint64_t jsonrpc_conn_written(const struct jsonrpc_conn *);
+/* Bytes of messages that are not complete. */
+size_t jsonrpc_conn_held(const struct jsonrpc_conn *);
 /* 0 while open, -EINPROGRESS while opening. */
 int jsonrpc_conn_status(const struct jsonrpc_conn *);
 

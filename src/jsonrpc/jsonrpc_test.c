@@ -265,11 +265,11 @@ many_large_messages_pass_in_order_and_the_backlog_is_counted(void **state)
     str_putc(&text, '"');
     str_put_fill(&text, 'z', 1000000);
     str_putc(&text, '"');
-    shared = shared_text_create(text.text, text.len);
+    shared = shared_text_take(&text);
     for (int i = 0; i < 20; i++) {
         char *suffix = xasprintf(",%d]}", i);
 
-        jsonrpc_session_send_shared(w->server, "{\"id\":null,\"method\":\"n\",\"params\":[", shared, suffix);
+        jsonrpc_session_send_shared(w->server, "{\"id\":null,\"method\":\"n\",\"params\":[", &shared, 1, suffix);
         free(suffix);
     }
     shared_text_unref(shared);

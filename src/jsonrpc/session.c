@@ -432,10 +432,11 @@ jsonrpc_session_send(struct jsonrpc_session *s, struct jsonrpc_msg *msg)
 }
 
 void
-jsonrpc_session_send_shared(struct jsonrpc_session *s, const char *prefix, struct shared_text *text, const char *suffix)
+jsonrpc_session_send_shared(struct jsonrpc_session *s, const char *prefix, struct shared_text *const *texts, size_t n,
+                            const char *suffix)
 {
     if (s->conn && reconnect_is_connected(&s->fsm)) {
-        jsonrpc_conn_send_shared(s->conn, prefix, text, suffix);
+        jsonrpc_conn_send_shared(s->conn, prefix, texts, n, suffix);
     }
 }
 
@@ -449,6 +450,24 @@ size_t
 jsonrpc_session_backlog(const struct jsonrpc_session *s)
 {
     return s->conn ? jsonrpc_conn_backlog(s->conn) : 0;
+}
+
+uint64_t
+jsonrpc_session_received(const struct jsonrpc_session *s)
+{
+    return s->conn ? jsonrpc_conn_received(s->conn) : 0;
+}
+
+uint64_t
+jsonrpc_session_written(const struct jsonrpc_session *s)
+{
+    return s->conn ? jsonrpc_conn_written(s->conn) : 0;
+}
+
+size_t
+jsonrpc_session_held(const struct jsonrpc_session *s)
+{
+    return s->conn ? jsonrpc_conn_held(s->conn) : 0;
 }
 
 void

@@ -36,12 +36,15 @@ void jsonrpc_session_close(struct jsonrpc_session *); /* Null is allowed; drops 
 
 /* Sends 'msg', taken; dropped if not connected.  See jsonrpc_conn_send_shared() for the second. */
 void jsonrpc_session_send(struct jsonrpc_session *, struct jsonrpc_msg *msg);
-void jsonrpc_session_send_shared(struct jsonrpc_session *, const char *prefix, struct shared_text *,
-                                 const char *suffix);
+void jsonrpc_session_send_shared(struct jsonrpc_session *, const char *prefix, struct shared_text *const *texts,
+                                 size_t n, const char *suffix);
 
 /* As for a connection, see conn.h; without one there is no backlog. */
 bool jsonrpc_session_is_connected(const struct jsonrpc_session *);
 size_t jsonrpc_session_backlog(const struct jsonrpc_session *);
+uint64_t jsonrpc_session_received(const struct jsonrpc_session *);
+uint64_t jsonrpc_session_written(const struct jsonrpc_session *);
+size_t jsonrpc_session_held(const struct jsonrpc_session *);
 void jsonrpc_session_set_reading(struct jsonrpc_session *, bool);
 void jsonrpc_session_set_max_message(struct jsonrpc_session *, size_t max_bytes);
 

@@ -19,14 +19,45 @@ table_init(struct table *t, struct db *db, const struct table_schema *schema)
     list_init(&t->touched);
 }
 
+void
+table_enter_row(struct table *t, struct row *row)
+{
+    if (t->n_free_slots) {
+        row->slot = t->free_slots[--t->n_free_slots];
+    } else {
+        if (t->n_slots == t->slot_capacity) {
+            t->slots = x2nrealloc(t->slots, &t->slot_capacity, sizeof *t->slots);
+        }
+        row->slot = t->n_slots++;
+    }
+    t->slots[row->slot] = row;
+    hmap_insert(&t->rows, &row->node, uuid_hash(&row->uuid));
+}
+
+void
+table_leave_row(struct row *row)
+{
+    struct table *t = row->table;
+
+    if (t->n_free_slots == t->free_slot_capacity) {
+        t->free_slots = x2nrealloc(t->free_slots, &t->free_slot_capacity, sizeof *t->free_slots);
+    }
+    t->slots[row->slot] = NULL;
+    t->free_slots[t->n_free_slots++] = row->slot;
+    hmap_remove(&t->rows, &row->node);
+}
+
 static void
 table_uninit(struct table *t)
 {
-    HMAP_FOR_EACH_SAFE (row, struct row, node, &t->rows) {
-        row_unindex(row);
-        hmap_remove(&t->rows, &row->node);
-        row_free(row);
+    for (uint32_t i = 0; i < t->n_slots; i++) {
+        if (t->slots[i]) {
+            row_unindex(t->slots[i]);
+            row_free(t->slots[i]);
+        }
     }
+    free(t->slots);
+    free(t->free_slots);
     for (size_t i = 0; i < t->schema->n_indexes; i++) {
         hmap_uninit(&t->indexes[i]);
     }

@@ -17,6 +17,9 @@
  * one (tuple_ref()): a monitor's initial dump, a change set, a compaction.  A transaction gives the rows that it
  * touches new tuples; columns that it does not touch share their data with the old ones (copy on write).
  *
+ * A row has a number, its slot, for as long as it exists.  So a long walk over a table can stop anywhere, let
+ * transactions change the table, and go on: what is behind its slot has been seen, and change sets name the slots.
+ *
  * The rows seen through the tables are those of the transaction in progress; there is at most one at a time and it
  * lasts from txn_begin() to txn_commit() or txn_abort() without returning to the event loop.
  *
@@ -57,6 +60,7 @@ struct row {
     struct hmap_node node;  /* In table.rows. */
     struct table *table;
     struct uuid uuid;
+    uint32_t slot;          /* Its place in table.slots. */
     struct tuple *tuple;    /* Null if the transaction in progress deleted it. */
     struct change *change;  /* By the transaction in progress; null if it did not touch the row. */
     size_t n_refs;          /* Strong references from other rows. */
@@ -68,6 +72,12 @@ struct table {
     const struct table_schema *schema;
     struct db *db;
     struct hmap rows;     /* By UUID; deleted ones too until the transaction ends. */
+    struct row **slots;   /* The same rows, in the order in which they came; a row keeps its slot, which is null once
+                           * it is gone and is then used again. */
+    uint32_t n_slots;     /* In use, or free in between. */
+    size_t slot_capacity;
+    uint32_t *free_slots; /* 'n_free_slots' of them. */
+    size_t n_free_slots, free_slot_capacity;
     size_t n_rows;        /* Without the deleted ones. */
     struct hmap *indexes; /* Of struct index_node, one for each index in the schema. */
     struct list changes;  /* Of struct change, by the transaction in progress. */
@@ -106,10 +116,19 @@ struct row *table_row(const struct table *t, const struct uuid *uuid);
 /* The same with a deleted one. */
 struct row *table_row_even_deleted(const struct table *t, const struct uuid *uuid);
 
+/* The row in the first used slot from 'slot' on, unless it is deleted; null at the end. */
+static inline struct row *
+table_row_from_slot(const struct table *t, uint32_t slot)
+{
+    while (slot < t->n_slots && !(t->slots[slot] && t->slots[slot]->tuple)) {
+        slot++;
+    }
+    return slot < t->n_slots ? t->slots[slot] : NULL;
+}
+
 /* Walks the rows; the walk must not change the table. */
 #define TABLE_FOR_EACH_ROW(VAR, TABLE) \
-    HMAP_FOR_EACH (VAR, struct row, node, &(TABLE)->rows) \
-        if (VAR->tuple)
+    for (struct row *VAR = table_row_from_slot(TABLE, 0); VAR; VAR = table_row_from_slot(TABLE, VAR->slot + 1))
 
 /* Finds the rows for which all clauses hold, through an index where the clauses allow it.  Returns a new array of '*n'
  * rows, to be released with free(). */

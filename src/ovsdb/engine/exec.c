@@ -166,6 +166,7 @@ insert_row(struct exec *x, struct op *op, const struct json *row_json, const str
     struct tuple *t = tuple_create(schema, uuid);
     struct dberr *e = exec_row_from_json(schema, t->fields, row_json, &x->symtab, NULL, NULL);
 
+    t->fields[COL_UUID].one.uuid = *uuid; /* Whatever the row says. */
     e = e ? e : check_defaults(schema, t->fields);
     e = e ? e : check_writable(x, op);
     e = e ? e : rbac_may_insert(&x->session->client, op->table, t);

@@ -28,6 +28,10 @@ bool index_equal(const struct index_schema *index, const struct datum *a, const 
 void row_index(struct row *row);
 void row_unindex(struct row *row);
 
+/* Enter a row into its table, and take it out, but for the indexes of the schema. */
+void table_enter_row(struct table *t, struct row *row);
+void table_leave_row(struct row *row);
+
 /* Releases a row that is in no table. */
 void row_free(struct row *row);
 

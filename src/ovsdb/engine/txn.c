@@ -63,6 +63,7 @@ change_get(struct row *row)
         c->table = t;
         c->row = row;
         c->uuid = row->uuid;
+        c->slot = row->slot;
         row->change = c;
         if (list_is_empty(&t->changes)) {
             list_push_back(&t->db->txn->tables, &t->touched);
@@ -135,7 +136,7 @@ txn_insert_take(struct txn *txn UNUSED, struct table *t, struct tuple *tuple)
     row->uuid = tuple->fields[COL_UUID].one.uuid;
     row->tuple = tuple;
     list_init(&row->weak_refs);
-    hmap_insert(&t->rows, &row->node, uuid_hash(&row->uuid));
+    table_enter_row(t, row);
     t->n_rows++;
     change_get(row);
     row_index(row);
@@ -183,7 +184,7 @@ static void
 row_remove(struct row *row)
 {
     row_unindex(row);
-    hmap_remove(&row->table->rows, &row->node);
+    table_leave_row(row);
     row_free(row);
 }
 

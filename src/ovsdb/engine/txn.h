@@ -20,6 +20,7 @@ struct change {
     struct table *table;
     struct row *row;    /* Null after a deletion; in a kept change set, do not use. */
     struct uuid uuid;
+    uint32_t slot;      /* The row's; after a deletion it may be another's. */
     struct tuple *old, *new;
     uint64_t changed[]; /* Bit per column: its value differs.  For inserts and deletions: differs from the default. */
 };

@@ -10,7 +10,9 @@
 enum {
     LAG_BYTES = 1 << 20,      /* Waiting to be written: monitors merge from here on. */
     PAUSE_BYTES = 8 << 20,    /* Waiting to be written: no more requests are read. */
-    MAX_REQUEST = 256 << 20,
+    MAX_REQUEST = 128 << 20,
+    MAX_PENDING = 10000,      /* Transactions of a session that are not answered. */
+    STALL_MS = 60000,         /* A slow client that moves no byte for so long is dropped. */
     STATUS_MS = 2500,         /* Between updates of the status columns of remotes. */
 };
 
@@ -18,6 +20,7 @@ enum {
 #define MAX_COPY ((size_t) 8 << 30)
 
 struct monitor;
+struct snapshot;
 struct monitor_spec;
 struct pending;
 struct source;
@@ -68,6 +71,8 @@ struct ovsdb_server {
     struct strmap dbs;        /* Name to struct served_db. */
     struct served_db *own;    /* _Server. */
     struct list sessions;     /* Of struct session. */
+    struct list snapshots;    /* Of struct snapshot: those under way. */
+    struct loop_wake snapshot_wake; /* For their next step. */
     struct strmap locks;      /* Name to struct lock. */
     struct uuid id;           /* For get_server_id. */
     bool no_cond;             /* ovsdb-server/disable-monitor-cond. */
@@ -113,6 +118,10 @@ struct session {
     struct list pending;      /* Of struct pending. */
     struct list forwards;     /* Of struct forward. */
     struct list lock_waiters; /* Of struct lock_waiter. */
+    unsigned n_snapshots;     /* That monitors wait for: until they come, no request is read. */
+    unsigned n_pending;       /* In 'pending'. */
+    uint64_t moved;           /* Bytes read from and written to it ... */
+    int64_t moved_at;         /* ... at this time (ms), and no more since; see session_check_stall(). */
     bool change_aware;
     bool doomed;              /* To be disconnected when the current work is done. */
     bool passive;             /* Was accepted: ends with its connection. */
@@ -150,6 +159,10 @@ void session_notify(struct session *, const char *method, struct json *params); 
 void session_clear(struct session *);
 /* Disconnects when the current work is done. */
 void session_doom(struct session *);
+/* Reads requests, or not, as the session's state has it. */
+void session_update_reading(struct session *);
+/* Drops a client for which much is held and which does nothing; to be called now and then. */
+void session_check_stall(struct session *);
 
 /* transact.c */
 void transact_run(struct session *, struct served_db *, struct json *params, const struct json *id);
@@ -207,6 +220,8 @@ void monitor_cancel_all(struct served_db *);
 void monitor_commit(struct served_db *, struct change_set *);
 /* Sends what was kept. */
 void monitor_catch_up(struct session *);
+/* Sends a snapshot that is complete to all who wait for it, and releases it. */
+void monitor_finish_snapshot(struct snapshot *);
 
 /* remote.c */
 struct error *remote_check(const struct ovsdb_server *, const char *remote) MUST_CHECK;

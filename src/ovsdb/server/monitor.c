@@ -1,13 +1,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ovsdb/server/monitor_spec.h"
+#include "ovsdb/server/snapshot.h"
 #include "sys/counter.h"
 #include "sys/log.h"
 
 LOG_MODULE(ovsdb_monitor)
 COUNTER(ovsdb_monitor_encode)
 COUNTER(ovsdb_monitor_lag)
+
+enum { CACHE_MAX = 32 << 20 }; /* Bytes of a snapshot that are kept for others who ask for the same. */
 
 /* One client's monitor. */
 struct monitor {
@@ -16,19 +18,13 @@ struct monitor {
     char *id;                 /* JSON text, sorted: the key in the session's map. */
     enum monitor_version version;
     struct monitor_spec *spec;
-    struct hmap *kept;        /* Of struct kept_row, one map for each table; null unless the client lags. */
-};
-
-/* What has changed in a row since the client was last told. */
-struct kept_row {
-    struct hmap_node node;
-    struct uuid uuid;
-    struct tuple *old, *new;  /* References; null as in struct row_change. */
+    struct kept *kept;        /* What the client was not told yet; null unless it lags. */
+    struct snapshot *snapshot;  /* That the client waits for; null if none. */
+    struct list snapshot_node;  /* In its list. */
+    struct json *request;       /* The id of the request that asked for it. */
 };
 
 static const char zero_uuid[] = "00000000-0000-0000-0000-000000000000";
-
-/* What is kept for clients that lag. */
 
 static size_t
 n_tables(const struct monitor *m)
@@ -36,86 +32,18 @@ n_tables(const struct monitor *m)
     return m->spec->db->db->schema->n_tables;
 }
 
-static const struct table_schema *
-schema_of(const struct monitor *m, size_t table)
-{
-    return &m->spec->db->db->schema->tables[table];
-}
-
-static struct kept_row *
-find_kept(const struct monitor *m, size_t table, const struct uuid *uuid)
-{
-    HMAP_FOR_EACH_WITH_HASH (k, struct kept_row, node, uuid_hash(uuid), &m->kept[table]) {
-        if (uuid_equal(&k->uuid, uuid)) {
-            return k;
-        }
-    }
-    return NULL;
-}
-
-static void
-kept_free(struct kept_row *k, const struct table_schema *schema)
-{
-    if (k->old) {
-        tuple_unref(k->old, schema);
-    }
-    if (k->new) {
-        tuple_unref(k->new, schema);
-    }
-    free(k);
-}
-
-static void
-keep_change(struct monitor *m, const struct change *c)
-{
-    size_t table = c->table->schema->index;
-    struct kept_row *k = find_kept(m, table, &c->uuid);
-
-    if (!k) {
-        k = xzalloc(sizeof *k);
-        k->uuid = c->uuid;
-        k->old = c->old ? tuple_ref(c->old) : NULL;
-        hmap_insert(&m->kept[table], &k->node, uuid_hash(&k->uuid));
-    } else if (k->new) {
-        tuple_unref(k->new, c->table->schema);
-    }
-    k->new = c->new ? tuple_ref(c->new) : NULL;
-    if (!k->old && !k->new) {
-        hmap_remove(&m->kept[table], &k->node); /* Came and went meanwhile. */
-        kept_free(k, c->table->schema);
-    }
-}
-
+/* Keeps a change for a client that lags. */
 static void
 keep(struct monitor *m, const struct change_set *set)
 {
     if (!m->kept) {
         counter_inc(ovsdb_monitor_lag);
-        m->kept = xcalloc(n_tables(m), sizeof *m->kept);
-        for (size_t i = 0; i < n_tables(m); i++) {
-            hmap_init(&m->kept[i]);
-        }
+        m->kept = kept_create(m->spec->db->db->schema);
     }
     LIST_FOR_EACH (c, struct change, node, &set->changes) {
         if (m->spec->tables[c->table->schema->index].table) {
-            keep_change(m, c);
+            kept_add(m->kept, c, false);
         }
-    }
-}
-
-static void
-forget_kept(struct monitor *m)
-{
-    if (m->kept) {
-        for (size_t i = 0; i < n_tables(m); i++) {
-            HMAP_FOR_EACH_SAFE (k, struct kept_row, node, &m->kept[i]) {
-                hmap_remove(&m->kept[i], &k->node);
-                kept_free(k, schema_of(m, i));
-            }
-            hmap_uninit(&m->kept[i]);
-        }
-        free(m->kept);
-        m->kept = NULL;
     }
 }
 
@@ -130,32 +58,22 @@ send_update(struct monitor *m, struct shared_text *text)
                              m->version == MONITOR_COND_SINCE ? zero_uuid : "",
                              m->version == MONITOR_COND_SINCE ? "\"," : "");
 
-    jsonrpc_session_send_shared(m->session->rpc, prefix, text, "]}");
+    jsonrpc_session_send_shared(m->session->rpc, prefix, &text, 1, "]}");
     free(prefix);
 }
 
 static void
 send_kept(struct monitor *m)
 {
-    struct update_writer w;
-    struct shared_text *text;
+    if (m->kept) {
+        struct shared_text *text = kept_encode(m->kept, m->spec);
 
-    if (!m->kept) {
-        return;
-    }
-    update_writer_init(&w, m->spec);
-    for (size_t i = 0; i < n_tables(m); i++) {
-        HMAP_FOR_EACH (k, struct kept_row, node, &m->kept[i]) {
-            struct row_change rc = { .uuid = &k->uuid, .old = k->old, .new = k->new };
-
-            update_writer_put(&w, &m->spec->tables[i], &rc);
+        kept_destroy(m->kept);
+        m->kept = NULL;
+        if (text) {
+            send_update(m, text);
+            shared_text_unref(text);
         }
-    }
-    text = update_writer_finish(&w, false);
-    forget_kept(m);
-    if (text) {
-        send_update(m, text);
-        shared_text_unref(text);
     }
 }
 
@@ -182,19 +100,23 @@ encode(struct monitor_spec *spec, const struct change_set *set)
             update_writer_put(&w, mt, &rc);
         }
     }
-    return update_writer_finish(&w, false);
+    return update_writer_finish(&w);
 }
 
 void
 monitor_commit(struct served_db *db, struct change_set *set)
 {
+    snapshot_commit(db, set);
     HMAP_FOR_EACH (spec, struct monitor_spec, node, &db->specs) {
         struct shared_text *text = NULL;
         bool encoded = false;
 
-        shared_text_unref(spec->initial);
+        snapshot_text_unref(spec->initial);
         spec->initial = NULL;
         LIST_FOR_EACH (m, struct monitor, spec_node, &spec->monitors) {
+            if (m->snapshot) {
+                continue; /* It keeps the change. */
+            }
             if (m->kept || jsonrpc_session_backlog(m->session->rpc) > LAG_BYTES) {
                 keep(m, set);
                 continue;
@@ -213,40 +135,105 @@ monitor_commit(struct served_db *db, struct change_set *set)
 
 /* The methods. */
 
-static struct shared_text *
-initial_text(struct monitor_spec *spec)
-{
-    struct update_writer w;
-
-    if (!spec->initial || spec->initial_at != spec->db->db->n_commits) {
-        shared_text_unref(spec->initial);
-        update_writer_init(&w, spec);
-        for (size_t i = 0; i < spec->db->db->schema->n_tables; i++) {
-            const struct monitor_table *mt = &spec->tables[i];
-
-            if (mt->table && mt->select & SELECT_INITIAL) {
-                TABLE_FOR_EACH_ROW (row, mt->table) {
-                    update_writer_put_initial(&w, mt, row);
-                }
-            }
-        }
-        spec->initial = update_writer_finish(&w, true);
-        spec->initial_at = spec->db->db->n_commits;
-    }
-    return spec->initial;
-}
-
 static void
-send_initial(struct monitor *m, const struct json *id)
+send_initial(struct monitor *m, const struct snapshot_text *text, const struct json *id)
 {
     bool since = m->version == MONITOR_COND_SINCE;
     char *id_text = js_to_string(id, JS_COMPACT);
     char *prefix = xasprintf("{\"error\":null,\"id\":%s,\"result\":%s%s%s", id_text, since ? "[false,\"" : "",
                              since ? zero_uuid : "", since ? "\"," : "");
 
-    jsonrpc_session_send_shared(m->session->rpc, prefix, initial_text(m->spec), since ? "]}" : "}");
+    jsonrpc_session_send_shared(m->session->rpc, prefix, text->pieces, text->n, since ? "]}" : "}");
     free(prefix);
     free(id_text);
+}
+
+/* Takes the monitor off the snapshot's list. */
+static void
+stop_waiting(struct monitor *m)
+{
+    m->snapshot = NULL;
+    list_remove(&m->snapshot_node);
+    js_unref(m->request);
+    m->request = NULL;
+    m->session->n_snapshots--;
+    session_update_reading(m->session);
+}
+
+/* Requests of the session that come later wait, so that their answers do too. */
+static void
+wait_for_snapshot(struct monitor *m, struct snapshot *s, const struct json *id)
+{
+    m->snapshot = s;
+    list_push_back(&s->monitors, &m->snapshot_node);
+    m->request = js_ref(id);
+    m->session->n_snapshots++;
+    session_update_reading(m->session);
+}
+
+/* Keeps the text of a snapshot that is complete, if it is still true, for the next who asks. */
+static void
+cache_text(struct snapshot *s)
+{
+    if (s->at == s->spec->db->db->n_commits && s->text->len <= CACHE_MAX) {
+        s->spec->initial = s->text;
+        s->text->refs++;
+    }
+}
+
+void
+monitor_finish_snapshot(struct snapshot *s)
+{
+    struct shared_text *update = kept_encode(s->kept, s->spec);
+
+    s->spec->snapshot = NULL;
+    cache_text(s);
+    while (!list_is_empty(&s->monitors)) {
+        struct monitor *m = CONTAINER_OF(s->monitors.next, struct monitor, snapshot_node);
+
+        send_initial(m, s->text, m->request);
+        if (update) {
+            send_update(m, update);
+        }
+        stop_waiting(m);
+    }
+    shared_text_unref(update);
+    snapshot_destroy(s);
+}
+
+/* Sends what the monitor waits for now. */
+static void
+hurry(struct monitor *m)
+{
+    if (m->snapshot) {
+        struct snapshot *s = m->snapshot;
+
+        snapshot_finish(s);
+        monitor_finish_snapshot(s);
+    }
+}
+
+static void
+begin(struct monitor *m, const struct json *id)
+{
+    struct monitor_spec *spec = m->spec;
+
+    if (spec->initial) {
+        send_initial(m, spec->initial, id);
+        return;
+    }
+    if (!spec->snapshot) {
+        struct snapshot *s = snapshot_create(spec);
+
+        if (snapshot_is_complete(s)) {
+            send_initial(m, s->text, id);
+            cache_text(s);
+            snapshot_destroy(s);
+            return;
+        }
+        spec->snapshot = s;
+    }
+    wait_for_snapshot(m, spec->snapshot, id);
 }
 
 static char *
@@ -301,9 +288,10 @@ monitor_create(struct session *s, struct served_db *db, enum monitor_version ver
     m->version = version;
     m->spec = spec;
     m->id = key_of(js_at(params, 1));
+    list_init(&m->snapshot_node);
     list_push_back(&spec->monitors, &m->spec_node);
     strmap_put(&s->monitors, m->id, m);
-    send_initial(m, id);
+    begin(m, id);
 }
 
 static struct monitor *
@@ -349,7 +337,7 @@ send_condition_change(struct monitor *m, struct monitor_spec *new)
             }
         }
     }
-    text = update_writer_finish(&w, false);
+    text = update_writer_finish(&w);
     if (text) {
         send_update(m, text);
         shared_text_unref(text);
@@ -389,6 +377,7 @@ monitor_change_conditions(struct session *s, const struct json *params, const st
         session_reply_dberr(s, error, id);
         return;
     }
+    hurry(m);
     send_kept(m);
     set_id(m, js_at(params, 1));
     send_condition_change(m, new);
@@ -400,7 +389,16 @@ static void
 monitor_destroy(struct monitor *m)
 {
     strmap_remove(&m->session->monitors, m->id);
-    forget_kept(m);
+    if (m->snapshot) {
+        struct snapshot *s = m->snapshot;
+
+        stop_waiting(m);
+        if (list_is_empty(&s->monitors)) {
+            s->spec->snapshot = NULL;
+            snapshot_destroy(s);
+        }
+    }
+    kept_destroy(m->kept);
     list_remove(&m->spec_node);
     monitor_spec_unref(m->spec);
     free(m->id);
@@ -418,6 +416,7 @@ monitor_cancel(struct session *s, const struct json *params, const struct json *
     }
     m = find_monitor(s, js_at(params, 0));
     if (m) {
+        hurry(m);
         monitor_destroy(m);
         session_reply(s, js_object(), id);
     } else {
@@ -457,7 +456,10 @@ monitor_cancel_all(struct served_db *db)
 
         while ((m = first_monitor_of(s, db))) {
             struct json *params;
-            char *text = s->change_aware ? xasprintf("[%s]", m->id) : NULL;
+            char *text;
+
+            hurry(m);
+            text = s->change_aware ? xasprintf("[%s]", m->id) : NULL;
 
             if (text) {
                 error_free(js_parse_string(text, &params));

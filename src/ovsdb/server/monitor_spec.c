@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "ovsdb/data/members.h"
+#include "ovsdb/server/snapshot.h"
 
 /* Parsing. */
 
@@ -167,7 +168,7 @@ spec_free(struct monitor_spec *spec)
         free(spec->tables[i].columns);
     }
     free(spec->tables);
-    shared_text_unref(spec->initial);
+    snapshot_text_unref(spec->initial);
     free(spec->key);
     free(spec);
 }

@@ -29,8 +29,8 @@ struct monitor_spec {
     bool old_style;              /* "monitor": updates have "old" and "new". */
     struct monitor_table *tables; /* One for each table of the schema. */
     struct list monitors;        /* Of struct monitor. */
-    struct shared_text *initial; /* All rows, as of 'initial_at' commits; null if not made. */
-    uint64_t initial_at;
+    struct snapshot *snapshot;       /* Under way, or null. */
+    struct snapshot_text *initial;   /* The last one, until the next commit; null if it is not to be had. */
 };
 
 /* A change of one row: 'old' is null for an insert, 'new' for a deletion.  'change' tells which columns differ if it is
@@ -62,12 +62,15 @@ void update_writer_init(struct update_writer *, const struct monitor_spec *);
 /* Writes a change as the spec shows it, which may be nothing. */
 void update_writer_put(struct update_writer *, const struct monitor_table *, const struct row_change *);
 /* Writes a row as it is at the beginning. */
-void update_writer_put_initial(struct update_writer *, const struct monitor_table *, const struct row *);
+void update_writer_put_initial(struct update_writer *, const struct monitor_table *, const struct uuid *,
+                               const struct tuple *);
 /* Writes what the change from the conditions of 'before' makes of a row. */
 void update_writer_put_condition(struct update_writer *, const struct monitor_table *before,
                                  const struct monitor_table *,
                                  const struct row *);
-/* The text, taken over by the caller; null if nothing was put, unless 'even_empty'. */
-struct shared_text *update_writer_finish(struct update_writer *, bool even_empty) MUST_CHECK;
+/* Ends the text, which may be an empty object. */
+void update_writer_close(struct update_writer *);
+/* Ends it and returns it, for the caller; null if nothing was put. */
+struct shared_text *update_writer_finish(struct update_writer *) MUST_CHECK;
 
 #endif

@@ -11,6 +11,14 @@ update_writer_init(struct update_writer *w, const struct monitor_spec *spec)
     str_putc(&w->text, '{');
 }
 
+static void
+put_name(struct str *s, const char *name)
+{
+    str_putc(s, '"');
+    str_puts(s, name);
+    str_putn(s, "\":", 2);
+}
+
 /* Begins the object of the table and the member of the row. */
 static void
 begin_row(struct update_writer *w, const struct monitor_table *mt, const struct uuid *uuid)
@@ -19,19 +27,23 @@ begin_row(struct update_writer *w, const struct monitor_table *mt, const struct 
 
     if (w->open != mt) {
         str_puts(&w->text, w->open ? "}," : "");
-        str_putf(&w->text, "\"%s\":{", mt->table->schema->name);
+        put_name(&w->text, mt->table->schema->name);
+        str_putc(&w->text, '{');
         w->open = mt;
     } else {
         str_putc(&w->text, ',');
     }
     uuid_format(uuid, text);
-    str_putf(&w->text, "\"%s\":", text);
+    put_name(&w->text, text);
 }
 
 static void
 put_column_name(struct str *s, const struct column *c, bool *first)
 {
-    str_putf(s, "%s\"%s\":", *first ? "" : ",", c->name);
+    if (!*first) {
+        str_putc(s, ',');
+    }
+    put_name(s, c->name);
     *first = false;
 }
 
@@ -177,11 +189,12 @@ update_writer_put(struct update_writer *w, const struct monitor_table *mt, const
 }
 
 void
-update_writer_put_initial(struct update_writer *w, const struct monitor_table *mt, const struct row *row)
+update_writer_put_initial(struct update_writer *w, const struct monitor_table *mt, const struct uuid *uuid,
+                          const struct tuple *tuple)
 {
-    struct row_change rc = { .uuid = &row->uuid, .new = row->tuple };
+    struct row_change rc = { .uuid = uuid, .new = tuple };
 
-    if (shows(mt, row->tuple)) {
+    if (shows(mt, tuple)) {
         put_kind(w, mt, &rc, SELECT_INITIAL);
     }
 }
@@ -202,14 +215,20 @@ update_writer_put_condition(struct update_writer *w, const struct monitor_table 
     }
 }
 
+void
+update_writer_close(struct update_writer *w)
+{
+    str_puts(&w->text, w->open ? "}}" : "}");
+}
+
 struct shared_text *
-update_writer_finish(struct update_writer *w, bool even_empty)
+update_writer_finish(struct update_writer *w)
 {
     struct shared_text *text = NULL;
 
-    if (w->open || even_empty) {
-        str_puts(&w->text, w->open ? "}}" : "}");
-        text = shared_text_create(w->text.text, w->text.len);
+    if (w->open) {
+        update_writer_close(w);
+        text = shared_text_take(&w->text);
     }
     str_uninit(&w->text);
     return text;

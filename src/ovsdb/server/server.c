@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "ctl/memory.h"
-#include "ovsdb/server/internal.h"
+#include "ovsdb/server/snapshot.h"
 #include "sys/log.h"
 #include "sys/random.h"
 
@@ -67,7 +67,12 @@ reconfigure(struct loop_task *t)
 static void
 update_status(struct loop_timer *t)
 {
-    remote_db_update_status(t->aux);
+    struct ovsdb_server *server = t->aux;
+
+    remote_db_update_status(server);
+    LIST_FOR_EACH (s, struct session, node, &server->sessions) {
+        session_check_stall(s);
+    }
     loop_timer_set(t, clock_now_ms() + STATUS_MS);
 }
 
@@ -82,6 +87,7 @@ ovsdb_server_create(struct loop *loop)
     strmap_init(&server->configured);
     strmap_init(&server->remotes);
     list_init(&server->sessions);
+    snapshots_init(server);
     replication_init(server);
     server->id = sys_uuid();
     loop_task_init(loop, &server->reconfigure, reconfigure, server);
@@ -114,6 +120,7 @@ ovsdb_server_destroy(struct ovsdb_server *server)
     strmap_uninit(&server->configured);
     strmap_uninit(&server->remotes);
     replication_uninit(server);
+    snapshots_uninit(server);
     free(server);
 }
 

@@ -28,8 +28,13 @@
  *
  * Threads: the main thread.
  *
- * Limits: requests of a session are read only while less than PAUSE_BYTES wait to be written to it.  A request has at
- * most MAX_REQUEST bytes.
+ * The rows that a new monitor shows are written in steps (snapshot.h), so a million of them keep nobody else waiting.
+ *
+ * Limits: requests of a session are read only while less than PAUSE_BYTES wait to be written to it, and no snapshot is
+ * being made for it.  A request has at most MAX_REQUEST bytes; reading it takes up to nine times as much for a moment,
+ * two and a half times for rows as OVN has them.  A client for which more than LAG_BYTES are held, of answers or of a
+ * request that is not complete, and which moves no byte for STALL_MS, is dropped; so is one with more than MAX_PENDING
+ * transactions that wait.
  *
  * Standards: RFC 7047; the extensions of ovsdb-server(7). */
 #ifndef OVSDB_SERVER_SERVER_H

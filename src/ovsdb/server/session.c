@@ -268,6 +268,40 @@ run_request(struct session *s, struct jsonrpc_msg *m)
     session_reply_error(s, js_str("unknown method"), m->id);
 }
 
+/* What a client may make us hold. */
+
+void
+session_update_reading(struct session *s)
+{
+    bool paused = jsonrpc_session_backlog(s->rpc) > PAUSE_BYTES;
+
+    jsonrpc_session_set_reading(s->rpc, !paused && !s->n_snapshots);
+}
+
+/* Whether the server holds much for the client: output that it does not read, or a request that is not complete. */
+static bool
+is_slow(const struct session *s)
+{
+    return jsonrpc_session_backlog(s->rpc) > LAG_BYTES || jsonrpc_session_held(s->rpc) > LAG_BYTES;
+}
+
+void
+session_check_stall(struct session *s)
+{
+    uint64_t moved = jsonrpc_session_received(s->rpc) + jsonrpc_session_written(s->rpc);
+    int64_t now = clock_now_ms();
+
+    if (moved != s->moved || s->n_snapshots || !is_slow(s)) {
+        s->moved = moved;
+        s->moved_at = now;
+    } else if (now - s->moved_at >= STALL_MS && !s->doomed) {
+        log_warn("%s: dropped: has neither read nor sent anything for %d seconds, while %zu bytes wait for it and %zu "
+                 "bytes of a request are here", jsonrpc_session_name(s->rpc), STALL_MS / 1000,
+                 jsonrpc_session_backlog(s->rpc), jsonrpc_session_held(s->rpc));
+        session_doom(s);
+    }
+}
+
 /* Events of the connection. */
 
 static void
@@ -288,18 +322,16 @@ on_message(struct jsonrpc_session *rpc, struct jsonrpc_msg *m, void *s_)
         session_doom(s);
     }
     jsonrpc_msg_free(m);
-    if (jsonrpc_session_backlog(s->rpc) > PAUSE_BYTES) {
-        jsonrpc_session_set_reading(s->rpc, false);
-    }
+    session_update_reading(s);
 }
 
 static void
-on_drained(struct jsonrpc_session *rpc, void *s_)
+on_drained(struct jsonrpc_session *rpc UNUSED, void *s_)
 {
     struct session *s = s_;
 
     monitor_catch_up(s);
-    jsonrpc_session_set_reading(rpc, jsonrpc_session_backlog(rpc) <= PAUSE_BYTES);
+    session_update_reading(s);
 }
 
 static void
@@ -350,6 +382,7 @@ session_create(struct remote *remote, struct stream *stream)
     s->server = remote->server;
     s->remote = remote;
     s->passive = stream != NULL;
+    s->moved_at = clock_now_ms();
     strmap_init(&s->monitors);
     list_init(&s->pending);
     list_init(&s->forwards);

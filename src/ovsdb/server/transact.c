@@ -6,7 +6,9 @@
 #include "ovsdb/server/dbs.h"
 #include "ovsdb/store/store.h"
 #include "sys/counter.h"
+#include "sys/log.h"
 
+LOG_MODULE(ovsdb_trigger)
 COUNTER(ovsdb_transact)
 
 /* A transaction that is not answered yet. */
@@ -53,6 +55,7 @@ pending_destroy(struct pending *p)
     store_wait_cancel(&p->wait);
     list_remove(&p->session_node);
     list_remove(&p->db_node);
+    p->session->n_pending--;
     js_unref(p->params);
     js_unref(p->id);
     js_unref(p->reply);
@@ -183,6 +186,10 @@ transact_run(struct session *s, struct served_db *db, struct json *params, const
     p->started = clock_now_ms();
     loop_timer_init(s->server->loop, &p->timer, time_is_up, p);
     list_push_back(&s->pending, &p->session_node);
+    if (++s->n_pending > MAX_PENDING) {
+        log_warn("%s: dropped: more than %d transactions wait", jsonrpc_session_name(s->rpc), MAX_PENDING);
+        session_doom(s);
+    }
     list_push_back(&db->waiting, &p->db_node);
     try_transaction(p);
 }
