@@ -9,10 +9,10 @@
  *
  * How it works
  * ------------
- * Two state machines, a byte at a time: the lexer collects the bytes of a token in 'token', the parser puts the value
- * made of it into the innermost of the open containers, straight as Python objects.  A run of plain characters inside a
- * string is taken at once.  A number that is an integer of 64 bits, however it is written, becomes an int; any other a
- * float.
+ * Text is cut into spans: white space, a punctuation mark, or as much as there is of a word, a number or a quoted text.
+ * A token that a piece of input leaves unfinished waits in 'token' for the next piece.  Its value goes straight, as a
+ * Python object, into the innermost open container; 'may_come' is the set of what may follow.  A number that is an
+ * integer of 64 bits, however it is written, becomes an int; any other a float.
  *
  * Limits: MAX_HEIGHT levels.
  *
@@ -28,18 +28,11 @@
 
 enum { MAX_HEIGHT = 1000 };
 
-enum lex_state { LEX_START, LEX_KEYWORD, LEX_NUMBER, LEX_STRING, LEX_ESCAPE };
+/* The token that has begun. */
+enum token { NO_TOKEN, WORD, NUMBER, TEXT };
 
-/* What the parser waits for. */
-enum parse_state {
-    PARSE_START, PARSE_END,
-    PARSE_ARRAY_INIT,  /* A value or "]". */
-    PARSE_ARRAY_VALUE, /* A value. */
-    PARSE_ARRAY_NEXT,  /* "," or "]". */
-    PARSE_OBJECT_INIT, /* A name or "}". */
-    PARSE_OBJECT_NAME, PARSE_OBJECT_COLON, PARSE_OBJECT_VALUE,
-    PARSE_OBJECT_NEXT, /* "," or "}". */
-};
+/* What may come next. */
+enum { A_VALUE = 1, A_NAME = 2, A_COLON = 4, A_COMMA = 8, THE_END = 16 /* Of the innermost container. */ };
 
 struct level {
     PyObject *container; /* A list or a dict. */
@@ -49,15 +42,16 @@ struct level {
 struct parser {
     PyObject_HEAD
     bool check_trailer;
-    enum lex_state lex;
-    enum parse_state parse;
+    enum token kind;
+    bool after_backslash;    /* In a TEXT. */
+    unsigned int may_come;   /* Once the outermost container is open. */
     char *token;             /* Bytes of the unfinished token. */
     size_t n_token, allocated_token;
     struct level *levels;    /* The open containers, outermost first. */
     size_t n_levels, allocated_levels;
     PyObject *value;         /* The result once it is complete; null before. */
     PyObject *error;         /* Message; null if there was no error. */
-    bool done, used_input;
+    bool done;
     size_t line, column, byte;
 };
 
@@ -102,15 +96,21 @@ grow(void **array, size_t n, size_t *allocated, size_t size)
     return true;
 }
 
-static void
-token_put(struct parser *p, char c)
+/* Appends to the token. */
+static bool
+token_put(struct parser *p, const char *s, size_t n)
 {
-    if (grow((void **) &p->token, p->n_token, &p->allocated_token, 1)) {
-        p->token[p->n_token++] = c;
+    while (n > p->allocated_token - p->n_token) {
+        if (!grow((void **) &p->token, p->allocated_token, &p->allocated_token, 1)) {
+            return false;
+        }
     }
+    memcpy(p->token + p->n_token, s, n);
+    p->n_token += n;
+    return true;
 }
 
-/* ---- The parser ---- */
+/* ---- Containers ---- */
 
 static struct level *
 top(struct parser *p)
@@ -118,66 +118,68 @@ top(struct parser *p)
     return &p->levels[p->n_levels - 1];
 }
 
-/* Puts 'value' (taken over) where the state says, and changes the state to what comes after a value. */
+static bool
+in_list(struct parser *p)
+{
+    return PyList_CheckExact(top(p)->container);
+}
+
+/* Puts 'value' (taken over; null after an exception) into the innermost container. */
 static void
 put_value(struct parser *p, PyObject *value)
 {
-    struct level *level;
+    struct level *level = top(p);
 
     if (!value) {
         return;
     }
-    level = top(p);
-    if (PyList_CheckExact(level->container)) {
+    if (in_list(p)) {
         PyList_Append(level->container, value);
-        p->parse = PARSE_ARRAY_NEXT;
     } else {
         PyDict_SetItem(level->container, level->name, value);
         Py_CLEAR(level->name);
-        p->parse = PARSE_OBJECT_NEXT;
     }
     Py_DECREF(value);
+    p->may_come = A_COMMA | THE_END;
+}
+
+/* Says what was wrong with what came. */
+static void
+fail_unexpected(struct parser *p)
+{
+    if (p->value) {
+        fail(p, "trailing garbage at end of input");
+    } else if (!p->n_levels) {
+        fail(p, "syntax error at beginning of input");
+    } else if (p->may_come & A_COMMA) {
+        fail(p, "syntax error expecting '%c' or ','", in_list(p) ? ']' : '}');
+    } else if (p->may_come & A_VALUE) {
+        fail(p, "syntax error expecting value");
+    } else {
+        fail(p, "syntax error parsing object expecting %s", p->may_come & A_NAME ? "string" : "':'");
+    }
 }
 
 static bool
-expects_value(const struct parser *p)
+may_come(const struct parser *p, unsigned int what)
 {
-    return p->parse == PARSE_ARRAY_INIT || p->parse == PARSE_ARRAY_VALUE || p->parse == PARSE_OBJECT_VALUE;
-}
-
-/* What is wrong with a token that does not fit the state. */
-static void
-fail_state(struct parser *p)
-{
-    static const char *const expecting[] = {
-        [PARSE_START] = "syntax error at beginning of input",
-        [PARSE_END] = "trailing garbage at end of input",
-        [PARSE_ARRAY_INIT] = "syntax error expecting value",
-        [PARSE_ARRAY_VALUE] = "syntax error expecting value",
-        [PARSE_ARRAY_NEXT] = "syntax error expecting ']' or ','",
-        [PARSE_OBJECT_INIT] = "syntax error parsing object expecting string",
-        [PARSE_OBJECT_NAME] = "syntax error parsing object expecting string",
-        [PARSE_OBJECT_COLON] = "syntax error parsing object expecting ':'",
-        [PARSE_OBJECT_VALUE] = "syntax error expecting value",
-        [PARSE_OBJECT_NEXT] = "syntax error expecting '}' or ','",
-    };
-
-    fail(p, "%s", expecting[p->parse]);
+    return p->n_levels && p->may_come & what;
 }
 
 static void
 open_container(struct parser *p, bool list)
 {
-    if (p->parse != PARSE_START && !expects_value(p)) {
-        fail_state(p);
+    PyObject *container;
+
+    if (p->value || (p->n_levels && !may_come(p, A_VALUE))) {
+        fail_unexpected(p);
     } else if (p->n_levels >= MAX_HEIGHT) {
         fail(p, "input exceeds maximum nesting depth %d", MAX_HEIGHT);
     } else if (grow((void **) &p->levels, p->n_levels, &p->allocated_levels, sizeof *p->levels)) {
-        PyObject *container = list ? PyList_New(0) : PyDict_New();
-
+        container = list ? PyList_New(0) : PyDict_New();
         if (container) {
             p->levels[p->n_levels++] = (struct level) { .container = container };
-            p->parse = list ? PARSE_ARRAY_INIT : PARSE_OBJECT_INIT;
+            p->may_come = (list ? A_VALUE : A_NAME) | THE_END;
         }
     }
 }
@@ -187,73 +189,67 @@ close_container(struct parser *p)
 {
     PyObject *container = top(p)->container;
 
-    p->n_levels--;
-    if (p->n_levels) {
+    if (--p->n_levels) {
         put_value(p, container);
     } else {
         p->value = container;
-        p->parse = PARSE_END;
         p->done = !p->check_trailer;
     }
 }
 
 static void
-parse_punctuation(struct parser *p, char c)
+take_mark(struct parser *p, char c)
 {
     if (c == '[' || c == '{') {
         open_container(p, c == '[');
-    } else if ((c == ']' && (p->parse == PARSE_ARRAY_INIT || p->parse == PARSE_ARRAY_NEXT))
-               || (c == '}' && (p->parse == PARSE_OBJECT_INIT || p->parse == PARSE_OBJECT_NEXT))) {
+    } else if ((c == ']' || c == '}') && may_come(p, THE_END) && in_list(p) == (c == ']')) {
         close_container(p);
-    } else if (c == ',' && p->parse == PARSE_ARRAY_NEXT) {
-        p->parse = PARSE_ARRAY_VALUE;
-    } else if (c == ',' && p->parse == PARSE_OBJECT_NEXT) {
-        p->parse = PARSE_OBJECT_NAME;
-    } else if (c == ':' && p->parse == PARSE_OBJECT_COLON) {
-        p->parse = PARSE_OBJECT_VALUE;
+    } else if (c == ',' && may_come(p, A_COMMA)) {
+        p->may_come = in_list(p) ? A_VALUE : A_NAME;
+    } else if (c == ':' && may_come(p, A_COLON)) {
+        p->may_come = A_VALUE;
     } else {
-        fail_state(p);
+        fail_unexpected(p);
     }
 }
 
-/* Takes over 'value', which is null if making it raised an exception. */
+/* A value that is no container (taken over; null after an exception). */
 static void
-parse_scalar(struct parser *p, PyObject *value)
+take_scalar(struct parser *p, PyObject *value)
 {
-    if (expects_value(p)) {
+    if (may_come(p, A_VALUE)) {
         put_value(p, value);
     } else {
-        fail_state(p);
+        fail_unexpected(p);
         Py_XDECREF(value);
     }
 }
 
-/* Takes over 'string', likewise. */
+/* A string, likewise: a value or a name. */
 static void
-parse_string(struct parser *p, PyObject *string)
+take_string(struct parser *p, PyObject *string)
 {
-    if (p->parse != PARSE_OBJECT_INIT && p->parse != PARSE_OBJECT_NAME) {
-        parse_scalar(p, string);
+    if (!may_come(p, A_NAME)) {
+        take_scalar(p, string);
     } else if (string) {
         /* The same few names come again and again. */
         PyUnicode_InternInPlace(&string);
         top(p)->name = string;
-        p->parse = PARSE_OBJECT_COLON;
+        p->may_come = A_COLON;
     }
 }
 
 /* ---- Tokens ---- */
 
 static void
-finish_keyword(struct parser *p)
+finish_word(struct parser *p)
 {
-    p->lex = LEX_START;
     if (p->n_token == 4 && !memcmp(p->token, "null", 4)) {
-        parse_scalar(p, Py_NewRef(Py_None));
+        take_scalar(p, Py_NewRef(Py_None));
     } else if (p->n_token == 4 && !memcmp(p->token, "true", 4)) {
-        parse_scalar(p, Py_NewRef(Py_True));
+        take_scalar(p, Py_NewRef(Py_True));
     } else if (p->n_token == 5 && !memcmp(p->token, "false", 5)) {
-        parse_scalar(p, Py_NewRef(Py_False));
+        take_scalar(p, Py_NewRef(Py_False));
     } else {
         fail(p, "invalid keyword '%.*s'", (int) (p->n_token < 100 ? p->n_token : 100), p->token);
     }
@@ -354,16 +350,14 @@ finish_number(struct parser *p)
     struct decimal d = { .exact = true };
     const char *error = NULL, *end;
 
-    p->lex = LEX_START;
-    token_put(p, '\0');
-    if (raised()) {
+    if (!token_put(p, "", 1)) {
         return;
     }
     end = decimal_read(&d, p->token, &error);
     if (!end || *end) {
         fail(p, "%s", end ? "syntax error in number" : error);
     } else if (decimal_to_integer(&d)) {
-        parse_scalar(p, d.negative ? PyLong_FromLongLong((long long) (0 - d.significand))
+        take_scalar(p, d.negative ? PyLong_FromLongLong((long long) (0 - d.significand))
                                    : PyLong_FromUnsignedLongLong(d.significand));
     } else {
         /* PyOS_string_to_double() does not depend on the locale, as strtod() would. */
@@ -372,7 +366,7 @@ finish_number(struct parser *p)
         if (isinf(real)) {
             fail(p, "number outside valid range");
         } else {
-            parse_scalar(p, real ? PyFloat_FromDouble(real) : PyLong_FromLong(0));
+            take_scalar(p, real ? PyFloat_FromDouble(real) : PyLong_FromLong(0));
         }
     }
 }
@@ -461,7 +455,7 @@ unescape(struct parser *p)
             *to++ = *s++;
             continue;
         }
-        s++; /* The lexer saw to it that something follows. */
+        s++; /* The span does not end here. */
         found = *s ? strchr(from, *s) : NULL;
         if (found) {
             *to++ = into[found - from];
@@ -477,12 +471,11 @@ unescape(struct parser *p)
 }
 
 static void
-finish_string(struct parser *p)
+finish_text(struct parser *p)
 {
     size_t n = unescape(p);
     PyObject *string;
 
-    p->lex = LEX_START;
     if (p->error) {
         return;
     }
@@ -492,28 +485,42 @@ finish_string(struct parser *p)
         fail(p, "invalid UTF-8 in quoted string");
         return;
     }
-    parse_string(p, string);
+    take_string(p, string);
 }
 
-/* ---- The lexer ---- */
+/* ---- Spans ---- */
 
 static void
-lex_start(struct parser *p, char c)
+finish_token(struct parser *p)
+{
+    enum token kind = p->kind;
+
+    p->kind = NO_TOKEN;
+    if (kind == WORD) {
+        finish_word(p);
+    } else if (kind == NUMBER) {
+        finish_number(p);
+    } else {
+        finish_text(p);
+    }
+}
+
+/* A byte outside of tokens. */
+static void
+begin(struct parser *p, char c)
 {
     p->n_token = 0;
     if (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
         return;
     }
-    if (strchr("[{]}:,", c) && c) {
-        parse_punctuation(p, c);
-    } else if (c == '"') {
-        p->lex = LEX_STRING;
+    if (c == '"') {
+        p->kind = TEXT;
     } else if (c == '-' || isdigit((unsigned char) c)) {
-        p->lex = LEX_NUMBER;
-        token_put(p, c);
+        p->kind = NUMBER;
     } else if (c >= 'a' && c <= 'z') {
-        p->lex = LEX_KEYWORD;
-        token_put(p, c);
+        p->kind = WORD;
+    } else if (c && strchr("[{]}:,", c)) {
+        take_mark(p, c);
     } else if (isprint((unsigned char) c)) {
         fail(p, "invalid character '%c'", c);
     } else {
@@ -521,80 +528,57 @@ lex_start(struct parser *p, char c)
     }
 }
 
-/* Takes one byte.  Returns false if it ended a token but is not part of it: it is to come again. */
-static bool
-lex_byte(struct parser *p, char c)
-{
-    switch (p->lex) {
-    case LEX_START:
-        lex_start(p, c);
-        return true;
-
-    case LEX_KEYWORD:
-        if (isalpha((unsigned char) c)) {
-            token_put(p, c);
-            return true;
-        }
-        finish_keyword(p);
-        return false;
-
-    case LEX_NUMBER:
-        if (c && strchr("+-.0123456789eE", c)) {
-            token_put(p, c);
-            return true;
-        }
-        finish_number(p);
-        return false;
-
-    case LEX_STRING:
-        if (c == '"') {
-            finish_string(p);
-        } else if ((unsigned char) c < 0x20) {
-            fail(p, "U+%04X must be escaped in quoted string", (unsigned char) c);
-        } else {
-            token_put(p, c);
-            p->lex = c == '\\' ? LEX_ESCAPE : LEX_STRING;
-        }
-        return true;
-
-    case LEX_ESCAPE:
-        token_put(p, c);
-        p->lex = LEX_STRING;
-        return true;
-    }
-    return true;
-}
-
-/* Takes what of the 'n' bytes at 's' are plain characters of the string that the lexer is in; returns how many. */
+/* How many of the 'n' bytes at 's' are the token's: of a text, all before the quotation mark that ends it or a byte
+ * that it must not have. */
 static size_t
-lex_plain(struct parser *p, const char *s, size_t n)
+span(struct parser *p, const char *s, size_t n)
 {
     size_t i = 0;
 
-    while (i < n && s[i] != '"' && s[i] != '\\' && (unsigned char) s[i] >= 0x20) {
-        i++;
-    }
-    while (i > p->allocated_token - p->n_token) {
-        if (!grow((void **) &p->token, p->allocated_token, &p->allocated_token, 1)) {
-            return 0;
+    if (p->kind == WORD) {
+        while (i < n && isalpha((unsigned char) s[i])) {
+            i++;
+        }
+    } else if (p->kind == NUMBER) {
+        while (i < n && s[i] && strchr("+-.0123456789eE", s[i])) {
+            i++;
+        }
+    } else {
+        for (; i < n && (p->after_backslash || (s[i] != '"' && (unsigned char) s[i] >= 0x20)); i++) {
+            p->after_backslash = !p->after_backslash && s[i] == '\\';
         }
     }
-    memcpy(p->token + p->n_token, s, i);
-    p->n_token += i;
-    p->column += i;
-    p->byte += i;
     return i;
 }
 
 static void
-count_byte(struct parser *p, char c)
+count(struct parser *p, size_t n)
 {
-    p->byte++;
-    p->column++;
-    if (c == '\n') {
-        p->line++;
-        p->column = 0;
+    p->byte += n;
+    p->column += n;
+}
+
+/* Goes on with the token; returns how many bytes it took. */
+static size_t
+go_on(struct parser *p, const char *s, size_t n)
+{
+    bool is_text = p->kind == TEXT;
+    size_t used = span(p, s, n);
+
+    if (!token_put(p, s, used)) {
+        return 0;
     }
+    count(p, used);
+    if (used == n) {
+        return used;
+    }
+    if (is_text && s[used] != '"') {
+        fail(p, "U+%04X must be escaped in quoted string", (unsigned char) s[used]);
+    } else {
+        finish_token(p);
+        count(p, is_text && !p->error);
+    }
+    return used + is_text;
 }
 
 /* Returns the number of bytes used. */
@@ -603,19 +587,17 @@ feed_bytes(struct parser *p, const char *s, size_t n)
 {
     size_t i = 0;
 
-    p->used_input |= n > 0;
     while (i < n && !p->done && !raised()) {
-        if (p->lex == LEX_STRING) {
-            i += lex_plain(p, s + i, n - i);
-            if (i == n) {
-                break;
+        if (!p->kind) {
+            begin(p, s[i]);
+            if (!p->kind || p->kind == TEXT) {
+                count(p, !p->error);
+                p->line += s[i] == '\n';
+                p->column = s[i] == '\n' ? 0 : p->column;
+                i++;
             }
-        }
-        if (lex_byte(p, s[i])) {
-            if (!p->error) {
-                count_byte(p, s[i]);
-            }
-            i++;
+        } else {
+            i += go_on(p, s + i, n - i);
         }
     }
     return i;
@@ -709,13 +691,14 @@ parser_finish(PyObject *self, PyObject *unused)
     struct parser *p = (struct parser *) self;
 
     (void) unused;
-    if (p->lex == LEX_STRING || p->lex == LEX_ESCAPE) {
+    if (p->kind == TEXT) {
         fail(p, "unexpected end of input in quoted string");
-    } else if (p->lex != LEX_START && !p->error) {
-        feed_bytes(p, " ", 1); /* Ends the keyword or number. */
+    } else if (p->kind && !p->error) {
+        finish_token(p);
+        count(p, !p->error); /* As if white space had ended it. */
     }
     if (!p->error && !p->value && !raised()) {
-        fail(p, p->parse == PARSE_START ? "empty input stream" : "unexpected end of input");
+        fail(p, !p->n_levels ? "empty input stream" : "unexpected end of input");
     }
     if (raised()) {
         return NULL;
