@@ -62,6 +62,12 @@ class Closed(Exception):
     pass
 
 
+def listens(path):
+    """The file of a socket is there a little before connections are taken."""
+    with socket.socket(socket.AF_UNIX) as s:
+        return s.connect_ex(path) == 0
+
+
 class Client:
     def __init__(self, path):
         self.sock = socket.socket(socket.AF_UNIX)
@@ -219,7 +225,7 @@ def transcript(script, server, tool, appctl):
              "--log-file=" + directory + "/log", "-vconsole:off", *options, directory + "/db"],
             env=env, stdout=subprocess.DEVNULL, stderr=open(directory + "/stderr", "w", encoding="utf-8"))
         deadline = time.time() + TIMEOUT
-        while not os.path.exists(directory + "/ctl") or not os.path.exists(directory + "/db.sock"):
+        while not os.path.exists(directory + "/ctl") or not listens(directory + "/db.sock"):
             if process.poll() is not None or time.time() > deadline:
                 raise RuntimeError("the server did not start: " + open(directory + "/stderr", encoding="utf-8").read())
             time.sleep(0.01)

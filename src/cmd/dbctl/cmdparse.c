@@ -84,8 +84,8 @@ struct option_list {
 static bool
 is_for_all(int id)
 {
-    return (id >= TABLE_OPT_FIRST && id < TABLE_OPT_LAST) || id == OPT_DB || id == OPT_NO_SYSLOG || id == OPT_DRY_RUN || id == OPT_ONELINE
-           || id == OPT_TIMEOUT;
+    return (id >= TABLE_OPT_FIRST && id < TABLE_OPT_LAST) || id == OPT_DB || id == OPT_NO_SYSLOG || id == OPT_DRY_RUN
+           || id == OPT_ONELINE || id == OPT_TIMEOUT;
 }
 
 static bool
