@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "netdev/netdev.h"
+#include "ofproto/ct_zones.h"
 #include "ofproto/dpctl.h"
 #include "ofproto/megaflow.h"
 #include "sys/log.h"
@@ -11,8 +12,8 @@ LOG_MODULE(ofproto_dpif)
 
 static struct hmap backers = HMAP_INIT(&backers);
 
-static struct backer *
-find(const char *type)
+struct backer *
+backer_find(const char *type)
 {
     HMAP_FOR_EACH_WITH_HASH (b, struct backer, node, hash_string(type, 0), &backers) {
         if (!strcmp(b->xdp.type, type)) {
@@ -25,7 +26,7 @@ find(const char *type)
 const struct dp_feature *
 ofproto_datapath_features(const char *type)
 {
-    const struct backer *b = find(type);
+    const struct backer *b = backer_find(type);
 
     return b ? b->xdp.dp->class->features : NULL;
 }
@@ -100,7 +101,7 @@ backer_ref(const char *type, struct backer **backerp)
 
     *backerp = NULL;
     type = type[0] ? type : "system";
-    b = find(type);
+    b = backer_find(type);
     if (!b) {
         if (!datapath_class_find(type, &served_by)) {
             return -EAFNOSUPPORT;
@@ -151,6 +152,7 @@ backer_unref(struct backer *b, bool cleanup)
     rcu_barrier_all();
     rcu_online();
     depend_destroy(b->depend);
+    ct_zones_destroy(b);
     rcu_map_uninit(&b->xdp.ports);
     RCU_MAP_FOR_EACH (p, struct xzone_policy, &b->xdp.policies) {
         free(p);

@@ -33,6 +33,7 @@ struct backer {
     struct dp_client client;
     struct depend *depend;          /* What the megaflows depend on. */
     struct revalidator *revalidator;
+    struct zone_set *zones;         /* Null until there are any: ct_zones.c. */
     _Atomic uint64_t n_upcalls, n_upcall_errors;
 };
 
@@ -114,6 +115,7 @@ extern struct ofproto_settings ofproto_settings;
 /* backer.c: the datapath of a type, made at its first bridge and shared by the others. */
 int backer_ref(const char *type, struct backer **);
 void backer_unref(struct backer *, bool cleanup);
+struct backer *backer_find(const char *type); /* Null if no bridge uses it. */
 struct backer *backer_first(void);
 struct backer *backer_next(const struct backer *);
 /* Something changed that any translation may depend on; a rule did; an address did.  After the change can be seen. */

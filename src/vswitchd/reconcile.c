@@ -350,6 +350,9 @@ reconcile_run(struct vswitchd *sw)
     remove_gone(sw, global, generation);
     add_new(sw, global);
     apply(sw);
+    if (global) {
+        zones_configure(sw, global);
+    }
     if (global && vs_open_vswitch_next_cfg(global) != sw->cfg_seen) {
         sw->cfg_seen = vs_open_vswitch_next_cfg(global);
         sw->global_stale = true;

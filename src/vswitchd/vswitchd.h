@@ -172,6 +172,8 @@ void reconcile_remove_all(struct vswitchd *, bool cleanup);
 const struct vs_open_vswitch *global_row(const struct vswitchd *);
 /* Reads and applies its settings. */
 void global_configure(struct vswitchd *, const struct vs_open_vswitch *);
+/* zones.c: connection tracking zones, after the bridges. */
+void zones_configure(struct vswitchd *, const struct vs_open_vswitch *);
 /* Writes its status columns. */
 void global_write(struct vswitchd *, const struct vs_open_vswitch *);
 
