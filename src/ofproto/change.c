@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "ofproto/flow_monitor.h"
 #include "ofproto/group.h"
+#include "ofproto/learned.h"
 #include "ofproto/meter.h"
 #include "ofproto/vacancy.h"
 #include "openflow/msg/flow.h"
@@ -102,6 +103,7 @@ add_rule(struct tables_change *c, struct rule *rule, const struct match *match, 
     classifier_insert(&p->xb.tables[rule->table_id], &rule->cr, match, priority, c->version);
     p->tables[rule->table_id].n_flows += !rule_is_hidden(rule);
     index_cookie(rule);
+    learned_note_added(rule);
     if (atomic_load(&rule->idle_timeout) || atomic_load(&rule->hard_timeout)) {
         list_push_back(&p->expirable, &rule->expirable);
     }
@@ -167,6 +169,7 @@ unlink_rule(struct rule *rule)
 {
     rule->removed = true;
     unindex_cookie(rule);
+    learned_note_removed(rule);
     list_remove(&rule->expirable);
     classifier_remove(&rule->ofproto->xb.tables[rule->table_id], &rule->cr);
     rule_unref(rule);
@@ -258,6 +261,7 @@ change_commit(struct tables_change *c)
     }
     groups_commit(c);
     change_end(c);
+    learned_settle(c->p, false);
 }
 
 void
@@ -273,6 +277,7 @@ change_abort(struct tables_change *c)
     }
     groups_abort(c);
     change_end(c);
+    learned_settle(c->p, true);
 }
 
 /* Flow-mods. */

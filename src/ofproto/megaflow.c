@@ -187,7 +187,7 @@ xlate_credit_stats(const struct xlate_credit *credits, size_t n, const struct dp
             refresh_mac(c);
             break;
         case CREDIT_LEARN:
-            ofproto_learn(c->learned->bridge->ofproto, c->learned->fm);
+            ofproto_learn(c->learned->bridge->ofproto, c->learned->fm, c->learned->limit);
             break;
         case CREDIT_GROUP:
             group_credit(c->group.group, c->group.bucket, delta->n_packets, delta->n_bytes);

@@ -93,6 +93,8 @@ struct ofproto {
     struct list expirable;   /* struct rule with a timeout. */
     struct hmap groups;      /* struct group by id. */
     struct hmap meters;      /* struct meter by id. */
+    struct hmap learned_users; /* See learned.h. */
+    struct list learned_unused;
     struct hmap by_cookie;   /* struct rule by cookie, those whose cookie is not zero. */
     unsigned int n_monitors; /* Flow monitors of all connections; guarded by tables_mutex, like 'notes'. */
     struct list notes;       /* struct flow_note: changes that monitors are to be told. */
@@ -159,7 +161,7 @@ enum ofperr ofproto_flow_mod(struct ofproto *, const struct flow_mod *, struct o
 void tables_set_normal(struct ofproto *, int priority, bool present);
 
 /* A flow that "learn" made, now: one that is there already with the same actions only lives longer.  Any thread. */
-void ofproto_learn(struct ofproto *, const struct flow_mod *);
+void ofproto_learn(struct ofproto *, const struct flow_mod *, uint32_t limit /* As of learned_may_come(); 0: none */);
 
 /* revalidate.c */
 struct revalidator *revalidator_create(struct backer *);

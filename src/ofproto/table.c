@@ -5,6 +5,7 @@
 #include "ofproto/conns.h"
 #include "ofproto/depend.h"
 #include "ofproto/flow_monitor.h"
+#include "ofproto/learned.h"
 #include "ofproto/ofproto_private.h"
 #include "ofproto/vacancy.h"
 #include "openflow/msg/flow.h"
@@ -64,6 +65,8 @@ tables_init(struct ofproto *p)
     list_init(&p->notes);
     list_init(&p->table_events);
     hmap_init(&p->by_cookie);
+    learned_init(p);
+    p->xb.may_learn = learned_may_come;
     loop_wake_init(ofproto_loop, &p->removed_wake, on_removed, p);
 }
 
@@ -101,7 +104,7 @@ find_learned(struct ofproto *p, const struct flow_mod *fm)
 }
 
 void
-ofproto_learn(struct ofproto *p, const struct flow_mod *fm)
+ofproto_learn(struct ofproto *p, const struct flow_mod *fm, uint32_t max)
 {
     static struct log_limit limit = LOG_LIMIT_INIT(5, 5);
     enum ofperr error = OFPERR_NONE;
@@ -111,7 +114,7 @@ ofproto_learn(struct ofproto *p, const struct flow_mod *fm)
     rule = find_learned(p, fm);
     if (rule) {
         atomic_store(&rule->modified, clock_now_ms());
-    } else {
+    } else if (!max || learned_may_come(&p->xb, fm, max)) {
         error = ofproto_flow_mod(p, fm, NULL);
         depend_settle(p->backer->depend); /* The next packet sees it. */
     }
@@ -139,6 +142,7 @@ tables_destroy(struct ofproto *p)
     free(p->xb.tables);
     free(p->tlv_maps);
     hmap_uninit(&p->by_cookie);
+    learned_uninit(p);
     pthread_mutex_destroy(&p->tables_mutex);
 }
 

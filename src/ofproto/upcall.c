@@ -28,7 +28,7 @@ apply_learn_mac(const struct xlate_effect *e)
 static void
 apply_flow_mod(struct xlate_effect *e)
 {
-    ofproto_learn(e->flow_mod.bridge->ofproto, e->flow_mod.fm);
+    ofproto_learn(e->flow_mod.bridge->ofproto, e->flow_mod.fm, e->flow_mod.limit);
 }
 
 void
@@ -149,11 +149,16 @@ send_to_controller(const struct dp_upcall *u)
     return true;
 }
 
-/* A "userspace" action.  What is to be exported is nobody's here. */
+/* A "userspace" action.  Samples are taken, though nobody exports them yet. */
 static bool
 on_action(struct dp_upcall *u)
 {
-    return u->userdata && u->userdata->type == ODP_COOKIE_CONTROLLER && send_to_controller(u);
+    if (!u->userdata) {
+        return false;
+    }
+    return u->userdata->type == ODP_COOKIE_CONTROLLER ? send_to_controller(u)
+           : u->userdata->type == ODP_COOKIE_SFLOW || u->userdata->type == ODP_COOKIE_FLOW_SAMPLE ||
+             u->userdata->type == ODP_COOKIE_IPFIX;
 }
 
 _Atomic bool upcalls_wait;

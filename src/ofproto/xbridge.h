@@ -25,6 +25,7 @@
 
 struct mac_table;
 struct ofproto;
+struct flow_mod;
 struct group_table;
 
 #define OFPROTO_N_TABLES 255
@@ -62,6 +63,9 @@ struct xbridge {
     /* What a miss in a table means: enum of_table_miss per table (OpenFlow 1.1/1.2 table-mod). */
     _Atomic uint8_t table_miss[OFPROTO_N_TABLES];
     _Atomic uint64_t table_lookups[OFPROTO_N_TABLES], table_matches[OFPROTO_N_TABLES];
+    /* Whether a flow that 'learn' makes may come, with so many of its cookie at most; null: always.  Any thread. */
+    bool (*may_learn)(const struct xbridge *, const struct flow_mod *, uint32_t limit);
+    _Atomic bool samples_flows;  /* "sample" is to be carried out: there are collectors. */
     _Atomic bool is_gone;        /* Being removed: nothing may resume in it. */
     _Atomic bool forward_bpdu;
     _Atomic bool drop_fragments; /* set-frags drop. */

@@ -10,8 +10,8 @@ is_miss_rule(const struct rule *rule)
     return rule && !rule->cr.priority && cls_rule_is_catchall(&rule->cr);
 }
 
-static void
-put_plain(struct bytes *actions, const struct odp_cookie *cookie)
+void
+xlate_put_plain_userspace(struct bytes *actions, const struct odp_cookie *cookie)
 {
     size_t begun = odp_begin(actions, ODP_USERSPACE);
 
@@ -28,14 +28,14 @@ xlate_put_userspace(struct xlate_ctx *ctx, struct bytes *actions, const struct o
     size_t begun, nested;
 
     if (!m) {
-        put_plain(actions, cookie);
+        xlate_put_plain_userspace(actions, cookie);
         return;
     }
     begun = odp_begin(actions, ODP_SAMPLE);
     odp_put_u32(actions, ODP_SAMPLE_PROBABILITY, UINT32_MAX);
     nested = odp_begin(actions, ODP_SAMPLE_ACTIONS);
     odp_put_u32(actions, ODP_METER, m->dp_id);
-    put_plain(actions, cookie);
+    xlate_put_plain_userspace(actions, cookie);
     odp_end(actions, nested);
     odp_end(actions, begun);
 }

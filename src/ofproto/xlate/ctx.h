@@ -9,7 +9,7 @@
  *   freeze.c       recirculation: freezing what is left to do, and going on with it
  *   fields.c, headers.c, vlan_mpls.c, pipeline.c, hash.c, learn.c, unserved.c    families of actions
  *   action_set.c   write_actions and what becomes of it
- *   group.c        groups
+ *   group.c        groups; sample.c: sampling
  *
  * How fields are read: everything that decides what happens is read from 'flow' and noted in 'wc' by whoever reads it.
  * Bits that the pipeline itself has put into 'flow' are noted too, which is harmless: their place in the packet was
@@ -58,6 +58,8 @@ struct xlate_ctx {
     struct act_span rest;      /* Behind the present action, in its list. */
     bool is_last;              /* Nothing will be done with the packet after the present action. */
     bool in_action_set;
+    bool apart;                /* In a part that the action set does not follow: a clone, a bucket. */
+    bool list_is_last;         /* Behind the present list there is only the action set. */
     bool at_input;             /* The bridge's mirrors have not seen the packet come in. */
     uint32_t mirrors;          /* Of the bridge: those that have had the packet. */
     const struct act_nat *nat; /* Inside ct: that which was met. */
@@ -129,7 +131,7 @@ struct xlate_saved {
     struct act_buf action_set;
     struct odp_tags below;
     struct frozen_hash hash;
-    bool was_mpls, exit, conntracked;
+    bool was_mpls, exit, conntracked, apart;
     struct flow base;            /* As the datapath had the packet, */
     struct odp_tags base_below;
     size_t begun;                /* when it had these many bytes of actions. */
@@ -182,6 +184,7 @@ struct xlate_packet_in {
 void xlate_send_to_controller(struct xlate_ctx *, const struct xlate_packet_in *);
 /* Appends the action that sends the packet as it is to a controller, to be resumed with state 'recirc_id'. */
 void xlate_put_controller(struct xlate_ctx *, const struct act_controller *, be64 cookie, uint32_t recirc_id);
+void xlate_put_plain_userspace(struct bytes *actions, const struct odp_cookie *);
 /* Appends "userspace" with the cookie; limited by the meter of that number, if there is one. */
 void xlate_put_userspace(struct xlate_ctx *, struct bytes *actions, const struct odp_cookie *, uint32_t meter_id);
 

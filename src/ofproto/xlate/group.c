@@ -90,6 +90,7 @@ run_bucket(struct xlate_ctx *ctx, struct group *g, size_t i, bool is_last)
     act_buf_init(&ordered);
     xlate_order_actions(g->desc.buckets[i].actions, &ordered);
     xlate_save(ctx, &saved);
+    ctx->apart = true;
     ctx->trace_depth++;
     xlate_report(ctx, TRACE_BUCKET, "bucket %zu", i);
     ctx->trace_depth++;

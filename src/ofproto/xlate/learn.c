@@ -92,30 +92,60 @@ make(struct xlate_ctx *ctx, const struct act_learn *a)
 }
 
 static void
-add_credit(struct xlate_ctx *ctx, struct flow_mod *fm)
+add_credit(struct xlate_ctx *ctx, struct flow_mod *fm, uint32_t limit)
 {
     struct xlate_learned *learned = xzalloc(sizeof *learned);
 
     learned->n_refs = 1;
     learned->bridge = ctx->bridge;
     learned->fm = fm;
+    learned->limit = limit;
     xlate_credit(ctx, CREDIT_LEARN)->learned = learned;
+}
+
+/* Whether there is room for the flow: any change of its table may alter that. */
+static bool
+has_room(struct xlate_ctx *ctx, const struct flow_mod *fm, uint32_t limit)
+{
+    struct flow nothing = { 0 };
+
+    if (!limit) {
+        return true;
+    }
+    xlate_note_lookup(ctx, fm->table_id, &ctx->flow, &nothing);
+    return !ctx->bridge->may_learn || ctx->bridge->may_learn(ctx->bridge, fm, limit);
+}
+
+static void
+write_result(struct xlate_ctx *ctx, const struct act_learn *a, bool ok)
+{
+    if (a->flags & LEARN_WRITE_RESULT) {
+        subfield_set_ones(&a->result_dst, ctx->wc);
+        subfield_set_u64(&a->result_dst, &ctx->flow, ok);
+    }
 }
 
 void
 xlate_learn(struct xlate_ctx *ctx, const struct act *act)
 {
     const struct act_learn *a = (const void *) act;
+    struct flow_mod *fm = make(ctx, a);
     struct xlate_effect *e;
+    bool ok;
 
-    if (a->limit || a->flags & LEARN_WRITE_RESULT) {
-        xlate_not_served(ctx, "learn with limit or result_dst");
+    if (ctx->in->trace && !ctx->in->want_effects) {
+        xlate_report(ctx, TRACE_WARN, "suppressing side effects, so learn action ignored");
+        flow_mod_uninit(fm);
+        free(fm);
         return;
     }
-    add_credit(ctx, make(ctx, a));
+    ok = has_room(ctx, fm, a->limit);
+    add_credit(ctx, fm, a->limit);
     e = xlate_effect(ctx, EFFECT_FLOW_MOD);
     if (e) {
         e->flow_mod.bridge = ctx->bridge;
         e->flow_mod.fm = make(ctx, a);
+        e->flow_mod.limit = a->limit;
     }
+    write_result(ctx, a, ok);
 }

@@ -99,6 +99,7 @@ send_to_peer(struct xlate_ctx *ctx, struct xport *port)
     bytes_init(&ctx->stack);
     act_buf_init(&ctx->action_set);
     ctx->in_action_set = false;
+    ctx->apart = false;
     ctx->mirrors = 0;
     ctx->trace_depth++;
     enter_peer(ctx, peer);

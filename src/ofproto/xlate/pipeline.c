@@ -32,8 +32,8 @@ xlate_save(struct xlate_ctx *ctx, struct xlate_saved *s)
 {
     *s = (struct xlate_saved) {
         .flow = ctx->flow, .stack = ctx->stack, .action_set = ctx->action_set, .below = ctx->below, .hash = ctx->hash,
-        .was_mpls = ctx->was_mpls, .exit = ctx->exit, .conntracked = ctx->conntracked, .base = ctx->base,
-        .base_below = ctx->base_below, .begun = ctx->out->actions.len,
+        .was_mpls = ctx->was_mpls, .exit = ctx->exit, .conntracked = ctx->conntracked, .apart = ctx->apart,
+        .base = ctx->base, .base_below = ctx->base_below, .begun = ctx->out->actions.len,
     };
     ctx->stack = (struct bytes) BYTES_INIT;
     bytes_put(&ctx->stack, s->stack.data, s->stack.len);
@@ -54,6 +54,7 @@ xlate_restore(struct xlate_ctx *ctx, struct xlate_saved *s)
     ctx->was_mpls = s->was_mpls;
     ctx->exit = s->exit;
     ctx->conntracked = s->conntracked;
+    ctx->apart = s->apart;
 }
 
 void
@@ -63,6 +64,7 @@ xlate_clone(struct xlate_ctx *ctx, const struct act *act)
     bool is_last = ctx->is_last;
 
     xlate_save(ctx, &saved);
+    ctx->apart = true;
     xlate_actions(ctx, act_clone_actions((const void *) act), is_last);
     xlate_freeze_finish_apart(ctx);
     xlate_wrap_irreversible(ctx, &saved);
@@ -98,10 +100,10 @@ xlate_note(struct xlate_ctx *ctx UNUSED, const struct act *act UNUSED)
 {
 }
 
-/* One side of check_pkt_larger: the rest of the list with the bit set to 'larger'.  Whether this packet goes that way
- * decides about effects only. */
+/* One side of check_pkt_larger: the rest of the list with the bit set to 'larger', and the action set if nothing else
+ * stands between.  Whether this packet goes that way decides about effects only. */
 static void
-translate_branch(struct xlate_ctx *ctx, const struct act_check_pkt_larger *a, struct act_span rest, bool is_last,
+translate_branch(struct xlate_ctx *ctx, const struct act_check_pkt_larger *a, struct act_span rest, bool with_set,
                  bool larger)
 {
     size_t begun = odp_begin(&ctx->out->actions, larger ? ODP_CHECK_PKT_LEN_GREATER : ODP_CHECK_PKT_LEN_LESS_EQUAL);
@@ -115,11 +117,15 @@ translate_branch(struct xlate_ctx *ctx, const struct act_check_pkt_larger *a, st
     xlate_save(ctx, &saved);
     ctx->no_effects |= (ctx->in->packet_len > a->pkt_len) != larger;
     subfield_set_u64(&a->dst, &ctx->flow, larger);
-    xlate_actions(ctx, rest, is_last);
-    xlate_freeze_finish_apart(ctx);
+    xlate_actions(ctx, rest, with_set);
+    if (!with_set) {
+        xlate_freeze_finish_apart(ctx);
+    } else if (!xlate_freeze_finish(ctx)) {
+        xlate_action_set_execute(ctx);
+    }
     ctx->mirrors = mirrors;
-    if (ctx->action_set.bytes.len != set_len) {
-        xlate_not_served(ctx, "write_actions after check_pkt_larger");
+    if (!with_set && ctx->action_set.bytes.len != set_len) {
+        xlate_not_served(ctx, "write_actions after check_pkt_larger in a table that others go on behind");
     }
     xlate_restore(ctx, &saved);
     ctx->base = base;
@@ -134,15 +140,18 @@ xlate_check_pkt_larger(struct xlate_ctx *ctx, const struct act *act)
     const struct act_check_pkt_larger *a = (const void *) act;
     size_t begun = odp_begin(&ctx->out->actions, ODP_CHECK_PKT_LEN);
     struct act_span rest = ctx->rest;
-    bool is_last = ctx->is_last;
+    bool with_set = ctx->list_is_last && !ctx->in_action_set && !ctx->apart;
 
     if (!rest.len) {
         bytes_truncate(&ctx->out->actions, begun);
         return;
     }
     odp_put(&ctx->out->actions, ODP_CHECK_PKT_LEN_SIZE, &a->pkt_len, sizeof a->pkt_len);
-    translate_branch(ctx, a, rest, is_last, true);
-    translate_branch(ctx, a, rest, is_last, false);
+    translate_branch(ctx, a, rest, with_set, true);
+    translate_branch(ctx, a, rest, with_set, false);
+    if (with_set) {
+        act_buf_clear(&ctx->action_set);
+    }
     if (ctx->out->actions.len - begun > UINT16_MAX) {
         xlate_fail(ctx, XLATE_TOO_MANY_RESUBMITS);
     }

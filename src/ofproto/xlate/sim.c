@@ -208,7 +208,7 @@ go_over_the_wire(struct flow_mod *fm, unsigned int protocols)
 struct rule *sim_newest;
 
 static char *
-add_flow(struct xbridge *b, const char *text, bool over_the_wire)
+add_flow(struct xbridge *b, const char *text, unsigned int allowed, bool over_the_wire)
 {
     static const struct port_names none = { no_name, no_port };
     static const struct act_text names = { &none, NULL };
@@ -222,7 +222,7 @@ add_flow(struct xbridge *b, const char *text, bool over_the_wire)
         return error_take_text(e);
     }
     if (over_the_wire) {
-        go_over_the_wire(&fm, protocols);
+        go_over_the_wire(&fm, protocols & allowed);
     }
     fm.table_id = fm.table_id == 255 ? 0 : fm.table_id;
     old = classifier_find(&b->tables[fm.table_id], &fm.match, fm.priority, 1);
@@ -239,13 +239,13 @@ add_flow(struct xbridge *b, const char *text, bool over_the_wire)
 char *
 sim_add_flow(struct xbridge *b, const char *text)
 {
-    return add_flow(b, text, true);
+    return add_flow(b, text, PROTO_ANY, true);
 }
 
 char *
 sim_add_flow_directly(struct xbridge *b, const char *text)
 {
-    return add_flow(b, text, false);
+    return add_flow(b, text, PROTO_ANY, false);
 }
 
 void
@@ -427,14 +427,18 @@ sim_run_line(struct sim *sim, const char *line)
         return sim_add_port(sim, sim_find_bridge(sim, a), b, number, line + rest) != NULL;
     } else if (!strncmp(line, "patch ", 6)) {
         return run_patch(sim, line);
-    } else if (sscanf(line, "flow %31s %n", a, &rest) == 1) {
-        char *e = sim_add_flow(sim_find_bridge(sim, a), line + rest);
+    } else if (sscanf(line, "flow13 %31s %n", a, &rest) == 1 || sscanf(line, "flow %31s %n", a, &rest) == 1) {
+        unsigned int protocols = line[4] == '1' ? PROTO_ANY & ~PROTO_OF10_ANY : PROTO_ANY;
+        char *e = add_flow(sim_find_bridge(sim, a), line + rest, protocols, true);
 
         if (e) {
             fprintf(stderr, "%s: %s\n", line, e);
             free(e);
         }
         return !e;
+    } else if (sscanf(line, "samples %31s", a) == 1) {
+        atomic_store(&sim_find_bridge(sim, a)->samples_flows, true);
+        return true;
     } else if (sscanf(line, "meter %31s %u", a, &number) == 2) {
         add_meter(sim_find_bridge(sim, a), number);
         return true;

@@ -38,8 +38,9 @@ void sim_remove_local(struct xbridge *); /* The local port. */
 void sim_delete_flows(struct xbridge *);
 
 /* Carries out one line of a case file: "bridge NAME", "port BRIDGE NAME NUMBER [SETTINGS]", "patch BRIDGE NAME NUMBER
- * BRIDGE NAME NUMBER", "flow BRIDGE TEXT", "group BRIDGE TEXT", "meter BRIDGE NUMBER", "fdb BRIDGE PORT VLAN MAC",
- * "mod-port BRIDGE PORT WORD".  False if it is none of these or fails. */
+ * BRIDGE NAME NUMBER", "flow BRIDGE TEXT", "flow13 BRIDGE TEXT" (in OpenFlow 1.3 or
+ * later), "group BRIDGE TEXT", "meter BRIDGE NUMBER",
+ * "samples BRIDGE", "fdb BRIDGE PORT VLAN MAC", "mod-port BRIDGE PORT WORD".  False if it is none of these or fails. */
 bool sim_run_line(struct sim *, const char *line);
 
 #endif

@@ -66,6 +66,7 @@ xlate_actions(struct xlate_ctx *ctx, struct act_span acts, bool is_last)
             return;
         }
         ctx->rest = span_from(act_next(a), end);
+        ctx->list_is_last = is_last;
         ctx->is_last = is_last && act_next(a) == end && (ctx->in_action_set || !ctx->action_set.bytes.len);
         xlate_report_action(ctx, a);
         handlers[a->type](ctx, a);
@@ -247,7 +248,7 @@ xlate_table(struct xlate_ctx *ctx, ofp_port in_port, uint8_t table_id, bool may_
     struct rule *old_rule = ctx->rule, *rule;
     be64 old_cookie = ctx->cookie;
     uint8_t old_table = ctx->table_id;
-    bool is_last = ctx->depth ? ctx->is_last : true;
+    bool is_last = ctx->depth ? ctx->list_is_last && !ctx->rest.len : true;
     bool with_tuple = ctx->with_tuple;
     struct flow wc;
     bool drops = ctx->flow.nw_frag && atomic_load_explicit(&ctx->bridge->drop_fragments, memory_order_relaxed);

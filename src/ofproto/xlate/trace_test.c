@@ -337,6 +337,12 @@ connection_tracking_traces_as_in_the_reference(void **state UNUSED)
 }
 
 static void
+samples_and_learning_trace_as_in_the_reference(void **state UNUSED)
+{
+    run_file("sample");
+}
+
+static void
 recirculation_traces_as_in_the_reference(void **state UNUSED)
 {
     run_file("recirc");
@@ -357,6 +363,7 @@ main(int argc, char *argv[])
         cmocka_unit_test(pipelines_trace_as_in_the_reference),
         cmocka_unit_test(groups_trace_as_in_the_reference),
         cmocka_unit_test(meters_trace_as_in_the_reference),
+        cmocka_unit_test(samples_and_learning_trace_as_in_the_reference),
         cmocka_unit_test(recirculation_traces_as_in_the_reference),
         cmocka_unit_test(connection_tracking_traces_as_in_the_reference),
         cmocka_unit_test(arguments_are_checked_as_in_the_reference),

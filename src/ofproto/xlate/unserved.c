@@ -15,7 +15,6 @@ NOT_SERVED(encap)
 NOT_SERVED(decap)
 NOT_SERVED(dec_nsh_ttl)
 NOT_SERVED(delete_field)
-NOT_SERVED(sample)
 
 /* Asks for the slow path, for tests of it. */
 void

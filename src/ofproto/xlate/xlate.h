@@ -67,6 +67,7 @@ struct xlate_learned {
     _Atomic uint32_t n_refs;
     struct xbridge *bridge;
     struct flow_mod *fm; /* Owned. */
+    uint32_t limit;      /* 0: none. */
 };
 struct xlate_credit {
     enum xlate_credit_kind kind;
@@ -117,6 +118,7 @@ struct xlate_effect {
         struct {
             struct xbridge *bridge;
             struct flow_mod *fm;       /* Owned. */
+            uint32_t limit;            /* 0: none. */
         } flow_mod;
     };
 };
