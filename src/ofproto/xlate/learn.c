@@ -107,11 +107,12 @@ add_credit(struct xlate_ctx *ctx, struct flow_mod *fm, uint32_t limit)
 static bool
 has_room(struct xlate_ctx *ctx, const struct flow_mod *fm, uint32_t limit)
 {
-    struct flow nothing = { 0 };
+    struct cls_mask nothing;
 
     if (!limit) {
         return true;
     }
+    cls_mask_init(&nothing);
     xlate_note_lookup(ctx, fm->table_id, &ctx->flow, &nothing);
     return !ctx->bridge->may_learn || ctx->bridge->may_learn(ctx->bridge, fm, limit);
 }
