@@ -18,7 +18,9 @@ import unittest
 
 BUILD = sys.argv.pop(1) if len(sys.argv) > 1 else "build"
 SCHEMA = {"name": "Test", "version": "1.0.0", "tables": {"T": {"isRoot": True, "columns": {
-    "k": {"type": "integer"}, "v": {"type": "string"}}, "indexes": [["k"]]}}}
+    "k": {"type": "integer"}, "v": {"type": "string"}}, "indexes": [["k"]]}, "S": {"isRoot": True, "columns": {
+        "i": {"type": "integer"}, "set": {"type": {"key": "integer", "min": 0, "max": "unlimited"}},
+        "map": {"type": {"key": "string", "value": "integer", "min": 0, "max": "unlimited"}}}}}}
 
 
 def program(name):
@@ -330,6 +332,57 @@ class Server(unittest.TestCase):
         reader.sock.settimeout(120)
         self.assertEqual(len(reader.receive()["result"]["T"]), n)
         self.assertEqual(reader.receive()["method"], "monitor_canceled")
+        self.end(p)
+
+    def test_each_conditional_monitor_sees_its_rows_and_no_others(self):
+        p = self.start()
+        writer, seed = Rpc(self.sock), random.Random(5)
+        columns = ["i", "set", "map"]
+
+        def clause():
+            n = seed.randrange(6)
+            return seed.choice([
+                ["i", "==", n], ["i", "==", n], ["set", "includes", n], ["set", "includes", ["set", [n, 7 - n]]],
+                ["set", "==", ["set", [n]]], ["map", "includes", ["map", [["a", n]]]], ["i", "<", n], ["i", "!=", n],
+                ["set", "excludes", n], ["map", "==", ["map", []]], True, False, False])
+
+        def row():
+            return {"i": seed.randrange(6), "set": ["set", seed.sample(range(6), seed.randrange(4))],
+                    "map": ["map", [[k, seed.randrange(6)] for k in seed.sample("abc", seed.randrange(3))]]}
+
+        monitors = []
+        for i in range(60):
+            c = Rpc(self.sock)
+            where = [clause() for _ in range(seed.choice([1, 1, 2, 3]))]
+            self.assertIsNone(c.call("monitor_cond", ["Test", i, {"S": {"columns": columns, "where": where}}])["error"])
+            monitors.append((c, where, {}))
+        for step in range(150):
+            some = [["i", seed.choice(["==", "<", ">"]), seed.randrange(6)]]
+            ops = [{"op": "insert", "table": "S", "row": row()}]
+            ops.append({"op": "update", "table": "S", "where": some, "row": row()} if step % 3 else
+                       {"op": "delete", "table": "S", "where": some + [["set", "includes", seed.randrange(6)]]})
+            for result in writer.transact(*ops):
+                self.assertNotIn("error", result)
+        for c, where, rows in monitors:
+            updates = []
+            c.call("echo", [], updates)
+            for update in updates:
+                for uuid, change in update["params"][1]["S"].items():
+                    if "insert" in change:
+                        self.assertNotIn(uuid, rows)
+                        rows[uuid] = True
+                    elif "delete" in change:
+                        del rows[uuid]
+                    else:
+                        self.assertIn(uuid, rows)
+            expected = set()
+            for one in where:  # Any of them.
+                selected = [] if one is True else [one]
+                result = [] if one is False else writer.transact(
+                    {"op": "select", "table": "S", "where": selected, "columns": ["_uuid"]})[0]["rows"]
+                expected |= {r["_uuid"][1] for r in result}
+            self.assertEqual(set(rows), expected, where)
+            c.close()
         self.end(p)
 
     def test_a_row_that_comes_and_goes_unseen_is_not_mentioned(self):

@@ -20,6 +20,7 @@ enum {
 #define MAX_COPY ((size_t) 8 << 30)
 
 struct monitor;
+struct monitor_index;
 struct snapshot;
 struct monitor_spec;
 struct pending;
@@ -62,6 +63,7 @@ struct served_db {
     struct list writing;      /* Of struct pending, for the file. */
     struct loop_task recheck; /* Tries the waiting transactions again. */
     struct hmap specs;        /* Of struct monitor_spec, by key. */
+    struct monitor_index *monitor_index; /* Null while there are none. */
     struct strmap logged;     /* Tables whose changes are logged (tlog-set). */
     struct uuid row;          /* In _Server.Database. */
 };

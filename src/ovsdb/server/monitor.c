@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ovsdb/server/monitor_index.h"
 #include "ovsdb/server/snapshot.h"
 #include "sys/counter.h"
 #include "sys/log.h"
@@ -103,33 +104,43 @@ encode(struct monitor_spec *spec, const struct change_set *set)
     return update_writer_finish(&w);
 }
 
+/* Tells the monitors of one spec. */
+static void
+tell(struct monitor_spec *spec, const struct change_set *set)
+{
+    struct shared_text *text = NULL;
+    bool encoded = false;
+
+    snapshot_text_unref(spec->initial);
+    spec->initial = NULL;
+    LIST_FOR_EACH (m, struct monitor, spec_node, &spec->monitors) {
+        if (m->snapshot) {
+            continue; /* It keeps the change. */
+        }
+        if (m->kept || jsonrpc_session_backlog(m->session->rpc) > LAG_BYTES) {
+            keep(m, set);
+            continue;
+        }
+        if (!encoded) {
+            text = encode(spec, set);
+            encoded = true;
+        }
+        if (text) {
+            send_update(m, text);
+        }
+    }
+    shared_text_unref(text);
+}
+
 void
 monitor_commit(struct served_db *db, struct change_set *set)
 {
-    snapshot_commit(db, set);
-    HMAP_FOR_EACH (spec, struct monitor_spec, node, &db->specs) {
-        struct shared_text *text = NULL;
-        bool encoded = false;
+    struct list found = LIST_INIT(&found);
 
-        snapshot_text_unref(spec->initial);
-        spec->initial = NULL;
-        LIST_FOR_EACH (m, struct monitor, spec_node, &spec->monitors) {
-            if (m->snapshot) {
-                continue; /* It keeps the change. */
-            }
-            if (m->kept || jsonrpc_session_backlog(m->session->rpc) > LAG_BYTES) {
-                keep(m, set);
-                continue;
-            }
-            if (!encoded) {
-                text = encode(spec, set);
-                encoded = true;
-            }
-            if (text) {
-                send_update(m, text);
-            }
-        }
-        shared_text_unref(text);
+    snapshot_commit(db, set);
+    monitor_index_find(db, set, &found);
+    while (!list_is_empty(&found)) {
+        tell(CONTAINER_OF(list_pop_front(&found), struct monitor_spec, found_node), set);
     }
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "ovsdb/data/members.h"
+#include "ovsdb/server/monitor_index.h"
 #include "ovsdb/server/snapshot.h"
 
 /* Parsing. */
@@ -227,6 +228,7 @@ intern(struct monitor_spec *spec)
         }
     }
     hmap_insert(&spec->db->specs, &spec->node, hash);
+    monitor_index_add(spec);
     return spec;
 }
 
@@ -301,6 +303,8 @@ spec_clone(const struct monitor_spec *old)
 
         if (from->table) {
             *to = *from;
+            to->watches = NULL;
+            to->n_watches = 0;
             to->columns = xmemdup(from->columns, from->n_columns * sizeof *from->columns);
             condition_clone(&to->where, &from->where);
         }
@@ -342,6 +346,7 @@ monitor_spec_unref(struct monitor_spec *spec)
 {
     if (spec && !--spec->refs) {
         hmap_remove(&spec->db->specs, &spec->node);
+        monitor_index_remove(spec);
         spec_free(spec);
     }
 }

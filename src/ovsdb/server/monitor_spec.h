@@ -19,6 +19,8 @@ struct monitor_table {
     size_t n_columns;
     unsigned select;             /* Of any column, or of the table's requests. */
     struct condition where;      /* Any clause; none: every row. */
+    struct watch *watches;       /* In the index: 'n_watches' of them. */
+    size_t n_watches;
 };
 
 struct monitor_spec {
@@ -29,6 +31,7 @@ struct monitor_spec {
     bool old_style;              /* "monitor": updates have "old" and "new". */
     struct monitor_table *tables; /* One for each table of the schema. */
     struct list monitors;        /* Of struct monitor. */
+    struct list found_node;      /* See monitor_index_find(). */
     struct snapshot *snapshot;       /* Under way, or null. */
     struct snapshot_text *initial;   /* The last one, until the next commit; null if it is not to be had. */
 };
