@@ -7,7 +7,7 @@ BUILD ?= build
 RELEASE ?= build-release
 export BUILD RELEASE
 
-.PHONY: build debug thread demo check check-full bench bench-pipeline bench-ovsdb install lint fuzz clean help
+.PHONY: build debug thread demo check check-full bench bench-pipeline bench-ovsdb bench-openflow install lint fuzz clean help
 
 build: ; @tools/setup build && tools/build release $(RELEASE)
 debug: ; @tools/setup build && tools/build debug $(BUILD)
@@ -20,6 +20,7 @@ check-full: ; @tools/setup build test full && tools/check --full $(BUILD)
 bench: ; @tools/setup build test && tools/build release $(RELEASE) && bench/run $(RELEASE)
 bench-pipeline: ; @tools/setup build test && tools/build release $(RELEASE) && bench/pipeline --build $(RELEASE)
 bench-ovsdb: ; @tools/setup build test && tools/build release $(RELEASE) && bench/ovsdb/run --build $(RELEASE)
+bench-openflow: ; @tools/setup build test && tools/build release $(RELEASE) && bench/openflow --build $(RELEASE)
 lint: ; @tools/setup build lint && tools/lint
 fuzz: ; @tools/setup build && tools/fuzz
 

@@ -64,11 +64,14 @@ struct cls_subtable {
     struct cls_word words[];
 };
 
+/* Both halves of the product: what varies may be in the word's upper bits alone (the last byte of an address is), and
+ * slots are chosen by the lower bits of the hash. */
 static ALWAYS_INLINE uint64_t
 cls_hash_word(uint64_t h, uint64_t word)
 {
-    h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-    return h ^ h >> 32;
+    __uint128_t product = (__uint128_t) (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+
+    return (uint64_t) product ^ (uint64_t) (product >> 64);
 }
 
 /* The hash of the flow's values in words 'from' to 'end' - 1, going on from 'h'. */

@@ -167,12 +167,37 @@ note_removed(struct rule *rule, unsigned int why)
 static void
 unlink_rule(struct rule *rule)
 {
-    rule->removed = true;
     unindex_cookie(rule);
     learned_note_removed(rule);
     list_remove(&rule->expirable);
     classifier_remove(&rule->ofproto->xb.tables[rule->table_id], &rule->cr);
     rule_unref(rule);
+}
+
+/* Nobody sees the rule any more; of few the rest follows at once. */
+static void
+retire_rule(struct ofproto *p, struct rule *rule, bool many)
+{
+    if (many) {
+        list_remove(&rule->expirable);
+        list_push_back(&p->retired, &rule->expirable);
+    } else {
+        unlink_rule(rule);
+    }
+}
+
+bool
+change_unlink_retired(struct ofproto *p, size_t n)
+{
+    bool more;
+
+    pthread_mutex_lock(&p->tables_mutex);
+    while (n-- && !list_is_empty(&p->retired)) {
+        unlink_rule(CONTAINER_OF(p->retired.next, struct rule, expirable));
+    }
+    more = !list_is_empty(&p->retired);
+    pthread_mutex_unlock(&p->tables_mutex);
+    return more;
 }
 
 /* Says that rules have come and gone, after that can be seen; of many only in which tables.  A rule that was replaced
@@ -256,7 +281,10 @@ change_commit(struct tables_change *c)
         note_vacancy(c);
         for (size_t i = 0; i < c->n_dropped; i++) {
             note_removed(c->dropped[i].rule, c->dropped[i].why);
-            unlink_rule(c->dropped[i].rule);
+            retire_rule(c->p, c->dropped[i].rule, c->n_dropped > MANY_RULES);
+        }
+        if (c->n_dropped > MANY_RULES) {
+            loop_wake_signal(&c->p->retired_wake);
         }
     }
     groups_commit(c);

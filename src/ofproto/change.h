@@ -6,6 +6,9 @@
  * inserted for the next version of the tables, what goes is hidden from that version on; nobody sees either until
  * change_commit() publishes the version, and change_abort() undoes all of it.  Each step sees the ones before it.
  *
+ * Of a change that drops many rules only that is done at once: taking them out of the tables, where readers of the new
+ * version pass over them, is left to later turns of the main loop (change_unlink_retired()).
+ *
  * A modified flow is a new rule in the place of the old one, since readers of the old version still want the old
  * actions.  The old rule passes its counters on, and also what is still credited to it later (rule.h, 'successor').
  *
@@ -49,6 +52,10 @@ void change_drop_users_of_meter(struct tables_change *, uint32_t meter_id);
 
 /* Whether the groups and the meter that the actions name exist. */
 enum ofperr check_references(const struct ofproto *, struct act_span acts) MUST_CHECK;
+
+/* Takes up to 'n' rules out of the tables that nobody sees any more since a change that dropped many; whether some are
+ * left. */
+bool change_unlink_retired(struct ofproto *, size_t n);
 
 /* Makes room in a full table by OpenFlow 1.4's eviction (§6.5): the least important rule with a timeout goes.  False
  * if there is none. */

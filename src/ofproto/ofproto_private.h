@@ -91,6 +91,8 @@ struct ofproto {
     pthread_mutex_t tables_mutex; /* Recursive: a rule's end may be told while a change is under way. */
     struct table_state tables[OFPROTO_N_TABLES];
     struct list expirable;   /* struct rule with a timeout. */
+    struct list retired;     /* struct rule: hidden, still to be taken out of the classifier. */
+    struct loop_wake retired_wake;
     struct hmap groups;      /* struct group by id. */
     struct hmap meters;      /* struct meter by id. */
     struct hmap learned_users; /* See learned.h. */

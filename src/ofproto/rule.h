@@ -34,14 +34,13 @@ struct rule {
     _Atomic uint16_t idle_timeout, hard_timeout; /* Seconds; 0: never.  'learn' and fin_timeout may reduce them. */
     bool is_modified;          /* A modify made it from another with the same match. */
     bool is_replacement;       /* There was a flow with the same match and priority before. */
-    bool removed;              /* No longer in the table; set before the last reference of the table goes. */
     _Atomic uint32_t n_refs;
     int64_t created;           /* ms on clock_now_ms(); duration counts from here. */
     _Atomic int64_t modified;  /* Hard timeout counts from here. */
     _Atomic int64_t used;      /* Idle timeout counts from here. */
     _Atomic uint64_t n_packets, n_bytes;
     RCU_PTR(struct rule) successor; /* Which counts in its place, referenced; null: none. */
-    struct list expirable;     /* In ofproto's list of rules with a timeout; self-linked otherwise. */
+    struct list expirable;     /* In ofproto's list of rules with a timeout, or of 'retired' ones; else self-linked. */
     struct hmap_node by_cookie;
     uint64_t first_note, last_note; /* Numbers of the changes, as flow monitors count, that made and last changed the
                                      * flow; 0: nobody watched.  Guarded by tables_mutex. */

@@ -13,6 +13,8 @@
 
 LOG_MODULE(ofproto_table)
 
+enum { RETIRED_A_TURN = 1000 };
+
 static void
 send_removed(struct ofproto *p)
 {
@@ -45,6 +47,16 @@ on_removed(struct loop_wake *w)
     tables_tell(w->aux);
 }
 
+static void
+on_retired(struct loop_wake *w)
+{
+    struct ofproto *p = w->aux;
+
+    if (change_unlink_retired(p, RETIRED_A_TURN)) {
+        loop_wake_signal(w);
+    }
+}
+
 void
 tables_init(struct ofproto *p)
 {
@@ -61,6 +73,8 @@ tables_init(struct ofproto *p)
     }
     atomic_store(&p->xb.tables_version, 1);
     list_init(&p->expirable);
+    list_init(&p->retired);
+    loop_wake_init(ofproto_loop, &p->retired_wake, on_retired, p);
     list_init(&p->removed);
     list_init(&p->notes);
     list_init(&p->table_events);
@@ -133,7 +147,9 @@ tables_destroy(struct ofproto *p)
     fm.command = FM_DELETE;
     (void) !ofproto_flow_mod(p, &fm, NULL); /* A delete of everything cannot fail. */
     tables_tell(p);
+    change_unlink_retired(p, SIZE_MAX);
     loop_wake_uninit(&p->removed_wake);
+    loop_wake_uninit(&p->retired_wake);
     for (int i = 0; i < OFPROTO_N_TABLES; i++) {
         classifier_uninit(&p->xb.tables[i]);
         free(p->tables[i].name);

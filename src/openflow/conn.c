@@ -9,9 +9,9 @@
 
 LOG_MODULE(vconn)
 
-/* One read, and how many of them before others get their turn. */
+/* One read, and how many of them before others get their turn: some hundred messages, which may cost milliseconds. */
 #define READ_SIZE 65536
-#define MAX_READS 4
+#define MAX_READS 1
 /* More than this is written at once instead of at the end of the loop's round. */
 #define EAGER_WRITE (256 * 1024)
 

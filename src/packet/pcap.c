@@ -105,9 +105,12 @@ pcap_read_at(struct pcap_file *f, struct bytes *frame, int64_t *when_us)
     struct record_header r;
     uint32_t n, fraction;
 
+    size_t got;
+
     bytes_clear(frame);
-    if (fread(&r, 1, sizeof r, f->stream) != sizeof r) {
-        return feof(f->stream) ? 0 : -EIO;
+    got = fread(&r, 1, sizeof r, f->stream);
+    if (got != sizeof r) {
+        return ferror(f->stream) ? -EIO : got ? -EPROTO : 0;
     }
     fraction = host_order(f, r.fraction);
     *when_us = host_order(f, r.seconds) * INT64_C(1000000) + (f->is_ns ? fraction / 1000 : fraction);
