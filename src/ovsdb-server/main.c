@@ -44,7 +44,7 @@ struct daemon {
     const char *unixctl, *command; /* --run. */
     const char **remotes;
     size_t n_remotes, capacity;
-    bool no_dbs;
+    bool no_dbs, no_column_diff, data_conversion;
     const char *sync_from, *sync_exclude, *config_file;
     bool active;
     pid_t child;                   /* Of --run; 0 if there is none. */
@@ -106,8 +106,10 @@ parse_options(struct daemon *d, struct cmdline *cl)
             d->no_dbs = true;
             break;
         case OPT_COLUMN_DIFF:
+            d->no_column_diff = true;
+            break;
         case OPT_DATA_CONVERSION:
-            ovsdb_server_disable_column_diff();
+            d->data_conversion = true;
             break;
         case OPT_ACTIVE:
             d->active = true;
@@ -241,6 +243,12 @@ start(struct daemon *d, const struct cmdline *cl)
     d->ctl = ctl_server_create_or_exit(d->loop, d->unixctl);
     ctl_register("exit", "", 0, 0, on_exit_command, d);
     d->server = ovsdb_server_create(d->loop);
+    if (d->no_column_diff) {
+        ovsdb_server_disable_column_diff(d->server);
+    }
+    if (d->data_conversion) {
+        ovsdb_server_disable_no_data_conversion(d->server);
+    }
     if (d->config_file) {
         configure(d);
     } else {

@@ -364,4 +364,6 @@ server_commands_unregister(void)
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
         ctl_unregister(commands[i].name);
     }
+    ctl_unregister("ovsdb/file/column-diff-enable"); /* If they are there: see file.c. */
+    ctl_unregister("ovsdb/file/no-data-conversion-enable");
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/ctl.h"
 #include "ovsdb/engine/convert.h"
 #include "ovsdb/server/dbs.h"
 #include "ovsdb/store/store.h"
@@ -10,12 +11,39 @@
 
 LOG_MODULE(ovsdb_server_file)
 
-static bool column_diff = true;
+static void
+enable_column_diff(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *server_)
+{
+    struct ovsdb_server *server = server_;
+
+    server->no_column_diff = false;
+    STRMAP_FOR_EACH (e, &server->dbs) {
+        struct served_db *db = e->value;
+
+        if (db->store) {
+            store_set_diff(db->store, true);
+        }
+    }
+    ctl_reply(r, NULL);
+}
 
 void
-ovsdb_server_disable_column_diff(void)
+ovsdb_server_disable_column_diff(struct ovsdb_server *server)
 {
-    column_diff = false;
+    server->no_column_diff = true;
+    ctl_register("ovsdb/file/column-diff-enable", "", 0, 0, enable_column_diff, server);
+}
+
+static void
+enable_no_data_conversion(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *server UNUSED)
+{
+    ctl_reply(r, NULL);
+}
+
+void
+ovsdb_server_disable_no_data_conversion(struct ovsdb_server *server)
+{
+    ctl_register("ovsdb/file/no-data-conversion-enable", "", 0, 0, enable_no_data_conversion, server);
 }
 
 void
@@ -118,7 +146,7 @@ ovsdb_server_open(struct ovsdb_server *server, const char *file)
             return error_new("ovsdb error: %s: already open", file);
         }
     }
-    error = store_open(file, STORE_RECOVER | (column_diff ? 0 : STORE_NO_DIFF), &store);
+    error = store_open(file, STORE_RECOVER | (server->no_column_diff ? STORE_NO_DIFF : 0), &store);
     if (error) {
         return dberr_to_error(error);
     }

@@ -80,6 +80,7 @@ struct ovsdb_server {
     bool no_cond;             /* ovsdb-server/disable-monitor-cond. */
     bool trim;                /* memory-trim-on-compaction. */
     struct sync sync;
+    bool no_column_diff;      /* --disable-file-column-diff. */
     char *config_file;        /* --config-file; null if there is none. */
 
     struct strmap configured; /* Remotes given by option, command or file, to struct remote_options (null: default). */

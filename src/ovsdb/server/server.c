@@ -28,6 +28,14 @@ count_atoms(const struct db *db)
 }
 
 static void
+add_if_any(struct memory_report *report, const char *name, uint64_t n)
+{
+    if (n) {
+        memory_add(report, name, n);
+    }
+}
+
+static void
 report_memory(struct memory_report *report, void *server_)
 {
     struct ovsdb_server *server = server_;
@@ -47,8 +55,8 @@ report_memory(struct memory_report *report, void *server_)
     LIST_FOR_EACH (s, struct session, node, &server->sessions) {
         memory_add(report, "sessions", 1);
         memory_add(report, "monitors", strmap_count(&s->monitors));
-        memory_add(report, "backlog", jsonrpc_session_backlog(s->rpc));
-        memory_add(report, "triggers", list_size(&s->pending) + list_size(&s->forwards));
+        add_if_any(report, "backlog", jsonrpc_session_backlog(s->rpc));
+        add_if_any(report, "triggers", list_size(&s->pending) + list_size(&s->forwards));
     }
 }
 

@@ -52,8 +52,11 @@ void ovsdb_server_destroy(struct ovsdb_server *);
 /* Opens a database file and serves it; "relay:DB:REMOTE" names a relay. */
 struct error *ovsdb_server_open(struct ovsdb_server *, const char *file) MUST_CHECK;
 
-/* --disable-file-column-diff: records hold whole columns; for all databases opened from now on. */
-void ovsdb_server_disable_column_diff(void);
+/* --disable-file-column-diff: records hold whole columns, until the command ovsdb/file/column-diff-enable, which this
+ * registers; before any database is opened. */
+void ovsdb_server_disable_column_diff(struct ovsdb_server *);
+/* --disable-file-no-data-conversion: accepted, with its command, but about clusters only, which there are not. */
+void ovsdb_server_disable_no_data_conversion(struct ovsdb_server *);
 
 /* Adds a remote: an active or passive target, or "db:DB,TABLE,COLUMN".  Errors are about the latter only; sockets that
  * cannot be opened are logged and tried again. */

@@ -16,6 +16,12 @@ LOG_MODULE(ovsdb_file)
 
 /* --- Small things --- */
 
+void
+store_set_diff(struct store *s, bool diff)
+{
+    s->flags = diff ? s->flags & ~STORE_NO_DIFF : s->flags | STORE_NO_DIFF;
+}
+
 struct db *
 store_db(const struct store *s)
 {

@@ -70,6 +70,9 @@ struct dberr *store_close(struct store *store) MUST_CHECK;
  * Before that, commits are only gathered, for store_flush(). */
 void store_start(struct store *store, struct loop *loop, void (*compacted)(void *aux), void *aux);
 
+/* Whether records from now on hold differences or new values (STORE_NO_DIFF). */
+void store_set_diff(struct store *store, bool diff);
+
 /* The database; the store's.  Another one after store_convert(). */
 struct db *store_db(const struct store *store);
 const char *store_path(const struct store *store);
