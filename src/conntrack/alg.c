@@ -122,6 +122,15 @@ tuple_to_announced(const struct ct_conn *c, int dir, be16 port)
     return (struct ct_tuple) { theirs->src, theirs->dst, 0, port, theirs->zone, theirs->proto, theirs->kind };
 }
 
+/* Whether nobody else is expected there.  (The same announcement, sent again, is no other.) */
+static bool
+is_free(struct conntrack *ct, const struct ct_conn *c, const struct ct_tuple *t, be16 port, int64_t now)
+{
+    const struct expectation *e = find(ct, t, now);
+
+    return !e || (e->alg == c->alg && e->expected.dst_port == port);
+}
+
 /* A port under which the other end sees 'port': the same if that is free. */
 static bool
 choose_port(struct conntrack *ct, const struct ct_conn *c, int dir, be16 port, be16 *seen, int64_t now)
@@ -134,7 +143,7 @@ choose_port(struct conntrack *ct, const struct ct_conn *c, int dir, be16 port, b
 
         *seen = cpu_to_be16(n < 1024 && i ? n + 1024 : n);
         t = tuple_to_announced(c, dir, *seen);
-        if (!is_translated || !find(ct, &t, now)) {
+        if (!is_translated || is_free(ct, c, &t, port, now)) {
             return true;
         }
     }

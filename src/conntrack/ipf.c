@@ -521,3 +521,9 @@ conntrack_ipf_for_each(struct conntrack *ct, void (*cb)(void *aux, const struct 
     }
     pthread_mutex_unlock(&ct->ipf->mutex);
 }
+
+struct ipf *
+conntrack_ipf(struct conntrack *ct)
+{
+    return ct->ipf;
+}

@@ -66,6 +66,8 @@ struct ipf_entry {
 };
 void conntrack_ipf_for_each(struct conntrack *, void (*cb)(void *aux, const struct ipf_entry *), void *aux);
 
+/* The tracker's fragments. */
+struct ipf *conntrack_ipf(struct conntrack *);
 /* Drops what has waited too long. */
 void ipf_expire(struct ipf *, int64_t now);
 bool ipf_is_empty(struct ipf *);

@@ -345,6 +345,7 @@ track(struct conntrack *ct, const struct ct_action *a, struct ct_packet *k, stru
             return;
         }
         if (!c && is_opening(p)) {
+            dir = CT_ORIG;
             c = track_new(ct, a, p, &s, now);
         } else if (c && v != CT_IS_INVALID) {
             track_existing(c, a, dir, p, v, &s);

@@ -1,0 +1,455 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "conntrack/conntrack.h"
+#include "conntrack/info.h"
+#include "conntrack/ipf.h"
+#include "conntrack/zone.h"
+#include "packet/csum.h"
+#include "packet/env.h"
+#include "packet/mbuf.h"
+#include "sys/rcu_cmocka.h"
+
+enum { A = 0x0a000001, B = 0x0a000002, X = 0x0a090909, L2 = ETH_HEADER_LEN, L4 = L2 + IP_HEADER_LEN };
+
+static struct conntrack *ct;
+static int64_t now;
+
+/* The last packet that went through. */
+static struct flow key;
+static uint8_t out[2048];
+static size_t out_len;
+
+static size_t
+make_frame(uint8_t *f, uint32_t src, uint32_t dst, uint8_t proto, const void *l4, size_t n)
+{
+    static const uint8_t eth[L2] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0 };
+    struct ip_header ip = { .ihl_ver = 0x45, .tot_len = cpu_to_be16(IP_HEADER_LEN + n), .ttl = 64, .proto = proto,
+                            .src = cpu_to_be32(src), .dst = cpu_to_be32(dst) };
+    size_t at = proto == IP_PROTO_TCP ? 16 : proto == IP_PROTO_UDP ? 6 : 2;
+    be16 csum;
+
+    ip.csum = csum_bytes(&ip, sizeof ip);
+    memcpy(f, eth, L2);
+    memcpy(f + L2, &ip, sizeof ip);
+    memcpy(f + L4, l4, n);
+    csum = csum_finish(csum_add(proto == IP_PROTO_ICMP ? 0 : csum_pseudo_ipv4(ip.src, ip.dst, proto, n), f + L4, n));
+    memcpy(f + L4 + at, &csum, sizeof csum);
+    return L4 + n;
+}
+
+/* Tracks a frame; the key's state. */
+static uint8_t
+track(const struct ct_action *a, const uint8_t *f, size_t n)
+{
+    struct packet *p = packet_new(f, n);
+    struct flow_offsets offsets;
+    uint16_t lines = flow_extract_full(f, n, NULL, &key, &offsets);
+    struct ct_packet k = { p, &key, &lines, &offsets };
+
+    conntrack_run_rcu(ct, a, &k, 1, now);
+    assert_non_null(k.packet);
+    out_len = packet_size(k.packet);
+    memcpy(out, packet_at(k.packet), out_len);
+    packet_free(k.packet);
+    return key.ct_state;
+}
+
+static uint8_t
+tcp(const struct ct_action *a, uint32_t src, uint16_t sport, uint32_t dst, uint16_t dport, uint8_t flags, uint32_t seq,
+    uint32_t ack, const char *text)
+{
+    uint8_t l4[512] = { 0 }, f[1024];
+
+    put_be16(l4, sport);
+    put_be16(l4 + 2, dport);
+    put_be32(l4 + 4, seq);
+    put_be32(l4 + 8, ack);
+    l4[12] = 5 << 4;
+    l4[13] = flags;
+    put_be16(l4 + 14, 8192);
+    memcpy(l4 + TCP_HEADER_LEN, text, strlen(text));
+    return track(a, f, make_frame(f, src, dst, IP_PROTO_TCP, l4, TCP_HEADER_LEN + strlen(text)));
+}
+
+static uint8_t
+udp(const struct ct_action *a, uint32_t src, uint16_t sport, uint32_t dst, uint16_t dport, const void *data, size_t n)
+{
+    uint8_t l4[128] = { 0 }, f[256];
+
+    put_be16(l4, sport);
+    put_be16(l4 + 2, dport);
+    put_be16(l4 + 4, UDP_HEADER_LEN + n);
+    memcpy(l4 + UDP_HEADER_LEN, data, n);
+    return track(a, f, make_frame(f, src, dst, IP_PROTO_UDP, l4, UDP_HEADER_LEN + n));
+}
+
+static void
+assert_checksums(void)
+{
+    const struct ip_header *ip = (const void *) (out + L2);
+    size_t n = be16_to_cpu(ip->tot_len) - IP_HEADER_LEN;
+
+    assert_int_equal(csum_bytes(out + L2, IP_HEADER_LEN), 0);
+    assert_int_equal(csum_finish(csum_add(csum_pseudo_ipv4(ip->src, ip->dst, ip->proto, n), out + L4, n)), 0);
+}
+
+static uint32_t out_src(void) { return get_be32(out + L2 + 12); }
+static uint32_t out_dst(void) { return get_be32(out + L2 + 16); }
+static const char *out_text(void) { out[out_len] = 0; return (char *) out + L4 + TCP_HEADER_LEN; }
+
+static struct ct_action
+nat(uint8_t flags, uint32_t min, uint32_t max, uint16_t port_min, uint16_t port_max)
+{
+    struct ct_action a = { .zone = 1, .commit = true, .has_nat = true };
+
+    a.nat = (struct ct_nat) { .flags = flags, .has_address = true, .port_min = port_min, .port_max = port_max };
+    a.nat.min.s6[10] = a.nat.min.s6[11] = a.nat.max.s6[10] = a.nat.max.s6[11] = 0xff;
+    put_be32(a.nat.min.s6 + 12, min);
+    put_be32(a.nat.max.s6 + 12, max);
+    return a;
+}
+
+static const struct ct_action look = { .zone = 1, .has_nat = true }, commit = { .zone = 1, .commit = true },
+                              ftp = { .zone = 1, .commit = true, .helper = CT_HELPER_FTP };
+
+static int
+begin(void **state UNUSED)
+{
+    ct = conntrack_create();
+    now = 1000000;
+    return 0;
+}
+
+static int
+end(void **state UNUSED)
+{
+    rcu_barrier_all();
+    conntrack_destroy(ct);
+    return 0;
+}
+
+/* SYN, SYN and ACK, ACK between A:port and B:21. */
+static void
+open_ftp(const struct ct_action *a, uint16_t port)
+{
+    assert_int_equal(tcp(a, A, port, B, 21, TCP_SYN, 100, 0, "") & (CT_TRK | CT_NEW), CT_TRK | CT_NEW);
+    assert_int_equal(tcp(&look, B, 21, A, port, TCP_SYN | TCP_ACK, 500, 101, ""), CT_TRK | CT_EST | CT_RPL);
+    assert_int_equal(tcp(&look, A, port, B, 21, TCP_ACK, 101, 501, ""), CT_TRK | CT_EST);
+}
+
+static void
+a_port_that_is_taken_is_replaced(void **state UNUSED)
+{
+    struct ct_action a = nat(CT_NAT_SRC, X, X, 0, 0);
+
+    udp(&a, A, 1000, B, 53, "a", 1);
+    assert_int_equal(out_src(), X);
+    assert_int_equal(get_be16(out + L4), 1000);
+    assert_checksums();
+    udp(&a, A + 7, 1000, B, 53, "a", 1); /* The same port of another host. */
+    assert_int_equal(out_src(), X);
+    assert_int_not_equal(get_be16(out + L4), 1000);
+    assert_true(get_be16(out + L4) >= 1024);
+    assert_checksums();
+    assert_int_equal(key.ct_state & CT_SNAT, CT_SNAT);
+    assert_int_equal(udp(&look, B, 53, X, 1000, "b", 1), CT_TRK | CT_EST | CT_RPL | CT_DNAT);
+    assert_int_equal(out_dst(), A);
+    assert_checksums();
+}
+
+static void
+a_full_range_makes_new_connections_invalid(void **state UNUSED)
+{
+    struct ct_action a = nat(CT_NAT_SRC, X, X + 1, 500, 502);
+    unsigned int seen = 0;
+
+    for (uint16_t i = 0; i < 6; i++) {
+        assert_int_equal(udp(&a, A, 2000 + i, B, 53, "a", 1) & CT_NEW, CT_NEW);
+        assert_in_range(get_be16(out + L4), 500, 502);
+        seen |= 1u << ((out_src() - X) * 3 + get_be16(out + L4) - 500);
+    }
+    assert_int_equal(seen, 63);
+    assert_int_equal(udp(&a, A, 2100, B, 53, "a", 1), CT_TRK | CT_INV);
+    assert_int_equal(conntrack_n_conns(ct), 6);
+    assert_int_equal(udp(&a, A, 2100, B, 54, "a", 1) & CT_NEW, CT_NEW); /* To another port there is room. */
+}
+
+static void
+nothing_is_translated_without_a_clash_for_the_address_zero(void **state UNUSED)
+{
+    struct ct_action a = nat(CT_NAT_SRC, 0, 0, 0, 0), d = nat(CT_NAT_DST, B, B, 0, 0);
+
+    udp(&d, A, 1000, X, 53, "a", 1); /* Takes A:1000 to B:53. */
+    assert_int_equal(out_dst(), B);
+    udp(&a, A, 1001, B, 53, "a", 1);
+    assert_int_equal(get_be16(out + L4), 1001);
+    assert_int_equal(key.ct_state, CT_TRK | CT_NEW);
+    udp(&a, A, 1000, B, 53, "a", 1);
+    assert_int_equal(out_src(), A);
+    assert_int_not_equal(get_be16(out + L4), 1000);
+    assert_checksums();
+}
+
+static void
+translated_packets_are_found_again_in_their_zone(void **state UNUSED)
+{
+    struct ct_action a = nat(CT_NAT_SRC, X, X, 0, 0);
+    uint8_t again[256];
+    struct flow_offsets offsets;
+    struct ct_packet k = { .key = &key };
+    uint16_t lines;
+
+    udp(&a, A, 1000, B, 53, "a", 1);
+    udp(&look, B, 53, X, 1000, "b", 1);
+    udp(&look, A, 1000, B, 53, "a", 1);
+    memcpy(again, out, out_len);
+    lines = flow_extract_full(again, out_len, &key, &key, &offsets);
+    k.packet = packet_new(again, out_len);
+    k.lines = &lines;
+    k.offsets = &offsets;
+    conntrack_run_rcu(ct, &a, &k, 1, now);
+    assert_int_equal(key.ct_state, CT_TRK | CT_EST | CT_SNAT);
+    assert_int_equal(conntrack_n_conns(ct), 1);
+    packet_free(k.packet);
+}
+
+static void
+passive_ftp_is_expected_once(void **state UNUSED)
+{
+    open_ftp(&ftp, 3000);
+    tcp(&look, B, 21, A, 3000, TCP_ACK | TCP_PSH, 501, 101, "227 Entering Passive Mode (10,0,0,2,39,17).\r\n");
+    assert_int_equal(tcp(&look, A, 4000, B, 10001, TCP_SYN, 1, 0, ""), CT_TRK | CT_NEW | CT_REL);
+    assert_int_equal(be16_to_cpu(key.ct_tp_dst), 10001);
+    assert_int_equal(tcp(&commit, A, 4000, B, 10001, TCP_SYN, 1, 0, ""), CT_TRK | CT_NEW | CT_REL);
+    assert_int_equal(be16_to_cpu(key.ct_tp_dst), 21); /* The parent's tuple. */
+    assert_int_equal(tcp(&look, B, 10001, A, 4000, TCP_SYN | TCP_ACK, 9, 2, ""), CT_TRK | CT_EST | CT_RPL | CT_REL);
+    assert_int_equal(tcp(&commit, A, 4001, B, 10001, TCP_SYN, 1, 0, ""), CT_TRK | CT_NEW);
+}
+
+static void
+a_third_host_is_not_expected(void **state UNUSED)
+{
+    open_ftp(&ftp, 3000);
+    tcp(&look, A, 3000, B, 21, TCP_ACK, 101, 501, "PORT 10,0,0,77,39,17\r\n");
+    tcp(&look, B, 21, A, 3000, TCP_ACK, 501, 101, "227 (10,0,0,77,39,17)\r\n");
+    assert_int_equal(tcp(&look, B, 20, A + 76, 10001, TCP_SYN, 1, 0, ""), CT_TRK | CT_NEW);
+    assert_int_equal(tcp(&look, A, 20, A + 76, 10001, TCP_SYN, 1, 0, ""), CT_TRK | CT_NEW);
+}
+
+static void
+active_ftp_is_rewritten_and_numbers_follow(void **state UNUSED)
+{
+    struct ct_action a = nat(CT_NAT_SRC, X, X, 0, 0);
+
+    a.helper = CT_HELPER_FTP;
+    assert_int_equal(tcp(&a, A, 3000, B, 21, TCP_SYN, 100, 0, "") & CT_NEW, CT_NEW);
+    tcp(&look, B, 21, X, 3000, TCP_SYN | TCP_ACK, 500, 101, "");
+    tcp(&look, A, 3000, B, 21, TCP_ACK, 101, 501, "");
+    tcp(&look, A, 3000, B, 21, TCP_ACK | TCP_PSH, 101, 501, "PORT 10,0,0,1,39,17\r\n");
+    assert_string_equal(out_text(), "PORT 10,9,9,9,39,17\r\n"); /* Of the same length. */
+    assert_checksums();
+    tcp(&look, A, 3000, B, 21, TCP_ACK | TCP_PSH, 122, 501, "EPRT |1|10.0.0.1|10002|\r\n");
+    assert_string_equal(out_text(), "EPRT |1|10.9.9.9|10002|\r\n");
+    /* The server calls back. */
+    assert_int_equal(tcp(&look, B, 20, X, 10001, TCP_SYN, 7, 0, ""), CT_TRK | CT_NEW | CT_REL);
+    a = (struct ct_action) { .zone = 1, .commit = true, .has_nat = true };
+    assert_int_equal(tcp(&a, B, 20, X, 10001, TCP_SYN, 7, 0, "") & (CT_NEW | CT_REL | CT_DNAT),
+                     CT_NEW | CT_REL | CT_DNAT);
+    assert_int_equal(out_dst(), A);
+    assert_checksums();
+    assert_int_equal(tcp(&look, A, 10001, B, 20, TCP_SYN | TCP_ACK, 1, 8, ""),
+                     CT_TRK | CT_EST | CT_RPL | CT_REL | CT_SNAT);
+    assert_int_equal(out_src(), X);
+}
+
+static void
+a_longer_command_moves_sequence_numbers(void **state UNUSED)
+{
+    struct ct_action a = nat(CT_NAT_SRC, 0xc0a864c8 /* 192.168.100.200 */, 0xc0a864c8, 0, 0);
+    const char *port = "PORT 10,0,0,1,39,17\r\n";
+    int longer = strlen("192,168,100,200") - strlen("10,0,0,1");
+
+    a.helper = CT_HELPER_FTP;
+    tcp(&a, A, 3000, B, 21, TCP_SYN, 100, 0, "");
+    tcp(&look, B, 21, 0xc0a864c8, 3000, TCP_SYN | TCP_ACK, 500, 101, "");
+    tcp(&look, A, 3000, B, 21, TCP_ACK, 101, 501, port);
+    assert_string_equal(out_text(), "PORT 192,168,100,200,39,17\r\n");
+    assert_int_equal(get_be32(out + L4 + 4), 101);
+    assert_checksums();
+    tcp(&look, A, 3000, B, 21, TCP_ACK, 101, 501, port); /* Sent again: the same. */
+    assert_int_equal(get_be32(out + L4 + 4), 101);
+    assert_string_equal(out_text(), "PORT 192,168,100,200,39,17\r\n");
+    tcp(&look, A, 3000, B, 21, TCP_ACK, 101 + strlen(port), 501, "NOOP\r\n");
+    assert_int_equal(get_be32(out + L4 + 4), 101 + strlen(port) + longer);
+    assert_checksums();
+    assert_int_equal(tcp(&look, B, 21, 0xc0a864c8, 3000, TCP_ACK, 501, 101 + strlen(port) + longer, "200 ok\r\n"),
+                     CT_TRK | CT_EST | CT_RPL | CT_DNAT);
+    assert_int_equal(get_be32(out + L4 + 8), 101 + strlen(port));
+    assert_checksums();
+}
+
+static void
+count_expectation(void *n_, const struct ct_expectation_entry *e UNUSED)
+{
+    ++*(unsigned int *) n_;
+}
+
+static unsigned int
+n_expectations(void)
+{
+    unsigned int n = 0;
+
+    conntrack_for_each_expectation(ct, NULL, count_expectation, &n);
+    return n;
+}
+
+static void
+expectations_are_bounded_and_end_with_their_connection(void **state UNUSED)
+{
+    struct ct_filter all = { .has_zone = false };
+    char text[64];
+
+    open_ftp(&ftp, 3000);
+    for (int i = 0; i < 100; i++) {
+        snprintf(text, sizeof text, "227 (10,0,0,2,39,%d)\r\n", i);
+        tcp(&look, B, 21, A, 3000, TCP_ACK, 501, 101, text);
+    }
+    assert_int_equal(n_expectations(), 16);
+    conntrack_flush_rcu(ct, &all, now);
+    assert_int_equal(n_expectations(), 0);
+}
+
+static void
+tftp_answers_from_another_port(void **state UNUSED)
+{
+    struct ct_action a = { .zone = 1, .commit = true, .helper = CT_HELPER_TFTP };
+
+    udp(&a, A, 5000, B, 69, "\0\1f\0octet", 10);
+    assert_int_equal(udp(&look, B, 7777, A, 5000, "\0\3\0\1x", 5), CT_TRK | CT_NEW | CT_REL);
+    assert_int_equal(udp(&look, B + 1, 7777, A, 5000, "\0\3\0\1x", 5), CT_TRK | CT_NEW);
+}
+
+static void
+the_clock_hand_returns_what_has_expired(void **state UNUSED)
+{
+    for (uint16_t i = 1; i <= 5000; i++) {
+        udp(&commit, A, i, B, 53, "a", 1);
+    }
+    assert_int_equal(conntrack_n_conns(ct), 5000);
+    now += 61000;
+    assert_int_equal(udp(&look, B, 53, A, 7, "a", 1), CT_TRK | CT_NEW); /* Absent before the hand comes by. */
+    for (unsigned int n = 0; n < 5000;) {
+        unsigned int got = conntrack_sweep_rcu(ct, 64, now);
+
+        assert_true(got <= 64);
+        n += got;
+    }
+    assert_int_equal(conntrack_n_conns(ct), 0);
+    rcu_quiescent();
+    rcu_barrier_all();
+    for (uint16_t i = 1; i <= 5000; i++) {
+        assert_int_equal(udp(&commit, A, i, B, 54, "a", 1), CT_TRK | CT_NEW);
+    }
+    assert_int_equal(conntrack_n_conns(ct), 5000);
+}
+
+static void
+a_full_table_makes_new_connections_invalid(void **state UNUSED)
+{
+    conntrack_set_max_conns(ct, 2);
+    udp(&commit, A, 1, B, 53, "a", 1);
+    udp(&commit, A, 2, B, 53, "a", 1);
+    assert_int_equal(udp(&commit, A, 3, B, 53, "a", 1), CT_TRK | CT_INV);
+    assert_int_equal(udp(&look, B, 53, A, 2, "a", 1), CT_TRK | CT_EST | CT_RPL);
+    conntrack_set_max_conns(ct, 100);
+    conntrack_set_zone_limit(ct, 1, 3);
+    assert_int_equal(udp(&commit, A, 3, B, 53, "a", 1), CT_TRK | CT_NEW);
+    assert_int_equal(udp(&commit, A, 4, B, 53, "a", 1), CT_TRK | CT_INV);
+}
+
+/* Threads that open, use and forget the same connections. */
+static void *
+hammer(void *arg UNUSED)
+{
+    struct ct_action a = nat(CT_NAT_SRC, X, X, 0, 0);
+    uint8_t l4[9] = { 0, 0, 0, 53, 0, 9 }, f[64];
+
+    rcu_thread_register();
+    for (unsigned int i = 0; i < 20000; i++) {
+        struct flow_offsets offsets;
+        struct flow k;
+        uint16_t lines;
+        size_t n;
+        struct ct_packet p = { .key = &k, .lines = &lines, .offsets = &offsets };
+
+        put_be16(l4, 1 + i % 97);
+        n = make_frame(f, A, B, IP_PROTO_UDP, l4, sizeof l4);
+        lines = flow_extract_full(f, n, NULL, &k, &offsets);
+        p.packet = packet_new(f, n);
+        conntrack_run_rcu(ct, i % 3 ? &a : &look, &p, 1, now);
+        packet_free(p.packet);
+        if (i % 1000 == 0) {
+            conntrack_flush_rcu(ct, &(struct ct_filter) { .has_zone = true, .zone = 1 }, now);
+        }
+        conntrack_sweep_rcu(ct, 16, now);
+        rcu_quiescent();
+    }
+    rcu_thread_unregister();
+    return NULL;
+}
+
+static void
+threads_share_the_table(void **state UNUSED)
+{
+    pthread_t threads[3];
+
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, hammer, NULL), 0);
+    }
+    rcu_offline();
+    for (int i = 0; i < 3; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    rcu_online();
+    conntrack_flush_rcu(ct, &(struct ct_filter) { .has_zone = false }, now);
+    assert_int_equal(conntrack_n_conns(ct), 0);
+}
+
+static int
+group_setup(void **state)
+{
+    struct error *e = env_start();
+
+    assert_null(e);
+    return rcu_group_setup(state);
+}
+
+#define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, begin, end)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_port_that_is_taken_is_replaced),
+        TEST(a_full_range_makes_new_connections_invalid),
+        TEST(nothing_is_translated_without_a_clash_for_the_address_zero),
+        TEST(translated_packets_are_found_again_in_their_zone),
+        TEST(passive_ftp_is_expected_once),
+        TEST(a_third_host_is_not_expected),
+        TEST(active_ftp_is_rewritten_and_numbers_follow),
+        TEST(a_longer_command_moves_sequence_numbers),
+        TEST(expectations_are_bounded_and_end_with_their_connection),
+        TEST(tftp_answers_from_another_port),
+        TEST(the_clock_hand_returns_what_has_expired),
+        TEST(a_full_table_makes_new_connections_invalid),
+        TEST(threads_share_the_table),
+    };
+
+    return cmocka_run_group_tests(tests, group_setup, rcu_group_teardown);
+}
