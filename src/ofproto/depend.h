@@ -10,7 +10,7 @@
  *   a rule added, changed or removed   the nodes of its table that overlap its match: those of one mask are a hash
  *                                      table, so where the rule's mask covers the node's, that is one probe;
  *   an address learned, moved, gone    the node of that VLAN and address;
- *   a group changed                    the node of its number;
+ *   a group or a meter changed         the node of its number;
  *   what a bundle is mirrored to       the node of that bundle; or of all the bridge's bundles;
  *   anything else (ports, settings)    everything, softly.
  *

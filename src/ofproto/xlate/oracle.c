@@ -315,6 +315,7 @@ put_action(struct str *s, const struct oracle_action *a)
     case OP_RESUBMIT: str_putf(s, "resubmit(,%llu)", (unsigned long long) a->value); break;
     case OP_CLONE: str_puts(s, "clone("); put_actions(s, a->nested, a->n_nested); str_putc(s, ')'); break;
     case OP_EXIT: str_puts(s, "exit"); break;
+    case OP_RECIRC: str_puts(s, "debug_recirc"); break;
     case OP_NOTE: str_puts(s, "note:01.02"); break;
     case OP_CLEAR: str_puts(s, "clear_actions"); break;
     case OP_WRITE: str_puts(s, "write_actions("); put_actions(s, a->nested, a->n_nested); str_putc(s, ')'); break;
@@ -565,6 +566,7 @@ run_action(struct run *r, const struct oracle_action *a)
     case OP_RESUBMIT: run_table(r, a->value); break;
     case OP_CLONE: run_clone(r, a); break;
     case OP_EXIT: r->exited = true; break;
+    case OP_RECIRC: break; /* A detour through the datapath. */
     case OP_NOTE: break;
     case OP_CLEAR: r->n_set = 0; break;
     case OP_WRITE: write_set(r, a); break;

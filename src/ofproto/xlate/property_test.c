@@ -57,24 +57,63 @@ apply_set(const struct odp_attr *set, struct oracle_packet *p)
 }
 
 static void
-apply_actions(const void *actions, size_t len, const struct oracle_packet *packet, struct oracle_result *r)
+translate(struct xbridge *b, const struct flow *flow, struct xlate_out *out)
+{
+    struct xlate_in in = { .bridge = b, .flow = flow, .tables_version = 1 };
+
+    xlate_out_clear(out);
+    xlate(&in, out);
+}
+
+static void carry_out(struct xbridge *b, const void *actions, size_t len, const struct oracle_packet *packet,
+                      struct oracle_result *r, int depth);
+
+/* The packet comes back: it is parsed anew, without the tags below the two that a flow shows. */
+static void
+recirculate(struct xbridge *b, uint32_t id, const struct oracle_packet *p, struct oracle_result *r, int depth)
+{
+    struct xlate_out out;
+    struct flow flow;
+
+    if (p->deeper[0] || depth > 8) {
+        r->gave_up = true;
+        return;
+    }
+    oracle_packet_to_flow(p, &flow);
+    flow.recirc_id = cpu_to_be32(id);
+    for (int i = 0; i < 3; i++) {
+        flow.regs[i] = 0; /* What the pipeline knew is in the state. */
+    }
+    flow.metadata = 0;
+    xlate_out_init(&out);
+    translate(b, &flow, &out);
+    r->gave_up |= out.error != XLATE_OK;
+    carry_out(b, out.actions.data, out.actions.len, p, r, depth + 1);
+    xlate_out_uninit(&out);
+}
+
+static void
+carry_out(struct xbridge *b, const void *actions, size_t len, const struct oracle_packet *packet,
+          struct oracle_result *r, int depth)
 {
     struct oracle_packet p = *packet;
     const struct odp_push_vlan *push;
-    bool too_deep = false;
 
-    r->n = r->n_ttl = 0;
     ODP_FOR_EACH (a, actions, len) {
         switch (a->type) {
         case ODP_OUTPUT:
-            assert_true(r->n < ORACLE_MAX_OUTPUTS);
+            if (r->n >= ORACLE_MAX_OUTPUTS) {
+                r->gave_up = true;
+                return;
+            }
             r->outputs[r->n].port = *(const uint32_t *) odp_attr_data(a);
             r->outputs[r->n++].packet = p;
             break;
         case ODP_USERSPACE: r->n_ttl++; break;
+        case ODP_RECIRC: recirculate(b, *(const uint32_t *) odp_attr_data(a), &p, r, depth); break;
         case ODP_PUSH_VLAN:
             push = odp_attr_data(a);
-            too_deep |= !oracle_push_tag(&p, be16_to_cpu(push->tpid), be16_to_cpu(push->tci));
+            r->gave_up |= !oracle_push_tag(&p, be16_to_cpu(push->tpid), be16_to_cpu(push->tci));
             break;
         case ODP_POP_VLAN:
             assert_int_not_equal(p.f[F_TCI], 0);
@@ -83,7 +122,15 @@ apply_actions(const void *actions, size_t len, const struct oracle_packet *packe
         default: apply_set(a, &p); break;
         }
     }
-    r->gave_up = too_deep;
+}
+
+static void
+apply_actions(struct xbridge *b, const struct bytes *actions, const struct oracle_packet *packet,
+              struct oracle_result *r)
+{
+    r->n = r->n_ttl = 0;
+    r->gave_up = false;
+    carry_out(b, actions->data, actions->len, packet, r, 0);
 }
 
 /* Comparison. */
@@ -216,15 +263,6 @@ another_packet(struct random *r, const struct oracle_packet *p, const struct flo
 }
 
 static void
-translate(struct xbridge *b, const struct flow *flow, struct xlate_out *out)
-{
-    struct xlate_in in = { .bridge = b, .flow = flow, .tables_version = 1 };
-
-    xlate_out_clear(out);
-    xlate(&in, out);
-}
-
-static void
 try_packet(struct random *r, struct xbridge *b, const struct oracle_pipeline *p, struct xlate_out *out,
            unsigned int *n_compared)
 {
@@ -240,7 +278,7 @@ try_packet(struct random *r, struct xbridge *b, const struct oracle_pipeline *p,
     if (expected.gave_up || out->error) {
         return;
     }
-    apply_actions(out->actions.data, out->actions.len, &packet, &got);
+    apply_actions(b, &out->actions, &packet, &got);
     if (got.gave_up) {
         return;
     }
@@ -263,11 +301,11 @@ try_packet(struct random *r, struct xbridge *b, const struct oracle_pipeline *p,
             fprintf(stderr, "%s (%s)\n", str_text(&s), xlate_error_text(again.error));
             str_uninit(&s);
             oracle_run(p, &other, &expected);
-            apply_actions(again.actions.data, again.actions.len, &other, &got);
+            apply_actions(b, &again.actions, &other, &got);
             fail_with(p, out, &flow, &expected, &got, "a packet of the megaflow is translated differently");
         }
         oracle_run(p, &other, &expected);
-        apply_actions(out->actions.data, out->actions.len, &other, &got);
+        apply_actions(b, &out->actions, &other, &got);
         if (!expected.gave_up && !got.gave_up && !same_result(&expected, &got)) {
             fail_with(p, out, &flow, &expected, &got, "the megaflow is too wide");
         }

@@ -462,7 +462,7 @@ xlate(const struct xlate_in *in, struct xlate_out *out)
     act_buf_init(&ctx.frozen.acts);
     init_wc(&ctx);
     enter_pipeline(&ctx);
-    if (!xlate_freeze_finish(&ctx)) {
+    if (!xlate_freeze_finish(&ctx) && !ctx.apart) {
         xlate_action_set_execute(&ctx);
         if (!xlate_is_from_controller(in)) {
             deliver_dhcp(&ctx);
