@@ -47,22 +47,30 @@ note_prefix(struct cls_mask *wc, const struct cls_tracked *t, unsigned int n)
     }
 }
 
+/* Asks the trie of a field, once a search. */
+static void
+ask(struct search *s, unsigned int i)
+{
+    const struct cls_tracked *t = &s->order->tracked[i];
+    union trie_key key;
+
+    cls_tracked_key(t, s->flow, &key);
+    trie_lookup_rcu(t->trie, &key, &s->results[i]);
+    s->asked |= 1 << i;
+}
+
 /* Whether some rule has the packet's prefix of this length; if not, notes the bits that tell. */
 static bool
 prefix_passes(struct search *s, unsigned int i, unsigned int length)
 {
     const struct cls_tracked *t = &s->order->tracked[i];
-    struct trie_result *r = &s->results[i];
+    const struct trie_result *r = &s->results[i];
 
     if (t->eth_type && t->eth_type != s->flow->eth_type) {
         return true;
     }
     if (!(s->asked >> i & 1)) {
-        union trie_key key;
-
-        cls_tracked_key(t, s->flow, &key);
-        trie_lookup_rcu(t->trie, &key, r);
-        s->asked |= 1 << i;
+        ask(s, i);
     }
     if (trie_result_has(r, length)) {
         return true;
@@ -99,26 +107,69 @@ note_mismatch(struct cls_mask *wc, const struct cls_subtable *st, const struct f
     cls_mask_add(wc, offsetof(struct flow, tp_dst) / 8, flow_word(&ports, offsetof(struct flow, tp_dst) / 8));
 }
 
-/* Whether the prefixes of a stage may be those of some rule. */
 static ALWAYS_INLINE bool
+has_prefix_in(const struct search *s, const struct cls_order_entry *e, unsigned int stage, unsigned int i)
+{
+    return e->lengths[i] && s->order->tracked[i].stage == stage;
+}
+
+/* Whether the prefixes of a stage may be those of some rule. */
+static bool
 prefixes_pass(struct search *s, const struct cls_order_entry *e, unsigned int stage)
 {
     for (unsigned int i = 0; i < s->order->n_tracked; i++) {
-        if (e->lengths[i] && s->order->tracked[i].stage == stage && !prefix_passes(s, i, e->lengths[i])) {
+        if (has_prefix_in(s, e, stage, i) && !prefix_passes(s, i, e->lengths[i])) {
             return false;
         }
     }
     return true;
 }
 
-/* The first rule with the packet's values, visible or not; null if there is none. */
+/* The same, as far as the tries that have been asked already say. */
+static ALWAYS_INLINE bool
+may_pass(const struct search *s, const struct cls_order_entry *e, unsigned int stage)
+{
+    for (unsigned int asked = s->asked; asked; asked &= asked - 1) {
+        unsigned int i = __builtin_ctz(asked);
+
+        if (has_prefix_in(s, e, stage, i) && !trie_result_has(&s->results[i], e->lengths[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* No rule of the subtable has the packet's values of the stages up to 'last': notes what tells. */
+static NOINLINE void
+note_failure(struct search *s, const struct cls_order_entry *e, unsigned int last, bool has_prefixes)
+{
+    const struct cls_subtable *st = e->subtable;
+
+    if (!s->wc) {
+        return;
+    }
+    for (unsigned int stage = 0; has_prefixes && stage <= last; stage++) {
+        if (!prefixes_pass(s, e, stage)) {
+            note_words(s->wc, st, stage ? st->ends[stage - 1] : 0);
+            return;
+        }
+    }
+    if (st->ends[last] < st->n_words) {
+        note_words(s->wc, st, st->ends[last]);
+    } else {
+        note_mismatch(s->wc, st, s->flow);
+    }
+}
+
+/* The first rule with the packet's values, visible or not; null if there is none.  A trie that was not asked yet is
+ * asked only where nothing matches: it then says what tells, and keeps searches of later subtables short. */
 static struct cls_rule *
 search_subtable(struct search *s, const struct cls_order_entry *e)
 {
     const struct cls_subtable *st = e->subtable;
+    unsigned int done = 0, last = 0;
     uint32_t has_prefixes;
     struct cls_node *node;
-    unsigned int done = 0;
     uint64_t hash = 0;
 
     memcpy(&has_prefixes, e->lengths, sizeof has_prefixes);
@@ -128,20 +179,21 @@ search_subtable(struct search *s, const struct cls_order_entry *e)
         if (end == done) {
             continue;
         }
-        if (has_prefixes && !prefixes_pass(s, e, stage)) {
-            note_words(s->wc, st, done);
+        if (has_prefixes && s->asked && !may_pass(s, e, stage)) {
+            note_failure(s, e, stage, true);
             return NULL;
         }
         hash = cls_hash(st, s->flow, done, end, hash);
         done = end;
+        last = stage;
         if (end < st->n_words && !cls_stage_has_rcu(&st->stages[stage], hash)) {
-            note_words(s->wc, st, end);
+            note_failure(s, e, stage, has_prefixes);
             return NULL;
         }
     }
     node = cls_subtable_find_rcu(st, s->flow, hash);
     if (!node) {
-        note_mismatch(s->wc, st, s->flow);
+        note_failure(s, e, last, has_prefixes);
         return NULL;
     }
     note_words(s->wc, st, st->n_words);

@@ -139,7 +139,8 @@ struct datapath_class {
     /* The megaflow that 'key' (all of it significant) matches, or null. */
     struct dp_flow *(*flow_lookup)(struct datapath *, const struct flow *key);
     void (*flow_flush)(struct datapath *);
-    /* Calls 'cb' for every megaflow until it returns false.  The callback may delete the flow it is given. */
+    /* Calls 'cb' for every megaflow until it returns false.  The callback may delete the flow it is given, and may say
+     * rcu_quiescent(): the walk holds nothing between two calls. */
     void (*flow_for_each)(struct datapath *, bool (*cb)(void *aux, struct dp_flow *), void *aux);
 
     /* Its connection tracker; null if it has none of its own.  Main thread. */

@@ -367,7 +367,7 @@ a_mirror_concerns_the_ports_that_it_selects(void **state UNUSED)
         rig.packets[i].flow.in_port = cpu_to_be32(1 + i);
         attach(&rig, &rig.packets[i]);
     }
-    assert_int_equal(rig.packets[0].out.n_credits, 3); /* Table, rule, mirror. */
+    assert_int_equal(rig.packets[0].out.n_credits, 2); /* Rule, mirror. */
     depend_key_changed(rig.d, rig.b, CONSULTED_BUNDLE, (uintptr_t) keys[1]);
     depend_settle(rig.d);
     assert_true(rig.packets[0].is_marked);

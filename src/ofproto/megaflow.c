@@ -64,7 +64,7 @@ take(const struct xlate_credit *c)
     case CREDIT_LEARN:
         xlate_learned_ref(c->learned);
         return true;
-    case CREDIT_TABLE_MISS: case CREDIT_TABLE_MATCH: case CREDIT_PORT_RX: case CREDIT_PORT_TX: case CREDIT_MAC:
+    case CREDIT_TABLE_MISS: case CREDIT_PORT_RX: case CREDIT_PORT_TX: case CREDIT_MAC:
         return true;
     }
     return true;
@@ -167,10 +167,10 @@ xlate_credit_stats(const struct xlate_credit *credits, size_t n, const struct dp
         switch (c->kind) {
         case CREDIT_RULE:
             rule_credit(c->rule, delta->n_packets, delta->n_bytes, delta->used);
-            break;
-        case CREDIT_TABLE_MATCH:
-            atomic_fetch_add(&c->table.bridge->table_matches[c->table.id], delta->n_packets);
-            atomic_fetch_add(&c->table.bridge->table_lookups[c->table.id], delta->n_packets);
+            atomic_fetch_add_explicit(&c->rule_bridge->table_matches[c->rule->table_id], delta->n_packets,
+                                      memory_order_relaxed);
+            atomic_fetch_add_explicit(&c->rule_bridge->table_lookups[c->rule->table_id], delta->n_packets,
+                                      memory_order_relaxed);
             break;
         case CREDIT_TABLE_MISS:
             atomic_fetch_add(&c->table.bridge->table_lookups[c->table.id], delta->n_packets);

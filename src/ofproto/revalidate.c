@@ -12,7 +12,7 @@
 
 LOG_MODULE(ofproto_dpif_revalidate)
 
-enum { MIN_INTERVAL_MS = 10, CHECKED_OF = 64 };
+enum { MIN_INTERVAL_MS = 10, CHECKED_OF = 64, SECTION_FLOWS = 64 };
 
 struct revalidator {
     struct backer *backer;
@@ -110,10 +110,9 @@ check(struct revalidator *r, struct megaflow *m, struct dp_flow *f, const struct
     }
 }
 
-static bool
-visit(void *r_, struct dp_flow *f)
+static void
+look_at(struct revalidator *r, struct dp_flow *f)
 {
-    struct revalidator *r = r_;
     struct datapath *dp = r->backer->xdp.dp;
     struct megaflow *m = dp->class->flow_owner(f);
     struct dp_flow_stats stats;
@@ -121,13 +120,13 @@ visit(void *r_, struct dp_flow *f)
 
     r->n_seen++;
     if (!m) {
-        return true; /* Put in by hand (dpctl/add-flow). */
+        return; /* Put in by hand (dpctl/add-flow). */
     }
     dp->class->flow_get(f, &key, &mask, &stats);
     pthread_mutex_lock(&m->mutex);
     if (!atomic_load(&m->flow)) {
         pthread_mutex_unlock(&m->mutex);
-        return true; /* Its worker is about to say what it depends on. */
+        return; /* Its worker is about to say what it depends on. */
     }
     megaflow_push(m, &stats);
     if (r->now - MAX(stats.used, m->created) > r->max_idle) {
@@ -138,6 +137,18 @@ visit(void *r_, struct dp_flow *f)
         check(r, m, f, &key, &mask);
     }
     pthread_mutex_unlock(&m->mutex);
+}
+
+/* A sweep is many short read sections: nobody waits for its end. */
+static bool
+visit(void *r_, struct dp_flow *f)
+{
+    struct revalidator *r = r_;
+
+    look_at(r, f);
+    if (r->n_seen % SECTION_FLOWS == 0) {
+        rcu_quiescent();
+    }
     return true;
 }
 
@@ -197,6 +208,7 @@ renew_stale(struct revalidator *r)
         megaflow_push(m, &stats);
         renew(r, m, f, &key, &mask);
         pthread_mutex_unlock(&m->mutex);
+        rcu_quiescent();
     }
 }
 

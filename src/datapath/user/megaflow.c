@@ -60,6 +60,14 @@ allocate_flow(struct megaflow_table *t, unsigned int n_lines)
     return CONTAINER_OF(list_pop_front(&t->free[n_lines]), struct dp_flow, node);
 }
 
+bool
+megaflow_claim_stats(struct dp_flow *f, unsigned int worker)
+{
+    uint8_t none = 0;
+
+    return worker < MEGAFLOW_MAX_COUNTERS && atomic_compare_exchange_strong(&f->counter, &none, worker + 1);
+}
+
 void
 megaflow_get_stats(const struct dp_flow *f, struct dp_flow_stats *stats)
 {
@@ -412,6 +420,7 @@ create_flow(struct megaflow_table *t, struct tuple *tuple, struct dictionary *d,
     f->ufid = (struct uuid) { 0 };
     f->hash = tuple_hash(tuple, key);
     memset(f->stats, 0, sizeof f->stats);
+    atomic_store_explicit(&f->counter, 0, memory_order_relaxed);
     FLOW_FOR_EACH_LINE (i, tuple->map) {
         for (int w = 0; w < 8; w++) {
             f->key[k].words[w] = key->lines[i].words[w] & tuple->mask.lines[i].words[w];
@@ -598,6 +607,36 @@ megaflow_flush(struct megaflow_table *t)
         del_locked(t, CONTAINER_OF(t->flows.next, struct dp_flow, node), NULL);
     }
     pthread_mutex_unlock(&t->mutex);
+}
+
+/* The block with number 'i', null behind the last. */
+static char *
+get_block(struct megaflow_table *t, size_t i)
+{
+    char *block;
+
+    pthread_mutex_lock(&t->mutex);
+    block = i < t->n_blocks ? t->blocks[i] : NULL;
+    pthread_mutex_unlock(&t->mutex);
+    return block;
+}
+
+void
+megaflow_for_each_rcu(struct megaflow_table *t, bool (*cb)(void *aux, struct dp_flow *), void *aux)
+{
+    char *block;
+
+    for (size_t i = 0; (block = get_block(t, i)) != NULL; i++) {
+        size_t size = flow_size(((struct dp_flow *) block)->n_lines);
+
+        for (size_t k = 0; k < BLOCK_FLOWS; k++) {
+            struct dp_flow *f = (struct dp_flow *) (block + k * size);
+
+            if (atomic_load_explicit(&f->state, memory_order_acquire) && !cb(aux, f)) {
+                return;
+            }
+        }
+    }
 }
 
 void

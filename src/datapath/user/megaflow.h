@@ -38,10 +38,10 @@ struct program;
 /* 'Live' serves packets.  'Stale' must not, but is renewed by the answer to the packet that misses it. */
 enum megaflow_state { MEGAFLOW_GONE, MEGAFLOW_STALE, MEGAFLOW_LIVE };
 
-enum { MEGAFLOW_MASKS = 16, MEGAFLOW_TUPLES = 64, MEGAFLOW_EXACT_QUOTA = 8192, MEGAFLOW_STATS = 4, MEGAFLOW_LINES = 10,
-       MEGAFLOW_LIMIT = 200000, MEGAFLOW_NO_OUTPUT = UINT32_MAX };
+enum { MEGAFLOW_MASKS = 16, MEGAFLOW_TUPLES = 64, MEGAFLOW_EXACT_QUOTA = 8192, MEGAFLOW_STATS = 2,
+       MEGAFLOW_MAX_COUNTERS = 64, MEGAFLOW_LINES = 10, MEGAFLOW_LIMIT = 200000, MEGAFLOW_NO_OUTPUT = UINT32_MAX };
 
-/* One worker's counters of a megaflow; the last slot is shared by all workers beyond. */
+/* Counters of a megaflow: the first slot is that of one worker, the first that counted; all others share the second. */
 struct megaflow_stats {
     _Atomic uint64_t n_packets, n_bytes;
     _Atomic int64_t used;
@@ -69,6 +69,7 @@ struct dp_flow {
     _Atomic uint32_t sole_output; /* The port, if the actions are just one output; else MEGAFLOW_NO_OUTPUT. */
     _Atomic uint8_t state;        /* enum megaflow_state */
     uint8_t n_lines;
+    _Atomic uint8_t counter;      /* Number of the worker that has the first slot of 'stats', plus 1; 0: none yet. */
     uint64_t hash;                /* Of the masked key. */
     /* Slow path. */
     struct uuid ufid;             /* As it was given; zero: that of key and mask. */
@@ -210,6 +211,11 @@ void megaflow_set_stale(struct dp_flow *, bool stale);
 int megaflow_del(struct megaflow_table *, struct dp_flow *, struct dp_flow_stats *stats);
 void megaflow_flush(struct megaflow_table *);
 
+/* Calls 'cb' for every megaflow until it returns false, in the order of their memory; of those that come or go
+ * meanwhile it sees any part.  Nobody is kept waiting: the lock is held for a moment for every 64.  The callback may delete the
+ * megaflow it is given, and may say rcu_quiescent(). */
+void megaflow_for_each_rcu(struct megaflow_table *, bool (*cb)(void *aux, struct dp_flow *), void *aux);
+
 /* Counters, added up. */
 void megaflow_get_stats(const struct dp_flow *, struct dp_flow_stats *);
 
@@ -217,14 +223,19 @@ void megaflow_get_stats(const struct dp_flow *, struct dp_flow_stats *);
 void megaflow_set_ufid(struct megaflow_table *, struct dp_flow *, const struct uuid *);
 void megaflow_get_ufid(const struct dp_flow *, struct uuid *);
 
+/* Makes the first slot the worker's own; false if another one has it.  Executors, of which several threads may be one
+ * number, never have it. */
+bool megaflow_claim_stats(struct dp_flow *, unsigned int worker);
+
 /* Counts for the worker with number 'worker'. */
 static ALWAYS_INLINE void
 megaflow_count(struct dp_flow *f, unsigned int worker, uint64_t n_packets, uint64_t n_bytes, uint16_t tcp_flags,
                int64_t now)
 {
-    struct megaflow_stats *s = &f->stats[MIN(worker, MEGAFLOW_STATS - 1)];
+    struct megaflow_stats *s = &f->stats[0];
 
-    if (LIKELY(worker < MEGAFLOW_STATS - 1)) {
+    if (LIKELY(atomic_load_explicit(&f->counter, memory_order_relaxed) == worker + 1) ||
+        megaflow_claim_stats(f, worker)) {
         /* The only writer: no locked instructions needed. */
 #define ADD(MEMBER, N) atomic_store_explicit(&s->MEMBER, atomic_load_explicit(&s->MEMBER, memory_order_relaxed) + (N), \
                                              memory_order_relaxed)
@@ -232,6 +243,7 @@ megaflow_count(struct dp_flow *f, unsigned int worker, uint64_t n_packets, uint6
         ADD(n_bytes, n_bytes);
 #undef ADD
     } else {
+        s = &f->stats[1];
         atomic_fetch_add_explicit(&s->n_packets, n_packets, memory_order_relaxed);
         atomic_fetch_add_explicit(&s->n_bytes, n_bytes, memory_order_relaxed);
     }

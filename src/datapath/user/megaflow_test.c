@@ -208,11 +208,49 @@ a_stale_megaflow_is_renewed(void **state UNUSED)
     megaflow_table_uninit(&t);
 }
 
+/* The first worker has counters of its own, the others share some; executors never are the first. */
+static void
+counts_of_all_workers_add_up(void **state UNUSED)
+{
+    struct flow key = { .in_port = BE32(1), .nw_src = BE32(5) }, mask = { .nw_src = BE32_MAX };
+    struct megaflow_table t;
+    struct dp_flow_stats s;
+    struct dp_flow *f;
+
+    megaflow_table_init(&t);
+    assert_int_equal(megaflow_put(&t, &key, &mask, output_to(1), NULL, true, false, &f, &before), 0);
+    megaflow_count(f, MEGAFLOW_MAX_COUNTERS, 1, 10, 1, 7);
+    for (unsigned int worker = 0; worker < 5; worker++) {
+        megaflow_count(f, worker, 1, 100, 1 << worker, worker + 1);
+    }
+    assert_int_equal(f->counter, 1);
+    megaflow_get_stats(f, &s);
+    assert_int_equal(s.n_packets, 6);
+    assert_int_equal(s.n_bytes, 510);
+    assert_int_equal(s.tcp_flags, 31);
+    megaflow_table_uninit(&t);
+}
+
+static void
+programs_of_the_same_actions_are_one(void **state UNUSED)
+{
+    struct program *p = output_to(1), *q = output_to(1), *other = output_to(2);
+
+    assert_ptr_equal(p, q);
+    assert_ptr_not_equal(p, other);
+    program_destroy(p);
+    assert_int_equal(program_sole_output(q), 1);
+    program_destroy(q);
+    program_destroy(other);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stale_megaflow_is_renewed),
+        cmocka_unit_test(counts_of_all_workers_add_up),
+        cmocka_unit_test(programs_of_the_same_actions_are_one),
         cmocka_unit_test(the_tables_answer_as_the_pipeline_does),
         cmocka_unit_test(hostile_keys_do_not_make_masks_without_end),
         cmocka_unit_test(a_megaflow_is_put_once_and_modified_on_request),

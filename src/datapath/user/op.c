@@ -1,8 +1,10 @@
 #include "datapath/user/op.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "datapath/user/ct.h"
 
 struct compiler {
@@ -229,8 +231,18 @@ compile_block(struct compiler *c, const void *actions, size_t n)
     return block;
 }
 
-struct program *
-program_compile(const void *actions, size_t n, struct error **error)
+static void
+release(struct program *p)
+{
+    free(p->actions);
+    free(p->sets);
+    free(p->cts);
+    free(p->ops);
+    free(p);
+}
+
+static struct program *
+compile(const void *actions, size_t n, struct error **error)
 {
     struct program *p = xzalloc(sizeof *p);
     struct compiler c = { .ops = BYTES_INIT };
@@ -244,9 +256,46 @@ program_compile(const void *actions, size_t n, struct error **error)
     p->cts = (struct ct_action *) (void *) bytes_steal(&c.cts);
     *error = c.error;
     if (c.error) {
-        program_destroy(p);
+        release(p);
         return NULL;
     }
+    return p;
+}
+
+/* All programs. */
+
+static pthread_mutex_t programs_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct hmap programs = HMAP_INIT(&programs);
+
+static struct program *
+find_and_ref_locked(const void *actions, size_t n, uint32_t hash)
+{
+    HMAP_FOR_EACH_WITH_HASH (p, struct program, node, hash, &programs) {
+        if (p->actions_len == n && (!n || !memcmp(p->actions, actions, n))) {
+            p->n_refs++;
+            return p;
+        }
+    }
+    return NULL;
+}
+
+struct program *
+program_compile(const void *actions, size_t n, struct error **error)
+{
+    uint32_t hash = n ? hash_bytes(actions, n, 0) : 0;
+    struct program *p;
+
+    *error = NULL;
+    pthread_mutex_lock(&programs_mutex);
+    p = find_and_ref_locked(actions, n, hash);
+    if (!p) {
+        p = compile(actions, n, error);
+        if (p) {
+            p->n_refs = 1;
+            hmap_insert(&programs, &p->node, hash);
+        }
+    }
+    pthread_mutex_unlock(&programs_mutex);
     return p;
 }
 
@@ -254,13 +303,19 @@ void
 program_destroy(void *program)
 {
     struct program *p = program;
+    bool is_last;
 
-    if (p) {
-        free(p->actions);
-        free(p->sets);
-        free(p->cts);
-        free(p->ops);
-        free(p);
+    if (!p) {
+        return;
+    }
+    pthread_mutex_lock(&programs_mutex);
+    is_last = !--p->n_refs;
+    if (is_last) {
+        hmap_remove(&programs, &p->node);
+    }
+    pthread_mutex_unlock(&programs_mutex);
+    if (is_last) {
+        release(p);
     }
 }
 

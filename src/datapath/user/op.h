@@ -2,13 +2,14 @@
  *
  * program_compile() turns datapath actions (odp/action.h) into an array of 'struct op', checking every length, number
  * and nesting on the way, so that carrying them out (exec.h) checks nothing.  The original bytes are kept beside, for
- * whoever asks what a megaflow does.
+ * whoever asks what a megaflow does.  Programs of the same actions are one: many megaflows do the same.
  *
  * Threads: a program is immutable; it is published and released by RCU. */
 #ifndef DATAPATH_USER_OP_H
 #define DATAPATH_USER_OP_H 1
 
 #include "base/error.h"
+#include "base/hmap.h"
 #include "conntrack/conntrack.h"
 #include "odp/action.h"
 
@@ -40,6 +41,8 @@ struct op {
 };
 
 struct program {
+    struct hmap_node node;     /* In the table of all, by hash of the actions. */
+    uint32_t n_refs;           /* Under the table's mutex. */
     size_t actions_len;
     uint8_t *actions;          /* As they were given. */
     uint8_t *sets;             /* Values and masks of OP_SET. */
@@ -48,10 +51,11 @@ struct program {
     struct op_block main;
 };
 
-/* Compiles 'n' bytes of actions; null with an error that says what is malformed or not supported. */
+/* Compiles 'n' bytes of actions, or finds the program of such; null with an error that says what is malformed or not
+ * supported.  Each call's result is to be released once.  Any thread. */
 struct program *program_compile(const void *actions, size_t n, struct error **) MUST_CHECK;
 
-/* For rcu_defer(). */
+/* Gives it up; also for rcu_defer().  Any thread. */
 void program_destroy(void *program);
 
 /* The port, if the program is a single output; else UINT32_MAX. */

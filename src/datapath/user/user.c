@@ -305,22 +305,7 @@ user_flow_flush(struct datapath *up)
 static void
 user_flow_for_each(struct datapath *up, bool (*cb)(void *aux, struct dp_flow *), void *aux)
 {
-    struct megaflow_table *t = &dp_cast(up)->flows;
-    struct dp_flow **all;
-    size_t n = 0, i;
-
-    pthread_mutex_lock(&t->mutex);
-    all = xcalloc(t->n_flows + 1, sizeof *all);
-    LIST_FOR_EACH (f, struct dp_flow, node, &t->flows) {
-        all[n++] = f;
-    }
-    pthread_mutex_unlock(&t->mutex);
-    for (i = 0; i < n; i++) {
-        if (atomic_load_explicit(&all[i]->state, memory_order_acquire) && !cb(aux, all[i])) {
-            break;
-        }
-    }
-    free(all);
+    megaflow_for_each_rcu(&dp_cast(up)->flows, cb, aux);
 }
 
 static void

@@ -106,11 +106,13 @@ lookup(struct xlate_ctx *ctx, uint8_t table_id)
         rule = xlate_conjunctive_lookup(ctx, table_id, flow, &asked);
     }
     xlate_note_lookup(ctx, table_id, flow, &asked);
-    c = xlate_credit(ctx, rule ? CREDIT_TABLE_MATCH : CREDIT_TABLE_MISS);
-    c->table.bridge = ctx->bridge;
-    c->table.id = table_id;
+    c = xlate_credit(ctx, rule ? CREDIT_RULE : CREDIT_TABLE_MISS);
     if (rule) {
-        xlate_credit(ctx, CREDIT_RULE)->rule = rule;
+        c->rule = rule;
+        c->rule_bridge = ctx->bridge;
+    } else {
+        c->table.bridge = ctx->bridge;
+        c->table.id = table_id;
     }
     return rule;
 }

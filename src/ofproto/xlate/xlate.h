@@ -59,7 +59,7 @@ enum { SLOW_CFM = 1, SLOW_BFD = 2, SLOW_LACP = 4, SLOW_STP = 8, SLOW_LLDP = 16, 
        SLOW_ACTION = 64 };
 
 /* Whom the packets count for. */
-enum xlate_credit_kind { CREDIT_RULE, CREDIT_TABLE_MISS, CREDIT_TABLE_MATCH, CREDIT_PORT_RX, CREDIT_PORT_TX,
+enum xlate_credit_kind { CREDIT_RULE, CREDIT_TABLE_MISS, CREDIT_PORT_RX, CREDIT_PORT_TX,
                          CREDIT_MAC, CREDIT_FIN_TIMEOUT, CREDIT_LEARN, CREDIT_GROUP, CREDIT_MIRROR };
 
 /* A flow that 'learn' made: it counts as learned anew with every packet. */
@@ -72,7 +72,8 @@ struct xlate_learned {
 struct xlate_credit {
     enum xlate_credit_kind kind;
     union {
-        struct rule *rule;                                    /* RCU; take a reference to keep it. */
+        struct { struct rule *rule; struct xbridge *rule_bridge; }; /* A match in the rule's table, too.  RCU; take a
+                                                                     * reference to keep it. */
         struct { struct xbridge *bridge; uint8_t id; } table;
         struct xport *port;
         /* Learned again with every packet, as long as the port has its bundle. */
