@@ -19,6 +19,7 @@ idl_create(struct loop *loop, struct schema *schema, const char *remotes, bool r
         t->schema = &schema->tables[i];
         hmap_init(&t->rows);
         list_init(&t->changes);
+        list_init(&t->indexes);
         t->modes = xzalloc(t->schema->n_columns);
         t->absent = xcalloc(t->schema->n_columns, sizeof *t->absent);
     }
@@ -29,6 +30,7 @@ idl_create(struct loop *loop, struct schema *schema, const char *remotes, bool r
 static void
 table_uninit(struct idl_table *t)
 {
+    idl_indexes_destroy(t);
     LIST_FOR_EACH_SAFE (row, struct idl_row, change, &t->changes) {
         if (row->changes & IDL_ROW_DELETED) {
             idl_row_free(row);
@@ -81,8 +83,12 @@ idl_add_table(struct idl *idl, unsigned table, enum idl_mode mode)
 void
 idl_set_condition_take(struct idl *idl, unsigned table, struct json *where)
 {
-    js_unref(idl->tables[table].where);
-    idl->tables[table].where = where;
+    struct idl_table *t = &idl->tables[table];
+
+    js_unref(t->where);
+    t->where = where;
+    t->where_changed = true;
+    idl_session_send_conditions(idl->session);
 }
 
 void

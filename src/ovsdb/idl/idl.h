@@ -28,7 +28,7 @@
  *
  * Threads: the loop's.
  *
- * Limits: no "_Server" database: in a cluster it does not look for the leader.
+ * With idl_set_leader_only() the server's own database ("_Server") tells first whether it is the one to talk to.
  *
  * Standards: RFC 7047, and the extensions that the reference's server documents. */
 #ifndef OVSDB_IDL_IDL_H
@@ -67,7 +67,8 @@ struct idl_table {
     bool *absent;          /* Per column: the server does not have it. */
     bool wanted, missing;  /* 'missing': the server does not have the table. */
     struct json *where;    /* Condition; null: all rows. */
-    unsigned n_inserted;   /* Rows of the open transaction among 'rows'. */
+    bool where_changed;    /* The server does not have it yet. */
+    struct list indexes;   /* struct idl_index */
 };
 
 enum idl_mode {
@@ -86,8 +87,14 @@ void idl_destroy(struct idl *idl);
  * no column. */
 void idl_add_column(struct idl *idl, unsigned table, unsigned column, enum idl_mode mode);
 void idl_add_table(struct idl *idl, unsigned table, enum idl_mode mode); /* All columns. */
-/* Rows of 'table' for which one of the clauses of 'where' holds (an array; taken over).  Without it: all. */
+/* Replicates only the rows of 'table' for which one of the clauses of 'where' holds (an array as in the protocol; taken
+ * over); null: all.  Once started, the rows change when the server has agreed: idl_conditions_hold() then, with the
+ * callback. */
 void idl_set_condition_take(struct idl *idl, unsigned table, struct json *where);
+bool idl_conditions_hold(const struct idl *idl);
+/* Of a cluster, talks to the leader alone, and to no server that has lost its cluster, or its source if it is a relay.
+ * Before idl_start(). */
+void idl_set_leader_only(struct idl *idl, bool leader_only);
 
 /* Asks the server for the lock 'name'; transactions then fail unless it is held.  Before idl_start(). */
 void idl_set_lock(struct idl *idl, const char *name);
@@ -135,6 +142,38 @@ bool idl_column_changed(const struct idl_row *row, unsigned column);
 void idl_clear_changes(struct idl *idl);
 #define IDL_FOR_EACH_CHANGE(ROW, IDL, TABLE) \
     for (const struct idl_row *ROW = idl_first_change(IDL, TABLE); ROW; ROW = idl_next_change(ROW))
+
+/* ---- Indexes ----
+ *
+ * The rows of a table in the order of some columns, as the server has them (what the open transaction does is not seen
+ * in it).  A change costs the logarithm of the number of rows, and nothing if it is not of these columns. */
+
+struct idl_index;
+struct idl_order {
+    unsigned column;
+    bool descending;
+};
+
+/* Made at any time; it lives as long as 'idl'.  The columns must be replicated.  Rows that are equal in all of them are
+ * in the order of their uuids. */
+struct idl_index *idl_index_create(struct idl *idl, unsigned table, const struct idl_order *columns, size_t n_columns);
+
+/* A walk over part of an index; the replica must not change meanwhile. */
+struct idl_range {
+    const struct idl_index *index;
+    struct index_node *node;
+    const struct datum *const *to;
+    size_t n_to;
+};
+
+/* The first row that is not before 'from', the values of the first 'n_from' columns (0: the first of all), and then the
+ * next ones, as long as they are not after 'to' (n_to 0: to the last); null at the end.  'to' must stay. */
+const struct idl_row *idl_range_first(struct idl_range *range, const struct idl_index *index,
+                                      const struct datum *const *from, size_t n_from, const struct datum *const *to,
+                                      size_t n_to);
+const struct idl_row *idl_range_next(struct idl_range *range);
+/* The first row whose first 'n' columns are 'values'; null if there is none. */
+const struct idl_row *idl_index_find(const struct idl_index *index, const struct datum *const *values, size_t n);
 
 /* The value of a column, with the open transaction's changes; idl_get_committed() without them.  Of a deleted row: its
  * last value. */

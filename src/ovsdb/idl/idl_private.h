@@ -67,11 +67,22 @@ struct error *idl_update(struct idl *idl, const struct json *updates, int versio
 void idl_refill_begin(struct idl *idl);
 void idl_refill_end(struct idl *idl);
 
+/* ---- index.c ---- */
+
+/* Puts a row into all indexes of its table; takes it out. */
+void idl_indexes_add(const struct idl_row *row);
+void idl_indexes_remove(const struct idl_row *row);
+/* The same with those that have 'column', around a change of it. */
+void idl_indexes_column(const struct idl_row *row, unsigned column, bool add);
+void idl_indexes_destroy(struct idl_table *table);
+
 /* ---- session.c ---- */
 
 struct idl_session *idl_session_create(struct idl *idl, const char *remotes, bool retry) MUST_CHECK;
 void idl_session_destroy(struct idl_session *session);
 void idl_session_start(struct idl_session *session);
+/* Tells the server about conditions that have changed, now or as soon as possible. */
+void idl_session_send_conditions(struct idl_session *session);
 /* Sends a request; returns its number, 0 if there is no connection.  'cb' gets the reply ('error' null on success), or
  * null for both when the connection broke. */
 typedef void idl_reply_cb(void *aux, const struct json *result, const struct json *error);

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/random.h"
 #include "ovsdb/idl/vswitch_idl.h"
 
 static char directory[] = "/tmp/idl-test.XXXXXX";
@@ -436,6 +437,241 @@ a_condition_limits_the_rows(void **state UNUSED)
     idl_destroy(b);
 }
 
+/* The dscp of the queues that 'idl' shows, in order, as digits. */
+static const char *
+dscps(struct idl *idl)
+{
+    static char text[10];
+    size_t n = 0;
+
+    for (int dscp = 0; dscp < 10; dscp++) {
+        VS_QUEUE_FOR_EACH (q, idl) {
+            if (vs_queue_dscp(q, -1) == dscp && n < sizeof text - 1) {
+                text[n++] = (char) ('0' + dscp);
+            }
+        }
+    }
+    text[n] = '\0';
+    return text;
+}
+
+static void
+set_condition(struct idl *idl, const char *text)
+{
+    struct json *where = NULL;
+
+    if (text) {
+        assert_null(js_parse_string(text, &where));
+    }
+    idl_set_condition_take(idl, VS_QUEUE, where);
+}
+
+static void
+wait_for_conditions(struct idl *idl)
+{
+    assert_false(idl_conditions_hold(idl));
+    while (!idl_conditions_hold(idl)) {
+        next(idl, idl_seqno(idl));
+    }
+}
+
+static void
+a_condition_may_change_at_any_time(void **state UNUSED)
+{
+    struct idl *a = replica();
+
+    idl_start(a);
+    fill(a);
+    assert_true(idl_conditions_hold(a));
+    for (int i = 1; i <= 4; i++) {
+        add_queue(a, i);
+    }
+    set_condition(a, "[[\"dscp\",\"==\",2],[\"dscp\",\"==\",4]]");
+    wait_for_conditions(a);
+    assert_string_equal(dscps(a), "24");
+    set_condition(a, "[]");
+    set_condition(a, "[[\"dscp\",\"==\",1]]");
+    set_condition(a, "[[\"dscp\",\"==\",3]]"); /* While the first is under way. */
+    wait_for_conditions(a);
+    assert_string_equal(dscps(a), "3");
+    stop_server();
+    set_condition(a, "[[\"dscp\",\"==\",1]]");
+    while (idl_is_filled(a)) {
+        next(a, idl_seqno(a));
+    }
+    start_server();
+    fill(a);
+    assert_string_equal(dscps(a), "1");
+    set_condition(a, NULL);
+    wait_for_conditions(a);
+    assert_string_equal(dscps(a), "1234");
+    remove_all_queues(a);
+    idl_destroy(a);
+}
+
+/* Checks an index against the table: the same rows, in order. */
+static void
+check_index(struct idl *idl, const struct idl_index *index, bool descending)
+{
+    struct idl_range range;
+    const struct idl_row *last = NULL;
+    size_t n = 0;
+
+    for (const struct idl_row *r = idl_range_first(&range, index, NULL, 0, NULL, 0); r; r = idl_range_next(&range)) {
+        if (last) {
+            const int c = datum_compare(idl_get(last, VS_QUEUE_DSCP), idl_get(r, VS_QUEUE_DSCP),
+                                        idl_type(r, VS_QUEUE_DSCP));
+
+            assert_true((descending ? -c : c) < 0 || (!c && memcmp(&last->uuid, &r->uuid, sizeof r->uuid) < 0));
+        }
+        last = r;
+        n++;
+    }
+    assert_int_equal(n, idl_n_rows(idl, VS_QUEUE));
+}
+
+static size_t
+count_range(const struct idl_index *index, int64_t from, int64_t to)
+{
+    const struct datum low = { .n = 1, .one.integer = from }, high = { .n = 1, .one.integer = to };
+    const struct datum *lows[] = { &low }, *highs[] = { &high };
+    struct idl_range range;
+    size_t n = 0;
+
+    for (const struct idl_row *r = idl_range_first(&range, index, lows, 1, highs, 1); r; r = idl_range_next(&range)) {
+        n++;
+    }
+    return n;
+}
+
+/* Does something at random to the queues. */
+static void
+stir(struct idl *idl, struct random *random)
+{
+    struct idl_txn *txn = idl_txn_create(idl);
+
+    for (int i = 0; i < 20; i++) {
+        vs_queue_dscp_set(vs_queue_insert(txn), random_below(random, 10));
+    }
+    VS_QUEUE_FOR_EACH (q, idl) {
+        if (!random_below(random, 3)) {
+            vs_queue_dscp_set(q, random_below(random, 10));
+        } else if (!idl_row_is_new(&q->row) && !random_below(random, 4)) {
+            idl_delete(&q->row);
+        }
+    }
+    assert_int_equal(idl_txn_commit_block(txn), IDL_SUCCESS);
+    idl_txn_destroy(txn);
+    idl_clear_changes(idl);
+}
+
+static void
+an_index_follows_every_change_and_gives_ranges(void **state UNUSED)
+{
+    const struct idl_order up = { VS_QUEUE_DSCP, false }, down = { VS_QUEUE_DSCP, true };
+    struct idl *a = replica();
+    struct idl_index *rising = idl_index_create(a, VS_QUEUE, &up, 1), *falling;
+    struct random random;
+
+    random_seed(&random, 1);
+    idl_start(a);
+    fill(a);
+    stir(a, &random);
+    falling = idl_index_create(a, VS_QUEUE, &down, 1);
+    for (int i = 0; i < 10; i++) {
+        size_t between = 0;
+
+        stir(a, &random);
+        check_index(a, rising, false);
+        check_index(a, falling, true);
+        VS_QUEUE_FOR_EACH (q, a) {
+            between += vs_queue_dscp(q, -1) >= 3 && vs_queue_dscp(q, -1) <= 6;
+        }
+        assert_int_equal(count_range(rising, 3, 6), between);
+        assert_int_equal(count_range(falling, 6, 3), between);
+        assert_int_equal(count_range(rising, 6, 3), 0);
+    }
+    const struct datum seven = { .n = 1, .one.integer = 7 }, *values[] = { &seven };
+    const struct idl_row *found = idl_index_find(rising, values, 1);
+
+    assert_int_equal(found ? idl_get_int(found, VS_QUEUE_DSCP, -1) : 7, 7);
+    stop_server(); /* Everything is fetched anew, and nothing of it has changed. */
+    start_server();
+    next(a, idl_seqno(a));
+    fill(a);
+    check_index(a, rising, false);
+    remove_all_queues(a);
+    check_index(a, rising, false);
+    idl_destroy(a);
+}
+
+static void
+a_row_with_a_uuid_of_its_own_stays_after_the_transaction(void **state UNUSED)
+{
+    const struct idl_order order = { VS_QUEUE_DSCP, false };
+    struct idl *a = replica();
+    struct idl_index *index = idl_index_create(a, VS_QUEUE, &order, 1);
+    struct uuid uuid;
+    struct idl_txn *txn;
+
+    assert_true(uuid_parse(&uuid, "01234567-89ab-cdef-0123-456789abcdef"));
+    idl_start(a);
+    fill(a);
+    txn = idl_txn_create(a);
+    idl_set_int(idl_insert(txn, VS_QUEUE, &uuid), VS_QUEUE_DSCP, 5);
+    assert_int_equal(count_range(index, 0, 9), 0); /* Not the server's yet. */
+    assert_int_equal(idl_txn_commit_block(txn), IDL_SUCCESS);
+    idl_txn_destroy(txn);
+    assert_non_null(idl_row_get(a, VS_QUEUE, &uuid));
+    assert_int_equal(vs_queue_dscp(only_queue(a), -1), 5);
+    assert_true(idl_is_inserted(&only_queue(a)->row));
+    assert_int_equal(count_range(index, 5, 5), 1);
+    remove_all_queues(a);
+    idl_destroy(a);
+}
+
+static void
+of_a_server_without_cluster_nobody_is_asked_for_a_leader(void **state UNUSED)
+{
+    char *remotes = xasprintf("unix:%s/nothing,%s", directory, remote);
+    struct idl *a = idl_create(loop, schema, remotes, true);
+
+    idl_add_table(a, VS_QUEUE, IDL_ALERT);
+    idl_set_leader_only(a, true);
+    idl_start(a);
+    fill(a);
+    add_queue(a, 3);
+    assert_string_equal(dscps(a), "3");
+    remove_all_queues(a);
+    idl_destroy(a);
+    free(remotes);
+}
+
+static void
+a_column_that_is_only_written_need_not_be_replicated(void **state UNUSED)
+{
+    struct idl *a = replica(), *b = idl_create(loop, schema, remote, true);
+    struct idl_txn *txn;
+
+    idl_add_column(b, VS_QUEUE, COL_UUID, IDL_ALERT);
+    idl_start(a);
+    idl_start(b);
+    fill(a);
+    add_queue(a, 6);
+    fill(b);
+    assert_int_equal(vs_queue_dscp(only_queue(b), -1), -1);
+    txn = idl_txn_create(b);
+    idl_set_empty(&only_queue(b)->row, VS_QUEUE_DSCP); /* What reads show already: sent nevertheless. */
+    assert_int_equal(idl_txn_commit_block(txn), IDL_SUCCESS);
+    idl_txn_destroy(txn);
+    while (vs_queue_dscp(only_queue(a), -1) != -1) {
+        next(a, idl_seqno(a));
+    }
+    remove_all_queues(a);
+    idl_destroy(a);
+    idl_destroy(b);
+}
+
 static void
 without_retrying_a_missing_server_is_an_error(void **state UNUSED)
 {
@@ -468,6 +704,11 @@ main(void)
         cmocka_unit_test(a_restart_of_the_server_reports_only_what_differs),
         cmocka_unit_test(of_two_that_want_a_lock_one_has_it),
         cmocka_unit_test(a_condition_limits_the_rows),
+        cmocka_unit_test(a_condition_may_change_at_any_time),
+        cmocka_unit_test(an_index_follows_every_change_and_gives_ranges),
+        cmocka_unit_test(a_row_with_a_uuid_of_its_own_stays_after_the_transaction),
+        cmocka_unit_test(of_a_server_without_cluster_nobody_is_asked_for_a_leader),
+        cmocka_unit_test(a_column_that_is_only_written_need_not_be_replicated),
         cmocka_unit_test(without_retrying_a_missing_server_is_an_error),
     };
 

@@ -1,8 +1,12 @@
 /* The replica's conversation with the server: what is asked when, and who gets the answers.
  *
- *   connected --> [lock] + monitor request --> reply: contents complete
+ *   connected --> [get_schema, then monitor of "_Server": is it the leader?  no: the next remote]
+ *             --> [lock] + monitor request --> reply: contents complete
  *                          | "unknown method": the same with an older method
- *                          | another error: get_schema, leave out what the server lacks, once more */
+ *                          | another error: get_schema, leave out what the server lacks, once more
+ *
+ * Conditions that change meanwhile are sent (monitor_cond_change) one set after the other.  When the connection breaks
+ * before the server has agreed, it is not known which rows are here, so everything is fetched again. */
 #include <stdlib.h>
 
 #include "jsonrpc/session.h"
@@ -36,6 +40,9 @@ struct idl_session {
     bool schema_checked;         /* On this connection. */
     bool filled;
     char last_id[UUID_LEN + 1];  /* Of the last transaction seen; zero if unknown. */
+
+    bool leader_only;
+    bool cond_pending;           /* A change of conditions is under way. */
 
     char *lock;                  /* Null if none is wanted. */
     bool has_lock, lock_contended;
@@ -188,6 +195,7 @@ filled(struct idl_session *s)
     s->distrust_ms = 0;
     free(s->error);
     s->error = NULL;
+    idl_session_send_conditions(s);
     loop_task_post(&s->notify);
 }
 
@@ -326,8 +334,13 @@ send_monitor(struct idl_session *s)
     struct json *params = js_array(), *requests = js_object();
 
     for (size_t i = 0; i < s->idl->schema->n_tables; i++) {
-        const struct idl_table *t = &s->idl->tables[i];
+        struct idl_table *t = &s->idl->tables[i];
 
+        if (t->where_changed) {
+            /* What happened since then is not all that this condition changes. */
+            strcpy(s->last_id, zero_id);
+            t->where_changed = false;
+        }
         if (t->wanted && !t->missing) {
             js_set_take(requests, t->schema->name, monitor_request(t, m->conditions));
         }
@@ -340,6 +353,156 @@ send_monitor(struct idl_session *s)
     }
     idl_session_request(s, m->name, params, monitor_reply, s);
 }
+
+/* ---- Conditions ---- */
+
+static void
+cond_reply(void *aux, const struct json *result, const struct json *error)
+{
+    struct idl_session *s = aux;
+
+    s->cond_pending = false;
+    if (error) {
+        char *text = error_text_of(error);
+
+        log_warn("%s: monitor_cond_change failed: %s", jsonrpc_session_name(s->rpc), text);
+        free(text);
+    }
+    if (result || error) {
+        idl_session_send_conditions(s);
+        loop_task_post(&s->notify);
+    } else {
+        strcpy(s->last_id, zero_id);
+    }
+}
+
+/* The changed conditions as <monitor-cond-update-requests>; null if there are none. */
+static struct json *
+take_changed_conditions(struct idl *idl)
+{
+    struct json *requests = NULL;
+
+    for (size_t i = 0; i < idl->schema->n_tables; i++) {
+        struct idl_table *t = &idl->tables[i];
+
+        if (t->where_changed && t->wanted && !t->missing) {
+            struct json *list = js_array(), *request = js_object(), *all = js_array();
+
+            js_append_take(all, js_bool(true));
+            js_set_take(request, "where", t->where ? js_ref(t->where) : js_ref(all));
+            js_unref(all);
+            js_append_take(list, request);
+            requests = requests ? requests : js_object();
+            js_set_take(requests, t->schema->name, list);
+        }
+        t->where_changed = false;
+    }
+    return requests;
+}
+
+void
+idl_session_send_conditions(struct idl_session *s)
+{
+    struct json *requests, *params;
+
+    if (!s->filled || s->cond_pending || !monitor_methods[s->method].conditions) {
+        return; /* The monitor request has them, or will; or cond_reply() comes back to it. */
+    }
+    requests = take_changed_conditions(s->idl);
+    if (requests) {
+        params = js_array();
+        js_append_take(params, js_str(s->idl->schema->name));
+        js_append_take(params, js_str(s->idl->schema->name));
+        js_append_take(params, requests);
+        s->cond_pending = idl_session_request(s, "monitor_cond_change", params, cond_reply, s) != 0;
+    }
+}
+
+bool
+idl_conditions_hold(const struct idl *idl)
+{
+    for (size_t i = 0; i < idl->schema->n_tables; i++) {
+        if (idl->tables[i].wanted && idl->tables[i].where_changed) {
+            return false;
+        }
+    }
+    return idl->session->filled && !idl->session->cond_pending;
+}
+
+/* ---- The server's own database ---- */
+
+static const char server_db[] = "_Server";
+
+static bool
+member_is(const struct json *row, const char *column, enum js_type type)
+{
+    return js_is(js_get(row, column), type);
+}
+
+/* Why the server of this row of its Database table is not the one to talk to; null if it is. */
+static const char *
+refusal(const struct json *row)
+{
+    const char *model = js_get_str(row, "model");
+    const bool clustered = model && !strcmp(model, "clustered");
+
+    if (!model || (!clustered && strcmp(model, "relay"))) {
+        return NULL;
+    }
+    if (member_is(row, "connected", JS_FALSE)) {
+        return "server is disconnected from its cluster or source";
+    }
+    return clustered && member_is(row, "leader", JS_FALSE) ? "server is not the leader" : NULL;
+}
+
+/* Looks for our database in <table-updates> about "_Server".  True: go on. */
+static bool
+server_is_good(struct idl_session *s, const struct json *updates)
+{
+    const struct json *rows = js_get(updates, "Database");
+
+    for (void *it = rows ? js_iter(rows) : NULL; it; it = js_iter_next(rows, it)) {
+        const struct json *row = js_get(js_iter_value(it), "new");
+        const char *name = js_get_str(row, "name"), *why;
+
+        if (name && !strcmp(name, s->idl->schema->name)) {
+            why = refusal(row);
+            if (why) {
+                log_info("%s: %s; trying another", jsonrpc_session_name(s->rpc), why);
+                jsonrpc_session_reconnect(s->rpc);
+            }
+            return !why;
+        }
+    }
+    return true; /* Nothing about it; where it is missing the monitor request will say so. */
+}
+
+static void
+server_monitor_reply(void *aux, const struct json *result, const struct json *error)
+{
+    struct idl_session *s = aux;
+
+    if (error || (result && server_is_good(s, result))) {
+        send_monitor(s);
+    }
+}
+
+static void
+send_server_monitor(struct idl_session *s)
+{
+    static const char request[] = "[\"_Server\",\"_Server\",{\"Database\":[{\"columns\":"
+                                  "[\"name\",\"model\",\"connected\",\"leader\"]}]}]";
+    struct json *params;
+    struct error *e = js_parse_string(request, &params);
+
+    if (e) {
+        log_err("%s", error_take_text(e));
+        return;
+    }
+    idl_session_request(s, "monitor", params, server_monitor_reply, s);
+}
+
+void idl_set_leader_only(struct idl *idl, bool leader_only) { idl->session->leader_only = leader_only; }
 
 /* ---- The lock ---- */
 
@@ -395,6 +558,10 @@ update_notification(struct idl_session *s, const struct json *params, int versio
 
     if (!js_is(params, JS_ARRAY) || js_array_len(params) != n) {
         distrust(s, error_new("malformed update"));
+        return;
+    }
+    if (js_is(js_at(params, 0), JS_STRING) && !strcmp(js_str_value(js_at(params, 0)), server_db)) {
+        server_is_good(s, js_at(params, n - 1));
         return;
     }
     if (!js_is(js_at(params, 0), JS_STRING) || strcmp(js_str_value(js_at(params, 0)), s->idl->schema->name)) {
@@ -470,7 +637,7 @@ handle_connected(struct jsonrpc_session *rpc UNUSED, void *aux)
     if (s->lock) {
         send_lock(s);
     }
-    send_monitor(s);
+    (s->leader_only ? send_server_monitor : send_monitor)(s);
 }
 
 static void

@@ -9,7 +9,9 @@ row_put(struct idl_row *row, unsigned column, struct datum *value)
 {
     const struct col_type *type = &row->table->schema->columns[column].type;
 
+    idl_indexes_column(row, column, false);
     datum_take(&row->fields[column], value, type);
+    idl_indexes_column(row, column, true);
     if (row->table->modes[column] != IDL_ALERT || row->changes & IDL_ROW_INSERTED) {
         return;
     }
@@ -87,8 +89,16 @@ reset_absent(struct idl_row *row, const struct json *json)
 static struct error *
 row_replace(struct idl_table *t, const struct uuid *uuid, struct idl_row *row, const struct json *json)
 {
-    if (!row) {
-        row = idl_row_create(t, uuid);
+    /* A row whose uuid the open transaction chose is the server's from now on, and stays when the transaction ends. */
+    const bool ours = row && row->overlay && row->overlay->inserted;
+
+    if (!row || ours) {
+        if (ours) {
+            row->overlay->inserted = false;
+        } else {
+            row = idl_row_create(t, uuid);
+        }
+        idl_indexes_add(row);
         idl_row_mark(row, IDL_ROW_INSERTED);
         return row_each_column(row, json, row_put);
     }
@@ -100,6 +110,7 @@ row_replace(struct idl_table *t, const struct uuid *uuid, struct idl_row *row, c
 static void
 row_delete(struct idl_row *row)
 {
+    idl_indexes_remove(row);
     hmap_remove(&row->table->rows, &row->node);
     if (row->changes & IDL_ROW_INSERTED && !row->overlay) {
         idl_row_free(row); /* The program never saw it. */
