@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -542,6 +543,138 @@ class Relay(Copies):
             client.call("monitor", "T", "m", {"C": [{}]})
             self.assertEqual(relay.ctl("ovsdb-server/remove-db", "T"), "")
             self.assertEqual(client.notice(), ("monitor_canceled", ["m"]))
+
+
+class Impostor:
+    """A source that answers as it is told: 'replies' by method, or a function of the request."""
+
+    def __init__(self, path, replies, notices=()):
+        self.replies, self.notices, self.asked = replies, notices, []
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(path)
+        self.socket.listen(8)
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.talk, args=(connection,), daemon=True).start()
+
+    def talk(self, connection):
+        text = ""
+        with connection:
+            while True:
+                try:
+                    more = connection.recv(1 << 16).decode()
+                except OSError:
+                    return
+                if not more:
+                    return
+                text += more
+                while text:
+                    try:
+                        message, end = json.JSONDecoder().raw_decode(text)
+                    except ValueError:
+                        break
+                    text = text[end:]
+                    try:
+                        self.answer(connection, message)
+                    except OSError:
+                        return
+
+    def answer(self, connection, message):
+        method = message.get("method")
+        self.asked.append(method)
+        if method not in self.replies:
+            return
+        reply = self.replies[method]
+        if isinstance(reply, str) and reply.startswith("raw:"):
+            connection.sendall(reply[4:].encode())
+            return
+        connection.sendall(json.dumps({"id": message["id"], "result": reply, "error": None}).encode())
+        if method == "monitor_cond_since":
+            for notice in self.notices:
+                connection.sendall(json.dumps(notice).encode())
+
+    def close(self):
+        self.socket.close()
+
+
+def about_dbs(**columns):
+    row = {"name": "T", "connected": True, "schema": json.dumps(SCHEMA), **columns}
+    return {"Database": {"11111111-1111-4111-8111-111111111111": {"initial": row}}}
+
+
+def update(updates, method="update2", monitor=1):
+    more = ["00000000-0000-0000-0000-000000000000"] if method == "update3" else []
+    return {"id": None, "method": method, "params": [monitor, *more, updates]}
+
+
+UUID = "22222222-2222-4222-8222-222222222222"
+GOOD = {"set_db_change_aware": {}, "get_server_id": UUID, "monitor_cond": about_dbs(), "get_schema": SCHEMA,
+        "monitor_cond_since": [False, UUID, {"C": {UUID: {"initial": {"c": 7}}}}]}
+ODD_REPLIES = [
+    {"monitor_cond": v} for v in (
+        7, [], {"Database": 7}, {"Database": {"x": 7}}, {"Database": {UUID: {"initial": 7}}}, about_dbs(name=7),
+        about_dbs(connected=7), about_dbs(schema=7), about_dbs(schema=["set", []]))] + [
+    {"get_schema": v} for v in (7, {}, {"name": "X", "tables": {}}, {"name": "T", "tables": {"C": 7}}, None)] + [
+    {"monitor_cond_since": v} for v in (
+        7, [], [1, 2, 3], [False, 7, 7], [False, UUID, []], [False, UUID, {"Z": {}}], [False, UUID, {"C": 7}],
+        [False, UUID, {"C": {"x": {}}}], [False, UUID, {"C": {UUID: 7}}], [False, UUID, {"C": {UUID: {}}}],
+        [False, UUID, {"C": {UUID: {"initial": 7}}}], [False, UUID, {"C": {UUID: {"initial": {"c": "x"}}}}],
+        [True, UUID, {"C": {UUID: {"modify": {"c": 1}}}}],
+        [False, UUID, {"A": {UUID: {"initial": {"b": ["uuid", UUID]}}}}])] + [
+    {"get_server_id": v} for v in (7, "x")] + [
+    {"set_db_change_aware": v} for v in ("raw:}", "raw:[]", 'raw:{"id":7}', 'raw:{"method":7,"params":[],"id":null}')]
+ODD_NOTICES = [
+    {"id": None, "method": "update2", "params": []}, {"id": None, "method": "update3", "params": [1]},
+    {"id": None, "method": "monitor_canceled", "params": []}, {"id": None, "method": "locked", "params": ["x"]},
+    {"id": 5, "method": "steal", "params": []}, {"id": 99, "result": {}, "error": None}, update(7), update({"Z": {}}),
+    update({"C": 7}), update({"C": {UUID: {"modify": {"c": "x"}}}}), update({"C": {UUID: {"insert": {"nothing": 1}}}}),
+    update({"C": {UUID[::-1]: {"modify": {"c": 1}}}}), update({"C": {UUID: 7}}), update({}, monitor=[[]]),
+    update({"Database": 7}, monitor="_Server"), update({"Database": {"x": {"modify": 7}}}, monitor="_Server"),
+    update({"C": {UUID: {"new": {"c": 8}}}}, "update"), update({"C": {UUID: {"modify": {"c": 9}}}}, "update3")]
+
+
+class OddSources(Copies):
+    """What a source says is nonsense: the copy stays as it was or gets what made sense, and the server lives on."""
+
+    def test_nonsense_in_answers(self):
+        for model in ("backup", "relay"):
+            for odd in ODD_REPLIES:
+                with self.subTest(model=model, odd=odd):
+                    self.check(model, {**GOOD, **odd}, (), followed=odd.keys() & {"get_server_id"})
+
+    def test_nonsense_in_notices(self):
+        for model in ("backup", "relay"):
+            for odd in ODD_NOTICES:
+                with self.subTest(model=model, odd=odd):
+                    self.check(model, GOOD, (odd,), followed=True)
+
+    def check(self, model, replies, notices, followed):
+        place = tempfile.mkdtemp(prefix="ovsdb-copies.")
+        impostor = Impostor(os.path.join(place, "sock"), replies, notices)
+        try:
+            if model == "backup":
+                server = self.server("ours", f"--sync-from=unix:{place}/sock")
+            else:
+                server = self.server("ours", f"relay:T:unix:{place}/sock", schemas=())
+            if followed:
+                self.until("it was there", lambda: "monitor_cond_since" in impostor.asked)
+            time.sleep(0.1)
+            self.assertEqual(len(server.transact({"op": "select", "table": "Database", "where": []}, db="_Server")[0]
+                                 ["rows"]), 2)
+            contents = server.contents()
+            if isinstance(contents, dict) and "error" not in contents and not followed:
+                self.assertEqual(contents["A"], [])
+        finally:
+            impostor.close()
+            errors = self.servers.pop().end()
+            shutil.rmtree(place)
+        self.assertEqual(errors, "")
 
 
 if __name__ == "__main__":
