@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <linux/ethtool.h>
+#include <linux/mii.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <stdlib.h>
@@ -93,4 +94,23 @@ ethtool_get_driver(const char *name, struct strmap *status)
         free(strmap_put(status, "driver_version", xstrndup(info.version, sizeof info.version)));
         free(strmap_put(status, "firmware_version", xstrndup(info.fw_version, sizeof info.fw_version)));
     }
+}
+
+int
+mii_get_link(const char *name, bool *link)
+{
+    struct ifreq ifr = { 0 };
+    struct mii_ioctl_data *mii = (void *) &ifr.ifr_ifru;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), error = 0;
+
+    if (fd < 0) {
+        return -errno;
+    }
+    str_copy_cut(ifr.ifr_name, name, sizeof ifr.ifr_name);
+    if (ioctl(fd, SIOCGMIIPHY, &ifr) < 0 || (mii->reg_num = MII_BMSR, ioctl(fd, SIOCGMIIREG, &ifr) < 0)) {
+        error = -errno;
+    }
+    *link = !error && mii->val_out & BMSR_LSTATUS;
+    close(fd);
+    return error;
 }

@@ -7,6 +7,9 @@
 /* Fills in 'f'; a negative errno value where the device does not tell. */
 int ethtool_get_features(const char *name, struct netdev_features *f);
 
+/* Whether the link is up by the device's MII status register (IEEE 802.3 §22.2.4.2). */
+int mii_get_link(const char *name, bool *link);
+
 /* Adds driver_name, driver_version and firmware_version to 'status'. */
 void ethtool_get_driver(const char *name, struct strmap *status);
 

@@ -228,6 +228,12 @@ netdev_linux_get_carrier_resets(const struct netdev *n)
 }
 
 int
+netdev_linux_get_miimon(const struct netdev *n, bool *link)
+{
+    return n->is_gone ? -ENODEV : mii_get_link(n->name, link);
+}
+
+int
 netdev_linux_get_ifindex(const struct netdev *n)
 {
     return n->is_gone ? -ENODEV : linux_dev(n)->link.ifindex;

@@ -44,6 +44,7 @@ int netdev_linux_get_mtu(const struct netdev *, int *);
 int netdev_linux_set_mtu(struct netdev *, int);
 bool netdev_linux_get_carrier(const struct netdev *);
 uint64_t netdev_linux_get_carrier_resets(const struct netdev *);
+int netdev_linux_get_miimon(const struct netdev *, bool *link);
 int netdev_linux_get_ifindex(const struct netdev *);
 int netdev_linux_get_features(const struct netdev *, struct netdev_features *);
 int netdev_linux_get_stats(const struct netdev *, struct netdev_stats *);
@@ -59,6 +60,7 @@ void netdev_linux_get_status(const struct netdev *, struct strmap *);
     .set_mtu = netdev_linux_set_mtu, \
     .get_carrier = netdev_linux_get_carrier, \
     .get_carrier_resets = netdev_linux_get_carrier_resets, \
+    .get_miimon = netdev_linux_get_miimon, \
     .get_ifindex = netdev_linux_get_ifindex, \
     .get_features = netdev_linux_get_features, \
     .get_stats = netdev_linux_get_stats, \

@@ -275,6 +275,14 @@ netdev_get_carrier(const struct netdev *n)
     return n->class->get_carrier && n->class->get_carrier(n);
 }
 
+bool
+netdev_get_miimon(const struct netdev *n)
+{
+    bool link;
+
+    return n->class->get_miimon && !n->class->get_miimon(n, &link) ? link : netdev_get_carrier(n);
+}
+
 uint64_t
 netdev_get_carrier_resets(const struct netdev *n)
 {

@@ -75,6 +75,7 @@ struct netdev_class {
     int (*get_mtu)(const struct netdev *, int *);
     int (*set_mtu)(struct netdev *, int);
     bool (*get_carrier)(const struct netdev *);
+    int (*get_miimon)(const struct netdev *, bool *link);
     uint64_t (*get_carrier_resets)(const struct netdev *);
     int (*get_ifindex)(const struct netdev *);
     int (*get_features)(const struct netdev *, struct netdev_features *);
@@ -136,6 +137,8 @@ int netdev_set_etheraddr(struct netdev *, struct eth_addr);
 int netdev_get_mtu(const struct netdev *, int *);
 int netdev_set_mtu(struct netdev *, int);
 bool netdev_get_carrier(const struct netdev *);
+/* The link as its MII registers show it; the carrier, where there are none. */
+bool netdev_get_miimon(const struct netdev *);
 uint64_t netdev_get_carrier_resets(const struct netdev *);
 int netdev_get_ifindex(const struct netdev *);
 int netdev_get_features(const struct netdev *, struct netdev_features *);

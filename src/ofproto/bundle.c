@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "ofproto/bond.h"
 #include "ofproto/mac_table.h"
 #include "ofproto/ofproto_private.h"
 
@@ -8,7 +9,8 @@
 struct bundle {
     struct hmap_node node; /* In ofproto->bundles, by key. */
     const void *key;
-    struct ofproto_bundle_config c; /* Deep copy: name, ports, bitmaps owned. */
+    struct ofproto_bundle_config c; /* Deep copy: name, ports, bitmaps owned; not the bond's. */
+    struct bond *bond;     /* Null: not a bond. */
 };
 
 static struct bundle *
@@ -50,6 +52,7 @@ config_copy(struct ofproto_bundle_config *dst, const struct ofproto_bundle_confi
     dst->ports = xmemdup(src->ports, src->n_ports * sizeof *src->ports);
     dst->trunks = copy_bitmap(src->trunks);
     dst->cvlans = copy_bitmap(src->cvlans);
+    dst->bond = NULL;
 }
 
 static void
@@ -86,6 +89,7 @@ publish(struct ofproto *p, const struct bundle *b, const struct xport *without)
     x->cvlans = copy_bitmap(b->c.cvlans);
     x->priority_tags = b->c.priority_tags;
     x->is_protected = b->c.is_protected;
+    x->bond = b->bond;
     for (size_t i = 0; i < b->c.n_ports; i++) {
         struct ofport *o = ofport_find(p, b->c.ports[i]);
 
@@ -98,23 +102,60 @@ publish(struct ofproto *p, const struct bundle *b, const struct xport *without)
     backer_changed(p->backer);
 }
 
+static size_t
+present_ports(const struct ofproto *p, const struct bundle *b, const struct xport *without, struct xport **ports)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < b->c.n_ports; i++) {
+        struct ofport *o = ofport_find(p, b->c.ports[i]);
+
+        if (o && o->x != without) {
+            ports[n++] = o->x;
+        }
+    }
+    return n;
+}
+
+/* Makes, changes or ends the bond ('c' null: none); the bundle is to be published before an old one may go. */
+static struct bond *
+set_bond(struct ofproto *p, struct bundle *b, const struct ofproto_bond_config *c)
+{
+    struct xport **ports = xcalloc(b->c.n_ports + 1, sizeof *ports);
+    struct bond *old = b->bond;
+
+    if (c) {
+        b->bond = old ? old : bond_create(p, b->key, b->c.name);
+        bond_configure(b->bond, c, ports, present_ports(p, b, NULL, ports));
+        old = NULL;
+    } else {
+        b->bond = NULL;
+    }
+    free(ports);
+    return old;
+}
+
 void
 ofproto_bundle_set(struct ofproto *p, const void *key, const struct ofproto_bundle_config *c)
 {
     struct bundle *b = find(p, key);
+    struct bond *old_bond;
 
     if (!b) {
         b = xzalloc(sizeof *b);
         b->key = key;
         hmap_insert(&p->bundles, &b->node, hash_pointer(key, 0));
-    } else if (config_equal(&b->c, c)) {
+    } else if (config_equal(&b->c, c) && !c->bond == !b->bond) {
+        set_bond(p, b, c->bond);
         return;
     } else {
         config_uninit(&b->c);
         mac_table_flush_bundle(p->xb.mac_table, key);
     }
     config_copy(&b->c, c);
+    old_bond = set_bond(p, b, c->bond);
     publish(p, b, NULL);
+    bond_destroy(old_bond);
 }
 
 void
@@ -127,6 +168,7 @@ ofproto_bundle_remove(struct ofproto *p, const void *key)
         xbridge_set_bundle(&p->xb, key, NULL);
         backer_changed(p->backer);
         hmap_remove(&p->bundles, &b->node);
+        bond_destroy(b->bond);
         config_uninit(&b->c);
         free(b);
     }
@@ -140,7 +182,24 @@ bundles_forget_port(struct ofproto *p, struct xport *x)
     struct bundle *b = xb ? find(p, xb->key) : NULL;
 
     if (b) {
+        if (b->bond) {
+            struct xport **ports = xcalloc(b->c.n_ports + 1, sizeof *ports);
+
+            bond_configure(b->bond, &b->bond->c, ports, present_ports(p, b, x, ports));
+            free(ports);
+        }
         publish(p, b, x);
+    }
+}
+
+void
+bundles_port_changed(struct ofproto *p, struct xport *x)
+{
+    struct xbundle *xb = rcu_get_protected(&x->bundle);
+    struct bundle *b = xb && xb->bond ? find(p, xb->key) : NULL;
+
+    if (b && b->bond) {
+        bond_run(b->bond);
     }
 }
 

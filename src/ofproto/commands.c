@@ -7,6 +7,7 @@
 #include "ctl/memory.h"
 #include "flow/match_text.h"
 #include "netdev/netdev.h"
+#include "ofproto/bond.h"
 #include "ofproto/conns.h"
 #include "ofproto/dpctl.h"
 #include "ofproto/mac_table.h"
@@ -515,6 +516,7 @@ report_memory(struct memory_report *m, void *aux UNUSED)
 void
 ofproto_commands_register(void)
 {
+    bond_commands_register();
     ctl_register("ofproto/list", "", 0, 0, cmd_list, NULL);
     ctl_register("dpif/show", "", 0, 0, cmd_dpif_show, NULL);
     ctl_register("dpif/show-dp-features", "bridge", 1, 1, cmd_show_features, NULL);

@@ -448,6 +448,14 @@ learn_locked(struct mac_table *t, struct node *fresh)
 }
 
 bool
+mac_table_is_locked(const struct mac_table *t, struct eth_addr mac, uint16_t vlan)
+{
+    const struct node *n = find_rcu(t, mac, vlan);
+
+    return n && clock_now_ms() < n->locked_until;
+}
+
+bool
 mac_table_learn(struct mac_table *t, struct eth_addr mac, uint16_t vlan, const void *bundle_key, ofp_port port,
                 bool is_gratuitous_arp, bool from_bond)
 {

@@ -51,6 +51,9 @@ bool mac_table_may_learn(const struct mac_table *, struct eth_addr, uint16_t vla
 /* The entry of (mac, vlan), copied to '*entry'; false if there is none.  Any thread. */
 bool mac_table_lookup(const struct mac_table *, struct eth_addr, uint16_t vlan, struct mac_entry *entry);
 
+/* Whether a gratuitous ARP was seen elsewhere than at a bond a moment ago, so that its reflection is not believed. */
+bool mac_table_is_locked(const struct mac_table *, struct eth_addr, uint16_t vlan);
+
 /* Learns or refreshes; true if something changed that translations depend on.  Any thread. */
 bool mac_table_learn(struct mac_table *, struct eth_addr, uint16_t vlan, const void *bundle_key, ofp_port,
                      bool is_gratuitous_arp, bool from_bond);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "ofproto/bond.h"
 #include "ofproto/mac_table.h"
 #include "ofproto/mirror.h"
 #include "ofproto/xgroup.h"
@@ -22,6 +23,8 @@ drop_credits(struct megaflow *m)
             group_unref(c->group.group);
         } else if (c->kind == CREDIT_MIRROR) {
             mirror_count_unref(c->mirror);
+        } else if (c->kind == CREDIT_BOND) {
+            bond_load_unref(c->bond.load);
         }
     }
     free(m->credits);
@@ -61,6 +64,8 @@ take(const struct xlate_credit *c)
         return group_try_ref_rcu(c->group.group);
     case CREDIT_MIRROR:
         return mirror_count_try_ref_rcu(c->mirror);
+    case CREDIT_BOND:
+        return bond_load_try_ref_rcu(c->bond.load);
     case CREDIT_LEARN:
         xlate_learned_ref(c->learned);
         return true;
@@ -191,6 +196,9 @@ xlate_credit_stats(const struct xlate_credit *credits, size_t n, const struct dp
             break;
         case CREDIT_GROUP:
             group_credit(c->group.group, c->group.bucket, delta->n_packets, delta->n_bytes);
+            break;
+        case CREDIT_BOND:
+            atomic_fetch_add(&c->bond.load->bytes[c->bond.bucket], delta->n_bytes);
             break;
         case CREDIT_MIRROR:
             atomic_fetch_add(&c->mirror->n_packets, delta->n_packets);

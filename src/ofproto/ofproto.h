@@ -67,6 +67,23 @@ void ofproto_port_set_config(struct ofproto *, ofp_port, uint32_t set, uint32_t 
 /* Statistics with those that only ofproto knows added (patch ports). */
 int ofproto_port_get_stats(const struct ofproto *, ofp_port, struct netdev_stats *);
 
+/* Bonds (ofproto/bond.h). */
+enum ofproto_bond_mode { BOND_ACTIVE_BACKUP, BOND_BALANCE_SLB, BOND_BALANCE_TCP };
+struct ofproto_bond_config {
+    enum ofproto_bond_mode mode;
+    bool all_members_active, use_miimon;
+    bool wants_lacp, lacp_fallback_ab;
+    uint32_t hash_basis;
+    int64_t updelay_ms, downdelay_ms, miimon_ms;
+    int64_t rebalance_ms;        /* 0: never. */
+    const char *primary;         /* Null: none. */
+    struct eth_addr last_active; /* The active member before a restart, or zero. */
+};
+/* 'changed' is called with the bundle's key when a bond's active member is another.  Once, before any bond. */
+void ofproto_set_bond_listener(void (*changed)(void *aux, const void *key), void *aux);
+/* The address of the active member, zero if there is none; false if the bundle is no bond. */
+bool ofproto_bond_get_active(const struct ofproto *, const void *key, struct eth_addr *);
+
 /* Bundles. */
 struct ofproto_bundle_config {
     const char *name;
@@ -79,6 +96,7 @@ struct ofproto_bundle_config {
     be16 qinq_ethtype;
     int priority_tags;           /* enum xpriority_tags */
     bool is_protected;
+    const struct ofproto_bond_config *bond; /* Null: not a bond. */
 };
 void ofproto_bundle_set(struct ofproto *, const void *key, const struct ofproto_bundle_config *);
 void ofproto_bundle_remove(struct ofproto *, const void *key);

@@ -144,6 +144,8 @@ void ofport_apply_config(struct ofport *, uint32_t config, uint32_t mask);
 /* bundle.c */
 void bundles_destroy(struct ofproto *);
 void bundles_forget_port(struct ofproto *, struct xport *);
+/* The state of the port's link may be another. */
+void bundles_port_changed(struct ofproto *, struct xport *);
 /* The name of the bundle with that key, null if it is gone. */
 const char *bundle_name(const struct ofproto *, const void *key);
 

@@ -241,6 +241,7 @@ ofproto_port_changed(struct ofproto *p, ofp_port port)
     struct ofport *o = ofport_find(p, port);
 
     if (o && refresh(o)) {
+        bundles_port_changed(p, o->x);
         backer_changed(p->backer);
         conns_send_port_status(p->conns, o, PORT_MODIFIED, OF15);
     }
@@ -261,6 +262,7 @@ ofport_apply_config(struct ofport *o, uint32_t config, uint32_t mask)
     }
     atomic_store(&o->x->config, new);
     refresh(o);
+    bundles_port_changed(o->ofproto, o->x);
     backer_changed(o->ofproto->backer);
     conns_send_port_status(o->ofproto->conns, o, PORT_MODIFIED, (old ^ new) & ~OF10_ONLY ? OF15 : OF10);
 }

@@ -40,7 +40,6 @@ iface_create(struct port *port, const struct vs_interface *row)
     struct iface *f = xzalloc(sizeof *f);
 
     object_init(&f->o, sw, &sw->ifaces, &row->row.uuid, vs_interface_name(row));
-    f->o.is_iface = true;
     f->port = port;
     f->ofport = OFPP_NONE;
     f->request = OFPP_NONE;

@@ -46,4 +46,5 @@ object_stale(struct object *o, struct list *list)
 {
     list_remove(&o->stale); /* It may be in flight. */
     list_push_back(list, &o->stale);
+    o->stale_in = list;
 }

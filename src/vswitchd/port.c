@@ -52,6 +52,7 @@ remove_bundle(struct port *p)
         ofproto_bundle_remove(p->bridge->ofproto, p);
     }
     p->bundled = false;
+    p->is_bond = false;
 }
 
 void
@@ -103,9 +104,120 @@ integers_of(const struct datum *d)
     return v;
 }
 
-static void
-set_bundle(struct port *p, const struct vs_port *row, ofp_port member)
+/* Of bonds. */
+
+struct bond_cfg {
+    bool all_members_active, lacp_fallback_ab;
+    int64_t hash_basis, miimon_ms, rebalance_ms;
+    const char *primary, *detect_mode;
+};
+
+static const struct cfg_key bond_keys[] = {
+    { "all-members-active", CFG_BOOL, offsetof(struct bond_cfg, all_members_active), .def = false,
+      .doc = "Whether members that are not active take multicast packets." },
+    { "lacp-fallback-ab", CFG_BOOL, offsetof(struct bond_cfg, lacp_fallback_ab), .def = false,
+      .doc = "Active-backup where there is no partner for LACP." },
+    { "bond-hash-basis", CFG_INT, offsetof(struct bond_cfg, hash_basis), .def = 0,
+      .doc = "Part of every hash of the bond." },
+    { "bond-miimon-interval", CFG_INT, offsetof(struct bond_cfg, miimon_ms), .def = 200, .min = 100,
+      .max = INT32_MAX, .bad = CFG_CLAMP, .doc = "Milliseconds between looks at the MII registers." },
+    { "bond-rebalance-interval", CFG_INT, offsetof(struct bond_cfg, rebalance_ms), .def = 10000, .min = 0,
+      .max = INT32_MAX, .bad = CFG_CLAMP, .doc = "Milliseconds between moves of load; 0: none." },
+    { "bond-primary", CFG_TEXT, offsetof(struct bond_cfg, primary), .doc = "The member to prefer (active-backup)." },
+    { "bond-detect-mode", CFG_TEXT, offsetof(struct bond_cfg, detect_mode), .doc = "carrier or miimon." },
+};
+
+static const struct { const char *name; enum ofproto_bond_mode mode; } bond_modes[] = {
+    { "active-backup", BOND_ACTIVE_BACKUP }, { "balance-slb", BOND_BALANCE_SLB }, { "balance-tcp", BOND_BALANCE_TCP },
+};
+
+static enum ofproto_bond_mode
+read_mode(const struct port *p, const struct vs_port *row)
 {
+    const char *name = vs_port_bond_mode(row);
+
+    for (size_t i = 0; name && i < ARRAY_SIZE(bond_modes); i++) {
+        if (!strcmp(name, bond_modes[i].name)) {
+            return bond_modes[i].mode;
+        }
+    }
+    if (!p->bundled) {
+        log_warn("port %s: Using the default bond_mode active-backup. Note that in previous versions, the default "
+                 "bond_mode was balance-slb", p->o.name);
+    }
+    return BOND_ACTIVE_BACKUP;
+}
+
+static bool
+read_detect_mode(const struct port *p, const char *name)
+{
+    if (name && strcmp(name, "carrier") && strcmp(name, "miimon")) {
+        log_warn("port %s: unsupported bond-detect-mode %s, defaulting to carrier", p->o.name, name);
+    }
+    return name && !strcmp(name, "miimon");
+}
+
+static struct ofproto_bond_config
+read_bond(struct port *p, const struct vs_port *row)
+{
+    struct cfg_source source = { get_other_config, row };
+    const char *lacp = vs_port_lacp(row), *active = vs_port_bond_active_slave(row);
+    struct ofproto_bond_config c;
+    struct bond_cfg cfg;
+
+    cfg_read(&cfg, bond_keys, ARRAY_SIZE(bond_keys), &source, report_bad_key, p);
+    c = (struct ofproto_bond_config) {
+        .mode = read_mode(p, row), .all_members_active = cfg.all_members_active,
+        .use_miimon = read_detect_mode(p, cfg.detect_mode),
+        .wants_lacp = lacp && (!strcmp(lacp, "active") || !strcmp(lacp, "passive")),
+        .lacp_fallback_ab = cfg.lacp_fallback_ab, .hash_basis = cfg.hash_basis,
+        .updelay_ms = MAX(vs_port_bond_updelay(row), 0), .downdelay_ms = MAX(vs_port_bond_downdelay(row), 0),
+        .miimon_ms = cfg.miimon_ms, .rebalance_ms = cfg.rebalance_ms, .primary = cfg.primary,
+    };
+    if (!active || !eth_addr_parse(active, &c.last_active)) {
+        c.last_active = (struct eth_addr) { { 0 } };
+    }
+    return c;
+}
+
+static int
+compare_names(const void *a_, const void *b_)
+{
+    const struct iface *const *a = a_, *const *b = b_;
+
+    return strcmp((*a)->o.name, (*b)->o.name);
+}
+
+/* The numbers of the interfaces that are in the bridge, in the order of their names; to be released with free(). */
+static ofp_port *
+members_of(const struct port *p, size_t *n)
+{
+    const struct iface **ifaces = xcalloc(list_size(&p->ifaces) + 1, sizeof *ifaces);
+    ofp_port *ports = xcalloc(list_size(&p->ifaces) + 1, sizeof *ports);
+
+    *n = 0;
+    LIST_FOR_EACH (f, struct iface, in_port, &p->ifaces) {
+        if (f->ofport != OFPP_NONE) {
+            ifaces[(*n)++] = f;
+        }
+    }
+    if (*n) {
+        qsort(ifaces, *n, sizeof *ifaces, compare_names);
+    }
+    for (size_t i = 0; i < *n; i++) {
+        ports[i] = ifaces[i]->ofport;
+    }
+    free(ifaces);
+    return ports;
+}
+
+static void
+set_bundle(struct port *p, const struct vs_port *row)
+{
+    bool is_bond = vs_port_interfaces_datum(row)->n > 1;
+    struct ofproto_bond_config bond;
+    size_t n_members;
+    ofp_port *members = members_of(p, &n_members);
     const struct datum *trunks_d = vs_port_trunks_datum(row), *cvlans_d = vs_port_cvlans_datum(row);
     int64_t *trunks = integers_of(trunks_d), *cvlans = integers_of(cvlans_d);
     struct cfg_source source = { get_other_config, row };
@@ -115,14 +227,19 @@ set_bundle(struct port *p, const struct vs_port *row, ofp_port member)
 
     cfg_read(&cfg, port_keys, ARRAY_SIZE(port_keys), &source, report_bad_key, p);
     vlan_cfg_init(&vlan, vs_port_vlan_mode(row), vs_port_tag(row, -1), trunks, trunks_d->n, cvlans, cvlans_d->n);
+    if (is_bond) {
+        bond = read_bond(p, row);
+    }
     config = (struct ofproto_bundle_config) {
-        .name = p->o.name, .ports = &member, .n_ports = 1,
+        .name = p->o.name, .ports = members, .n_ports = is_bond ? n_members : 1, .bond = is_bond ? &bond : NULL,
         .vlan_mode = vlan.mode, .vlan = vlan.vlan, .trunks = vlan.trunks, .cvlans = vlan.cvlans,
         .qinq_ethtype = cpu_to_be16(cfg.qinq_ethtype ? ETH_TYPE_8021Q : ETH_TYPE_8021AD),
         .priority_tags = priority_values[cfg.priority_tags], .is_protected = vs_port_protected(row),
     };
     ofproto_bundle_set(p->bridge->ofproto, p, &config);
     p->bundled = true;
+    p->is_bond = is_bond;
+    free(members);
     free(trunks);
     free(cvlans);
 }
@@ -146,9 +263,21 @@ port_configure(struct port *p, const struct vs_port *row)
         remove_bundle(p);
         return;
     }
-    if (vs_port_interfaces_datum(row)->n > 1) {
-        /* Bonding is not served yet (docs/status.md). */
-        log_info("port %s: bonds are not served yet; only %s carries traffic", p->o.name, first->o.name);
+    set_bundle(p, row);
+    object_stale(&p->o, &p->o.sw->stale_ports);
+}
+
+void
+port_write(struct port *p, const struct vs_port *row)
+{
+    struct eth_addr mac;
+
+    if (p->bundled && p->bridge->ofproto && ofproto_bond_get_active(p->bridge->ofproto, p, &mac)) {
+        char *text = xasprintf(ETH_ADDR_FMT, ETH_ADDR_ARGS(mac));
+
+        idl_set_string(&row->row, VS_PORT_BOND_ACTIVE_SLAVE, text);
+        free(text);
+    } else {
+        idl_set_empty(&row->row, VS_PORT_BOND_ACTIVE_SLAVE);
     }
-    set_bundle(p, row, first->ofport);
 }

@@ -42,6 +42,20 @@ write_bridges(struct vswitchd *sw)
 }
 
 static void
+write_ports(struct vswitchd *sw)
+{
+    while (!list_is_empty(&sw->stale_ports)) {
+        struct object *o = CONTAINER_OF(list_pop_front(&sw->stale_ports), struct object, stale);
+        const struct idl_row *row = idl_row_get(sw->idl, VS_PORT, &o->uuid);
+
+        list_push_back(&sw->in_flight, &o->stale);
+        if (row) {
+            port_write(CONTAINER_OF(o, struct port, o), (const struct vs_port *) row);
+        }
+    }
+}
+
+static void
 write_ifaces(struct vswitchd *sw)
 {
     while (!list_is_empty(&sw->stale_ifaces)) {
@@ -98,7 +112,7 @@ settle(struct vswitchd *sw, bool written)
         struct object *o = CONTAINER_OF(list_pop_front(&sw->in_flight), struct object, stale);
 
         if (!written) {
-            list_push_back(o->is_iface ? &sw->stale_ifaces : &sw->stale_bridges, &o->stale);
+            list_push_back(o->stale_in, &o->stale);
         }
     }
     if (!written && sw->global_in_flight) {
@@ -143,8 +157,8 @@ status_run(struct vswitchd *sw)
     enum idl_status status;
 
     if (sw->txn || !sw->started || !idl_is_filled(sw->idl) ||
-        (list_is_empty(&sw->stale_bridges) && list_is_empty(&sw->stale_ifaces) && !sw->global_stale &&
-         !sw->controllers_stale && !sw->mirrors_stale)) {
+        (list_is_empty(&sw->stale_bridges) && list_is_empty(&sw->stale_ports) && list_is_empty(&sw->stale_ifaces) &&
+         !sw->global_stale && !sw->controllers_stale && !sw->mirrors_stale)) {
         return;
     }
     sw->txn = idl_txn_create(sw->idl);
@@ -154,6 +168,7 @@ status_run(struct vswitchd *sw)
         global_write(sw, global);
     }
     write_bridges(sw);
+    write_ports(sw);
     write_ifaces(sw);
     if (sw->controllers_stale) {
         sw->controllers_stale = false;

@@ -23,6 +23,7 @@ static const struct { unsigned int table, column; } quiet[] = {
     { VS_CONTROLLER, VS_CONTROLLER_IS_CONNECTED }, { VS_CONTROLLER, VS_CONTROLLER_ROLE },
     { VS_CONTROLLER, VS_CONTROLLER_STATUS }, { VS_DATAPATH, VS_DATAPATH_CAPABILITIES },
     { VS_MIRROR, VS_MIRROR_STATISTICS },
+    { VS_PORT, VS_PORT_BOND_ACTIVE_SLAVE },
 };
 
 /* Columns whose changes concern us. */
@@ -39,7 +40,8 @@ static const struct { unsigned int table, column; } heeded[] = {
     { VS_BRIDGE, VS_BRIDGE_SFLOW }, { VS_BRIDGE, VS_BRIDGE_STP_ENABLE },
     { VS_PORT, VS_PORT_CVLANS }, { VS_PORT, VS_PORT_INTERFACES }, { VS_PORT, VS_PORT_MAC }, { VS_PORT, VS_PORT_NAME },
     { VS_PORT, VS_PORT_OTHER_CONFIG }, { VS_PORT, VS_PORT_PROTECTED }, { VS_PORT, VS_PORT_TAG },
-    { VS_PORT, VS_PORT_TRUNKS }, { VS_PORT, VS_PORT_VLAN_MODE },
+    { VS_PORT, VS_PORT_TRUNKS }, { VS_PORT, VS_PORT_VLAN_MODE }, { VS_PORT, VS_PORT_BOND_DOWNDELAY },
+    { VS_PORT, VS_PORT_BOND_MODE }, { VS_PORT, VS_PORT_BOND_UPDELAY }, { VS_PORT, VS_PORT_LACP },
     { VS_INTERFACE, VS_INTERFACE_MAC }, { VS_INTERFACE, VS_INTERFACE_MTU_REQUEST }, { VS_INTERFACE, VS_INTERFACE_NAME },
     { VS_INTERFACE, VS_INTERFACE_OFPORT_REQUEST }, { VS_INTERFACE, VS_INTERFACE_OPTIONS },
     { VS_INTERFACE, VS_INTERFACE_OTHER_CONFIG }, { VS_INTERFACE, VS_INTERFACE_TYPE },
@@ -122,6 +124,16 @@ on_device(struct netdev_watch *w, const char *name)
     iface_device_changed(w->aux, name);
 }
 
+/* 'port': the key of its bundle. */
+static void
+on_bond(void *sw_, const void *port)
+{
+    struct vswitchd *sw = sw_;
+
+    object_stale(&((struct port *) port)->o, &sw->stale_ports);
+    loop_task_post(&sw->reconcile);
+}
+
 struct vswitchd *
 vswitchd_create(struct loop *loop, struct idl *idl, bool system_disabled, void (*ready)(void *aux), void *aux)
 {
@@ -141,6 +153,7 @@ vswitchd_create(struct loop *loop, struct idl *idl, bool system_disabled, void (
     list_init(&sw->dirty_ifaces);
     list_init(&sw->unsettled);
     list_init(&sw->stale_bridges);
+    list_init(&sw->stale_ports);
     list_init(&sw->stale_ifaces);
     list_init(&sw->in_flight);
     loop_task_init(loop, &sw->reconcile, on_reconcile, sw);
@@ -149,6 +162,7 @@ vswitchd_create(struct loop *loop, struct idl *idl, bool system_disabled, void (
     loop_timer_init(loop, &sw->controller_timer, on_controllers, sw);
     loop_timer_set(&sw->controller_timer, clock_now_ms() + CONTROLLER_INTERVAL_MS);
     netdev_watch(&sw->watch, on_device, sw);
+    ofproto_set_bond_listener(on_bond, sw);
     idl_set_callback(idl, on_replica, sw);
     return sw;
 }
@@ -159,6 +173,7 @@ vswitchd_destroy(struct vswitchd *sw, bool cleanup)
     idl_set_callback(sw->idl, NULL, NULL);
     idl_txn_destroy(sw->txn);
     netdev_unwatch(&sw->watch);
+    ofproto_set_bond_listener(NULL, NULL);
     loop_task_cancel(&sw->reconcile);
     loop_timer_cancel(&sw->stats_timer);
     loop_timer_cancel(&sw->controller_timer);

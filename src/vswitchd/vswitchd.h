@@ -68,7 +68,7 @@ struct vswitchd {
 
     /* Status. */
     struct idl_txn *txn;                 /* Under way, or null. */
-    struct list stale_bridges, stale_ifaces; /* struct object.stale: to be written. */
+    struct list stale_bridges, stale_ports, stale_ifaces; /* struct object.stale: to be written. */
     struct list in_flight;               /* Written by 'txn'. */
     bool global_stale, global_in_flight;
     bool constants_written;              /* datapath_types and so on. */
@@ -94,7 +94,7 @@ struct object {
     struct list stale;       /* In a stale or in-flight list; empty if its status is written. */
     char *name;
     uint64_t seen;           /* Generation in which the parent's row last named it. */
-    bool is_iface;
+    struct list *stale_in;   /* The stale list that it was last put into. */
 };
 
 struct bridge {
@@ -121,6 +121,7 @@ struct port {
     struct list ifaces;
     struct eth_addr mac;     /* Port.mac, or zero. */
     bool bundled;            /* ofproto knows the bundle. */
+    bool is_bond;            /* As such. */
 };
 
 struct iface {
@@ -220,7 +221,9 @@ struct port *port_create(struct bridge *, const struct vs_port *);
 void port_destroy(struct port *);
 /* Applies the VLAN settings; after its interfaces. */
 void port_configure(struct port *, const struct vs_port *);
-/* The member that carries the port's traffic, null if there is none. */
+/* Writes the status columns. */
+void port_write(struct port *, const struct vs_port *);
+/* Of its interfaces that are in the bridge, the one whose name comes first; null if there is none. */
 struct iface *port_first_iface(const struct port *);
 
 /* ---- iface.c ---- */

@@ -4,7 +4,7 @@
  *   table.c        lookups, action lists, the dispatch table
  *   output.c       ports: output, flood, patch ports
  *   normal.c       the NORMAL action; vlan.c: tags as NORMAL sees them
- *   mirror.c       copies for mirrors
+ *   mirror.c       copies for mirrors; bond.c: members of bonds
  *   controller.c   packet-ins
  *   freeze.c       recirculation: freezing what is left to do, and going on with it
  *   fields.c, headers.c, vlan_mpls.c, pipeline.c, hash.c, learn.c, unserved.c    families of actions
@@ -163,6 +163,14 @@ void xlate_commit(struct xlate_ctx *);
 /* normal.c */
 void xlate_normal_switching(struct xlate_ctx *);
 bool eth_addr_is_reserved(struct eth_addr);
+/* Notes what it looks at. */
+bool xlate_is_gratuitous_arp(struct xlate_ctx *);
+
+/* bond.c */
+/* The port of the bond that the packet, in that VLAN of the bridge, leaves by; null: none. */
+struct xport *xlate_bond_output(struct xlate_ctx *, const struct xbundle *, uint16_t vlan);
+/* Whether a packet that came in there may be taken; reports why not. */
+bool xlate_bond_admits(struct xlate_ctx *, const struct xbundle *, const struct xport *in, uint16_t vlan);
 
 /* mirror.c */
 /* The packet enters the bridge: copies it for the mirrors of its port.  False if it may not come in there. */

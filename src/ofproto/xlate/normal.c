@@ -48,8 +48,8 @@ note_address(struct eth_addr *mask)
 }
 
 /* A host that announces itself: a broadcast ARP reply, or a request for its own address. */
-static bool
-is_gratuitous_arp(struct xlate_ctx *ctx)
+bool
+xlate_is_gratuitous_arp(struct xlate_ctx *ctx)
 {
     const struct flow *f = &ctx->flow;
 
@@ -92,7 +92,7 @@ learn(struct xlate_ctx *ctx, const struct normal *n)
 {
     uint16_t vid = n->inside.tag[0].vid;
     struct eth_addr mac = ctx->flow.eth_src;
-    bool is_gratuitous = is_gratuitous_arp(ctx);
+    bool is_gratuitous = xlate_is_gratuitous_arp(ctx);
     struct xlate_credit *c;
     struct xlate_effect *e;
 
@@ -115,19 +115,9 @@ learn(struct xlate_ctx *ctx, const struct normal *n)
         e->learn_mac.bundle = n->in_bundle;
         e->learn_mac.port = n->in_port->ofp_port;
         e->learn_mac.is_gratuitous_arp = is_gratuitous;
+        xlate_report(ctx, TRACE_DETAIL, "learned that " ETH_ADDR_FMT " is on port %s in VLAN %u", ETH_ADDR_ARGS(mac),
+                     n->in_bundle->name, vid);
     }
-}
-
-/* The port of a bundle to send through: of several the first whose link is up. */
-static struct xport *
-choose_port(const struct xbundle *b)
-{
-    for (size_t i = 0; i < b->n_ports; i++) {
-        if (!(atomic_load_explicit(&b->ports[i]->state, memory_order_relaxed) & 1)) {
-            return b->ports[i];
-        }
-    }
-    return b->n_ports ? b->ports[0] : NULL;
 }
 
 void
@@ -136,7 +126,7 @@ vlan_send_to_bundle(struct xlate_ctx *ctx, const struct xbundle *in, const struc
 {
     be16 old[4] = { ctx->flow.vlan_tpid, ctx->flow.vlan_tci, ctx->flow.vlan2_tpid, ctx->flow.vlan2_tci };
     struct odp_tags below = ctx->below;
-    struct xport *port = choose_port(b);
+    struct xport *port = b->bond ? xlate_bond_output(ctx, b, inside->tag[0].vid) : b->n_ports ? b->ports[0] : NULL;
 
     if (!port) {
         return;
@@ -226,6 +216,9 @@ xlate_normal_switching(struct xlate_ctx *ctx)
         return;
     }
     if (n.in_port && atomic_load_explicit(&n.in_port->state, memory_order_relaxed) & 2) {
+        return;
+    }
+    if (n.in_bundle->bond && !xlate_bond_admits(ctx, n.in_bundle, n.in_port, n.inside.tag[0].vid)) {
         return;
     }
     learn(ctx, &n);

@@ -60,7 +60,8 @@ enum { SLOW_CFM = 1, SLOW_BFD = 2, SLOW_LACP = 4, SLOW_STP = 8, SLOW_LLDP = 16, 
 
 /* Whom the packets count for. */
 enum xlate_credit_kind { CREDIT_RULE, CREDIT_TABLE_MISS, CREDIT_PORT_RX, CREDIT_PORT_TX,
-                         CREDIT_MAC, CREDIT_FIN_TIMEOUT, CREDIT_LEARN, CREDIT_GROUP, CREDIT_MIRROR };
+                         CREDIT_MAC, CREDIT_FIN_TIMEOUT, CREDIT_LEARN, CREDIT_GROUP, CREDIT_MIRROR,
+                         CREDIT_BOND };
 
 /* A flow that 'learn' made: it counts as learned anew with every packet. */
 struct xlate_learned {
@@ -82,6 +83,7 @@ struct xlate_credit {
         struct { struct group *group; size_t bucket; } group; /* RCU, like a rule.  'bucket' as in group_credit(). */
         struct xlate_learned *learned; /* xlate_learned_ref() to keep it. */
         struct mirror_count *mirror;   /* RCU; take a reference to keep it. */
+        struct { struct bond_load *load; uint8_t bucket; } bond; /* Likewise. */
     };
 };
 
