@@ -31,6 +31,9 @@ class _ShortName:
         if len(os.fsencode(path)) > MAX_UNIX_PATH:
             self._fd = os.open(directory or ".", os.O_DIRECTORY | os.O_RDONLY)
             self.path = f"/proc/self/fd/{self._fd}/{base}"
+            if len(os.fsencode(self.path)) > MAX_UNIX_PATH:
+                os.close(self._fd)
+                raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
 
     def __enter__(self):
         return self.path
@@ -43,7 +46,8 @@ class _ShortName:
 def make_unix_socket(style, nonblock, bind_path, connect_path, short=False):
     """Makes a Unix socket of the given 'style' (socket.SOCK_STREAM or SOCK_DGRAM), not blocking if 'nonblock', bound to
     'bind_path' and connected to 'connect_path', each unless None.  The file of 'bind_path' is removed when the program
-    ends.  Returns (0, socket) or (errno, None).  'short' is of no consequence: long names always work."""
+    ends.  Returns (0, socket) or (errno, None).  'short' is of no consequence: the
+    names of directories may always be long."""
     sock = socket.socket(socket.AF_UNIX, style)
     try:
         sock.setblocking(not nonblock)

@@ -3,7 +3,9 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
+import uuid
 
 import pytest
 
@@ -75,6 +77,21 @@ def test_a_watcher_sees_only_the_rows_of_its_condition(remote):
         "new bolt: 45 at 0.5, cellar", "changed saw: 2 at 12, attic", "changed saw: 2 at 12, attic, from Remscheid",
         "gone bolt: 45 at 0.5, cellar"]
     assert watcher.returncode == 0
+
+
+def test_of_a_cluster_the_example_talks_to_the_leader_alone(remote, tmp_path):
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "with_server"))
+    from cluster_server import Member
+
+    fill(remote)
+    shelf, item = str(uuid.uuid4()), str(uuid.uuid4())
+    contents = {"Shelf": {shelf: {"initial": {"room": "hall"}}},
+                "Item": {item: {"initial": {"name": "lamp", "stock": 1, "price": 3, "shelf": ["uuid", shelf]}}}}
+    follower = Member(tmp_path / "follower", "Inventory", contents, leader=False)
+    lost = Member(tmp_path / "lost", "Inventory", contents, model="relay", connected=False)
+    leader = Member(tmp_path / "leader", "Inventory", contents)
+    assert inventory(f"{follower.remote},{lost.remote},{leader.remote}", "prices", "0", "9") == "lamp: 1 at 3, hall\n"
+    assert (follower.n_connections, follower.n_monitors, lost.n_monitors, leader.n_monitors) == (1, 0, 0, 1)
 
 
 def declared_functions(include):

@@ -18,8 +18,8 @@ OUR_SERVER = {"SERVER": os.path.join(BUILD, "src/ovsdb-server/ovsdb-server"),
 VSWITCH_SCHEMA = os.path.join(os.path.dirname(os.path.dirname(HERE)), "schema/vswitch.ovsschema")
 
 
-def scripts(directory, helper):
-    return sorted(s for s in os.listdir(directory) if s.endswith(".py") and s != helper)
+def scripts(directory, *helpers):
+    return sorted(s for s in os.listdir(directory) if s.endswith(".py") and s not in helpers)
 
 
 def run(script, ours, directory=SCRIPTS, server=None):
@@ -41,21 +41,29 @@ def first_difference(theirs, ours):
     return None
 
 
-@pytest.fixture(autouse=True)
-def debians_binding():
+@pytest.fixture(name="debians_binding")
+def fixture_debians_binding():
     if not os.path.exists(DEBIAN):
         pytest.skip("Debian's python3-openvswitch is not installed")
 
 
+def test_what_our_binding_does_and_debians_does_not():
+    run("binding_own.py", True, HERE)
+
+
+@pytest.mark.usefixtures("debians_binding")
 @pytest.mark.parametrize("script", scripts(SCRIPTS, "show.py"))
 def test_the_script_prints_the_same_with_both_bindings(script):
     assert first_difference(run(script, False), run(script, True)) is None
 
 
-@pytest.mark.parametrize("script", scripts(WITH_SERVER, "server.py"))
+@pytest.mark.usefixtures("debians_binding")
+@pytest.mark.parametrize("script", scripts(WITH_SERVER, "server.py", "cluster_server.py"))
 def test_the_script_prints_the_same_with_both_bindings_and_both_servers(script):
     if script.startswith("app_"):
         pytest.importorskip("ovsdbapp")
+    if script == "app_network.py" and not os.path.exists("/usr/share/ovn/ovn-nb.ovsschema"):
+        pytest.skip("OVN's schemas are not installed")
     expected = run(script, False, WITH_SERVER, DEBIANS_SERVER)
     for ours, server in ((True, OUR_SERVER), (True, DEBIANS_SERVER), (False, OUR_SERVER)):
         assert first_difference(expected, run(script, ours, WITH_SERVER, server)) is None, f"{ours} {server}"
