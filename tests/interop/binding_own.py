@@ -6,11 +6,18 @@ import random
 import socket
 import sys
 import tempfile
+import time
+import uuid
 
 import ovs.json
 import ovs.jsonrpc
+import ovs.poller
 import ovs.socket_util
+from ovs.db import idl
 from ovs.stream import PassiveStream, Stream
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "with_server"))
+from cluster_server import Member  # noqa: E402
 
 
 def parse(text, cuts=()):
@@ -105,9 +112,30 @@ def passive_tcp_is_named_as_documented():
     assert Stream.open("ssl:127.0.0.1:1") == (errno.ENOPROTOOPT, None)
 
 
+def of_two_clusters_the_one_with_the_given_id_counts():
+    with tempfile.TemporaryDirectory() as directory:
+        cluster = uuid.uuid4()
+        ours = Member(f"{directory}/ours", "Db", {}, cid=str(cluster))
+        theirs = Member(f"{directory}/theirs", "Db", {})
+        helper = idl.SchemaHelper(schema_json={"name": "Db", "tables": {"T": {"columns": {"n": {"type": "integer"}}}}})
+        helper.register_all()
+        replica = idl.Idl(f"{theirs.remote},{ours.remote}", helper)
+        replica.set_cluster_id(cluster)
+        deadline = time.monotonic() + 10
+        while not replica.has_ever_connected() and time.monotonic() < deadline:
+            replica.run()
+            poller = ovs.poller.Poller()
+            replica.wait(poller)
+            poller.timer_wait(100)
+            poller.block()
+        assert (theirs.n_monitors, ours.n_monitors) == (0, 1)
+        replica.close()
+
+
 for test in (the_parser_reads_what_pythons_own_writes_however_it_is_cut,
              no_input_harms_the_parser_and_cuts_never_matter, a_connection_puts_together_what_comes_in_pieces,
-             a_socket_may_be_in_a_directory_with_a_name_of_any_length, passive_tcp_is_named_as_documented):
+             a_socket_may_be_in_a_directory_with_a_name_of_any_length, passive_tcp_is_named_as_documented,
+             of_two_clusters_the_one_with_the_given_id_counts):
     test()
     print(test.__name__.replace("_", " "))
 sys.exit(0)

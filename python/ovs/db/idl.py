@@ -406,8 +406,7 @@ class Idl:
     def _find_database(self):
         for row in self.server_tables[self._server_db_table].rows.values():
             if self.cluster_id:
-                if str(self.cluster_id) in (str(cid)[:4] for cid in row.cid) or str(self.cluster_id) in map(str,
-                                                                                                            row.cid):
+                if str(self.cluster_id) in map(str, row.cid):
                     return row
             elif row.name == self._db.name:
                 return row
