@@ -359,7 +359,7 @@ cmd_upcall_show(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSE
         str_putf(&s, "%s@%s:\n", b->xdp.type, b->xdp.name);
         str_putf(&s, "  flows         : (current %llu) (avg %llu) (max %llu) (limit %llu)\n",
                  (unsigned long long) stats.n_flows, (unsigned long long) f.avg_flows,
-                 (unsigned long long) f.max_flows, (unsigned long long) ofproto_settings.flow_limit);
+                 (unsigned long long) f.max_flows, (unsigned long long) f.limit);
         str_putf(&s, "  dump duration : %lldms\n", (long long) f.dump_ms);
         str_putf(&s, "  ufid enabled : %s\n\n", ufid_enabled ? "true" : "false");
         str_putf(&s, "  1: (keys %u)\n", f.n_keys);

@@ -1,6 +1,7 @@
 /* Revalidation: one thread per datapath retranslates the megaflows that a change has made stale, as soon as it can; and
  * at regular times walks all megaflows: credits their packets, removes those that were not used, and looks whether some
- * that nothing has made stale are right indeed (a slow check of depend.h; a disagreement is an error). */
+ * that nothing has made stale are right indeed (a slow check of depend.h; a disagreement is an error).  The number of
+ * megaflows that may be follows from what a sweep takes. */
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@
 
 LOG_MODULE(ofproto_dpif_revalidate)
 
-enum { MIN_INTERVAL_MS = 10, CHECKED_OF = 64, SECTION_FLOWS = 64 };
+enum { MIN_INTERVAL_MS = 10, CHECKED_OF = 64, SECTION_FLOWS = 64, SLOW_SWEEP_MS = 2000, MIN_LIMIT = 1000 };
 
 struct revalidator {
     struct backer *backer;
@@ -34,6 +35,7 @@ struct revalidator {
     uint64_t n_seen, n_sweeps;
     int64_t now;
     int64_t max_idle;
+    uint32_t limit, configured_limit; /* Of megaflows: at present; as configured when that was last looked at. */
 };
 
 /* Translates the key anew.  False if nothing in the bridge has that port any more. */
@@ -152,28 +154,73 @@ visit(void *r_, struct dp_flow *f)
     return true;
 }
 
+static int64_t
+cpu_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
+}
+
+static void
+set_limit(struct revalidator *r, uint32_t limit)
+{
+    struct datapath *dp = r->backer->xdp.dp;
+    char text[16];
+    const char *keys[] = { "flow-limit" }, *values[] = { text };
+    struct error *error;
+
+    if (limit != r->limit) {
+        snprintf(text, sizeof text, "%u", limit);
+        error = dp->class->configure(dp, keys, values, 1);
+        error_free(error); /* A datapath that knows no limit has none. */
+        r->limit = limit;
+    }
+}
+
+/* The number of megaflows that may be: what is configured, and no more than sweeps of a second or two can look after.
+ * It falls fast and recovers slowly.  'ms': what this sweep took. */
+static void
+adapt_limit(struct revalidator *r, int64_t ms)
+{
+    uint64_t wanted = MAX(ofproto_settings.flow_limit, (uint32_t) MIN_LIMIT), limit = r->limit;
+
+    if (ms > SLOW_SWEEP_MS) {
+        limit = MAX(MIN(limit, r->n_seen) * SLOW_SWEEP_MS / ms, MIN_LIMIT);
+    } else if (ms < SLOW_SWEEP_MS / 2) {
+        limit += MAX(limit / 16, MIN_LIMIT);
+    }
+    set_limit(r, MIN(limit, wanted));
+}
+
 /* Every megaflow. */
 static void
 sweep(struct revalidator *r)
 {
     struct datapath *dp = r->backer->xdp.dp;
-    int64_t start = clock_real_us();
+    int64_t start = clock_real_us(), cpu = cpu_ms();
     struct dp_stats stats;
 
     dp->class->get_stats(dp, &stats);
+    if (r->configured_limit != ofproto_settings.flow_limit) {
+        r->configured_limit = ofproto_settings.flow_limit;
+        set_limit(r, MAX(r->configured_limit, MIN_LIMIT));
+    }
     r->now = clock_now_ms();
-    r->max_idle = stats.n_flows > ofproto_settings.flow_limit ? 100 : ofproto_settings.max_idle_ms;
+    r->max_idle = stats.n_flows > r->limit ? 100 : ofproto_settings.max_idle_ms;
     r->n_seen = 0;
     r->n_sweeps++;
     dp->class->flow_for_each(dp, visit, r);
-    if (stats.n_flows > 2 * (uint64_t) ofproto_settings.flow_limit) {
+    if (stats.n_flows > 2 * (uint64_t) r->limit) {
         dp->class->flow_flush(dp);
     }
+    adapt_limit(r, cpu_ms() - cpu);
     pthread_mutex_lock(&r->mutex);
     r->figures.n_flows = r->n_seen;
     r->figures.max_flows = MAX(r->figures.max_flows, r->n_seen);
     r->figures.avg_flows = (r->figures.avg_flows + r->n_seen) / 2;
-    r->figures.limit = ofproto_settings.flow_limit;
+    r->figures.limit = r->limit;
     r->figures.dump_ms = (clock_real_us() - start) / 1000;
     r->figures.n_keys = r->n_seen;
     pthread_mutex_unlock(&r->mutex);
@@ -309,6 +356,7 @@ revalidator_create(struct backer *b)
     pthread_condattr_t attr;
 
     r->backer = b;
+    r->figures.limit = ofproto_settings.flow_limit;
     pthread_mutex_init(&r->mutex, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
