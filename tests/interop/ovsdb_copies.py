@@ -68,7 +68,14 @@ class Client:
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(10)
-        self.socket.connect(path)
+        for left in range(100, -1, -1):
+            try:
+                self.socket.connect(path)
+                break
+            except ConnectionRefusedError:  # The file is there a little before connections are taken.
+                if not left:
+                    raise
+                time.sleep(0.01)
         self.opened.append(self.socket)
         self.text, self.notices, self.answers, self.n = "", [], {}, 0
 
