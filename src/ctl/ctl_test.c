@@ -183,6 +183,7 @@ counts_are_shown(void **state UNUSED)
     counter_sample();
     assert_string_equal(command("coverage/read-counter", "[\"ctl_test_events\"]"), "60\n");
     assert_string_equal(command("coverage/read-counter", "[\"foo\"]"), "error: No such counter\n");
+    assert_string_equal(command("coverage/read-counter", "[\"dp_packet_batch_grow\"]"), "0\n");
     assert_non_null(strstr(command("coverage/show", "[]"), "\nctl_test_events           12.0/sec     1.000/sec        "
                                                            "0.0167/sec   total: 60\n"));
 }
