@@ -295,6 +295,7 @@ xlate_table_with_tuple(struct xlate_ctx *ctx, ofp_port in_port, uint8_t table)
     }
     ctx->wc->ct_nw_proto = UINT8_MAX;
     if (!(ctx->flow.ct_state & CT_TRK) || !flow_is_ip(&ctx->flow) || !ctx->flow.ct_nw_proto) {
+        ctx->goes_up = false;
         xlate_report(ctx, TRACE_ERROR, "resubmit(ct) with non-tracked or non-IP packet!");
         return;
     }

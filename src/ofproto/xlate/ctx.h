@@ -52,6 +52,7 @@ struct xlate_ctx {
         uint8_t table_id;
     } pause;
     struct frozen_hash hash;   /* Of the datapath, as of the beginning of this translation. */
+    bool goes_up;              /* The next lookup is in a later table, which does not count as depth. */
     bool with_tuple;           /* The next lookup is xlate_table_with_tuple()'s. */
     bool conntracked;          /* The packet's connection tracking fields hold. */
     bool no_effects;           /* This branch is not the way of this packet. */

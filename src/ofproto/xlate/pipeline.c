@@ -9,6 +9,7 @@ xlate_resubmit(struct xlate_ctx *ctx, const struct act *act)
     uint8_t table = a->table == 255 ? ctx->table_id : a->table;
 
     ctx->n_resubmits++;
+    ctx->goes_up = table > ctx->table_id; /* Will come to an end by itself: ovs-actions(7), "Recursion too deep". */
     if (a->with_ct_orig) {
         xlate_table_with_tuple(ctx, in_port, table == 255 ? 0 : table);
     } else {

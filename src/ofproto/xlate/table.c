@@ -182,25 +182,6 @@ xlate_limits_allow(struct xlate_ctx *ctx)
     return !xlate_has_failed(ctx);
 }
 
-static void
-begin_with_tuple(struct xlate_ctx *ctx, struct flow *wc)
-{
-    *wc = *ctx->wc;
-    memset(ctx->wc, 0, sizeof *ctx->wc);
-    xlate_swap_tuple(&ctx->flow, ctx->flow.eth_type == BE16(0x86dd));
-}
-
-/* What the lookup asked of addresses and ports, it asked of the tuple. */
-static void
-end_with_tuple(struct xlate_ctx *ctx, const struct flow *wc)
-{
-    bool is_v6 = ctx->flow.eth_type == BE16(0x86dd);
-
-    xlate_swap_tuple(&ctx->flow, is_v6);
-    xlate_swap_tuple(ctx->wc, is_v6);
-    flow_or(ctx->wc, wc);
-}
-
 /* TABLE_MISS_CONTINUE goes on with the next table (OpenFlow 1.1 and 1.2). */
 static struct rule *
 find_rule(struct xlate_ctx *ctx, uint8_t *table_id, ofp_port in_port)
@@ -221,6 +202,23 @@ find_rule(struct xlate_ctx *ctx, uint8_t *table_id, ofp_port in_port)
         }
     }
     ctx->flow.in_port = old_in_port;
+    return rule;
+}
+
+/* What the lookup asks of addresses and ports, it asks of the tuple. */
+static NOINLINE struct rule *
+find_rule_with_tuple(struct xlate_ctx *ctx, uint8_t *table_id, ofp_port in_port)
+{
+    bool is_v6 = ctx->flow.eth_type == BE16(0x86dd);
+    struct flow wc = *ctx->wc;
+    struct rule *rule;
+
+    memset(ctx->wc, 0, sizeof *ctx->wc);
+    xlate_swap_tuple(&ctx->flow, is_v6);
+    rule = find_rule(ctx, table_id, in_port);
+    xlate_swap_tuple(&ctx->flow, is_v6);
+    xlate_swap_tuple(ctx->wc, is_v6);
+    flow_or(ctx->wc, &wc);
     return rule;
 }
 
@@ -251,23 +249,16 @@ xlate_table(struct xlate_ctx *ctx, ofp_port in_port, uint8_t table_id, bool may_
     be64 old_cookie = ctx->cookie;
     uint8_t old_table = ctx->table_id;
     bool is_last = ctx->depth ? ctx->list_is_last && !ctx->rest.len : true;
-    bool with_tuple = ctx->with_tuple;
-    struct flow wc;
+    bool with_tuple = ctx->with_tuple, counts = !ctx->goes_up;
     bool drops = ctx->flow.nw_frag && atomic_load_explicit(&ctx->bridge->drop_fragments, memory_order_relaxed);
 
-    ctx->with_tuple = false;
+    ctx->with_tuple = ctx->goes_up = false;
     if (!xlate_limits_allow(ctx)) {
         return;
     }
-    ctx->depth++;
+    ctx->depth += counts;
     ctx->trace_depth++;
-    if (with_tuple) {
-        begin_with_tuple(ctx, &wc);
-    }
-    rule = find_rule(ctx, &table_id, in_port);
-    if (with_tuple) {
-        end_with_tuple(ctx, &wc);
-    }
+    rule = with_tuple ? find_rule_with_tuple(ctx, &table_id, in_port) : find_rule(ctx, &table_id, in_port);
     ctx->table_id = table_id;
     ctx->rule = rule;
     ctx->cookie = rule ? rule->cookie : 0;
@@ -287,7 +278,7 @@ xlate_table(struct xlate_ctx *ctx, ofp_port in_port, uint8_t table_id, bool may_
         ctx->pause.table_id = ctx->table_id;
     }
     ctx->trace_depth -= 2;
-    ctx->depth--;
+    ctx->depth -= counts;
     ctx->rule = old_rule;
     ctx->cookie = old_cookie;
     ctx->table_id = old_table;
