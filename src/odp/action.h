@@ -48,7 +48,7 @@ enum odp_action {
     ODP_CHECK_PKT_LEN = 21, /* nested */
     ODP_ADD_MPLS = 22,
     ODP_DEC_TTL = 23,
-    ODP_DROP = 24,         /* u32 reason */
+    ODP_DROP = 24,         /* u32 reason: see odp/drop_reasons.def */
     ODP_PSAMPLE = 25,
     ODP_TUNNEL_PUSH = 26,  /* userspace only */
     ODP_TUNNEL_POP = 27,

@@ -14,6 +14,15 @@ counter_register(struct counter *c)
     list_push_back(&counters, &c->node);
 }
 
+static uint64_t
+total_of(struct counter *c)
+{
+    if (c->read) {
+        counter_raise_to(c, c->read(c));
+    }
+    return atomic_load_explicit(&c->total, memory_order_relaxed);
+}
+
 void
 counter_sample(void)
 {
@@ -21,7 +30,7 @@ counter_sample(void)
     unsigned int minute = n_samples / COUNTER_N_MIN % COUNTER_N_HOUR;
 
     LIST_FOR_EACH (c, struct counter, node, &counters) {
-        uint64_t total = atomic_load_explicit(&c->total, memory_order_relaxed);
+        uint64_t total = total_of(c);
         uint32_t growth = total - c->last;
 
         c->last = total;
@@ -40,7 +49,7 @@ counter_read(const char *name, uint64_t *total)
     *total = 0;
     LIST_FOR_EACH (c, struct counter, node, &counters) {
         if (!strcmp(c->name, name)) {
-            *total += atomic_load_explicit(&c->total, memory_order_relaxed);
+            *total += total_of(c);
             found = true;
         }
     }
@@ -66,7 +75,7 @@ counter_format(struct str *s)
     uint32_t hash = 0; /* Of the names of the events that were hit: tells patterns of activity apart. */
 
     LIST_FOR_EACH (c, struct counter, node, &counters) {
-        uint64_t total = atomic_load_explicit(&c->total, memory_order_relaxed);
+        uint64_t total = total_of(c);
         uint32_t now = c->min[(n_samples + COUNTER_N_MIN - 1) % COUNTER_N_MIN];
 
         if (!total) {

@@ -19,6 +19,7 @@ enum { COUNTER_PERIOD_MS = 5000, COUNTER_N_MIN = 12, COUNTER_N_HOUR = 60 };
 struct counter {
     struct list node;
     const char *name;
+    uint64_t (*read)(const struct counter *); /* Null, or says the total, which never falls. */
     _Atomic uint64_t total ALIGNED(CACHE_LINE); /* Only ever grows. */
     uint64_t last ALIGNED(CACHE_LINE);          /* 'total' at the last sample. */
     uint32_t min[COUNTER_N_MIN];                /* Growth in each of the last 12 periods of 5 s. */

@@ -185,6 +185,13 @@ do_change(struct worker *w, struct exec *x, const struct op *op)
     return ok;
 }
 
+static enum dp_drop
+drop_reason(uint32_t number)
+{
+    return number && number <= DP_N_DROPS - DP_DROP_XLATE_BRIDGE_NOT_FOUND
+           ? (enum dp_drop) (DP_DROP_XLATE_BRIDGE_NOT_FOUND + number - 1) : DP_DROP_EXPLICIT;
+}
+
 /* Carries out one step of those up to 'end'.  False: the packet is gone. */
 static bool
 run_op(struct worker *w, struct exec *x, const struct program *p, const struct op *op, const struct op *end)
@@ -211,7 +218,7 @@ run_op(struct worker *w, struct exec *x, const struct program *p, const struct o
     case OP_CT: return ct_op_run_rcu(w, x, p, op, end);
     case OP_CT_CLEAR: conntrack_clear_key(x->key, *x->lines); break;
     case OP_DROP:
-        worker_drop(w, x->packet, DP_DROP_EXPLICIT);
+        worker_drop(w, x->packet, drop_reason(op->number));
         x->packet = NULL;
         return false;
     }

@@ -15,6 +15,7 @@
 #include "netdev/dummy.h"
 #include "packet/env.h"
 #include "sys/clock.h"
+#include "sys/counter.h"
 #include "sys/log.h"
 
 LOG_MODULE(dpif_netdev)
@@ -114,6 +115,43 @@ dummy_open(const struct datapath_class *class, const char *name, bool may_create
     return open_of_kind(class, name, may_create, false, dp);
 }
 
+/* Drops as counters of the program: of all datapaths, those that are gone included. */
+static struct counter drop_counters[DP_N_DROPS];
+static uint64_t gone_drops[DP_N_DROPS];
+
+static void
+add_drops_of(const struct dp *dp, uint64_t totals[DP_N_DROPS])
+{
+    uint64_t counts[DP_N_DROPS];
+
+    dp_user_get_drops(&dp->up, counts);
+    for (int i = 0; i < DP_N_DROPS; i++) {
+        totals[i] += counts[i];
+    }
+}
+
+static uint64_t
+read_drops(const struct counter *c)
+{
+    uint64_t totals[DP_N_DROPS];
+
+    memcpy(totals, gone_drops, sizeof totals);
+    LIST_FOR_EACH (dp, struct dp, node, &datapaths) {
+        add_drops_of(dp, totals);
+    }
+    return totals[c - drop_counters];
+}
+
+static void
+register_drops(void)
+{
+    for (int i = 0; i < DP_N_DROPS && !drop_counters[i].name; i++) {
+        drop_counters[i].name = dp_drop_names[i];
+        drop_counters[i].read = read_drops;
+        counter_register(&drop_counters[i]);
+    }
+}
+
 static void
 release_worker(struct worker *w)
 {
@@ -127,6 +165,7 @@ release(struct dp *dp)
 {
     list_remove(&dp->node);
     dp_ports_remove_all(dp);
+    add_drops_of(dp, gone_drops);
     dp_workers_stop(dp);
     if (dp->has_threads) {
         ct_thread_stop(dp);
@@ -643,6 +682,7 @@ dp_user_for_each(void (*cb)(void *aux, const struct datapath *), void *aux)
 void
 dp_user_register(void)
 {
+    register_drops();
     datapath_class_register(&user_class);
 }
 

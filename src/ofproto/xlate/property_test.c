@@ -87,8 +87,11 @@ recirculate(struct xbridge *b, uint32_t id, const struct oracle_packet *p, struc
     flow.metadata = 0;
     xlate_out_init(&out);
     translate(b, &flow, &out);
-    r->gave_up |= out.error != XLATE_OK;
-    carry_out(b, out.actions.data, out.actions.len, p, r, depth + 1);
+    if (out.error) {
+        r->gave_up = true;
+    } else {
+        carry_out(b, out.actions.data, out.actions.len, p, r, depth + 1);
+    }
     xlate_out_uninit(&out);
 }
 

@@ -14,8 +14,8 @@ xlate_error_text(enum xlate_error error)
 {
     static const char *const texts[] = {
         [XLATE_OK] = "OK",
-#define XLATE_ERROR(ENUM, TEXT) [XLATE_##ENUM] = TEXT,
-#include "ofproto/xlate/errors.def"
+#define XLATE_ERROR(ENUM, COUNTER, TEXT) [XLATE_##ENUM] = TEXT,
+#include "odp/drop_reasons.def"
     };
 
     return texts[error];
@@ -80,7 +80,6 @@ xlate_out_clear(struct xlate_out *out)
     out->error = XLATE_OK;
     out->slow = 0;
     out->may_install = true;
-    out->drop_reason = 0;
     out->n_credits = 0;
     out->n_effects = 0;
     out->n_consulted = 0;
@@ -479,7 +478,7 @@ xlate(const struct xlate_in *in, struct xlate_out *out)
     }
     if (out->error) {
         bytes_clear(&out->actions);
-        out->drop_reason = out->error;
+        odp_put_u32(&out->actions, ODP_DROP, out->error);
     }
     bytes_uninit(&ctx.stack);
     act_buf_uninit(&ctx.action_set);

@@ -47,8 +47,8 @@
 
 enum xlate_error {
     XLATE_OK,
-#define XLATE_ERROR(ENUM, TEXT) XLATE_##ENUM,
-#include "ofproto/xlate/errors.def"
+#define XLATE_ERROR(ENUM, COUNTER, TEXT) XLATE_##ENUM,
+#include "odp/drop_reasons.def"
 };
 
 /* A sentence for trace and logs. */
@@ -163,7 +163,6 @@ struct xlate_out {
     uint32_t slow;                /* SLOW_* */
     struct bytes slow_actions;    /* With 'slow': those for the megaflow, while 'actions' are for this packet. */
     bool may_install;             /* False: this result holds for this packet only. */
-    uint32_t drop_reason;         /* Datapath drop reason when 'actions' is empty. */
     struct xlate_credit *credits;
     size_t n_credits, credits_capacity;
     struct xlate_effect *effects;
