@@ -170,6 +170,7 @@ class Ovn(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.sites = {}
+        cls.addClassCleanup(cls.close_sites)  # Also where what follows fails.
         for name, server in SERVERS.items():
             cls.sites[name] = Site(server)
             cls.sites[name].open()
@@ -183,10 +184,9 @@ class Ovn(unittest.TestCase):
             site.nbctl("sync")
 
     @classmethod
-    def tearDownClass(cls):
-        for site in cls.sites.values():
-            complaints = site.close()
-            assert not complaints, complaints
+    def close_sites(cls):
+        complaints = [c for site in cls.sites.values() for c in site.close()]
+        assert not complaints, complaints
 
     def compare(self):
         """Both databases of both sites, table by table."""
@@ -244,8 +244,8 @@ class Controller(unittest.TestCase):
 
     def setUp(self):
         self.site = Site(SERVERS["ours"])
-        self.site.sockets["conf"] = f"unix:{self.site.path('conf.sock')}"
         self.addCleanup(self.close)
+        self.site.sockets["conf"] = f"unix:{self.site.path('conf.sock')}"
         self.site.open()
 
     def close(self):
