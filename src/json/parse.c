@@ -8,13 +8,14 @@
  * What is not quite usual (an error, a number out of range, deep nesting) ends the attempt. */
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "json/private.h"
 
 #define MAX_DEPTH 2000
-#define CUT_MIN 1024 /* Values: below that what is left over is not worth a call. */
+#define CUT_MIN 2048 /* Values: below that what is left over is not worth a call. */
 #define DOC_VALUES (sizeof(struct doc) / sizeof(struct json))
 
 struct parser {
@@ -503,6 +504,54 @@ parse_all(struct parser *p)
     return skip_spaces(p->p) == p->end;
 }
 
+/* The block of a document that is gone, for the next one: small messages that come one after the other cost no
+ * allocation of some kilobytes each. */
+static _Thread_local struct doc *spare;
+static _Thread_local bool is_watched; /* The thread's end releases it. */
+static pthread_key_t end_of_thread;
+
+static void
+free_spare(void *unused UNUSED)
+{
+    free(spare);
+    spare = NULL;
+}
+
+static void
+make_key(void)
+{
+    if (pthread_key_create(&end_of_thread, free_spare)) {
+        out_of_memory();
+    }
+}
+
+static void
+set_spare(struct doc *doc)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    if (!is_watched) {
+        pthread_once(&once, make_key);
+        is_watched = !pthread_setspecific(end_of_thread, &is_watched);
+    }
+    free(spare);
+    spare = doc;
+}
+
+static struct doc *
+doc_alloc(size_t capacity)
+{
+    struct doc *doc = spare;
+
+    if (doc && doc->capacity >= capacity) {
+        spare = NULL;
+        return doc;
+    }
+    doc = xreallocarray(NULL, capacity, sizeof(struct json));
+    doc->capacity = capacity;
+    return doc;
+}
+
 void
 json_doc_free(struct doc *doc)
 {
@@ -513,7 +562,11 @@ json_doc_free(struct doc *doc)
         doc->indexes = next;
     }
     free(doc->text);
-    free(doc);
+    if (doc->capacity >= CUT_MIN || (spare && spare->capacity >= doc->capacity)) {
+        free(doc);
+    } else {
+        set_spare(doc);
+    }
 }
 
 /* Gives back the part of the block behind the 'n' values.  Returns the root, which may have moved with the block. */
@@ -526,6 +579,7 @@ cut(struct doc *doc, const struct json *root, size_t n, size_t capacity)
 
     if (capacity >= CUT_MIN) {
         doc = xreallocarray(doc, n, sizeof(struct json));
+        doc->capacity = n;
     }
     values = (struct json *) doc;
     for (size_t i = DOC_VALUES; (uintptr_t) doc != before && i < n; i++) {
@@ -547,8 +601,8 @@ json_parse_usual(char *text, size_t n)
         free(text);
         return NULL;
     }
-    p.doc = xreallocarray(NULL, capacity, sizeof(struct json));
-    *p.doc = (struct doc) { .refs = 1, .text = text };
+    p.doc = doc_alloc(capacity);
+    *p.doc = (struct doc) { .refs = 1, .text = text, .capacity = p.doc->capacity };
     p.done = (struct json *) p.doc + DOC_VALUES;
     p.stack = (struct json *) p.doc + capacity;
     if (!parse_all(&p)) {

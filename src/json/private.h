@@ -61,7 +61,7 @@ struct doc {
     size_t refs;
     char *text;                 /* Owned. */
     struct name_index *indexes; /* Owned. */
-    size_t unused;
+    size_t capacity;            /* Values that the block has room for, the head included. */
 };
 
 void json_doc_free(struct doc *);

@@ -119,10 +119,9 @@ add_entry(struct store *s, struct change_set *set, bool recorded)
     list_push_back(&s->entries, &entry->node);
 }
 
-/* After a failed sync: writes the file anew, with all commits up to now.  If that fails, the writer's failure is set,
- * for store_settle(). */
-static void
-try_rewrite(struct store *s)
+/* Writes the file anew, with all commits up to now. */
+static struct store_failure
+rewrite(struct store *s)
 {
     char *tmp = compact_tmp_name(s->path);
     uint64_t size = 0;
@@ -132,12 +131,7 @@ try_rewrite(struct store *s)
     if (!f.error) {
         f = writer_replace_now(s, tmp, size);
     }
-    if (f.error) {
-        s->failure = f;
-        if (s->loop) {
-            loop_wake_signal(&s->wake);
-        }
-    } else {
+    if (!f.error) {
         s->must_rewrite = false;
         s->last = store_failed(0, NULL);
         s->size = s->compacted_size = size;
@@ -146,6 +140,23 @@ try_rewrite(struct store *s)
     }
     pthread_mutex_unlock(&s->mutex);
     free(tmp);
+    return f;
+}
+
+/* After a failed sync.  If the rewriting fails too, the writer's failure is set, for store_settle(). */
+static void
+try_rewrite(struct store *s)
+{
+    struct store_failure f = rewrite(s);
+
+    if (f.error) {
+        pthread_mutex_lock(&s->mutex);
+        s->failure = f;
+        pthread_mutex_unlock(&s->mutex);
+        if (s->loop) {
+            loop_wake_signal(&s->wake);
+        }
+    }
 }
 
 static void
@@ -281,9 +292,13 @@ handle_failure(struct store *s, const struct progress *p)
     static struct log_limit limit = LOG_LIMIT_INIT(10, 10);
     struct dberr *e = store_failure_error(s, p->failure);
     char *text = dberr_to_string(e);
+    bool first_of_sync = p->failure.of_sync && !s->must_rewrite;
 
     log_err_rl(&limit, "%s", text);
     free(text);
+    /* The records of what is undone are in the file as long as that is not written anew; now, so that they do not come
+     * back if this process is killed.  If it fails too, the next commit tries again.
+     * (Below, when the undoing is done.) */
     s->must_rewrite |= p->failure.of_sync;
     compact_cancel(s, "a write failed");
     undo_after(s, safe);
@@ -295,6 +310,9 @@ handle_failure(struct store *s, const struct progress *p)
     s->want_sync = MIN(s->want_sync, s->synced_seq);
     pthread_cond_signal(&s->cond);
     pthread_mutex_unlock(&s->mutex);
+    if (first_of_sync) {
+        (void) rewrite(s);
+    }
     finish_waits(s, is_lost, &lost, e);
     dberr_free(e);
 }

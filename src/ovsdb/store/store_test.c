@@ -377,6 +377,7 @@ static atomic_int calls_until_failure; /* Negative: never. */
 static int failing_error;
 static bool keep_failing;
 static atomic_bool syncs_fail;
+static atomic_int n_failing_syncs;
 
 static bool
 fails_now(void)
@@ -420,6 +421,10 @@ f_pwrite(int fd, const void *p, size_t n, off_t at)
 static int
 f_fsync(int fd)
 {
+    if (n_failing_syncs > 0) {
+        n_failing_syncs--;
+        return -EIO;
+    }
     return fails_now() ? failing_error : syncs_fail ? -EIO : store_io_system.fsync(fd);
 }
 
@@ -609,6 +614,28 @@ a_failure_undoes_what_was_not_written(void **state UNUSED)
     free(after);
 }
 
+/* The file is written anew at once, though no commit follows, so that a kill -9 does not bring back what was undone. */
+static void
+what_a_failed_sync_undoes_is_gone_from_the_file(void **state UNUSED)
+{
+    struct store *s = open_threaded(&failing_io);
+    struct store_wait waits[2];
+    char *file;
+
+    insert_and_wait(s, 0, &waits[0], STORE_WRITTEN);
+    n_failing_syncs = 1;
+    insert_and_wait(s, 1, &waits[1], STORE_DURABLE);
+    while (n_waiting) {
+        loop_run_once(loop, true);
+    }
+    assert_int_equal(n_errors, 1);
+    file = dump_file(db_path, 0);
+    assert_true(strstr(file, "\"n0\"") && !strstr(file, "\"n1\""));
+    expect_same_as_file(s);
+    free(file);
+    close_threaded(s);
+}
+
 /* What was not promised to be on disk stays in memory, and comes into the file with the next commit. */
 static void
 a_failed_sync_undoes_what_was_to_be_durable(void **state UNUSED)
@@ -760,6 +787,7 @@ main(void)
         TEST(many_commits_share_few_syncs),
         TEST(a_failure_undoes_what_was_not_written),
         TEST(a_failed_sync_undoes_what_was_to_be_durable),
+        TEST(what_a_failed_sync_undoes_is_gone_from_the_file),
         TEST(files_are_made_with_the_umask),
         TEST(compaction_beside_keeps_what_comes_meanwhile),
         TEST(a_conversion_replaces_the_file),
