@@ -277,6 +277,20 @@ run_fragments(struct worker *w, const struct program *p, struct burst *b, uint8_
     return left;
 }
 
+/* Takes packets that are gone out of 'index'. */
+static unsigned int
+drop_missing(const struct burst *b, uint8_t *index, unsigned int n)
+{
+    unsigned int left = 0;
+
+    for (unsigned int k = 0; k < n; k++) {
+        if (LIKELY(b->packets[index[k]] != NULL)) {
+            index[left++] = index[k];
+        }
+    }
+    return left;
+}
+
 void
 exec_burst_rcu(struct worker *w, const struct program *p, struct burst *b, const uint8_t *index, unsigned int n,
                unsigned int depth)
@@ -294,13 +308,14 @@ exec_burst_rcu(struct worker *w, const struct program *p, struct burst *b, const
     }
     memcpy(tracked, index, n);
     n = run_fragments(w, p, b, tracked, n, depth);
-    ct_op_run_burst_rcu(w, b, &p->cts[op->number], tracked, n);
+    for (; op < end && op->type == OP_CT; op++) {
+        ct_op_run_burst_rcu(w, b, &p->cts[op->number], tracked, n);
+        n = drop_missing(b, tracked, n);
+    }
     for (unsigned int k = 0; k < n; k++) {
         unsigned int i = tracked[k];
         struct exec x = { b->packets[i], &b->keys[i], &b->lines[i], b->offsets[i], UINT32_MAX, depth };
 
-        if (x.packet) {
-            exec_rest_rcu(w, &x, p, op + 1, end);
-        }
+        exec_rest_rcu(w, &x, p, op, end);
     }
 }
