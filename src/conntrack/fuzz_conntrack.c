@@ -1,5 +1,5 @@
-/* Fuzz target: a few frames in a row through connection tracking, with translation, gateways and fragments.  The input is
- * lengths (two bytes each) and frames. */
+/* Fuzz target: a few frames in a row through connection tracking, with translation, gateways and fragments.  The input
+ * is lengths (two bytes each) and frames. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -37,7 +37,8 @@ ct_flush_is_full(const struct ct_flush *f)
     bool has_reply = r.has_src || r.has_dst || r.src_port || r.dst_port || r.icmp_id || r.icmp_type;
 
     return t.has_src && t.has_dst && f->ip_proto
-           && (is_icmp ? t.has_icmp_id && t.has_icmp_type : t.src_port && t.dst_port) && !has_reply && !f->mark_mask && is_all_zeros(f->labels_mask, sizeof f->labels_mask);
+           && (is_icmp ? t.has_icmp_id && t.has_icmp_type : t.src_port && t.dst_port) && !has_reply
+           && !f->mark_mask && is_all_zeros(f->labels_mask, sizeof f->labels_mask);
 }
 
 size_t

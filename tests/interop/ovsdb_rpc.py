@@ -149,19 +149,32 @@ class Run:
 
     def until(self, name, last):
         client = self.client(name)
+        updates = []
         try:
             while True:
                 message = client.receive()
-                if last is not None and message.get("id") == last and "method" not in message:
-                    return message
-                self.show(name, message)
+                if message.get("method", "").startswith("update"):
+                    updates.append(message)
+                else:
+                    self.show_updates(name, updates)
+                    if last is not None and message.get("id") == last and "method" not in message:
+                        return message
+                    self.show(name, message)
                 if last is None:
                     return None
         except (Closed, ConnectionResetError):
             self.closed(name)
         except socket.timeout:
             self.out.append(f"  {name}< nothing")
+        finally:
+            self.show_updates(name, updates)
         return None
+
+    def show_updates(self, name, updates):
+        """A server may tell a client's monitors of a commit in any order; each one hears of commits in order."""
+        for message in sorted(updates, key=lambda m: json.dumps(m["params"][0])):
+            self.show(name, message)
+        updates.clear()
 
     def closed(self, name):
         """The client connects again at its next use."""

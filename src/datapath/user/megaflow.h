@@ -212,8 +212,8 @@ int megaflow_del(struct megaflow_table *, struct dp_flow *, struct dp_flow_stats
 void megaflow_flush(struct megaflow_table *);
 
 /* Calls 'cb' for every megaflow until it returns false, in the order of their memory; of those that come or go
- * meanwhile it sees any part.  Nobody is kept waiting: the lock is held for a moment for every 64.  The callback may delete the
- * megaflow it is given, and may say rcu_quiescent(). */
+ * meanwhile it sees any part.  Nobody is kept waiting: the lock is held for a moment for every 64.  The callback may
+ * delete the megaflow it is given, and may say rcu_quiescent(). */
 void megaflow_for_each_rcu(struct megaflow_table *, bool (*cb)(void *aux, struct dp_flow *), void *aux);
 
 /* Counters, added up. */

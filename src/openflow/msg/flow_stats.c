@@ -237,7 +237,7 @@ static enum ofperr
 stats_of15(struct cursor *e, struct flow_stats *fs)
 {
     const uint8_t *p = cursor_take(e, 24);
-    struct oxs oxs;
+    struct oxs oxs = { 0 };
     enum ofperr error;
 
     if (!p) {
@@ -411,7 +411,7 @@ enum ofperr
 aggregate_stats_decode(const struct msg *m, struct aggregate_stats *s)
 {
     struct cursor c = m->body;
-    struct oxs oxs;
+    struct oxs oxs = { 0 };
     enum ofperr error;
 
     if (m->version < OF15) {
@@ -493,7 +493,7 @@ static enum ofperr
 removed_of15(struct cursor *c, struct flow_removed *fr)
 {
     const uint8_t *p = cursor_take(c, 16);
-    struct oxs oxs;
+    struct oxs oxs = { 0 };
     enum ofperr error;
 
     fr->table_id = p[0];
