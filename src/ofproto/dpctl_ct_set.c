@@ -49,10 +49,10 @@ dpctl_run_flush_conntrack(struct dpctl *d)
     struct conntrack *ct;
     struct error *error;
     struct ct_flush f;
-    bool in_tuple;
+    enum ct_flush_part where;
 
     take_dp(d);
-    error = ct_flush_parse(d->argc, d->argv, &f, &in_tuple);
+    error = ct_flush_parse(d->argc, d->argv, &f, &where);
     if (error) {
         dpctl_fail(d, -EINVAL, "%s", error_text(error));
         error_free(error);

@@ -26,11 +26,14 @@ ofctl_ct_flush(struct cmdline_ctx *ctx)
     struct of_client *c;
     struct error *error;
     struct ct_flush f;
-    bool in_tuple;
+    enum ct_flush_part where;
 
-    error = ct_flush_parse(ctx->argc - 2, (const char *const *) ctx->argv + 2, &f, &in_tuple);
-    if (error) {
-        cmdline_fatal(0, in_tuple ? "Failed to parse ct-tuple: %s" : "%s", error_text(error));
+    error = ct_flush_parse(ctx->argc - 2, (const char *const *) ctx->argv + 2, &f, &where);
+    if (error && where == CT_FLUSH_ZONE) {
+        error_free(error);
+        cmdline_fatal(0, "Failed to parse zone");
+    } else if (error) {
+        cmdline_fatal(0, where == CT_FLUSH_TUPLE ? "Failed to parse ct-tuple: %s" : "%s", error_text(error));
     }
     c = ofctl_open(ctx->argv[1]);
     ct_flush_encode(&b, of_client_version(c), msg_new_xid(), &f);

@@ -28,9 +28,12 @@ void ct_flush_encode(struct bytes *, enum of_version, uint32_t xid, const struct
 enum ofperr ct_flush_zone_decode(const struct msg *, uint16_t *zone) MUST_CHECK;
 void ct_flush_zone_encode(struct bytes *, enum of_version, uint32_t xid, uint16_t zone);
 
-/* Reads [zone=N] [mark=X[/M]] [labels=Y[/N]] [ORIG-TUPLE [REPLY-TUPLE]].  '*in_tuple': whether the error is about a
- * tuple. */
-struct error *ct_flush_parse(int argc, const char *const *argv, struct ct_flush *, bool *in_tuple) MUST_CHECK;
+/* What an error is about: the tools word that differently. */
+enum ct_flush_part { CT_FLUSH_ZONE, CT_FLUSH_MARKS, CT_FLUSH_TUPLE };
+
+/* Reads [zone=N] [mark=X[/M]] [labels=Y[/N]] [ORIG-TUPLE [REPLY-TUPLE]].  On error '*where' says in which part. */
+struct error *ct_flush_parse(int argc, const char *const *argv, struct ct_flush *, enum ct_flush_part *where)
+    MUST_CHECK;
 
 /* Appends "zone=5 'ct_nw_src=...' 'ct_nw_src=...'". */
 void ct_flush_put(struct str *, const struct ct_flush *);

@@ -101,19 +101,20 @@ parse_masked(const char *text, uint8_t *value, uint8_t *mask, size_t n)
 }
 
 struct error *
-ct_flush_parse(int argc, const char *const *argv, struct ct_flush *f, bool *in_tuple)
+ct_flush_parse(int argc, const char *const *argv, struct ct_flush *f, enum ct_flush_part *where)
 {
     struct error *error = NULL;
     int i = 0;
 
     memset(f, 0, sizeof *f);
-    *in_tuple = false;
+    *where = CT_FLUSH_ZONE;
     if (i < argc && !strncmp(argv[i], "zone=", 5)) {
         f->has_zone = true;
         if (!num_parse_u16(argv[i++] + 5, 0, &f->zone)) {
             return error_new("failed to parse zone");
         }
     }
+    *where = CT_FLUSH_MARKS;
     if (i < argc && !strncmp(argv[i], "mark=", 5)) {
         uint8_t value[4], mask[4];
 
@@ -130,12 +131,12 @@ ct_flush_parse(int argc, const char *const *argv, struct ct_flush *f, bool *in_t
         }
         i++;
     }
-    *in_tuple = true;
+    *where = CT_FLUSH_TUPLE;
     for (int n = 0; !error && n < 2 && i < argc; n++) {
         error = parse_tuple(argv[i++], f, n ? &f->reply : &f->orig);
     }
     if (!error && i < argc) {
-        *in_tuple = false;
+        *where = CT_FLUSH_MARKS;
         error = error_new("at most a zone, a mark, labels and two tuples may be given, in this order");
     }
     return error;
