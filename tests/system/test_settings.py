@@ -81,9 +81,9 @@ def test_flow_limit_and_idle_times_govern_megaflows(place):
     place.pings(1, 2)
     place.wait("idle megaflows gone", lambda: place.sh("ovs-appctl dpctl/dump-flows filter=icmp") == "")
     place.sh("ovs-vsctl set open . other_config:flow-limit=1000")
-    assert "(limit 1000)" in place.sh("ovs-appctl upcall/show")
+    place.wait("the limit of the next sweep", lambda: "(limit 1000)" in place.sh("ovs-appctl upcall/show"))
     place.sh("ovs-vsctl clear open . other_config")
-    assert "(limit 200000)" in place.sh("ovs-appctl upcall/show")
+    place.wait("the default", lambda: "(limit 200000)" in place.sh("ovs-appctl upcall/show"))
 
 
 def test_polling_workers_run_where_the_mask_says(place):
