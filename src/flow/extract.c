@@ -1,5 +1,7 @@
 #include "flow/extract.h"
 
+#include <stdlib.h>
+
 #include "base/bytes.h"
 #include "packet/headers.h"
 
@@ -443,9 +445,13 @@ uint16_t
 flow_extract_full(const void *frame, size_t len, const struct flow *md, struct flow *out, struct flow_offsets *offsets)
 {
     struct flow_offsets unused;
+    void *even = NULL;
     struct flow zero;
     uint16_t lines;
 
+    if ((uintptr_t) frame & 1) {
+        frame = even = memcpy(xmalloc(len), frame, len); /* Headers begin at even addresses. */
+    }
     if (!md) {
         memset(&zero, 0, sizeof zero);
         md = &zero;
@@ -454,5 +460,6 @@ flow_extract_full(const void *frame, size_t len, const struct flow *md, struct f
     FLOW_FOR_EACH_LINE (i, FLOW_LINES_ALL & ~lines) {
         memset(&out->lines[i], 0, FLOW_LINE);
     }
+    free(even);
     return lines;
 }

@@ -23,13 +23,14 @@ struct flow_offsets {
 };
 
 /* Fills in the lines of 'out' that the packet has and returns their bitmap; other lines of 'out' are left as they are.
- * What is not in the frame (in_port, recirc_id, packet_ns, ct_*, tunnel and marks) is taken from the lines 'md_lines'
- * of 'md'; FLOW_LINE_BASE is always among them.  Of md's base line only those members count.  'md' may be 'out'. */
+ * 'frame' is at an even address.  What is not in the frame (in_port, recirc_id, packet_ns, ct_*, tunnel and marks) is
+ * taken from the lines 'md_lines' of 'md'; FLOW_LINE_BASE is always among them.  Of md's base line only those members
+ * count.  'md' may be 'out'. */
 uint16_t flow_extract(const void *frame, size_t len, const struct flow *md, uint16_t md_lines, struct flow *out,
                       struct flow_offsets *offsets);
 
 /* The same into a whole flow: lines that the packet lacks are zeroed.  'md' may be null (all zero); every line of it
- * counts. */
+ * counts.  'frame' may be anywhere (inside a message, say). */
 uint16_t flow_extract_full(const void *frame, size_t len, const struct flow *md, struct flow *out,
                            struct flow_offsets *offsets);
 
