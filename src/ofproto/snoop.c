@@ -91,7 +91,7 @@ snoop_accept(struct conns *cs, struct stream *stream)
     }
     s = xzalloc(sizeof *s);
     s->controller = best;
-    s->transport = of_conn_accept(ofproto_loop, stream, 0, OF_CONN_RAW, &ops, s);
+    s->transport = of_conn_accept(ofproto_loop, stream, OF_VERSIONS_ALL, OF_CONN_RAW, &ops, s);
     list_push_back(&best->snoopers, &s->node);
     of_session_set_tap(best->session, on_tap, best);
 }

@@ -361,10 +361,10 @@ take_message(struct of_conn *c, const uint8_t *p, size_t len)
     if (c->tap) {
         c->tap(p, len, c->tap_aux);
     }
-    if (c->raw) {
-        c->ops->message(c, p, len, c->aux);
-    } else if (c->state == STATE_HELLO) {
+    if (c->state == STATE_HELLO) {
         take_hello(c, p, len);
+    } else if (c->raw) {
+        c->ops->message(c, p, len, c->aux);
     } else if (p[0] != c->version && p[1] > 1) {
         log_err_rl(&limit, "%s: received OpenFlow version 0x%02x != expected %02x", c->name, p[0], c->version);
         fail(c, -EPROTO);
@@ -432,13 +432,9 @@ read_some(struct of_conn *c)
 static void
 stream_is_open(struct of_conn *c)
 {
-    c->state = c->raw ? STATE_OPEN : STATE_HELLO;
-    if (!c->raw) {
-        say_hello(c);
-        flush(c);
-    } else if (c->ops->open) {
-        c->ops->open(c, c->aux);
-    }
+    c->state = STATE_HELLO;
+    say_hello(c);
+    flush(c);
 }
 
 static void
@@ -530,10 +526,8 @@ of_conn_accept(struct loop *loop, struct stream *stream, uint32_t versions, int 
     c->stream = stream;
     stream_set_callback(stream, stream_event, c);
     if (!stream_status(stream)) {
-        c->state = c->raw ? STATE_OPEN : STATE_HELLO;
-        if (!c->raw) {
-            say_hello(c);
-        }
+        c->state = STATE_HELLO;
+        say_hello(c);
     }
     update_wants(c);
     return c;

@@ -15,8 +15,8 @@
  * What of_conn_send() is given is queued, and written when the loop comes round, so that many small messages make one
  * write.  The owner looks at of_conn_queued() to bound what a slow reader may pile up.
  *
- * A raw connection (OF_CONN_RAW) says no hello and takes messages of every version as they are: that is how
- * BRIDGE.snoop is served and read.
+ * A raw connection (OF_CONN_RAW) takes messages of every version as they are once the hellos have been exchanged: that
+ * is how BRIDGE.snoop is served and read.
  *
  * Threads: the loop's own thread.
  * Limits: a peer's message is at most 65,535 bytes; one that states less than 8 ends the connection.

@@ -96,7 +96,7 @@ open_target(const char *name, const char *service, uint32_t versions, int flags)
 struct of_client *
 ofctl_open_service(const char *name, const char *service, int flags)
 {
-    return open_target(name, service, ofctl_options.versions, flags);
+    return open_target(name, service, flags & OF_CONN_RAW ? OF_VERSIONS_ALL : ofctl_options.versions, flags);
 }
 
 struct of_client *
