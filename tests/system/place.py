@@ -32,7 +32,9 @@ def program_directories():
 
 
 class Place:
-    def __init__(self):
+    """'reference' leaves our programs out, so that the system's are found."""
+
+    def __init__(self, reference=False):
         if os.geteuid() != 0:
             pytest.skip("needs root")
         if not os.path.isdir(os.path.join(BUILD, "src")):
@@ -50,9 +52,10 @@ class Place:
             self.pid = int(f.read())
         self.root = f"/proc/{self.pid}/root"
         self.dir = "/tmp/d"
+        ours = [] if reference else program_directories()
         self.env = dict(os.environ, OVS_RUNDIR=self.dir, OVS_LOGDIR=self.dir, OVS_DBDIR=self.dir,
                         OVS_SYSCONFDIR=self.dir,
-                        PATH=":".join([*program_directories(), "/usr/sbin:/usr/bin:/sbin:/bin", os.environ["PATH"]]))
+                        PATH=":".join([*ours, "/usr/sbin:/usr/bin:/sbin:/bin", os.environ["PATH"]]))
 
     def leave(self):
         # The end of its first process is the end of every process in the place.
