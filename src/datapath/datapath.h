@@ -110,6 +110,17 @@ struct dp_feature {
     bool is_number;         /* Else 'value' is a yes or no. */
 };
 
+/* Packets that the datapath itself had to drop, those that came in by one port for one reason. */
+struct dp_dropped {
+    const char *why;        /* A sentence. */
+    uint64_t n_packets, n_bytes;
+    int64_t used;           /* ms on clock_now_ms(). */
+    /* One of the last packets, when it was dropped; without bytes: it is not known. */
+    struct flow key;        /* in_port: an odp_port, or all ones if that is not known. */
+    const void *frame;      /* Its beginning. */
+    size_t frame_len;
+};
+
 /* One kind of datapath; the table of kinds is in datapath.c. */
 struct datapath_class {
     const char *type; /* "netdev", "system"... as in Bridge.datapath_type. */
@@ -142,6 +153,9 @@ struct datapath_class {
     /* Calls 'cb' for every megaflow until it returns false.  The callback may delete the flow it is given, and may say
      * rcu_quiescent(): the walk holds nothing between two calls. */
     void (*flow_for_each)(struct datapath *, bool (*cb)(void *aux, struct dp_flow *), void *aux);
+
+    /* Calls 'cb' for what it has dropped, but for what actions told it to.  Null: it does not say.  Main thread. */
+    void (*dropped_for_each)(struct datapath *, void (*cb)(void *aux, const struct dp_dropped *), void *aux);
 
     /* Its connection tracker; null if it has none of its own.  Main thread. */
     struct conntrack *(*conntrack)(struct datapath *);

@@ -543,5 +543,6 @@ ofproto_commands_register(void)
     ctl_register("revalidator/resume", NULL, 0, 0, cmd_revalidator_pause, NULL);
     ctl_register("bridge/reconnect", "[bridge]", 0, 1, cmd_reconnect, NULL);
     trace_commands_register();
+    why_drop_command_register();
     memory_register(report_memory, NULL);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "ofproto/bond.h"
+#include "ofproto/drops.h"
 #include "ofproto/mac_table.h"
 #include "ofproto/mirror.h"
 #include "ofproto/xgroup.h"
@@ -25,6 +26,8 @@ drop_credits(struct megaflow *m)
             mirror_count_unref(c->mirror);
         } else if (c->kind == CREDIT_BOND) {
             bond_load_unref(c->bond.load);
+        } else if (c->kind == CREDIT_DROP) {
+            rule_unref(c->drop.rule);
         }
     }
     free(m->credits);
@@ -66,6 +69,8 @@ take(const struct xlate_credit *c)
         return mirror_count_try_ref_rcu(c->mirror);
     case CREDIT_BOND:
         return bond_load_try_ref_rcu(c->bond.load);
+    case CREDIT_DROP:
+        return !c->drop.rule || rule_try_ref_rcu(c->drop.rule);
     case CREDIT_LEARN:
         xlate_learned_ref(c->learned);
         return true;
@@ -203,6 +208,9 @@ xlate_credit_stats(const struct xlate_credit *credits, size_t n, const struct dp
         case CREDIT_MIRROR:
             atomic_fetch_add(&c->mirror->n_packets, delta->n_packets);
             atomic_fetch_add(&c->mirror->n_bytes, delta->n_bytes);
+            break;
+        case CREDIT_DROP:
+            drops_credit(&c->drop, delta);
             break;
         case CREDIT_FIN_TIMEOUT:
             if (delta->tcp_flags & 5) { /* FIN or RST. */

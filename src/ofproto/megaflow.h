@@ -17,6 +17,7 @@ struct megaflow {
     uint64_t seq;                /* depend_seq() when it was translated. */
     uint64_t doubted;            /* depend_seq() when a check found it wrong; 0: it was found right. */
     int64_t created;             /* ms */
+    size_t first_bytes;          /* Of the packet that it was made for, which it has not counted. */
     struct dp_flow_stats pushed; /* Already credited. */
     struct xlate_credit *credits;
     size_t n_credits;

@@ -10,6 +10,7 @@
 #include "netdev/netdev.h"
 #include "ofproto/conns.h"
 #include "ofproto/dpctl.h"
+#include "ofproto/drops.h"
 #include "ofproto/group.h"
 #include "ofproto/mac_table.h"
 #include "ofproto/meter.h"
@@ -101,6 +102,7 @@ ofproto_create(const char *name, const char *type, struct ofproto **pp)
     p->xb.xdp = &backer->xdp;
     p->xb.ofproto = p;
     p->xb.uuid = sys_uuid();
+    p->xb.drops = drops_create();
     p->xb.mac_table = mac_table_create();
     mac_table_set_listener(p->xb.mac_table, on_mac_changed, p);
     rcu_map_init(&p->xb.ports);
@@ -136,11 +138,16 @@ ofproto_destroy(struct ofproto *p, bool cleanup)
     groups_destroy(p);
     meters_destroy(p);
     backer_settle(p->backer);
+    HMAP_FOR_EACH (other, struct ofproto, node, &all_ofprotos) {
+        drops_forget_packets(other->xb.drops);
+    }
+    drops_end(p->xb.drops);
     /* What RCU still holds of the bridge (rules, objects of its tables) goes before the bridge itself. */
     rcu_offline();
     rcu_barrier_all();
     rcu_online();
     mac_table_destroy(p->xb.mac_table);
+    drops_destroy(p->xb.drops);
     rcu_map_uninit(&p->xb.ports);
     rcu_map_uninit(&p->xb.bundles);
     rcu_map_uninit(&p->xb.groups);

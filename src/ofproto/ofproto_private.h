@@ -196,5 +196,7 @@ void ofproto_commands_register(void);
 void dpctl_commands_register(void);
 /* trace_commands.c */
 void trace_commands_register(void);
+/* why_drop.c */
+void why_drop_command_register(void);
 
 #endif

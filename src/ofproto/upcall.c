@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "ofproto/conns.h"
+#include "ofproto/drops.h"
 #include "ofproto/mac_table.h"
 #include "ofproto/megaflow.h"
 #include "ofproto/ofproto_private.h"
@@ -111,7 +112,10 @@ answer(struct backer *b, struct dp_upcall *u, struct xlate_out *out, uint64_t se
     add_datapath_mask(u->key, u->mask);
     u->install = install;
     if (install) {
-        u->owner = megaflow_create(b, out, seq);
+        struct megaflow *m = megaflow_create(b, out, seq);
+
+        m->first_bytes = u->packet_len;
+        u->owner = m;
     }
     /* A megaflow counts from its second packet on. */
     one = (struct dp_flow_stats) {
@@ -119,6 +123,9 @@ answer(struct backer *b, struct dp_upcall *u, struct xlate_out *out, uint64_t se
     };
     if (u->type == DP_UPCALL_MISS) {
         xlate_credit_stats(out->credits, out->n_credits, &one);
+    }
+    if (out->drop.why) {
+        drops_saw(&out->drop, bridge, &flow, one.used);
     }
     return true;
 }

@@ -23,6 +23,7 @@
 #include "datapath/datapath.h"
 #include "flow/port.h"
 
+struct drops;
 struct mac_table;
 struct ofproto;
 struct flow_mod;
@@ -58,6 +59,7 @@ struct xbridge {
     struct rcu_map groups;       /* struct group (ofproto/xgroup.h) by hash_u32(id, 0). */
     struct rcu_map meters;       /* struct xmeter by hash_u32(id, 0). */
     struct mac_table *mac_table;
+    struct drops *drops;         /* Why its packets were dropped (ofproto/drops.h). */
     struct classifier *tables;   /* OFPROTO_N_TABLES of them; 254 is for hidden rules of the switch itself. */
     _Atomic uint64_t tables_version;
     /* What a miss in a table means: enum of_table_miss per table (OpenFlow 1.1/1.2 table-mod). */

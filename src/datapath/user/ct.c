@@ -196,7 +196,7 @@ ct_op_run_rcu(struct worker *w, struct exec *x, const struct program *p, const s
     conntrack_run_rcu(w->dp->ct, &p->cts[op->number], &k, 1, w->now);
     x->packet = k.packet;
     if (!x->packet) {
-        worker_count(&w->counters.drops[DP_DROP_NO_MEMORY], 1);
+        worker_lost(w, DP_DROP_NO_MEMORY, x->key);
     }
     return x->packet != NULL;
 }
@@ -215,7 +215,7 @@ ct_op_run_burst_rcu(struct worker *w, struct burst *b, const struct ct_action *a
     for (unsigned int k = 0; k < n; k++) {
         b->packets[index[k]] = packets[k].packet;
         if (!packets[k].packet) {
-            worker_count(&w->counters.drops[DP_DROP_NO_MEMORY], 1);
+            worker_lost(w, DP_DROP_NO_MEMORY, packets[k].key);
         }
     }
 }

@@ -2,6 +2,7 @@
 #ifndef DATAPATH_USER_DP_H
 #define DATAPATH_USER_DP_H 1
 
+#include "datapath/user/drop_log.h"
 #include "datapath/user/megaflow.h"
 #include "datapath/user/meter.h"
 #include "datapath/user/port.h"
@@ -16,6 +17,7 @@ struct dp {
     port_table_ptr ports;
     struct megaflow_table flows;
     struct dp_meters meters;
+    struct drop_log drops;
 
     struct conntrack *ct;
     bool ct_has_thread;

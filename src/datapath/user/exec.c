@@ -47,7 +47,7 @@ do_output(struct worker *w, struct exec *x, uint32_t port, bool keep)
     if (UNLIKELY(x->cut != UINT32_MAX)) {
         p = cut_packet(x, p);
         if (!p) {
-            worker_count(&w->counters.drops[DP_DROP_NO_MEMORY], 1);
+            worker_lost(w, DP_DROP_NO_MEMORY, x->key);
             return;
         }
     }
@@ -63,7 +63,7 @@ do_recirc(struct worker *w, struct exec *x, uint32_t id, bool keep)
     struct burst *next;
 
     if (depth >= MAX_DEPTH) {
-        worker_drop(w, p, DP_DROP_RECIRC);
+        worker_drop(w, p, DP_DROP_RECIRC, x->key);
         return;
     }
     next = worker_burst(w, depth);
@@ -84,7 +84,7 @@ own_bytes(struct worker *w, struct exec *x)
 {
     x->packet = packet_unshare(x->packet);
     if (UNLIKELY(!x->packet)) {
-        worker_count(&w->counters.drops[DP_DROP_NO_MEMORY], 1);
+        worker_lost(w, DP_DROP_NO_MEMORY, x->key);
         return false;
     }
     return true;
@@ -156,7 +156,7 @@ do_meter(struct worker *w, struct exec *x, uint32_t id)
     if (dp_meters_pass_rcu(&w->dp->meters, id, packet_size(x->packet), w->now)) {
         return true;
     }
-    worker_drop(w, x->packet, DP_DROP_METER);
+    worker_drop(w, x->packet, DP_DROP_METER, x->key);
     x->packet = NULL;
     return false;
 }
@@ -179,7 +179,7 @@ do_change(struct worker *w, struct exec *x, const struct op *op)
     default: exec_pop_eth(x); break;
     }
     if (!ok) {
-        worker_drop(w, x->packet, DP_DROP_NO_ROOM);
+        worker_drop(w, x->packet, DP_DROP_NO_ROOM, x->key);
         x->packet = NULL;
     }
     return ok;
@@ -218,7 +218,7 @@ run_op(struct worker *w, struct exec *x, const struct program *p, const struct o
     case OP_CT: return ct_op_run_rcu(w, x, p, op, end);
     case OP_CT_CLEAR: conntrack_clear_key(x->key, *x->lines); break;
     case OP_DROP:
-        worker_drop(w, x->packet, drop_reason(op->number));
+        worker_drop(w, x->packet, drop_reason(op->number), x->key);
         x->packet = NULL;
         return false;
     }
@@ -252,7 +252,7 @@ exec_program_rcu(struct worker *w, const struct program *p, struct packet *packe
     struct exec x = { packet, key, lines, *offsets, UINT32_MAX, depth };
 
     if (!p->main.n) {
-        worker_drop(w, packet, DP_DROP_EXPLICIT);
+        worker_drop(w, packet, DP_DROP_EXPLICIT, key);
         return;
     }
     run_block(w, &x, p, p->main);

@@ -119,7 +119,7 @@ send_segments(struct worker *w, const struct port *port, struct packet *p)
     int n = segment_packet(p, segments, MAX_SEGMENTS);
 
     if (n <= 0) {
-        worker_drop(w, p, n ? DP_DROP_NO_MEMORY : DP_DROP_SEGMENT);
+        worker_drop(w, p, n ? DP_DROP_NO_MEMORY : DP_DROP_SEGMENT, NULL);
         return;
     }
     packet_free(p);
@@ -141,7 +141,7 @@ segment_and_send(struct worker *w, const struct port *port, struct packet **pack
         if (packet_csum_is_partial(p)) {
             p = packet_unshare(p);
             if (!p) {
-                worker_count(&w->counters.drops[DP_DROP_NO_MEMORY], 1);
+                worker_lost(w, DP_DROP_NO_MEMORY, NULL);
                 continue;
             }
             packet_finish_csum(p);

@@ -110,18 +110,18 @@ upcall_miss_rcu(struct worker *w, struct burst *b, unsigned int i, unsigned int 
     bool installed = false;
 
     if (!p) {
-        worker_count(&w->counters.drops[DP_DROP_NO_MEMORY], 1);
+        worker_lost(w, DP_DROP_NO_MEMORY, &b->keys[i]);
         return;
     }
     if (!ask(w, &u, p, &b->keys[i], &b->lines[i])) {
         worker_count(&w->counters.n_lost, 1);
-        worker_drop(w, p, DP_DROP_UPCALL_ERROR);
+        worker_drop(w, p, DP_DROP_UPCALL_ERROR, &b->keys[i]);
         return;
     }
     program = compile_answer(w, &w->upcall_actions);
     if (!program) {
         free_owner(w, u.owner);
-        worker_drop(w, p, DP_DROP_UNSUPPORTED);
+        worker_drop(w, p, DP_DROP_UNSUPPORTED, &b->keys[i]);
         return;
     }
     if (u.install && u.put_actions->len) {
@@ -156,14 +156,14 @@ upcall_action_rcu(struct worker *w, struct exec *x, const struct program *progra
     packet_ref(p);
     p = make_whole(p);
     if (!p) {
-        worker_count(&w->counters.drops[DP_DROP_NO_MEMORY], 1);
+        worker_lost(w, DP_DROP_NO_MEMORY, x->key);
         return;
     }
     ok = ask(w, &u, p, x->key, x->lines);
     free_owner(w, u.owner);
     if (!ok) {
         worker_count(&w->counters.n_lost, 1);
-        worker_drop(w, p, DP_DROP_USERSPACE);
+        worker_drop(w, p, DP_DROP_USERSPACE, x->key);
         return;
     }
     answer = w->upcall_actions.len ? compile_answer(w, &w->upcall_actions) : NULL;

@@ -64,6 +64,7 @@ create(const struct datapath_class *class, const char *name, bool has_threads)
     dp->has_threads = has_threads;
     megaflow_table_init(&dp->flows);
     dp_meters_init(&dp->meters);
+    drop_log_init(&dp->drops);
     dp->ct = conntrack_create();
     pthread_mutex_init(&dp->executors_mutex, NULL);
     list_init(&dp->executors);
@@ -172,6 +173,7 @@ release(struct dp *dp)
     }
     megaflow_table_uninit(&dp->flows);
     dp_meters_uninit(&dp->meters);
+    drop_log_uninit(&dp->drops);
     while (!list_is_empty(&dp->executors)) {
         release_worker(CONTAINER_OF(list_pop_front(&dp->executors), struct worker, node));
     }
@@ -623,6 +625,12 @@ user_meter_del(struct datapath *up, uint32_t id)
     return dp_meters_del(&dp_cast(up)->meters, id);
 }
 
+static void
+user_dropped_for_each(struct datapath *up, void (*cb)(void *aux, const struct dp_dropped *), void *aux)
+{
+    drop_log_for_each(&dp_cast(up)->drops, cb, aux);
+}
+
 static const struct dp_feature features[] = {
 #define FEATURE(KEY, TITLE, VALUE) { #KEY, TITLE, VALUE, false },
 #define LIMIT(KEY, TITLE, VALUE) { #KEY, TITLE, VALUE, true },
@@ -651,6 +659,7 @@ static const struct dp_feature features[] = {
     .flow_lookup = user_flow_lookup, \
     .flow_flush = user_flow_flush, \
     .flow_for_each = user_flow_for_each, \
+    .dropped_for_each = user_dropped_for_each, \
     .conntrack = dp_user_conntrack, \
     .execute = user_execute, \
     .meter_set = user_meter_set, \

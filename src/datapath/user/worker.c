@@ -72,11 +72,28 @@ worker_burst(struct worker *w, unsigned int depth)
     return w->bursts[depth];
 }
 
+/* What the pipeline wants dropped is no news; the switch knows more about it (ofproto/drops.h). */
+static bool
+is_wanted(enum dp_drop reason)
+{
+    return reason == DP_DROP_EXPLICIT || reason >= DP_DROP_XLATE_BRIDGE_NOT_FOUND;
+}
+
 void
-worker_drop(struct worker *w, struct packet *p, enum dp_drop reason)
+worker_drop(struct worker *w, struct packet *p, enum dp_drop reason, const struct flow *key)
 {
     worker_count(&w->counters.drops[reason], 1);
+    if (UNLIKELY(!is_wanted(reason))) {
+        drop_log_count(&w->dp->drops, reason, key, p, w->now);
+    }
     packet_free(p);
+}
+
+void
+worker_lost(struct worker *w, enum dp_drop reason, const struct flow *key)
+{
+    worker_count(&w->counters.drops[reason], 1);
+    drop_log_count(&w->dp->drops, reason, key, NULL, w->now);
 }
 
 /* Sending. */
@@ -131,7 +148,7 @@ worker_output_slow_rcu(struct worker *w, uint32_t number, struct packet *p)
     struct tx_queue *q;
 
     if (!port || !port->send) {
-        worker_drop(w, p, DP_DROP_INVALID_PORT);
+        worker_drop(w, p, DP_DROP_INVALID_PORT, NULL);
         return;
     }
     if (number >= w->n_tx) {
@@ -162,7 +179,7 @@ drop_unusable(struct worker *w, struct burst *b)
         if (LIKELY(b->packets[i]->mbuf.nb_segs == 1)) {
             b->packets[n++] = b->packets[i];
         } else {
-            worker_drop(w, b->packets[i], DP_DROP_RX_INVALID);
+            worker_drop(w, b->packets[i], DP_DROP_RX_INVALID, &w->fresh);
         }
     }
     b->n = n;
@@ -177,6 +194,7 @@ worker_serve_rcu(struct worker *w, struct port *port, struct netdev_rxq *rxq)
     if (n > 0) {
         b->n = n;
         w->now = clock_now_ms();
+        w->fresh.in_port = port->in_port;
         drop_unusable(w, b);
         burst_receive_rcu(w, b, port->in_port);
         worker_flush_rcu(w);

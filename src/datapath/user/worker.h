@@ -121,8 +121,10 @@ struct burst *worker_burst(struct worker *, unsigned int depth);
 /* Sends what waits. */
 void worker_flush_rcu(struct worker *);
 
-/* Frees 'p' and counts why. */
-void worker_drop(struct worker *, struct packet *p, enum dp_drop reason);
+/* Frees 'p' and counts why.  'key': what is known of the packet's way here (its base line alone is read); null:
+ * nothing.  worker_lost() is for a packet that is gone already. */
+void worker_drop(struct worker *, struct packet *p, enum dp_drop reason, const struct flow *key);
+void worker_lost(struct worker *, enum dp_drop reason, const struct flow *key);
 
 /* Queues 'p' (taken over) for port 'number'. */
 void worker_output_slow_rcu(struct worker *, uint32_t number, struct packet *p);

@@ -297,6 +297,7 @@ xlate_table_with_tuple(struct xlate_ctx *ctx, ofp_port in_port, uint8_t table)
     if (!(ctx->flow.ct_state & CT_TRK) || !flow_is_ip(&ctx->flow) || !ctx->flow.ct_nw_proto) {
         ctx->goes_up = false;
         xlate_report(ctx, TRACE_ERROR, "resubmit(ct) with non-tracked or non-IP packet!");
+        xlate_why(ctx, WHY_UNTRACKED);
         return;
     }
     ctx->with_tuple = true;

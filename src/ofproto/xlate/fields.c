@@ -160,6 +160,7 @@ xlate_pop(struct xlate_ctx *ctx, const struct act *act)
 
     if (ctx->stack.len < sizeof v.bytes) {
         xlate_report(ctx, TRACE_ERROR, "stack underflow");
+        xlate_why(ctx, WHY_STACK);
         return;
     }
     memcpy(v.bytes, bytes_at(&ctx->stack, ctx->stack.len - sizeof v.bytes), sizeof v.bytes);

@@ -120,6 +120,7 @@ run_chosen(struct xlate_ctx *ctx, struct group *g, size_t i)
 {
     if (i == SIZE_MAX) {
         xlate_report(ctx, TRACE_DETAIL, "no live bucket");
+        xlate_why(ctx, WHY_NO_BUCKET);
     } else {
         xlate_report(ctx, TRACE_DETAIL, "using bucket %zu", i);
         run_bucket(ctx, g, i, ctx->is_last);
@@ -247,6 +248,7 @@ xlate_group(struct xlate_ctx *ctx, const struct act *act)
 
     if (!g) {
         xlate_report(ctx, TRACE_WARN, "Nonexistent group %u", a->group_id);
+        xlate_why(ctx, WHY_NO_GROUP);
         return;
     }
     if (!xlate_limits_allow(ctx)) {

@@ -99,6 +99,7 @@ xlate_dec_ttl(struct xlate_ctx *ctx, const struct act *act)
         return;
     }
     xlate_report(ctx, TRACE_WARN, "%s decrement TTL exception", is_ipv4(ctx) ? "IPv4" : "IPv6");
+    xlate_why(ctx, WHY_TTL);
     for (int i = 0; i < a->n_ids; i++) {
         ttl_expired(ctx, a->ids[i]);
     }
@@ -185,5 +186,6 @@ xlate_dec_mpls_ttl(struct xlate_ctx *ctx, const struct act *act UNUSED)
     }
     ctx->wc->mpls_lse[0] |= BE32(0xff);
     xlate_report(ctx, TRACE_WARN, "MPLS decrement TTL exception");
+    xlate_why(ctx, WHY_TTL);
     ttl_expired(ctx, 0);
 }

@@ -84,6 +84,7 @@ find_input(struct xlate_ctx *ctx, struct normal *n)
     }
     xlate_report(ctx, TRACE_ERROR, "received packet on unknown port %u", ofp_to_u32(number));
     xlate_report(ctx, TRACE_WARN, "no input bundle, dropping");
+    xlate_why(ctx, WHY_NO_BUNDLE);
     return false;
 }
 
@@ -129,6 +130,7 @@ vlan_send_to_bundle(struct xlate_ctx *ctx, const struct xbundle *in, const struc
     struct xport *port = b->bond ? xlate_bond_output(ctx, b, inside->tag[0].vid) : b->n_ports ? b->ports[0] : NULL;
 
     if (!port) {
+        xlate_why(ctx, WHY_NO_MEMBER);
         return;
     }
     vlan_put_output(ctx, in, b, inside);
@@ -145,6 +147,7 @@ send_to_bundle(struct xlate_ctx *ctx, const struct normal *n, const struct xbund
 {
     if (b->is_protected && n->in_bundle->is_protected) {
         xlate_report(ctx, TRACE_WARN, "Flow is between protected ports, skipping output.");
+        xlate_why(ctx, WHY_PROTECTED);
         return;
     }
     vlan_send_to_bundle(ctx, n->in_bundle, b, &n->inside, 0);
@@ -158,6 +161,7 @@ flood(struct xlate_ctx *ctx, const struct normal *n)
     struct xport **ports;
     size_t n_ports = xlate_ports_sorted(ctx, &ports);
 
+    xlate_why(ctx, WHY_NO_FLOOD);
     for (size_t i = 0; i < n_ports && !xlate_has_failed(ctx); i++) {
         const struct xbundle *b = rcu_get(&ports[i]->bundle);
 
@@ -187,6 +191,7 @@ forward(struct xlate_ctx *ctx, const struct normal *n)
         flood(ctx, n);
     } else if (b == n->in_bundle) {
         xlate_report(ctx, TRACE_DETAIL, "learned port is input port, dropping");
+        xlate_why(ctx, WHY_LEARNED_HERE);
     } else {
         xlate_report(ctx, TRACE_DETAIL, "forwarding to learned port");
         send_to_bundle(ctx, n, b);
@@ -207,18 +212,22 @@ xlate_normal_switching(struct xlate_ctx *ctx)
     }
     if (!vlan_is_valid_input(ctx, n.in_bundle, &packet, n.in_port)) {
         xlate_report(ctx, TRACE_WARN, "disallowed VLAN VID for this input port, dropping");
+        xlate_why(ctx, WHY_VLAN);
         return;
     }
     n.inside = vlan_input(n.in_bundle, &packet);
     if (n.in_port && eth_addr_is_reserved(ctx->flow.eth_dst) &&
         !atomic_load_explicit(&ctx->bridge->forward_bpdu, memory_order_relaxed)) {
         xlate_report(ctx, TRACE_DETAIL, "packet has reserved destination MAC, dropping");
+        xlate_why(ctx, WHY_RESERVED_MAC);
         return;
     }
     if (n.in_port && atomic_load_explicit(&n.in_port->state, memory_order_relaxed) & 2) {
+        xlate_why(ctx, WHY_BLOCKED);
         return;
     }
     if (n.in_bundle->bond && !xlate_bond_admits(ctx, n.in_bundle, n.in_port, n.inside.tag[0].vid)) {
+        xlate_why(ctx, WHY_BOND);
         return;
     }
     learn(ctx, &n);

@@ -93,6 +93,7 @@ send_to_peer(struct xlate_ctx *ctx, struct xport *port)
 
     if (!peer) {
         xlate_report(ctx, TRACE_WARN, "Nonexistent patch port peer");
+        xlate_why(ctx, WHY_NO_PEER);
         return;
     }
     xlate_credit(ctx, CREDIT_PORT_TX)->port = port;
@@ -121,11 +122,13 @@ port_is_open(struct xlate_ctx *ctx, const struct xport *port)
 {
     if (port_has(port, XPORT_NO_FWD)) {
         xlate_report(ctx, TRACE_DETAIL, "OFPPC_NO_FWD set, skipping output");
+        xlate_why(ctx, WHY_NO_FWD);
         return false;
     }
     if (atomic_load_explicit(&port->state, memory_order_relaxed) & 2 &&
         !eth_addr_equal(ctx->flow.eth_dst, stp_group)) {
         xlate_report(ctx, TRACE_WARN, "STP not in forwarding state, skipping output");
+        xlate_why(ctx, WHY_BLOCKED);
         return false;
     }
     return true;
@@ -139,12 +142,14 @@ xlate_send_to_port(struct xlate_ctx *ctx, struct xport *port, uint32_t max_len)
     }
     if (ctx->flow.packet_ns && !port->is_tunnel && !port->is_patch) {
         xlate_report(ctx, TRACE_WARN, "Trying to send non-Ethernet packet through legacy L2 port. Dropping packet.");
+        xlate_why(ctx, WHY_NO_ETHERNET);
         return;
     }
     if (port->is_patch) {
         if (max_len) {
             xlate_report(ctx, TRACE_ERROR, "output_trunc does not support patch port %u",
                          ofp_to_u32(port->ofp_port));
+            xlate_why(ctx, WHY_TRUNCATE);
         } else {
             send_to_peer(ctx, port);
         }
@@ -152,6 +157,7 @@ xlate_send_to_port(struct xlate_ctx *ctx, struct xport *port, uint32_t max_len)
     }
     if (odp_port_equal(port->odp_port, ODP_PORT_NONE)) {
         xlate_report(ctx, TRACE_WARN, "Nonexistent output port");
+        xlate_why(ctx, WHY_NO_PORT);
         return;
     }
     xlate_commit(ctx);
@@ -172,6 +178,7 @@ send_to_number(struct xlate_ctx *ctx, ofp_port number, uint32_t max_len)
         xlate_send_to_port(ctx, port, max_len);
     } else {
         xlate_report(ctx, TRACE_WARN, "Nonexistent output port");
+        xlate_why(ctx, WHY_NO_PORT);
     }
 }
 
@@ -249,6 +256,7 @@ xlate_output_to(struct xlate_ctx *ctx, ofp_port port, uint16_t controller_max_le
         return;
     } else if (port == in_port) {
         xlate_report(ctx, TRACE_WARN, "skipping output to input port");
+        xlate_why(ctx, WHY_IN_PORT);
     } else {
         send_to_number(ctx, port, max_len);
     }
@@ -274,6 +282,7 @@ xlate_output_reg(struct xlate_ctx *ctx, const struct act *act)
     field_add_prereqs(a->src.field, &ctx->flow, ctx->wc);
     if (v > UINT16_MAX) {
         xlate_report(ctx, TRACE_WARN, "output port %llu is out of range", (unsigned long long) v);
+        xlate_why(ctx, WHY_NO_PORT);
         return;
     }
     xlate_report(ctx, TRACE_DETAIL, "output port is %llu", (unsigned long long) v);
@@ -288,6 +297,7 @@ xlate_output_trunc(struct xlate_ctx *ctx, const struct act *act)
 
     if (ofp_port_is_reserved(a->port) && a->port != OFPP_IN_PORT && a->port != OFPP_LOCAL) {
         xlate_report(ctx, TRACE_ERROR, "output_trunc does not support port %u", ofp_to_u32(a->port));
+        xlate_why(ctx, WHY_TRUNCATE);
     } else {
         xlate_output_to(ctx, a->port == OFPP_IN_PORT ? OFPP_IN_PORT : a->port == in_port ? in_port : a->port, 0,
                         a->max_len);
@@ -304,6 +314,7 @@ xlate_enqueue(struct xlate_ctx *ctx, const struct act *act)
     ctx->wc->skb_priority = BE32_MAX;
     if (a->port != OFPP_IN_PORT && a->port == in_port) {
         xlate_report(ctx, TRACE_WARN, "skipping output to input port");
+        xlate_why(ctx, WHY_IN_PORT);
         return;
     }
     ctx->flow.skb_priority = cpu_to_be32(a->queue);

@@ -163,6 +163,7 @@ miss(struct xlate_ctx *ctx, bool may_miss)
         xlate_send_to_controller(ctx, &pin);
     } else {
         xlate_report(ctx, TRACE_ACTION, "drop");
+        xlate_why(ctx, WHY_NO_MATCH);
     }
 }
 
@@ -234,10 +235,15 @@ run_rule(struct xlate_ctx *ctx, struct rule *rule, bool may_miss, bool is_last)
         return;
     }
     in_port = xbridge_port_rcu(ctx->bridge, OFP_PORT(be32_to_cpu(ctx->flow.in_port)));
-    if ((!in_port || xlate_may_receive(ctx, in_port)) && xlate_mirror_input(ctx)) {
+    if (in_port && !xlate_may_receive(ctx, in_port)) {
+        xlate_why(ctx, WHY_NO_RECV);
+    } else if (xlate_mirror_input(ctx)) {
         struct act_span acts;
 
         acts.first = rule_acts_rcu(rule, &acts.len);
+        if (!acts.len) {
+            xlate_why(ctx, WHY_FLOW);
+        }
         xlate_actions(ctx, acts, is_last);
     }
 }
@@ -265,10 +271,14 @@ xlate_table(struct xlate_ctx *ctx, ofp_port in_port, uint8_t table_id, bool may_
     if (ctx->in->trace) {
         report_rule(ctx, table_id, rule);
     }
+    if (ctx->out->drop.why == WHY_NONE) {
+        xlate_why(ctx, WHY_NONE); /* Where it is. */
+    }
     ctx->trace_depth++;
     if (drops) {
         if (xlate_mirror_input(ctx)) {
             xlate_report(ctx, TRACE_ACTION, "drop");
+            xlate_why(ctx, WHY_FRAGMENT);
         }
     } else {
         run_rule(ctx, rule, may_miss, is_last);

@@ -36,6 +36,14 @@ struct error *trace_command(int argc, const char *const argv[], const struct tra
 struct error *trace_packet_out_command(int argc, const char *const argv[], const struct trace_host *,
                                        struct str *reply) MUST_CHECK;
 
+/* Names of a bridge's ports; 'bridge' may change while it is in use. */
+struct trace_names {
+    struct port_names ports;
+    const struct xbridge *const *bridge;
+    struct act_text text;
+};
+void trace_names_init(struct trace_names *, const struct xbridge *const *bridge);
+
 /* What is to be traced. */
 struct trace_request {
     struct xbridge *bridge;

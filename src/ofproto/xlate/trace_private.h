@@ -26,14 +26,6 @@ void trace_tree_init(struct trace_tree *);
 void trace_tree_uninit(struct trace_tree *);
 void trace_tree_put(struct str *s, const struct trace_tree *);
 
-/* Names of a bridge's ports; 'bridge' may change while it is in use. */
-struct trace_names {
-    struct port_names ports;
-    const struct xbridge *const *bridge;
-    struct act_text text;
-};
-void trace_names_init(struct trace_names *, const struct xbridge *const *bridge);
-
 struct trace_odp_names {
     struct odp_names names;
     const struct xdp *xdp;

@@ -21,6 +21,27 @@ xlate_error_text(enum xlate_error error)
     return texts[error];
 }
 
+const char *
+xlate_why_text(enum xlate_why why)
+{
+    static const char *const texts[WHY_N] = {
+        [WHY_NONE] = "none",
+#define WHY(ENUM, TEXT) [WHY_##ENUM] = TEXT,
+#include "ofproto/xlate/why.def"
+    };
+
+    return texts[why];
+}
+
+void
+xlate_why(struct xlate_ctx *ctx, enum xlate_why why)
+{
+    ctx->out->drop = (struct xlate_drop) {
+        .bridge = ctx->bridge, .rule = ctx->rule, .in_port = OFP_PORT(be32_to_cpu(ctx->flow.in_port)), .why = why,
+        .table_id = ctx->table_id,
+    };
+}
+
 void
 xlate_out_init(struct xlate_out *out)
 {
@@ -78,6 +99,7 @@ xlate_out_clear(struct xlate_out *out)
     bytes_clear(&out->slow_actions);
     memset(&out->wc, 0, sizeof out->wc);
     out->error = XLATE_OK;
+    out->drop = (struct xlate_drop) { 0 };
     out->slow = 0;
     out->may_install = true;
     out->n_credits = 0;
@@ -197,6 +219,7 @@ xlate_fail(struct xlate_ctx *ctx, enum xlate_error error)
 {
     if (!ctx->out->error) {
         ctx->out->error = error;
+        xlate_why(ctx, WHY_XLATE_BRIDGE_NOT_FOUND + (error - XLATE_BRIDGE_NOT_FOUND));
     }
 }
 
@@ -444,6 +467,43 @@ put_slow_actions(struct xlate_ctx *ctx)
     xlate_put_userspace(ctx, &ctx->out->slow_actions, &cookie, METER_SLOWPATH);
 }
 
+/* Whether any action gives the packet to somebody. */
+static bool
+goes_somewhere(const void *actions, size_t len)
+{
+    ODP_FOR_EACH (a, actions, len) {
+        switch (a->type) {
+        case ODP_OUTPUT: case ODP_USERSPACE: case ODP_RECIRC: case ODP_CHECK_PKT_LEN: case ODP_TUNNEL_PUSH:
+        case ODP_TUNNEL_POP: case ODP_LB_OUTPUT:
+            return true;
+        case ODP_CLONE:
+            if (goes_somewhere(odp_attr_data(a), odp_attr_size(a))) {
+                return true;
+            }
+            break;
+        default: /* Changes, and samples for collectors. */
+            break;
+        }
+    }
+    return false;
+}
+
+/* A dropped packet counts for the reason, too. */
+static void
+finish_drop(struct xlate_ctx *ctx)
+{
+    struct xlate_out *out = ctx->out;
+
+    if (goes_somewhere(out->actions.data, out->actions.len)) {
+        out->drop.why = WHY_NONE;
+        return;
+    }
+    if (out->drop.why == WHY_NONE) {
+        out->drop.why = WHY_NOWHERE;
+    }
+    xlate_credit(ctx, CREDIT_DROP)->drop = out->drop;
+}
+
 void
 xlate(const struct xlate_in *in, struct xlate_out *out)
 {
@@ -480,6 +540,7 @@ xlate(const struct xlate_in *in, struct xlate_out *out)
         bytes_clear(&out->actions);
         odp_put_u32(&out->actions, ODP_DROP, out->error);
     }
+    finish_drop(&ctx);
     bytes_uninit(&ctx.stack);
     act_buf_uninit(&ctx.action_set);
     bytes_uninit(&ctx.frozen.steps);

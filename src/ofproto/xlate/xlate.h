@@ -11,6 +11,7 @@
  *             (ports, bundles and settings are not in the list: a change of those concerns every result);
  *   frozen    states that its packets recirculate to, and the one that they came with (ofproto/recirc.h);
  *   credits   whom the packets of this megaflow count for: rules, tables, ports, mirrors;
+ *   drop      if it goes nowhere, why, and where in the pipeline;
  *   effects   what else has to happen for this one packet: a MAC address learned, a rule learned.  The caller applies
  *             them (ofproto/upcall), or not (trace, revalidation).
  *
@@ -54,6 +55,26 @@ enum xlate_error {
 /* A sentence for trace and logs. */
 const char *xlate_error_text(enum xlate_error);
 
+/* Why a packet goes nowhere. */
+enum xlate_why {
+    WHY_NONE,
+#define WHY(ENUM, TEXT) WHY_##ENUM,
+#include "ofproto/xlate/why.def"
+    WHY_N
+};
+
+/* A sentence for people. */
+const char *xlate_why_text(enum xlate_why);
+
+/* Where that was decided.  RCU; whoever keeps it takes a reference to the rule. */
+struct xlate_drop {
+    struct xbridge *bridge;
+    struct rule *rule;   /* Null: none. */
+    ofp_port in_port;    /* Of that bridge. */
+    uint8_t why;         /* enum xlate_why */
+    uint8_t table_id;
+};
+
 /* Why a packet cannot be handled by a megaflow alone (bits). */
 enum { SLOW_CFM = 1, SLOW_BFD = 2, SLOW_LACP = 4, SLOW_STP = 8, SLOW_LLDP = 16, SLOW_CONTROLLER = 32,
        SLOW_ACTION = 64 };
@@ -61,7 +82,7 @@ enum { SLOW_CFM = 1, SLOW_BFD = 2, SLOW_LACP = 4, SLOW_STP = 8, SLOW_LLDP = 16, 
 /* Whom the packets count for. */
 enum xlate_credit_kind { CREDIT_RULE, CREDIT_TABLE_MISS, CREDIT_PORT_RX, CREDIT_PORT_TX,
                          CREDIT_MAC, CREDIT_FIN_TIMEOUT, CREDIT_LEARN, CREDIT_GROUP, CREDIT_MIRROR,
-                         CREDIT_BOND };
+                         CREDIT_BOND, CREDIT_DROP };
 
 /* A flow that 'learn' made: it counts as learned anew with every packet. */
 struct xlate_learned {
@@ -84,6 +105,7 @@ struct xlate_credit {
         struct xlate_learned *learned; /* xlate_learned_ref() to keep it. */
         struct mirror_count *mirror;   /* RCU; take a reference to keep it. */
         struct { struct bond_load *load; uint8_t bucket; } bond; /* Likewise. */
+        struct xlate_drop drop;        /* Its rule likewise. */
     };
 };
 
@@ -160,6 +182,7 @@ struct xlate_out {
     struct bytes actions;         /* odp/action.h */
     struct flow wc;
     enum xlate_error error;
+    struct xlate_drop drop;       /* 'why' is WHY_NONE for a packet that goes somewhere. */
     uint32_t slow;                /* SLOW_* */
     struct bytes slow_actions;    /* With 'slow': those for the megaflow, while 'actions' are for this packet. */
     bool may_install;             /* False: this result holds for this packet only. */
