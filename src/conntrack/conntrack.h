@@ -99,9 +99,6 @@ static inline bool conntrack_is_fragment(const struct flow *key) { return key->n
 void conntrack_run_rcu(struct conntrack *, const struct ct_action *, struct ct_packet *packets, unsigned int n,
                        int64_t now);
 
-/* Forgets what a key says of its connection (ct_clear). */
-void conntrack_clear_key(struct flow *key, uint16_t lines);
-
 /* Moves the clock hand over at most 'n' connections; returns how many have expired. */
 unsigned int conntrack_sweep_rcu(struct conntrack *, unsigned int n, int64_t now);
 /* How many connections the hand must pass in 'ms' milliseconds to be round in one sweep interval. */

@@ -88,14 +88,6 @@ tell_key(const struct ct_packet *k, uint16_t zone, const struct shown *s)
     *k->lines |= FLOW_LINE_CT;
 }
 
-void
-conntrack_clear_key(struct flow *key, uint16_t lines)
-{
-    uint16_t copy = lines;
-
-    tell_key(&(struct ct_packet) { .key = key, .lines = &copy }, 0, &(struct shown) { .state = 0 });
-}
-
 static void
 show_conn(struct shown *s, const struct ct_conn *conn)
 {

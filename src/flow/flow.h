@@ -188,6 +188,18 @@ bool flow_mask_is_subset(const struct flow *inner, const struct flow *outer);
 #define FLOW_FOR_EACH_LINE(I, MAP) \
     for (unsigned int I##_map = (MAP), I; I##_map && (I = __builtin_ctz(I##_map), true); I##_map &= I##_map - 1)
 
+/* Forgets what connection tracking said of the packet, in those of 'lines' that there are; the base line is. */
+static inline void
+flow_clear_conntrack(struct flow *f, uint16_t lines)
+{
+    f->ct_state = 0;
+    f->ct_zone = 0;
+    f->ct_mark = 0;
+    FLOW_FOR_EACH_LINE (i, lines & FLOW_LINE_CT) {
+        memset(&f->lines[i], 0, sizeof f->lines[i]);
+    }
+}
+
 static inline bool
 flow_is_ip(const struct flow *f)
 {

@@ -51,12 +51,6 @@ needs_lacp(const struct bond *b)
     return b->c.mode == BOND_BALANCE_TCP;
 }
 
-bool
-bond_is_balanced(const struct bond *b)
-{
-    return b->c.mode != BOND_ACTIVE_BACKUP;
-}
-
 /* Without LACP, balance-tcp has nobody to talk to. */
 static bool
 is_usable(const struct bond *b)

@@ -94,8 +94,6 @@ void bond_configure(struct bond *, const struct ofproto_bond_config *, struct xp
 /* Looks at the links and the clock. */
 void bond_run(struct bond *);
 
-/* Whether what is sent is spread by load. */
-bool bond_is_balanced(const struct bond *);
 /* A port of the bond's that packets from this address should leave by; null: none. */
 struct xport *bond_choose(const struct bond *, struct eth_addr, uint16_t vlan);
 

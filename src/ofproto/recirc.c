@@ -133,28 +133,6 @@ recirc_unref(struct frozen_state *s)
     }
 }
 
-size_t
-recirc_count(void)
-{
-    size_t n;
-
-    pthread_mutex_lock(&mutex);
-    n = hmap_count(&by_contents);
-    pthread_mutex_unlock(&mutex);
-    return n;
-}
-
-void
-flow_clear_conntrack(struct flow *f)
-{
-    f->ct_state = 0;
-    f->ct_zone = 0;
-    f->ct_mark = 0;
-    FLOW_FOR_EACH_LINE (i, FLOW_LINE_CT) {
-        memset(&f->lines[i], 0, sizeof f->lines[i]);
-    }
-}
-
 void
 frozen_restore_flow(const struct frozen_state *s, struct flow *flow)
 {
@@ -165,6 +143,6 @@ frozen_restore_flow(const struct frozen_state *s, struct flow *flow)
         memcpy(&flow->lines[i], &s->frozen.lines[n++], sizeof flow->lines[i]);
     }
     if (!s->frozen.conntracked) {
-        flow_clear_conntrack(flow);
+        flow_clear_conntrack(flow, FLOW_LINES_ALL);
     }
 }

@@ -92,9 +92,6 @@ struct frozen_state *recirc_find_rcu(uint32_t id);
 struct frozen_state *recirc_ref(struct frozen_state *);
 void recirc_unref(struct frozen_state *);
 
-/* How many states there are: for tests and memory/show. */
-size_t recirc_count(void);
-
 /* The parts of the data. */
 static inline const struct frozen_step *
 frozen_steps(const struct frozen_state *s, size_t *n)
@@ -130,8 +127,5 @@ frozen_userdata(const struct frozen_state *s)
 
 /* Puts what the state holds of a flow into 'flow', that of the packet as it comes from the datapath. */
 void frozen_restore_flow(const struct frozen_state *, struct flow *flow);
-
-/* Forgets what connection tracking said of a packet. */
-void flow_clear_conntrack(struct flow *);
 
 #endif

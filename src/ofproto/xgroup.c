@@ -90,13 +90,6 @@ destroy(void *g_)
     free(g);
 }
 
-struct group *
-group_ref(struct group *g)
-{
-    atomic_fetch_add(&g->n_refs, 1);
-    return g;
-}
-
 bool
 group_try_ref_rcu(struct group *g)
 {

@@ -38,8 +38,7 @@ struct group {
 
 /* A group that takes over what '*desc' holds and leaves it empty; one reference.  Released by RCU with the last. */
 struct group *group_create(struct group_mod *desc, int64_t created) MUST_CHECK;
-struct group *group_ref(struct group *);
-/* Of an RCU reader: false if it is on its way out. */
+/* A reference for an RCU reader: false if it is on its way out. */
 bool group_try_ref_rcu(struct group *);
 void group_unref(struct group *);
 

@@ -2,7 +2,9 @@
 left.  Commands are run in it from outside, so that one place serves all cases of a module.
 
 The place has its own /tmp and /run; 'root' is how its files are seen from outside."""
+import contextlib
 import os
+import re
 import signal
 import subprocess
 import time
@@ -110,6 +112,29 @@ class Place:
             if time.monotonic() > end:
                 pytest.fail(f"not so after {seconds} s: {what}\n{self.log_tail()}", pytrace=False)
             time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def switch_place(*hosts, levels="ERR|EMER", expected=None, quarantine_mb=None):
+    """A place with the database, the switch and some hosts.
+
+    When the tests were content the switch's log must be too: no message of these levels, but for those that the pattern
+    'expected' finds.  Tests of memory set 'quarantine_mb': how much AddressSanitizer keeps of what was released, which
+    does not count as in use."""
+    p = Place()
+    if quarantine_mb:
+        p.env["ASAN_OPTIONS"] = f"{p.env.get('ASAN_OPTIONS', '')}:quarantine_size_mb={quarantine_mb}"
+    try:
+        p.start_database()
+        p.start_switch()
+        for n in hosts:
+            p.host(n)
+        yield p
+        bad = [line for line in p.sh(f"cat {p.dir}/ovs-vswitchd.log").splitlines()
+               if re.search(rf"\|({levels})\|", line) and not (expected and re.search(expected, line))]
+        assert not bad, "\n".join(bad)
+    finally:
+        p.leave()
 
 
 DAEMON = "--detach --no-chdir --pidfile --log-file -vconsole:off"

@@ -4,7 +4,7 @@ import socket
 import struct
 
 import pytest
-from place import Place
+from place import switch_place
 
 DAEMONS = ("ovsdb-server", "ovs-vswitchd")
 # Text protocols (the database, the control sockets): JSON-RPC.
@@ -33,15 +33,10 @@ OPENFLOW = (b"", b"\x00" * 8, b"\xff" * 64, of(4, 0, 0), of(4, 0, 7), of(4, 0, 6
 
 @pytest.fixture(scope="module", name="place")
 def fixture_place():
-    p = Place()
-    try:
-        p.start_database()
-        p.start_switch()
+    with switch_place(expected=r"\|vconn\|ERR\|") as p:
         p.sh("ovs-vsctl add-br br0")
         p.pids = {d: p.sh(f"cat /tmp/d/{d}.pid").strip() for d in DAEMONS}
         yield p
-    finally:
-        p.leave()
 
 
 def send(path, data, half=False):

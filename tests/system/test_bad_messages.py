@@ -7,7 +7,7 @@ import socket
 import struct
 
 import pytest
-from place import Place
+from place import switch_place
 
 CORPUS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "src", "openflow", "print",
                       "print_corpus.txt")
@@ -18,14 +18,9 @@ SKIPPED_TYPES = {HELLO}
 
 @pytest.fixture(scope="module", name="place")
 def fixture_place():
-    p = Place()
-    try:
-        p.start_database()
-        p.start_switch()
+    with switch_place() as p:
         p.sh("ovs-vsctl add-br br0 -- set bridge br0 fail_mode=secure")
         yield p
-    finally:
-        p.leave()
 
 
 def corpus():

@@ -9,19 +9,14 @@
 
 All cases use one private place (place.py); each sets the flows it needs."""
 import pytest
-from place import Place
+from place import switch_place
 
 SNAT = "10.0.0.99"
 
 
 @pytest.fixture(scope="module", name="place")
 def fixture_place():
-    p = Place()
-    try:
-        p.start_database()
-        p.start_switch()
-        p.host(1)
-        p.host(2)
+    with switch_place(1, 2) as p:
         p.sh("ovs-vsctl add-br br0 -- set bridge br0 datapath_type=netdev fail-mode=secure "
              "-- add-port br0 p1 -- set interface p1 ofport_request=1 "
              "-- add-port br0 p2 -- set interface p2 ofport_request=2")
@@ -32,8 +27,6 @@ def fixture_place():
         p.wait("the servers are there", lambda: p.run("grep -q ready /tmp/ftp").returncode == 0)
         p.sh(f"ip -n h2 neigh add {SNAT} lladdr 02:00:00:00:01:01 dev eth0")
         yield p
-    finally:
-        p.leave()
 
 
 def flows(place, *lines):

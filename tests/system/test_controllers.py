@@ -6,24 +6,18 @@ import json
 import re
 
 import pytest
-from place import Place
+from place import switch_place
 
 PACKET_IN, PORT_STATUS = "10", "12"
 
 
 @pytest.fixture(name="place")
 def fixture_place():
-    p = Place()
-    try:
-        p.start_database()
-        p.start_switch()
-        p.host(1)
+    with switch_place(1) as p:
         p.sh("ovs-vsctl add-br br0 -- set-fail-mode br0 secure -- add-port br0 p1")
         p.sh(f"setsid /usr/bin/python3 tests/system/fake_controller.py 6653 {p.dir}/counts >/dev/null 2>&1 &")
         p.wait("the controller listens", lambda: "127.0.0.1:6653" in p.sh("ss -lnt"))
         yield p
-    finally:
-        p.leave()
 
 
 def column(place, what):

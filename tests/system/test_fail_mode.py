@@ -6,24 +6,17 @@ import re
 import time
 
 import pytest
-from place import Place
+from place import switch_place
 
 HIDDEN = "priority=15790320"
 
 
 @pytest.fixture(scope="module", name="place")
 def fixture_place():
-    p = Place()
-    try:
-        p.start_database()
-        p.start_switch()
-        for n in (1, 2):
-            p.host(n)
+    with switch_place(1, 2) as p:
         p.sh("ovs-vsctl add-br br0 -- add-port br0 p1 -- add-port br0 p2 -- set-controller br0 tcp:127.0.0.1:6653 -- "
              "set controller br0 inactivity_probe=1000 max_backoff=1000")
         yield p
-    finally:
-        p.leave()
 
 
 def start_controller(place):

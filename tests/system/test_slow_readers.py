@@ -5,7 +5,7 @@ import struct
 import time
 
 import pytest
-from place import Place
+from place import switch_place
 
 N_FLOWS = 30_000
 V = 4  # OpenFlow 1.3.
@@ -14,16 +14,9 @@ MEGABYTE = 1 << 20
 
 @pytest.fixture(scope="module", name="place")
 def fixture_place():
-    p = Place()
-    # What has been released does not count as memory in use.
-    p.env["ASAN_OPTIONS"] = "quarantine_size_mb=1:" + p.env.get("ASAN_OPTIONS", "")
-    try:
-        p.start_database()
-        p.start_switch()
+    with switch_place(quarantine_mb=1) as p:
         p.sh("ovs-vsctl add-br br0 -- set bridge br0 fail_mode=secure")
         yield p
-    finally:
-        p.leave()
 
 
 def message(kind, body=b"", xid=1):

@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from place import Place
+from place import switch_place
 
 SECONDS = int(os.environ.get("WEFT_SOAK_SECONDS", "120"))
 N_HOSTS = 3
@@ -17,18 +17,9 @@ N_HOSTS = 3
 
 @pytest.fixture(name="place")
 def fixture_place():
-    p = Place()
-    # What was freed is kept for a while by AddressSanitizer: little of it, to see what grows.
-    p.env["ASAN_OPTIONS"] = p.env.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=8"
-    try:
-        p.start_database()
-        p.start_switch()
-        for n in range(1, N_HOSTS + 1):
-            p.host(n)
+    with switch_place(*range(1, N_HOSTS + 1), quarantine_mb=8) as p:
         p.sh("ovs-vsctl add-br br0 " + " ".join(f"-- add-port br0 p{n}" for n in range(1, N_HOSTS + 1)))
         yield p
-    finally:
-        p.leave()
 
 
 def resident_kb(place):

@@ -11,23 +11,16 @@ All cases use one private place (place.py); each leaves the switch as it found i
 import re
 
 import pytest
-from place import Place
+from place import switch_place
 
 HOSTS = (1, 2, 3)
 
 
 @pytest.fixture(scope="module", name="place")
 def fixture_place():
-    p = Place()
-    try:
-        p.start_database()
-        p.start_switch()
-        for n in HOSTS:
-            p.host(n)
+    with switch_place(*HOSTS) as p:
         p.sh("ovs-vsctl add-br br0 " + " ".join(f"-- add-port br0 p{n}" for n in HOSTS))
         yield p
-    finally:
-        p.leave()
 
 
 def rule_packets(place, text):
@@ -109,11 +102,11 @@ def test_link_state_follows_the_device(place):
 
 
 def test_the_switch_recovers_from_kill_9(place):
-    devices = place.sh("ls /sys/class/net")
+    devices = place.sh("ip -o link | cut -d: -f2 | sort")
     place.kill("ovs-vswitchd")
     place.start_switch()
     place.wait("traffic flows again", lambda: place.pings(1, 2))
-    assert place.sh("ls /sys/class/net") == devices, "no device is left over and none is missing"
+    assert place.sh("ip -o link | cut -d: -f2 | sort") == devices, "no device is left over and none is missing"
     assert get(place, "interface", "p1", "error") == "[]"
 
 

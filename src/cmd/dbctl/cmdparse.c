@@ -32,15 +32,18 @@ static const struct cmdline_option global_options[] = {
 const struct dbctl_command *
 dbctl_command_at(const struct dbctl_class *class, size_t i)
 {
-    if (i < class->n_commands) {
-        return &class->commands[i];
+    const struct dbctl_part shared[] = { { dbctl_read_commands, dbctl_n_read_commands },
+                                         { dbctl_write_commands, dbctl_n_write_commands } };
+
+    for (size_t k = 0; k < class->n_parts + ARRAY_SIZE(shared); k++) {
+        const struct dbctl_part *part = k < class->n_parts ? &class->parts[k] : &shared[k - class->n_parts];
+
+        if (i < part->n) {
+            return &part->commands[i];
+        }
+        i -= part->n;
     }
-    i -= class->n_commands;
-    if (i < dbctl_n_read_commands) {
-        return &dbctl_read_commands[i];
-    }
-    i -= dbctl_n_read_commands;
-    return i < dbctl_n_write_commands ? &dbctl_write_commands[i] : NULL;
+    return NULL;
 }
 
 static const struct dbctl_command *

@@ -351,15 +351,16 @@ dbctl_main(const struct dbctl_class *class, int argc, char *argv[])
 {
     struct dbctl ctl = { .class = class, .wait = true, .leader_only = true, .style = TABLE_STYLE_INIT(TABLE_LIST) };
     char *args = dbctl_escape_args(argc, argv), *comment;
-    struct schema *schema;
+    struct schema *schema = class->schema();
+    char *note = xasprintf("DB Schema %s", schema->version);
     struct error *e;
 
+    cmdline_set_version_note(note);
     error_free(log_configure("console:warn")); /* Options may say otherwise. */
     error_free(log_configure("reconnect:warn"));
     dbctl_parse(&ctl, argc, argv);
     log_write(class->log, any_writes(&ctl) ? LOG_LEVEL_INFO : LOG_LEVEL_DBG, "Called as %s", args);
     comment = comment_text(args);
-    schema = class->schema();
     ctl.schema = schema;
     ctl.loop = loop_create();
     loop_timer_init(ctl.loop, &ctl.hint, print_hint, &ctl);
@@ -370,6 +371,7 @@ dbctl_main(const struct dbctl_class *class, int argc, char *argv[])
     free(ctl.db);
     free(args);
     free(comment);
+    free(note);
     cmdline_fatal_error(e);
     return ctl.exit_status;
 }

@@ -59,6 +59,12 @@ struct dbctl_command {
     void (*finish)(struct dbctl_ctx *);           /* May be null. */
 };
 
+/* Commands of one file. */
+struct dbctl_part {
+    const struct dbctl_command *commands;
+    size_t n;
+};
+
 /* One way to name a record of 'table', beside its uuid. */
 struct dbctl_name {
     unsigned table;
@@ -76,8 +82,8 @@ struct dbctl_show {
 
 struct dbctl_class {
     struct schema *(*schema)(void);
-    const struct dbctl_command *commands;
-    size_t n_commands;
+    const struct dbctl_part *parts;             /* Its own commands; those that all programs have come behind. */
+    size_t n_parts;
     const struct dbctl_name *names;
     size_t n_names;
     const struct dbctl_show *show;

@@ -1,6 +1,5 @@
 /* ovs-vsctl(8). */
 #include <stdlib.h>
-#include <string.h>
 
 #include "cmd/ovs-vsctl/vsctl.h"
 
@@ -87,29 +86,15 @@ end(struct dbctl *ctl UNUSED)
     vsctl_view_drop(&vsctl);
 }
 
-/* The commands of all files as one array. */
-static struct dbctl_command *
-all_commands(size_t *n)
-{
-    const struct { const struct dbctl_command *commands; size_t n; } parts[] = {
-        { vsctl_control_commands, vsctl_n_control_commands }, { vsctl_bridge_commands, vsctl_n_bridge_commands },
-        { vsctl_port_commands, vsctl_n_port_commands }, { vsctl_zone_commands, vsctl_n_zone_commands },
-    };
-    struct dbctl_command *all = NULL;
-
-    *n = 0;
-    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-        all = xreallocarray(all, *n + parts[i].n, sizeof *all);
-        memcpy(all + *n, parts[i].commands, parts[i].n * sizeof *all);
-        *n += parts[i].n;
-    }
-    return all;
-}
-
 int
 main(int argc, char *argv[])
 {
-    struct dbctl_class class = {
+    const struct dbctl_part parts[] = {
+        { vsctl_control_commands, vsctl_n_control_commands }, { vsctl_bridge_commands, vsctl_n_bridge_commands },
+        { vsctl_port_commands, vsctl_n_port_commands }, { vsctl_zone_commands, vsctl_n_zone_commands },
+    };
+    const struct dbctl_class class = {
+        .parts = parts, .n_parts = ARRAY_SIZE(parts),
         .schema = vs_schema,
         .names = names, .n_names = ARRAY_SIZE(names),
         .show = show, .n_show = ARRAY_SIZE(show),
@@ -118,17 +103,8 @@ main(int argc, char *argv[])
         .prepare = prepare, .begin = begin, .end = end, .before_commit = before_commit,
         .committed = vsctl_wait_for_daemon,
     };
-    struct dbctl_command *commands = all_commands(&class.n_commands);
-    struct schema *schema = vs_schema();
-    char *note = xasprintf("DB Schema %s", schema->version);
-    int status;
+    int status = dbctl_main(&class, argc, argv);
 
-    schema_unref(schema);
-    cmdline_set_version_note(note);
-    class.commands = commands;
-    status = dbctl_main(&class, argc, argv);
     forget_new_ifaces();
-    free(commands);
-    free(note);
     return status;
 }

@@ -1,6 +1,4 @@
 /* vtep-ctl(8). */
-#include <stdlib.h>
-#include <string.h>
 
 #include "cmd/vtep-ctl/vtep.h"
 
@@ -46,30 +44,16 @@ begin(struct dbctl *ctl)
     return NULL;
 }
 
-/* The commands of all files as one array. */
-static struct dbctl_command *
-all_commands(size_t *n)
+int
+main(int argc, char *argv[])
 {
-    const struct { const struct dbctl_command *commands; size_t n; } parts[] = {
+    const struct dbctl_part parts[] = {
         { vtepctl_switch_commands, vtepctl_n_switch_commands },
         { vtepctl_binding_commands, vtepctl_n_binding_commands },
         { vtepctl_mac_commands, vtepctl_n_mac_commands },
     };
-    struct dbctl_command *all = NULL;
-
-    *n = 0;
-    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-        all = xreallocarray(all, *n + parts[i].n, sizeof *all);
-        memcpy(all + *n, parts[i].commands, parts[i].n * sizeof *all);
-        *n += parts[i].n;
-    }
-    return all;
-}
-
-int
-main(int argc, char *argv[])
-{
-    struct dbctl_class class = {
+    const struct dbctl_class class = {
+        .parts = parts, .n_parts = ARRAY_SIZE(parts),
         .schema = vtep_schema,
         .names = names, .n_names = ARRAY_SIZE(names),
         .show = show, .n_show = ARRAY_SIZE(show),
@@ -78,16 +62,6 @@ main(int argc, char *argv[])
         .usage = vtepctl_usage,
         .prepare = prepare, .begin = begin,
     };
-    struct dbctl_command *commands = all_commands(&class.n_commands);
-    struct schema *schema = vtep_schema();
-    char *note = xasprintf("DB Schema %s", schema->version);
-    int status;
 
-    schema_unref(schema);
-    cmdline_set_version_note(note);
-    class.commands = commands;
-    status = dbctl_main(&class, argc, argv);
-    free(commands);
-    free(note);
-    return status;
+    return dbctl_main(&class, argc, argv);
 }

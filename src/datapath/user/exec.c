@@ -216,7 +216,7 @@ run_op(struct worker *w, struct exec *x, const struct program *p, const struct o
     case OP_CHECK_LEN: do_check_len(w, x, p, op, keep); break;
     case OP_METER: return do_meter(w, x, op->number);
     case OP_CT: return ct_op_run_rcu(w, x, p, op, end);
-    case OP_CT_CLEAR: conntrack_clear_key(x->key, *x->lines); break;
+    case OP_CT_CLEAR: flow_clear_conntrack(x->key, *x->lines); break;
     case OP_DROP:
         worker_drop(w, x->packet, drop_reason(op->number), x->key);
         x->packet = NULL;

@@ -202,7 +202,7 @@ void
 xlate_clear_conntrack(struct xlate_ctx *ctx)
 {
     ctx->conntracked = false;
-    flow_clear_conntrack(&ctx->flow);
+    flow_clear_conntrack(&ctx->flow, FLOW_LINES_ALL);
 }
 
 /* Thawing. */
