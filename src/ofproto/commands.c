@@ -399,6 +399,37 @@ cmd_ufid(struct ctl_request *r, int argc UNUSED, const char *argv[], void *aux U
                      : "Datapath dumping tersely using UFID enabled for supported datapaths");
 }
 
+static void
+put_rule_text(struct str *s, const struct rule *rule, int64_t now, bool offload_stats)
+{
+    struct match m;
+    size_t len;
+    const struct act *acts = rule_acts_rcu(rule, &len);
+
+    if (rule->cookie) {
+        str_putf(s, "cookie=0x%llx, ", (unsigned long long) be64_to_cpu(rule->cookie));
+    }
+    if (rule->table_id) {
+        str_putf(s, "table_id=%u, ", rule->table_id);
+    }
+    str_putf(s, "duration=%llds, n_packets=%llu, n_bytes=%llu, ", (long long) (now - rule->created) / 1000,
+             (unsigned long long) atomic_load(&rule->n_packets), (unsigned long long) atomic_load(&rule->n_bytes));
+    if (offload_stats) {
+        str_puts(s, "n_offload_packets=0, n_offload_bytes=0, "); /* Nothing is offloaded. */
+    }
+    cls_rule_get_match(&rule->cr, &m);
+    match_format(s, &m, NULL, rule->cr.priority);
+    str_puts(s, ",actions=");
+    act_format(s, (struct act_span) { len ? acts : NULL, len }, &(struct act_text) { NULL, NULL });
+    str_putc(s, '\n');
+}
+
+void
+rule_put_dump(struct str *s, const struct rule *rule)
+{
+    put_rule_text(s, rule, clock_now_ms(), true);
+}
+
 struct dump_rules {
     struct ofproto *p;
     struct str s;
@@ -410,24 +441,8 @@ static void
 put_rule(void *d_, struct cls_rule *cr)
 {
     struct dump_rules *d = d_;
-    struct rule *rule = rule_from_cls(cr);
-    struct match m;
-    size_t len;
-    const struct act *acts = rule_acts_rcu(rule, &len);
 
-    if (rule->table_id) {
-        str_putf(&d->s, "table_id=%u, ", rule->table_id);
-    }
-    str_putf(&d->s, "duration=%llds, n_packets=%llu, n_bytes=%llu, ", (long long) (d->now - rule->created) / 1000,
-             (unsigned long long) atomic_load(&rule->n_packets), (unsigned long long) atomic_load(&rule->n_bytes));
-    if (d->offload_stats) {
-        str_puts(&d->s, "n_offload_packets=0, n_offload_bytes=0, "); /* Nothing is offloaded. */
-    }
-    cls_rule_get_match(cr, &m);
-    match_format(&d->s, &m, NULL, cr->priority);
-    str_puts(&d->s, ",actions=");
-    act_format(&d->s, (struct act_span) { len ? acts : NULL, len }, &(struct act_text) { NULL, NULL });
-    str_putc(&d->s, '\n');
+    put_rule_text(&d->s, rule_from_cls(cr), d->now, d->offload_stats);
 }
 
 static void
@@ -544,5 +559,6 @@ ofproto_commands_register(void)
     ctl_register("bridge/reconnect", "[bridge]", 0, 1, cmd_reconnect, NULL);
     trace_commands_register();
     why_drop_command_register();
+    detrace_commands_register();
     memory_register(report_memory, NULL);
 }

@@ -192,11 +192,15 @@ struct xbridge *upcall_bridge_rcu(const struct backer *, struct flow *);
 void xlate_apply_effects(struct xlate_out *);
 
 /* commands.c */
+/* A line as bridge/dump-flows --offload-stats has it. */
+void rule_put_dump(struct str *, const struct rule *);
 void ofproto_commands_register(void);
 void dpctl_commands_register(void);
 /* trace_commands.c */
 void trace_commands_register(void);
 /* why_drop.c */
 void why_drop_command_register(void);
+/* detrace.c */
+void detrace_commands_register(void);
 
 #endif

@@ -28,6 +28,7 @@ struct dp {
 
     size_t n_workers;              /* Those with threads. */
     struct worker *workers[MAX_WORKERS];
+    int64_t cleared;               /* When figures began to count, ms. */
     unsigned int next_sleeper;     /* Queues are dealt out in turn. */
     char *pmd_cpu_mask;            /* As configured, null: default. */
 

@@ -1,7 +1,10 @@
-/* Control commands about polling workers: which core polls which queue.  Shares of time are not measured over periods
- * yet, so usage is not available. */
+/* Control commands about workers: which core polls which queue and how much of its time that takes, and what workers
+ * have done.  Sleeping workers are what the reference calls its main thread. */
 #include <limits.h>
 #include <string.h>
+#include <time.h>
+
+#include <rte_cycles.h>
 
 #include "base/num.h"
 #include "base/str.h"
@@ -10,24 +13,36 @@
 
 struct show {
     struct str out;
-    const struct datapath *dp;
+    struct datapath *dp;
     const char *name;    /* Only this datapath; null: all. */
     uint32_t core;       /* Only this one; UINT32_MAX: all. */
     uint32_t seconds;
     unsigned int worker; /* Whose queues are shown. */
+    double usage;        /* Of these queues; -1: not known. */
+    struct dp_user_worker sum; /* Of those that do not poll. */
     void (*each)(void *show, const struct dp_user_worker *);
 };
 
+/* Polling workers. */
+
 static void
-put_queue(void *s_, const char *port, unsigned int queue, unsigned int worker)
+put_queue(void *s_, const struct dp_user_rxq *q)
 {
     struct show *s = s_;
 
-    if (worker == s->worker) {
-        str_putf(&s->out, "  port: %-16s  queue-id: %2u (enabled)   pmd usage: NOT AVAIL\n", port, queue);
+    if (q->worker != s->worker) {
+        return;
+    }
+    str_putf(&s->out, "  port: %-16s  queue-id: %2u (enabled)   pmd usage: ", q->port, q->queue);
+    if (q->usage < 0) {
+        str_puts(&s->out, "NOT AVAIL\n");
+    } else {
+        str_putf(&s->out, "%2.0f %%\n", q->usage);
+        s->usage = MAX(s->usage, 0) + q->usage;
     }
 }
 
+/* What a worker does beside its queues takes no time that could be told. */
 static void
 put_worker_queues(void *s_, const struct dp_user_worker *w)
 {
@@ -35,8 +50,9 @@ put_worker_queues(void *s_, const struct dp_user_worker *w)
 
     str_puts(&s->out, "  isolated : false\n");
     s->worker = w->id;
-    dp_user_for_each_rxq(s->dp, put_queue, s);
-    str_puts(&s->out, "  overhead: NOT AVAIL\n");
+    s->usage = -1;
+    dp_user_for_each_rxq(s->dp, s->seconds, put_queue, s);
+    str_puts(&s->out, s->usage < 0 ? "  overhead: NOT AVAIL\n" : "  overhead:  0 %\n");
 }
 
 /* Polling workers never sleep. */
@@ -59,29 +75,170 @@ put_worker(void *s_, const struct dp_user_worker *w)
     }
 }
 
+/* Performance. */
+
+static double
+ratio(double a, double b)
+{
+    return b > 0 ? a / b : 0;
+}
+
+static void
+put_hits(struct str *s, const char *name, uint64_t n, uint64_t passes)
+{
+    str_putf(s, "  - %-18s %10llu  (%5.1f %%", name, (unsigned long long) n, 100 * ratio(n, passes));
+}
+
+static void
+put_cycles(struct str *s, const struct dp_user_worker *w, double seconds)
+{
+    uint64_t rounds = w->n_busy_rounds + w->n_idle_rounds, cycles = w->busy_cycles + w->idle_cycles;
+    double hz = rte_get_tsc_hz();
+
+    str_putf(s, "  Iterations:           %10llu  (%.2f us/it)\n", (unsigned long long) rounds,
+             ratio(1e6 * cycles / hz, rounds));
+    str_putf(s, "  - Used TSC cycles:  %12llu  (%5.1f %% of total cycles)\n", (unsigned long long) cycles,
+             100 * ratio(cycles, seconds * hz));
+    str_putf(s, "  - idle iterations:    %10llu  (%5.1f %% of used cycles)\n", (unsigned long long) w->n_idle_rounds,
+             100 * ratio(w->idle_cycles, cycles));
+    str_putf(s, "  - busy iterations:    %10llu  (%5.1f %% of used cycles)\n", (unsigned long long) w->n_busy_rounds,
+             100 * ratio(w->busy_cycles, cycles));
+    str_putf(s, "  - sleep iterations:   %10d  (%5.1f %% of iterations)\n", 0, 0.0);
+    str_putf(s, "  Sleep time (us):      %10d  (%3d us/iteration avg.)\n", 0, 0);
+}
+
+/* The signature cache takes the place of that which the reference calls SMC; the others do not exist here. */
+static void
+put_performance(struct str *s, const struct dp_user_worker *w, double seconds)
+{
+    uint64_t passes = w->n_packets + w->n_recirculated;
+
+    str_putf(s, "  Rx packets:           %10llu  (%.0f Kpps", (unsigned long long) w->n_packets,
+             ratio(w->n_packets / 1000.0, seconds));
+    if (w->is_polling) {
+        str_putf(s, ", %.0f cycles/pkt", ratio(w->busy_cycles, w->n_packets));
+    }
+    str_putf(s, ")\n  Datapath passes:      %10llu  (%.2f passes/pkt)\n", (unsigned long long) passes,
+             ratio(passes, w->n_packets));
+    put_hits(s, "PHWOL hits:", 0, passes);
+    str_puts(s, ")\n");
+    put_hits(s, "Simple Match hits:", 0, passes);
+    str_puts(s, ")\n");
+    put_hits(s, "EMC hits:", 0, passes);
+    str_puts(s, ")\n");
+    put_hits(s, "SMC hits:", w->n_hit_cache, passes);
+    str_puts(s, ")\n");
+    put_hits(s, "Megaflow hits:", w->n_hit_megaflow, passes);
+    str_putf(s, ", %.2f subtbl lookups/hit)\n", w->n_hit_megaflow ? ratio(w->n_masks, w->n_hit_megaflow) : 0);
+    put_hits(s, "Upcalls:", w->n_missed - w->n_lost, passes);
+    if (w->is_polling) {
+        str_putf(s, ", %.1f us/upcall", ratio(1e6 * w->upcall_cycles / rte_get_tsc_hz(), w->n_missed));
+    }
+    str_puts(s, ")\n");
+    put_hits(s, "Lost upcalls:", w->n_lost, passes);
+    str_putf(s, ")\n  Tx packets:           %10llu  (%.0f Kpps)\n", (unsigned long long) w->n_tx_packets,
+             ratio(w->n_tx_packets / 1000.0, seconds));
+    str_putf(s, "  Tx batches:           %10llu  (%.2f pkts/batch)\n", (unsigned long long) w->n_tx_batches,
+             ratio(w->n_tx_packets, w->n_tx_batches));
+}
+
+static void
+put_head(struct show *s, double seconds)
+{
+    struct timespec now;
+    struct tm tm;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &tm);
+    str_putf(&s->out, "\nTime: %02d:%02d:%02d.%03ld\nMeasurement duration: %.3f s\n\n", tm.tm_hour, tm.tm_min, tm.tm_sec,
+             now.tv_nsec / 1000000, seconds);
+}
+
+static void
+put_worker_performance(void *s_, const struct dp_user_worker *w)
+{
+    struct show *s = s_;
+    double seconds = dp_user_figures_ms(s->dp) / 1000.0;
+
+    if (!w->is_polling) {
+#define ADD(MEMBER) s->sum.MEMBER += w->MEMBER
+        ADD(n_packets);
+        ADD(n_recirculated);
+        ADD(n_hit_cache);
+        ADD(n_hit_megaflow);
+        ADD(n_missed);
+        ADD(n_lost);
+        ADD(n_masks);
+        ADD(n_tx_packets);
+        ADD(n_tx_batches);
+#undef ADD
+        return;
+    }
+    if (s->core == UINT32_MAX || s->core == (uint32_t) w->core) {
+        put_head(s, seconds);
+        str_putf(&s->out, "pmd thread numa_id 0 core_id %d:\n\n", w->core);
+        put_cycles(&s->out, w, seconds);
+        put_performance(&s->out, w, seconds);
+    }
+}
+
+static void
+put_dp_performance(struct show *s)
+{
+    double seconds = dp_user_figures_ms(s->dp) / 1000.0;
+
+    memset(&s->sum, 0, sizeof s->sum);
+    dp_user_for_each_worker(s->dp, put_worker_performance, s);
+    if (s->core == UINT32_MAX) {
+        put_head(s, seconds);
+        str_puts(&s->out, "main thread:\n\n");
+        put_performance(&s->out, &s->sum, seconds);
+    }
+}
+
+/* Commands. */
+
 static void
 put_dp(void *s_, const struct datapath *dp)
 {
     struct show *s = s_;
 
     if (!s->name || !strcmp(s->name, dp->name)) {
-        s->dp = dp;
-        dp_user_for_each_worker(dp, put_worker, s);
+        s->dp = (struct datapath *) dp;
+        if (s->each) {
+            dp_user_for_each_worker(dp, put_worker, s);
+        } else {
+            put_dp_performance(s);
+        }
     }
 }
 
-/* "[-pmd core] [-secs secs] [dp]" */
+static bool
+takes_number(const char *option)
+{
+    return !strcmp(option, "-pmd") || !strcmp(option, "-secs") || !strcmp(option, "-it") || !strcmp(option, "-ms");
+}
+
+/* "[-pmd core] [-secs secs] [-nh] [-it n] [-ms n] [dp]".  There are no histograms and histories of iterations. */
 static bool
 parse(struct show *s, struct ctl_request *r, int argc, const char *argv[])
 {
     for (int i = 1; i < argc; i++) {
-        bool is_core = !strcmp(argv[i], "-pmd"), is_seconds = !strcmp(argv[i], "-secs");
+        const char *option = argv[i];
+        uint32_t n;
 
-        if (!is_core && !is_seconds) {
-            s->name = strchr(argv[i], '@') ? strchr(argv[i], '@') + 1 : argv[i];
-        } else if (i + 1 == argc || !num_parse_u32(argv[++i], 10, is_core ? &s->core : &s->seconds)) {
-            ctl_reply_error(r, "%s needs a number", is_core ? "-pmd" : "-secs");
+        if (!strcmp(option, "-nh")) {
+            continue;
+        }
+        if (!takes_number(option)) {
+            s->name = strchr(option, '@') ? strchr(option, '@') + 1 : option;
+        } else if (i + 1 == argc || !num_parse_u32(argv[++i], 10, &n)) {
+            ctl_reply_error(r, "%s needs a number", option);
             return false;
+        } else if (!strcmp(option, "-pmd")) {
+            s->core = n;
+        } else if (!strcmp(option, "-secs")) {
+            s->seconds = n;
         }
     }
     return true;
@@ -106,9 +263,79 @@ cmd_show(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
     str_uninit(&s.out);
 }
 
+static void
+cmd_performance(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
+{
+    struct show s = { .out = STR_INIT, .core = UINT32_MAX };
+
+    if (parse(&s, r, argc, argv)) {
+        dp_user_for_each(put_dp, &s);
+        ctl_reply(r, str_text(&s.out));
+    }
+    str_uninit(&s.out);
+}
+
+static void
+clear_dp(void *s_, const struct datapath *dp)
+{
+    const struct show *s = s_;
+
+    if (!s->name || !strcmp(s->name, dp->name)) {
+        dp_user_clear_figures((struct datapath *) dp);
+    }
+}
+
+static void
+cmd_clear(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
+{
+    struct show s = { .core = UINT32_MAX };
+
+    if (parse(&s, r, argc, argv)) {
+        dp_user_for_each(clear_dp, &s);
+        ctl_reply(r, "");
+    }
+}
+
+static void
+find_dp(void *s_, const struct datapath *dp)
+{
+    struct show *s = s_;
+
+    if (!s->name || !strcmp(s->name, dp->name)) {
+        s->dp = (struct datapath *) dp;
+    }
+}
+
+/* pmd-rxq-rebalance, bond-show: "[dp]".  Bonds whose load the datapath balances do not exist. */
+static void
+cmd_of_dp(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
+{
+    struct show s = { .core = UINT32_MAX };
+
+    if (!parse(&s, r, argc, argv)) {
+        return;
+    }
+    dp_user_for_each(find_dp, &s);
+    if (!s.dp) {
+        ctl_reply_error(r, "please specify an existing datapath");
+    } else if (!strcmp(argv[0], "dpif-netdev/bond-show")) {
+        ctl_reply(r, "");
+    } else {
+        dp_user_rebalance(s.dp);
+        ctl_reply(r, "pmd rxq rebalance requested.\n");
+    }
+}
+
 void
 dp_user_commands_register(void)
 {
+    static const char options[] = "[-nh] [-it iter-history-len] [-ms ms-history-len] [-pmd core] [dp]";
+
     ctl_register("dpif-netdev/pmd-rxq-show", "[-pmd core] [-secs secs] [dp]", 0, 5, cmd_show, NULL);
     ctl_register("dpif-netdev/pmd-sleep-show", "[dp]", 0, 1, cmd_show, NULL);
+    ctl_register("dpif-netdev/pmd-perf-show", options, 0, 8, cmd_performance, NULL);
+    ctl_register("dpif-netdev/pmd-stats-show", NULL, 0, 8, cmd_performance, NULL);
+    ctl_register("dpif-netdev/pmd-stats-clear", "[-pmd core] [dp]", 0, 3, cmd_clear, NULL);
+    ctl_register("dpif-netdev/pmd-rxq-rebalance", "[dp]", 0, 1, cmd_of_dp, NULL);
+    ctl_register("dpif-netdev/bond-show", "[dp]", 0, 1, cmd_of_dp, NULL);
 }

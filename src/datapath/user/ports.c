@@ -362,3 +362,93 @@ dp_workers_set_mask(struct dp *dp, const char *mask)
     move_polling_queues(dp);
     return NULL;
 }
+
+/* A queue of a polling worker and the load that it is. */
+struct load {
+    struct port *port;
+    struct port_queue *queue;
+    double usage;
+};
+
+static int
+compare_loads(const void *a_, const void *b_)
+{
+    const struct load *a = a_, *b = b_;
+
+    return a->usage > b->usage ? -1 : a->usage < b->usage;
+}
+
+static size_t
+get_loads(struct dp *dp, struct load **loads)
+{
+    const struct port_table *t = rcu_get_protected(&dp->ports);
+    size_t n = 0, capacity = 0;
+
+    *loads = NULL;
+    for (uint32_t i = 0; t && i < t->n; i++) {
+        struct port *port = t->ports[i];
+
+        for (size_t q = 0; port && q < port->n_queues; q++) {
+            struct port_queue *queue = &port->queues[q];
+
+            if (queue->worker && queue->worker->is_polling) {
+                if (n >= capacity) {
+                    *loads = x2nrealloc(*loads, &capacity, sizeof **loads);
+                }
+                (*loads)[n++] = (struct load) { port, queue, worker_usage(queue->worker, queue->rxq, 60) };
+            }
+        }
+    }
+    return n;
+}
+
+/* The polling worker with the least of what was dealt out to it. */
+static size_t
+least_loaded(const struct dp *dp, const double *dealt)
+{
+    size_t best = SIZE_MAX;
+
+    for (size_t i = 0; i < dp->n_workers; i++) {
+        if (dp->workers[i]->is_polling && (best == SIZE_MAX || dealt[i] < dealt[best])) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+static void
+move_queue(struct load *load, struct worker *to)
+{
+    int error;
+
+    worker_remove_poll(load->queue->worker, load->queue->rxq);
+    rcu_synchronize(); /* Two workers must never be at one queue. */
+    load->queue->worker = to;
+    error = worker_add_poll(to, load->port, load->queue->rxq);
+    if (error) {
+        log_err("%s: a queue could not be moved: %s", load->port->netdev->name, strerror(-error));
+        load->queue->worker = NULL;
+    }
+}
+
+/* The heaviest first, each to whom has the least so far.  A queue whose load is not known counts a little. */
+void
+dp_workers_rebalance(struct dp *dp)
+{
+    double dealt[MAX_WORKERS] = { 0 };
+    struct load *loads;
+    size_t n = get_loads(dp, &loads);
+
+    if (n) {
+        qsort(loads, n, sizeof *loads, compare_loads);
+    }
+    for (size_t i = 0; i < n; i++) {
+        size_t to = least_loaded(dp, dealt);
+
+        dealt[to] += loads[i].usage > 0 ? loads[i].usage : 0.01;
+        if (loads[i].queue->worker != dp->workers[to]) {
+            move_queue(&loads[i], dp->workers[to]);
+        }
+    }
+    free(loads);
+}

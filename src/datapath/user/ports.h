@@ -11,6 +11,8 @@ void dp_ports_remove_all(struct dp *);
 
 /* pmd-cpu-mask: which cores may have polling workers; "" is the default (one worker on the last core). */
 struct error *dp_workers_set_mask(struct dp *, const char *mask) MUST_CHECK;
+/* See dp_user_rebalance(). */
+void dp_workers_rebalance(struct dp *);
 void dp_workers_stop(struct dp *);
 
 #endif

@@ -1,6 +1,8 @@
 /* Questions to the switch: a packet without megaflow, and "userspace" actions. */
 #include <string.h>
 
+#include <rte_cycles.h>
+
 #include "datapath/user/burst.h"
 #include "datapath/user/dp.h"
 #include "sys/log.h"
@@ -12,6 +14,8 @@ static bool
 ask(struct worker *w, struct dp_upcall *u, struct packet *p, struct flow *key, uint16_t *lines)
 {
     const struct dp_client *client = rcu_get(&w->dp->client);
+    uint64_t begun;
+    bool ok;
 
     if (!client) {
         return false;
@@ -27,7 +31,10 @@ ask(struct worker *w, struct dp_upcall *u, struct packet *p, struct flow *key, u
     u->actions = &w->upcall_actions;
     u->put_actions = &w->upcall_put_actions;
     u->mask = &w->upcall_mask;
-    return client->upcall(client->aux, u);
+    begun = rte_rdtsc();
+    ok = client->upcall(client->aux, u);
+    worker_count(&w->counters.upcall_cycles, rte_rdtsc() - begun);
+    return ok;
 }
 
 /* The switch looks at frames as they would be on a wire. */

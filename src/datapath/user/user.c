@@ -65,6 +65,7 @@ create(const struct datapath_class *class, const char *name, bool has_threads)
     megaflow_table_init(&dp->flows);
     dp_meters_init(&dp->meters);
     drop_log_init(&dp->drops);
+    dp->cleared = clock_now_ms();
     dp->ct = conntrack_create();
     pthread_mutex_init(&dp->executors_mutex, NULL);
     list_init(&dp->executors);
@@ -564,35 +565,67 @@ dp_user_get_drops(const struct datapath *up, uint64_t counts[DP_N_DROPS])
     }
 }
 
+/* What the worker has counted since its figures were cleared. */
+static struct dp_user_worker
+figures_of(const struct worker *w)
+{
+    struct dp_user_worker out = { .id = w->id, .is_polling = w->is_polling, .core = w->core };
+
+#define COPY(MEMBER) out.MEMBER = atomic_load_explicit(&w->counters.MEMBER, memory_order_relaxed) - w->cleared.MEMBER;
+    WORKER_FIGURES(COPY)
+#undef COPY
+    return out;
+}
+
 void
 dp_user_for_each_worker(const struct datapath *up, void (*cb)(void *aux, const struct dp_user_worker *), void *aux)
 {
     const struct dp *dp = dp_cast(up);
 
     for (size_t i = 0; i < dp->n_workers; i++) {
-        const struct worker *w = dp->workers[i];
-        struct dp_user_worker out = { .id = w->id, .is_polling = w->is_polling, .core = w->core };
+        struct dp_user_worker out = figures_of(dp->workers[i]);
 
-#define COPY(MEMBER) out.MEMBER = atomic_load_explicit(&w->counters.MEMBER, memory_order_relaxed)
-        COPY(n_packets);
-        COPY(n_recirculated);
-        COPY(n_hit_cache);
-        COPY(n_hit_megaflow);
-        COPY(n_missed);
-        COPY(n_lost);
-        COPY(n_masks);
-        COPY(n_bursts);
-        COPY(busy_cycles);
-        COPY(idle_cycles);
-#undef COPY
-        out.cpu_ns = worker_cpu_ns(w);
+        out.cpu_ns = worker_cpu_ns(dp->workers[i]);
+        cb(aux, &out);
+    }
+    if (dp->pump) {
+        struct dp_user_worker out = figures_of(dp->pump);
+
         cb(aux, &out);
     }
 }
 
+static void
+clear_figures(struct worker *w)
+{
+#define COPY(MEMBER) w->cleared.MEMBER = atomic_load_explicit(&w->counters.MEMBER, memory_order_relaxed);
+    WORKER_FIGURES(COPY)
+#undef COPY
+}
+
 void
-dp_user_for_each_rxq(const struct datapath *up, void (*cb)(void *aux, const char *port, unsigned int queue,
-                                                            unsigned int worker), void *aux)
+dp_user_clear_figures(struct datapath *up)
+{
+    struct dp *dp = dp_cast(up);
+
+    for (size_t i = 0; i < dp->n_workers; i++) {
+        clear_figures(dp->workers[i]);
+    }
+    if (dp->pump) {
+        clear_figures(dp->pump);
+    }
+    dp->cleared = clock_now_ms();
+}
+
+int64_t
+dp_user_figures_ms(const struct datapath *up)
+{
+    return clock_now_ms() - dp_cast(up)->cleared;
+}
+
+void
+dp_user_for_each_rxq(const struct datapath *up, unsigned int seconds,
+                     void (*cb)(void *aux, const struct dp_user_rxq *), void *aux)
 {
     const struct port_table *t = rcu_get_protected(&dp_cast(up)->ports);
 
@@ -600,11 +633,22 @@ dp_user_for_each_rxq(const struct datapath *up, void (*cb)(void *aux, const char
         const struct port *port = t->ports[i];
 
         for (size_t q = 0; port && q < port->n_queues; q++) {
-            if (port->queues[q].worker) {
-                cb(aux, port->netdev->name, port->queues[q].rxq->queue, port->queues[q].worker->id);
+            const struct port_queue *queue = &port->queues[q];
+
+            if (queue->worker) {
+                struct dp_user_rxq out = { port->netdev->name, queue->rxq->queue, queue->worker->id,
+                                           worker_usage(queue->worker, queue->rxq, seconds) };
+
+                cb(aux, &out);
             }
         }
     }
+}
+
+void
+dp_user_rebalance(struct datapath *up)
+{
+    dp_workers_rebalance(dp_cast(up));
 }
 
 static int

@@ -68,12 +68,23 @@ struct dp_user_worker {
     bool is_polling;
     int core; /* -1: not pinned. */
     uint64_t n_packets, n_recirculated, n_hit_cache, n_hit_megaflow, n_missed, n_lost, n_masks, n_bursts;
-    uint64_t busy_cycles, idle_cycles; /* Polling workers. */
+    uint64_t n_tx_packets, n_tx_batches, upcall_cycles;
+    uint64_t busy_cycles, idle_cycles, n_busy_rounds, n_idle_rounds; /* Polling workers. */
     uint64_t cpu_ns;                   /* CPU time of its thread. */
 };
+/* Those with threads, or the one that does their work. */
 void dp_user_for_each_worker(const struct datapath *, void (*cb)(void *aux, const struct dp_user_worker *), void *aux);
-/* The queues: port name, queue number and worker. */
-void dp_user_for_each_rxq(const struct datapath *, void (*cb)(void *aux, const char *port, unsigned int queue,
-                                                              unsigned int worker), void *aux);
+/* The queues: port name, queue number, worker, and the share of its time in the last 'seconds' (60 at most), in per
+ * cent; -1: it polls for less than five seconds, or not at all. */
+struct dp_user_rxq { const char *port; unsigned int queue, worker; double usage; };
+void dp_user_for_each_rxq(const struct datapath *, unsigned int seconds,
+                          void (*cb)(void *aux, const struct dp_user_rxq *), void *aux);
+
+/* Figures count from now (cycles and packets of dp_user_for_each_worker() alone); ms on clock_now_ms() since then. */
+void dp_user_clear_figures(struct datapath *);
+int64_t dp_user_figures_ms(const struct datapath *);
+
+/* Deals the queues of polling workers out anew, so that they have equal shares of the load. */
+void dp_user_rebalance(struct datapath *);
 
 #endif

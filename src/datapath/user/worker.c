@@ -105,6 +105,8 @@ send_queue(struct worker *w, struct tx_queue *q)
     unsigned int n = q->n;
 
     q->n = 0;
+    worker_count(&w->counters.n_tx_packets, n);
+    worker_count(&w->counters.n_tx_batches, 1);
     if (!port->takes_offloads) {
         for (unsigned int i = 0; i < n; i++) {
             if (UNLIKELY(packet_has_offload(q->packets[i]))) {
@@ -332,9 +334,48 @@ run_sleeping(struct worker *w)
 }
 
 static void
+next_interval(struct worker *w, struct poll_list *l, uint64_t now)
+{
+    unsigned int next = atomic_load_explicit(&w->interval, memory_order_relaxed) + 1;
+
+    usage_begin(&w->usage, next);
+    for (unsigned int i = 0; i < l->n; i++) {
+        usage_begin(&l->polls[i]->usage, next);
+    }
+    atomic_store_explicit(&w->interval, next, memory_order_release);
+    w->interval_ends = now + USAGE_SECONDS * rte_get_tsc_hz();
+}
+
+/* One look at each queue; 'last': when the one before ended.  When this one did. */
+static uint64_t
+poll_round(struct worker *w, struct poll_list *l, uint64_t last)
+{
+    unsigned int interval = atomic_load_explicit(&w->interval, memory_order_relaxed);
+    uint64_t begun = last;
+    bool is_busy = false;
+
+    for (unsigned int i = 0; i < l->n; i++) {
+        int n = worker_serve_rcu(w, l->polls[i]->port, l->polls[i]->rxq);
+        uint64_t now = rte_rdtsc();
+
+        if (n > 0) {
+            usage_add(&l->polls[i]->usage, interval, now - last);
+            is_busy = true;
+        }
+        worker_count(n > 0 ? &w->counters.busy_cycles : &w->counters.idle_cycles, now - last);
+        last = now;
+    }
+    worker_count(is_busy ? &w->counters.n_busy_rounds : &w->counters.n_idle_rounds, 1);
+    usage_add(&w->usage, interval, last - begun);
+    return last;
+}
+
+static void
 run_polling(struct worker *w)
 {
     uint64_t last = rte_rdtsc();
+
+    w->interval_ends = last + USAGE_SECONDS * rte_get_tsc_hz();
 
     while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
         struct poll_list *l = rcu_get(&w->polls);
@@ -344,14 +385,14 @@ run_polling(struct worker *w)
             usleep(1000);
             rcu_online();
         }
-        for (unsigned int round = 0; round < POLLS_BETWEEN_QUIESCENT; round++) {
-            for (unsigned int i = 0; i < l->n; i++) {
-                int n = worker_serve_rcu(w, l->polls[i]->port, l->polls[i]->rxq);
-                uint64_t now = rte_rdtsc();
-
-                worker_count(n > 0 ? &w->counters.busy_cycles : &w->counters.idle_cycles, now - last);
-                last = now;
-            }
+        for (unsigned int round = 0; l->n && round < POLLS_BETWEEN_QUIESCENT; round++) {
+            last = poll_round(w, l, last);
+        }
+        if (!l->n) {
+            last = rte_rdtsc();
+        }
+        if (last >= w->interval_ends) {
+            next_interval(w, l, last);
         }
         rcu_quiescent();
     }
@@ -434,6 +475,22 @@ worker_cpu_ns(const struct worker *w)
         return 0;
     }
     return t.tv_sec * UINT64_C(1000000000) + t.tv_nsec;
+}
+
+double
+worker_usage(const struct worker *w, const struct netdev_rxq *rxq, unsigned int seconds)
+{
+    const struct poll_list *l = rcu_get_protected(&((struct worker *) w)->polls);
+    unsigned int interval = atomic_load_explicit(&w->interval, memory_order_acquire);
+    unsigned int n = MIN(MIN((seconds + USAGE_SECONDS - 1) / USAGE_SECONDS, (unsigned int) USAGE_INTERVALS), interval);
+    uint64_t all = usage_sum(&w->usage, interval, n);
+
+    for (unsigned int i = 0; i < l->n && all; i++) {
+        if (l->polls[i]->rxq == rxq) {
+            return 100.0 * usage_sum(&l->polls[i]->usage, interval, n) / all;
+        }
+    }
+    return -1;
 }
 
 static void

@@ -20,6 +20,7 @@
 
 #include "datapath/user/cache.h"
 #include "datapath/user/port.h"
+#include "datapath/user/usage.h"
 #include "datapath/user/user.h"
 #include "base/random.h"
 #include "flow/extract.h"
@@ -47,9 +48,15 @@ struct tx_queue {
 /* Written by the worker, read by anyone. */
 struct worker_counters {
     _Atomic uint64_t n_packets, n_recirculated, n_hit_cache, n_hit_megaflow, n_missed, n_lost, n_masks, n_bursts,
-        busy_cycles, idle_cycles;
+        busy_cycles, idle_cycles, n_busy_rounds, n_idle_rounds, upcall_cycles, n_tx_packets, n_tx_batches;
     _Atomic uint64_t drops[DP_N_DROPS];
 };
+
+/* Those of the counters that are figures of struct dp_user_worker. */
+#define WORKER_FIGURES(FIGURE) \
+    FIGURE(n_packets) FIGURE(n_recirculated) FIGURE(n_hit_cache) FIGURE(n_hit_megaflow) FIGURE(n_missed) \
+    FIGURE(n_lost) FIGURE(n_masks) FIGURE(n_bursts) FIGURE(busy_cycles) FIGURE(idle_cycles) FIGURE(n_busy_rounds) \
+    FIGURE(n_idle_rounds) FIGURE(upcall_cycles) FIGURE(n_tx_packets) FIGURE(n_tx_batches)
 
 /* A receive queue that a worker serves. */
 struct poll {
@@ -57,6 +64,7 @@ struct poll {
     struct port *port;
     struct netdev_rxq *rxq;
     uint64_t spent; /* Cycles; the worker's. */
+    struct usage usage; /* Of polling workers. */
 };
 
 struct poll_list {
@@ -80,10 +88,14 @@ struct worker {
     struct bytes upcall_actions;
     struct flow upcall_mask;
     struct worker_counters counters;
+    struct dp_user_worker cleared;   /* Counters when figures were cleared; the main thread's. */
 
     /* The thread. */
     RCU_PTR(struct poll_list) polls;
     bool is_polling;
+    _Atomic unsigned int interval;   /* Of 'usage' and that of the polls: which it is. */
+    uint64_t interval_ends;          /* TSC. */
+    struct usage usage;              /* All its cycles. */
     int core;                        /* -1: not pinned. */
     int epoll, event;                /* -1 without thread. */
     pthread_t thread;
@@ -107,6 +119,9 @@ void worker_stop(struct worker *);
 
 /* CPU time that the thread has used. */
 uint64_t worker_cpu_ns(const struct worker *);
+
+/* The share of its time that the queue has had in the last 'seconds', in per cent; -1: not known.  Main thread. */
+double worker_usage(const struct worker *, const struct netdev_rxq *, unsigned int seconds);
 
 /* Adds, removes a queue.  After removal and rcu_synchronize() the worker does not touch it any more.  Main thread. */
 int worker_add_poll(struct worker *, struct port *, struct netdev_rxq *);

@@ -95,6 +95,15 @@ print_group(struct printer *p, const struct group_mod *gm, enum of_version v)
     put_buckets(p, gm, v);
 }
 
+void
+print_group_desc(struct str *s, const struct group_mod *gm, const struct act_text *names)
+{
+    static const struct act_text none;
+    struct printer p = { .s = s, .names = names ? names : &none };
+
+    print_group(&p, gm, OF15);
+}
+
 static const char *
 command_name(enum group_command command)
 {

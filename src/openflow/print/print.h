@@ -37,6 +37,10 @@ void print_flow_stats(struct str *s, const struct flow_stats *, const struct act
 void print_flow_mod(struct str *s, const struct flow_mod *, enum of_version, const struct act_text *names,
                     const char *match);
 
+/* "group_id=5,type=all,bucket=...", as OpenFlow 1.5 has it. */
+struct group_mod;
+void print_group_desc(struct str *s, const struct group_mod *, const struct act_text *names);
+
 /* "5.01s", "?"s parts. */
 void print_duration(struct str *s, uint32_t sec, uint32_t nsec);
 

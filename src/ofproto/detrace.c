@@ -1,0 +1,117 @@
+/* ofproto/detrace: the OpenFlow flows and groups behind a megaflow, by the credits that its translation has given out;
+ * and dpif/offload/...: nothing is offloaded to hardware, and that is what these commands say. */
+#include "ctl/ctl.h"
+#include "odp/text.h"
+#include "ofproto/megaflow.h"
+#include "ofproto/ofproto_private.h"
+#include "ofproto/xgroup.h"
+#include "openflow/print/print.h"
+
+struct search {
+    const struct datapath *dp;
+    struct uuid ufid;
+    struct dp_flow *found;
+};
+
+static bool
+match_ufid(void *s_, struct dp_flow *f)
+{
+    struct search *s = s_;
+    struct uuid ufid;
+
+    s->dp->class->flow_ufid(f, &ufid);
+    s->found = uuid_equal(&ufid, &s->ufid) ? f : NULL;
+    return !s->found;
+}
+
+/* The name of a bridge, in front of the first of its flows that follow one another. */
+static void
+put_credit(struct str *s, const struct xlate_credit *c, const struct ofproto **bridge)
+{
+    if (c->kind == CREDIT_RULE) {
+        if (*bridge != c->rule->ofproto) {
+            *bridge = c->rule->ofproto;
+            str_putf(s, "%s:\n", (*bridge)->xb.name);
+        }
+        str_puts(s, "    ");
+        rule_put_dump(s, c->rule);
+    } else if (c->kind == CREDIT_GROUP && c->group.bucket == SIZE_MAX) {
+        str_puts(s, "    ");
+        print_group_desc(s, &c->group.group->desc, NULL);
+        str_putc(s, '\n');
+    }
+}
+
+static void
+put_megaflow(struct str *s, const struct backer *b, struct dp_flow *f)
+{
+    struct megaflow *m = b->xdp.dp->class->flow_owner(f);
+    const struct ofproto *bridge = NULL;
+
+    if (!m) {
+        str_putf(s, "Cache was not found for %s@%s\n", b->xdp.type, b->xdp.name); /* Put in by hand. */
+        return;
+    }
+    pthread_mutex_lock(&m->mutex);
+    for (size_t i = 0; i < m->n_credits; i++) {
+        put_credit(s, &m->credits[i], &bridge);
+    }
+    pthread_mutex_unlock(&m->mutex);
+}
+
+/* "UFID [pmd=PMD-ID]": the workers share all megaflows. */
+static void
+cmd_detrace(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
+{
+    const char *text = argv[1];
+    struct str s = STR_INIT;
+    struct uuid ufid;
+
+    if (!odp_ufid_parse(&text, &ufid) || *text) {
+        ctl_reply_error(r, "failed to parse ufid");
+        return;
+    }
+    if (argc > 2 && strncmp(argv[2], "pmd=", 4)) {
+        ctl_reply_error(r, "Invalid pmd argument '%s'", argv[2]);
+        return;
+    }
+    for (const struct backer *b = backer_first(); b; b = backer_next(b)) {
+        struct search search = { .dp = b->xdp.dp, .ufid = ufid };
+
+        b->xdp.dp->class->flow_for_each(b->xdp.dp, match_ufid, &search);
+        if (search.found) {
+            put_megaflow(&s, b, search.found);
+        } else {
+            str_putf(&s, "UFID was not found for %s@%s\n", b->xdp.type, b->xdp.name);
+        }
+    }
+    ctl_reply(r, str_text(&s));
+    str_uninit(&s);
+}
+
+static void
+cmd_offload_show(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *aux UNUSED)
+{
+    struct str s = STR_INIT;
+
+    str_puts(&s, "Globally enabled: false\nDatapaths:\n");
+    for (const struct backer *b = backer_first(); b; b = backer_next(b)) {
+        str_putf(&s, "%s@%s:\n", b->xdp.type, b->xdp.name);
+    }
+    ctl_reply(r, str_text(&s));
+    str_uninit(&s);
+}
+
+static void
+cmd_offload_classes(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *aux UNUSED)
+{
+    ctl_reply(r, "Offload Class     Supported dpif class(es)\n");
+}
+
+void
+detrace_commands_register(void)
+{
+    ctl_register("ofproto/detrace", "ufid [pmd=pmd-id]", 1, 2, cmd_detrace, NULL);
+    ctl_register("dpif/offload/show", "", 0, 0, cmd_offload_show, NULL);
+    ctl_register("dpif/offload/classes", NULL, 0, 0, cmd_offload_classes, NULL);
+}
