@@ -1,5 +1,6 @@
 """Starts a switch, ours or Debian's, for a benchmark: both are driven by the same command lines."""
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -76,6 +77,17 @@ class Switch:
         with open(f"/proc/{self.pids[name]}/stat", encoding="ascii") as f:
             fields = f.read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def clear_turns(self):
+        if self.programs.side == OURS:
+            self.run("ovs-appctl", "-t", f"{self.dir}/ovs-vswitchd.{self.pids['ovs-vswitchd']}.ctl", "turns/clear")
+
+    def longest_turn_ms(self):
+        """The longest turn of ours' main loop since clear_turns(), and the longest in processor time."""
+        if self.programs.side != OURS:
+            return None
+        text = self.run("ovs-appctl", "-t", f"{self.dir}/ovs-vswitchd.{self.pids['ovs-vswitchd']}.ctl", "turns/show")
+        return [int(us) / 1000 for us in re.search(r"longest: (\d+) us, of processor time (\d+) us", text).groups()]
 
     def __exit__(self, *exc):
         for pid in reversed(list(self.pids.values())):

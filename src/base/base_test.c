@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/hmap.h"
 #include "base/list.h"
 #include "base/num.h"
 #include "base/str.h"
@@ -137,10 +138,63 @@ numbers_are_whole_or_nothing(void **state UNUSED)
     assert_false(num_parse_double("nan", &d));
 }
 
+struct element {
+    struct hmap_node node;
+    uint32_t key;
+    bool in, seen;
+};
+
+static bool
+hmap_has(const struct hmap *map, uint32_t key)
+{
+    HMAP_FOR_EACH_WITH_HASH (e, struct element, node, key / 3 * 7, map) {
+        if (e->key == key) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Keys come and go at random; three share a hash each. */
+static void
+a_hash_table_agrees_with_an_array(void **state UNUSED)
+{
+    enum { N = 3000 };
+    static struct element all[N];
+    struct hmap map = HMAP_INIT(&map);
+    uint32_t x = 1;
+    size_t n = 0;
+
+    for (int step = 0; step < 30000; step++) {
+        x = hash_u32(x, step);
+        struct element *e = &all[x % N];
+
+        e->key = x % N;
+        assert_int_equal(hmap_has(&map, e->key), e->in);
+        if (e->in) {
+            hmap_remove(&map, &e->node);
+        } else {
+            hmap_insert(&map, &e->node, e->key / 3 * 7);
+        }
+        e->in = !e->in;
+        n += e->in ? 1 : -1;
+        assert_int_equal(hmap_count(&map), n);
+    }
+    HMAP_FOR_EACH_SAFE (e, struct element, node, &map) {
+        assert_true(e->in && !e->seen);
+        e->seen = true;
+        n--;
+        hmap_remove(&map, &e->node);
+    }
+    assert_int_equal(n, 0);
+    hmap_uninit(&map);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_hash_table_agrees_with_an_array),
         cmocka_unit_test(strings_grow_and_shrink),
         cmocka_unit_test(a_cursor_never_leaves_its_bytes),
         cmocka_unit_test(errors_gather_context_from_inside_out),

@@ -17,33 +17,46 @@ hmap_uninit(struct hmap *map)
     hmap_init(map);
 }
 
+/* What was added is written when its turn to be split comes. */
 static void
-hmap_resize(struct hmap *map, size_t mask)
+make_room(struct hmap *map)
 {
-    struct hmap_node **buckets = mask ? xcalloc(mask + 1, sizeof *buckets) : &map->one;
-    struct hmap_node **old = map->buckets;
-    struct hmap_node *all = NULL;
+    size_t capacity = MAX(map->capacity * 2, 4);
 
-    for (size_t i = 0; i <= map->mask; i++) {
-        while (old[i]) {
-            struct hmap_node *node = old[i];
-
-            old[i] = node->next;
-            node->next = all;
-            all = node;
-        }
+    if (map->buckets == &map->one) {
+        map->buckets = xmalloc(capacity * sizeof *map->buckets);
+        map->buckets[0] = map->one;
+        map->one = NULL;
+    } else {
+        map->buckets = xreallocarray(map->buckets, capacity, sizeof *map->buckets);
     }
-    if (old != &map->one) {
-        free(old);
-    }
-    map->buckets = buckets;
-    map->mask = mask;
-    while (all) {
-        struct hmap_node *node = all, **bucket = &buckets[node->hash & mask];
+    map->capacity = capacity;
+}
 
-        all = node->next;
-        node->next = *bucket;
-        *bucket = node;
+/* Splits the next bucket: those of its elements whose hash has the next bit go to a new one behind the last. */
+static void
+split(struct hmap *map)
+{
+    size_t n_buckets = map->mask + 1 + map->n_split;
+    struct hmap_node **stay, **go, *node;
+
+    if (n_buckets == map->capacity) {
+        make_room(map);
+    }
+    stay = &map->buckets[map->n_split];
+    go = &map->buckets[n_buckets];
+    node = *stay;
+    *stay = *go = NULL;
+    while (node) {
+        struct hmap_node *next = node->next, **to = node->hash & (map->mask + 1) ? go : stay;
+
+        node->next = *to;
+        *to = node;
+        node = next;
+    }
+    if (++map->n_split > map->mask) {
+        map->mask = map->mask * 2 + 1;
+        map->n_split = 0;
     }
 }
 
@@ -52,10 +65,10 @@ hmap_insert(struct hmap *map, struct hmap_node *node, uint32_t hash)
 {
     struct hmap_node **bucket;
 
-    if (map->n > map->mask) {
-        hmap_resize(map, map->mask * 2 + 1);
+    if (map->n > map->mask + map->n_split) {
+        split(map);
     }
-    bucket = &map->buckets[hash & map->mask];
+    bucket = &map->buckets[hmap_bucket(map, hash)];
     node->hash = hash;
     node->next = *bucket;
     *bucket = node;
@@ -65,7 +78,7 @@ hmap_insert(struct hmap *map, struct hmap_node *node, uint32_t hash)
 void
 hmap_remove(struct hmap *map, struct hmap_node *node)
 {
-    struct hmap_node **p = &map->buckets[node->hash & map->mask];
+    struct hmap_node **p = &map->buckets[hmap_bucket(map, node->hash)];
 
     while (*p != node) {
         p = &(*p)->next;
@@ -83,7 +96,7 @@ hmap_clear(struct hmap *map)
 static struct hmap_node *
 hmap_first_from(const struct hmap *map, size_t i)
 {
-    for (; i <= map->mask; i++) {
+    for (; i <= map->mask + map->n_split; i++) {
         if (map->buckets[i]) {
             return map->buckets[i];
         }
@@ -100,5 +113,5 @@ hmap_first(const struct hmap *map)
 struct hmap_node *
 hmap_next(const struct hmap *map, const struct hmap_node *node)
 {
-    return node->next ? node->next : hmap_first_from(map, (node->hash & map->mask) + 1);
+    return node->next ? node->next : hmap_first_from(map, hmap_bucket(map, node->hash) + 1);
 }

@@ -1,8 +1,8 @@
 /* A hash table whose nodes live inside the elements.
  *
- * Chained buckets, doubled when they get crowded and halved when they empty.  The caller computes the hash and
- * compares the keys, so any key will do, also duplicates.  One thread at a time; for concurrent readers see
- * sys/rcu.h. */
+ * Linear hashing: chained buckets, of which one is split in two by each insertion while they are crowded, so that no
+ * insertion pays for all elements.  The caller computes the hash and compares the keys, so any key will do, also
+ * duplicates.  One thread at a time; for concurrent readers see sys/rcu.h. */
 #ifndef BASE_HMAP_H
 #define BASE_HMAP_H 1
 
@@ -14,13 +14,15 @@ struct hmap_node {
 };
 
 struct hmap {
-    struct hmap_node **buckets; /* 'mask' + 1 of them; points to 'one' while small. */
+    struct hmap_node **buckets; /* 'mask' + 1 + 'n_split' of them; points to 'one' while small. */
     struct hmap_node *one;
     size_t mask;
-    size_t n; /* Elements. */
+    size_t n;        /* Elements. */
+    size_t n_split;  /* The first of the 'mask' + 1 buckets, which have been split by the next bit of the hash. */
+    size_t capacity; /* Buckets that there is room for. */
 };
 
-#define HMAP_INIT(MAP) { &(MAP)->one, NULL, 0, 0 }
+#define HMAP_INIT(MAP) { &(MAP)->one, NULL, 0, 0, 0, 1 }
 
 void hmap_init(struct hmap *map);
 /* Releases the buckets, not the elements. */
@@ -42,10 +44,18 @@ hmap_chain(struct hmap_node *node, uint32_t hash)
     return node;
 }
 
+static inline size_t
+hmap_bucket(const struct hmap *map, uint32_t hash)
+{
+    size_t i = hash & map->mask;
+
+    return i < map->n_split ? hash & (map->mask * 2 + 1) : i;
+}
+
 static inline struct hmap_node *
 hmap_first_with_hash(const struct hmap *map, uint32_t hash)
 {
-    return hmap_chain(map->buckets[hash & map->mask], hash);
+    return hmap_chain(map->buckets[hmap_bucket(map, hash)], hash);
 }
 
 /* The first node of the walk, and the one after 'node'; null at the end.  In no particular order. */

@@ -56,17 +56,29 @@ cls_tracked_length(const struct cls_tracked *t, const struct flow *mask)
     return length;
 }
 
-/* The rule's prefixes enter (or leave) the tries. */
 static void
-update_tries(const struct cls_order *order, const struct match *match, bool add)
+set_lengths(const struct cls_order *order, struct cls_subtable *st)
+{
+    struct flow mask = { 0 };
+
+    cls_subtable_get_mask(st, &mask);
+    memset(st->lengths, 0, sizeof st->lengths);
+    for (unsigned int i = 0; i < order->n_tracked; i++) {
+        st->lengths[i] = cls_tracked_length(&order->tracked[i], &mask);
+    }
+}
+
+/* The prefixes of a rule of 'st' enter (or leave) the tries. */
+static void
+update_tries(const struct cls_order *order, const struct cls_subtable *st, const struct flow *flow, bool add)
 {
     for (unsigned int i = 0; i < order->n_tracked; i++) {
         const struct cls_tracked *t = &order->tracked[i];
-        unsigned int length = cls_tracked_length(t, &match->mask);
+        unsigned int length = st->lengths[i];
         union trie_key key;
 
         if (length) {
-            cls_tracked_key(t, &match->flow, &key);
+            cls_tracked_key(t, flow, &key);
             if (add) {
                 trie_add(t->trie, &key, length);
             } else {
@@ -99,13 +111,10 @@ static void
 add_entry(struct cls_order *order, struct cls_subtable *st)
 {
     struct cls_order_entry *e = &order->entries[order->n++];
-    struct flow mask = { 0 };
 
     *e = (struct cls_order_entry) { .subtable = st };
-    cls_subtable_get_mask(st, &mask);
-    for (unsigned int i = 0; i < order->n_tracked; i++) {
-        e->lengths[i] = cls_tracked_length(&order->tracked[i], &mask);
-    }
+    set_lengths(order, st);
+    memcpy(e->lengths, st->lengths, sizeof e->lengths);
 }
 
 /* Sorts by falling highest priority; equals stay in order. */
@@ -217,7 +226,7 @@ classifier_set_prefixes(struct classifier *cls, const enum field_id *ids, size_t
             struct match m;
 
             cls_rule_get_match(rule, &m);
-            update_tries(order, &m, true);
+            update_tries(order, old->entries[i].subtable, &m.flow, true);
         }
     }
     publish_order(cls, order);
@@ -246,23 +255,38 @@ classifier_uninit(struct classifier *cls)
 
 /* Rules. */
 
+/* Rules come in rows with the same mask, so the last one's subtable is tried first. */
 static struct cls_subtable *
-find_subtable(const struct classifier *cls, const struct flow *mask, uint32_t hash)
+find_subtable(const struct classifier *cls, const struct flow *mask, const struct word_map *map)
 {
-    RCU_MAP_FOR_EACH_WITH_HASH (st, struct cls_subtable, hash, &cls->subtables_by_mask) {
-        if (cls_subtable_has_mask(st, mask)) {
+    if (cls->recent && cls_subtable_has_mask(cls->recent, mask, map)) {
+        return cls->recent;
+    }
+    RCU_MAP_FOR_EACH_WITH_HASH (st, struct cls_subtable, cls_mask_hash(mask, map), &cls->subtables_by_mask) {
+        if (cls_subtable_has_mask(st, mask, map)) {
             return st;
         }
     }
     return NULL;
 }
 
+static struct cls_subtable *
+add_subtable(struct classifier *cls, const struct flow *mask, const struct word_map *map)
+{
+    uint32_t hash = cls_mask_hash(mask, map);
+    struct cls_subtable *st = cls_subtable_create(mask, map, hash);
+
+    rcu_map_insert(&cls->subtables_by_mask, st, hash);
+    set_lengths(rcu_get_protected(&cls->order), st);
+    return st;
+}
+
 void
 classifier_insert(struct classifier *cls, struct cls_rule *rule, const struct match *match, int priority,
                   uint64_t version)
 {
-    uint32_t mask_hash = cls_mask_hash(&match->mask);
-    struct cls_subtable *st = find_subtable(cls, &match->mask, mask_hash);
+    struct word_map map = word_map_of(&match->mask);
+    struct cls_subtable *st = find_subtable(cls, &match->mask, &map);
     bool is_new = !st;
     int old_max;
 
@@ -270,13 +294,13 @@ classifier_insert(struct classifier *cls, struct cls_rule *rule, const struct ma
         classifier_use_default_prefixes(cls);
     }
     if (is_new) {
-        st = cls_subtable_create(&match->mask, mask_hash);
-        rcu_map_insert(&cls->subtables_by_mask, st, mask_hash);
+        st = add_subtable(cls, &match->mask, &map);
     }
+    cls->recent = st;
     *rule = (struct cls_rule) { .priority = priority };
     atomic_store_explicit(&rule->add_version, version, memory_order_relaxed);
     atomic_store_explicit(&rule->remove_version, CLS_MAX_VERSION, memory_order_relaxed);
-    update_tries(rcu_get_protected(&cls->order), match, true);
+    update_tries(rcu_get_protected(&cls->order), st, &match->flow, true);
     old_max = st->max_priority;
     cls_subtable_insert(st, rule, &match->flow);
     cls->n_rules++;
@@ -315,13 +339,14 @@ void
 classifier_remove(struct classifier *cls, struct cls_rule *rule)
 {
     struct cls_subtable *st = rule->node->subtable;
-    struct match m;
+    struct flow flow = { 0 };
 
-    cls_rule_get_match(rule, &m);
+    cls_node_get_flow(rule->node, &flow);
     cls_subtable_remove(st, rule);
-    update_tries(rcu_get_protected(&cls->order), &m, false);
+    update_tries(rcu_get_protected(&cls->order), st, &flow, false);
     cls->n_rules--;
     if (!st->n_rules) {
+        cls->recent = NULL;
         rcu_map_remove(&cls->subtables_by_mask, st, st->mask_hash);
         update_order(cls, st, NULL);
         rcu_defer(cls_subtable_unref, st);
@@ -337,7 +362,8 @@ cls_rule_uninit(struct cls_rule *rule)
 struct cls_rule *
 classifier_find(const struct classifier *cls, const struct match *match, int priority, uint64_t version)
 {
-    struct cls_subtable *st = find_subtable(cls, &match->mask, cls_mask_hash(&match->mask));
+    struct word_map map = word_map_of(&match->mask);
+    struct cls_subtable *st = find_subtable(cls, &match->mask, &map);
     struct cls_node *node = st ? cls_subtable_find_rcu(st, &match->flow, cls_hash(st, &match->flow, 0, st->n_words, 0))
                                : NULL;
     struct cls_rule *rule = node ? rcu_get(&node->first) : NULL;
@@ -429,4 +455,47 @@ classifier_for_each(struct classifier *cls, const struct match *criteria, uint64
         cb(aux, found[i]);
     }
     free(found);
+}
+
+void
+cls_cursor_init(struct cls_cursor *c, struct classifier *cls, const struct match *criteria, uint64_t version)
+{
+    const struct cls_order *order;
+
+    settle_order(cls);
+    order = rcu_get_protected(&cls->order);
+    *c = (struct cls_cursor) { .criteria = criteria, .version = version };
+    c->subtables = xmalloc((order ? order->n + 1 : 1) * sizeof *c->subtables);
+    for (size_t i = 0; order && i < order->n; i++) {
+        if (!criteria || subtable_is_inside(order->entries[i].subtable, criteria)) {
+            c->subtables[c->n++] = order->entries[i].subtable;
+        }
+    }
+    c->at = c->n ? &c->subtables[0]->in_order : NULL;
+}
+
+void
+cls_cursor_uninit(struct cls_cursor *c)
+{
+    free(c->subtables);
+}
+
+bool
+cls_cursor_step(struct cls_cursor *c, size_t n, void (*cb)(void *aux, struct cls_rule *), void *aux)
+{
+    while (n-- && c->i < c->n) {
+        struct cls_rule *rule;
+
+        c->at = c->at->next;
+        if (c->at == &c->subtables[c->i]->in_order) {
+            c->i++;
+            c->at = c->i < c->n ? &c->subtables[c->i]->in_order : NULL;
+            continue;
+        }
+        rule = CONTAINER_OF(c->at, struct cls_rule, in_order);
+        if (cls_rule_visible(rule, c->version) && (!c->criteria || node_overlaps(rule, c->criteria))) {
+            cb(aux, rule);
+        }
+    }
+    return c->i < c->n;
 }

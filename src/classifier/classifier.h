@@ -40,6 +40,7 @@
 
 struct cls_node;
 struct cls_order;
+struct cls_subtable;
 
 struct cls_rule {
     struct cls_node *node;          /* Values and subtable; null while never in a classifier. */
@@ -56,6 +57,7 @@ struct classifier {
     struct rcu_map subtables_by_mask;       /* struct cls_subtable by hash of mask. */
     RCU_PTR(struct cls_order) order;        /* Subtables by falling highest priority, and the tries. */
     size_t n_rules;                         /* Of all versions. */
+    struct cls_subtable *recent;            /* Where a rule was last inserted; null: none, or gone.  The writer's. */
 };
 
 /* Bits that searches looked at: of 'bits' only the words in 'map' are valid. */
@@ -131,5 +133,18 @@ bool cls_rule_is_catchall(const struct cls_rule *);
  * of insertion.  The callback may remove the rule it is given. */
 void classifier_for_each(struct classifier *, const struct match *criteria, uint64_t version,
                          void (*cb)(void *aux, struct cls_rule *), void *aux);
+
+/* The same walk in steps.  Between them rules may be hidden, and inserted, but none may be removed. */
+struct cls_cursor {
+    const struct match *criteria;    /* The caller's; null: all. */
+    uint64_t version;
+    struct cls_subtable **subtables; /* In order; 'i' is where it is. */
+    size_t i, n;
+    struct list *at;                 /* The last rule seen of that one, or the head of its list. */
+};
+void cls_cursor_init(struct cls_cursor *, struct classifier *, const struct match *criteria, uint64_t version);
+void cls_cursor_uninit(struct cls_cursor *);
+/* Looks at 'n' more rules; false at the end. */
+bool cls_cursor_step(struct cls_cursor *, size_t n, void (*cb)(void *aux, struct cls_rule *), void *aux);
 
 #endif

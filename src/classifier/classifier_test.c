@@ -339,10 +339,73 @@ rules_are_walked_in_the_order_of_dumps(void **state UNUSED)
     rcu_thread_unregister();
 }
 
+static void
+count_rule(void *n, struct cls_rule *rule UNUSED)
+{
+    ++*(size_t *) n;
+}
+
+/* Thousands of rules of one mask, with stages, that come and go while its tables grow. */
+static void
+a_big_subtable_grows_and_shrinks_in_steps(void **state UNUSED)
+{
+    enum { BIG = 20000 };
+    struct cls_rule *rules = xcalloc(BIG, sizeof *rules);
+    bool *in = xcalloc(BIG, sizeof *in);
+    struct classifier cls;
+    struct random r;
+    size_t n = 0;
+
+    rcu_thread_register();
+    classifier_init(&cls);
+    random_seed(&r, 11);
+    for (int step = 0; step < 5 * BIG; step++) {
+        /* First more come than go, then more go. */
+        uint32_t i = random_below(&r, step < 3 * BIG ? BIG : BIG / 50), k = random_below(&r, BIG);
+        struct cls_rule *found;
+        struct match m;
+
+        match_init_catchall(&m);
+        match_set_u64(&m, FIELD_ETH_TYPE, 0x0800);
+        match_set_u64(&m, FIELD_REG0, i % 100);
+        match_set_u64(&m, FIELD_IP_DST, i * 3);
+        if (in[i]) {
+            classifier_remove(&cls, &rules[i]);
+            cls_rule_uninit(&rules[i]); /* There is no other reader. */
+        } else {
+            classifier_insert(&cls, &rules[i], &m, 1, 1);
+        }
+        n += in[i] ? -1 : 1;
+        in[i] = !in[i];
+        match_set_u64(&m, FIELD_REG0, k % 100);
+        match_set_u64(&m, FIELD_IP_DST, k * 3);
+        found = classifier_lookup_rcu(&cls, 1, &m.flow, NULL);
+        assert_ptr_equal(found, in[k] ? &rules[k] : NULL);
+        rcu_quiescent();
+    }
+    for (size_t i = 0, seen = 0; i < BIG; i++) {
+        if (in[i]) {
+            if (!seen) {
+                classifier_for_each(&cls, NULL, 1, count_rule, &seen);
+                assert_int_equal(seen, n);
+            }
+            classifier_remove(&cls, &rules[i]);
+            cls_rule_uninit(&rules[i]);
+        }
+    }
+    assert_int_equal(cls.n_rules, 0);
+    classifier_uninit(&cls);
+    rcu_thread_unregister();
+    rcu_barrier_all();
+    free(rules);
+    free(in);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_big_subtable_grows_and_shrinks_in_steps),
         cmocka_unit_test(a_version_shows_only_its_rules),
         cmocka_unit_test(rules_are_walked_in_the_order_of_dumps),
         cmocka_unit_test(readers_see_a_whole_table_while_it_changes),

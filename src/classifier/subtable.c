@@ -4,7 +4,8 @@
 
 #include "base/hash.h"
 
-enum { MIN_SLOTS = 4 };
+/* A table is moved to a bigger one in steps of MOVES slots, small ones at once. */
+enum { MIN_SLOTS = 4, MOVES = 8, SMALL = 256 };
 
 /* Stages. */
 
@@ -68,24 +69,33 @@ stage_word(enum cls_stage stage, unsigned int index)
 /* The mask. */
 
 uint32_t
-cls_mask_hash(const struct flow *mask)
+cls_mask_hash(const struct flow *mask, const struct word_map *map)
 {
-    struct word_map map = word_map_of(mask);
-    uint64_t h = cls_hash_word(map.bits[0], map.bits[1]);
+    uint64_t h = cls_hash_word(map->bits[0], map->bits[1]);
 
-    WORD_MAP_FOR_EACH (i, &map) {
+    WORD_MAP_FOR_EACH (i, map) {
         h = cls_hash_word(h, flow_word(mask, i));
     }
     return h;
 }
 
 bool
-cls_subtable_has_mask(const struct cls_subtable *st, const struct flow *mask)
+cls_subtable_has_mask(const struct cls_subtable *st, const struct flow *mask, const struct word_map *map)
 {
-    struct flow mine = { 0 };
+    if (!word_map_equal(&st->map, map)) {
+        return false;
+    }
+    WORD_MAP_FOR_EACH (i, map) {
+        uint64_t mine = 0;
 
-    cls_subtable_get_mask(st, &mine);
-    return !memcmp(&mine, mask, sizeof mine);
+        for (unsigned int k = 0; k < st->n_words; k++) {
+            mine |= st->words[k].index == i ? st->words[k].mask : 0;
+        }
+        if (mine != flow_word(mask, i)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 void
@@ -118,17 +128,17 @@ count_words(const struct flow *mask, const struct word_map *map)
 }
 
 struct cls_subtable *
-cls_subtable_create(const struct flow *mask, uint32_t mask_hash)
+cls_subtable_create(const struct flow *mask, const struct word_map *map, uint32_t mask_hash)
 {
-    struct word_map map = word_map_of(mask);
-    unsigned int n_words = count_words(mask, &map), k = 0;
+    unsigned int n_words = count_words(mask, map), k = 0;
     struct cls_subtable *st = xzalloc_cacheline(sizeof *st + n_words * sizeof st->words[0]);
 
+    st->map = *map;
     st->mask_hash = mask_hash;
     st->max_priority = -1;
     st->n_words = n_words;
     for (int stage = 0; stage < N_STAGES; stage++) {
-        WORD_MAP_FOR_EACH (i, &map) {
+        WORD_MAP_FOR_EACH (i, map) {
             uint64_t bits = flow_word(mask, i) & stage_word(stage, i);
 
             if (bits) {
@@ -188,8 +198,9 @@ cls_stage_has_rcu(const struct cls_stage_set *s, uint64_t hash)
     }
 }
 
-static void
-set_count(struct cls_set *set, uint64_t hash, int delta, size_t *n)
+/* Adds to the count of a hash; returns its slot. */
+static size_t
+set_count(struct cls_set *set, uint64_t hash, int delta, size_t *n_used)
 {
     uint32_t h = hash | 1;
 
@@ -197,47 +208,92 @@ set_count(struct cls_set *set, uint64_t hash, int delta, size_t *n)
         uint64_t slot = atomic_load_explicit(&set->slots[i], memory_order_relaxed);
 
         if (!slot || slot >> 32 == h) {
-            *n += !slot;
+            *n_used += !slot;
             atomic_store_explicit(&set->slots[i], (uint64_t) h << 32 | (uint32_t) ((uint32_t) slot + delta),
                                   memory_order_release);
-            return;
+            return i;
         }
     }
 }
 
-/* Makes room for one more: a bigger set, made from the nodes, if half of it is in use. */
-static void
-make_room_in_stage(struct cls_subtable *st, int stage)
+/* Slots for a table with 'n' entries that is to take the place of one with 'n_old' slots: those come too that are added
+ * while it is made. */
+static size_t
+size_for(size_t n, size_t n_old)
 {
-    struct cls_stage_set *s = &st->stages[stage];
-    struct cls_set *old = rcu_get_protected(&s->set), *new;
-    const struct cls_slots *nodes = rcu_get_protected(&st->nodes);
-    size_t n = 0, n_slots = MIN_SLOTS;
+    size_t n_slots = MIN_SLOTS;
 
-    if (old && s->n * 2 <= old->mask) {
-        return;
-    }
-    for (size_t i = 0; old && i <= old->mask; i++) {
-        n += (uint32_t) atomic_load_explicit(&old->slots[i], memory_order_relaxed) != 0;
-    }
-    while (n_slots < n * 4 + 2) {
+    while (n_slots < (n + 1 + n_old / MOVES) * 3) {
         n_slots *= 2;
     }
-    new = xzalloc(sizeof *new + n_slots * sizeof new->slots[0]);
-    new->mask = n_slots - 1;
-    s->n = 0;
-    for (size_t i = 0; nodes && i <= nodes->mask; i++) {
-        uintptr_t slot = atomic_load_explicit(&nodes->slots[i], memory_order_relaxed);
+    return n_slots;
+}
 
-        if (slot > SLOT_REMOVED) {
-            uint64_t h = node_hash(slot_node(slot), st->ends[stage]);
+static struct cls_set *
+make_set(size_t n_slots)
+{
+    struct cls_set *set = xzalloc(sizeof *set + n_slots * sizeof set->slots[0]);
 
-            set_count(new, h, 1, &s->n);
+    set->mask = n_slots - 1;
+    return set;
+}
+
+/* Moves some slots to the next set, and publishes it once it is whole. */
+static void
+move_set(struct cls_stage_set *s, struct cls_set *now)
+{
+    size_t end = now->mask < SMALL ? now->mask + 1 : MIN(s->n_moved + MOVES, now->mask + 1);
+
+    for (; s->n_moved < end; s->n_moved++) {
+        uint64_t slot = atomic_load_explicit(&now->slots[s->n_moved], memory_order_relaxed);
+
+        if ((uint32_t) slot) {
+            set_count(s->next, slot >> 32, (uint32_t) slot, &s->next_n);
         }
     }
-    rcu_set(&s->set, new);
-    if (old) {
-        rcu_defer(free, old);
+    if (s->n_moved > now->mask) {
+        s->n = s->next_n;
+        rcu_set(&s->set, s->next);
+        s->next = NULL;
+        rcu_defer(free, now);
+    }
+}
+
+/* Makes room for one more. */
+static void
+make_room_in_set(struct cls_stage_set *s)
+{
+    struct cls_set *now = rcu_get_protected(&s->set);
+
+    if (!now) {
+        rcu_set(&s->set, make_set(MIN_SLOTS));
+        return;
+    }
+    if (!s->next && s->n * 2 > now->mask) {
+        s->next = make_set(size_for(s->n_live, now->mask + 1));
+        s->next_n = s->n_moved = 0;
+    }
+    if (s->next) {
+        move_set(s, now);
+    }
+}
+
+static void
+count_in_set(struct cls_stage_set *s, uint64_t hash, int delta)
+{
+    struct cls_set *now;
+    size_t at;
+
+    if (delta > 0) {
+        make_room_in_set(s);
+    }
+    now = rcu_get_protected(&s->set);
+    at = set_count(now, hash, delta, &s->n);
+    if (s->next && at < s->n_moved) {
+        set_count(s->next, hash, delta, &s->next_n);
+    }
+    if ((uint32_t) atomic_load_explicit(&now->slots[at], memory_order_relaxed) == (delta > 0)) {
+        s->n_live += delta;
     }
 }
 
@@ -275,7 +331,7 @@ cls_subtable_find_rcu(const struct cls_subtable *st, const struct flow *flow, ui
     }
 }
 
-static void
+static size_t
 slots_put(struct cls_slots *slots, struct cls_node *node, uint64_t hash)
 {
     size_t i = hash & slots->mask;
@@ -285,34 +341,72 @@ slots_put(struct cls_slots *slots, struct cls_node *node, uint64_t hash)
     }
     atomic_store_explicit(&slots->slots[i], (uintptr_t) node | (hash >> SLOT_TAG_SHIFT << SLOT_TAG_SHIFT),
                           memory_order_release);
+    return i;
 }
 
 /* A slot is used once in the life of a table, so that readers never miss what stays. */
+static size_t
+slots_remove(struct cls_slots *slots, const struct cls_node *node, uint64_t hash)
+{
+    size_t i = hash & slots->mask;
+
+    while (slot_node(atomic_load_explicit(&slots->slots[i], memory_order_relaxed)) != node) {
+        i = (i + 1) & slots->mask;
+    }
+    atomic_store_explicit(&slots->slots[i], SLOT_REMOVED, memory_order_release);
+    return i;
+}
+
+static struct cls_slots *
+make_slots(size_t n_slots)
+{
+    struct cls_slots *slots = xzalloc(sizeof *slots + n_slots * sizeof slots->slots[0]);
+
+    slots->mask = n_slots - 1;
+    return slots;
+}
+
+/* Moves some slots to the next table, and publishes it once it is whole. */
+static void
+move_slots(struct cls_subtable *st, struct cls_slots *now)
+{
+    size_t end = now->mask < SMALL ? now->mask + 1 : MIN(st->n_moved + MOVES, now->mask + 1);
+
+    for (size_t i = st->n_moved; i < end; i++) {
+        __builtin_prefetch(slot_node(atomic_load_explicit(&now->slots[i], memory_order_relaxed)));
+    }
+    for (; st->n_moved < end; st->n_moved++) {
+        uintptr_t slot = atomic_load_explicit(&now->slots[st->n_moved], memory_order_relaxed);
+
+        if (slot > SLOT_REMOVED) {
+            slots_put(st->next, slot_node(slot), node_hash(slot_node(slot), st->n_words));
+            st->n_next_used++;
+        }
+    }
+    if (st->n_moved > now->mask) {
+        st->n_slots_used = st->n_next_used;
+        rcu_set(&st->nodes, st->next);
+        st->next = NULL;
+        rcu_defer(free, now);
+    }
+}
+
+/* Makes room for one more. */
 static void
 make_room(struct cls_subtable *st)
 {
-    struct cls_slots *old = rcu_get_protected(&st->nodes), *new;
-    size_t n_slots = MIN_SLOTS;
+    struct cls_slots *now = rcu_get_protected(&st->nodes);
 
-    if (old && (st->n_slots_used + 1) * 2 <= old->mask + 1) {
+    if (!now) {
+        rcu_set(&st->nodes, make_slots(MIN_SLOTS));
         return;
     }
-    while (n_slots < (st->n_nodes + 1) * 3) {
-        n_slots *= 2;
+    if (!st->next && (st->n_slots_used + 1) * 2 > now->mask + 1) {
+        st->next = make_slots(size_for(st->n_nodes, now->mask + 1));
+        st->n_next_used = st->n_moved = 0;
     }
-    new = xzalloc(sizeof *new + n_slots * sizeof new->slots[0]);
-    new->mask = n_slots - 1;
-    for (size_t i = 0; old && i <= old->mask; i++) {
-        uintptr_t slot = atomic_load_explicit(&old->slots[i], memory_order_relaxed);
-
-        if (slot > SLOT_REMOVED) {
-            slots_put(new, slot_node(slot), node_hash(slot_node(slot), st->n_words));
-        }
-    }
-    st->n_slots_used = st->n_nodes;
-    rcu_set(&st->nodes, new);
-    if (old) {
-        rcu_defer(free, old);
+    if (st->next) {
+        move_slots(st, now);
     }
 }
 
@@ -328,10 +422,7 @@ count_stages(struct cls_subtable *st, const struct cls_node *node, int delta)
             h = cls_hash_word(h, node->values[k]);
         }
         if (stage_is_useful(st, stage)) {
-            if (delta > 0) {
-                make_room_in_stage(st, stage);
-            }
-            set_count(rcu_get_protected(&st->stages[stage].set), h, delta, &st->stages[stage].n);
+            count_in_set(&st->stages[stage], h, delta);
         }
     }
 }
@@ -355,10 +446,11 @@ static struct cls_node *
 add_node(struct cls_subtable *st, const struct flow *flow, uint64_t hash)
 {
     struct cls_node *node = xmalloc(sizeof *node + st->n_words * sizeof node->values[0]);
+    size_t at;
 
     rcu_set(&node->first, NULL);
     node->subtable = st;
-    atomic_init(&node->n_refs, 1);
+    atomic_init(&node->n_refs, 0);
     atomic_fetch_add_explicit(&st->n_refs, 1, memory_order_relaxed);
     for (unsigned int i = 0; i < st->n_words; i++) {
         node->values[i] = flow_word(flow, st->words[i].index) & st->words[i].mask;
@@ -371,7 +463,11 @@ add_node(struct cls_subtable *st, const struct flow *flow, uint64_t hash)
     }
     count_stages(st, node, 1);
     make_room(st);
-    slots_put(rcu_get_protected(&st->nodes), node, hash);
+    at = slots_put(rcu_get_protected(&st->nodes), node, hash);
+    if (st->next && at < st->n_moved) {
+        slots_put(st->next, node, hash);
+        st->n_next_used++;
+    }
     st->n_nodes++;
     st->n_slots_used++;
     return node;
@@ -384,8 +480,10 @@ cls_subtable_unref(void *st_)
 
     if (atomic_fetch_sub(&st->n_refs, 1) == 1) {
         free(rcu_get_protected(&st->nodes));
+        free(st->next);
         for (int i = 0; i < N_STAGES - 1; i++) {
             free(rcu_get_protected(&st->stages[i].set));
+            free(st->stages[i].next);
         }
         free(st);
     }
@@ -402,16 +500,16 @@ cls_node_unref(void *node_)
     }
 }
 
+/* The last of its rules to go releases it: that is after the readers of this moment. */
 static void
 remove_node(struct cls_subtable *st, struct cls_node *node)
 {
-    struct cls_slots *slots = rcu_get_protected(&st->nodes);
-    size_t i = node_hash(node, st->n_words) & slots->mask;
+    uint64_t hash = node_hash(node, st->n_words);
+    size_t at = slots_remove(rcu_get_protected(&st->nodes), node, hash);
 
-    while (slot_node(atomic_load_explicit(&slots->slots[i], memory_order_relaxed)) != node) {
-        i = (i + 1) & slots->mask;
+    if (st->next && at < st->n_moved) {
+        slots_remove(st->next, node, hash);
     }
-    atomic_store_explicit(&slots->slots[i], SLOT_REMOVED, memory_order_release);
     st->n_nodes--;
     count_stages(st, node, -1);
     if (st->ports_mask) {
@@ -419,7 +517,6 @@ remove_node(struct cls_subtable *st, struct cls_node *node)
 
         trie_remove(&st->ports, &key, ports_length(st));
     }
-    rcu_defer(cls_node_unref, node);
 }
 
 /* Rules. */

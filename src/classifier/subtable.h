@@ -4,6 +4,10 @@
  * kept in the same order, in a "node" that all rules with the same values share, chained by falling priority.  The
  * hash of values is computed word by word, so that its state after each stage is the key of that stage's set.
  *
+ * Hash tables grow without stopping the writer for long: when half of one is in use, a bigger one is begun beside it,
+ * and each insertion moves a few slots there; what changes in slots that have been moved changes in both.  Readers see
+ * the old one until the new one is whole.
+ *
  * Threads: one writer; *_rcu() any reader. */
 #ifndef CLASSIFIER_SUBTABLE_H
 #define CLASSIFIER_SUBTABLE_H 1
@@ -22,7 +26,7 @@ struct cls_word {
 struct cls_node {
     RCU_PTR(struct cls_rule) first; /* By falling priority. */
     struct cls_subtable *subtable;
-    _Atomic uint32_t n_refs;        /* The subtable's, and that of each rule until cls_rule_uninit(). */
+    _Atomic uint32_t n_refs;        /* Of each rule until cls_rule_uninit(), which comes after all readers. */
     uint64_t values[];              /* One for each of the subtable's words. */
 };
 
@@ -42,7 +46,9 @@ struct cls_set {
 
 struct cls_stage_set {
     RCU_PTR(struct cls_set) set; /* Null: the stage has no set, since it has no bits or is the last that has. */
-    size_t n;                    /* Slots in use, also of what is gone. */
+    size_t n, n_live;            /* Slots in use, also of what is gone; only of what is there. */
+    struct cls_set *next;        /* The bigger one that is being made; null: none. */
+    size_t next_n, n_moved;      /* Its slots in use; slots of 'set' that have been moved. */
 };
 
 struct cls_subtable {
@@ -55,8 +61,12 @@ struct cls_subtable {
     /* The writer's. */
     _Atomic uint32_t n_refs;     /* The classifier's, and that of each node. */
     size_t n_slots_used;         /* Of 'nodes', also of what is gone. */
+    struct cls_slots *next;      /* The bigger table that is being made; null: none. */
+    size_t n_next_used, n_moved; /* Its slots in use; slots of 'nodes' that have been moved. */
     size_t n_nodes, n_rules;
+    struct word_map map;         /* Of the mask. */
     uint32_t mask_hash;
+    uint8_t lengths[CLS_MAX_PREFIXES]; /* As in cls_order_entry. */
     int max_priority;            /* Of the rules; higher while 'n_max' is 0. */
     size_t n_max;                /* How many rules have it. */
     struct list in_order;        /* struct cls_rule. */
@@ -84,13 +94,14 @@ cls_hash(const struct cls_subtable *st, const struct flow *flow, unsigned int fr
     return h;
 }
 
-struct cls_subtable *cls_subtable_create(const struct flow *mask, uint32_t mask_hash);
+/* 'map' is the mask's; 'mask_hash' its cls_mask_hash(). */
+struct cls_subtable *cls_subtable_create(const struct flow *mask, const struct word_map *map, uint32_t mask_hash);
 /* Drop a reference: also for rcu_defer(). */
 void cls_subtable_unref(void *);
 void cls_node_unref(void *);
 
-uint32_t cls_mask_hash(const struct flow *mask);
-bool cls_subtable_has_mask(const struct cls_subtable *, const struct flow *mask);
+uint32_t cls_mask_hash(const struct flow *mask, const struct word_map *map);
+bool cls_subtable_has_mask(const struct cls_subtable *, const struct flow *mask, const struct word_map *map);
 /* The subtable's mask, expanded; 'm' is all zero before. */
 void cls_subtable_get_mask(const struct cls_subtable *, struct flow *m);
 /* The values of a node, expanded; 'm' is all zero before. */

@@ -70,8 +70,13 @@ word_map_of(const struct flow *mask)
 {
     struct word_map map = { { 0, 0 } };
 
-    for (unsigned int i = 0; i < FLOW_N_WORDS; i++) {
-        map.bits[i / 64] |= (uint64_t) (flow_word(mask, i) != 0) << i % 64;
+    FLOW_FOR_EACH_LINE (line, flow_used_lines(mask, FLOW_LINES_ALL)) {
+        uint64_t used = 0;
+
+        for (int k = 0; k < 8; k++) {
+            used |= (uint64_t) (mask->lines[line].words[k] != 0) << k;
+        }
+        map.bits[line / 8] |= used << line % 8 * 8;
     }
     return map;
 }

@@ -24,41 +24,18 @@ change_begin(struct tables_change *c, struct ofproto *p, const struct ofconn *re
 
 /* Rules. */
 
-static void
-note_group(void *a, uint32_t group_id UNUSED)
-{
-    ((struct rule_actions *) a)->has_groups = true;
-}
-
-static struct rule_actions *
-make_actions(struct act_span acts)
-{
-    struct rule_actions *a = xzalloc(sizeof *a + acts.len);
-
-    a->len = acts.len;
-    if (acts.len) {
-        memcpy(a->acts, acts.first, acts.len);
-    }
-    act_each_group(acts, note_group, a);
-    a->has_meter = act_meter_id(acts) != 0;
-    return a;
-}
-
 /* What every new rule has; its times are now. */
 static struct rule *
 new_rule(struct ofproto *p, uint8_t table_id, struct act_span acts)
 {
-    struct rule *rule = xzalloc(sizeof *rule);
+    struct rule *rule = rule_create(acts);
     int64_t now = clock_now_ms();
 
     rule->ofproto = p;
-    rcu_set(&rule->actions, make_actions(acts));
     rule->table_id = table_id;
-    atomic_store(&rule->n_refs, 1);
     rule->created = now;
     atomic_store(&rule->modified, now);
     atomic_store(&rule->used, now);
-    list_init(&rule->expirable);
     return rule;
 }
 

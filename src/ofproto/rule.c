@@ -2,6 +2,30 @@
 
 #include <stdlib.h>
 
+static void
+note_group(void *a, uint32_t group_id UNUSED)
+{
+    ((struct rule_actions *) a)->has_groups = true;
+}
+
+struct rule *
+rule_create(struct act_span acts)
+{
+    struct rule *r = xzalloc(sizeof *r + sizeof(struct rule_actions) + acts.len);
+    struct rule_actions *a = (struct rule_actions *) (r + 1);
+
+    a->len = acts.len;
+    if (acts.len) {
+        memcpy(a->acts, acts.first, acts.len);
+    }
+    act_each_group(acts, note_group, a);
+    a->has_meter = act_meter_id(acts) != 0;
+    rcu_set(&r->actions, a);
+    atomic_store(&r->n_refs, 1);
+    list_init(&r->expirable);
+    return r;
+}
+
 /* Moves the counters; what arrives meanwhile stays behind. */
 static void
 move_counters(struct rule *from, struct rule *to)
@@ -19,7 +43,6 @@ free_rule(void *r_)
         move_counters(r, successor); /* From who had not seen yet that there is one. */
     }
     cls_rule_uninit(&r->cr);
-    free(rcu_get_protected(&r->actions));
     free(r);
 }
 

@@ -16,7 +16,7 @@
 
 struct ofproto;
 
-/* What a rule does: immutable, freed by RCU. */
+/* What a rule does: immutable, in the rule's memory behind it. */
 struct rule_actions {
     size_t len;      /* Bytes of 'acts'. */
     bool has_meter, has_groups;
@@ -26,7 +26,7 @@ struct rule_actions {
 struct rule {
     struct cls_rule cr;
     struct ofproto *ofproto;
-    RCU_PTR(struct rule_actions) actions;
+    RCU_PTR(struct rule_actions) actions; /* Set once. */
     be64 cookie;
     uint8_t table_id;
     uint8_t flags;             /* enum flow_mod flags that stay with the rule (send_flow_rem...). */
@@ -54,6 +54,9 @@ rule_from_cls(struct cls_rule *cr)
 
 /* Of the switch itself: controllers neither see nor change it, and it does not count. */
 static inline bool rule_is_hidden(const struct rule *r) { return r->cr.priority > UINT16_MAX; }
+
+/* A rule with these actions and one reference, the caller's; all else is zero. */
+struct rule *rule_create(struct act_span acts);
 
 /* Adds a reference (of an RCU reader too, if the rule is not already dying: false then); drops one. */
 bool rule_try_ref_rcu(struct rule *);

@@ -1,13 +1,17 @@
 #include "sys/loop.h"
 
 #include <stdlib.h>
+#include <time.h>
 #include <uv.h>
 
 #include "sys/counter.h"
 #include "sys/rcu.h"
 
-/* Of the loops that use RCU (those of daemons): from the end of one wait to the beginning of the next. */
+/* Of the loops that use RCU (those of daemons). */
 COUNTER(loop_longest_turn_us)
+COUNTER(loop_longest_turn_cpu_us)
+
+static struct loop_turns turns;
 
 struct loop {
     uv_loop_t uv;
@@ -18,6 +22,7 @@ struct loop {
     bool stopping;
     bool uses_rcu, offline;
     int64_t turn_began;       /* us, if it uses RCU; 0: not yet. */
+    int64_t turn_began_cpu;   /* us of the thread's processor time. */
     uv_prepare_t before_wait;
 };
 
@@ -45,6 +50,41 @@ ignore_timer(uv_timer_t *t UNUSED)
 {
 }
 
+static int64_t
+cpu_us(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return ts.tv_sec * INT64_C(1000000) + ts.tv_nsec / 1000;
+}
+
+static void
+count_turn(const struct loop *loop)
+{
+    uint64_t us = clock_real_us() - loop->turn_began, cpu = cpu_us() - loop->turn_began_cpu;
+
+    counter_raise(loop_longest_turn_us, us);
+    counter_raise(loop_longest_turn_cpu_us, cpu);
+    turns.n++;
+    turns.n_long += us > LOOP_LONG_TURN_US;
+    turns.n_long_cpu += cpu > LOOP_LONG_TURN_US;
+    turns.longest_us = MAX(turns.longest_us, us);
+    turns.longest_cpu_us = MAX(turns.longest_cpu_us, cpu);
+}
+
+void
+loop_get_turns(struct loop_turns *t)
+{
+    *t = turns;
+}
+
+void
+loop_clear_turns(void)
+{
+    turns = (struct loop_turns) { .n = 0 };
+}
+
 /* libuv calls this just before it waits; the first callback after the wait goes online again. */
 static void
 on_before_wait(uv_prepare_t *p)
@@ -52,7 +92,7 @@ on_before_wait(uv_prepare_t *p)
     struct loop *loop = p->data;
 
     if (loop->turn_began) {
-        counter_raise(loop_longest_turn_us, clock_real_us() - loop->turn_began);
+        count_turn(loop);
     }
     rcu_offline();
     loop->offline = true;
@@ -64,6 +104,7 @@ go_online(struct loop *loop)
     if (loop->offline) {
         loop->offline = false;
         loop->turn_began = clock_real_us();
+        loop->turn_began_cpu = cpu_us();
         rcu_online();
     }
 }

@@ -67,6 +67,34 @@ void loop_destroy(struct loop *);
 /* Makes the loop's thread an RCU reader: registered now, online while callbacks run, offline while the loop waits. */
 void loop_use_rcu(struct loop *);
 
+/* What the turns of a daemon's loop (one that uses RCU) have taken, from the end of one wait to the beginning of the
+ * next, since loop_clear_turns().  While one runs nobody else is served, so they are to be short. */
+#define LOOP_LONG_TURN_US 10000
+struct loop_turns {
+    uint64_t n, n_long, n_long_cpu;      /* Long: more than LOOP_LONG_TURN_US, by the clock; of processor time. */
+    uint64_t longest_us, longest_cpu_us; /* By the clock; of the thread's processor time. */
+};
+void loop_get_turns(struct loop_turns *);
+void loop_clear_turns(void);
+
+/* How long something may go on before the others get their turn.  A null slice never ends. */
+struct loop_slice {
+    int64_t until_us;
+    unsigned int n;
+};
+enum { LOOP_SLICE_US = 2000 };
+static inline struct loop_slice
+loop_slice_begin(void)
+{
+    return (struct loop_slice) { .until_us = clock_real_us() + LOOP_SLICE_US };
+}
+/* To be asked for every small piece of work (some hundred nanoseconds). */
+static inline bool
+loop_slice_is_over(struct loop_slice *s)
+{
+    return s && ++s->n % 32 == 0 && clock_real_us() >= s->until_us;
+}
+
 /* Runs until loop_stop() is called from a callback. */
 void loop_run(struct loop *);
 void loop_stop(struct loop *);

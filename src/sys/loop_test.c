@@ -99,6 +99,40 @@ another_thread_wakes_the_loop(void **state UNUSED)
     loop_destroy(loop);
 }
 
+static void
+work_long(struct loop_wake *w UNUSED)
+{
+    int64_t begin = clock_real_us();
+
+    while (clock_real_us() - begin <= LOOP_LONG_TURN_US) {
+    }
+}
+
+static void
+turns_are_measured(void **state UNUSED)
+{
+    struct loop *loop = loop_create();
+    struct loop_turns turns;
+    struct loop_wake wake;
+
+    loop_use_rcu(loop);
+    loop_clear_turns();
+    loop_wake_init(loop, &wake, work_long, NULL);
+    loop_wake_signal(&wake);
+    loop_run_once(loop, true);
+    loop_run_once(loop, false); /* The turn is over when the next wait begins. */
+    loop_get_turns(&turns);
+    assert_in_range(turns.longest_us, LOOP_LONG_TURN_US, INT32_MAX);
+    assert_in_range(turns.longest_cpu_us, 1, turns.longest_us + 1000);
+    assert_int_equal(turns.n_long, 1);
+    loop_clear_turns();
+    loop_get_turns(&turns);
+    assert_int_equal(turns.n, 0);
+    assert_int_equal(turns.longest_us, 0);
+    loop_wake_uninit(&wake);
+    loop_destroy(loop);
+}
+
 int
 main(void)
 {
@@ -106,6 +140,7 @@ main(void)
         cmocka_unit_test(a_descriptor_wakes_the_loop),
         cmocka_unit_test(another_thread_wakes_the_loop),
         cmocka_unit_test(timers_fire_in_order_on_the_virtual_clock),
+        cmocka_unit_test(turns_are_measured),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -160,18 +160,10 @@ sim_connect(struct xport *a, struct xport *b)
 static struct rule *
 make_rule(const struct flow_mod *fm)
 {
-    struct rule *r = xzalloc(sizeof *r);
-    struct rule_actions *a = xzalloc(sizeof *a + fm->actions.len);
+    struct rule *r = rule_create(fm->actions);
 
-    a->len = fm->actions.len;
-    if (a->len) {
-        memcpy(a->acts, fm->actions.first, a->len);
-    }
-    rcu_set(&r->actions, a);
     r->cookie = cpu_to_be64(fm->new_cookie);
     r->table_id = fm->table_id;
-    r->n_refs = 1;
-    list_init(&r->expirable);
     return r;
 }
 
