@@ -81,9 +81,12 @@ struct dp_client {
     /* Answers 'upcall'.  False: drop the packet (it counts as lost). */
     bool (*upcall)(void *aux, struct dp_upcall *upcall);
     /* The answer with 'owner' is megaflow 'f' now, which has counted 'before' already (it took the place of a stale
-     * one).  It is not used before flow_set_stale(f, false).  Same thread as 'upcall'.  Null is allowed: megaflows are
+     * one).  It is not used before flow_set_live().  Same thread as 'upcall'.  Null is allowed: megaflows are
      * used at once. */
     void (*installed)(void *aux, void *owner, struct dp_flow *f, const struct dp_flow_stats *before);
+    /* After doubt_flows(): whether the megaflow that carries 'owner' may be used; flow_set_live() has then been called.
+     * Any worker.  Null is allowed: they all may. */
+    bool (*is_right)(void *aux, void *owner);
     /* A megaflow that carried 'owner' is gone and no reader sees it any more.  Any thread. */
     void (*owner_free)(void *aux, void *owner, const struct dp_flow_stats *final);
     void *aux;
@@ -173,10 +176,15 @@ struct datapath_class {
     void (*flow_get)(const struct dp_flow *, struct flow *key, struct flow *mask, struct dp_flow_stats *);
     const void *(*flow_actions)(const struct dp_flow *, size_t *len); /* Valid under RCU. */
     void *(*flow_owner)(const struct dp_flow *);
-    /* A stale megaflow stays, with its counters, but packets miss it; the answer to the next one renews it.  Any
-     * thread; without effect on one that is gone. */
-    void (*flow_set_stale)(struct dp_flow *, bool stale);
+    /* A stale megaflow stays, with its counters, but packets miss it; the answer to the next one renews it.  It is live
+     * again with flow_set_live(), if 'owner' is its owner.  Any thread; without effect on one that is gone. */
+    void (*flow_set_stale)(struct dp_flow *);
+    void (*flow_set_live)(struct dp_flow *, const void *owner);
+    /* Whether packets miss it: it is stale, in doubt or gone. */
     bool (*flow_is_stale)(const struct dp_flow *);
+    /* From packets that arrive now on, no megaflow with an owner is used before dp_client.is_right has said so, or
+     * flow_set_live().  Any thread; costs the same however many there are. */
+    void (*doubt_flows)(struct datapath *);
     bool (*flow_is_gone)(const struct dp_flow *);
     void (*flow_ufid)(const struct dp_flow *, struct uuid *);
     void (*flow_set_ufid)(struct datapath *, struct dp_flow *, const struct uuid *);

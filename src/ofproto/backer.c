@@ -92,6 +92,29 @@ add_local_port(struct backer *b)
     }
 }
 
+/* For depend.h. */
+
+static void
+on_mark(void *b_, struct dependent *d, bool is_stale)
+{
+    const struct datapath_class *class = ((struct backer *) b_)->xdp.dp->class;
+    struct megaflow *m = megaflow_from_dependent(d);
+
+    if (is_stale) {
+        class->flow_set_stale(atomic_load(&m->flow));
+    } else {
+        class->flow_set_live(atomic_load(&m->flow), m);
+    }
+}
+
+static void
+on_doubt(void *b_)
+{
+    struct backer *b = b_;
+
+    b->xdp.dp->class->doubt_flows(b->xdp.dp);
+}
+
 int
 backer_ref(const char *type, struct backer **backerp)
 {
@@ -122,7 +145,7 @@ backer_ref(const char *type, struct backer **backerp)
             free(b);
             return error;
         }
-        b->depend = depend_create(megaflow_mark);
+        b->depend = depend_create(&(struct depend_client) { on_mark, on_doubt, b }, &depend_default_limits);
         upcall_client_init(b);
         b->xdp.dp->class->set_client(b->xdp.dp, &b->client);
         add_local_port(b);

@@ -5,77 +5,63 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
-#include "base/hmap.h"
+#include "ofproto/depend_private.h"
 
-enum { LOG_SIZE = 1024, MAX_COMPARISONS = 1 << 20 };
+/* Notes of a shape; beyond these, all its nodes count as changed. */
+enum { MAX_NOTED = 256 };
 
-/* One question. */
-struct node {
-    struct hmap_node hmap_node; /* In group->nodes or depend->keys. */
-    struct list links;          /* struct depend_link. */
-    struct shape *group;        /* Null: something with a key. */
-    const struct xbridge *bridge;
-    enum xlate_consulted_kind kind;
-    uint64_t key;
-    uint64_t values[];          /* A word for each of the group's map. */
-};
+const struct depend_limits depend_default_limits = { 32768, 1024 };
 
-struct depend_link {
-    struct list by_node;
-    struct dependent *dependent;
+struct step_item {
+    struct list by_node;        /* In node->items. */
     struct node *node;
+    struct depend_step *step;
 };
 
-/* The lookups of one table that asked for the same bits. */
-struct shape {
-    struct list in_table;
-    struct table *table;
-    struct word_map map;
-    struct hmap nodes;
-    uint64_t masks[];
-};
-
-struct table {
-    struct hmap_node hmap_node; /* In depend->tables. */
-    const struct xbridge *bridge;
-    uint8_t id;
-    struct list groups;
-};
-
-enum change_kind { CHANGED_ALL, CHANGED_KEY, CHANGED_KIND, CHANGED_TABLE, CHANGED_RULE };
-struct change {
-    enum change_kind kind;
-    const struct xbridge *bridge;
-    uint8_t table_id;
-    enum xlate_consulted_kind key_kind;
-    uint64_t key;               /* CHANGED_KEY; CHANGED_KIND: all of 'key_kind'. */
-    struct word_map map;
-    uint64_t *words;            /* CHANGED_RULE: masks, then values; owned. */
+struct depend_step {
+    struct depend_member member; /* In parent->members. */
+    struct depend_step *parent; /* Null: the root. */
+    struct hmap_node hmap_node; /* In depend->steps. */
+    struct list members;        /* struct depend_member: what goes on from here, but for stale dependents. */
+    uint32_t n_refs;            /* All that goes on from here. */
+    uint32_t n_items;
+    uint64_t checked, changed;  /* Of the changes up to 'checked', the last that concerned the path to here, if that was
+                                 * after the step was made. */
+    struct step_item items[];
 };
 
 struct depend {
     pthread_mutex_t mutex;      /* Guards all below. */
-    depend_mark_func *mark;
-    struct hmap tables, keys;
-    struct list all, stale;
-    size_t n_dependents, n_nodes, n_stale;
+    struct depend_client client;
+    struct depend_limits limits;
+    struct questions questions;
+    struct hmap steps;
+    struct depend_step root;
+    struct list stale;
+    struct depend_stats stats;
     _Atomic uint64_t seq;       /* Changes so far. */
     _Atomic uint64_t settled;   /* Of those, the ones looked at. */
-    _Atomic size_t n_soft;      /* Stale, not hard. */
-    size_t comparisons_left;    /* Of this settling. */
-    struct change log[LOG_SIZE]; /* The last ones: number N is at N % LOG_SIZE, the first is number 1. */
+    uint64_t soft, hardened;    /* The last one that concerned everything; the last of those that are hard. */
+    uint64_t walk;              /* The last one when the walk under way began. */
+    _Atomic bool needs_walk, has_soft; /* Since the last walk began; or walks, for the latter, if one is under way. */
+    struct depend_limits left;  /* Of this settling. */
+    bool doubts;                /* Found by this settling. */
+    struct node **scratch;      /* Of depend_attach(). */
+    size_t scratch_capacity;
+    struct change log[DEPEND_LOG]; /* The last ones: number N is at N % DEPEND_LOG, the first is number 1. */
 };
 
 struct depend *
-depend_create(depend_mark_func *mark)
+depend_create(const struct depend_client *client, const struct depend_limits *limits)
 {
     struct depend *d = xzalloc(sizeof *d);
 
     pthread_mutex_init(&d->mutex, NULL);
-    d->mark = mark;
-    hmap_init(&d->tables);
-    hmap_init(&d->keys);
-    list_init(&d->all);
+    d->client = *client;
+    d->limits = *limits;
+    hmap_init(&d->questions.tables);
+    hmap_init(&d->steps);
+    list_init(&d->root.members);
     list_init(&d->stale);
     return d;
 }
@@ -83,11 +69,12 @@ depend_create(depend_mark_func *mark)
 void
 depend_destroy(struct depend *d)
 {
-    hmap_uninit(&d->tables);
-    hmap_uninit(&d->keys);
-    for (int i = 0; i < LOG_SIZE; i++) {
+    hmap_uninit(&d->questions.tables);
+    hmap_uninit(&d->steps);
+    for (int i = 0; i < DEPEND_LOG; i++) {
         free(d->log[i].words);
     }
+    free(d->scratch);
     pthread_mutex_destroy(&d->mutex);
     free(d);
 }
@@ -102,352 +89,173 @@ void
 dependent_init(struct dependent *dep)
 {
     memset(dep, 0, sizeof *dep);
-    list_init(&dep->node);
-    list_init(&dep->stale_node);
+    list_init(&dep->member.node);
 }
 
-/* Nodes. */
-
-static uint32_t
-key_hash(const struct xbridge *bridge, enum xlate_consulted_kind kind, uint64_t key)
+static struct dependent *
+dependent_of(struct depend_member *m)
 {
-    return hash_u64(key, hash_pointer(bridge, kind));
-}
-
-static uint32_t
-table_hash(const struct xbridge *bridge, uint8_t id)
-{
-    return hash_pointer(bridge, id);
-}
-
-static uint32_t
-values_hash(const uint64_t *values, size_t n)
-{
-    return hash_bytes(values, n * sizeof *values, 0);
-}
-
-static struct node *
-find_key(const struct depend *d, const struct xbridge *bridge, enum xlate_consulted_kind kind, uint64_t key)
-{
-    HMAP_FOR_EACH_WITH_HASH (n, struct node, hmap_node, key_hash(bridge, kind, key), &d->keys) {
-        if (n->bridge == bridge && n->kind == kind && n->key == key) {
-            return n;
-        }
-    }
-    return NULL;
-}
-
-static struct table *
-find_table(const struct depend *d, const struct xbridge *bridge, uint8_t id)
-{
-    HMAP_FOR_EACH_WITH_HASH (t, struct table, hmap_node, table_hash(bridge, id), &d->tables) {
-        if (t->bridge == bridge && t->id == id) {
-            return t;
-        }
-    }
-    return NULL;
-}
-
-static struct node *
-find_in_group(const struct shape *g, const uint64_t *values)
-{
-    size_t n = word_map_count(&g->map);
-
-    HMAP_FOR_EACH_WITH_HASH (node, struct node, hmap_node, values_hash(values, n), &g->nodes) {
-        if (!memcmp(node->values, values, n * sizeof *values)) {
-            return node;
-        }
-    }
-    return NULL;
-}
-
-static struct node *
-make_node(struct depend *d, const struct xbridge *bridge, size_t n_words)
-{
-    struct node *node = xzalloc(sizeof *node + n_words * sizeof node->values[0]);
-
-    node->bridge = bridge;
-    list_init(&node->links);
-    d->n_nodes++;
-    return node;
-}
-
-static struct node *
-get_key(struct depend *d, const struct xlate_consulted *c)
-{
-    struct node *node = find_key(d, c->bridge, c->kind, c->key);
-
-    if (!node) {
-        node = make_node(d, c->bridge, 0);
-        node->kind = c->kind;
-        node->key = c->key;
-        hmap_insert(&d->keys, &node->hmap_node, key_hash(c->bridge, c->kind, c->key));
-    }
-    return node;
-}
-
-static struct table *
-get_table(struct depend *d, const struct xbridge *bridge, uint8_t id)
-{
-    struct table *t = find_table(d, bridge, id);
-
-    if (!t) {
-        t = xzalloc(sizeof *t);
-        t->bridge = bridge;
-        t->id = id;
-        list_init(&t->groups);
-        hmap_insert(&d->tables, &t->hmap_node, table_hash(bridge, id));
-    }
-    return t;
-}
-
-static struct shape *
-get_group(struct table *t, const struct word_map *map, const uint64_t *masks)
-{
-    size_t size = word_map_count(map) * sizeof *masks;
-    struct shape *g;
-
-    LIST_FOR_EACH (i, struct shape, in_table, &t->groups) {
-        if (word_map_equal(&i->map, map) && !memcmp(i->masks, masks, size)) {
-            return i;
-        }
-    }
-    g = xzalloc(sizeof *g + size);
-    g->table = t;
-    g->map = *map;
-    memcpy(g->masks, masks, size);
-    hmap_init(&g->nodes);
-    list_push_back(&t->groups, &g->in_table);
-    return g;
-}
-
-static struct node *
-get_lookup(struct depend *d, const struct xlate_consulted *c, const uint64_t *words)
-{
-    size_t n = word_map_count(&c->table.map);
-    struct shape *g = get_group(get_table(d, c->bridge, c->table.id), &c->table.map, words);
-    const uint64_t *values = words + n;
-    struct node *node = find_in_group(g, values);
-
-    if (!node) {
-        node = make_node(d, c->bridge, n);
-        node->group = g;
-        memcpy(node->values, values, n * sizeof *values);
-        hmap_insert(&g->nodes, &node->hmap_node, values_hash(values, n));
-    }
-    return node;
-}
-
-static void
-drop_group(struct depend *d, struct shape *g)
-{
-    struct table *t = g->table;
-
-    list_remove(&g->in_table);
-    hmap_uninit(&g->nodes);
-    free(g);
-    if (list_is_empty(&t->groups)) {
-        hmap_remove(&d->tables, &t->hmap_node);
-        free(t);
-    }
-}
-
-static void
-drop_node(struct depend *d, struct node *node)
-{
-    struct shape *g = node->group;
-
-    hmap_remove(g ? &g->nodes : &d->keys, &node->hmap_node);
-    free(node);
-    d->n_nodes--;
-    if (g && !hmap_count(&g->nodes)) {
-        drop_group(d, g);
-    }
+    return CONTAINER_OF(m, struct dependent, member);
 }
 
 /* Marking. */
 
 static void
-mark(struct depend *d, struct dependent *dep, bool is_hard)
+mark(struct depend *d, struct dependent *dep)
 {
-    if (!dep->is_stale) {
-        dep->is_stale = true;
-        list_push_back(&d->stale, &dep->stale_node);
-        d->n_stale++;
-        d->n_soft += !is_hard;
-        dep->is_hard = is_hard;
-    } else if (is_hard && !dep->is_hard) {
-        dep->is_hard = true;
-        d->n_soft--;
-    } else {
-        return;
-    }
-    if (is_hard) {
-        d->mark(dep, true);
+    if (!dep->member.is_stale) {
+        dep->member.is_stale = true;
+        list_remove(&dep->member.node);
+        list_push_back(&d->stale, &dep->member.node);
+        d->stats.n_stale++;
+        d->client.mark(d->client.aux, dep, true);
     }
 }
 
 static void
 unmark(struct depend *d, struct dependent *dep)
 {
-    if (dep->is_stale) {
-        d->n_stale--;
-        d->n_soft -= !dep->is_hard;
-        list_remove(&dep->stale_node);
-        dep->is_stale = dep->is_hard = false;
+    list_remove(&dep->member.node);
+    if (dep->member.is_stale) {
+        dep->member.is_stale = false;
+        d->stats.n_stale--;
     }
 }
 
+/* Marks what goes on from the step, as far as the limit allows; else it is in doubt. */
 static void
-mark_node(struct depend *d, struct node *node)
+mark_step(struct depend *d, struct depend_step *step, uint64_t change)
 {
-    LIST_FOR_EACH (link, struct depend_link, by_node, &node->links) {
-        mark(d, link->dependent, true);
-    }
-}
-
-/* Changes and nodes. */
-
-/* Where the rule's mask has every bit that the group's lookups asked for, at most one of them can match it: its values
- * are put into 'values'. */
-static bool
-covers_group(const struct change *c, const struct shape *g, uint64_t *values)
-{
-    const uint64_t *masks = c->words, *rule_values = masks + word_map_count(&c->map);
-    unsigned int at = 0, at_rule = 0;
-
-    for (unsigned int i = 0; i < FLOW_N_WORDS; i++) {
-        bool in_rule = c->map.bits[i / 64] >> i % 64 & 1;
-
-        if (g->map.bits[i / 64] >> i % 64 & 1) {
-            if (!in_rule || g->masks[at] & ~masks[at_rule]) {
-                return false;
-            }
-            values[at] = rule_values[at_rule] & g->masks[at];
-            at++;
+    LIST_FOR_EACH_SAFE (m, struct depend_member, node, &step->members) {
+        if (!d->left.n_marked) {
+            d->doubts = true;
+            return;
         }
-        at_rule += in_rule;
-    }
-    return true;
-}
-
-/* The bits that both ask for, and the rule's values of them; the number of such words. */
-static unsigned int
-common_words(const struct change *c, const struct word_map *map, const uint64_t *masks, unsigned int *index,
-             uint64_t *bits, uint64_t *values)
-{
-    const uint64_t *rule_masks = c->words, *rule_values = rule_masks + word_map_count(&c->map);
-    unsigned int at = 0, at_rule = 0, n = 0;
-
-    for (unsigned int i = 0; i < FLOW_N_WORDS; i++) {
-        bool in_rule = c->map.bits[i / 64] >> i % 64 & 1, in_node = map->bits[i / 64] >> i % 64 & 1;
-
-        if (in_rule && in_node) {
-            index[n] = at;
-            bits[n] = masks[at] & rule_masks[at_rule];
-            values[n] = rule_values[at_rule] & bits[n];
-            n++;
-        }
-        at += in_node;
-        at_rule += in_rule;
-    }
-    return n;
-}
-
-static bool
-agree(const uint64_t *node_values, unsigned int n, const unsigned int *index, const uint64_t *bits,
-      const uint64_t *values)
-{
-    for (unsigned int i = 0; i < n; i++) {
-        if ((node_values[index[i]] & bits[i]) != values[i]) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void
-scan_group(struct depend *d, const struct change *c, struct shape *g)
-{
-    uint64_t bits[FLOW_N_WORDS], values[FLOW_N_WORDS];
-    unsigned int index[FLOW_N_WORDS];
-    unsigned int n = common_words(c, &g->map, g->masks, index, bits, values);
-    bool all = d->comparisons_left < hmap_count(&g->nodes);
-
-    d->comparisons_left -= all ? 0 : hmap_count(&g->nodes);
-    HMAP_FOR_EACH (node, struct node, hmap_node, &g->nodes) {
-        if (all || agree(node->values, n, index, bits, values)) {
-            mark_node(d, node);
+        d->left.n_marked--;
+        d->stats.n_marked++;
+        if (m->is_step) {
+            mark_step(d, CONTAINER_OF(m, struct depend_step, member), change);
+        } else if (dependent_of(m)->seq < change) {
+            mark(d, dependent_of(m));
         }
     }
 }
 
 static void
-settle_rule(struct depend *d, const struct change *c, struct shape *g)
+mark_node(struct depend *d, struct node *node, uint64_t change)
 {
+    node->changed = change;
+    LIST_FOR_EACH (item, struct step_item, by_node, &node->items) {
+        if (!d->left.n_marked) {
+            d->doubts = true;
+            break;
+        }
+        d->left.n_marked--;
+        mark_step(d, item->step, change);
+    }
+}
+
+static void
+mark_shape(struct depend *d, struct shape *s, uint64_t change)
+{
+    s->all_changed = change;
+    forget_noted(s, UINT64_MAX);
+    if (d->left.n_marked < hmap_count(&s->nodes)) {
+        d->doubts = true;
+        return;
+    }
+    HMAP_FOR_EACH (node, struct node, hmap_node, &s->nodes) {
+        mark_node(d, node, change);
+    }
+}
+
+/* Settling. */
+
+/* Compares the rule with the nodes later, when somebody asks. */
+static void
+note(struct depend *d, struct shape *s, uint64_t change, unsigned int n, const struct common *words)
+{
+    struct noted *noted;
+
+    d->doubts = true;
+    if (s->n_noted >= MAX_NOTED) {
+        forget_noted(s, UINT64_MAX);
+        s->all_changed = change;
+        return;
+    }
+    noted = xmalloc(sizeof *noted + n * sizeof *words);
+    noted->seq = change;
+    noted->n = n;
+    memcpy(noted->words, words, n * sizeof *words);
+    list_push_back(&s->noted, &noted->node);
+    s->n_noted++;
+}
+
+static void
+settle_rule(struct depend *d, const struct change *c, struct shape *s, uint64_t number)
+{
+    struct common words[FLOW_N_WORDS];
     uint64_t values[FLOW_N_WORDS];
+    unsigned int n;
 
-    if (covers_group(c, g, values)) {
-        struct node *node = find_in_group(g, values);
+    if (change_covers(c, s, values)) {
+        struct node *node = find_node(s, values);
 
         if (node) {
-            mark_node(d, node);
+            mark_node(d, node, number);
         }
+        return;
+    }
+    n = change_common(c, &s->map, s->masks, words);
+    if (!n) {
+        mark_shape(d, s, number);
+    } else if (hmap_count(&s->nodes) > d->left.n_compared) {
+        note(d, s, number, n, words);
     } else {
-        scan_group(d, c, g);
+        d->left.n_compared -= hmap_count(&s->nodes);
+        d->stats.n_compared += hmap_count(&s->nodes);
+        HMAP_FOR_EACH (node, struct node, hmap_node, &s->nodes) {
+            if (change_agrees(node->values, n, words)) {
+                mark_node(d, node, number);
+            }
+        }
     }
 }
 
 static void
-settle_table(struct depend *d, const struct change *c)
+settle_one(struct depend *d, const struct change *c, uint64_t number)
 {
-    const struct table *t = find_table(d, c->bridge, c->table_id);
+    const struct table *t;
+    struct node *node;
 
+    if (c->kind == CHANGED_ALL) {
+        return; /* 'soft' says it. */
+    }
+    t = find_table(&d->questions, c->bridge, c->asked, c->table_id);
     if (!t) {
         return;
     }
-    LIST_FOR_EACH (g, struct shape, in_table, &t->groups) {
-        if (c->kind == CHANGED_RULE) {
-            settle_rule(d, c, g);
-        } else {
-            HMAP_FOR_EACH (node, struct node, hmap_node, &g->nodes) {
-                mark_node(d, node);
+    LIST_FOR_EACH (s, struct shape, in_table, &t->shapes) {
+        switch (c->kind) {
+        case CHANGED_RULE: settle_rule(d, c, s, number); break;
+        case CHANGED_KEY:
+            node = find_node(s, &c->key);
+            if (node) {
+                mark_node(d, node, number);
             }
+            break;
+        case CHANGED_KIND: case CHANGED_TABLE: mark_shape(d, s, number); break;
+        case CHANGED_ALL: break;
         }
     }
 }
 
 static void
-settle_one(struct depend *d, const struct change *c)
+doubt(struct depend *d)
 {
-    struct node *node;
-
-    switch (c->kind) {
-    case CHANGED_ALL:
-        if (d->n_stale < d->n_dependents) {
-            LIST_FOR_EACH (dep, struct dependent, node, &d->all) {
-                mark(d, dep, false);
-            }
-        }
-        break;
-    case CHANGED_KEY:
-        node = find_key(d, c->bridge, c->key_kind, c->key);
-        if (node) {
-            mark_node(d, node);
-        }
-        break;
-    case CHANGED_KIND:
-        HMAP_FOR_EACH (n, struct node, hmap_node, &d->keys) {
-            if (n->bridge == c->bridge && n->kind == c->key_kind) {
-                mark_node(d, n);
-            }
-        }
-        break;
-    case CHANGED_TABLE:
-    case CHANGED_RULE:
-        settle_table(d, c);
-        break;
-    }
+    atomic_store(&d->needs_walk, true);
+    d->stats.n_doubts++;
+    d->client.doubt(d->client.aux);
 }
 
 static void
@@ -455,9 +263,13 @@ settle_locked(struct depend *d)
 {
     uint64_t end = atomic_load(&d->seq);
 
-    d->comparisons_left = MAX_COMPARISONS;
-    for (uint64_t i = atomic_load(&d->settled); i < end; i++) {
-        settle_one(d, &d->log[(i + 1) % LOG_SIZE]);
+    d->left = d->limits;
+    d->doubts = false;
+    for (uint64_t i = atomic_load(&d->settled) + 1; i <= end; i++) {
+        settle_one(d, &d->log[i % DEPEND_LOG], i);
+    }
+    if (d->doubts) {
+        doubt(d);
     }
     atomic_store(&d->settled, end);
 }
@@ -472,40 +284,133 @@ depend_settle(struct depend *d)
     }
 }
 
-/* Whether the change may alter the answer to the question. */
-static bool
-concerns(const struct change *c, const struct xlate_consulted *asked, const uint64_t *words)
+void
+depend_harden(struct depend *d)
 {
-    uint64_t bits[FLOW_N_WORDS], values[FLOW_N_WORDS];
-    unsigned int index[FLOW_N_WORDS], n;
+    if (atomic_load(&d->has_soft)) {
+        pthread_mutex_lock(&d->mutex);
+        if (d->hardened != d->soft) {
+            d->hardened = d->soft;
+            doubt(d);
+        }
+        pthread_mutex_unlock(&d->mutex);
+    }
+}
 
-    if (c->kind == CHANGED_ALL) {
-        return true;
+/* Checking. */
+
+/* The last change that concerned the node; notes up to 'since' have been compared before. */
+static uint64_t
+node_changed(struct depend *d, struct node *node, uint64_t since)
+{
+    struct shape *s = node->shape;
+
+    node->changed = MAX(node->changed, s->all_changed);
+    for (struct list *i = s->noted.prev; i != &s->noted; i = i->prev) {
+        const struct noted *n = CONTAINER_OF(i, struct noted, node);
+
+        if (n->seq <= MAX(since, node->changed)) {
+            break;
+        }
+        d->stats.n_compared++;
+        if (change_agrees(node->values, n->n, n->words)) {
+            node->changed = n->seq;
+            break;
+        }
     }
-    if (c->bridge != asked->bridge) {
-        return false;
+    return node->changed;
+}
+
+/* The last change that concerned the path to the step. */
+static uint64_t
+step_changed(struct depend *d, struct depend_step *step)
+{
+    uint64_t settled = atomic_load(&d->settled);
+
+    if (step->parent && step->checked < settled) {
+        uint64_t changed = MAX(step->changed, step_changed(d, step->parent));
+
+        for (size_t i = 0; i < step->n_items; i++) {
+            changed = MAX(changed, node_changed(d, step->items[i].node, step->checked));
+        }
+        step->changed = changed;
+        step->checked = settled;
     }
-    if (c->kind == CHANGED_KEY || c->kind == CHANGED_KIND) {
-        return c->key_kind == asked->kind && (c->kind == CHANGED_KIND || c->key == asked->key);
+    return step->changed;
+}
+
+static enum depend_state
+check_locked(struct depend *d, struct dependent *dep)
+{
+    bool soft = dep->seq < d->soft;
+
+    if (!dep->leaf || dep->member.is_stale) {
+        return DEPEND_STALE;
     }
-    if (asked->kind != CONSULTED_TABLE || c->table_id != asked->table.id || c->kind == CHANGED_TABLE) {
-        return asked->kind == CONSULTED_TABLE && c->table_id == asked->table.id;
+    if (dep->seq < d->hardened || dep->seq < step_changed(d, dep->leaf)) {
+        mark(d, dep);
+        return DEPEND_STALE;
     }
-    n = common_words(c, &asked->table.map, words, index, bits, values);
-    return agree(words + word_map_count(&asked->table.map), n, index, bits, values);
+    if (!soft) {
+        dep->seq = MAX(dep->seq, atomic_load(&d->settled));
+    }
+    d->client.mark(d->client.aux, dep, false);
+    return soft ? DEPEND_SOFT : DEPEND_RIGHT;
+}
+
+enum depend_state
+depend_check(struct depend *d, struct dependent *dep)
+{
+    enum depend_state state;
+
+    pthread_mutex_lock(&d->mutex);
+    state = check_locked(d, dep);
+    pthread_mutex_unlock(&d->mutex);
+    return state;
+}
+
+void
+depend_walk_begin(struct depend *d)
+{
+    pthread_mutex_lock(&d->mutex);
+    settle_locked(d);
+    d->walk = atomic_load(&d->settled);
+    atomic_store(&d->needs_walk, false);
+    pthread_mutex_unlock(&d->mutex);
+}
+
+void
+depend_walk_end(struct depend *d)
+{
+    pthread_mutex_lock(&d->mutex);
+    HMAP_FOR_EACH (t, struct table, hmap_node, &d->questions.tables) {
+        LIST_FOR_EACH (s, struct shape, in_table, &t->shapes) {
+            forget_noted(s, d->walk);
+        }
+    }
+    if (d->soft <= d->walk) {
+        atomic_store(&d->has_soft, false);
+    }
+    pthread_mutex_unlock(&d->mutex);
+}
+
+bool
+depend_needs_walk(const struct depend *d)
+{
+    return atomic_load(&((struct depend *) d)->needs_walk);
 }
 
 /* Whether something that 'out' consulted has changed since 'seq'. */
 static bool
 has_changed_since(const struct depend *d, const struct xlate_out *out, uint64_t seq)
 {
-    uint64_t now = atomic_load(&((struct depend *) d)->seq);
+    uint64_t now = depend_seq(d);
 
-    if (now - seq >= LOG_SIZE) {
+    if (now - seq >= DEPEND_LOG) {
         return true;
     }
     for (uint64_t i = seq + 1; i <= now; i++) {
-        const struct change *c = &d->log[i % LOG_SIZE];
+        const struct change *c = &d->log[i % DEPEND_LOG];
 
         if (c->kind == CHANGED_ALL) {
             return true;
@@ -513,7 +418,7 @@ has_changed_since(const struct depend *d, const struct xlate_out *out, uint64_t 
         for (size_t k = 0; k < out->n_consulted; k++) {
             const struct xlate_consulted *asked = &out->consulted[k];
 
-            if (concerns(c, asked, asked->kind == CONSULTED_TABLE ? out->words + asked->table.at : NULL)) {
+            if (change_concerns(c, asked, asked->kind == CONSULTED_TABLE ? out->words + asked->table.at : NULL)) {
                 return true;
             }
         }
@@ -521,50 +426,145 @@ has_changed_since(const struct depend *d, const struct xlate_out *out, uint64_t 
     return false;
 }
 
-/* Attaching. */
+/* Paths. */
 
-static void
-drop_links(struct depend *d, struct dependent *dep)
+/* Questions that few ask differently come first.  What is of one class makes a step. */
+static int
+node_class(const struct node *n)
 {
-    for (size_t i = 0; i < dep->n_links; i++) {
-        struct node *node = dep->links[i].node;
+    return (63 - __builtin_clzll(hmap_count(&n->shape->nodes))) / 3;
+}
 
-        list_remove(&dep->links[i].by_node);
-        if (list_is_empty(&node->links)) {
-            drop_node(d, node);
+static int
+compare_nodes(const void *a_, const void *b_)
+{
+    const struct node *a = *(struct node *const *) a_, *b = *(struct node *const *) b_;
+    int class_a = node_class(a), class_b = node_class(b);
+
+    return class_a != class_b ? class_a - class_b : (uintptr_t) a < (uintptr_t) b ? -1 : a != b;
+}
+
+/* The nodes of what was consulted, each once, in the order of the path, in d->scratch; their number. */
+static size_t
+get_nodes(struct depend *d, const struct xlate_out *out)
+{
+    size_t n = 0;
+
+    while (d->scratch_capacity < out->n_consulted) {
+        d->scratch = x2nrealloc(d->scratch, &d->scratch_capacity, sizeof *d->scratch);
+    }
+    for (size_t i = 0; i < out->n_consulted; i++) {
+        const struct xlate_consulted *c = &out->consulted[i];
+
+        d->scratch[i] = get_node(&d->questions, c, c->kind == CONSULTED_TABLE ? out->words + c->table.at : NULL);
+    }
+    if (out->n_consulted) {
+        qsort(d->scratch, out->n_consulted, sizeof *d->scratch, compare_nodes);
+    }
+    for (size_t i = 0; i < out->n_consulted; i++) {
+        if (!n || d->scratch[i] != d->scratch[n - 1]) {
+            d->scratch[n++] = d->scratch[i];
         }
     }
-    free(dep->links);
-    dep->links = NULL;
-    dep->n_links = 0;
+    return n;
+}
+
+static struct depend_step *
+find_step(struct depend *d, const struct depend_step *parent, struct node *const *nodes, size_t n, uint32_t hash)
+{
+    HMAP_FOR_EACH_WITH_HASH (s, struct depend_step, hmap_node, hash, &d->steps) {
+        size_t i = 0;
+
+        while (i < n && i < s->n_items && s->items[i].node == nodes[i]) {
+            i++;
+        }
+        if (s->parent == parent && s->n_items == n && i == n) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
+static struct depend_step *
+get_step(struct depend *d, struct depend_step *parent, struct node *const *nodes, size_t n)
+{
+    uint32_t hash = hash_bytes(nodes, n * sizeof *nodes, hash_pointer(parent, 0));
+    struct depend_step *s = find_step(d, parent, nodes, n, hash);
+
+    if (s) {
+        return s;
+    }
+    s = xmalloc(sizeof *s + n * sizeof s->items[0]);
+    *s = (struct depend_step) { .parent = parent, .n_items = n, .checked = depend_seq(d) };
+    s->member.is_step = true;
+    list_push_back(&parent->members, &s->member.node);
+    parent->n_refs++;
+    list_init(&s->members);
+    for (size_t i = 0; i < n; i++) {
+        s->items[i].node = nodes[i];
+        s->items[i].step = s;
+        list_push_back(&nodes[i]->items, &s->items[i].by_node);
+    }
+    hmap_insert(&d->steps, &s->hmap_node, hash);
+    d->stats.n_items += n;
+    return s;
+}
+
+static struct depend_step *
+get_path(struct depend *d, const struct xlate_out *out)
+{
+    size_t n = get_nodes(d, out), end;
+    struct depend_step *step = &d->root;
+
+    for (size_t i = 0; i < n; i = end) {
+        end = i + 1;
+        while (end < n && node_class(d->scratch[end]) == node_class(d->scratch[i])) {
+            end++;
+        }
+        step = get_step(d, step, &d->scratch[i], end - i);
+    }
+    return step;
+}
+
+/* Drops steps that nothing goes on from, and the nodes that only they asked. */
+static void
+unref_step(struct depend *d, struct depend_step *s)
+{
+    while (s && !--s->n_refs && s->parent) {
+        struct depend_step *parent = s->parent;
+
+        for (size_t i = 0; i < s->n_items; i++) {
+            list_remove(&s->items[i].by_node);
+            if (list_is_empty(&s->items[i].node->items)) {
+                drop_node(&d->questions, s->items[i].node);
+            }
+        }
+        d->stats.n_items -= s->n_items;
+        hmap_remove(&d->steps, &s->hmap_node);
+        list_remove(&s->member.node);
+        free(s);
+        s = parent;
+    }
 }
 
 void
 depend_attach(struct depend *d, struct dependent *dep, const struct xlate_out *out, uint64_t seq)
 {
-    struct depend_link *links = xcalloc(out->n_consulted, sizeof *links);
+    struct depend_step *old;
 
     pthread_mutex_lock(&d->mutex);
-    for (size_t i = 0; i < out->n_consulted; i++) {
-        const struct xlate_consulted *c = &out->consulted[i];
-        struct node *node = c->kind == CONSULTED_TABLE ? get_lookup(d, c, out->words + c->table.at) : get_key(d, c);
-
-        links[i].node = node;
-        links[i].dependent = dep;
-        list_push_back(&node->links, &links[i].by_node);
-    }
-    if (list_is_empty(&dep->node)) {
-        list_push_back(&d->all, &dep->node);
-        d->n_dependents++;
-    }
-    drop_links(d, dep);
-    dep->links = links;
-    dep->n_links = out->n_consulted;
+    old = dep->leaf;
+    dep->leaf = get_path(d, out);
+    dep->leaf->n_refs++;
     unmark(d, dep);
+    list_push_back(&dep->leaf->members, &dep->member.node);
+    unref_step(d, old);
+    d->stats.n_dependents += !old;
     if (has_changed_since(d, out, seq)) {
-        mark(d, dep, true);
+        mark(d, dep);
     } else {
-        d->mark(dep, false);
+        dep->seq = depend_seq(d);
+        d->client.mark(d->client.aux, dep, false);
     }
     pthread_mutex_unlock(&d->mutex);
 }
@@ -574,31 +574,34 @@ depend_detach(struct depend *d, struct dependent *dep)
 {
     pthread_mutex_lock(&d->mutex);
     unmark(d, dep);
-    drop_links(d, dep);
-    if (!list_is_empty(&dep->node)) {
-        list_remove(&dep->node);
-        d->n_dependents--;
-    }
+    d->stats.n_dependents -= dep->leaf != NULL;
+    unref_step(d, dep->leaf);
+    dep->leaf = NULL;
     pthread_mutex_unlock(&d->mutex);
 }
 
 /* Changes. */
 
-/* Takes over c.words. */
+/* Takes over c->words. */
 static void
-log_change(struct depend *d, struct change c)
+log_change(struct depend *d, const struct change *c)
 {
     struct change *slot;
     uint64_t seq;
 
     pthread_mutex_lock(&d->mutex);
     seq = atomic_load(&d->seq);
-    if (seq - atomic_load(&d->settled) >= LOG_SIZE) {
+    if (seq - atomic_load(&d->settled) >= DEPEND_LOG) {
         settle_locked(d);
     }
-    slot = &d->log[(seq + 1) % LOG_SIZE];
+    slot = &d->log[(seq + 1) % DEPEND_LOG];
     free(slot->words);
-    *slot = c;
+    *slot = *c;
+    if (c->kind == CHANGED_ALL) {
+        d->soft = seq + 1;
+        atomic_store(&d->needs_walk, true);
+        atomic_store(&d->has_soft, true);
+    }
     atomic_store(&d->seq, seq + 1);
     pthread_mutex_unlock(&d->mutex);
 }
@@ -606,40 +609,28 @@ log_change(struct depend *d, struct change c)
 void
 depend_rule_changed(struct depend *d, const struct xbridge *bridge, uint8_t table_id, const struct cls_rule *rule)
 {
-    struct change c = { .kind = CHANGED_RULE, .bridge = bridge, .table_id = table_id };
-    struct match m;
-    size_t n = 0;
+    struct change c;
 
-    cls_rule_get_match(rule, &m);
-    m.mask.conj_id = 0; /* Never part of a question. */
-    m.flow.conj_id = 0;
-    c.map = word_map_of(&m.mask);
-    c.words = xcalloc(2 * word_map_count(&c.map), sizeof *c.words);
-    WORD_MAP_FOR_EACH (i, &c.map) {
-        c.words[n++] = flow_word(&m.mask, i);
-    }
-    WORD_MAP_FOR_EACH (i, &c.map) {
-        c.words[n++] = flow_word(&m.flow, i);
-    }
-    log_change(d, c);
+    change_of_rule(&c, bridge, table_id, rule);
+    log_change(d, &c);
 }
 
 void
 depend_table_changed(struct depend *d, const struct xbridge *bridge, uint8_t table_id)
 {
-    log_change(d, (struct change) { .kind = CHANGED_TABLE, .bridge = bridge, .table_id = table_id });
+    log_change(d, &(struct change) { CHANGED_TABLE, CONSULTED_TABLE, bridge, .table_id = table_id });
 }
 
 void
 depend_key_changed(struct depend *d, const struct xbridge *bridge, enum xlate_consulted_kind kind, uint64_t key)
 {
-    log_change(d, (struct change) { .kind = CHANGED_KEY, .bridge = bridge, .key_kind = kind, .key = key });
+    log_change(d, &(struct change) { CHANGED_KEY, kind, bridge, .key = key });
 }
 
 void
 depend_kind_changed(struct depend *d, const struct xbridge *bridge, enum xlate_consulted_kind kind)
 {
-    log_change(d, (struct change) { .kind = CHANGED_KIND, .bridge = bridge, .key_kind = kind });
+    log_change(d, &(struct change) { CHANGED_KIND, kind, bridge });
 }
 
 void
@@ -651,38 +642,31 @@ depend_mac_changed(struct depend *d, const struct xbridge *bridge, struct eth_ad
 void
 depend_all_changed(struct depend *d)
 {
-    log_change(d, (struct change) { .kind = CHANGED_ALL });
+    log_change(d, &(struct change) { .kind = CHANGED_ALL });
 }
 
 struct dependent *
-depend_pop_stale(struct depend *d, bool (*may_use)(struct dependent *))
+depend_pop_stale(struct depend *d, bool (*may_use)(void *aux, struct dependent *), void *aux)
 {
     struct dependent *found = NULL;
 
     pthread_mutex_lock(&d->mutex);
     while (!found && !list_is_empty(&d->stale)) {
-        struct dependent *dep = CONTAINER_OF(list_pop_front(&d->stale), struct dependent, stale_node);
+        struct list *node = list_pop_front(&d->stale);
+        struct dependent *dep = dependent_of(CONTAINER_OF(node, struct depend_member, node));
 
-        if (may_use(dep)) {
-            found = dep;
-        } else {
-            unmark(d, dep);
-        }
+        found = may_use(aux, dep) ? dep : NULL;
     }
     pthread_mutex_unlock(&d->mutex);
     return found;
-}
-
-bool
-depend_is_soft(const struct depend *d)
-{
-    return atomic_load(&((struct depend *) d)->n_soft);
 }
 
 void
 depend_get_stats(struct depend *d, struct depend_stats *stats)
 {
     pthread_mutex_lock(&d->mutex);
-    *stats = (struct depend_stats) { d->n_dependents, d->n_nodes, d->n_stale };
+    *stats = d->stats;
+    stats->n_nodes = d->questions.n_nodes;
+    stats->n_steps = hmap_count(&d->steps);
     pthread_mutex_unlock(&d->mutex);
 }

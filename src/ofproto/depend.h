@@ -4,8 +4,12 @@
  * ----------
  * A translation says what it consulted (ofproto/xlate/xlate.h): lookups in OpenFlow tables, addresses in the MAC
  * table, groups, mirrors of bundles.
- * Each such question is a node here, shared by all megaflows that asked it; a node knows them.  A change finds the
- * nodes whose answer it may alter and marks what depends on them stale, so it costs nothing for everything else:
+ * Each such question is a node, shared by all that asked it; the questions of one translation are a path of steps,
+ * each some nodes that follow those of the step before it, and paths share the steps that they begin with.  Questions
+ * that many ask come first in a path: of a pipeline of forty tables, what is a megaflow's own is one step with the one
+ * or two questions that nobody else asked.
+ *
+ * A change finds the nodes whose answer it may alter, so it costs nothing for everything else:
  *
  *   a rule added, changed or removed   the nodes of its table that overlap its match: those of one mask are a hash
  *                                      table, so where the rule's mask covers the node's, that is one probe;
@@ -16,15 +20,22 @@
  *
  * Stale
  * -----
- * 'mark' is told of each dependent that becomes stale.  "Hard": its present result must not be used any more.  "Soft":
- * it must be looked at again, but may serve until then.  Whoever looks again takes the stale ones with
- * depend_pop_stale() and attaches them anew.
+ * "Hard": the present result must not be used any more.  "Soft": it must be looked at again, but may serve until then.
  *
  * Changes are kept in a log and looked at together (depend_settle()): by the revalidator, by whoever must be sure (a
- * barrier), or when the log is full; where that would be too many comparisons, all nodes concerned count as hit.
+ * barrier), or when the log is full.  What a change concerns becomes stale hard in one of two ways:
+ *
+ *   one by one  'mark' is told of each dependent, and depend_pop_stale() has it;
+ *   all at once where that would be too many (depend_limits), the change is only noted, at its nodes or with the shape
+ *               of their mask, and 'doubt' is called: from then on no dependent may be used before depend_check() has
+ *               said that it is right.  That compares the numbers of changes along the dependent's path, and keeps what
+ *               it finds in the steps, for all that share them.
+ *
+ * So settling takes a bounded time, however many dependents there are, and it is exact which of them are stale.  A
+ * walk over all dependents (depend_walk_begin(), depend_walk_end()) lets what was noted be forgotten.
  * A translation that ran while something changed is compared with the log when it is attached: 'seq' says from where.
  *
- * Threads: any; one mutex inside.  'mark' is called under it. */
+ * Threads: any; one mutex inside.  The client's functions are called under it. */
 #ifndef OFPROTO_DEPEND_H
 #define OFPROTO_DEPEND_H 1
 
@@ -32,20 +43,35 @@
 #include "ofproto/xlate/xlate.h"
 
 struct depend;
-struct depend_link;
+struct depend_step;
+
+/* What a step has behind it: another step, or a dependent whose path ends there. */
+struct depend_member {
+    struct list node;   /* In step->members, or in a list of stale dependents; else linked to itself. */
+    bool is_step;
+    bool is_stale;      /* A dependent's: hard, and 'mark' was told. */
+};
 
 /* A part of whatever depends on something. */
 struct dependent {
-    struct list node, stale_node; /* Linked to themselves while in no list. */
-    struct depend_link *links;
-    size_t n_links;
-    bool is_stale, is_hard;
+    struct depend_member member;
+    struct depend_step *leaf; /* The end of its path; null: not attached. */
+    uint64_t seq;       /* It is right as far as the changes up to this one go. */
 };
 
-/* 'is_hard' false: the dependent is fresh again. */
-typedef void depend_mark_func(struct dependent *, bool is_hard);
+struct depend_client {
+    /* It is stale hard, or ('is_stale' false) right now. */
+    void (*mark)(void *aux, struct dependent *, bool is_stale);
+    /* From now on none may be used before depend_check(). */
+    void (*doubt)(void *aux);
+    void *aux;
+};
 
-struct depend *depend_create(depend_mark_func *mark) MUST_CHECK;
+/* How much of settling is done at once: comparisons of nodes, dependents marked one by one. */
+struct depend_limits { size_t n_compared, n_marked; };
+extern const struct depend_limits depend_default_limits;
+
+struct depend *depend_create(const struct depend_client *, const struct depend_limits *) MUST_CHECK;
 /* Nothing may be attached any more. */
 void depend_destroy(struct depend *);
 
@@ -54,12 +80,17 @@ uint64_t depend_seq(const struct depend *);
 
 void dependent_init(struct dependent *);
 
-/* Attaches (anew) to what 'out' says, translated when depend_seq() was 'seq'.  Fresh, or stale already, if something of
+/* Attaches (anew) to what 'out' says, translated when depend_seq() was 'seq'.  Right, or stale already, if something of
  * it changed since: 'mark' is called either way. */
 void depend_attach(struct depend *, struct dependent *, const struct xlate_out *out, uint64_t seq);
 
 /* A no-op if it is not attached. */
 void depend_detach(struct depend *, struct dependent *);
+
+/* Whether it is right, as far as the changes go that were settled.  'mark' is called either way, unless it was stale
+ * already.  One that is not attached is stale. */
+enum depend_state { DEPEND_STALE, DEPEND_SOFT, DEPEND_RIGHT };
+enum depend_state depend_check(struct depend *, struct dependent *);
 
 /* Changes: to be called after they can be seen. */
 void depend_rule_changed(struct depend *, const struct xbridge *, uint8_t table_id, const struct cls_rule *);
@@ -70,17 +101,29 @@ void depend_kind_changed(struct depend *, const struct xbridge *, enum xlate_con
 void depend_mac_changed(struct depend *, const struct xbridge *, struct eth_addr, uint16_t vlan);
 void depend_all_changed(struct depend *);
 
-/* Marks what the changes so far concern. */
+/* Marks or notes what the changes so far concern. */
 void depend_settle(struct depend *);
 
 /* The next stale dependent for which 'may_use' is true, which is then no longer in the list; null if there is none.
  * Those for which it is false leave the list too.  'may_use' is called under the mutex. */
-struct dependent *depend_pop_stale(struct depend *, bool (*may_use)(struct dependent *));
+struct dependent *depend_pop_stale(struct depend *, bool (*may_use)(void *aux, struct dependent *), void *aux);
 
-/* Whether something is stale softly: used although it has not been looked at since a change. */
-bool depend_is_soft(const struct depend *);
+/* A walk: it settles; everything that is attached then is shown to depend_check(), and attached anew or detached unless
+ * it is right; then it ends.  One at a time. */
+void depend_walk_begin(struct depend *);
+void depend_walk_end(struct depend *);
 
-struct depend_stats { size_t n_dependents, n_nodes, n_stale; };
+/* Whether there was doubt, or a soft change, since the last walk began. */
+bool depend_needs_walk(const struct depend *);
+
+/* What is stale softly is stale hard from now on. */
+void depend_harden(struct depend *);
+
+struct depend_stats {
+    size_t n_dependents, n_nodes, n_steps, n_items, n_stale; /* 'items': nodes in steps. */
+    uint64_t n_compared, n_marked, n_doubts; /* Work so far: nodes compared with changes, dependents marked, calls of
+                                              * 'doubt'. */
+};
 void depend_get_stats(struct depend *, struct depend_stats *);
 
 #endif

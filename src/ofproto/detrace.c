@@ -2,6 +2,7 @@
  * and dpif/offload/...: nothing is offloaded to hardware, and that is what these commands say. */
 #include "ctl/ctl.h"
 #include "odp/text.h"
+#include "ofproto/credits.h"
 #include "ofproto/megaflow.h"
 #include "ofproto/ofproto_private.h"
 #include "ofproto/xgroup.h"
@@ -47,16 +48,20 @@ put_megaflow(struct str *s, const struct backer *b, struct dp_flow *f)
 {
     struct megaflow *m = b->xdp.dp->class->flow_owner(f);
     const struct ofproto *bridge = NULL;
+    const struct xlate_credit *piece;
+    size_t n;
 
     if (!m) {
         str_putf(s, "Cache was not found for %s@%s\n", b->xdp.type, b->xdp.name); /* Put in by hand. */
         return;
     }
-    pthread_mutex_lock(&m->mutex);
-    for (size_t i = 0; i < m->n_credits; i++) {
-        put_credit(s, &m->credits[i], &bridge);
+    megaflow_lock(m);
+    for (size_t i = 0; (piece = credits_piece(m->credits, i, &n)) != NULL; i++) {
+        for (size_t k = 0; k < n; k++) {
+            put_credit(s, &piece[k], &bridge);
+        }
     }
-    pthread_mutex_unlock(&m->mutex);
+    megaflow_unlock(m);
 }
 
 /* "UFID [pmd=PMD-ID]": the workers share all megaflows. */

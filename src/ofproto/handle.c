@@ -8,8 +8,6 @@
 
 LOG_MODULE(ofproto_handle)
 
-enum { BARRIER_WAIT_MS = 5 };
-
 #define MAX_MULTIPART (64 * 1024 * 1024) /* Bytes of one request in several parts. */
 
 void
@@ -54,13 +52,10 @@ handle_barrier(struct ofconn *c, const struct msg *m, struct bytes *out)
 {
     struct backer *b = c->ofproto->backer;
 
-    /* Every message is carried out before the next is read.  What flow-mods concern is not used for packets any more
-     * from here on; what other changes (of ports) concern serves a moment longer, and a short wait makes it most likely
-     * that packets already see what the controller is told is done. */
+    /* Every message is carried out before the next is read.  What flow-mods concern, and what changes of ports and
+     * settings do, is not used for packets any more from here on. */
     depend_settle(b->depend);
-    if (depend_is_soft(b->depend)) {
-        revalidator_wait_ms(b->revalidator, BARRIER_WAIT_MS);
-    }
+    depend_harden(b->depend);
     tables_tell(c->ofproto); /* What happened before the barrier is told before it. */
     msg_put_simple(out, MSG_BARRIER_REPLY, m->version, m->xid, NULL, 0);
     return OFPERR_NONE;

@@ -3,7 +3,7 @@
 
 #include "flow/extract.h"
 #include "ofproto/change.h"
-#include "ofproto/megaflow.h"
+#include "ofproto/credits.h"
 #include "ofproto/ofconn.h"
 #include "ofproto/xlate/xlate.h"
 #include "openflow/msg/packet.h"

@@ -1,4 +1,5 @@
-/* What the switch keeps with each megaflow: what its translation depended on, and whom its packets count for.
+/* What the switch keeps with each megaflow: what its translation depended on, and whom its packets count for; both are
+ * shared with the megaflows of which they are the same (depend.h, credits.h).
  *
  * Threads: created by the worker that missed; afterwards the revalidator's.  The credits hold references on rules;
  * ports and bridges outlive the megaflow since their removal waits for a revalidation (backer_settle()). */
@@ -9,31 +10,28 @@
 #include "ofproto/ofproto_private.h"
 #include "ofproto/xlate/xlate.h"
 
+struct credits;
+
 struct megaflow {
-    struct backer *backer;
     struct dependent dependent;
     _Atomic(struct dp_flow *) flow; /* Null until it is installed. */
-    pthread_mutex_t mutex;       /* Guards all below against a second revalidation. */
-    uint64_t seq;                /* depend_seq() when it was translated. */
-    uint64_t doubted;            /* depend_seq() when a check found it wrong; 0: it was found right. */
+    /* megaflow_lock() guards all below against a second revalidation. */
+    struct credits *credits;
+    uint64_t pushed_packets, pushed_bytes; /* Already credited. */
     int64_t created;             /* ms */
-    size_t first_bytes;          /* Of the packet that it was made for, which it has not counted. */
-    struct dp_flow_stats pushed; /* Already credited. */
-    struct xlate_credit *credits;
-    size_t n_credits;
-    struct frozen_state **frozen; /* References, which keep the recirculation ids that it uses. */
-    size_t n_frozen;
+    uint32_t doubted;            /* depend_seq() + 1 when a check found it wrong; 0: it was found right. */
+    uint32_t first_bytes;        /* Of the packet that it was made for, which it has not counted. */
 };
 
-/* Takes the credits of 'out', with references. */
-struct megaflow *megaflow_create(struct backer *, const struct xlate_out *out, uint64_t seq) MUST_CHECK;
+void megaflow_lock(const struct megaflow *);
+void megaflow_unlock(const struct megaflow *);
+
+/* Takes the credits of 'out', with references; made for a packet of 'first_bytes'. */
+struct megaflow *megaflow_create(const struct xlate_out *out, uint64_t seq, size_t first_bytes) MUST_CHECK;
 
 /* It is 'flow' now, which has counted 'before' for others. */
-void megaflow_installed(struct megaflow *, struct dp_flow *flow, const struct xlate_out *out,
+void megaflow_installed(struct depend *, struct megaflow *, struct dp_flow *flow, const struct xlate_out *out,
                         const struct dp_flow_stats *before);
-
-/* For depend_create(). */
-void megaflow_mark(struct dependent *, bool is_hard);
 
 static inline struct megaflow *
 megaflow_from_dependent(struct dependent *d)
@@ -41,16 +39,13 @@ megaflow_from_dependent(struct dependent *d)
     return d ? CONTAINER_OF(d, struct megaflow, dependent) : NULL;
 }
 
-/* Replaces credits and dependencies after a retranslation. */
-void megaflow_update(struct megaflow *, const struct xlate_out *out, uint64_t seq);
+/* Replaces credits and dependencies after a retranslation.  Locked. */
+void megaflow_update(struct depend *, struct megaflow *, const struct xlate_out *out, uint64_t seq);
 
-/* Credits what came since the last push; 'stats' are the totals. */
+/* Credits what came since the last push; 'stats' are the totals.  Locked, or gone. */
 void megaflow_push(struct megaflow *, const struct dp_flow_stats *stats);
 
 /* The megaflow is gone: the last push, and release. */
-void megaflow_finish(struct megaflow *, const struct dp_flow_stats *final);
-
-/* Adds 'delta' to everything that the credits name. */
-void xlate_credit_stats(const struct xlate_credit *, size_t n, const struct dp_flow_stats *delta);
+void megaflow_finish(struct depend *, struct megaflow *, const struct dp_flow_stats *final);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "flow/extract.h"
 #include "ofproto/change.h"
-#include "ofproto/megaflow.h"
+#include "ofproto/credits.h"
 #include "ofproto/ofconn.h"
 #include "ofproto/recirc.h"
 #include "ofproto/xlate/xlate.h"

@@ -1,7 +1,8 @@
 /* Revalidation: one thread per datapath retranslates the megaflows that a change has made stale, as soon as it can; and
- * at regular times walks all megaflows: credits their packets, removes those that were not used, and looks whether some
- * that nothing has made stale are right indeed (a slow check of depend.h; a disagreement is an error).  The number of
- * megaflows that may be follows from what a sweep takes. */
+ * walks all megaflows, at regular times and when a change has put all in doubt: credits their packets, removes those
+ * that were not used, retranslates those that are stale, and looks whether some that nothing has made stale are right
+ * indeed (a slow check of depend.h; a disagreement is an error).  The number of megaflows that may be follows from what
+ * a sweep takes.  Where changes put all in doubt again and again, sweeps take at most half of the time. */
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -28,11 +29,12 @@ struct revalidator {
     struct revalidator_figures figures;
 
     struct timespec last_begun; /* The thread's own, like all that follows. */
-    struct timespec next_sweep;
+    struct timespec next_sweep; /* At the latest. */
+    struct timespec rested;     /* No sweep for doubt before that. */
 
     /* The pass's own. */
     struct xlate_out out;
-    uint64_t n_seen, n_sweeps;
+    uint64_t n_seen, n_renewed, n_sweeps;
     int64_t now;
     int64_t max_idle;
     uint32_t limit, configured_limit; /* Of megaflows: at present; as configured when that was last looked at. */
@@ -80,9 +82,10 @@ renew(struct revalidator *r, struct megaflow *m, struct dp_flow *f, const struct
     struct datapath *dp = r->backer->xdp.dp;
     uint64_t seq = depend_seq(r->backer->depend);
 
+    r->n_renewed++;
     if (same_actions(r, f, key) && flow_mask_is_subset(&r->out.wc, mask)) {
         m->doubted = 0;
-        megaflow_update(m, &r->out, seq);
+        megaflow_update(r->backer->depend, m, &r->out, seq);
     } else {
         dp->class->flow_del(dp, f, NULL);
     }
@@ -96,7 +99,7 @@ check(struct revalidator *r, struct megaflow *m, struct dp_flow *f, const struct
 {
     static struct log_limit limit = LOG_LIMIT_INIT(5, 5);
     struct datapath *dp = r->backer->xdp.dp;
-    uint64_t seq = depend_seq(r->backer->depend);
+    uint32_t seq = depend_seq(r->backer->depend);
 
     if (same_actions(r, f, key)) {
         m->doubted = 0;
@@ -125,20 +128,20 @@ look_at(struct revalidator *r, struct dp_flow *f)
         return; /* Put in by hand (dpctl/add-flow). */
     }
     dp->class->flow_get(f, &key, &mask, &stats);
-    pthread_mutex_lock(&m->mutex);
+    megaflow_lock(m);
     if (!atomic_load(&m->flow)) {
-        pthread_mutex_unlock(&m->mutex);
+        megaflow_unlock(m);
         return; /* Its worker is about to say what it depends on. */
     }
     megaflow_push(m, &stats);
     if (r->now - MAX(stats.used, m->created) > r->max_idle) {
         dp->class->flow_del(dp, f, NULL);
-    } else if (dp->class->flow_is_stale(f)) {
+    } else if (depend_check(r->backer->depend, &m->dependent) != DEPEND_RIGHT) {
         renew(r, m, f, &key, &mask);
     } else if (m->doubted || (r->n_seen + r->n_sweeps) % CHECKED_OF == 0) {
         check(r, m, f, &key, &mask);
     }
-    pthread_mutex_unlock(&m->mutex);
+    megaflow_unlock(m);
 }
 
 /* A sweep is many short read sections: nobody waits for its end. */
@@ -209,13 +212,17 @@ sweep(struct revalidator *r)
     }
     r->now = clock_now_ms();
     r->max_idle = stats.n_flows > r->limit ? 100 : ofproto_settings.max_idle_ms;
-    r->n_seen = 0;
+    r->n_seen = r->n_renewed = 0;
     r->n_sweeps++;
+    depend_walk_begin(r->backer->depend);
     dp->class->flow_for_each(dp, visit, r);
+    depend_walk_end(r->backer->depend);
     if (stats.n_flows > 2 * (uint64_t) r->limit) {
         dp->class->flow_flush(dp);
     }
-    adapt_limit(r, cpu_ms() - cpu);
+    if (r->n_renewed <= r->n_seen / 8) {
+        adapt_limit(r, cpu_ms() - cpu); /* Else that was not looking after them, but a change. */
+    }
     pthread_mutex_lock(&r->mutex);
     r->figures.n_flows = r->n_seen;
     r->figures.max_flows = MAX(r->figures.max_flows, r->n_seen);
@@ -228,16 +235,16 @@ sweep(struct revalidator *r)
 
 /* What is still there now stays until this thread's read section ends. */
 static bool
-may_use(struct dependent *d)
+may_use(void *b_, struct dependent *d)
 {
+    const struct datapath_class *class = ((struct backer *) b_)->xdp.dp->class;
     struct megaflow *m = megaflow_from_dependent(d);
-    const struct datapath_class *class = m->backer->xdp.dp->class;
     struct dp_flow *f = atomic_load(&m->flow);
 
     return !class->flow_is_gone(f) && class->flow_owner(f) == m;
 }
 
-/* Those that a change has made stale. */
+/* Those that a change has made stale one by one. */
 static void
 renew_stale(struct revalidator *r)
 {
@@ -245,16 +252,16 @@ renew_stale(struct revalidator *r)
     struct megaflow *m;
 
     depend_settle(b->depend);
-    while ((m = megaflow_from_dependent(depend_pop_stale(b->depend, may_use))) != NULL) {
+    while ((m = megaflow_from_dependent(depend_pop_stale(b->depend, may_use, b))) != NULL) {
         struct dp_flow *f = atomic_load(&m->flow);
         struct dp_flow_stats stats;
         struct flow key, mask;
 
         b->xdp.dp->class->flow_get(f, &key, &mask, &stats);
-        pthread_mutex_lock(&m->mutex);
+        megaflow_lock(m);
         megaflow_push(m, &stats);
         renew(r, m, f, &key, &mask);
-        pthread_mutex_unlock(&m->mutex);
+        megaflow_unlock(m);
         rcu_quiescent();
     }
 }
@@ -268,6 +275,12 @@ after_ms(const struct timespec *from, unsigned int ms)
     t.tv_sec += t.tv_nsec / 1000000000;
     t.tv_nsec %= 1000000000;
     return t;
+}
+
+static unsigned int
+ms_between(const struct timespec *from, const struct timespec *to)
+{
+    return (to->tv_sec - from->tv_sec) * 1000 + (to->tv_nsec - from->tv_nsec) / 1000000;
 }
 
 static bool
@@ -300,7 +313,8 @@ wait_for_work(struct revalidator *r, bool *all)
     }
     go = !r->stop;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    *all = r->urgent || !is_before(&now, &r->next_sweep);
+    *all = r->urgent || !is_before(&now, &r->next_sweep) ||
+           (depend_needs_walk(r->backer->depend) && !is_before(&now, &r->rested));
     r->urgent = false;
     atomic_store(&r->woken, false);
     r->n_begun++;
@@ -309,14 +323,30 @@ wait_for_work(struct revalidator *r, bool *all)
     return go;
 }
 
+/* When the next sweep is due; there is doubt that had to wait, or the next regular one. */
+static void
+plan(struct revalidator *r, bool swept)
+{
+    struct timespec now;
+
+    if (swept) {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        r->next_sweep = after_ms(&r->last_begun, ofproto_settings.max_revalidator_ms);
+        r->rested = after_ms(&now, ms_between(&r->last_begun, &now));
+    }
+    if (depend_needs_walk(r->backer->depend) && is_before(&r->rested, &r->next_sweep)) {
+        r->next_sweep = r->rested;
+    }
+}
+
 static void
 pass(struct revalidator *r, bool all)
 {
     renew_stale(r);
     if (all) {
         sweep(r);
-        r->next_sweep = after_ms(&r->last_begun, ofproto_settings.max_revalidator_ms);
     }
+    plan(r, all);
     pthread_mutex_lock(&r->mutex);
     if (all) {
         r->n_ended = r->n_begun;

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "ofproto/conns.h"
+#include "ofproto/credits.h"
 #include "ofproto/drops.h"
 #include "ofproto/mac_table.h"
 #include "ofproto/megaflow.h"
@@ -112,10 +113,7 @@ answer(struct backer *b, struct dp_upcall *u, struct xlate_out *out, uint64_t se
     add_datapath_mask(u->key, u->mask);
     u->install = install;
     if (install) {
-        struct megaflow *m = megaflow_create(b, out, seq);
-
-        m->first_bytes = u->packet_len;
-        u->owner = m;
+        u->owner = megaflow_create(out, seq, u->packet_len);
     }
     /* A megaflow counts from its second packet on. */
     one = (struct dp_flow_stats) {
@@ -199,21 +197,34 @@ on_upcall(void *b_, struct dp_upcall *u)
 
 /* In the thread of the upcall that made it, right after that: its translation is still there. */
 static void
-on_installed(void *b UNUSED, void *owner, struct dp_flow *f, const struct dp_flow_stats *before)
+on_installed(void *b_, void *owner, struct dp_flow *f, const struct dp_flow_stats *before)
 {
-    megaflow_installed(owner, f, &scratch, before);
+    struct backer *b = b_;
+
+    megaflow_installed(b->depend, owner, f, &scratch, before);
+}
+
+static bool
+on_doubt(void *b_, void *owner)
+{
+    struct backer *b = b_;
+    struct megaflow *m = owner;
+
+    return depend_check(b->depend, &m->dependent) != DEPEND_STALE;
 }
 
 static void
-on_owner_free(void *b UNUSED, void *owner, const struct dp_flow_stats *final)
+on_owner_free(void *b_, void *owner, const struct dp_flow_stats *final)
 {
-    megaflow_finish(owner, final);
+    struct backer *b = b_;
+
+    megaflow_finish(b->depend, owner, final);
 }
 
 void
 upcall_client_init(struct backer *b)
 {
     b->client = (struct dp_client) {
-        .upcall = on_upcall, .installed = on_installed, .owner_free = on_owner_free, .aux = b,
+        .upcall = on_upcall, .installed = on_installed, .is_right = on_doubt, .owner_free = on_owner_free, .aux = b,
     };
 }

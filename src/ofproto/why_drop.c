@@ -4,6 +4,7 @@
 #include "ctl/ctl.h"
 #include "flow/match_text.h"
 #include "netdev/netdev.h"
+#include "ofproto/credits.h"
 #include "ofproto/drops.h"
 #include "ofproto/megaflow.h"
 #include "ofproto/ofproto_private.h"
@@ -159,23 +160,23 @@ on_megaflow(void *r_, struct dp_flow *f)
     struct report *r = r_;
     const struct datapath_class *class = r->backer->xdp.dp->class;
     struct megaflow *m = class->flow_owner(f);
+    const struct xlate_drop *drop;
     struct dp_flow_stats stats;
     struct flow key, mask;
 
     if (!m) {
         return true; /* Put in by hand. */
     }
-    pthread_mutex_lock(&m->mutex);
-    for (size_t i = 0; i < m->n_credits; i++) {
-        if (m->credits[i].kind == CREDIT_DROP) {
-            class->flow_get(f, &key, &mask, &stats);
-            stats.n_packets++;
-            stats.n_bytes += m->first_bytes;
-            stats.used = MAX(stats.used, m->created);
-            add_megaflow(r, &m->credits[i].drop, &key, &mask, &stats);
-        }
+    megaflow_lock(m);
+    drop = credits_drop(m->credits);
+    if (drop) {
+        class->flow_get(f, &key, &mask, &stats);
+        stats.n_packets++;
+        stats.n_bytes += m->first_bytes;
+        stats.used = MAX(stats.used, m->created);
+        add_megaflow(r, drop, &key, &mask, &stats);
     }
-    pthread_mutex_unlock(&m->mutex);
+    megaflow_unlock(m);
     return true;
 }
 

@@ -39,7 +39,7 @@ hash_stage(struct burst *b)
 
 /* Returns the packets that the cache could not resolve. */
 static burst_mask
-cache_stage(struct worker *w, struct burst *b)
+cache_stage(struct worker *w, struct burst *b, uint64_t epoch)
 {
     burst_mask miss = 0;
 
@@ -47,7 +47,7 @@ cache_stage(struct worker *w, struct burst *b)
         __builtin_prefetch(cache_bucket(&w->cache, b->hashes[i]));
     }
     for (unsigned int i = 0; i < b->n; i++) {
-        b->flows[i] = cache_find_rcu(&w->cache, b->hashes[i], &b->keys[i], &b->lines[i]);
+        b->flows[i] = cache_find_rcu(&w->cache, b->hashes[i], &b->keys[i], &b->lines[i], epoch);
         miss |= (burst_mask) !b->flows[i] << i;
     }
     return miss;
@@ -58,12 +58,13 @@ lookup(struct worker *w, struct burst *b, unsigned int i, uint64_t *n_masks)
 {
     struct flow *key = &b->keys[i];
     struct dictionary *d = megaflow_dictionary_rcu(&w->dp->flows, key->in_port, key->recirc_id);
-    struct dp_flow *f = d ? megaflow_lookup_rcu(d, key, &b->lines[i], n_masks, MEGAFLOW_LIVE) : NULL;
+    struct dp_flow *f = d ? megaflow_lookup_rcu(d, key, &b->lines[i], n_masks, MEGAFLOW_STALE) : NULL;
 
-    if (f) {
+    if (f && upcall_may_use_rcu(w, f)) {
         cache_insert(&w->cache, key_signature(key, b->lines[i]), f);
+        return f;
     }
-    return f;
+    return NULL;
 }
 
 /* The only tuple that the port's megaflows have; null if there are several or none. */
@@ -78,12 +79,12 @@ sole_tuple(struct worker *w, be32 in_port)
 
 /* Where a port's megaflows have one mask, looking in its table is no dearer than looking in the cache. */
 static burst_mask
-sole_tuple_stage(struct burst *b, struct tuple *t)
+sole_tuple_stage(struct burst *b, struct tuple *t, uint64_t epoch)
 {
     burst_mask miss = 0;
 
     for (unsigned int i = 0; i < b->n; i++) {
-        b->flows[i] = tuple_lookup_rcu(t, &b->keys[i], &b->lines[i], MEGAFLOW_LIVE);
+        b->flows[i] = tuple_lookup_rcu(t, &b->keys[i], &b->lines[i], epoch);
         miss |= (burst_mask) !b->flows[i] << i;
     }
     return miss;
@@ -172,16 +173,17 @@ void
 burst_process_rcu(struct worker *w, struct burst *b, unsigned int depth)
 {
     struct tuple *sole = depth ? NULL : sole_tuple(w, b->keys[0].in_port);
+    uint64_t epoch = megaflow_epoch(&w->dp->flows);
     burst_mask live = all_of(b), miss;
     struct burst *next;
 
     if (sole) {
-        miss = sole_tuple_stage(b, sole);
+        miss = sole_tuple_stage(b, sole, epoch);
         worker_count(&w->counters.n_masks, b->n);
         worker_count(&w->counters.n_hit_megaflow, b->n - __builtin_popcount(miss));
     } else {
         hash_stage(b);
-        miss = cache_stage(w, b);
+        miss = cache_stage(w, b, epoch);
         worker_count(&w->counters.n_hit_cache, b->n - __builtin_popcount(miss));
     }
     if (UNLIKELY(miss)) {

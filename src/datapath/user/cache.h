@@ -46,16 +46,16 @@ cache_candidates(const struct cache_bucket *b, uint64_t hash)
     return _mm_movemask_epi8(_mm_cmpeq_epi16(all, _mm_set1_epi16(cache_signature(hash)))) & ((1 << 2 * CACHE_WAYS) - 1);
 }
 
-/* The megaflow of a packet, null if the cache does not know. */
+/* The megaflow of a packet, in that epoch; null if the cache does not know. */
 static ALWAYS_INLINE struct dp_flow *
-cache_find_rcu(const struct cache *c, uint64_t hash, struct flow *key, uint16_t *lines)
+cache_find_rcu(const struct cache *c, uint64_t hash, struct flow *key, uint16_t *lines, uint64_t epoch)
 {
     const struct cache_bucket *b = cache_bucket(c, hash);
 
     for (unsigned int m = cache_candidates(b, hash); m; m &= m - 1, m &= m - 1) {
         struct dp_flow *f = b->flows[__builtin_ctz(m) / 2];
 
-        if (LIKELY(f != NULL) && LIKELY(megaflow_matches_rcu(f, key, lines, MEGAFLOW_LIVE))) {
+        if (LIKELY(f != NULL) && LIKELY(megaflow_matches_rcu(f, key, lines, epoch))) {
             return f;
         }
     }

@@ -15,6 +15,7 @@ megaflow_table_init(struct megaflow_table *t)
     memset(t, 0, sizeof *t);
     pthread_mutex_init(&t->mutex, NULL);
     rcu_map_init(&t->dictionaries);
+    t->epoch = MEGAFLOW_FIRST_EPOCH;
     list_init(&t->tuples);
     list_init(&t->flows);
     for (int i = 0; i <= MEGAFLOW_LINES; i++) {
@@ -382,7 +383,7 @@ choose_tuple(struct megaflow_table *t, struct dictionary *d, const struct flow *
 
 struct dp_flow *
 megaflow_lookup_rcu(const struct dictionary *d, struct flow *key, uint16_t *lines, uint64_t *n_masks,
-                    enum megaflow_state at_least)
+                    uint64_t at_least)
 {
     const struct dictionary_list *l = rcu_get(&((struct dictionary *) d)->list);
 
@@ -428,7 +429,7 @@ create_flow(struct megaflow_table *t, struct tuple *tuple, struct dictionary *d,
         k++;
     }
     set_program(f, program);
-    atomic_store_explicit(&f->state, owner && t->owners_begin_stale ? MEGAFLOW_STALE : MEGAFLOW_LIVE,
+    atomic_store_explicit(&f->state, owner && t->owners_begin_stale ? MEGAFLOW_STALE : megaflow_epoch(t),
                           memory_order_release);
     list_push_back(&t->flows, &f->node);
     t->n_flows++;
@@ -490,6 +491,27 @@ change_owner(struct megaflow_table *t, struct dp_flow *f, void *owner, const str
     f->owner = owner;
 }
 
+static bool
+is_live(const struct dp_flow *f)
+{
+    return atomic_load(&((struct dp_flow *) f)->state) == megaflow_epoch(f->table);
+}
+
+static void
+set_state(struct dp_flow *f, uint64_t new)
+{
+    uint64_t old = atomic_load(&f->state);
+
+    while (old != MEGAFLOW_GONE && old != new && !atomic_compare_exchange_weak(&f->state, &old, new)) {
+    }
+}
+
+void
+megaflow_set_stale(struct dp_flow *f)
+{
+    set_state(f, MEGAFLOW_STALE);
+}
+
 static void
 modify_flow(struct megaflow_table *t, struct dp_flow *f, struct program *program, void *owner,
             struct dp_flow_stats *before)
@@ -497,13 +519,16 @@ modify_flow(struct megaflow_table *t, struct dp_flow *f, struct program *program
     struct program *old = rcu_get_protected(&f->program);
 
     megaflow_get_stats(f, before);
+    if (!is_live(f)) {
+        megaflow_set_stale(f); /* It may have been in doubt, whose end is not ours. */
+    }
     set_program(f, program);
     rcu_defer(program_destroy, old);
     if (owner) {
         change_owner(t, f, owner, before);
     }
     if (!owner || !t->owners_begin_stale) {
-        megaflow_set_stale(f, false);
+        set_state(f, megaflow_epoch(t));
     }
 }
 
@@ -519,11 +544,11 @@ find_to_modify(struct megaflow_table *t, struct flow *key, const struct flow *ma
 
     while ((d = megaflow_dictionary_rcu(t, key->in_port, key->recirc_id)) != NULL &&
            (f = megaflow_lookup_rcu(d, key, &lines, &unused, MEGAFLOW_STALE)) != NULL) {
-        if (modify || atomic_load_explicit(&f->state, memory_order_relaxed) == MEGAFLOW_LIVE ||
+        if (modify || is_live(f) ||
             flow_mask_is_subset(mask, &f->tuple->mask)) {
             return f;
         }
-        del_locked(t, f, NULL); /* Stale, and too wide. */
+        del_locked(t, f, NULL); /* Stale or in doubt, and too wide. */
     }
     return NULL;
 }
@@ -537,7 +562,7 @@ put_locked(struct megaflow_table *t, struct flow *key, const struct flow *mask, 
 
     *flowp = find_to_modify(t, key, mask, modify);
     if (*flowp) {
-        if (!modify && atomic_load_explicit(&(*flowp)->state, memory_order_relaxed) == MEGAFLOW_LIVE) {
+        if (!modify && is_live(*flowp)) {
             return -EEXIST;
         }
         modify_flow(t, *flowp, program, owner, before);
@@ -562,11 +587,19 @@ put_locked(struct megaflow_table *t, struct flow *key, const struct flow *mask, 
 }
 
 void
-megaflow_set_stale(struct dp_flow *f, bool stale)
+megaflow_set_live(struct dp_flow *f, const void *owner)
 {
-    uint8_t from = stale ? MEGAFLOW_LIVE : MEGAFLOW_STALE;
+    pthread_mutex_lock(&f->table->mutex);
+    if (f->owner == owner) {
+        set_state(f, megaflow_epoch(f->table));
+    }
+    pthread_mutex_unlock(&f->table->mutex);
+}
 
-    atomic_compare_exchange_strong(&f->state, &from, stale ? MEGAFLOW_STALE : MEGAFLOW_LIVE);
+void
+megaflow_begin_epoch(struct megaflow_table *t)
+{
+    atomic_fetch_add(&t->epoch, 1);
 }
 
 int

@@ -35,8 +35,11 @@
 
 struct program;
 
-/* 'Live' serves packets.  'Stale' must not, but is renewed by the answer to the packet that misses it. */
-enum megaflow_state { MEGAFLOW_GONE, MEGAFLOW_STALE, MEGAFLOW_LIVE };
+/* The state of a megaflow is one of these or the number of an epoch.  'Stale' must not serve packets, but is renewed by
+ * the answer to the packet that misses it.  That of the present epoch serves packets ("live"); that of an earlier one
+ * is in doubt: it may serve once the switch has said that it is right (dp_client.is_right).  So everything can be put in
+ * doubt at once, and a lookup is one comparison. */
+enum { MEGAFLOW_GONE, MEGAFLOW_STALE, MEGAFLOW_FIRST_EPOCH };
 
 enum { MEGAFLOW_MASKS = 16, MEGAFLOW_TUPLES = 64, MEGAFLOW_EXACT_QUOTA = 8192, MEGAFLOW_STATS = 2,
        MEGAFLOW_MAX_COUNTERS = 64, MEGAFLOW_LINES = 10, MEGAFLOW_LIMIT = 200000, MEGAFLOW_NO_OUTPUT = UINT32_MAX };
@@ -67,9 +70,9 @@ struct dp_flow {
     struct tuple *tuple;
     RCU_PTR(struct program) program;
     _Atomic uint32_t sole_output; /* The port, if the actions are just one output; else MEGAFLOW_NO_OUTPUT. */
-    _Atomic uint8_t state;        /* enum megaflow_state */
     uint8_t n_lines;
     _Atomic uint8_t counter;      /* Number of the worker that has the first slot of 'stats', plus 1; 0: none yet. */
+    _Atomic uint64_t state;       /* MEGAFLOW_*, or an epoch. */
     uint64_t hash;                /* Of the masked key. */
     /* Slow path. */
     struct uuid ufid;             /* As it was given; zero: that of key and mask. */
@@ -98,6 +101,7 @@ struct dictionary {
 struct megaflow_table {
     pthread_mutex_t mutex;
     struct rcu_map dictionaries; /* By dictionary_hash(). */
+    _Atomic uint64_t epoch;
     struct list tuples;
     size_t n_tuples;
     struct list flows;
@@ -124,9 +128,16 @@ dictionary_hash(be32 in_port, be32 recirc_id)
 /* The dictionary of a pair, null if it has no megaflows. */
 struct dictionary *megaflow_dictionary_rcu(const struct megaflow_table *, be32 in_port, be32 recirc_id);
 
-/* Whether the packet belongs to the megaflow, and that is in state 'at_least' or better. */
+/* The state that live ones have. */
+static ALWAYS_INLINE uint64_t
+megaflow_epoch(const struct megaflow_table *t)
+{
+    return atomic_load_explicit(&t->epoch, memory_order_acquire);
+}
+
+/* Whether the packet belongs to the megaflow, and its state is 'at_least': the epoch, or MEGAFLOW_STALE. */
 static ALWAYS_INLINE bool
-megaflow_matches_rcu(const struct dp_flow *f, struct flow *key, uint16_t *lines, enum megaflow_state at_least)
+megaflow_matches_rcu(const struct dp_flow *f, struct flow *key, uint16_t *lines, uint64_t at_least)
 {
     const struct flow_line *v = f->key;
     const struct tuple *t;
@@ -173,7 +184,7 @@ tuple_hash(const struct tuple *t, const struct flow *key)
 
 /* The packet's megaflow of those with the tuple's mask, null if there is none. */
 static ALWAYS_INLINE struct dp_flow *
-tuple_lookup_rcu(struct tuple *t, struct flow *key, uint16_t *lines, enum megaflow_state at_least)
+tuple_lookup_rcu(struct tuple *t, struct flow *key, uint16_t *lines, uint64_t at_least)
 {
     struct tuple_table *table = rcu_get(&t->table);
     uint64_t hash;
@@ -195,7 +206,7 @@ tuple_lookup_rcu(struct tuple *t, struct flow *key, uint16_t *lines, enum megafl
 
 /* The megaflow of a packet, null if there is none; adds the number of masks visited to '*n_masks'. */
 struct dp_flow *megaflow_lookup_rcu(const struct dictionary *, struct flow *key, uint16_t *lines, uint64_t *n_masks,
-                                    enum megaflow_state at_least);
+                                    uint64_t at_least);
 
 /* Installs a megaflow and takes over 'program' and 'owner'.  If one that covers 'key' is there already: if it is stale
  * or with 'modify', gives it the program and, if 'owner' is not null, the owner (a stale one whose mask is too wide
@@ -204,8 +215,12 @@ struct dp_flow *megaflow_lookup_rcu(const struct dictionary *, struct flow *key,
 int megaflow_put(struct megaflow_table *, const struct flow *key, const struct flow *mask, struct program *program,
                  void *owner, bool create, bool modify, struct dp_flow **flowp, struct dp_flow_stats *before);
 
-/* Between live and stale; without effect on a megaflow that is gone.  Any thread. */
-void megaflow_set_stale(struct dp_flow *, bool stale);
+/* Makes it stale; live, if it is the owner's.  Without effect on a megaflow that is gone.  Any thread. */
+void megaflow_set_stale(struct dp_flow *);
+void megaflow_set_live(struct dp_flow *, const void *owner);
+
+/* Puts all live ones in doubt.  Any thread. */
+void megaflow_begin_epoch(struct megaflow_table *);
 
 /* Removes a megaflow; -ENOENT if it is gone already.  Its memory and owner are released after a grace period. */
 int megaflow_del(struct megaflow_table *, struct dp_flow *, struct dp_flow_stats *stats);

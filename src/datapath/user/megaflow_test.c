@@ -85,7 +85,7 @@ lookup(struct megaflow_table *t, struct flow *key)
     struct dictionary *d = megaflow_dictionary_rcu(t, key->in_port, key->recirc_id);
     uint16_t lines = FLOW_LINES_ALL;
     uint64_t n_masks = 0;
-    struct dp_flow *f = d ? megaflow_lookup_rcu(d, key, &lines, &n_masks, MEGAFLOW_LIVE) : NULL;
+    struct dp_flow *f = d ? megaflow_lookup_rcu(d, key, &lines, &n_masks, megaflow_epoch(t)) : NULL;
 
     assert_true(n_masks <= MEGAFLOW_TUPLES);
     return f;
@@ -183,7 +183,7 @@ a_stale_megaflow_is_renewed(void **state UNUSED)
     assert_int_equal(megaflow_put(&t, &key, &mask, output_to(1), NULL, true, false, &f, &before), 0);
     megaflow_count(f, 0, 3, 300, 0, 1);
     assert_ptr_equal(lookup(&t, &key), f);
-    megaflow_set_stale(f, true);
+    megaflow_set_stale(f);
     assert_null(lookup(&t, &key));
     assert_int_equal(megaflow_put(&t, &key, &mask, output_to(2), NULL, true, false, &g, &before), 0);
     assert_ptr_equal(g, f);
@@ -192,7 +192,7 @@ a_stale_megaflow_is_renewed(void **state UNUSED)
     assert_ptr_equal(lookup(&t, &key), f);
 
     /* More bits decide now: the old one must go. */
-    megaflow_set_stale(f, true);
+    megaflow_set_stale(f);
     wide = mask;
     wide.nw_dst = BE32_MAX;
     assert_int_equal(megaflow_put(&t, &key, &wide, output_to(3), NULL, true, false, &g, &before), 0);
@@ -203,8 +203,44 @@ a_stale_megaflow_is_renewed(void **state UNUSED)
 
     /* One that is gone stays so. */
     assert_int_equal(megaflow_del(&t, g, NULL), 0);
-    megaflow_set_stale(g, false);
+    megaflow_set_live(g, NULL);
     assert_null(lookup(&t, &key));
+    megaflow_table_uninit(&t);
+}
+
+/* A new epoch puts all in doubt; each may be live again, stale, or taken over by another owner. */
+static void
+an_epoch_puts_all_in_doubt(void **state UNUSED)
+{
+    struct flow key = { .in_port = BE32(1), .nw_src = BE32(5) }, other = key, mask = { .nw_src = BE32_MAX };
+    struct megaflow_table t;
+    struct dp_flow *f, *g, *taken;
+    int old, new;
+
+    megaflow_table_init(&t);
+    other.nw_src = BE32(6);
+    assert_int_equal(megaflow_put(&t, &key, &mask, output_to(1), &old, true, false, &f, &before), 0);
+    assert_int_equal(megaflow_put(&t, &other, &mask, output_to(1), &old, true, false, &g, &before), 0);
+    assert_ptr_equal(lookup(&t, &key), f);
+    megaflow_begin_epoch(&t);
+    assert_null(lookup(&t, &key));
+    assert_null(lookup(&t, &other));
+    megaflow_set_live(f, &new); /* Not its owner. */
+    assert_null(lookup(&t, &key));
+    megaflow_set_live(f, &old);
+    assert_ptr_equal(lookup(&t, &key), f);
+    megaflow_set_stale(f);
+    assert_null(lookup(&t, &key));
+
+    /* Owners begin stale: the one in doubt that is taken over serves when the new owner says so. */
+    t.owners_begin_stale = true;
+    assert_int_equal(megaflow_put(&t, &other, &mask, output_to(2), &new, true, false, &taken, &before), 0);
+    assert_ptr_equal(taken, g);
+    assert_null(lookup(&t, &other));
+    megaflow_set_live(g, &old);
+    assert_null(lookup(&t, &other));
+    megaflow_set_live(g, &new);
+    assert_ptr_equal(lookup(&t, &other), g);
     megaflow_table_uninit(&t);
 }
 
@@ -249,6 +285,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stale_megaflow_is_renewed),
+        cmocka_unit_test(an_epoch_puts_all_in_doubt),
         cmocka_unit_test(counts_of_all_workers_add_up),
         cmocka_unit_test(programs_of_the_same_actions_are_one),
         cmocka_unit_test(the_tables_answer_as_the_pipeline_does),

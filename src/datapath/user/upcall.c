@@ -50,6 +50,28 @@ make_whole(struct packet *p)
     return p;
 }
 
+bool
+upcall_may_use_rcu(struct worker *w, struct dp_flow *f)
+{
+    uint64_t epoch = megaflow_epoch(&w->dp->flows), state = atomic_load_explicit(&f->state, memory_order_acquire);
+    const struct dp_client *client;
+    void *owner;
+
+    if (state >= epoch) {
+        return true;
+    }
+    if (state <= MEGAFLOW_STALE) {
+        return false;
+    }
+    client = rcu_get(&w->dp->client);
+    owner = atomic_load(&f->owner);
+    if (!owner || !client || !client->is_right) {
+        megaflow_set_live(f, owner);
+        return true; /* Put in by hand: no change makes it wrong. */
+    }
+    return client->is_right(client->aux, owner) && atomic_load(&f->state) >= epoch;
+}
+
 static struct program *
 compile_answer(struct worker *w, const struct bytes *actions)
 {

@@ -387,7 +387,13 @@ user_flow_owner(const struct dp_flow *f)
 static bool
 user_flow_is_stale(const struct dp_flow *f)
 {
-    return atomic_load(&f->state) == MEGAFLOW_STALE;
+    return atomic_load(&((struct dp_flow *) f)->state) != megaflow_epoch(f->table);
+}
+
+static void
+user_doubt_flows(struct datapath *up)
+{
+    megaflow_begin_epoch(&dp_cast(up)->flows);
 }
 
 static bool
@@ -713,7 +719,9 @@ static const struct dp_feature features[] = {
     .flow_actions = user_flow_actions, \
     .flow_owner = user_flow_owner, \
     .flow_set_stale = megaflow_set_stale, \
+    .flow_set_live = megaflow_set_live, \
     .flow_is_stale = user_flow_is_stale, \
+    .doubt_flows = user_doubt_flows, \
     .flow_is_gone = user_flow_is_gone, \
     .flow_ufid = user_flow_ufid, \
     .flow_set_ufid = user_flow_set_ufid, \

@@ -1,0 +1,365 @@
+#include "ofproto/credits.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/hmap.h"
+#include "ofproto/bond.h"
+#include "ofproto/drops.h"
+#include "ofproto/mac_table.h"
+#include "ofproto/mirror.h"
+#include "ofproto/ofproto_private.h"
+#include "ofproto/xgroup.h"
+
+struct piece {
+    struct hmap_node node;   /* In 'pieces', unless it is not shared. */
+    uint32_t n_refs, n;
+    bool is_shared;          /* False: something that was dying was left out. */
+    struct xlate_credit credits[];
+};
+
+struct credits {
+    struct hmap_node node;   /* In 'lists'. */
+    uint32_t n_refs, n_pieces, n_frozen;
+    void *parts[];           /* Pieces, then states (struct frozen_state). */
+};
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* Guards all below, and the counts of references. */
+static struct hmap pieces = HMAP_INIT(&pieces), lists = HMAP_INIT(&lists);
+
+/* Keeps what the credit names; false if that is dying already. */
+static bool
+take(const struct xlate_credit *c)
+{
+    switch (c->kind) {
+    case CREDIT_RULE:
+        return rule_try_ref_rcu(c->rule);
+    case CREDIT_FIN_TIMEOUT:
+        return rule_try_ref_rcu(c->fin.rule);
+    case CREDIT_GROUP:
+        return group_try_ref_rcu(c->group.group);
+    case CREDIT_MIRROR:
+        return mirror_count_try_ref_rcu(c->mirror);
+    case CREDIT_BOND:
+        return bond_load_try_ref_rcu(c->bond.load);
+    case CREDIT_DROP:
+        return !c->drop.rule || rule_try_ref_rcu(c->drop.rule);
+    case CREDIT_LEARN:
+        xlate_learned_ref(c->learned);
+        return true;
+    case CREDIT_TABLE_MISS: case CREDIT_PORT_RX: case CREDIT_PORT_TX: case CREDIT_MAC:
+        return true;
+    }
+    return true;
+}
+
+static void
+drop(const struct xlate_credit *c)
+{
+    switch (c->kind) {
+    case CREDIT_RULE: rule_unref(c->rule); break;
+    case CREDIT_FIN_TIMEOUT: rule_unref(c->fin.rule); break;
+    case CREDIT_LEARN: xlate_learned_unref(c->learned); break;
+    case CREDIT_GROUP: group_unref(c->group.group); break;
+    case CREDIT_MIRROR: mirror_count_unref(c->mirror); break;
+    case CREDIT_BOND: bond_load_unref(c->bond.load); break;
+    case CREDIT_DROP: rule_unref(c->drop.rule); break;
+    case CREDIT_TABLE_MISS: case CREDIT_PORT_RX: case CREDIT_PORT_TX: case CREDIT_MAC: break;
+    }
+}
+
+/* Pieces. */
+
+static struct piece *
+find_piece(const struct xlate_credit *credits, size_t n, uint32_t hash)
+{
+    HMAP_FOR_EACH_WITH_HASH (p, struct piece, node, hash, &pieces) {
+        if (p->n == n && !memcmp(p->credits, credits, n * sizeof *credits)) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+static struct piece *
+get_piece_locked(const struct xlate_credit *credits, size_t n)
+{
+    uint32_t hash = hash_bytes(credits, n * sizeof *credits, 0);
+    struct piece *p = find_piece(credits, n, hash);
+
+    if (p) {
+        p->n_refs++;
+        return p;
+    }
+    p = xmalloc(sizeof *p + n * sizeof *credits);
+    p->n_refs = 1;
+    p->n = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (take(&credits[i])) {
+            p->credits[p->n++] = credits[i];
+        }
+    }
+    p->is_shared = p->n == n;
+    if (p->is_shared) {
+        hmap_insert(&pieces, &p->node, hash);
+    }
+    return p;
+}
+
+/* Whether that was the last reference: the caller then frees the piece, without the mutex. */
+static bool
+unref_piece_locked(struct piece *p)
+{
+    if (--p->n_refs) {
+        return false;
+    }
+    if (p->is_shared) {
+        hmap_remove(&pieces, &p->node);
+    }
+    return true;
+}
+
+static void
+free_piece(struct piece *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        drop(&p->credits[i]);
+    }
+    free(p);
+}
+
+/* Lists. */
+
+static size_t
+n_parts(const struct credits *c)
+{
+    return c->n_pieces + c->n_frozen;
+}
+
+static struct credits *
+find_list(const struct credits *like, uint32_t hash)
+{
+    HMAP_FOR_EACH_WITH_HASH (c, struct credits, node, hash, &lists) {
+        if (c->n_pieces == like->n_pieces && c->n_frozen == like->n_frozen &&
+            (!n_parts(like) || !memcmp(c->parts, like->parts, n_parts(like) * sizeof c->parts[0]))) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+/* Gives up the references that a list holds.  Pieces of which they were the last come first then; their number. */
+static size_t
+unref_pieces_locked(struct credits *c)
+{
+    size_t n_gone = 0;
+
+    for (size_t i = 0; i < c->n_pieces; i++) {
+        if (unref_piece_locked(c->parts[i])) {
+            void *p = c->parts[i];
+
+            c->parts[i] = c->parts[n_gone];
+            c->parts[n_gone++] = p;
+        }
+    }
+    return n_gone;
+}
+
+/* 'n_gone': of the pieces, the first ones, which are nobody else's. */
+static void
+free_list(struct credits *c, size_t n_gone)
+{
+    for (size_t i = 0; i < n_gone; i++) {
+        free_piece(c->parts[i]);
+    }
+    for (size_t i = 0; i < c->n_frozen; i++) {
+        recirc_unref(c->parts[c->n_pieces + i]);
+    }
+    free(c);
+}
+
+struct credits *
+credits_get_rcu(const struct xlate_out *out)
+{
+    size_t n_pieces = (out->n_credits + CREDITS_PIECE - 1) / CREDITS_PIECE;
+    struct credits *new = xmalloc(sizeof *new + (n_pieces + out->n_frozen) * sizeof new->parts[0]), *c;
+    size_t n_gone = 0;
+    uint32_t hash;
+
+    new->n_refs = 1;
+    new->n_pieces = n_pieces;
+    new->n_frozen = out->n_frozen;
+    for (size_t i = 0; i < out->n_frozen; i++) {
+        new->parts[n_pieces + i] = recirc_ref(out->frozen[i]);
+    }
+    pthread_mutex_lock(&mutex);
+    for (size_t i = 0; i < n_pieces; i++) {
+        new->parts[i] = get_piece_locked(&out->credits[i * CREDITS_PIECE],
+                                         MIN(out->n_credits - i * CREDITS_PIECE, (size_t) CREDITS_PIECE));
+    }
+    hash = n_parts(new) ? hash_bytes(new->parts, n_parts(new) * sizeof new->parts[0], n_pieces) : 0;
+    c = find_list(new, hash);
+    if (c) {
+        c->n_refs++;
+        n_gone = unref_pieces_locked(new);
+    } else {
+        hmap_insert(&lists, &new->node, hash);
+    }
+    pthread_mutex_unlock(&mutex);
+    if (c) {
+        free_list(new, n_gone);
+        return c;
+    }
+    return new;
+}
+
+void
+credits_unref(struct credits *c)
+{
+    size_t n_gone = 0;
+    bool is_last;
+
+    pthread_mutex_lock(&mutex);
+    is_last = !--c->n_refs;
+    if (is_last) {
+        hmap_remove(&lists, &c->node);
+        n_gone = unref_pieces_locked(c);
+    }
+    pthread_mutex_unlock(&mutex);
+    if (is_last) {
+        free_list(c, n_gone);
+    }
+}
+
+const struct xlate_credit *
+credits_piece(const struct credits *c, size_t i, size_t *n)
+{
+    const struct piece *p = i < c->n_pieces ? c->parts[i] : NULL;
+
+    *n = p ? p->n : 0;
+    return p ? p->credits : NULL;
+}
+
+const struct xlate_drop *
+credits_drop(const struct credits *c)
+{
+    const struct xlate_credit *piece;
+    size_t n;
+
+    for (size_t i = 0; (piece = credits_piece(c, i, &n)) != NULL; i++) {
+        for (size_t k = 0; k < n; k++) {
+            if (piece[k].kind == CREDIT_DROP) {
+                return &piece[k].drop;
+            }
+        }
+    }
+    return NULL;
+}
+
+size_t
+credits_count(void)
+{
+    size_t n;
+
+    pthread_mutex_lock(&mutex);
+    n = hmap_count(&pieces) + hmap_count(&lists);
+    pthread_mutex_unlock(&mutex);
+    return n;
+}
+
+/* Counting. */
+
+/* The rule's flow has closed (ovs-actions(7), fin_timeout): reduced timeouts hold from now on. */
+static void
+reduce_timeouts(struct rule *rule, uint16_t idle, uint16_t hard)
+{
+    uint16_t now;
+
+    now = atomic_load(&rule->idle_timeout);
+    if (idle && (!now || idle < now)) {
+        atomic_store(&rule->idle_timeout, idle);
+    }
+    now = atomic_load(&rule->hard_timeout);
+    if (hard && (!now || hard < now)) {
+        atomic_store(&rule->hard_timeout, hard);
+    }
+}
+
+/* The address may have been forgotten or have moved since the translation: packets show that it is here. */
+static void
+refresh_mac(const struct xlate_credit *c)
+{
+    struct xbridge *bridge = c->mac.bridge;
+    const struct xport *port = xbridge_port_rcu(bridge, c->mac.port);
+    const struct xbundle *bundle = port ? rcu_get(&port->bundle) : NULL;
+
+    if (bundle) {
+        mac_table_learn(bridge->mac_table, c->mac.mac, c->mac.vlan, bundle->key, c->mac.port, false,
+                        bundle->bond != NULL);
+    }
+}
+
+void
+xlate_credit_stats(const struct xlate_credit *credits, size_t n, const struct dp_flow_stats *delta)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct xlate_credit *c = &credits[i];
+
+        switch (c->kind) {
+        case CREDIT_RULE:
+            rule_credit(c->rule, delta->n_packets, delta->n_bytes, delta->used);
+            atomic_fetch_add_explicit(&c->rule_bridge->table_matches[c->rule->table_id], delta->n_packets,
+                                      memory_order_relaxed);
+            atomic_fetch_add_explicit(&c->rule_bridge->table_lookups[c->rule->table_id], delta->n_packets,
+                                      memory_order_relaxed);
+            break;
+        case CREDIT_TABLE_MISS:
+            atomic_fetch_add(&c->table.bridge->table_lookups[c->table.id], delta->n_packets);
+            break;
+        case CREDIT_PORT_RX:
+            atomic_fetch_add(&c->port->n_rx_packets, delta->n_packets);
+            atomic_fetch_add(&c->port->n_rx_bytes, delta->n_bytes);
+            break;
+        case CREDIT_PORT_TX:
+            atomic_fetch_add(&c->port->n_tx_packets, delta->n_packets);
+            atomic_fetch_add(&c->port->n_tx_bytes, delta->n_bytes);
+            break;
+        case CREDIT_MAC:
+            refresh_mac(c);
+            break;
+        case CREDIT_LEARN:
+            ofproto_learn(c->learned->bridge->ofproto, c->learned->fm, c->learned->limit);
+            break;
+        case CREDIT_GROUP:
+            group_credit(c->group.group, c->group.bucket, delta->n_packets, delta->n_bytes);
+            break;
+        case CREDIT_BOND:
+            atomic_fetch_add(&c->bond.load->bytes[c->bond.bucket], delta->n_bytes);
+            break;
+        case CREDIT_MIRROR:
+            atomic_fetch_add(&c->mirror->n_packets, delta->n_packets);
+            atomic_fetch_add(&c->mirror->n_bytes, delta->n_bytes);
+            break;
+        case CREDIT_DROP:
+            drops_credit(&c->drop, delta);
+            break;
+        case CREDIT_FIN_TIMEOUT:
+            if (delta->tcp_flags & 5) { /* FIN or RST. */
+                reduce_timeouts(c->fin.rule, c->fin.idle, c->fin.hard);
+            }
+            break;
+        }
+    }
+}
+
+void
+credits_push(const struct credits *c, const struct dp_flow_stats *delta)
+{
+    const struct xlate_credit *piece;
+    size_t n;
+
+    for (size_t i = 0; (piece = credits_piece(c, i, &n)) != NULL; i++) {
+        xlate_credit_stats(piece, n, delta);
+    }
+}
