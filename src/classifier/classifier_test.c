@@ -90,9 +90,9 @@ best_priority(const struct entry *entries, const struct flow *flow)
 }
 
 static void
-toggle_random_rule(struct classifier *cls, struct entry *entries, struct random *r)
+toggle_random_rule(struct classifier *cls, struct entry *entries, unsigned int n, struct random *r)
 {
-    struct entry *e = &entries[random_below(r, N)];
+    struct entry *e = &entries[random_below(r, n)];
 
     if (e->in) {
         classifier_remove(cls, &e->rule);
@@ -160,7 +160,7 @@ drop_all(struct classifier *cls, struct entry *entries)
 }
 
 static void
-it_agrees_with_a_linear_search_and_its_wildcards_hold(void **state UNUSED)
+compare_with_linear_search(unsigned int n_rules)
 {
     static const enum field_id prefixes[] = { FIELD_IP_SRC, FIELD_TUN_ID, FIELD_IP_DST };
     struct entry *entries = xzalloc_cacheline(N * sizeof *entries);
@@ -168,10 +168,10 @@ it_agrees_with_a_linear_search_and_its_wildcards_hold(void **state UNUSED)
     struct random r;
 
     rcu_thread_register();
-    random_seed(&r, 11);
+    random_seed(&r, n_rules);
     classifier_init(&cls);
     for (int i = 0; i < 8000; i++) {
-        toggle_random_rule(&cls, entries, &r);
+        toggle_random_rule(&cls, entries, n_rules, &r);
         check_packet(&r, &cls, entries);
         if (i % 1000 == 999) {
             classifier_set_prefixes(&cls, prefixes, random_below(&r, 4));
@@ -181,6 +181,13 @@ it_agrees_with_a_linear_search_and_its_wildcards_hold(void **state UNUSED)
     drop_all(&cls, entries);
     free(entries);
     rcu_thread_unregister();
+}
+
+static void
+it_agrees_with_a_linear_search_and_its_wildcards_hold(void **state UNUSED)
+{
+    compare_with_linear_search(N);
+    compare_with_linear_search(12); /* Few subtables. */
 }
 
 /* Rules come and go while others look: of two rules that are always there in turn one is found, and what is found
@@ -241,7 +248,7 @@ readers_see_a_whole_table_while_it_changes(void **state UNUSED)
     for (int i = 0; i < 3000 || atomic_load(&readers.n_found) < 1000; i++) {
         static const enum field_id prefixes[] = { FIELD_IP_SRC, FIELD_IP_DST };
 
-        toggle_random_rule(&readers.cls, entries, &r);
+        toggle_random_rule(&readers.cls, entries, N, &r);
         if (i % 500 == 0) {
             classifier_set_prefixes(&readers.cls, prefixes, random_below(&r, 3));
         }

@@ -1,13 +1,18 @@
 /* Searches: the readers' side of the classifier. */
 #include "classifier/order.h"
 
-/* A search under way: what the tries said, each asked at most once. */
+/* How many subtables ahead memory is asked for. */
+enum { AHEAD = 4 };
+
+/* A search under way: what the tries said, each asked at most once; hashes of the subtables that come next. */
 struct search {
     const struct cls_order *order;
     const struct flow *flow;
     struct cls_mask *wc;     /* Null: nobody wants to know. */
     unsigned int asked;      /* Bit N: results[N] is there. */
     struct trie_result results[CLS_MAX_PREFIXES];
+    unsigned int hashed;     /* Bit N: hashes[N] are there, those of subtables whose number is N modulo AHEAD. */
+    uint64_t hashes[AHEAD][N_STAGES]; /* Of the packet's values up to each stage. */
 };
 
 /* 'results' are nobody's yet. */
@@ -18,6 +23,7 @@ begin(struct search *s, const struct cls_order *order, const struct flow *flow, 
     s->flow = flow;
     s->wc = wc;
     s->asked = 0;
+    s->hashed = 0;
 }
 
 static ALWAYS_INLINE void
@@ -161,12 +167,46 @@ note_failure(struct search *s, const struct cls_order_entry *e, unsigned int las
     }
 }
 
-/* The first rule with the packet's values, visible or not; null if there is none.  A trie that was not asked yet is
- * asked only where nothing matches: it then says what tells, and keeps searches of later subtables short. */
-static struct cls_rule *
-search_subtable(struct search *s, const struct cls_order_entry *e)
+/* Whether the tries that have been asked already exclude the subtable. */
+static bool
+is_excluded(const struct search *s, const struct cls_order_entry *e)
 {
+    for (unsigned int asked = s->asked; asked; asked &= asked - 1) {
+        unsigned int i = __builtin_ctz(asked);
+
+        if (e->lengths[i] && !trie_result_has(&s->results[i], e->lengths[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Asks for the memory that searching the next subtables, from number 'i' on, will need: where there are many, that is
+ * what a search waits for. */
+static NOINLINE void
+look_ahead(struct search *s, size_t i)
+{
+    for (size_t end = MIN(i + AHEAD, s->order->n); i < end; i++) {
+        const struct cls_order_entry *e = &s->order->entries[i];
+        uint64_t *hashes = s->hashes[i % AHEAD];
+
+        if (!is_excluded(s, e)) {
+            cls_hash_stages(e->subtable, s->flow, hashes);
+            cls_subtable_prefetch_rcu(e->subtable, hashes);
+            s->hashed |= 1 << i % AHEAD;
+        }
+    }
+}
+
+/* The first rule with the packet's values in subtable number 'at', visible or not; null if there is none.  A trie that
+ * was not asked yet is asked only where nothing matches: it then says what tells, and keeps searches of later subtables
+ * short. */
+static struct cls_rule *
+search_subtable(struct search *s, size_t at)
+{
+    const struct cls_order_entry *e = &s->order->entries[at];
     const struct cls_subtable *st = e->subtable;
+    const uint64_t *ready = s->hashed >> at % AHEAD & 1 ? s->hashes[at % AHEAD] : NULL;
     unsigned int done = 0, last = 0;
     uint32_t has_prefixes;
     struct cls_node *node;
@@ -183,7 +223,7 @@ search_subtable(struct search *s, const struct cls_order_entry *e)
             note_failure(s, e, stage, true);
             return NULL;
         }
-        hash = cls_hash(st, s->flow, done, end, hash);
+        hash = ready ? ready[stage] : cls_hash(st, s->flow, done, end, hash);
         done = end;
         last = stage;
         if (end < st->n_words && !cls_stage_has_rcu(&st->stages[stage], hash)) {
@@ -198,6 +238,19 @@ search_subtable(struct search *s, const struct cls_order_entry *e)
     }
     note_words(s->wc, st, st->n_words);
     return rcu_get(&node->first);
+}
+
+/* The same for one subtable after the other. */
+static ALWAYS_INLINE struct cls_rule *
+search_next(struct search *s, size_t at)
+{
+    if (at % AHEAD == 1) {
+        s->hashed = 0;
+        if (at + 1 < s->order->n) {
+            look_ahead(s, at);
+        }
+    }
+    return search_subtable(s, at);
 }
 _Static_assert(CLS_MAX_PREFIXES == sizeof(uint32_t), "all lengths are looked at at once");
 
@@ -215,7 +268,7 @@ classifier_lookup_rcu(const struct classifier *cls, uint64_t version, const stru
         if (best && order->entries[i].max_priority <= best->priority) {
             break;
         }
-        rule = search_subtable(&s, &order->entries[i]);
+        rule = search_next(&s, i);
         while (rule && !cls_rule_visible(rule, version)) {
             rule = rcu_get(&rule->next);
         }
@@ -235,7 +288,7 @@ classifier_for_each_match_rcu(const struct classifier *cls, uint64_t version, co
 
     begin(&s, order, flow, wc);
     for (size_t i = 0; order && i < order->n; i++) {
-        for (struct cls_rule *rule = search_subtable(&s, &order->entries[i]); rule; rule = rcu_get(&rule->next)) {
+        for (struct cls_rule *rule = search_next(&s, i); rule; rule = rcu_get(&rule->next)) {
             if (cls_rule_visible(rule, version)) {
                 cb(aux, rule);
             }

@@ -331,6 +331,24 @@ cls_subtable_find_rcu(const struct cls_subtable *st, const struct flow *flow, ui
     }
 }
 
+void
+cls_subtable_prefetch_rcu(const struct cls_subtable *st_, const uint64_t hashes[N_STAGES])
+{
+    struct cls_subtable *st = (struct cls_subtable *) st_;
+    const struct cls_slots *slots = rcu_get(&st->nodes);
+
+    for (unsigned int stage = 0; stage < N_STAGES - 1; stage++) {
+        const struct cls_set *set = rcu_get(&st->stages[stage].set);
+
+        if (set) {
+            __builtin_prefetch(&set->slots[(uint32_t) hashes[stage] >> 1 & set->mask]);
+        }
+    }
+    if (slots) {
+        __builtin_prefetch(&slots->slots[hashes[N_STAGES - 1] & slots->mask]);
+    }
+}
+
 static size_t
 slots_put(struct cls_slots *slots, struct cls_node *node, uint64_t hash)
 {

@@ -94,6 +94,18 @@ cls_hash(const struct cls_subtable *st, const struct flow *flow, unsigned int fr
     return h;
 }
 
+/* The same up to each stage. */
+static ALWAYS_INLINE void
+cls_hash_stages(const struct cls_subtable *st, const struct flow *flow, uint64_t hashes[N_STAGES])
+{
+    unsigned int done = 0;
+    uint64_t h = 0;
+
+    for (unsigned int stage = 0; stage < N_STAGES; done = st->ends[stage++]) {
+        hashes[stage] = h = cls_hash(st, flow, done, st->ends[stage], h);
+    }
+}
+
 /* 'map' is the mask's; 'mask_hash' its cls_mask_hash(). */
 struct cls_subtable *cls_subtable_create(const struct flow *mask, const struct word_map *map, uint32_t mask_hash);
 /* Drop a reference: also for rcu_defer(). */
@@ -112,6 +124,9 @@ struct cls_node *cls_subtable_find_rcu(const struct cls_subtable *, const struct
 
 /* Whether some node may have this state of the hash after 'stage'. */
 bool cls_stage_has_rcu(const struct cls_stage_set *, uint64_t hash);
+
+/* Asks for the memory that these will read: the sets of stages and the slots of nodes. */
+void cls_subtable_prefetch_rcu(const struct cls_subtable *, const uint64_t hashes[N_STAGES]);
 
 /* Put a rule with the values of 'flow' in, take it out again. */
 void cls_subtable_insert(struct cls_subtable *, struct cls_rule *, const struct flow *flow);

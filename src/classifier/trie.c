@@ -3,11 +3,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { STRIDE = 4 };
+
+/* Looks at STRIDE bits of the key, those behind the first 'position', which are in 'key'.  Its own prefixes end at one
+ * of these bits; longer ones are behind its children, one for each value of the bits.
+ *
+ * In the bitmaps of prefixes the one with J bits (1 to STRIDE) of value U is number 2^J - 2 + U.
+ *
+ * Nothing of a published node changes but its counts and pointers: a change makes another node in its place. */
 struct trie_node {
-    RCU_PTR(struct trie_node) children[2]; /* By the bit behind the prefix; null: none. */
-    uint32_t length;                       /* Of the prefix, in bits. */
-    _Atomic uint32_t n;                    /* How often this prefix was added; 0: prefixes part here. */
-    uint32_t key[];                        /* As many words as the trie's keys have. */
+    uint8_t position, n_children;
+    uint16_t children; /* Bitmap of the children, by value. */
+    uint32_t prefixes; /* Bitmap of those that were added. */
+    uint32_t occupied; /* Of those that were, or that begin some that were. */
+    uint32_t key[];    /* As many words as the trie's keys have; then, without a name in C:
+                        * RCU_PTR(struct trie_node) by_value[n_children]; by rising value
+                        * uint32_t counts[]; how often each prefix was added, by rising number */
 };
 
 void
@@ -17,10 +28,61 @@ trie_init(struct trie *t, unsigned int width)
     t->width = width;
 }
 
-static unsigned int
-bit_at(const uint32_t *key, unsigned int i)
+/* Parts of a node. */
+
+static ALWAYS_INLINE unsigned int
+count_bits(uint32_t x)
 {
-    return key[i / 32] >> (31 - i % 32) & 1;
+    x -= x >> 1 & 0x55555555;
+    x = (x & 0x33333333) + (x >> 2 & 0x33333333);
+    x = (x + (x >> 4)) & 0x0f0f0f0f;
+    return x * 0x01010101 >> 24;
+}
+
+static ALWAYS_INLINE size_t
+children_offset(const struct trie *t)
+{
+    return (offsetof(struct trie_node, key) + t->width / 8 + 7) & ~(size_t) 7;
+}
+
+static ALWAYS_INLINE trie_ptr *
+node_children(const struct trie *t, const struct trie_node *node)
+{
+    return (trie_ptr *) ((char *) node + children_offset(t));
+}
+
+static uint32_t *
+node_counts(const struct trie *t, const struct trie_node *node)
+{
+    return (uint32_t *) (node_children(t, node) + node->n_children);
+}
+
+/* How many of a bitmap's are below number 'i'. */
+static ALWAYS_INLINE unsigned int
+rank(uint32_t map, unsigned int i)
+{
+    return count_bits(map & ((UINT32_C(1) << i) - 1));
+}
+
+static ALWAYS_INLINE unsigned int
+bits_at(const uint32_t *key, unsigned int position)
+{
+    return key[position / 32] >> (32 - STRIDE - position % 32) & ((1 << STRIDE) - 1);
+}
+
+/* The number, in the node that has it, of the prefix with 'length' bits of 'key'; where that node is. */
+static unsigned int
+prefix_position(unsigned int length)
+{
+    return (length - 1) / STRIDE * STRIDE;
+}
+
+static unsigned int
+prefix_number(const uint32_t *key, unsigned int length)
+{
+    unsigned int position = prefix_position(length), j = length - position;
+
+    return (1 << j) - 2 + (bits_at(key, position) >> (STRIDE - j));
 }
 
 /* The number of equal bits from the first on, at most 'end'. */
@@ -37,132 +99,279 @@ common_bits(const uint32_t *a, const uint32_t *b, unsigned int end)
     return end;
 }
 
-static struct trie_node *
-make_node(const struct trie *t, const union trie_key *key, unsigned int length, uint32_t n)
-{
-    unsigned int n_words = t->width / 32;
-    struct trie_node *node = xzalloc(sizeof *node + n_words * sizeof node->key[0]);
+/* Making nodes. */
 
-    node->length = length;
-    atomic_store_explicit(&node->n, n, memory_order_relaxed);
-    memcpy(node->key, key->words, n_words * sizeof node->key[0]);
+/* Each prefix and each child, and what it begins with. */
+static uint32_t
+find_occupied(uint32_t prefixes, uint16_t children)
+{
+    uint32_t occupied = prefixes | (uint32_t) children << ((1 << STRIDE) - 2);
+
+    for (unsigned int i = (2 << STRIDE) - 3; i >= 2; i--) {
+        occupied |= (occupied >> i & 1) << (i / 2 - 1);
+    }
+    return occupied;
+}
+
+static struct trie_node *
+make_node(const struct trie *t, const uint32_t *key, unsigned int position, uint16_t children, uint32_t prefixes)
+{
+    unsigned int n_children = count_bits(children);
+    struct trie_node *node = xmalloc(children_offset(t) + n_children * sizeof(trie_ptr) +
+                                     count_bits(prefixes) * sizeof(uint32_t));
+
+    *node = (struct trie_node) {
+        .position = position, .n_children = n_children, .children = children, .prefixes = prefixes,
+        .occupied = find_occupied(prefixes, children),
+    };
+    memcpy(node->key, key, t->width / 8);
     return node;
 }
 
-void
-trie_add(struct trie *t, const union trie_key *key, unsigned int length)
+/* A node in the place of 'old', which has also, or has no more, those of the bitmaps.  What is new in it is for the
+ * caller to fill in. */
+static struct trie_node *
+remake_node(const struct trie *t, const struct trie_node *old, uint16_t children, uint32_t prefixes)
 {
-    RCU_PTR(struct trie_node) *at = &t->root;
-    struct trie_node *node, *fork;
+    struct trie_node *new = make_node(t, old->key, old->position, children, prefixes);
+    unsigned int i = 0, k = 0;
 
-    while ((node = rcu_get_protected(at)) != NULL) {
-        unsigned int same = common_bits(node->key, key->words, MIN(node->length, length));
+    for (uint32_t both = children & old->children; both; both &= both - 1) {
+        i = __builtin_ctz(both);
+        rcu_set(&node_children(t, new)[rank(children, i)],
+                rcu_get_protected(&node_children(t, old)[rank(old->children, i)]));
+    }
+    for (uint32_t both = prefixes & old->prefixes; both; both &= both - 1) {
+        k = __builtin_ctz(both);
+        node_counts(t, new)[rank(prefixes, k)] = node_counts(t, old)[rank(old->prefixes, k)];
+    }
+    return new;
+}
 
-        if (same < node->length) {
-            break;
-        }
-        if (same == length) {
-            atomic_fetch_add_explicit(&node->n, 1, memory_order_relaxed);
-            return;
-        }
-        at = &node->children[bit_at(key->words, node->length)];
+static void
+replace(trie_ptr *at, struct trie_node *new)
+{
+    struct trie_node *old = rcu_get_protected(at);
+
+    rcu_set(at, new);
+    rcu_defer(free, old);
+}
+
+/* Changes. */
+
+static struct trie_node *
+make_leaf(const struct trie *t, const uint32_t *key, unsigned int length)
+{
+    struct trie_node *leaf = make_node(t, key, prefix_position(length), 0, UINT32_C(1) << prefix_number(key, length));
+
+    node_counts(t, leaf)[0] = 1;
+    return leaf;
+}
+
+/* To a node at the prefix's own position. */
+static void
+add_prefix(const struct trie *t, trie_ptr *at, unsigned int number)
+{
+    struct trie_node *node = rcu_get_protected(at);
+    uint32_t prefixes = node->prefixes | UINT32_C(1) << number;
+
+    if (prefixes != node->prefixes) {
+        struct trie_node *new = remake_node(t, node, node->children, prefixes);
+
+        node_counts(t, new)[rank(prefixes, number)] = 0;
+        replace(at, new);
+        node = new;
     }
-    if (!node) {
-        rcu_set(at, make_node(t, key, length, 1));
-        return;
-    }
-    /* Above 'node': either the new prefix ends there, or both part there. */
-    fork = make_node(t, key, common_bits(node->key, key->words, MIN(node->length, length)), 0);
-    rcu_set(&fork->children[bit_at(node->key, fork->length)], node);
-    if (fork->length == length) {
-        atomic_store_explicit(&fork->n, 1, memory_order_relaxed);
+    node_counts(t, node)[rank(prefixes, number)]++;
+}
+
+static void
+add_child(const struct trie *t, trie_ptr *at, struct trie_node *child)
+{
+    struct trie_node *node = rcu_get_protected(at), *new;
+    unsigned int value = bits_at(child->key, node->position);
+
+    new = remake_node(t, node, node->children | 1 << value, node->prefixes);
+    rcu_set(&node_children(t, new)[rank(new->children, value)], child);
+    replace(at, new);
+}
+
+/* Puts a node above 'node', which leaves the key at bit 'same' or is behind the prefix altogether. */
+static void
+add_above(const struct trie *t, trie_ptr *at, const uint32_t *key, unsigned int length, unsigned int same)
+{
+    unsigned int position = MIN(same / STRIDE * STRIDE, prefix_position(length));
+    struct trie_node *node = rcu_get_protected(at), *fork;
+    uint16_t children = 1 << bits_at(node->key, position);
+
+    if (position == prefix_position(length)) {
+        fork = make_node(t, key, position, children, UINT32_C(1) << prefix_number(key, length));
+        node_counts(t, fork)[0] = 1;
     } else {
-        rcu_set(&fork->children[bit_at(key->words, fork->length)], make_node(t, key, length, 1));
+        children |= 1 << bits_at(key, position);
+        fork = make_node(t, key, position, children, 0);
+        rcu_set(&node_children(t, fork)[rank(children, bits_at(key, position))], make_leaf(t, key, length));
     }
+    rcu_set(&node_children(t, fork)[rank(children, bits_at(node->key, position))], node);
     rcu_set(at, fork);
 }
 
-/* Takes out a node that stands for no prefix and has at most one child. */
+void
+trie_add(struct trie *t, const union trie_key *key_, unsigned int length)
+{
+    const uint32_t *key = key_->words;
+    unsigned int position = prefix_position(length);
+    trie_ptr *at = &t->root;
+    struct trie_node *node;
+
+    while ((node = rcu_get_protected(at)) != NULL) {
+        unsigned int end = MIN(node->position, position), same = common_bits(node->key, key, end), value;
+
+        if (same < end || node->position > position) {
+            add_above(t, at, key, length, same);
+            return;
+        }
+        if (node->position == position) {
+            add_prefix(t, at, prefix_number(key, length));
+            return;
+        }
+        value = bits_at(key, node->position);
+        if (!(node->children >> value & 1)) {
+            add_child(t, at, make_leaf(t, key, length));
+            return;
+        }
+        at = &node_children(t, node)[rank(node->children, value)];
+    }
+    rcu_set(at, make_leaf(t, key, length));
+}
+
+/* Whether a node with those is needed: not to lead to just one other. */
+static bool
+is_needed(uint16_t children, uint32_t prefixes)
+{
+    return prefixes || children & (children - 1);
+}
+
+/* Puts in the place of a node what is left of it with these alone, of which there are some. */
 static void
-unlink_idle(RCU_PTR(struct trie_node) *at)
+reduce(const struct trie *t, trie_ptr *at, uint16_t children, uint32_t prefixes)
 {
     struct trie_node *node = rcu_get_protected(at);
-    struct trie_node *left = rcu_get_protected(&node->children[0]), *right = rcu_get_protected(&node->children[1]);
 
-    if (!atomic_load_explicit(&node->n, memory_order_relaxed) && !(left && right)) {
-        rcu_set(at, left ? left : right);
-        rcu_defer(free, node);
+    if (is_needed(children, prefixes)) {
+        replace(at, remake_node(t, node, children, prefixes));
+    } else {
+        replace(at, rcu_get_protected(&node_children(t, node)[rank(node->children, __builtin_ctz(children))]));
     }
 }
 
 void
-trie_remove(struct trie *t, const union trie_key *key, unsigned int length)
+trie_remove(struct trie *t, const union trie_key *key_, unsigned int length)
 {
-    RCU_PTR(struct trie_node) *at = &t->root, *above = NULL;
-    struct trie_node *node = rcu_get_protected(at);
+    const uint32_t *key = key_->words;
+    unsigned int number = prefix_number(key, length);
+    struct trie_node *node, *parent = NULL;
+    trie_ptr *at = &t->root, *above = NULL;
+    uint32_t prefixes;
 
-    while (node->length < length) {
+    while ((node = rcu_get_protected(at))->position < prefix_position(length)) {
         above = at;
-        at = &node->children[bit_at(key->words, node->length)];
-        node = rcu_get_protected(at);
+        parent = node;
+        at = &node_children(t, node)[rank(node->children, bits_at(key, node->position))];
     }
-    if (atomic_fetch_sub_explicit(&node->n, 1, memory_order_relaxed) == 1) {
-        unlink_idle(at);
-        if (above) {
-            unlink_idle(above); /* The place where both parted. */
+    if (--node_counts(t, node)[rank(node->prefixes, number)]) {
+        return;
+    }
+    prefixes = node->prefixes & ~(UINT32_C(1) << number);
+    if (prefixes || node->children) {
+        reduce(t, at, node->children, prefixes);
+    } else if (parent) {
+        reduce(t, above, parent->children & ~(1 << bits_at(key, parent->position)), parent->prefixes);
+        rcu_defer(free, node);
+    } else {
+        replace(at, NULL);
+    }
+}
+
+/* Lookups. */
+
+/* How many of the node's bits tell which of its prefixes and children the value has: as many as it shares with one of
+ * them, and one more to see that it does not share that. */
+static ALWAYS_INLINE unsigned int
+telling_bits(const struct trie_node *node, unsigned int value)
+{
+    for (unsigned int j = STRIDE; j > 1; j--) {
+        if (node->occupied >> ((1 << j) - 2 + (value >> (STRIDE - j + 1)) * 2) & 3) {
+            return j;
         }
+    }
+    return 1;
+}
+
+static ALWAYS_INLINE void
+note_lengths(struct trie_result *r, const struct trie_node *node, unsigned int value)
+{
+    for (unsigned int j = 1; j <= STRIDE; j++) {
+        uint64_t has = node->prefixes >> ((1 << j) - 2 + (value >> (STRIDE - j))) & 1;
+
+        r->lengths[(node->position + j) / 64] |= has << (node->position + j) % 64;
     }
 }
 
 void
 trie_lookup_rcu(const struct trie *t, const union trie_key *key, struct trie_result *r)
 {
-    const struct trie_node *node = rcu_get(&t->root), *next;
+    const struct trie_node *node = rcu_get(&((struct trie *) t)->root);
 
     *r = (struct trie_result) { .n_bits = 0 };
-    for (; node; node = next) {
-        unsigned int same = common_bits(node->key, key->words, node->length), side;
+    while (node) {
+        unsigned int same = common_bits(node->key, key->words, node->position), value;
 
-        if (same < node->length) {
+        if (same < node->position) {
             r->n_bits = same + 1;
             return;
         }
-        if (atomic_load_explicit(&node->n, memory_order_relaxed)) {
-            r->lengths[same / 64] |= UINT64_C(1) << same % 64;
+        value = bits_at(key->words, node->position);
+        if (node->prefixes) {
+            note_lengths(r, node, value);
         }
-        r->n_bits = same;
-        if (same == t->width) {
+        if (!(node->children >> value & 1)) {
+            r->n_bits = node->position + telling_bits(node, value);
             return;
         }
-        side = bit_at(key->words, same);
-        next = rcu_get(&((struct trie_node *) node)->children[side]);
-        if (!next && rcu_get(&((struct trie_node *) node)->children[!side])) {
-            r->n_bits = same + 1;
-        }
+        node = rcu_get(&node_children(t, node)[rank(node->children, value)]);
     }
 }
 
 static void
-free_nodes(void *node_)
+free_nodes(const struct trie *t, struct trie_node *node)
 {
-    struct trie_node *node = node_;
-
     /* As deep as keys are wide. */
-    for (int i = 0; i < 2; i++) {
-        if (rcu_get_protected(&node->children[i])) {
-            free_nodes(rcu_get_protected(&node->children[i]));
-        }
+    for (unsigned int i = 0; i < node->n_children; i++) {
+        free_nodes(t, rcu_get_protected(&node_children(t, node)[i]));
     }
     free(node);
+}
+
+static void
+free_trie_nodes(void *trie)
+{
+    struct trie *t = trie;
+
+    free_nodes(t, rcu_get_protected(&t->root));
+    free(t);
 }
 
 void
 trie_clear(struct trie *t)
 {
-    struct trie_node *root = rcu_get_protected(&t->root);
+    struct trie *old;
 
-    rcu_set(&t->root, NULL);
-    if (root) {
-        rcu_defer(free_nodes, root);
+    if (rcu_get_protected(&t->root)) {
+        old = xmalloc(sizeof *old);
+        trie_init(old, t->width);
+        rcu_set(&old->root, rcu_get_protected(&t->root));
+        rcu_set(&t->root, NULL);
+        rcu_defer(free_trie_nodes, old);
     }
 }

@@ -1,8 +1,10 @@
 /* A trie of prefixes: which lengths of prefix a value has among those of a table's rules, and how many of its bits
  * tell.
  *
- * Path-compressed and binary: a node is a prefix that rules have or a place where two prefixes part.  Each node has all
- * bits of its prefix, so a change publishes one pointer.  A prefix is counted as often as it was added.
+ * A node looks at four bits of the value, so a lookup among n random prefixes visits log16(n) nodes; where all prefixes
+ * agree there are no nodes.  A node has all bits in front of its own, and bitmaps of which of the four bits' prefixes
+ * were added, begin some that were, or have a child: so a change publishes one pointer.  A prefix is counted as often
+ * as it was added.
  *
  * Keys are at most 128 bits, as words in host order, the first bit the highest one of key[0].
  *
@@ -13,10 +15,11 @@
 #include "sys/rcu.h"
 
 struct trie_node;
+typedef RCU_PTR(struct trie_node) trie_ptr;
 
 struct trie {
-    RCU_PTR(struct trie_node) root; /* Null: empty. */
-    unsigned int width;             /* Bits of a key: 32, 64 or 128. */
+    trie_ptr root;      /* Null: empty. */
+    unsigned int width; /* Bits of a key: 32, 64 or 128. */
 };
 
 union trie_key {

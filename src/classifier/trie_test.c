@@ -1,0 +1,146 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "base/random.h"
+#include "classifier/trie.h"
+#include "sys/rcu_cmocka.h"
+
+/* The oracle: an array of prefixes, each as often as it was added. */
+struct prefix {
+    union trie_key key;
+    unsigned int length;
+    bool in;
+};
+
+enum { N = 120 };
+
+static bool
+bit(const union trie_key *key, unsigned int i)
+{
+    return key->words[i / 32] >> (31 - i % 32) & 1;
+}
+
+static unsigned int
+shared_bits(const struct prefix *p, const union trie_key *key)
+{
+    unsigned int n = 0;
+
+    while (n < p->length && bit(&p->key, n) == bit(key, n)) {
+        n++;
+    }
+    return n;
+}
+
+/* Bits that differ here and there, so that many prefixes share some. */
+static void
+random_key(struct random *r, union trie_key *key)
+{
+    for (int i = 0; i < 4; i++) {
+        key->words[i] = random_below(r, 4) ? 0x0a000000 | (random_u64(r) & 0x81030301) : (uint32_t) random_u64(r);
+    }
+}
+
+static void
+check(const struct trie *t, const struct prefix *prefixes, const union trie_key *key)
+{
+    struct trie_result r, right = { .n_bits = 0 };
+
+    for (int i = 0; i < N; i++) {
+        const struct prefix *p = &prefixes[i];
+        unsigned int same = shared_bits(p, key);
+
+        if (p->in && same == p->length) {
+            right.lengths[same / 64] |= UINT64_C(1) << same % 64;
+        }
+        if (p->in) {
+            right.n_bits = MAX(right.n_bits, MIN(same + 1, p->length));
+        }
+    }
+    trie_lookup_rcu(t, key, &r);
+    assert_int_equal(r.n_bits, right.n_bits);
+    assert_memory_equal(r.lengths, right.lengths, sizeof r.lengths);
+    for (unsigned int n = 1; n <= t->width; n++) {
+        assert_int_equal(trie_result_has(&r, n), right.lengths[n / 64] >> n % 64 & 1);
+    }
+}
+
+static void
+toggle(struct random *r, struct trie *t, struct prefix *p)
+{
+    if (p->in) {
+        trie_remove(t, &p->key, p->length);
+    } else {
+        random_key(r, &p->key);
+        p->length = 1 + random_below(r, t->width);
+        trie_add(t, &p->key, p->length);
+    }
+    p->in = !p->in;
+}
+
+static void
+run(unsigned int width, uint64_t seed)
+{
+    struct prefix prefixes[N] = { { .in = false } };
+    struct random r;
+    struct trie t;
+
+    random_seed(&r, seed);
+    trie_init(&t, width);
+    for (int i = 0; i < 4000; i++) {
+        /* Now few, now many. */
+        unsigned int among = i / 500 % 2 ? 6 : N;
+        union trie_key key = prefixes[random_below(&r, N)].key;
+
+        toggle(&r, &t, &prefixes[random_below(&r, among)]);
+        check(&t, prefixes, &key);
+        key.words[random_below(&r, 4)] ^= UINT32_C(1) << random_below(&r, 32);
+        check(&t, prefixes, &key);
+        rcu_quiescent();
+    }
+    for (int i = 0; i < N; i++) {
+        if (prefixes[i].in) {
+            toggle(&r, &t, &prefixes[i]);
+        }
+    }
+    assert_null(rcu_get_protected(&t.root));
+}
+
+static void
+finds_what_a_search_through_all_prefixes_finds(void **state UNUSED)
+{
+    run(32, 1);
+    run(64, 2);
+    run(128, 3);
+}
+
+static void
+clearing_releases_all_nodes(void **state UNUSED)
+{
+    union trie_key key;
+    struct random r;
+    struct trie t;
+
+    random_seed(&r, 1);
+    trie_init(&t, 128);
+    for (int i = 0; i < 100; i++) {
+        random_key(&r, &key);
+        trie_add(&t, &key, 1 + random_below(&r, 128));
+    }
+    trie_clear(&t);
+    assert_null(rcu_get_protected(&t.root));
+    trie_clear(&t);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(finds_what_a_search_through_all_prefixes_finds),
+        cmocka_unit_test(clearing_releases_all_nodes),
+    };
+
+    return cmocka_run_group_tests(tests, rcu_group_setup, rcu_group_teardown);
+}
