@@ -17,10 +17,7 @@ megaflow_table_init(struct megaflow_table *t)
     rcu_map_init(&t->dictionaries);
     t->epoch = MEGAFLOW_FIRST_EPOCH;
     list_init(&t->tuples);
-    list_init(&t->flows);
-    for (int i = 0; i <= MEGAFLOW_LINES; i++) {
-        list_init(&t->free[i]);
-    }
+    hmap_init(&t->names);
     t->limit = MEGAFLOW_LIMIT;
 }
 
@@ -46,19 +43,23 @@ allocate_block(struct megaflow_table *t, unsigned int n_lines)
         struct dp_flow *f = (struct dp_flow *) (block + i * size);
 
         f->n_lines = n_lines;
-        f->table = t;
         list_init(&f->exact_node);
-        list_push_back(&t->free[n_lines], &f->node);
+        f->next_free = t->free[n_lines];
+        t->free[n_lines] = f;
     }
 }
 
 static struct dp_flow *
 allocate_flow(struct megaflow_table *t, unsigned int n_lines)
 {
-    if (list_is_empty(&t->free[n_lines])) {
+    struct dp_flow *f;
+
+    if (!t->free[n_lines]) {
         allocate_block(t, n_lines);
     }
-    return CONTAINER_OF(list_pop_front(&t->free[n_lines]), struct dp_flow, node);
+    f = t->free[n_lines];
+    t->free[n_lines] = f->next_free;
+    return f;
 }
 
 bool
@@ -78,9 +79,9 @@ megaflow_get_stats(const struct dp_flow *f, struct dp_flow_stats *stats)
 
         stats->n_packets += atomic_load_explicit(&s->n_packets, memory_order_relaxed);
         stats->n_bytes += atomic_load_explicit(&s->n_bytes, memory_order_relaxed);
-        stats->used = MAX(stats->used, atomic_load_explicit(&s->used, memory_order_relaxed));
-        stats->tcp_flags |= atomic_load_explicit(&s->tcp_flags, memory_order_relaxed);
     }
+    stats->used = atomic_load_explicit(&f->used, memory_order_relaxed);
+    stats->tcp_flags = atomic_load_explicit(&f->tcp_flags, memory_order_relaxed);
 }
 
 /* After the grace period: the owner's turn, and the memory is free. */
@@ -88,7 +89,7 @@ static void
 release_flow(void *flow)
 {
     struct dp_flow *f = flow;
-    struct megaflow_table *t = f->table;
+    struct megaflow_table *t = f->tuple->all;
     struct dp_flow_stats stats;
 
     megaflow_get_stats(f, &stats);
@@ -97,18 +98,60 @@ release_flow(void *flow)
     }
     program_destroy(rcu_get_protected(&f->program));
     pthread_mutex_lock(&t->mutex);
-    list_push_front(&t->free[f->n_lines], &f->node);
+    f->next_free = t->free[f->n_lines];
+    t->free[f->n_lines] = f;
     pthread_mutex_unlock(&t->mutex);
 }
 
 /* Tuples. */
 
+/* Few megaflows are given one. */
+struct megaflow_name {
+    struct hmap_node node;     /* In megaflow_table.names, by hash_pointer(flow, 0). */
+    const struct dp_flow *flow;
+    struct uuid ufid;
+};
+
+static struct megaflow_name *
+find_name(const struct dp_flow *f)
+{
+    HMAP_FOR_EACH_WITH_HASH (n, struct megaflow_name, node, hash_pointer(f, 0), &f->tuple->all->names) {
+        if (n->flow == f) {
+            return n;
+        }
+    }
+    return NULL;
+}
+
 void
 megaflow_set_ufid(struct megaflow_table *t, struct dp_flow *f, const struct uuid *ufid)
 {
+    struct megaflow_name *n;
+
     pthread_mutex_lock(&t->mutex);
-    f->ufid = *ufid;
+    n = find_name(f);
+    if (!n && atomic_load(&f->state)) {
+        n = xzalloc(sizeof *n);
+        n->flow = f;
+        hmap_insert(&t->names, &n->node, hash_pointer(f, 0));
+        f->has_name = true;
+    }
+    if (n) {
+        n->ufid = *ufid;
+    }
     pthread_mutex_unlock(&t->mutex);
+}
+
+static void
+forget_ufid(struct megaflow_table *t, struct dp_flow *f)
+{
+    if (f->has_name) {
+        struct megaflow_name *n = find_name(f);
+
+        hmap_remove(&t->names, &n->node);
+        free(n);
+        f->has_name = false;
+    }
 }
 
 /* Of key and mask, unless it was given one: so the same megaflow keeps its name. */
@@ -118,12 +161,16 @@ megaflow_get_ufid(const struct dp_flow *f, struct uuid *ufid)
     size_t n = f->n_lines * sizeof f->key[0];
     uint64_t h[2] = { hash_bytes(f->key, n, hash_bytes(&f->tuple->mask, sizeof f->tuple->mask, 1)),
                       hash_bytes(f->key, n, hash_bytes(&f->tuple->mask, sizeof f->tuple->mask, 2)) };
+    const struct megaflow_name *name;
 
     _Static_assert(sizeof h == sizeof *ufid, "a ufid has 128 bits");
-    *ufid = f->ufid;
-    if (uuid_is_zero(ufid)) {
-        memcpy(ufid, h, sizeof h);
+    memcpy(ufid, h, sizeof h);
+    pthread_mutex_lock(&f->tuple->all->mutex);
+    name = f->has_name ? find_name(f) : NULL;
+    if (name && !uuid_is_zero(&name->ufid)) {
+        *ufid = name->ufid;
     }
+    pthread_mutex_unlock(&f->tuple->all->mutex);
 }
 
 static uintptr_t
@@ -220,6 +267,7 @@ tuple_get(struct megaflow_table *t, const struct flow *mask)
         }
     }
     tuple = xzalloc_cacheline(sizeof *tuple);
+    tuple->all = t;
     tuple->mask = *mask;
     tuple->map = flow_used_lines(mask, FLOW_LINES_PACKET);
     tuple->is_exact = mask_is_exact(mask, tuple->map);
@@ -418,9 +466,10 @@ create_flow(struct megaflow_table *t, struct tuple *tuple, struct dictionary *d,
     f->tuple = tuple;
     f->dictionary = d;
     f->owner = owner;
-    f->ufid = (struct uuid) { 0 };
     f->hash = tuple_hash(tuple, key);
     memset(f->stats, 0, sizeof f->stats);
+    f->used = 0;
+    f->tcp_flags = 0;
     atomic_store_explicit(&f->counter, 0, memory_order_relaxed);
     FLOW_FOR_EACH_LINE (i, tuple->map) {
         for (int w = 0; w < 8; w++) {
@@ -431,7 +480,6 @@ create_flow(struct megaflow_table *t, struct tuple *tuple, struct dictionary *d,
     set_program(f, program);
     atomic_store_explicit(&f->state, owner && t->owners_begin_stale ? MEGAFLOW_STALE : megaflow_epoch(t),
                           memory_order_release);
-    list_push_back(&t->flows, &f->node);
     t->n_flows++;
     tuple_insert(tuple, f);
     dictionary_add_flow(d, f);
@@ -445,7 +493,7 @@ del_locked(struct megaflow_table *t, struct dp_flow *f, struct dp_flow_stats *st
         return -ENOENT;
     }
     atomic_store_explicit(&f->state, MEGAFLOW_GONE, memory_order_relaxed);
-    list_remove(&f->node);
+    forget_ufid(t, f);
     t->n_flows--;
     tuple_remove(f->tuple, f);
     dictionary_remove_flow(t, f->dictionary, f);
@@ -494,7 +542,7 @@ change_owner(struct megaflow_table *t, struct dp_flow *f, void *owner, const str
 static bool
 is_live(const struct dp_flow *f)
 {
-    return atomic_load(&((struct dp_flow *) f)->state) == megaflow_epoch(f->table);
+    return atomic_load(&((struct dp_flow *) f)->state) == megaflow_epoch(f->tuple->all);
 }
 
 static void
@@ -589,11 +637,11 @@ put_locked(struct megaflow_table *t, struct flow *key, const struct flow *mask, 
 void
 megaflow_set_live(struct dp_flow *f, const void *owner)
 {
-    pthread_mutex_lock(&f->table->mutex);
+    pthread_mutex_lock(&f->tuple->all->mutex);
     if (f->owner == owner) {
-        set_state(f, megaflow_epoch(f->table));
+        set_state(f, megaflow_epoch(f->tuple->all));
     }
-    pthread_mutex_unlock(&f->table->mutex);
+    pthread_mutex_unlock(&f->tuple->all->mutex);
 }
 
 void
@@ -632,16 +680,6 @@ megaflow_del(struct megaflow_table *t, struct dp_flow *f, struct dp_flow_stats *
     return error;
 }
 
-void
-megaflow_flush(struct megaflow_table *t)
-{
-    pthread_mutex_lock(&t->mutex);
-    while (!list_is_empty(&t->flows)) {
-        del_locked(t, CONTAINER_OF(t->flows.next, struct dp_flow, node), NULL);
-    }
-    pthread_mutex_unlock(&t->mutex);
-}
-
 /* The block with number 'i', null behind the last. */
 static char *
 get_block(struct megaflow_table *t, size_t i)
@@ -672,6 +710,20 @@ megaflow_for_each_rcu(struct megaflow_table *t, bool (*cb)(void *aux, struct dp_
     }
 }
 
+static bool
+flush_one(void *t, struct dp_flow *f)
+{
+    (void) !megaflow_del(t, f, NULL); /* It may be gone already. */
+    return true;
+}
+
+/* Those that come meanwhile may be left. */
+void
+megaflow_flush(struct megaflow_table *t)
+{
+    megaflow_for_each_rcu(t, flush_one, t);
+}
+
 void
 megaflow_table_uninit(struct megaflow_table *t)
 {
@@ -684,6 +736,7 @@ megaflow_table_uninit(struct megaflow_table *t)
         free(tuple);
     }
     rcu_map_uninit(&t->dictionaries);
+    hmap_uninit(&t->names);
     for (size_t i = 0; i < t->n_blocks; i++) {
         free(t->blocks[i]);
     }

@@ -27,6 +27,7 @@
 
 #include <pthread.h>
 
+#include "base/hmap.h"
 #include "base/list.h"
 #include "datapath/datapath.h"
 #include "datapath/user/key.h"
@@ -47,8 +48,6 @@ enum { MEGAFLOW_MASKS = 16, MEGAFLOW_TUPLES = 64, MEGAFLOW_EXACT_QUOTA = 8192, M
 /* Counters of a megaflow: the first slot is that of one worker, the first that counted; all others share the second. */
 struct megaflow_stats {
     _Atomic uint64_t n_packets, n_bytes;
-    _Atomic int64_t used;
-    _Atomic uint64_t tcp_flags;
 };
 
 struct tuple_table {
@@ -58,6 +57,7 @@ struct tuple_table {
 
 struct tuple {
     RCU_PTR(struct tuple_table) table;
+    struct megaflow_table *all; /* That it is in. */
     size_t n, n_removed;      /* Megaflows; slots that are 1.  Writer. */
     struct list node;         /* In megaflow_table.tuples. */
     uint16_t map;             /* Lines of the mask that are not zero. */
@@ -72,18 +72,23 @@ struct dp_flow {
     _Atomic uint32_t sole_output; /* The port, if the actions are just one output; else MEGAFLOW_NO_OUTPUT. */
     uint8_t n_lines;
     _Atomic uint8_t counter;      /* Number of the worker that has the first slot of 'stats', plus 1; 0: none yet. */
+    bool has_name;                /* In megaflow_table.names; under the table's mutex. */
     _Atomic uint64_t state;       /* MEGAFLOW_*, or an epoch. */
     uint64_t hash;                /* Of the masked key. */
     /* Slow path. */
-    struct uuid ufid;             /* As it was given; zero: that of key and mask. */
-    struct dictionary *dictionary;
-    struct list node;             /* In megaflow_table.flows; when free, in a free list. */
-    struct list exact_node;       /* In dictionary->exact. */
-    struct megaflow_table *table;
+    union {
+        struct dictionary *dictionary;
+        struct dp_flow *next_free; /* When free. */
+    };
     _Atomic(void *) owner;
     struct megaflow_stats stats[MEGAFLOW_STATS] ALIGNED(64);
+    _Atomic int64_t used;         /* By whoever counted last. */
+    _Atomic uint16_t tcp_flags;
+    struct list exact_node;       /* In dictionary->exact. */
     struct flow_line key[] ALIGNED(64); /* The masked key, only the lines of the mask. */
 };
+
+_Static_assert(sizeof(struct dp_flow) == 128, "a line that lookups read, and one that counting writes");
 
 struct dictionary_list {
     unsigned int n;
@@ -104,10 +109,10 @@ struct megaflow_table {
     _Atomic uint64_t epoch;
     struct list tuples;
     size_t n_tuples;
-    struct list flows;
     _Atomic size_t n_flows;
     size_t limit;
-    struct list free[MEGAFLOW_LINES + 1]; /* Memory to reuse, by number of lines. */
+    struct hmap names;           /* struct megaflow_name: ufids that were given. */
+    struct dp_flow *free[MEGAFLOW_LINES + 1]; /* Memory to reuse, by number of lines. */
     void **blocks;               /* All memory, for the end. */
     size_t n_blocks, blocks_capacity;
     void (*owner_free)(void *aux, void *owner, const struct dp_flow_stats *final);
@@ -262,9 +267,9 @@ megaflow_count(struct dp_flow *f, unsigned int worker, uint64_t n_packets, uint6
         atomic_fetch_add_explicit(&s->n_packets, n_packets, memory_order_relaxed);
         atomic_fetch_add_explicit(&s->n_bytes, n_bytes, memory_order_relaxed);
     }
-    atomic_store_explicit(&s->used, now, memory_order_relaxed);
-    if (tcp_flags & ~atomic_load_explicit(&s->tcp_flags, memory_order_relaxed)) {
-        atomic_fetch_or_explicit(&s->tcp_flags, tcp_flags, memory_order_relaxed);
+    atomic_store_explicit(&f->used, now, memory_order_relaxed);
+    if (tcp_flags & ~atomic_load_explicit(&f->tcp_flags, memory_order_relaxed)) {
+        atomic_fetch_or_explicit(&f->tcp_flags, tcp_flags, memory_order_relaxed);
     }
 }
 

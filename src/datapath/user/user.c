@@ -387,7 +387,7 @@ user_flow_owner(const struct dp_flow *f)
 static bool
 user_flow_is_stale(const struct dp_flow *f)
 {
-    return atomic_load(&((struct dp_flow *) f)->state) != megaflow_epoch(f->table);
+    return atomic_load(&((struct dp_flow *) f)->state) != megaflow_epoch(f->tuple->all);
 }
 
 static void
