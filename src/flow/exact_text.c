@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "flow/match_text.h"
+#include "flow/tun_metadata.h"
 
 /* Writing. */
 
@@ -14,8 +15,9 @@ add_nonzero(struct match *m)
     for (enum field_id id = 0; id < FIELD_N; id++) {
         const struct field *f = field_of(id);
 
-        if (f->prereq == PREREQ_NONE && f->id != FIELD_PACKET_TYPE && f->id != FIELD_ACTSET_OUTPUT &&
-            !(f->id >= FIELD_XREG0 && f->id <= FIELD_XXREG7) && field_is_any(f, &m->flow)) {
+        if (f->prereq == PREREQ_NONE && !field_is_option(f) && f->id != FIELD_PACKET_TYPE &&
+            f->id != FIELD_ACTSET_OUTPUT && !(f->id >= FIELD_XREG0 && f->id <= FIELD_XXREG7) &&
+            field_is_any(f, &m->flow)) {
             field_set_ones(f, &m->mask);
         }
     }
@@ -42,8 +44,9 @@ add_ct_tuple(struct match *m)
 
 /* A tunnel's fields are shown all together. */
 static void
-add_tunnel(struct match *m)
+add_tunnel(struct match *m, const struct tun_map *options)
 {
+    m->mask.tun_metadata_present = BE64(0);
     if (m->flow.tun_dst || !is_all_zeros(&m->flow.tun_ipv6_dst, 16)) {
         static const enum field_id ids[] = {
             FIELD_TUN_SRC, FIELD_TUN_DST, FIELD_TUN_IPV6_SRC, FIELD_TUN_IPV6_DST, FIELD_TUN_GBP_ID, FIELD_TUN_GBP_FLAGS,
@@ -54,6 +57,8 @@ add_tunnel(struct match *m)
         for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
             field_set_ones(field_of(ids[i]), &m->mask);
         }
+        tun_match_add_present(options, m);
+        tun_match_unbind(options, m);
     }
 }
 
@@ -118,7 +123,7 @@ put_more_labels(struct str *s, const struct flow *f)
 }
 
 void
-exact_flow_put(struct str *s, const struct flow *flow, const struct port_names *names)
+exact_flow_put(struct str *s, const struct flow *flow, const struct tun_map *options, const struct port_names *names)
 {
     struct match m;
 
@@ -126,7 +131,7 @@ exact_flow_put(struct str *s, const struct flow *flow, const struct port_names *
     m.flow = *flow;
     add_nonzero(&m);
     add_ct_tuple(&m);
-    add_tunnel(&m);
+    add_tunnel(&m, options);
     if (!flow->packet_ns) {
         memset(&m.mask.eth_src, 0xff, sizeof m.mask.eth_src);
         memset(&m.mask.eth_dst, 0xff, sizeof m.mask.eth_dst);
@@ -237,11 +242,12 @@ exact_match_parse(const char *text, const struct port_names *names, struct match
 }
 
 struct error *
-exact_flow_parse(const char *text, const struct port_names *names, struct flow *flow)
+exact_flow_parse(const char *text, const struct port_names *names, const struct tun_map *options, struct flow *flow)
 {
     struct match m;
     struct error *e = exact_match_parse(text, names, &m);
 
+    (void) !tun_match_bind(options, &m, true); /* Cannot fail if it may cut. */
     *flow = m.flow;
     settle(flow);
     return e;

@@ -15,7 +15,7 @@ const struct field fields[FIELD_N] = {
 /* Fields by name and alias, and the values with all bits set: filled before main(). */
 enum { NAME_BUCKETS = 1024 };
 static uint8_t by_name[NAME_BUCKETS]; /* Field number plus 1; the next free bucket after a collision. */
-static union field_value all_ones[FIELD_N];
+static uint8_t all_ones[FIELD_N][16]; /* Of fields that are no wider. */
 _Static_assert(FIELD_N < UINT8_MAX, "field numbers fit a byte");
 
 static unsigned int
@@ -206,7 +206,11 @@ field_value_from_u64(const struct field *f, uint64_t x, union field_value *v)
 void
 field_value_all_ones(const struct field *f, union field_value *v)
 {
-    *v = all_ones[f->id];
+    if (f->wire_bytes <= sizeof all_ones[0]) {
+        memcpy(v->bytes, all_ones[f->id], sizeof all_ones[0]);
+    } else {
+        memset(v->bytes, 0xff, f->wire_bytes);
+    }
 }
 
 /* Before other constructors, which may look for fields. */
@@ -221,7 +225,12 @@ index_fields(void)
         if (*f->alias) {
             index_name(f->alias, f->id);
         }
-        field_get(f, &ones, &all_ones[f->id]);
+        if (f->wire_bytes <= sizeof all_ones[0]) {
+            union field_value v = { { 0 } };
+
+            field_get(f, &ones, &v);
+            memcpy(all_ones[f->id], v.bytes, sizeof all_ones[0]);
+        }
     }
 }
 
@@ -248,10 +257,10 @@ field_set_u64(const struct field *f, struct flow *flow, uint64_t v)
 static void
 set_bits(struct flow *flow, unsigned int end_ofs, unsigned int n, uint8_t byte)
 {
-    uint8_t fill[16];
+    uint8_t fill[128];
 
-    memset(fill, byte, sizeof fill);
-    bits_copy(fill, sizeof fill, 0, flow, sizeof *flow, end_ofs, n);
+    memset(fill, byte, DIV_ROUND_UP(n, 8));
+    bits_copy(fill, DIV_ROUND_UP(n, 8), 0, flow, sizeof *flow, end_ofs, n);
 }
 
 void
@@ -293,6 +302,9 @@ field_is_any(const struct field *f, const struct flow *mask)
             return false;
         }
     }
+    if (is_whole_bytes(f) && !is_tos(f)) {
+        return true;
+    }
     get_all_bits(f, mask, bits);
     return !is_all_zeros(bits, sizeof bits);
 }
@@ -302,6 +314,9 @@ field_is_exact(const struct field *f, const struct flow *mask)
 {
     uint8_t bits[16], ones[16] = { 0 }, ff[16];
 
+    if (is_whole_bytes(f) && !is_tos(f)) {
+        return is_all_ones((const uint8_t *) mask + f->offset / 8, f->wire_bytes);
+    }
     get_all_bits(f, mask, bits);
     memset(ff, 0xff, sizeof ff);
     bits_copy(ff, sizeof ff, 0, ones, sizeof ones, 0, f->n_bits);
@@ -470,9 +485,10 @@ subfield_end_offset(const struct subfield *sf)
 void
 subfield_get(const struct subfield *sf, const struct flow *flow, union field_value *v)
 {
+    size_t n = subfield_value_size(sf);
     struct flow whole;
 
-    memset(v, 0, sizeof *v);
+    memset(v->bytes + sizeof v->bytes - n, 0, n);
     if (is_tos(sf->field)) {
         memset(&whole, 0, sizeof whole);
         whole.nw_tos = flow->nw_tos & 0xfc;
@@ -496,7 +512,7 @@ subfield_get_u64(const struct subfield *sf, const struct flow *flow)
     union field_value v;
 
     subfield_get(sf, flow, &v);
-    return get_be64(v.bytes + 8);
+    return get_be64(v.bytes + sizeof v.bytes - 8);
 }
 
 void
@@ -504,8 +520,8 @@ subfield_set_u64(const struct subfield *sf, struct flow *flow, uint64_t v)
 {
     union field_value x;
 
-    memset(&x, 0, sizeof x);
-    put_be64(x.bytes + 8, v);
+    memset(x.bytes + sizeof x.bytes - subfield_value_size(sf), 0, subfield_value_size(sf) - 8);
+    put_be64(x.bytes + sizeof x.bytes - 8, v);
     subfield_set(sf, flow, &x);
 }
 

@@ -8,8 +8,11 @@
  *
  * A 'struct subfield' is a range of bits of a field, as in NXM_NX_REG0[4..7]: the operand of load, move, push, learn...
  *
- * Limits: tunnel options (tun_metadata0 to 63) are of variable width and live in tunnel metadata tables; they are not
- * rows yet (docs/status.md).
+ * The options of a tunnel's header, tun_metadata0 to 63, are as wide as a bridge's map of options says.  Their rows are
+ * those of fields that no map binds: text and wire take the width from what is written; a flow holds no such field.  A
+ * map has a 'struct field' of the true place and width for each that it binds (flow/tun_metadata.h), and those work
+ * here like any other.
+ *
  * Threads: the table is constant; the functions are pure.
  * Standards: ovs-fields(7), OpenFlow 1.5 §7.2.3. */
 #ifndef FLOW_FIELD_H
@@ -49,7 +52,7 @@ extern const struct field fields[FIELD_N];
 
 /* A value or mask, right-aligned in the field's 'wire_bytes' bytes, network order. */
 union field_value {
-    uint8_t bytes[16];
+    uint8_t bytes[128]; /* Of which only the first 'wire_bytes' are ever copied. */
 };
 
 struct subfield {
@@ -57,6 +60,13 @@ struct subfield {
     uint16_t ofs;    /* From the least significant bit of the field. */
     uint16_t n_bits;
 };
+
+/* Whether it is one of tun_metadata0 to 63. */
+static inline bool
+field_is_option(const struct field *f)
+{
+    return f->id >= FIELD_TUN_METADATA0 && f->id <= FIELD_TUN_METADATA63;
+}
 
 static inline const struct field *field_of(enum field_id id) { return &fields[id]; }
 
@@ -107,8 +117,13 @@ void field_add_prereqs(const struct field *, const struct flow *flow, struct flo
 void bits_copy(const void *src, size_t src_len, unsigned int src_ofs, void *dst, size_t dst_len, unsigned int dst_ofs,
                unsigned int n);
 
-/* A range of a field in a flow. */
-/* Right-aligned in, from the end of, the 16 bytes. */
+/* A range of a field in a flow: right-aligned in, from the end of, '*v', of which no more than the last
+ * subfield_value_size() bytes are written or read. */
+static inline size_t
+subfield_value_size(const struct subfield *sf)
+{
+    return sf->n_bits <= 128 ? 16 : DIV_ROUND_UP(sf->n_bits, 8);
+}
 void subfield_get(const struct subfield *, const struct flow *flow, union field_value *v);
 void subfield_set(const struct subfield *, struct flow *flow, const union field_value *v);
 uint64_t subfield_get_u64(const struct subfield *, const struct flow *flow);

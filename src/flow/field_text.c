@@ -36,14 +36,6 @@ field_mask_is_exact(const struct field *f, const union field_value *mask)
     return true;
 }
 
-bool
-field_name_is_tunnel_option(const char *name)
-{
-    static const char prefix[] = "tun_metadata";
-
-    return !strncmp(name, prefix, sizeof prefix - 1);
-}
-
 /* Integers. */
 
 /* Puts hexadecimal digits from the end.  Digits that do not fit must be zero. */
@@ -414,8 +406,8 @@ field_parse(const struct field *f, const char *text, const struct port_names *po
 {
     struct error *e;
 
-    memset(v, 0, sizeof *v);
-    memset(mask, 0, sizeof *mask);
+    memset(v, 0, MAX(f->wire_bytes, 16));
+    memset(mask, 0, MAX(f->wire_bytes, 16));
     if (!strcmp(text, "*")) {
         return NULL;
     }

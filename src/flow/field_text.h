@@ -24,10 +24,6 @@ int field_parse_int(const char *text, uint8_t *bytes, size_t n, const char **tai
 void field_format(struct str *s, const struct field *f, const union field_value *v, const union field_value *mask,
                   const struct port_names *ports);
 
-/* Whether 'name' is one of the tunnel options, tun_metadata0 to 63, which are no fields yet: for an error that says
- * so. */
-bool field_name_is_tunnel_option(const char *name);
-
 /* Whether all bits of the field are set in 'mask' (a value). */
 bool field_mask_is_exact(const struct field *f, const union field_value *mask);
 

@@ -22,6 +22,9 @@
  * A VLAN header is present if vlan_tci has bit 12 (VLAN_PRESENT) set; its TPID is in vlan_tpid.  eth_type is the type
  * of the payload after the tags.  A packet without an Ethernet header has packet_ns 1 and its type in eth_type.
  *
+ * Options of a tunnel's header have three forms: raw in a datapath key, at the places of the bridge's map in the
+ * pipeline, and one that describes itself in matches without a map; flow/tun_metadata.h goes from one to another.
+ *
  * Threads: plain values.
  * Standards: ovs-fields(7). */
 #ifndef FLOW_FLOW_H
@@ -120,7 +123,10 @@ struct flow {
             uint8_t tun_opt_len; /* Bytes of raw options in tun_metadata of a datapath key. */
             uint8_t pad3[3];
             be64 tun_metadata_present; /* Bit N: tun_metadataN is there. */
-            uint8_t pad3b[48];
+            /* Of a match without a map of options only (flow/tun_metadata.h). */
+            uint8_t tun_loose_ends[FLOW_TUN_METADATA / 8]; /* Bit N: byte N is the last of an option. */
+            be64 tun_loose_exact;                          /* Bit N: tun_metadataN is matched exactly. */
+            uint8_t pad3b[8];
 
             /* Lines 4 to 7: tunnel options: raw in a datapath key, by field in the pipeline. */
             uint8_t tun_metadata[FLOW_TUN_METADATA];

@@ -1,6 +1,7 @@
 /* Conditions on single fields of a match, with what each implies. */
 
 #include "flow/match_text.h"
+#include "flow/tun_metadata.h"
 
 /* A field that needs others is about packets that have an Ethernet header, unless the match says otherwise already. */
 static void
@@ -53,6 +54,9 @@ set_dl_vlan(struct match *m, unsigned int vid)
 bool
 match_set_field(struct match *m, const struct field *f, const union field_value *v, const union field_value *mask)
 {
+    if (field_is_option(f)) {
+        return tun_match_set_loose(m, f, v, mask, 0);
+    }
     if (is_all_zeros(mask, f->wire_bytes)) {
         return true;
     }
@@ -75,9 +79,11 @@ match_set_field(struct match *m, const struct field *f, const union field_value 
 void
 match_get_field(const struct match *m, const struct field *f, union field_value *v, union field_value *mask)
 {
-    memset(v, 0, sizeof *v);
-    memset(mask, 0, sizeof *mask);
-    if (f->id != FIELD_PACKET_TYPE) {
+    memset(v, 0, f->wire_bytes);
+    memset(mask, 0, f->wire_bytes);
+    if (field_is_option(f)) {
+        tun_match_get_loose(m, f, v, mask);
+    } else if (f->id != FIELD_PACKET_TYPE) {
         field_get(f, &m->flow, v);
         field_get(f, &m->mask, mask);
     } else if (m->mask.packet_ns) {
@@ -94,9 +100,14 @@ match_parse_field(struct match *m, const struct field *f, const char *value, con
     union field_value v;
     struct error *e;
 
+    if (field_is_option(f) && tun_match_has(m, f)) {
+        return error_new("field %s set multiple times", f->name);
+    }
     e = field_parse(f, value, ports, &v, mask);
     if (!e && !match_set_field(m, f, &v, mask)) {
-        e = error_new("%s: no packet can have this packet type", value);
+        e = field_is_option(f) ? error_new("field %s exceeds maximum size for tunnel metadata (used %zu, max %u)",
+                                           f->name, tun_match_space(m, &v, mask), FLOW_TUN_METADATA)
+                               : error_new("%s: no packet can have this packet type", value);
     }
     return e;
 }
@@ -144,6 +155,9 @@ collect_prereq_bits(void)
 
     memset(&all, 0, sizeof all);
     for (const struct field *f = fields; f < fields + FIELD_N; f++) {
+        if (field_is_option(f)) {
+            continue; /* They have no place of their own, and no prerequisites. */
+        }
         field_set_ones(f, &prereq_bits[f->prereq]);
         field_set_ones(f, &all);
         prereq_field[f->prereq] = f;

@@ -1,4 +1,5 @@
 #include "flow/match_text.h"
+#include "flow/tun_metadata.h"
 
 /* What is being written. */
 struct text {
@@ -182,6 +183,29 @@ put_tun_flags(struct text *t)
     }
 }
 
+/* An option alone: it must be there.  "NP": a packet that does not have it. */
+static void
+put_options(struct text *t)
+{
+    for (enum field_id id = FIELD_TUN_METADATA0; tun_match_has_any(t->m) && id <= FIELD_TUN_METADATA63; id++) {
+        const struct field *f = field_of(id);
+        union field_value v, mask;
+
+        if (!tun_match_has(t->m, f)) {
+            continue;
+        }
+        tun_match_get_loose(t->m, f, &v, &mask);
+        str_puts(t->s, f->name);
+        if (!tun_option_is_present(&t->m->flow, f)) {
+            str_puts(t->s, "=NP");
+        } else if (!is_all_zeros(mask.bytes, f->wire_bytes)) {
+            str_putc(t->s, '=');
+            field_format(t->s, f, &v, &mask, t->ports);
+        }
+        str_putc(t->s, ',');
+    }
+}
+
 /* One tag; 'suffix' tells the second from the first. */
 static void
 put_tag(struct str *s, unsigned int tci, unsigned int mask, const char *suffix)
@@ -331,6 +355,7 @@ put_all(struct text *t)
     put_regs(t);
     put_rows(t, tunnel_rows, ARRAY_SIZE(tunnel_rows));
     put_tun_flags(t);
+    put_options(t);
     put_field(t, FIELD_METADATA, NULL, OWN);
     put_field(t, FIELD_IN_PORT_OXM, "in_port", OWN);
     put_vlan(t);

@@ -23,7 +23,7 @@ bool match_parse_shorthand(struct match *m, const char *word);
 
 /* Adds "field = value under mask" with what the field implies: a VLAN id implies a tag; an Ethernet field a packet with
  * an Ethernet header; packet_type sets namespace and type.  False if the value cannot be matched (packet_type of an
- * unknown namespace).  match_unset_field() removes any condition on the field. */
+ * unknown namespace; a tunnel option that has no room, see flow/tun_metadata.h). */
 bool match_set_field(struct match *m, const struct field *f, const union field_value *v,
                      const union field_value *mask);
 

@@ -1,6 +1,7 @@
 /* What controllers are told without having asked: of ports, flows and packets. */
 #include <stdlib.h>
 
+#include "flow/tun_metadata.h"
 #include "ofproto/conns_private.h"
 #include "ofproto/group.h"
 #include "ofproto/recirc.h"
@@ -47,6 +48,7 @@ conns_send_flow_removed(struct conns *cs, const struct rule *rule, uint8_t reaso
     };
 
     cls_rule_get_match(&rule->cr, &fr.match);
+    tun_match_unbind(xbridge_options_rcu(&rule->ofproto->xb), &fr.match);
     LIST_FOR_EACH (c, struct ofconn, node, &cs->ofconns) {
         if (ofconn_wants(c, ASYNC_FLOW_REMOVED, reason)) {
             struct bytes b = BYTES_INIT;
@@ -165,7 +167,7 @@ conns_of(const struct xbridge *bridge)
 
 /* Only what is not in the packet: registers, metadata, the port, marks, the tunnel. */
 static void
-make_metadata(const struct flow *flow, struct match *m)
+make_metadata(const struct flow *flow, const struct tun_map *options, struct match *m)
 {
     static const enum field_id always[] = {
         FIELD_TUN_ID, FIELD_TUN_SRC, FIELD_TUN_DST, FIELD_METADATA, FIELD_PKT_MARK, FIELD_CT_STATE, FIELD_CT_ZONE,
@@ -184,6 +186,10 @@ make_metadata(const struct flow *flow, struct match *m)
             match_set(m, f, &v);
         }
     }
+    memcpy(m->flow.tun_metadata, flow->tun_metadata, sizeof flow->tun_metadata);
+    m->flow.tun_metadata_present = flow->tun_metadata_present;
+    tun_match_add_present(options, m);
+    tun_match_unbind(options, m);
     for (int i = 0; i < 16; i++) {
         if (flow->regs[i]) {
             match_set_u64(m, FIELD_REG0 + i, be32_to_cpu(flow->regs[i]));
@@ -299,7 +305,7 @@ deliver(const struct conns_packet_in *p)
     };
 
     if (cs) {
-        make_metadata(&p->flow, &pin.metadata);
+        make_metadata(&p->flow, xbridge_options_rcu(p->bridge), &pin.metadata);
         LIST_FOR_EACH (c, struct ofconn, node, &cs->ofconns) {
             send_packet_in(c, p, &pin);
         }

@@ -69,7 +69,7 @@ unindex_cookie(struct rule *rule)
 }
 
 static void
-add_rule(struct tables_change *c, struct rule *rule, const struct match *match, int priority)
+add_rule(struct tables_change *c, struct rule *rule, const struct match *match, int priority, uint64_t used_options)
 {
     struct ofproto *p = c->p;
 
@@ -81,6 +81,7 @@ add_rule(struct tables_change *c, struct rule *rule, const struct match *match, 
     p->tables[rule->table_id].n_flows += !rule_is_hidden(rule);
     index_cookie(rule);
     learned_note_added(rule);
+    options_note_added(rule, be64_to_cpu(match->mask.tun_metadata_present), used_options);
     if (atomic_load(&rule->idle_timeout) || atomic_load(&rule->hard_timeout)) {
         list_push_back(&p->expirable, &rule->expirable);
     }
@@ -155,6 +156,7 @@ unlink_rule(struct rule *rule)
 static void
 retire_rule(struct ofproto *p, struct rule *rule, bool many)
 {
+    options_note_removed(rule);
     if (many) {
         list_remove(&rule->expirable);
         list_push_back(&p->retired, &rule->expirable);
@@ -420,7 +422,7 @@ do_add(struct tables_change *c, const struct flow_mod *fm)
         rule->first_note = old->first_note;
         drop_rule(c, old, REMOVED_SILENTLY, fm->flags & FM_RESET_COUNTS ? NULL : rule);
     }
-    add_rule(c, rule, &fm->match, fm->priority);
+    add_rule(c, rule, &fm->match, fm->priority, fm->used_options);
     return OFPERR_NONE;
 }
 
@@ -433,7 +435,7 @@ modify_rule(struct tables_change *c, struct rule *old, const struct flow_mod *fm
     cls_rule_get_match(&old->cr, &m);
     drop_rule(c, old, REMOVED_SILENTLY, fm->flags & FM_RESET_COUNTS ? NULL : rule);
     rule->is_modified = true;
-    add_rule(c, rule, &m, old->cr.priority);
+    add_rule(c, rule, &m, old->cr.priority, fm->used_options);
 }
 
 static enum ofperr

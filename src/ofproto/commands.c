@@ -6,6 +6,7 @@
 #include "ctl/ctl.h"
 #include "ctl/memory.h"
 #include "flow/match_text.h"
+#include "flow/tun_metadata.h"
 #include "netdev/netdev.h"
 #include "ofproto/bond.h"
 #include "ofproto/conns.h"
@@ -418,9 +419,10 @@ put_rule_text(struct str *s, const struct rule *rule, int64_t now, bool offload_
         str_puts(s, "n_offload_packets=0, n_offload_bytes=0, "); /* Nothing is offloaded. */
     }
     cls_rule_get_match(&rule->cr, &m);
+    tun_match_unbind(xbridge_options_rcu(&rule->ofproto->xb), &m);
     match_format(s, &m, NULL, rule->cr.priority);
     str_puts(s, ",actions=");
-    act_format(s, (struct act_span) { len ? acts : NULL, len }, &(struct act_text) { NULL, NULL });
+    act_format(s, (struct act_span) { len ? acts : NULL, len }, &(struct act_text) { NULL, NULL, NULL });
     str_putc(s, '\n');
 }
 

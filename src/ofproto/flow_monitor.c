@@ -1,3 +1,4 @@
+#include "flow/tun_metadata.h"
 #include "ofproto/flow_monitor.h"
 
 #include <stdlib.h>
@@ -92,6 +93,7 @@ put_update(struct msg_parts *parts, const struct ofconn *c, const struct rule *r
         .table_id = rule->table_id, .cookie = be64_to_cpu(rule->cookie), .match = *match,
     };
 
+    tun_match_unbind(xbridge_options_rcu(&rule->ofproto->xb), &u.match);
     if (with_actions) {
         u.actions = actions_of(rule);
     }
@@ -481,6 +483,7 @@ handle_flow_monitor(struct ofconn *c, const struct msg *m, struct bytes *out UNU
             requests = x2nrealloc(requests, &capacity, sizeof *requests);
         }
         error = monitor_request_take(&body, m, &requests[n], NULL);
+        error = error ? error : options_bind_match(c->ofproto, &requests[n].match);
         error = error ? error : take_request(c, &requests[n]);
         n += !error;
     }

@@ -1,6 +1,7 @@
 /* Requests about flows. */
 #include <stdlib.h>
 
+#include "flow/tun_metadata.h"
 #include "ofproto/ofconn.h"
 #include "ofproto/rule_list.h"
 #include "openflow/msg/flow.h"
@@ -13,7 +14,9 @@ check_flow_mod(struct ofconn *c, struct flow_mod *fm, struct act_buf *acts)
     struct act_check check = {
         .match = &match, .protocols = PROTO_ANY, .max_ports = OFPP_MAX,
         .table = fm->table_id == FM_TABLE_ANY ? 0 : fm->table_id, .n_tables = 254,
+        .check_options = true, .options = xbridge_options_rcu(&c->ofproto->xb),
     };
+    enum ofperr error;
 
     if (fm->flags & FM_EMERGENCY && c->version == OF10) {
         return OFPERR_OFPFMFC_TABLE_FULL;
@@ -24,7 +27,9 @@ check_flow_mod(struct ofconn *c, struct flow_mod *fm, struct act_buf *acts)
     if (match.mask.dp_hash || match.mask.recirc_id) {
         return OFPERR_OFPBRC_EPERM; /* The switch's own means of recirculation. */
     }
-    return act_check(acts, &check);
+    error = act_check(acts, &check);
+    fm->used_options = check.used_options;
+    return error;
 }
 
 enum ofperr
@@ -34,9 +39,10 @@ flow_mod_prepare(struct ofconn *c, const struct msg *m, struct flow_mod *fm, str
     enum ofperr error = flow_mod_decode_into(m, has_table_id, fm, acts);
 
     if (!error) {
-        error = check_flow_mod(c, fm, acts);
+        error = options_bind_match(c->ofproto, &fm->match);
         fm->actions = act_buf_span(acts);
     }
+    error = error ? error : check_flow_mod(c, fm, acts);
     return error;
 }
 
@@ -83,6 +89,7 @@ put_flow(struct flow_job *j, const struct rule *rule, int64_t now)
     struct flow_stats fs;
 
     cls_rule_get_match(&rule->cr, &fs.match);
+    tun_match_unbind(xbridge_options_rcu(&rule->ofproto->xb), &fs.match);
     fs.cookie = be64_to_cpu(rule->cookie);
     fs.table_id = rule->table_id;
     fs.priority = rule->cr.priority;
@@ -140,6 +147,7 @@ handle_flow_stats(struct ofconn *c, const struct msg *m, struct bytes *out UNUSE
     struct flow_job *j = xzalloc(sizeof *j);
     enum ofperr error = flow_request_decode(m, &j->request);
 
+    error = error ? error : options_bind_match(c->ofproto, &j->request.match);
     if (error) {
         free(j);
         return error;
@@ -161,6 +169,7 @@ handle_aggregate(struct ofconn *c, const struct msg *m, struct bytes *out)
     struct flow_request request;
     enum ofperr error = flow_request_decode(m, &request);
 
+    error = error ? error : options_bind_match(c->ofproto, &request.match);
     if (error) {
         return error;
     }

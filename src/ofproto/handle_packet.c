@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "flow/extract.h"
+#include "flow/tun_metadata.h"
 #include "ofproto/change.h"
 #include "ofproto/credits.h"
 #include "ofproto/ofconn.h"
@@ -10,11 +11,13 @@
 
 /* The packet's flow: its headers, and what the message says about where it comes from. */
 static void
-packet_flow(const struct packet_out *po, struct flow *flow)
+packet_flow(const struct ofproto *p, const struct packet_out *po, struct flow *flow)
 {
+    struct match m = po->metadata;
     struct flow md;
 
-    flow_mask(&md, &po->metadata.flow, &po->metadata.mask);
+    (void) !tun_match_bind(xbridge_options_rcu(&p->xb), &m, true); /* Cannot fail if it may cut. */
+    flow_mask(&md, &m.flow, &m.mask);
     md.in_port = cpu_to_be32(ofp_to_u32(packet_metadata_in_port(&po->metadata)));
     flow_extract_full(po->packet, po->packet_len, &md, flow, NULL);
 }
@@ -43,7 +46,7 @@ carry_out(struct ofproto *p, const struct packet_out *po)
     struct xlate_in in;
     struct flow flow;
 
-    packet_flow(po, &flow);
+    packet_flow(p, po, &flow);
     in = (struct xlate_in) {
         .bridge = &p->xb, .flow = &flow, .frame = po->packet, .frame_len = po->packet_len,
         .packet_len = po->packet_len, .tcp_flags = be16_to_cpu(flow.tcp_flags),
@@ -67,7 +70,7 @@ check_actions(const struct ofproto *p, const struct packet_out *po, struct act_b
     struct act_check check = { .match = &match, .protocols = PROTO_ANY, .max_ports = OFPP_MAX, .n_tables = 254 };
     enum ofperr error;
 
-    packet_flow(po, &match.flow);
+    packet_flow(p, po, &match.flow);
     memset(&match.mask, 0xff, sizeof match.mask);
     error = act_check(acts, &check);
     return error ? error : check_references(p, act_buf_span(acts));

@@ -17,8 +17,6 @@ table_name(const struct ofproto *p, unsigned int id)
 static void
 describe_fields(struct table_features *f)
 {
-    struct field_set *const with_tun_metadata[] = { &f->match, &f->mask, &f->wildcard, &f->nonmiss.apply.set_fields };
-
     for (const struct field *field = fields; field < fields + FIELD_N; field++) {
         field_set_add(&f->match, field->id);
         field_set_add(&f->wildcard, field->id);
@@ -28,9 +26,6 @@ describe_fields(struct table_features *f)
         if (field->writable) {
             field_set_add(&f->nonmiss.apply.set_fields, field->id);
         }
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(with_tun_metadata); i++) {
-        with_tun_metadata[i]->bits[FIELD_SET_TUN_METADATA] = UINT64_MAX;
     }
 }
 

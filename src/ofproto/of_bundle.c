@@ -85,7 +85,7 @@ open_bundle(struct ofconn *c, uint32_t id, uint16_t flags, const struct msg *m, 
 
 /* What is wrong with a message by itself, whatever the switch looks like. */
 static enum ofperr
-check_message(const struct msg *m)
+check_message(const struct ofproto *p, const struct msg *m)
 {
     struct act_buf acts = ACT_BUF_INIT;
     enum ofperr error = OFPERR_NONE;
@@ -96,6 +96,7 @@ check_message(const struct msg *m)
 
     if (m->type == MSG_FLOW_MOD) {
         error = flow_mod_decode_into(m, false, &fm, &acts);
+        error = error ? error : options_check(p, &fm.match, &acts);
         if (!error && fm.table_id >= 254 && fm.table_id != FM_TABLE_ANY) {
             error = OFPERR_OFPBRC_EPERM;
         }
@@ -138,7 +139,7 @@ handle_bundle_add(struct ofconn *c, const struct msg *m, struct bytes *out UNUSE
         drop(c, b);
         return error;
     }
-    error = check_message(&add.inner);
+    error = check_message(c->ofproto, &add.inner);
     if (!error) {
         bytes_put(&b->messages, m->data, m->len);
         c->n_bundle_bytes += m->len;

@@ -21,7 +21,6 @@ struct ofconn;
 struct bytes;
 struct flow_mod;
 struct in_band;
-struct tlv_map;
 struct xlate_out;
 
 /* A datapath and what the switch keeps with it. */
@@ -102,8 +101,8 @@ struct ofproto {
     struct list notes;       /* struct flow_note: changes that monitors are to be told. */
     uint64_t n_noted;        /* Number of the last of them. */
     struct list table_events; /* struct table_event: vacancy events still to be sent; guarded by tables_mutex. */
-    struct tlv_map *tlv_maps; /* Tunnel options as match fields, by number of the field; null: none. */
-    size_t n_tlv_maps;
+    struct hmap option_users; /* Rules that use tunnel options, and how many use each: handle_tlv.c; guarded by */
+    uint32_t n_option_users[64], n_option_matches[64]; /* tables_mutex. */
     struct list removed;     /* Rules whose flow-removed message is still to be sent: struct removed_rule. */
     struct loop_task removed_task;
     struct loop_wake removed_wake;
@@ -148,6 +147,16 @@ void bundles_forget_port(struct ofproto *, struct xport *);
 void bundles_port_changed(struct ofproto *, struct xport *);
 /* The name of the bundle with that key, null if it is gone. */
 const char *bundle_name(const struct ofproto *, const void *key);
+
+/* handle_tlv.c: tunnel options.  Binds a match to the bridge's map: NXFMFC_INVALID_TLV_FIELD, OFPBMC_BAD_VALUE.  Counts
+ * what a rule that comes uses (bits of options that it matches, that its actions name), until it goes; the caller holds
+ * tables_mutex. */
+enum ofperr options_bind_match(const struct ofproto *, struct match *) MUST_CHECK;
+struct act_buf;
+/* Whether the map has all options that a match and actions name, bound or not. */
+enum ofperr options_check(const struct ofproto *, const struct match *, struct act_buf *) MUST_CHECK;
+void options_note_added(struct rule *, uint64_t matched, uint64_t used);
+void options_note_removed(struct rule *);
 
 /* table.c: rules in and out of tables; the caller holds tables_mutex where it says _locked. */
 void tables_init(struct ofproto *);

@@ -79,7 +79,7 @@ struct frozen_state {
     uint32_t n_refs;
     bool is_ending, was_used;
     struct frozen frozen;
-    uint64_t data[];           /* Steps, actions, action set, stack (16 bytes each, right-aligned), userdata. */
+    uint64_t data[];           /* Steps, actions, action set, stack, userdata. */
 };
 
 /* The state with these contents, with a reference for the caller.  'data' is of the lengths that '*f' says. */
@@ -117,6 +117,23 @@ static inline const void *
 frozen_stack(const struct frozen_state *s)
 {
     return (const char *) frozen_acts(s) + s->frozen.acts_len + s->frozen.action_set_len;
+}
+
+/* An entry of a stack: a value of 'n' bytes, and a byte that says how many. */
+static inline void
+frozen_stack_push(struct bytes *stack, const void *value, size_t n)
+{
+    bytes_put(stack, value, n);
+    bytes_put_u8(stack, n);
+}
+
+/* The value of the uppermost entry of a stack that is not empty; its byte follows. */
+static inline struct cursor
+frozen_stack_top(const void *stack, size_t len)
+{
+    const uint8_t *end = (const uint8_t *) stack + len - 1;
+
+    return cursor_make(end - *end, *end);
 }
 
 static inline const void *

@@ -1,3 +1,4 @@
+#include "flow/tun_metadata.h"
 #include "ofproto/resume.h"
 
 #include <stdlib.h>
@@ -10,18 +11,15 @@
 #include "ofproto/xlate/xlate.h"
 #include "openflow/msg/packet.h"
 
-enum { ENTRY = sizeof(union field_value) }; /* Of the stack. */
-
 /* Without leading zeros. */
 static struct cursor
-trim(const uint8_t *entry)
+trim(struct cursor entry)
 {
-    size_t n = ENTRY;
-
-    while (n > 1 && !entry[ENTRY - n]) {
-        n--;
+    while (entry.left > 1 && !*entry.at) {
+        entry.at++;
+        entry.left--;
     }
-    return cursor_make(entry + ENTRY - n, n);
+    return entry;
 }
 
 void
@@ -33,8 +31,11 @@ continuation_put(struct bytes *out, enum of_version v, const struct frozen_state
     const struct frozen_step *steps = frozen_steps(s, &n);
 
     k.conntracked = s->frozen.conntracked;
-    for (size_t i = s->frozen.stack_len / ENTRY; i-- > 0 && k.n_stack < ARRAY_SIZE(k.stack);) {
-        k.stack[k.n_stack++] = trim(stack + i * ENTRY);
+    for (size_t left = s->frozen.stack_len; left && k.n_stack < ARRAY_SIZE(k.stack);) {
+        struct cursor top = frozen_stack_top(stack, left);
+
+        left -= top.left + 1;
+        k.stack[k.n_stack++] = trim(top);
     }
     act_buf_init(&k.actions);
     act_buf_init(&k.action_set);
@@ -64,17 +65,15 @@ find_bridge(const struct uuid *uuid)
     return NULL;
 }
 
-/* From the bottom up, right-aligned. */
+/* From the bottom up. */
 static enum ofperr
 take_stack(const struct continuation *k, struct bytes *data)
 {
     for (size_t i = k->n_stack; i-- > 0;) {
-        uint8_t *entry = bytes_put_zeros(data, ENTRY);
-
-        if (k->stack[i].left > ENTRY) {
+        if (k->stack[i].left > sizeof(union field_value)) {
             return OFPERR_OFPBPC_BAD_LEN;
         }
-        memcpy(entry + ENTRY - k->stack[i].left, k->stack[i].at, k->stack[i].left);
+        frozen_stack_push(data, k->stack[i].at, k->stack[i].left);
     }
     return OFPERR_NONE;
 }
@@ -113,8 +112,9 @@ make_state(struct ofproto *p, const struct continuation *k, const struct flow *m
     bytes_put(&data, k->actions.bytes.data, f.acts_len);
     f.action_set_len = act_buf_span(&k->action_set).len;
     bytes_put(&data, k->action_set.bytes.data, f.action_set_len);
+    f.stack_len = data.len;
     error = take_stack(k, &data);
-    f.stack_len = k->n_stack * ENTRY;
+    f.stack_len = data.len - f.stack_len;
     *state = error ? NULL : recirc_freeze(&f, data.data);
     bytes_uninit(&data);
     return error;
@@ -165,7 +165,7 @@ execute(struct ofproto *p, const struct packet_in *pin, const struct continuatio
 }
 
 static enum ofperr
-resume(struct ofconn *c UNUSED, const struct packet_in *pin, struct continuation *k)
+resume(struct ofconn *c UNUSED, struct packet_in *pin, struct continuation *k)
 {
     struct ofproto *p = k->has_bridge ? find_bridge(&k->bridge) : NULL;
     struct frozen_state *state;
@@ -175,6 +175,7 @@ resume(struct ofconn *c UNUSED, const struct packet_in *pin, struct continuation
     if (!p) {
         return OFPERR_NXR_STALE;
     }
+    (void) !tun_match_bind(xbridge_options_rcu(&p->xb), &pin->metadata, true); /* Cannot fail if it may cut. */
     flow_mask(&md, &pin->metadata.flow, &pin->metadata.mask);
     md.in_port = cpu_to_be32(ofp_to_u32(packet_metadata_in_port(&pin->metadata)));
     flow_extract_full(pin->packet, pin->packet_len, &md, &flow, NULL);

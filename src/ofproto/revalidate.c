@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "flow/tun_metadata.h"
 #include "ofproto/megaflow.h"
 #include "ofproto/xlate/xlate.h"
 #include "odp/text.h"
@@ -56,6 +57,7 @@ retranslate(struct revalidator *r, const struct flow *key)
     };
     xlate_out_clear(&r->out);
     xlate(&xin, &r->out);
+    tun_mask_to_raw(xbridge_options_rcu(bridge), key, &r->out.wc);
     return r->out.may_install;
 }
 

@@ -33,6 +33,7 @@ struct rule {
     uint16_t importance;
     _Atomic uint16_t idle_timeout, hard_timeout; /* Seconds; 0: never.  'learn' and fin_timeout may reduce them. */
     bool is_modified;          /* A modify made it from another with the same match. */
+    bool uses_options;         /* Tunnel options, by its match or actions. */
     bool is_replacement;       /* There was a flow with the same match and priority before. */
     _Atomic uint32_t n_refs;
     int64_t created;           /* ms on clock_now_ms(); duration counts from here. */

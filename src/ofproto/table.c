@@ -79,6 +79,7 @@ tables_init(struct ofproto *p)
     list_init(&p->notes);
     list_init(&p->table_events);
     hmap_init(&p->by_cookie);
+    hmap_init(&p->option_users);
     learned_init(p);
     p->xb.may_learn = learned_may_come;
     loop_wake_init(ofproto_loop, &p->removed_wake, on_removed, p);
@@ -156,7 +157,8 @@ tables_destroy(struct ofproto *p)
         free(p->tables[i].of_name);
     }
     free(p->xb.tables);
-    free(p->tlv_maps);
+    hmap_uninit(&p->option_users);
+    free(rcu_get_protected(&p->xb.options)); /* Nobody translates any more. */
     hmap_uninit(&p->by_cookie);
     learned_uninit(p);
     pthread_mutex_destroy(&p->tables_mutex);

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "flow/tun_metadata.h"
 #include "ofproto/conns.h"
 #include "ofproto/credits.h"
 #include "ofproto/drops.h"
@@ -76,12 +77,13 @@ upcall_bridge_rcu(const struct backer *b, struct flow *flow)
     struct xport *in = xdp_port_rcu(&b->xdp, ODP_PORT(be32_to_cpu(flow->in_port)));
     const struct frozen_state *s = NULL;
 
-    if (flow->recirc_id) {
+    if (flow->recirc_id) { /* The state has the tunnel, as the pipeline sees it. */
         s = recirc_find_rcu(be32_to_cpu(flow->recirc_id));
         return s && !atomic_load(&s->frozen.bridge->is_gone) ? s->frozen.bridge : NULL;
     }
     if (in) {
         flow->in_port = cpu_to_be32(ofp_to_u32(in->ofp_port));
+        tun_flow_from_raw(xbridge_options_rcu(in->bridge), flow);
     }
     return in ? in->bridge : NULL;
 }
@@ -110,6 +112,7 @@ answer(struct backer *b, struct dp_upcall *u, struct xlate_out *out, uint64_t se
     bytes_put(u->actions, out->actions.data, out->actions.len);
     bytes_put(u->put_actions, out->slow_actions.data, out->slow_actions.len);
     *u->mask = out->wc;
+    tun_mask_to_raw(xbridge_options_rcu(bridge), u->key, u->mask);
     add_datapath_mask(u->key, u->mask);
     u->install = install;
     if (install) {

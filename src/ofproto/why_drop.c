@@ -3,6 +3,7 @@
 
 #include "ctl/ctl.h"
 #include "flow/match_text.h"
+#include "flow/tun_metadata.h"
 #include "netdev/netdev.h"
 #include "ofproto/credits.h"
 #include "ofproto/drops.h"
@@ -315,6 +316,7 @@ put_place(struct str *s, const struct entry *e)
         struct match match;
 
         cls_rule_get_match(&e->rule->cr, &match);
+        tun_match_unbind(bridge ? xbridge_options_rcu(bridge) : NULL, &match);
         str_putf(s, ", cookie=0x%llx, priority=%d", (unsigned long long) be64_to_cpu(e->rule->cookie),
                  e->rule->cr.priority);
         if (!is_all_zeros(&match.mask, sizeof match.mask)) {

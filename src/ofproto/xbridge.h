@@ -77,6 +77,7 @@ struct xbridge {
     _Atomic bool has_in_band;
     struct eth_addr mac;         /* Of the local port. */
     RCU_PTR(struct xmirrors) mirrors; /* Null: none (ofproto/mirror.h). */
+    RCU_PTR(struct tun_map) options;  /* Tunnel options as fields (flow/tun_metadata.h); null: none. */
 };
 
 /* Bits of xport.config: OpenFlow's port configuration (OFPPC_*), version 1.0's numbers. */
@@ -129,6 +130,7 @@ struct xmeter {
 };
 
 /* Lookups, in an RCU read section; null if there is none. */
+static inline const struct tun_map *xbridge_options_rcu(const struct xbridge *b) { return rcu_get(&b->options); }
 struct xport *xbridge_port_rcu(const struct xbridge *, ofp_port);
 struct xport *xdp_port_rcu(const struct xdp *, odp_port);
 struct xbundle *xbridge_bundle_rcu(const struct xbridge *, const void *key);

@@ -43,6 +43,7 @@ struct flow_mod {
     uint64_t new_cookie;         /* Of the added or modified flow, if 'modify_cookie'. */
     bool modify_cookie;          /* Modify: also changes the cookie. */
     bool add_if_missing;         /* Modify: acts as an add where no flow matches (OpenFlow 1.0 to 1.2, and Nicira's). */
+    uint64_t used_options;       /* Bit N: the actions use tun_metadataN; for the switch that checks them. */
     struct match match;
     struct act_span actions;     /* Owned (flow_mod_uninit()); instructions included. */
 };

@@ -253,9 +253,6 @@ parse_keyword(struct syntax *s, const char *key, const char *value)
     if (match_parse_shorthand(&s->fm->match, key) || parse_flag(s, key)) {
         return NULL;
     }
-    if (field_name_is_tunnel_option(key)) {
-        return error_new("%s: tunnel options are not supported yet", key);
-    }
     if (!*value) {
         return error_new("field %s missing value", key);
     }
@@ -367,7 +364,7 @@ struct error *
 flow_mod_parse(struct flow_mod *fm, const char *text, int command, const struct act_text *names,
                unsigned int *protocols)
 {
-    static const struct act_text plain = { NULL, NULL };
+    static const struct act_text plain = { NULL, NULL, NULL };
     struct syntax s = { fm, names ? names : &plain, PROTO_ANY };
     char *copy = xstrdup(text), *at = copy;
     struct error *e;

@@ -63,7 +63,7 @@ ofctl_parse_pcap(struct cmdline_ctx *ctx)
             struct flow flow;
 
             flow_extract_full(frame.data, frame.len, &md, &flow, NULL);
-            exact_flow_put(&s, &flow, NULL);
+            exact_flow_put(&s, &flow, NULL, NULL);
             puts(str_text(&s));
             str_uninit(&s);
         }

@@ -2,7 +2,8 @@
 #include <string.h>
 
 #include "cmd/ovs-ofctl/ofctl.h"
-#include "flow/field_text.h"
+#include "flow/match_text.h"
+#include "flow/tun_metadata.h"
 
 void
 ofctl_add_sort_key(const char *name, bool descending)
@@ -20,19 +21,25 @@ ofctl_add_sort_key(const char *name, bool descending)
     ofctl_options.sort_keys[ofctl_options.n_sort_keys++] = (struct sort_key) { f, descending };
 }
 
+static bool
+says(const struct field *f, const struct match *m)
+{
+    return field_is_option(f) ? tun_match_has(m, f) : field_is_any(f, &m->mask);
+}
+
 /* A flow that says nothing of the field comes last, whatever the direction; wildcarded bits count as zero. */
 static int
 compare_by_field(const struct field *f, bool descending, const struct match *a, const struct match *b)
 {
-    bool any_a = field_is_any(f, &a->mask), any_b = field_is_any(f, &b->mask);
-    union field_value va, vb;
+    bool any_a = says(f, a), any_b = says(f, b);
+    union field_value va, vb, mask;
     int order;
 
     if (any_a != any_b) {
         return any_a ? -1 : 1;
     }
-    field_get(f, &a->flow, &va);
-    field_get(f, &b->flow, &vb);
+    match_get_field(a, f, &va, &mask);
+    match_get_field(b, f, &vb, &mask);
     order = memcmp(va.bytes, vb.bytes, f->wire_bytes);
     return descending ? -order : order;
 }

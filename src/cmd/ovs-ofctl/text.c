@@ -347,7 +347,7 @@ ofctl_parse_key_value(struct cmdline_ctx *ctx)
 static void
 parse_flow_of_packet(const char *text, struct flow *flow)
 {
-    struct error *error = exact_flow_parse(text, NULL, flow);
+    struct error *error = exact_flow_parse(text, NULL, NULL, flow);
 
     if (error) {
         cmdline_fatal(0, "%s: %s", text, error_text(error));
@@ -362,7 +362,7 @@ show_flow(const char *title, const struct flow *flow)
 {
     struct str s = STR_INIT;
 
-    exact_flow_put(&s, flow, NULL);
+    exact_flow_put(&s, flow, NULL, NULL);
     fprintf(stderr, "%s: %s", title, str_text(&s));
     str_uninit(&s);
 }

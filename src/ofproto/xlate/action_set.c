@@ -77,11 +77,11 @@ xlate_order_actions(struct act_span written, struct act_buf *out)
 static void
 report_set(struct xlate_ctx *ctx, struct act_span ordered)
 {
-    static const struct act_text none = { NULL, NULL };
+    struct act_text text = xlate_act_text(ctx);
     struct str s = STR_INIT;
 
     if (ctx->in->trace) {
-        act_format(&s, ordered, ctx->in->trace->names ? ctx->in->trace->names : &none);
+        act_format(&s, ordered, &text);
         xlate_report(ctx, TRACE_DETAIL, ordered.len ? "action set is: %s" : "action set is empty", str_text(&s));
         str_uninit(&s);
     }

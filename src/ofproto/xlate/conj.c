@@ -6,6 +6,7 @@
  * If there is none, the search goes on below. */
 #include <stdlib.h>
 
+#include "flow/tun_metadata.h"
 #include "flow/match_text.h"
 #include "ofproto/xlate/ctx.h"
 
@@ -104,6 +105,7 @@ report_part(struct xlate_ctx *ctx, const struct rule *rule)
     struct match m;
 
     cls_rule_get_match(&rule->cr, &m);
+    tun_match_unbind(xbridge_options_rcu(ctx->bridge), &m);
     match_format(&s, &m, ctx->in->trace->names ? ctx->in->trace->names->ports : NULL, -1);
     if (ctx->n_conj_parts < ARRAY_SIZE(ctx->conj_parts)) {
         ctx->conj_parts[ctx->n_conj_parts++] = xasprintf("priority=%d,%s", rule->cr.priority,

@@ -68,7 +68,7 @@ struct xlate_ctx {
     int depth;                 /* Of tables and bridges. */
     int trace_depth;
     unsigned int n_resubmits, n_buckets;
-    struct bytes stack;        /* Of push and pop: 16 bytes each, right-aligned. */
+    struct bytes stack;        /* Of push and pop: frozen_stack_push() (ofproto/recirc.h). */
     struct act_buf action_set;
     char *conj_parts[16];      /* For trace: the rules that made up a conjunction; owned until they are shown. */
     unsigned int n_conj_parts;
@@ -216,14 +216,20 @@ void xlate_note_key(struct xlate_ctx *, enum xlate_consulted_kind, uint64_t key)
 /* Reports for trace; nothing without one.  DETAIL, WARN and ERROR belong to the action reported last. */
 void xlate_report(struct xlate_ctx *, enum xlate_trace_kind, const char *format, ...) PRINTF_FORMAT(3, 4);
 void xlate_report_action(struct xlate_ctx *, const struct act *);
+/* How actions are written in reports. */
+struct act_text xlate_act_text(const struct xlate_ctx *);
 /* "NXM_NX_REG0[0..3] is now 0x5" */
 void xlate_report_subfield(struct xlate_ctx *, const struct subfield *);
 
 /* fields.c: notes what decides whether the packet has the field, and says whether it does. */
 bool xlate_has_field(struct xlate_ctx *, const struct field *);
+/* The range that the packet has for one of an action: another where it is of a tunnel option.  False if it has none. */
+bool xlate_place(struct xlate_ctx *, const struct subfield *, struct subfield *place) MUST_CHECK;
 /* Reads a range of a field; false if the packet does not have it. */
 bool xlate_read_subfield(struct xlate_ctx *, const struct subfield *, union field_value *);
 void xlate_write_subfield(struct xlate_ctx *, const struct subfield *, const union field_value *);
+/* Writes a bit that the packet decides nothing about. */
+void xlate_put_bit(struct xlate_ctx *, const struct subfield *, bool bit);
 void xlate_load_subfield(struct xlate_ctx *, const struct subfield *, uint64_t v);
 
 /* vlan_mpls.c: adds or removes an outer tag. */

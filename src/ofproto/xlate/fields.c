@@ -1,5 +1,30 @@
 /* Actions on fields: set, move, push, pop. */
+#include "flow/tun_metadata.h"
 #include "ofproto/xlate/ctx.h"
+
+/* The field that the packet has for one of an action: of a tunnel option, its place by the map.  Null if it is none. */
+static const struct field *
+place_of(struct xlate_ctx *ctx, const struct field *f)
+{
+    return LIKELY(!field_is_option(f)) ? f : tun_map_field(xbridge_options_rcu(ctx->bridge), f);
+}
+
+bool
+xlate_place(struct xlate_ctx *ctx, const struct subfield *sf, struct subfield *place)
+{
+    *place = *sf;
+    place->field = place_of(ctx, sf->field);
+    return place->field && sf->ofs < place->field->n_bits;
+}
+
+/* Whether there is a tunnel option, which reading and writing it makes part of the megaflow. */
+static void
+note_option(struct xlate_ctx *ctx, const struct field *f)
+{
+    if (UNLIKELY(field_is_option(f))) {
+        tun_option_set_present(ctx->wc, f);
+    }
+}
 
 /* What decides whether the packet has the field is noted step by step: bits that are not looked at stay wild. */
 bool
@@ -77,48 +102,76 @@ written(struct xlate_ctx *ctx, const struct field *f)
     if (is_tag_field(f)) {
         settle_tag(ctx, f);
     }
+    if (UNLIKELY(field_is_option(f))) {
+        tun_option_set_present(&ctx->flow, f);
+    }
 }
 
 void
 xlate_set_field(struct xlate_ctx *ctx, const struct act *act)
 {
     const struct act_set_field *a = (const void *) act;
+    const struct field *f = place_of(ctx, a->field);
+    const uint8_t *value = a->bytes, *mask = a->bytes + a->field->wire_bytes;
     union field_value bits;
 
-    if (!may_write(ctx, a->field)) {
+    if (!f || !may_write(ctx, f)) {
         return;
     }
-    field_get(a->field, ctx->wc, &bits);
-    for (int i = 0; i < a->field->wire_bytes; i++) {
-        bits.bytes[i] |= act_set_field_mask(a)->bytes[i];
+    value += a->field->wire_bytes - f->wire_bytes; /* The last bytes, if an option is shorter than can be. */
+    mask += a->field->wire_bytes - f->wire_bytes;
+    field_get(f, ctx->wc, &bits);
+    for (int i = 0; i < f->wire_bytes; i++) {
+        bits.bytes[i] |= mask[i];
     }
-    field_set(a->field, ctx->wc, &bits);
-    note_protocol(ctx, a->field);
-    field_set_masked(a->field, &ctx->flow, act_set_field_value(a), act_set_field_mask(a));
-    written(ctx, a->field);
+    field_set(f, ctx->wc, &bits);
+    note_option(ctx, f);
+    note_protocol(ctx, f);
+    field_set_masked(f, &ctx->flow, (const union field_value *) value, (const union field_value *) mask);
+    written(ctx, f);
 }
 
 bool
 xlate_read_subfield(struct xlate_ctx *ctx, const struct subfield *sf, union field_value *v)
 {
-    if (!xlate_has_field(ctx, sf->field)) {
+    struct subfield place;
+
+    if (!xlate_place(ctx, sf, &place) || !xlate_has_field(ctx, place.field)) {
         memset(v, 0, sizeof *v);
         return false;
     }
-    subfield_set_ones(sf, ctx->wc);
-    subfield_get(sf, &ctx->flow, v);
+    note_option(ctx, place.field);
+    subfield_set_ones(&place, ctx->wc);
+    subfield_get(&place, &ctx->flow, v);
     return true;
 }
 
 void
 xlate_write_subfield(struct xlate_ctx *ctx, const struct subfield *sf, const union field_value *v)
 {
-    if (may_write(ctx, sf->field)) {
-        subfield_set_ones(sf, ctx->wc);
-        subfield_set(sf, &ctx->flow, v);
-        written(ctx, sf->field);
+    struct subfield place;
+
+    if (!xlate_place(ctx, sf, &place)) {
+        return;
+    }
+    if (may_write(ctx, place.field)) {
+        note_option(ctx, place.field);
+        subfield_set_ones(&place, ctx->wc);
+        subfield_set(&place, &ctx->flow, v);
+        written(ctx, place.field);
     }
     xlate_report_subfield(ctx, sf);
+}
+
+void
+xlate_put_bit(struct xlate_ctx *ctx, const struct subfield *sf, bool bit)
+{
+    struct subfield place;
+
+    if (xlate_place(ctx, sf, &place)) {
+        subfield_set_u64(&place, &ctx->flow, bit);
+        written(ctx, place.field);
+    }
 }
 
 void
@@ -127,7 +180,7 @@ xlate_load_subfield(struct xlate_ctx *ctx, const struct subfield *sf, uint64_t x
     union field_value v;
 
     memset(&v, 0, sizeof v);
-    put_be64(v.bytes + 8, x);
+    put_be64(v.bytes + sizeof v.bytes - 8, x);
     xlate_write_subfield(ctx, sf, &v);
 }
 
@@ -142,30 +195,47 @@ xlate_move(struct xlate_ctx *ctx, const struct act *act)
     }
 }
 
+/* An entry of the stack is the value, right-aligned in its bytes, and how many these are. */
 void
 xlate_push(struct xlate_ctx *ctx, const struct act *act)
 {
     const struct act_push *a = (const void *) act;
+    size_t n = subfield_value_size(&a->field);
     union field_value v;
 
     xlate_read_subfield(ctx, &a->field, &v);
-    bytes_put(&ctx->stack, v.bytes, sizeof v.bytes);
+    frozen_stack_push(&ctx->stack, v.bytes + sizeof v.bytes - n, n);
 }
 
 void
 xlate_pop(struct xlate_ctx *ctx, const struct act *act)
 {
     const struct act_pop *a = (const void *) act;
+    struct cursor top;
     union field_value v;
 
-    if (ctx->stack.len < sizeof v.bytes) {
+    if (!ctx->stack.len) {
         xlate_report(ctx, TRACE_ERROR, "stack underflow");
         xlate_why(ctx, WHY_STACK);
         return;
     }
-    memcpy(v.bytes, bytes_at(&ctx->stack, ctx->stack.len - sizeof v.bytes), sizeof v.bytes);
-    bytes_truncate(&ctx->stack, ctx->stack.len - sizeof v.bytes);
+    top = frozen_stack_top(ctx->stack.data, ctx->stack.len);
+    memset(&v, 0, sizeof v);
+    memcpy(v.bytes + sizeof v.bytes - top.left, top.at, top.left);
+    bytes_truncate(&ctx->stack, ctx->stack.len - top.left - 1);
     xlate_write_subfield(ctx, &a->field, &v);
+}
+
+void
+xlate_delete_field(struct xlate_ctx *ctx, const struct act *act)
+{
+    const struct act_delete_field *a = (const void *) act;
+    const struct field *f = place_of(ctx, a->field);
+
+    xlate_report(ctx, TRACE_DETAIL, "delete %s", a->field->name);
+    if (f) {
+        tun_option_delete(&ctx->flow, f);
+    }
 }
 
 void

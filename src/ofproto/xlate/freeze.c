@@ -1,4 +1,5 @@
 /* Recirculation: see ofproto/recirc.h. */
+#include "flow/tun_metadata.h"
 #include "ofproto/xlate/ctx.h"
 
 /* The actions of a packet-out count as those of table 0. */
@@ -40,9 +41,15 @@ xlate_freeze(struct xlate_ctx *ctx, const struct act *again)
 static void
 note_tunnel(struct xlate_ctx *ctx)
 {
+    const struct tun_map *options = xbridge_options_rcu(ctx->bridge);
+
     FLOW_FOR_EACH_LINE (i, FLOW_LINE_TUNNEL | FLOW_LINE_TUNNEL_MISC | FLOW_LINE_TUNNEL_OPT) {
         memset(&ctx->wc->lines[i], 0xff, sizeof ctx->wc->lines[i]);
     }
+    memset(ctx->wc->tun_loose_ends, 0, sizeof ctx->wc->tun_loose_ends); /* No flow has those. */
+    ctx->wc->tun_loose_exact = BE64(0);
+    ctx->wc->tun_opt_len = 0;
+    ctx->wc->tun_metadata_present = cpu_to_be64(options ? options->bound : 0);
 }
 
 static struct frozen
@@ -233,7 +240,7 @@ put_step(struct str *s, const struct frozen_step *step)
 static void
 report_steps(struct xlate_ctx *ctx, const struct frozen_state *state)
 {
-    static const struct act_text none = { NULL, NULL };
+    struct act_text text = xlate_act_text(ctx);
     const struct xlate_trace *trace = ctx->in->trace;
     size_t n;
     const struct frozen_step *steps = frozen_steps(state, &n);
@@ -246,7 +253,7 @@ report_steps(struct xlate_ctx *ctx, const struct frozen_state *state)
         str_puts(&s, i ? ",unroll_xlate(" : "unroll_xlate(");
         put_step(&s, &steps[i]);
         str_puts(&s, "),");
-        act_format(&s, span, trace->names ? trace->names : &none);
+        act_format(&s, span, &text);
         acts = act_span_end(span);
     }
     ctx->trace_depth++;

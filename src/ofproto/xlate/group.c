@@ -150,6 +150,14 @@ hash_named_fields(struct xlate_ctx *ctx, const struct group_props *props)
         const struct group_field *gf = &props->fields[i];
         union field_value v, bits;
 
+        if (field_is_option(gf->field)) {
+            const struct subfield whole = { gf->field, 0, gf->field->n_bits };
+
+            if (xlate_read_subfield(ctx, &whole, &v)) { /* Zeros beyond what it has. */
+                hash = hash_bytes(v.bytes + sizeof v.bytes - gf->field->wire_bytes, gf->field->wire_bytes, hash);
+            }
+            continue;
+        }
         if (!xlate_has_field(ctx, gf->field)) {
             continue;
         }

@@ -1,6 +1,7 @@
 /* learn: a flow made of this packet's fields. */
 #include <stdlib.h>
 
+#include "flow/tun_metadata.h"
 #include "ofproto/xlate/ctx.h"
 #include "openflow/flow_mod.h"
 
@@ -17,10 +18,18 @@ get_value(struct xlate_ctx *ctx, const struct learn_spec *s, union field_value *
 }
 
 static void
-add_match(struct match *m, const struct learn_spec *s, const union field_value *v)
+add_match(struct xlate_ctx *ctx, struct match *m, const struct learn_spec *s, const union field_value *v)
 {
-    subfield_set(&s->dst, &m->flow, v);
-    subfield_set_ones(&s->dst, &m->mask);
+    struct subfield place;
+
+    if (xlate_place(ctx, &s->dst, &place)) {
+        subfield_set(&place, &m->flow, v);
+        subfield_set_ones(&place, &m->mask);
+        if (field_is_option(place.field)) {
+            tun_option_set_present(&m->flow, place.field);
+            tun_option_set_present(&m->mask, place.field);
+        }
+    }
 }
 
 static void
@@ -28,18 +37,18 @@ add_load(struct act_buf *acts, const struct learn_spec *s, const union field_val
 {
     const struct field *f = s->dst.field;
     struct act_set_field *a = act_put(acts, ACT_SET_FIELD, sizeof *a + 2 * (size_t) f->wire_bytes);
-    uint8_t ones[16];
+    union field_value ones;
 
-    memset(ones, 0xff, sizeof ones);
+    memset(&ones, 0xff, sizeof ones);
     a->field = f;
     bits_copy(v->bytes, sizeof v->bytes, 0, a->bytes, f->wire_bytes, s->dst.ofs, s->n_bits);
-    bits_copy(ones, sizeof ones, 0, a->bytes + f->wire_bytes, f->wire_bytes, s->dst.ofs, s->n_bits);
+    bits_copy(&ones, sizeof ones, 0, a->bytes + f->wire_bytes, f->wire_bytes, s->dst.ofs, s->n_bits);
 }
 
 static void
 add_output(struct act_buf *acts, const union field_value *v)
 {
-    uint32_t n = get_be32(v->bytes + 12);
+    uint32_t n = get_be32(v->bytes + sizeof v->bytes - 4);
     struct act_output *a = act_put(acts, ACT_OUTPUT, sizeof *a);
 
     a->port = n <= UINT16_MAX ? ofp_port_from_u16(n) : OFP_PORT(n);
@@ -62,8 +71,11 @@ fill(struct xlate_ctx *ctx, const struct act_learn *learn, struct flow_mod *fm)
 
         get_value(ctx, s, &v);
         switch ((enum learn_dst) s->dst_type) {
-        case LEARN_DST_MATCH: add_match(&fm->match, s, &v); break;
-        case LEARN_DST_LOAD: add_load(&acts, s, &v); break;
+        case LEARN_DST_MATCH: add_match(ctx, &fm->match, s, &v); break;
+        case LEARN_DST_LOAD:
+            add_load(&acts, s, &v);
+            fm->used_options |= field_is_option(s->dst.field) ? UINT64_C(1) << field_option_index(s->dst.field) : 0;
+            break;
         case LEARN_DST_OUTPUT: add_output(&acts, &v); break;
         }
     }
@@ -121,8 +133,12 @@ static void
 write_result(struct xlate_ctx *ctx, const struct act_learn *a, bool ok)
 {
     if (a->flags & LEARN_WRITE_RESULT) {
-        subfield_set_ones(&a->result_dst, ctx->wc);
-        subfield_set_u64(&a->result_dst, &ctx->flow, ok);
+        struct subfield place;
+
+        if (xlate_place(ctx, &a->result_dst, &place)) {
+            subfield_set_ones(&place, ctx->wc);
+            xlate_put_bit(ctx, &a->result_dst, ok);
+        }
     }
 }
 

@@ -276,9 +276,16 @@ void
 xlate_output_reg(struct xlate_ctx *ctx, const struct act *act)
 {
     const struct act_output_reg *a = (const void *) act;
-    uint64_t v = subfield_get_u64(&a->src, &ctx->flow);
+    union field_value bits;
+    uint64_t v;
 
-    subfield_set_ones(&a->src, ctx->wc);
+    if (field_is_option(a->src.field)) {
+        xlate_read_subfield(ctx, &a->src, &bits);
+        v = get_be64(bits.bytes + sizeof bits.bytes - 8);
+    } else {
+        v = subfield_get_u64(&a->src, &ctx->flow);
+        subfield_set_ones(&a->src, ctx->wc);
+    }
     field_add_prereqs(a->src.field, &ctx->flow, ctx->wc);
     if (v > UINT16_MAX) {
         xlate_report(ctx, TRACE_WARN, "output port %llu is out of range", (unsigned long long) v);

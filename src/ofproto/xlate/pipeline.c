@@ -117,7 +117,7 @@ translate_branch(struct xlate_ctx *ctx, const struct act_check_pkt_larger *a, st
 
     xlate_save(ctx, &saved);
     ctx->no_effects |= (ctx->in->packet_len > a->pkt_len) != larger;
-    subfield_set_u64(&a->dst, &ctx->flow, larger);
+    xlate_put_bit(ctx, &a->dst, larger);
     xlate_actions(ctx, rest, with_set);
     if (!with_set) {
         xlate_freeze_finish_apart(ctx);

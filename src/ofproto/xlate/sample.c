@@ -10,7 +10,7 @@ observation_id(struct xlate_ctx *ctx, const struct sample_id *id)
         return id->value;
     }
     xlate_read_subfield(ctx, &id->src, &v);
-    return get_be32(v.bytes + 12);
+    return get_be32(v.bytes + sizeof v.bytes - 4);
 }
 
 /* The datapath port of the sampling port; false, with the error, if there is none. */

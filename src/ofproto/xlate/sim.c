@@ -203,7 +203,7 @@ static char *
 add_flow(struct xbridge *b, const char *text, unsigned int allowed, bool over_the_wire)
 {
     static const struct port_names none = { no_name, no_port };
-    static const struct act_text names = { &none, NULL };
+    static const struct act_text names = { &none, NULL, NULL };
     unsigned int protocols = PROTO_ANY;
     struct flow_mod fm;
     struct error *e = flow_mod_parse(&fm, text, FM_ADD, &names, &protocols);
@@ -268,7 +268,7 @@ char *
 sim_add_group(struct xbridge *b, const char *text)
 {
     static const struct port_names none = { no_name, no_port };
-    static const struct act_text names = { &none, NULL };
+    static const struct act_text names = { &none, NULL, NULL };
     unsigned int protocols = PROTO_ANY;
     struct group_mod gm;
     struct error *e = group_mod_parse(&gm, text, GROUP_ADD, &names, &protocols);

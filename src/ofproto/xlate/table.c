@@ -1,6 +1,7 @@
 /* Lookups in tables, and the walk over lists of actions. */
 #include <stdlib.h>
 
+#include "flow/tun_metadata.h"
 #include "flow/match_text.h"
 #include "ofproto/xlate/ctx.h"
 #include "openflow/msg/packet.h"
@@ -130,6 +131,7 @@ report_rule(struct xlate_ctx *ctx, uint8_t table_id, const struct rule *rule)
         return;
     }
     cls_rule_get_match(&rule->cr, &match);
+    tun_match_unbind(xbridge_options_rcu(ctx->bridge), &match);
     match_format(&s, &match, names ? names->ports : NULL, MATCH_DEFAULT_PRIORITY);
     if (s.len) {
         str_puts(&s, ", ");

@@ -4,6 +4,7 @@
 #include "flow/exact_text.h"
 #include "flow/field_text.h"
 #include "flow/match_text.h"
+#include "flow/tun_metadata.h"
 #include "ofproto/xlate/trace_private.h"
 
 static const char *const slow_sentences[] = {
@@ -14,7 +15,8 @@ static const char *const slow_sentences[] = {
 
 /* The match that a megaflow would have; of a packet without a tag nothing is said about tags. */
 static void
-put_megaflow(struct str *s, const struct flow *flow, const struct flow *wc, const struct port_names *names)
+put_megaflow(struct str *s, const struct flow *flow, const struct flow *wc, const struct tun_map *options,
+             const struct port_names *names)
 {
     struct match m = { .flow = *flow, .mask = *wc };
 
@@ -25,6 +27,7 @@ put_megaflow(struct str *s, const struct flow *flow, const struct flow *wc, cons
         m.mask.vlan2_tci = 0;
     }
     match_normalize(&m);
+    tun_match_unbind(options, &m);
     match_format_megaflow(s, &m, names);
 }
 
@@ -54,6 +57,7 @@ static void
 put_result(struct str *s, const struct trace_request *r, const struct flow *final, const struct xlate_out *out,
            const struct port_names *names)
 {
+    const struct tun_map *options = xbridge_options_rcu(r->bridge);
     struct trace_odp_names odp_names;
 
     trace_odp_names_init(&odp_names, r->bridge->xdp);
@@ -61,10 +65,10 @@ put_result(struct str *s, const struct trace_request *r, const struct flow *fina
     if (same_flow(final, &r->flow)) {
         str_puts(s, "unchanged");
     } else {
-        exact_flow_put(s, final, names);
+        exact_flow_put(s, final, options, names);
     }
     str_puts(s, "\nMegaflow: ");
-    put_megaflow(s, &r->flow, &out->wc, names);
+    put_megaflow(s, &r->flow, &out->wc, options, names);
     str_puts(s, "\nDatapath actions: ");
     odp_actions_format(s, out->actions.data, out->actions.len, r->names ? &odp_names.names : NULL);
     str_putc(s, '\n');
@@ -127,7 +131,7 @@ trace_one(struct session *s, const struct trace_request *r, bool want_effects, s
         .want_effects = want_effects, .trace = &s->tree.trace,
     };
     str_puts(reply, "Flow: ");
-    exact_flow_put(reply, &r->flow, ports);
+    exact_flow_put(reply, &r->flow, xbridge_options_rcu(bridge), ports);
     str_putc(reply, '\n');
     xlate(&in, out);
     trace_tree_put(reply, &s->tree);

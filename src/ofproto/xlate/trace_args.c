@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/num.h"
+#include "flow/tun_metadata.h"
 #include "flow/compose.h"
 #include "flow/exact_text.h"
 #include "flow/extract.h"
@@ -147,6 +148,7 @@ use_odp_flow(struct args *a, const char *dp_name)
     }
     a->request.bridge = port->bridge;
     flow->in_port = cpu_to_be32(ofp_to_u32(port->ofp_port));
+    tun_flow_from_raw(xbridge_options_rcu(port->bridge), flow);
     return NULL;
 }
 
@@ -163,7 +165,7 @@ use_bridge_flow(struct args *a, const char *bridge_name, const char *text)
     }
     bridge = a->request.bridge;
     trace_names_init(&names, &bridge);
-    e = exact_flow_parse(text, &names.ports, &a->request.flow);
+    e = exact_flow_parse(text, &names.ports, xbridge_options_rcu(bridge), &a->request.flow);
     return error_wrap(error_wrap(e, "%s", text), "Bad openflow flow syntax");
 }
 

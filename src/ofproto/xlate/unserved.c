@@ -14,7 +14,6 @@ xlate_not_served(struct xlate_ctx *ctx, const char *what)
 NOT_SERVED(encap)
 NOT_SERVED(decap)
 NOT_SERVED(dec_nsh_ttl)
-NOT_SERVED(delete_field)
 
 /* Asks for the slow path, for tests of it. */
 void

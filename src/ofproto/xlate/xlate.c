@@ -1,3 +1,4 @@
+#include "flow/tun_metadata.h"
 #include "ofproto/xlate/xlate.h"
 
 #include <stdlib.h>
@@ -250,16 +251,26 @@ xlate_report(struct xlate_ctx *ctx, enum xlate_trace_kind kind, const char *form
     }
 }
 
+struct act_text
+xlate_act_text(const struct xlate_ctx *ctx)
+{
+    const struct xlate_trace *trace = ctx->in->trace;
+    struct act_text text = trace && trace->names ? *trace->names : (struct act_text) { NULL, NULL, NULL };
+
+    text.options = xbridge_options_rcu(ctx->bridge);
+    return text;
+}
+
 void
 xlate_report_action(struct xlate_ctx *ctx, const struct act *a)
 {
     if (UNLIKELY(ctx->in->trace != NULL)) {
-        static const struct act_text none = { NULL, NULL };
+        struct act_text text = xlate_act_text(ctx);
         struct act_span one = { a, (const char *) act_next(a) - (const char *) a };
         struct str s = STR_INIT;
 
         ctx->in->trace->bridge = ctx->bridge;
-        act_format(&s, one, ctx->in->trace->names ? ctx->in->trace->names : &none);
+        act_format(&s, one, &text);
         report(ctx, TRACE_ACTION, str_text(&s));
         str_uninit(&s);
     }
@@ -271,15 +282,22 @@ xlate_report_subfield(struct xlate_ctx *ctx, const struct subfield *sf)
     if (UNLIKELY(ctx->in->trace != NULL)) {
         struct str s = STR_INIT;
         union field_value v;
+        struct subfield place;
 
-        oxm_format_subfield(&s, sf);
+        oxm_format_subfield(&s, sf, xbridge_options_rcu(ctx->bridge));
         str_puts(&s, " is now ");
-        if (sf->ofs == 0 && sf->n_bits == sf->field->n_bits) {
-            field_get(sf->field, &ctx->flow, &v);
-            field_format(&s, sf->field, &v, NULL, NULL);
-        } else {
-            subfield_get(sf, &ctx->flow, &v);
-            bytes_format_hex(&s, v.bytes, sizeof v.bytes);
+        if (xlate_place(ctx, sf, &place) && sf->ofs == 0 && sf->n_bits == place.field->n_bits) {
+            field_get(place.field, &ctx->flow, &v);
+            if (field_is_option(sf->field)) {
+                bytes_format_hex(&s, v.bytes, place.field->wire_bytes);
+            } else {
+                field_format(&s, place.field, &v, NULL, NULL);
+            }
+        } else if (place.field) {
+            size_t n = subfield_value_size(&place);
+
+            subfield_get(&place, &ctx->flow, &v);
+            bytes_format_hex(&s, v.bytes + sizeof v.bytes - n, n);
         }
         report(ctx, TRACE_DETAIL, str_text(&s));
         str_uninit(&s);

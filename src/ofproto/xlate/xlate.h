@@ -29,7 +29,7 @@
  * A packet to a controller is an upcall of the datapath, by a "userspace" action that names a frozen state.  What no
  * megaflow can do alone ('slow') is done here for each packet: its megaflow has only the action that asks for that.
  *
- * Actions that are not served yet (NSH, delete_field) end the translation with an error.
+ * Actions that are not served yet (NSH) end the translation with an error.
  *
  * Limits: depth of resubmits (64) and their number (4096), buckets of groups (65536), size of the stack and of the
  * action list; beyond them the

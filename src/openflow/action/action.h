@@ -587,6 +587,8 @@ void act_encode_instructions(struct act_span s, enum of_version v, struct bytes 
 
 /* Consistency. */
 
+struct tun_map;
+
 struct act_check {
     struct match *match;        /* What packets look like here; changed on the way (push_vlan adds a tag).  The caller
                                  * gives a copy. */
@@ -595,6 +597,9 @@ struct act_check {
     uint8_t table;              /* Where the flow is; 255 if unknown. */
     uint8_t n_tables;           /* 255 if unknown. */
     uint16_t depth;             /* Callers: 0. */
+    bool check_options;         /* Tunnel options must be those of 'options', and within their length. */
+    const struct tun_map *options; /* Null: there are none. */
+    uint64_t used_options;      /* Out, from 0: bit N: tun_metadataN is in use. */
 };
 
 /* Checks that the actions make sense for the match.  Fills what depends on it (flow_has_vlan, ip_proto).
@@ -611,6 +616,7 @@ struct table_names;
 struct act_text {
     const struct port_names *ports;   /* Null: numbers only. */
     const struct table_names *tables; /* Null: numbers only. */
+    const struct tun_map *options;    /* Which tells when a range is all of a tunnel option; null: unknown. */
 };
 
 /* Reads "output:1,normal", instructions too, and appends them.  '*protocols' loses those that cannot express them.

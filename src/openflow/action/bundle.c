@@ -105,7 +105,7 @@ bundle_format(struct act_writer *w, const struct act *act)
     str_putf(w->s, "%s(%s,%u,%s,ofport,", a->dst.field ? "bundle_load" : "bundle", hash_fields_name(a->fields),
              a->basis, algorithms[a->algorithm]);
     if (a->dst.field) {
-        oxm_format_subfield(w->s, &a->dst);
+        oxm_format_subfield(w->s, &a->dst, w->text->options);
         str_putc(w->s, ',');
     }
     str_puts(w->s, "members:");

@@ -1,5 +1,6 @@
 /* Consistency of actions with what a flow matches. */
 
+#include "flow/tun_metadata.h"
 #include "openflow/action/ops.h"
 #include "sys/log.h"
 
@@ -27,9 +28,28 @@ act_is_ip(const struct act_check *c)
     return act_eth_type(c) == 0x0800 || act_eth_type(c) == 0x86dd;
 }
 
+enum ofperr
+act_check_option(const struct field *f, unsigned int n_bits, struct act_check *c)
+{
+    const struct field *mapped;
+
+    if (LIKELY(!field_is_option(f))) {
+        return OFPERR_NONE;
+    }
+    c->used_options |= UINT64_C(1) << field_option_index(f);
+    mapped = tun_map_field(c->options, f);
+    if (!c->check_options) {
+        return OFPERR_NONE;
+    }
+    if (!mapped) {
+        return OFPERR_NXFMFC_INVALID_TLV_FIELD;
+    }
+    return n_bits > mapped->n_bits ? OFPERR_OFPBAC_BAD_SET_LEN : OFPERR_NONE;
+}
+
 /* Whether the range is inside the field, and the field here. */
 static enum ofperr
-check_subfield(const struct subfield *sf, const struct act_check *c, const char *what)
+check_subfield(const struct subfield *sf, struct act_check *c, const char *what)
 {
     if (!sf->field || !sf->n_bits) {
         return OFPERR_OFPBAC_BAD_ARGUMENT;
@@ -43,17 +63,17 @@ check_subfield(const struct subfield *sf, const struct act_check *c, const char 
         log_warn_rl(&rl, "%s field %s lacks correct prerequisites", what, sf->field->name);
         return OFPERR_OFPBAC_MATCH_INCONSISTENT;
     }
-    return OFPERR_NONE;
+    return act_check_option(sf->field, sf->ofs + sf->n_bits, c);
 }
 
 enum ofperr
-act_check_src(const struct subfield *sf, const struct act_check *c)
+act_check_src(const struct subfield *sf, struct act_check *c)
 {
     return check_subfield(sf, c, "source");
 }
 
 enum ofperr
-act_check_dst(const struct subfield *sf, const struct act_check *c)
+act_check_dst(const struct subfield *sf, struct act_check *c)
 {
     enum ofperr error = check_subfield(sf, c, "destination");
 

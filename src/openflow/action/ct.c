@@ -143,7 +143,7 @@ ct_format(struct act_writer *w, const struct act *act)
     }
     if (a->zone_src.field) {
         str_puts(w->s, "zone=");
-        oxm_format_subfield(w->s, &a->zone_src);
+        oxm_format_subfield(w->s, &a->zone_src, w->text->options);
         str_putc(w->s, ',');
     } else if (a->zone) {
         str_putf(w->s, "zone=%u,", a->zone);

@@ -237,6 +237,7 @@ learn_check(struct act *act, struct act_check *c)
             return error;
         }
     }
+    c->used_options |= learned.used_options;
     return a->flags & LEARN_WRITE_RESULT ? act_check_dst(&a->result_dst, c) : OFPERR_NONE;
 }
 

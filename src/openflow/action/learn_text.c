@@ -38,7 +38,7 @@ imm_to_value(const struct learn_spec *s, union field_value *v)
 {
     size_t n = s->dst.field->wire_bytes;
 
-    memset(v, 0, sizeof *v);
+    memset(v, 0, n);
     bits_copy(s->imm, s->imm_len, 0, v->bytes, n, 0, MIN(s->n_bits, n * 8));
 }
 
@@ -48,17 +48,17 @@ format_match(struct act_writer *w, const struct learn_spec *s)
     union field_value v;
 
     if (s->src_type == LEARN_SRC_FIELD) {
-        oxm_format_subfield(w->s, &s->dst);
+        oxm_format_subfield(w->s, &s->dst, w->text->options);
         if (!same_subfield(&s->src, &s->dst)) {
             str_putc(w->s, '=');
-            oxm_format_subfield(w->s, &s->src);
+            oxm_format_subfield(w->s, &s->src, w->text->options);
         }
     } else if (is_whole_field(&s->dst)) {
         imm_to_value(s, &v);
         str_putf(w->s, "%s=", s->dst.field->name);
         field_format(w->s, s->dst.field, &v, NULL, w->text->ports);
     } else {
-        oxm_format_subfield(w->s, &s->dst);
+        oxm_format_subfield(w->s, &s->dst, w->text->options);
         str_putc(w->s, '=');
         bytes_format_hex(w->s, s->imm, s->imm_len);
     }
@@ -77,14 +77,14 @@ format_spec(struct act_writer *w, const struct learn_spec *s)
         if (s->src_type == LEARN_SRC_IMMEDIATE) {
             bytes_format_hex(w->s, s->imm, s->imm_len);
         } else {
-            oxm_format_subfield(w->s, &s->src);
+            oxm_format_subfield(w->s, &s->src, w->text->options);
         }
         str_puts(w->s, "->");
-        oxm_format_subfield(w->s, &s->dst);
+        oxm_format_subfield(w->s, &s->dst, w->text->options);
         break;
     case LEARN_DST_OUTPUT:
         str_puts(w->s, "output:");
-        oxm_format_subfield(w->s, &s->src);
+        oxm_format_subfield(w->s, &s->src, w->text->options);
         break;
     }
 }
@@ -119,7 +119,7 @@ learn_format(struct act_writer *w, const struct act *act)
     format_number(w->s, "limit", a->limit);
     if (a->flags & LEARN_WRITE_RESULT) {
         str_puts(w->s, ",result_dst=");
-        oxm_format_subfield(w->s, &a->result_dst);
+        oxm_format_subfield(w->s, &a->result_dst, w->text->options);
     }
     LEARN_SPEC_FOR_EACH (s, a) {
         format_spec(w, s);
@@ -185,27 +185,16 @@ parse_whole_value(struct learn_parser *lp, const struct subfield *dst, const cha
     return e;
 }
 
-static bool
-fits(const uint8_t value[16], unsigned int n_bits)
-{
-    uint8_t rest[16] = { 0 };
-
-    if (n_bits < 128) {
-        bits_copy(value, 16, n_bits, rest, 16, 0, 128 - n_bits);
-    }
-    return is_all_zeros(rest, sizeof rest);
-}
-
 static struct error *
 parse_part_value(struct learn_parser *lp, const struct subfield *dst, const char *value)
 {
-    uint8_t bytes[16];
+    uint8_t bytes[ACT_LOAD_MAX];
     const char *tail;
 
     if (field_parse_int(value, bytes, sizeof bytes, &tail) || *tail) {
         return error_new("%s: cannot parse integer value", lp->orig);
     }
-    if (!fits(bytes, dst->n_bits)) {
+    if (!act_value_fits(bytes, dst->n_bits)) {
         return error_new("%s: value %s does not fit into %u bits", lp->orig, value, dst->n_bits);
     }
     put_immediate(lp, LEARN_DST_MATCH, dst, bytes, sizeof bytes);
@@ -259,14 +248,14 @@ parse_load(struct learn_parser *lp, char *value)
 {
     char *whole = xstrdup(value), *dst_text;
     struct subfield src, dst;
-    uint8_t bytes[16];
+    uint8_t bytes[ACT_LOAD_MAX];
     const char *tail;
     struct error *e;
 
     e = act_split_arrow(value, &dst_text);
     if (!e && !field_parse_int(value, bytes, sizeof bytes, &tail) && !*tail) {
         e = parse_whole_subfield(dst_text, &dst);
-        if (!e && !fits(bytes, dst.n_bits)) {
+        if (!e && !act_value_fits(bytes, dst.n_bits)) {
             e = error_new("%s: value does not fit into %u bits", whole, dst.n_bits);
         }
         e = e ? e : act_require_short_header(dst.field, lp->orig, dst.field->name);

@@ -324,7 +324,7 @@ check_pkt_larger_format(struct act_writer *w, const struct act *act)
     const struct act_check_pkt_larger *a = (const struct act_check_pkt_larger *) act;
 
     str_putf(w->s, "check_pkt_larger(%u)->", a->pkt_len);
-    oxm_format_subfield(w->s, &a->dst);
+    oxm_format_subfield(w->s, &a->dst, w->text->options);
 }
 
 static struct error *
@@ -366,9 +366,9 @@ delete_field_decode(const struct act_wire *w, struct act_buf *out)
 {
     struct act_delete_field *a = act_put(out, ACT_DELETE_FIELD, sizeof *a);
     struct cursor c = act_cursor(w, 10);
-    enum ofperr error = act_take_field(&c, &a->field);
+    enum ofperr error = oxm_take_field(&c, &a->field); /* What is behind it is ignored, as in the reference. */
 
-    return error ? error : is_all_zeros(c.at, c.left) ? OFPERR_NONE : OFPERR_NXBRC_MUST_BE_ZERO;
+    return error == OFPERR_OFPBMC_BAD_LEN ? OFPERR_OFPBMC_BAD_FIELD : error;
 }
 
 static void
@@ -392,24 +392,16 @@ delete_field_parse(struct act_parser *p, const char *keyword UNUSED, char *arg)
 {
     struct act_delete_field *a = act_put(p->out, ACT_DELETE_FIELD, sizeof *a);
 
-    a->field = field_by_name(arg);
-    if (!a->field && field_name_is_tunnel_option(arg)) {
-        return error_new("%s: tunnel options are not supported yet", arg);
-    }
+    a->field = oxm_field_by_name(arg, strlen(arg));
     return a->field ? NULL : error_new("unknown field `%s'", arg);
 }
 
-static bool
-is_tunnel_option(const struct field *f)
-{
-    return field_name_is_tunnel_option(f->name);
-}
-
 static enum ofperr
-delete_field_check(struct act *act, struct act_check *c UNUSED)
+delete_field_check(struct act *act, struct act_check *c)
 {
-    return is_tunnel_option(((const struct act_delete_field *) act)->field) ? OFPERR_NONE
-                                                                            : OFPERR_OFPBAC_BAD_ARGUMENT;
+    const struct field *f = ((const struct act_delete_field *) act)->field;
+
+    return field_is_option(f) ? act_check_option(f, 0, c) : OFPERR_OFPBAC_BAD_ARGUMENT;
 }
 
 const struct act_ops act_delete_field_ops = {

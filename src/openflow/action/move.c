@@ -67,9 +67,9 @@ move_format(struct act_writer *w, const struct act *act)
     const struct act_move *a = (const struct act_move *) act;
 
     str_puts(w->s, "move:");
-    oxm_format_subfield(w->s, &a->src);
+    oxm_format_subfield(w->s, &a->src, w->text->options);
     str_puts(w->s, "->");
-    oxm_format_subfield(w->s, &a->dst);
+    oxm_format_subfield(w->s, &a->dst, w->text->options);
 }
 
 static struct error *
@@ -165,7 +165,7 @@ static void
 push_format(struct act_writer *w, const struct act *act)
 {
     str_puts(w->s, "push:");
-    oxm_format_subfield(w->s, &((const struct act_push *) act)->field);
+    oxm_format_subfield(w->s, &((const struct act_push *) act)->field, w->text->options);
 }
 
 static struct error *
@@ -204,7 +204,7 @@ static void
 pop_format(struct act_writer *w, const struct act *act)
 {
     str_puts(w->s, "pop:");
-    oxm_format_subfield(w->s, &((const struct act_pop *) act)->field);
+    oxm_format_subfield(w->s, &((const struct act_pop *) act)->field, w->text->options);
 }
 
 static struct error *

@@ -69,7 +69,7 @@ multipath_format(struct act_writer *w, const struct act *act)
 
     str_putf(w->s, "multipath(%s,%u,%s,%u,%u,", hash_fields_name(a->fields), a->basis, algorithms[a->algorithm],
              a->max_link + 1u, a->arg);
-    oxm_format_subfield(w->s, &a->dst);
+    oxm_format_subfield(w->s, &a->dst, w->text->options);
     str_putc(w->s, ')');
 }
 

@@ -112,8 +112,12 @@ enum ofperr act_field32(uint32_t header, const struct field **f) MUST_CHECK;
 
 /* Whether the range may be read, or set, here: OFPBAC_BAD_ARGUMENT, OFPBAC_BAD_SET_ARGUMENT,
  * OFPBAC_MATCH_INCONSISTENT. */
-enum ofperr act_check_src(const struct subfield *sf, const struct act_check *c) MUST_CHECK;
-enum ofperr act_check_dst(const struct subfield *sf, const struct act_check *c) MUST_CHECK;
+enum ofperr act_check_src(const struct subfield *sf, struct act_check *c) MUST_CHECK;
+enum ofperr act_check_dst(const struct subfield *sf, struct act_check *c) MUST_CHECK;
+
+/* The bits from the least significant up to 'n_bits' of the field are used: notes a tunnel option, and checks it if
+ * that is wanted (NXFMFC_INVALID_TLV_FIELD, OFPBAC_BAD_SET_LEN).  act_check_src() and act_check_dst() do it. */
+enum ofperr act_check_option(const struct field *f, unsigned int n_bits, struct act_check *c) MUST_CHECK;
 
 /* Takes away OpenFlow 1.1 and later from the usable protocols unless 'consistent': 1.0 allowed such actions. */
 void act_expect(struct act_check *c, bool consistent);

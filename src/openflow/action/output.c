@@ -195,7 +195,7 @@ static void
 output_reg_format(struct act_writer *w, const struct act *act)
 {
     str_puts(w->s, "output:");
-    oxm_format_subfield(w->s, &((const struct act_output_reg *) act)->src);
+    oxm_format_subfield(w->s, &((const struct act_output_reg *) act)->src, w->text->options);
 }
 
 static enum ofperr

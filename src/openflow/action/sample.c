@@ -103,13 +103,13 @@ sample_encode(const struct act *act, enum of_version v UNUSED, struct bytes *b)
 }
 
 static void
-format_id(struct str *s, const char *name, const struct sample_id *id)
+format_id(struct act_writer *w, const char *name, const struct sample_id *id)
 {
-    str_putf(s, ",%s=", name);
+    str_putf(w->s, ",%s=", name);
     if (id->src.field) {
-        oxm_format_subfield(s, &id->src);
+        oxm_format_subfield(w->s, &id->src, w->text->options);
     } else {
-        str_putf(s, "%u", id->value);
+        str_putf(w->s, "%u", id->value);
     }
 }
 
@@ -120,8 +120,8 @@ sample_format(struct act_writer *w, const struct act *act)
     const struct act_sample *a = (const struct act_sample *) act;
 
     str_putf(w->s, "sample(probability=%u,collector_set_id=%u", a->probability, a->collector_set_id);
-    format_id(w->s, "obs_domain_id", &a->obs_domain);
-    format_id(w->s, "obs_point_id", &a->obs_point);
+    format_id(w, "obs_domain_id", &a->obs_domain);
+    format_id(w, "obs_point_id", &a->obs_point);
     if (a->sampling_port != OFPP_NONE) {
         str_puts(w->s, ",sampling_port=");
         act_put_port(w, a->sampling_port);

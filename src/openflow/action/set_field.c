@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "flow/field_text.h"
+#include "flow/tun_metadata.h"
 #include "openflow/action/ops.h"
 #include "openflow/action/set_field.h"
 #include "openflow/oxm/oxm.h"
@@ -94,7 +95,10 @@ decode_entry(const struct act_wire *w, size_t ofs, struct act_buf *out)
     }
     error = check_value(f, &v, &mask, has_mask);
     if (!error) {
-        act_put_set_field_act(out, f, &v, &mask)->act.form = w->form;
+        /* What no plain load can say is a set_field, whichever way it comes. */
+        bool only_form = w->form == ACT_FORM_NX_REG_LOAD2 && (field_is_option(f) || !oxm_header32(f, ACT_NX_NUMBERS));
+
+        act_put_set_field_act(out, f, &v, &mask)->act.form = only_form ? ACT_FORM_OF12_SET_FIELD : w->form;
     }
     return error;
 }
@@ -104,12 +108,14 @@ static void
 place_bits(const struct subfield *sf, const uint8_t *right_aligned, size_t n, union field_value *v,
            union field_value *mask)
 {
-    static const uint8_t ones[16] = { 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255 };
+    union field_value ones;
+    unsigned int n_bits = MIN(sf->n_bits, 8 * n); /* What is beyond is zero. */
 
-    memset(v, 0, sizeof *v);
-    memset(mask, 0, sizeof *mask);
-    bits_copy(right_aligned, n, 0, v->bytes, sf->field->wire_bytes, sf->ofs, sf->n_bits);
-    bits_copy(ones, sizeof ones, 0, mask->bytes, sf->field->wire_bytes, sf->ofs, sf->n_bits);
+    memset(v, 0, MAX(sf->field->wire_bytes, 16));
+    memset(mask, 0, MAX(sf->field->wire_bytes, 16));
+    memset(&ones, 0xff, DIV_ROUND_UP(sf->n_bits, 8));
+    bits_copy(right_aligned, n, 0, v->bytes, sf->field->wire_bytes, sf->ofs, n_bits);
+    bits_copy(&ones, DIV_ROUND_UP(sf->n_bits, 8), 0, mask->bytes, sf->field->wire_bytes, sf->ofs, sf->n_bits);
 }
 
 static enum ofperr
@@ -206,7 +212,8 @@ put_entry(struct bytes *b, const struct act_set_field *a, enum act_form form, en
 static void
 put_as_nicira(struct bytes *b, const struct act_set_field *a)
 {
-    if (a->act.form == ACT_FORM_NX_REG_LOAD2 || !oxm_header32(a->field, ACT_NX_NUMBERS)) {
+    /* A load says nothing of how long a tunnel option is. */
+    if (a->act.form == ACT_FORM_NX_REG_LOAD2 || field_is_option(a->field) || !oxm_header32(a->field, ACT_NX_NUMBERS)) {
         put_entry(b, a, ACT_FORM_NX_REG_LOAD2, ACT_NX_NUMBERS);
     } else {
         put_loads(b, a);
@@ -323,7 +330,7 @@ set_field_format(struct act_writer *w, const struct act *act)
     }
     while (next_run(a, &ofs, &run)) {
         str_putf(w->s, "%sload:%#llx->", first ? "" : ",", (unsigned long long) run_value(a, &run));
-        oxm_format_subfield(w->s, &run);
+        oxm_format_subfield(w->s, &run, w->text->options);
         first = false;
     }
 }
@@ -348,8 +355,7 @@ static struct error *
 check_settable(const struct field *f, const char *name)
 {
     if (!f) {
-        return field_name_is_tunnel_option(name) ? error_new("%s: tunnel options are not supported yet", name)
-                                                 : error_new("%s is not a valid OXM field name", name);
+        return error_new("%s is not a valid OXM field name", name);
     }
     return f->writable ? NULL : error_new("%s is read-only", name);
 }
@@ -395,30 +401,36 @@ parse_set_field(struct act_parser *p, char *arg)
     return NULL;
 }
 
-struct error *
-act_parse_load(char *arg, struct subfield *dst, uint8_t value[16])
+bool
+act_value_fits(const uint8_t value[ACT_LOAD_MAX], unsigned int n_bits)
 {
-    static const uint8_t zeros[16];
+    uint8_t rest[ACT_LOAD_MAX] = { 0 };
+
+    if (n_bits < 8 * ACT_LOAD_MAX) {
+        bits_copy(value, ACT_LOAD_MAX, n_bits, rest, ACT_LOAD_MAX, 0, 8 * ACT_LOAD_MAX - n_bits);
+    }
+    return is_all_zeros(rest, sizeof rest);
+}
+
+struct error *
+act_parse_load(char *arg, struct subfield *dst, uint8_t value[ACT_LOAD_MAX])
+{
     const char *tail;
     char *dst_text, *whole = xstrdup(arg);
-    uint8_t rest[16] = { 0 };
     struct error *e;
 
     e = act_split_arrow(arg, &dst_text);
-    if (!e && (field_parse_int(arg, value, 16, &tail) || *tail)) {
+    if (!e && (field_parse_int(arg, value, ACT_LOAD_MAX, &tail) || *tail)) {
         e = error_new("%s: cannot parse integer value", whole);
     }
     e = e ? e : oxm_parse_subfield(dst_text, dst, &tail);
     if (!e && *tail) {
         e = error_new("unexpected input following field syntax");
     }
-    if (!e && dst->n_bits < 128) {
-        bits_copy(value, 16, dst->n_bits, rest, 16, 0, 128 - dst->n_bits);
-    }
-    if (!e && memcmp(rest, zeros, 16)) {
+    if (!e && !act_value_fits(value, dst->n_bits)) {
         struct str s = STR_INIT;
 
-        bytes_format_hex(&s, value, 16);
+        bytes_format_hex(&s, value, ACT_LOAD_MAX);
         e = error_new("%s: value %s does not fit into %u bits", whole, str_text(&s), dst->n_bits);
         str_uninit(&s);
     }
@@ -431,7 +443,7 @@ parse_load(struct act_parser *p, char *arg)
 {
     union field_value v, mask;
     struct subfield dst;
-    uint8_t value[16];
+    uint8_t value[ACT_LOAD_MAX];
     struct error *e = act_parse_load(arg, &dst, value);
 
     if (!e) {
@@ -468,6 +480,16 @@ note_tag(const struct act_set_field *a, struct match *m)
     }
 }
 
+/* A mask of all bits that a tunnel option has becomes that of all it can have. */
+static enum ofperr
+fit_option(struct act_set_field *a, const struct act_check *c)
+{
+    const struct field *mapped = field_is_option(a->field) ? tun_map_field(c->options, a->field) : NULL;
+    bool fits = !mapped || tun_value_fits(mapped, a->bytes, a->bytes + a->field->wire_bytes);
+
+    return fits || !c->check_options ? OFPERR_NONE : OFPERR_OFPBAC_BAD_SET_LEN;
+}
+
 static enum ofperr
 set_field_check(struct act *act, struct act_check *c)
 {
@@ -485,7 +507,7 @@ set_field_check(struct act *act, struct act_check *c)
         return OFPERR_OFPBAC_MATCH_INCONSISTENT;
     }
     note_tag(a, c->match);
-    return OFPERR_NONE;
+    return act_check_option(f, 0, c) ? OFPERR_NXFMFC_INVALID_TLV_FIELD : fit_option(a, c);
 }
 
 const struct act_ops act_set_field_ops = {

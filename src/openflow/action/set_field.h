@@ -11,7 +11,13 @@ struct act_set_field *act_put_set_field_act(struct act_buf *out, const struct fi
 /* Cuts "LEFT->RIGHT" in 'arg' at the arrow. */
 struct error *act_split_arrow(char *arg, char **dst) MUST_CHECK;
 
-/* Reads "VALUE->FIELD[BITS]" (and changes it): the value right-aligned in 16 bytes. */
-struct error *act_parse_load(char *arg, struct subfield *dst, uint8_t value[16]) MUST_CHECK;
+/* Bytes of the longest value that a range of a field can have. */
+enum { ACT_LOAD_MAX = 124 };
+
+/* Whether the value has no bits beyond the width. */
+bool act_value_fits(const uint8_t value[ACT_LOAD_MAX], unsigned int n_bits);
+
+/* Reads "VALUE->FIELD[BITS]" (and changes it): the value right-aligned. */
+struct error *act_parse_load(char *arg, struct subfield *dst, uint8_t value[ACT_LOAD_MAX]) MUST_CHECK;
 
 #endif

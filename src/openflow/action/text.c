@@ -248,7 +248,7 @@ act_parse_nested(struct act_parser *p, enum act_type outer, char *text)
 static struct error *
 parse_all(const char *text, const struct act_text *t, bool instructions, struct act_buf *out, unsigned int *protocols)
 {
-    static const struct act_text plain = { NULL, NULL };
+    static const struct act_text plain = { NULL, NULL, NULL };
     struct act_parser p = { out, t ? t : &plain, protocols, 0, ACT_N, instructions };
     char *copy = xstrdup(text);
     struct error *e;
@@ -287,7 +287,7 @@ act_format_span(struct act_writer *w, struct act_span s)
 void
 act_format(struct str *s, struct act_span acts, const struct act_text *t)
 {
-    static const struct act_text plain = { NULL, NULL };
+    static const struct act_text plain = { NULL, NULL, NULL };
     struct act_writer w = { s, t ? t : &plain };
 
     if (acts.len) {

@@ -1,4 +1,3 @@
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,9 +6,8 @@
 /* Names are grouped by what they share up to an underscore, as often as it can be: nsh_{spi,si,c1...c4}. */
 
 struct names {
-    const char *text[FIELD_N + 64];
+    const char *text[FIELD_N];
     size_t n;
-    char option[64][16]; /* Room for the names of tun_metadata. */
 };
 
 /* Length of the part of 'name' up to and with its first underscore, 0 if it has none. */
@@ -92,26 +90,12 @@ put_names(struct str *s, const char **names, size_t n, const char *separator)
     }
 }
 
-static void
-add_tun_metadata(struct names *names, uint64_t set)
-{
-    for (unsigned int i = 0; i < 64; i++) {
-        if (set >> i & 1) {
-            snprintf(names->option[i], sizeof names->option[i], "tun_metadata%u", i);
-            names->text[names->n++] = names->option[i];
-        }
-    }
-}
-
 void
 field_set_put(struct str *s, const struct field_set *set)
 {
     struct names names = { .n = 0 };
 
     for (int id = 0; id < FIELD_N; id++) {
-        if (id == FIELD_METADATA) {
-            add_tun_metadata(&names, set->bits[FIELD_SET_TUN_METADATA]);
-        }
         if (field_set_has(set, id) && id != FIELD_NSH_TTL) {
             names.text[names.n++] = field_of(id)->name;
         }

@@ -170,10 +170,20 @@ selection_fields(struct cursor c, struct group_props *gp)
         const void *mask;
         const struct field *field;
         union field_value ones;
+        size_t len = c.left >= 4 ? c.at[3] : 0;
         enum ofperr error = oxm_take_field(&c, &field);
 
         if (error) {
             return error;
+        }
+        if (field_is_option(field)) { /* As long as the entry says: any length stands for the whole. */
+            if (!cursor_take(&c, len)) {
+                return OFPERR_OFPBPC_BAD_LEN;
+            }
+            gp->fields = xreallocarray(gp->fields, gp->n_fields + 1, sizeof *gp->fields);
+            gp->fields[gp->n_fields] = (struct group_field) { .field = field };
+            field_value_all_ones(field, &gp->fields[gp->n_fields++].mask);
+            continue;
         }
         mask = cursor_take(&c, field->wire_bytes);
         if (!mask) {

@@ -414,7 +414,7 @@ struct error *
 group_mod_parse(struct group_mod *gm, const char *text, int command, const struct act_text *names,
                 unsigned int *protocols)
 {
-    static const struct act_text plain = { NULL, NULL };
+    static const struct act_text plain = { NULL, NULL, NULL };
     struct syntax s = { .gm = gm, .names = names ? names : &plain, .protocols = PROTO_ANY };
     char *copy = xstrdup(text), *at = copy + strspn(copy, " \t");
     struct error *error;

@@ -8,10 +8,9 @@
 #include "flow/field.h"
 #include "openflow/msg.h"
 
-/* A set of match fields.  The last word is tun_metadata0 to 63, which are no fields of this program's. */
-#define FIELD_SET_TUN_METADATA DIV_ROUND_UP(FIELD_N, 64)
+/* A set of match fields. */
 struct field_set {
-    uint64_t bits[FIELD_SET_TUN_METADATA + 1];
+    uint64_t bits[DIV_ROUND_UP(FIELD_N, 64)];
 };
 
 static inline void field_set_add(struct field_set *s, enum field_id id) { s->bits[id / 64] |= UINT64_C(1) << id % 64; }

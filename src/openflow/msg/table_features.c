@@ -61,44 +61,6 @@ take_next_tables(struct cursor c, uint64_t next[4])
     }
 }
 
-/* Of class NXM_1: number of tun_metadata0, and the bytes a tunnel option has at most. */
-#define NXM_1 0x0001
-#define NXM_TUN_METADATA 40
-#define N_TUN_METADATA 64
-#define TUN_METADATA_BYTES 124
-
-static bool
-is_tun_metadata(const uint8_t *header)
-{
-    return get_be16(header) == NXM_1 && header[2] >> 1 >= NXM_TUN_METADATA &&
-           header[2] >> 1 < NXM_TUN_METADATA + N_TUN_METADATA;
-}
-
-static void
-add_tun_metadata(const uint8_t *header, struct field_set *set, struct field_set *masks)
-{
-    uint64_t bit = UINT64_C(1) << ((header[2] >> 1) - NXM_TUN_METADATA);
-
-    set->bits[FIELD_SET_TUN_METADATA] |= bit;
-    if (masks && header[2] & 1) {
-        masks->bits[FIELD_SET_TUN_METADATA] |= bit;
-    }
-}
-
-static void
-put_tun_metadata(struct bytes *b, const struct field_set *set, const struct field_set *masks)
-{
-    for (unsigned int i = 0; i < N_TUN_METADATA; i++) {
-        bool has_mask = masks && masks->bits[FIELD_SET_TUN_METADATA] >> i & 1;
-
-        if (set->bits[FIELD_SET_TUN_METADATA] >> i & 1) {
-            bytes_put_be16(b, NXM_1);
-            bytes_put_u8(b, (NXM_TUN_METADATA + i) << 1 | has_mask);
-            bytes_put_u8(b, TUN_METADATA_BYTES << has_mask);
-        }
-    }
-}
-
 /* Headers of entries; 'masks' (null allowed) receives those with the mask flag too. */
 static enum ofperr
 take_fields(struct cursor c, struct field_set *set, struct field_set *masks)
@@ -116,10 +78,6 @@ take_fields(struct cursor c, struct field_set *set, struct field_set *masks)
             return OFPERR_OFPBPC_BAD_LEN;
         }
         memcpy(header, p, n);
-        if (is_tun_metadata(header)) {
-            add_tun_metadata(header, set, masks);
-            continue;
-        }
         has_mask = header[2] & 1;
         if (has_mask) {
             size_t extra = n - 4;
@@ -321,7 +279,6 @@ put_fields(struct bytes *b, uint16_t type, enum of_version v, const struct field
             b->data[at + 3] += f->wire_bytes;
         }
     }
-    put_tun_metadata(b, set, masks);
     prop_end(b, start);
 }
 

@@ -1,5 +1,6 @@
 /* Single entries: header, value, mask. */
 
+#include "flow/tun_metadata.h"
 #include "openflow/oxm/registry.h"
 #include "sys/log.h"
 
@@ -52,6 +53,9 @@ field_of_header(const struct oxm_header *h, const struct field **f)
         return OFPERR_OFPBMC_BAD_FIELD;
     }
     *f = field_of(row->field);
+    if (field_is_option(*f)) {
+        return body_length(h) % (1u + h->has_mask) ? OFPERR_OFPBMC_BAD_LEN : OFPERR_NONE; /* As long as it says. */
+    }
     return body_length(h) == (size_t) (*f)->wire_bytes << h->has_mask ? OFPERR_NONE : OFPERR_OFPBMC_BAD_LEN;
 }
 
@@ -81,6 +85,24 @@ check_mask(const struct field *f, const union field_value *v, const union field_
     return OFPERR_NONE;
 }
 
+/* A value as long as the wire has it, right-aligned.  What is there beyond the longest that an option has is not cut
+ * off silently. */
+static enum ofperr
+take_option(const struct oxm_header *h, const uint8_t *body, union field_value *v, union field_value *mask)
+{
+    size_t n = body_length(h) >> h->has_mask, max = field_of(FIELD_TUN_METADATA0)->wire_bytes;
+
+    if (n > max) {
+        return OFPERR_OFPBMC_BAD_LEN;
+    }
+    memcpy(v->bytes + max - n, body, n);
+    memset(mask->bytes, h->has_mask ? 0 : 0xff, max);
+    if (h->has_mask) {
+        memcpy(mask->bytes + max - n, body + n, n);
+    }
+    return OFPERR_NONE;
+}
+
 enum ofperr
 oxm_take_entry(struct cursor *c, const struct field **f, union field_value *v, union field_value *mask, bool *has_mask)
 {
@@ -88,8 +110,8 @@ oxm_take_entry(struct cursor *c, const struct field **f, union field_value *v, u
     const void *body;
     enum ofperr error;
 
-    memset(v, 0, sizeof *v);
-    memset(mask, 0, sizeof *mask);
+    memset(v, 0, 16);
+    memset(mask, 0, 16);
     if (!oxm_take_header(c, &h)) {
         return OFPERR_OFPBMC_BAD_LEN;
     }
@@ -102,10 +124,17 @@ oxm_take_entry(struct cursor *c, const struct field **f, union field_value *v, u
         return error;
     }
     *has_mask = h.has_mask;
-    memcpy(v, body, (*f)->wire_bytes);
-    memset(mask, 0xff, (*f)->wire_bytes);
-    if (h.has_mask) {
-        memcpy(mask, (const uint8_t *) body + (*f)->wire_bytes, (*f)->wire_bytes);
+    if (UNLIKELY(field_is_option(*f))) {
+        memset(v, 0, sizeof *v);
+        error = take_option(&h, body, v, mask);
+    } else {
+        memcpy(v, body, (*f)->wire_bytes);
+        memset(mask, 0xff, (*f)->wire_bytes);
+        if (h.has_mask) {
+            memcpy(mask, (const uint8_t *) body + (*f)->wire_bytes, (*f)->wire_bytes);
+        }
+    }
+    if (!error && h.has_mask) {
         error = check_mask(*f, v, mask);
     }
     if (error == OFPERR_OFPBMC_BAD_WILDCARDS) {
@@ -164,6 +193,36 @@ masked_to_width(const struct field *f, const union field_value *mask, union fiel
     }
 }
 
+/* In 'n' bytes, or as few as it needs if that is 0. */
+static void
+put_option(struct bytes *b, const struct oxm_row *row, const union field_value *v, const union field_value *mask,
+           size_t n)
+{
+    size_t max = field_of(FIELD_TUN_METADATA0)->wire_bytes, need = n ? n : max;
+    bool has_mask = mask && !is_all_ones(mask->bytes, max);
+
+    while (!n && need && !v->bytes[max - need] && (!has_mask || !mask->bytes[max - need])) {
+        need--;
+    }
+    oxm_put_header(b, row, need, has_mask);
+    bytes_put(b, v->bytes + max - need, need);
+    if (has_mask) {
+        bytes_put(b, mask->bytes + max - need, need);
+    }
+}
+
+void
+oxm_put_option(struct bytes *b, const struct match *m, const struct field *f, enum of_version version)
+{
+    union field_value v, mask;
+    size_t n = tun_match_get_loose(m, f, &v, &mask);
+
+    if (n) {
+        /* One byte is the least that a match keeps: of nothing, it is none. */
+        put_option(b, oxm_row_for_version(f, version), &v, &mask, n > 1 ? n : 0);
+    }
+}
+
 void
 oxm_put_entry(struct bytes *b, const struct field *f, enum of_version version, const union field_value *v,
               const union field_value *mask)
@@ -173,6 +232,10 @@ oxm_put_entry(struct bytes *b, const struct field *f, enum of_version version, c
     bool has_mask = false;
 
     if (!row) {
+        return;
+    }
+    if (UNLIKELY(field_is_option(f))) {
+        put_option(b, row, v, mask, 0);
         return;
     }
     if (mask) {

@@ -1,6 +1,7 @@
 /* Whole matches: decoding with its rules, encoding in the customary order. */
 
 #include "flow/match_text.h"
+#include "flow/tun_metadata.h"
 #include "openflow/oxm/registry.h"
 
 enum { COOKIE_CLASS = 0x0001, COOKIE_NUMBER = 30, MATCH_OXM = 1 };
@@ -32,8 +33,11 @@ is_matched(const struct field *f, const struct match *m)
 {
     union field_value v, mask;
 
+    if (field_is_option(f)) {
+        return tun_match_has(m, f);
+    }
     match_get_field(m, f, &v, &mask);
-    return !is_all_zeros(&mask, sizeof mask);
+    return !is_all_zeros(&mask, f->wire_bytes);
 }
 
 /* A packet type beyond Ethernet's holds the type (flow/flow.h), but there is no eth_type to match then. */
@@ -53,7 +57,7 @@ static enum ofperr
 add_entry(struct match *m, const struct field *f, union field_value *v, const union field_value *mask,
           enum oxm_strictness strictness)
 {
-    if (is_all_zeros(mask, f->wire_bytes)) {
+    if (is_all_zeros(mask, f->wire_bytes) && !field_is_option(f)) {
         return OFPERR_NONE;
     }
     if (!value_is_valid(f, v)) {
@@ -65,7 +69,9 @@ add_entry(struct match *m, const struct field *f, union field_value *v, const un
     if (is_matched(f, m) && !is_type_of_packet_type(f, m)) {
         return OFPERR_OFPBMC_DUP_FIELD;
     }
-    return match_set_field(m, f, v, mask) ? OFPERR_NONE : OFPERR_OFPBMC_BAD_VALUE;
+    return match_set_field(m, f, v, mask) ? OFPERR_NONE
+           : field_is_option(f)           ? OFPERR_OFPBMC_BAD_LEN
+                                          : OFPERR_OFPBMC_BAD_VALUE;
 }
 
 /* A cookie looks like mpls_ttl but for its length. */
@@ -182,7 +188,7 @@ put(struct encoder *e, enum field_id id)
         return;
     }
     match_get_field(e->m, f, &v, &mask);
-    if (!is_all_zeros(&mask, sizeof mask)) {
+    if (!is_all_zeros(&mask, f->wire_bytes)) {
         oxm_put_entry(e->b, f, e->version, &v, &mask);
         e->implies_ethernet |= f->prereq != PREREQ_NONE;
     }
@@ -311,7 +317,11 @@ put_tunnel(struct encoder *e)
     put(e, FIELD_TUN_ID);
     put(e, FIELD_TUN_FLAGS);
     put_range(e, FIELD_TUN_SRC, FIELD_TUN_IPV6_DST);
-    put_range(e, FIELD_TUN_GBP_ID, FIELD_TUN_GTPU_MSGTYPE);
+    put_range(e, FIELD_TUN_GBP_ID, FIELD_TUN_GBP_FLAGS);
+    for (enum field_id id = FIELD_TUN_METADATA0; tun_match_has_any(e->m) && id <= FIELD_TUN_METADATA63; id++) {
+        oxm_put_option(e->b, e->m, field_of(id), e->version);
+    }
+    put_range(e, FIELD_TUN_ERSPAN_IDX, FIELD_TUN_GTPU_MSGTYPE);
 }
 
 static void

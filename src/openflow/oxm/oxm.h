@@ -8,8 +8,9 @@
  *
  * The order of the entries of a match on encoding is that which the original sends (it shows in captures).
  *
- * Limits: fields tun_metadata0 to 63 need the mapping that a switch is told by controllers; entries of theirs are
- * refused with OFPBMC_BAD_FIELD.
+ * Fields tun_metadata0 to 63 are as long as their entry says; one that has no value asks only that the option be there.
+ * Matches have them in loose form (flow/tun_metadata.h).
+ *
  * Threads: pure.
  * Standards: OpenFlow 1.2 to 1.5, flow match fields; Nicira extended match. */
 #ifndef OPENFLOW_OXM_OXM_H
@@ -96,7 +97,9 @@ const struct field *oxm_field_by_name(const char *name, size_t n);
 
 /* "NXM_NX_REG0[4..7]": reads from 'text', sets '*tail' behind it.  "field" alone means all of it. */
 struct error *oxm_parse_subfield(const char *text, struct subfield *sf, const char **tail) MUST_CHECK;
-void oxm_format_subfield(struct str *s, const struct subfield *sf);
+/* 'options' (null allowed) tells when a range is all of a tunnel option. */
+struct tun_map;
+void oxm_format_subfield(struct str *s, const struct subfield *sf, const struct tun_map *options);
 
 /* Whole matches as "NXM_OF_ETH_TYPE(0800), NXM_OF_IP_SRC(0a000000/ff000000)" or "<any>", as the test commands of
  * ovs-ofctl have them: reading gives the bytes as the text says, also nonsense. */

@@ -26,9 +26,9 @@ static const struct {
 };
 
 /* Rows by class and number, and the first row of each field; numbers are the row's plus 1.  Filled before main(). */
-static uint8_t by_number[5][128];
-static uint8_t by_field[FIELD_N];
-_Static_assert(N_ROWS < UINT8_MAX, "row numbers fit a byte");
+static uint16_t by_number[5][128];
+static uint16_t by_field[FIELD_N];
+_Static_assert(N_ROWS < UINT16_MAX, "row numbers fit");
 
 static int
 class_index(uint16_t class)
@@ -171,11 +171,14 @@ oxm_match_protocols(const struct field *f, const union field_value *mask)
     bool exact = is_exact(f, mask);
     unsigned int set = PROTO_NXM_OXM_ANY;
 
-    if (is_all_zeros(mask, f->wire_bytes)) {
+    if (is_all_zeros(mask, f->wire_bytes) && !field_is_option(f)) {
         return PROTO_ANY;
     }
     if (!oxm_row_first(f) && fixed[f->id].of10 == FIXED_NONE) {
         return 0;
+    }
+    if (field_is_option(f)) {
+        return set; /* That it be there is a condition, too. */
     }
     set |= fixed_can_express(fixed[f->id].of10, f, mask, exact) ? PROTO_OF10_STD_ANY : 0;
     set |= fixed_can_express(fixed[f->id].of11, f, mask, exact) ? PROTO_OF11 : 0;

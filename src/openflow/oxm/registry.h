@@ -29,6 +29,9 @@ bool oxm_take_header(struct cursor *c, struct oxm_header *h) MUST_CHECK;
 /* Appends the header of 'row' for a body of 'n' bytes of value (and as many of mask). */
 void oxm_put_header(struct bytes *b, const struct oxm_row *row, size_t n, bool has_mask);
 
+/* Appends the entry of a tunnel option that the match may have, in as many bytes as it has there. */
+void oxm_put_option(struct bytes *b, const struct match *m, const struct field *f, enum of_version version);
+
 /* Logs that an entry has value bits outside its mask. */
 void oxm_warn_wildcards(const struct oxm_header *);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "flow/field_text.h"
+#include "flow/tun_metadata.h"
 #include "openflow/oxm/registry.h"
 #include "openflow/protocol.h"
 
@@ -64,14 +65,17 @@ oxm_parse_subfield(const char *text, struct subfield *sf, const char **tail)
 }
 
 void
-oxm_format_subfield(struct str *s, const struct subfield *sf)
+oxm_format_subfield(struct str *s, const struct subfield *sf, const struct tun_map *options)
 {
+    const struct field *mapped;
+
     if (!sf->field) {
         str_puts(s, "<unknown>");
         return;
     }
     str_puts(s, oxm_text_name(sf->field));
-    if (sf->ofs == 0 && sf->n_bits == field_width(sf->field)) {
+    mapped = tun_map_field(options, sf->field);
+    if (sf->ofs == 0 && sf->n_bits == field_width(mapped ? mapped : sf->field)) {
         str_puts(s, "[]");
     } else if (sf->n_bits == 1) {
         str_putf(s, "[%u]", sf->ofs);
@@ -131,6 +135,18 @@ is_cookie_name(const char *name, size_t n, bool *has_mask)
     return (n == 13 && !memcmp(name, "NXM_NX_COOKIE", n)) || (n == 15 && !memcmp(name, "NXM_NX_COOKIE_W", n));
 }
 
+/* Bytes that the digits at 'text' make, as many as a length can say. */
+static size_t
+n_hex_bytes(const char *text)
+{
+    size_t n = 0;
+
+    while (isxdigit((unsigned char) text[2 * n]) && isxdigit((unsigned char) text[2 * n + 1]) && n < UINT8_MAX / 2) {
+        n++;
+    }
+    return n;
+}
+
 /* Puts the header of the field called so.  '*width': bytes of its value. */
 static struct error *
 put_named_header(const char *text, size_t n, struct bytes *b, size_t *width, bool *has_mask)
@@ -151,7 +167,9 @@ put_named_header(const char *text, size_t n, struct bytes *b, size_t *width, boo
     if (!row) {
         return error_new("%s: unknown field `%.*s'", text, (int) n, text);
     }
-    *width = row == &cookie ? 8 : field_of(row->field)->wire_bytes;
+    *width = row == &cookie                      ? 8
+             : field_is_option(field_of(row->field)) ? n_hex_bytes(text + n + 1)
+                                                     : field_of(row->field)->wire_bytes;
     oxm_put_header(b, row, *width, *has_mask);
     return NULL;
 }
