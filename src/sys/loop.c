@@ -31,6 +31,7 @@ struct loop_poll {
     uv_poll_t uv;
     struct loop *loop;
     struct loop_fd *owner;
+    int uv_events;  /* What libuv waits for: telling it again costs it two system calls. */
 };
 
 struct loop_async {
@@ -286,6 +287,7 @@ on_poll(uv_poll_t *uv, int status, int events)
     int ready = (events & UV_READABLE ? LOOP_READ : 0) | (events & UV_WRITABLE ? LOOP_WRITE : 0);
 
     if (status < 0) {
+        ((struct loop_poll *) uv)->uv_events = 0; /* libuv has stopped. */
         ready = LOOP_READ | LOOP_WRITE; /* The callback's own system call will say what is wrong. */
     }
     go_online(((struct loop_poll *) uv)->loop);
@@ -309,6 +311,10 @@ loop_fd_change(struct loop_fd *f, int events)
 {
     int uv_events = (events & LOOP_READ ? UV_READABLE : 0) | (events & LOOP_WRITE ? UV_WRITABLE : 0);
 
+    if (uv_events == f->poll->uv_events) {
+        return;
+    }
+    f->poll->uv_events = uv_events;
     if (uv_events) {
         uv_poll_start(&f->poll->uv, uv_events, on_poll);
     } else {
