@@ -1,18 +1,14 @@
 /* Compaction: a new file with the present contents takes the place of the log. */
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/random.h"
-#include "ovsdb/store/log.h"
+#include "ovsdb/store/background.h"
+#include "ovsdb/store/contents.h"
+#include "ovsdb/store/new_file.h"
 #include "ovsdb/store/private.h"
-#include "ovsdb/store/record.h"
 #include "sys/log.h"
 #include "sys/random.h"
 
@@ -22,10 +18,24 @@ LOG_MODULE(ovsdb_compact)
 #define MIN_RECORDS 100
 #define MIN_SIZE (10 << 20)
 
-/* What the child says through its pipe. */
-struct child_report {
-    int error;
-    uint64_t size;
+enum {
+    STEP_US = 1000,        /* A step of the walk beside the normal work, at most, about. */
+    PIECE_SIZE = 256 << 10 /* Of text, about. */
+};
+
+/* One beside the normal work.  A walk over the contents gives the text, in steps; a thread writes it, and then what was
+ * committed since; what is committed after that goes to the writer with the order to replace the file. */
+struct compaction {
+    struct store *store;
+    struct loop_wake step;
+    struct contents *contents;   /* Null once the walk is over. */
+    struct background *file;
+    struct str text;             /* That the walk gave, and the thread was not given yet. */
+    struct bytes tail;           /* Records since the walk began that the thread was not given. */
+    size_t n_records;            /* Since the walk began. */
+    size_t n_given;              /* That the thread was given. */
+    bool caught_up;              /* The thread was given the tail. */
+    uint64_t size;               /* Of the contents in the new file. */
 };
 
 char *
@@ -36,40 +46,48 @@ compact_tmp_name(const char *path)
 
 /* --- A whole file --- */
 
-static void
-put_contents(struct bytes *out, const struct db *db, const char *comment)
+static char *
+schema_text(const struct db *db)
 {
     struct json *json = schema_to_json(db->schema);
-    char *schema = js_to_string(json, JS_COMPACT);
+    char *text = js_to_string(json, JS_COMPACT);
 
     js_unref(json);
-    log_put_record(out, schema, strlen(schema));
-    free(schema);
-    if (comment || db_n_rows(db)) {
-        struct str s = STR_INIT;
+    return text;
+}
 
-        record_put_snapshot(&s, db, comment);
-        log_put_record(out, str_text(&s), s.len);
-        str_uninit(&s);
+static int
+put_contents(struct new_file *f, const struct db *db, const char *comment)
+{
+    struct contents *c = contents_begin(db, comment);
+    struct str s = STR_INIT;
+    bool done = false;
+    int error = 0;
+
+    while (!error && !done) {
+        str_clear(&s);
+        done = contents_step(c, &s, PIECE_SIZE, INT64_MAX);
+        error = new_file_put(f, str_text(&s), s.len, done);
     }
+    contents_end(c);
+    str_uninit(&s);
+    return error;
 }
 
 int
 compact_write_file(const struct store_io *io, const char *path, const struct db *db, const char *comment,
                    uint64_t *size)
 {
-    struct bytes b = BYTES_INIT;
-    int fd = io->open(path, O_RDWR | O_CREAT | O_TRUNC, 0660);
-    int error = fd < 0 ? fd : 0;
+    char *schema = schema_text(db);
+    struct new_file *f;
+    int error = new_file_create(io, path, schema, &f);
 
-    if (!error) {
-        put_contents(&b, db, comment);
-        *size = b.len;
-        error = store_io_write_all(io, fd, b.data, b.len, 0);
-        error = error ? error : io->fsync(fd);
-        close(fd);
+    if (!error && (comment || db_n_rows(db))) {
+        error = put_contents(f, db, comment);
     }
-    bytes_uninit(&b);
+    error = error ? error : new_file_finish(f, size);
+    new_file_close(f);
+    free(schema);
     return error;
 }
 
@@ -78,15 +96,23 @@ compact_write_file(const struct store_io *io, const char *path, const struct db 
 bool
 store_is_compacting(const struct store *s)
 {
-    return s->child || s->replacing;
+    return s->compaction || s->replacing;
+}
+
+void
+compact_note_commit(struct store *s, const struct change_set *set)
+{
+    if (s->compaction && s->compaction->contents) {
+        contents_note(s->compaction->contents, set);
+    }
 }
 
 void
 compact_note_record(struct store *s, const struct bytes *record)
 {
-    if (s->child) {
-        bytes_put(&s->tail, record->data, record->len);
-        s->tail_records++;
+    if (s->compaction) {
+        bytes_put(&s->compaction->tail, record->data, record->len);
+        s->compaction->n_records++;
     }
 }
 
@@ -101,25 +127,25 @@ report(struct store *s, const struct dberr *e)
     }
 }
 
-/* Stops listening to the child and collects it. */
 static void
-reap_child(struct store *s)
+compaction_destroy(struct compaction *c)
 {
-    loop_fd_stop(&s->child_fd);
-    close(s->child_pipe);
-    while (waitpid(s->child, NULL, 0) < 0 && errno == EINTR) {
-        continue;
-    }
-    s->child = 0;
-    s->child_pipe = -1;
+    c->store->compaction = NULL;
+    background_stop(c->file);
+    contents_end(c->contents);
+    loop_wake_uninit(&c->step);
+    str_uninit(&c->text);
+    bytes_uninit(&c->tail);
+    free(c);
 }
 
 static void
-drop_tail(struct store *s)
+remove_tmp(const struct store *s)
 {
-    bytes_uninit(&s->tail);
-    bytes_init(&s->tail);
-    s->tail_records = 0;
+    char *tmp = compact_tmp_name(s->path);
+
+    unlink(tmp);
+    free(tmp);
 }
 
 void
@@ -128,16 +154,11 @@ compact_cancel(struct store *s, const char *why)
     if (store_is_compacting(s)) {
         struct dberr *e = dberr_new("aborted", "compaction of %s given up because %s", s->name, why);
 
-        if (s->child) {
-            char *tmp = compact_tmp_name(s->path);
-
-            kill(s->child, SIGKILL);
-            reap_child(s);
-            unlink(tmp);
-            free(tmp);
+        if (s->compaction) {
+            compaction_destroy(s->compaction);
+            remove_tmp(s);
         }
         s->replacing = false;
-        drop_tail(s);
         report(s, e);
         dberr_free(e);
     }
@@ -171,65 +192,101 @@ compact_finished(struct store *s, struct store_failure f, off_t shrunk)
     dberr_free(e);
 }
 
-/* The child has ended: with a report, or without one if it crashed. */
 static void
-on_child(struct loop_fd *fd, int events UNUSED)
+fail(struct compaction *c, int error)
 {
-    struct store *s = fd->aux;
-    struct child_report r = { -EIO, 0 };
-    ssize_t n = read(s->child_pipe, &r, sizeof r);
+    struct store *s = c->store;
 
-    reap_child(s);
+    compaction_destroy(c);
+    remove_tmp(s);
     s->replacing = true;
-    if (n != sizeof r || r.error) {
-        compact_finished(s, store_failed(n == sizeof r ? r.error : -EIO, "compaction failed"), 0);
-    } else {
-        s->replace_size = r.size;
-        s->replace_records = s->n_records - s->tail_records;
-        writer_add_replace(s, compact_tmp_name(s->path), r.size, &s->tail, s->tail_records);
-    }
-    drop_tail(s);
+    compact_finished(s, store_failed(error, "compaction failed"), 0);
 }
 
-/* Writes no log: a thread that is not in the child may have held its lock. */
-static void NORETURN
-child_main(struct store *s, pid_t parent, int pipe)
+static void
+walk(struct compaction *c)
 {
-    struct child_report r = { 0, 0 };
-    char *tmp = compact_tmp_name(s->path);
+    int64_t until = clock_real_us() + STEP_US;
+    bool done = contents_step(c->contents, &c->text, PIECE_SIZE, until);
 
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent) {
-        _exit(1);
+    if (done || c->text.len >= PIECE_SIZE) {
+        background_put(c->file, &c->text, done);
     }
-    r.error = compact_write_file(s->io, tmp, s->db, "compacting database online", &r.size);
-    _exit(write(pipe, &r, sizeof r) == sizeof r ? 0 : 1);
+    if (done) {
+        contents_end(c->contents);
+        c->contents = NULL;
+    }
+}
+
+static void
+catch_up(struct compaction *c, uint64_t size)
+{
+    c->caught_up = true;
+    c->size = size;
+    c->n_given = c->n_records;
+    background_append(c->file, &c->tail);
+}
+
+static void
+hand_over(struct compaction *c, uint64_t size)
+{
+    struct store *s = c->store;
+
+    s->replacing = true;
+    s->replace_size = c->size;
+    s->replace_records = s->n_records - c->n_records;
+    writer_add_replace(s, compact_tmp_name(s->path), size, &c->tail, c->n_records - c->n_given);
+    compaction_destroy(c);
+}
+
+static void
+on_step(struct loop_wake *w)
+{
+    struct compaction *c = w->aux;
+    uint64_t size;
+    int status = background_status(c->file, &size);
+
+    if (status && status != -EAGAIN) {
+        fail(c, status);
+    } else if (c->contents) {
+        if (background_wants(c->file)) {
+            walk(c);
+            loop_wake_signal(&c->step);
+        }
+    } else if (!status && !c->caught_up) {
+        catch_up(c, size);
+    } else if (!status) {
+        hand_over(c, size);
+    }
 }
 
 bool
 store_compact_beside(struct store *s, void (*cb)(void *aux, const struct dberr *), void *aux)
 {
-    pid_t pid, self = getpid();
-    int fds[2];
+    char *schema, *tmp;
+    struct compaction *c;
 
     if (store_is_compacting(s)) {
         return false;
     }
     s->compact_cb = cb;
     s->compact_aux = aux;
-    pid = pipe2(fds, O_CLOEXEC) ? -1 : fork();
-    if (pid < 0) {
-        s->replacing = true;
-        compact_finished(s, store_failed(-errno, "cannot start a process for the compaction"), 0);
-        return true;
+    s->compaction = c = xzalloc(sizeof *c);
+    c->store = s;
+    str_init(&c->text);
+    bytes_init(&c->tail);
+    loop_wake_init(s->loop, &c->step, on_step, c);
+    c->contents = contents_begin(s->db, "compacting database online");
+    schema = schema_text(s->db);
+    tmp = compact_tmp_name(s->path);
+    c->file = background_start(s->io, tmp, schema, &c->step);
+    if (c->file) {
+        loop_wake_signal(&c->step);
+    } else {
+        fail(c, -EAGAIN);
     }
-    if (!pid) {
-        close(fds[0]);
-        child_main(s, self, fds[1]);
-    }
-    close(fds[1]);
-    s->child = pid;
-    s->child_pipe = fds[0];
-    loop_fd_start(s->loop, &s->child_fd, fds[0], LOOP_READ, on_child, s);
+    free(tmp);
+    free(schema);
     return true;
 }
 
@@ -281,8 +338,6 @@ on_timer(struct loop_timer *t)
 void
 compact_init(struct store *s)
 {
-    s->child_pipe = -1;
-    bytes_init(&s->tail);
     s->last_compaction = clock_now_ms();
 }
 

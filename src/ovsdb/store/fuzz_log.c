@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "ovsdb/store/log.h"
-#include "ovsdb/store/record.h"
+#include "ovsdb/store/contents.h"
 #include "ovsdb/store/store.h"
 #include "sys/log.h"
 
@@ -68,11 +68,15 @@ static void
 go_round(const struct db *db)
 {
     struct bytes file = BYTES_INIT;
+    struct contents *walk = contents_begin(db, "comment");
     struct str record = STR_INIT;
     struct store *again;
 
     put_schema(&file, db);
-    record_put_snapshot(&record, db, "comment");
+    while (!contents_step(walk, &record, 0, INT64_MAX)) {
+        continue;
+    }
+    contents_end(walk);
     log_put_record(&file, str_text(&record), record.len);
     again = open_text(&file);
     if (!again || db_n_rows(store_db(again)) != db_n_rows(db)) {

@@ -294,3 +294,11 @@ log_put_record(struct bytes *out, const char *body, size_t len)
     sha1_hex((const char *) bytes_at(out, start + n), len + 1, hex);
     memcpy(bytes_at(out, start + n - 1 - SHA1_HEX_LEN), hex, SHA1_HEX_LEN);
 }
+
+void
+log_put_header(struct bytes *out, uint64_t len, const char *hex)
+{
+    char header[HEADER_MAX];
+
+    bytes_put(out, header, snprintf(header, sizeof header, "OVSDB JSON %" PRIu64 " %s\n", len, hex));
+}

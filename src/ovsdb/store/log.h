@@ -34,6 +34,11 @@ void log_reader_close(struct log_reader *r); /* Null is allowed. */
 /* Appends a record with 'body' (without the final line feed) to 'out'. */
 void log_put_record(struct bytes *out, const char *body, size_t len);
 
+/* Appends the header line of a record whose body, line feed included, has 'len' bytes and this hash.  It has
+ * LOG_HEADER_LEN bytes and the digits of 'len'. */
+enum { LOG_HEADER_LEN = 53 };
+void log_put_header(struct bytes *out, uint64_t len, const char *sha1_hex);
+
 /* "path: LEN bytes starting at offset N": how messages name the last body.  To be released with free(). */
 char *log_reader_place(const struct log_reader *r) MUST_CHECK;
 

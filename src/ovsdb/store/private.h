@@ -56,16 +56,12 @@ struct store {
     void *compacted_aux;
 
     /* Compaction beside (main thread). */
-    pid_t child;            /* 0: none. */
-    int child_pipe;
-    struct loop_fd child_fd;
-    struct bytes tail;      /* Records since the child was started. */
-    size_t tail_records;
+    struct compaction *compaction; /* Null: none, or the new file is already with the writer. */
     void (*compact_cb)(void *aux, const struct dberr *);
     void *compact_aux;
     bool replacing;         /* The replacing job is in the queue. */
-    uint64_t replace_size;  /* Of the new file as the child made it. */
-    size_t replace_records; /* Records that were added to it. */
+    uint64_t replace_size;  /* Of the contents in the new file. */
+    size_t replace_records; /* Records that they stand for. */
     struct loop_timer compact_timer;
     int64_t last_compaction; /* ms, clock_now_ms(). */
 
@@ -91,6 +87,7 @@ struct store {
     /* Of the writer (whoever runs jobs). */
     const struct store_io *io;
     int fd;
+    int fd_to_close;        /* Of the file that was replaced; -1: none. */
     off_t end;              /* Where the good part of the file ends. */
     bool dirty_tail;        /* There may be garbage behind 'end'. */
     bool dirty_dir;         /* The rename may not have reached the disk. */
@@ -121,6 +118,8 @@ struct dberr *store_failure_error(const struct store *s, struct store_failure f)
 /* compact.c */
 void compact_init(struct store *s);
 void compact_start_timer(struct store *s);
+/* With each commit, and with its record if it has one. */
+void compact_note_commit(struct store *s, const struct change_set *set);
 void compact_note_record(struct store *s, const struct bytes *record);
 /* The replacing job is done, or has failed. */
 void compact_finished(struct store *s, struct store_failure f, off_t shrunk);

@@ -8,8 +8,13 @@
  * (only ephemeral columns changed).  'as_diff': changed columns hold differences, otherwise new values. */
 bool record_put_changes(struct str *s, const struct change_set *set, bool as_diff) MUST_CHECK;
 
-/* Appends the record that makes the whole contents of 'db'. */
-void record_put_snapshot(struct str *s, const struct db *db, const char *comment);
+/* The record that makes the whole contents of a database, in pieces: the beginning, the rows (those of one table
+ * together; 'open' is the table of the last one, null before the first), the end.  Each appends to 's', which may have
+ * been emptied in between. */
+void record_put_snapshot_begin(struct str *s);
+void record_put_snapshot_row(struct str *s, const struct table_schema **open, const struct table_schema *,
+                             const struct tuple *);
+void record_put_snapshot_end(struct str *s, const struct table_schema *open, const char *comment);
 
 /* Applies the record in the 'len' bytes at 'body' to 'db' as a transaction.  Large records are taken apart row by row,
  * so the memory in use stays near that of the text. */

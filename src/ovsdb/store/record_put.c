@@ -155,21 +155,38 @@ record_put_changes(struct str *s, const struct change_set *set, bool as_diff)
 }
 
 void
-record_put_snapshot(struct str *s, const struct db *db, const char *comment)
+record_put_snapshot_begin(struct str *s)
 {
     str_putf(s, "{\"_date\":%" PRId64, clock_wall_ms());
-    for (size_t i = 0; i < db->schema->n_tables; i++) {
-        const struct table *t = &db->tables[i], *open = NULL;
+}
 
-        TABLE_FOR_EACH_ROW (row, t) {
-            enter_table(s, &open, t);
-            put_uuid_name(s, &row->uuid);
-            put_row(s, row->tuple, t->schema);
-        }
-        if (open) {
-            str_putc(s, '}');
-        }
+void
+record_put_snapshot_row(struct str *s, const struct table_schema **open, const struct table_schema *schema,
+                        const struct tuple *tuple)
+{
+    char uuid[UUID_LEN + 1];
+
+    if (*open != schema) {
+        str_puts(s, *open ? "},\"" : ",\"");
+        str_puts(s, schema->name);
+        str_puts(s, "\":{\"");
+        *open = schema;
+    } else {
+        str_puts(s, ",\"");
     }
-    put_comment(s, comment);
+    uuid_format(&tuple->fields[COL_UUID].one.uuid, uuid);
+    str_puts(s, uuid);
+    str_puts(s, "\":");
+    put_row(s, tuple, schema);
+}
+
+void
+record_put_snapshot_end(struct str *s, const struct table_schema *open, const char *comment)
+{
+    str_puts(s, open ? "}" : "");
+    if (comment) {
+        str_puts(s, ",\"_comment\":");
+        js_put_quoted(s, comment);
+    }
     str_puts(s, ",\"_is_diff\":true}");
 }

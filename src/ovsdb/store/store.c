@@ -125,8 +125,10 @@ rewrite(struct store *s)
 {
     char *tmp = compact_tmp_name(s->path);
     uint64_t size = 0;
-    struct store_failure f = store_failed(compact_write_file(s->io, tmp, s->db, NULL, &size), "rewriting failed");
+    struct store_failure f;
 
+    compact_cancel(s, "the file must be written anew");
+    f = store_failed(compact_write_file(s->io, tmp, s->db, NULL, &size), "rewriting failed");
     pthread_mutex_lock(&s->mutex);
     if (!f.error) {
         f = writer_replace_now(s, tmp, size);
@@ -180,6 +182,7 @@ on_commit(struct db_listener *l, struct change_set *set)
     if (set->is_undo) {
         return;
     }
+    compact_note_commit(s, set);
     trim_written(s);
     str_clear(&s->text);
     if (!record_put_changes(&s->text, set, !(s->flags & STORE_NO_DIFF))) {
@@ -317,6 +320,23 @@ handle_failure(struct store *s, const struct progress *p)
     dberr_free(e);
 }
 
+/* The writer wakes this thread once, maybe for something else; those who still wait for a write want another time. */
+static void
+wait_on(struct store *s)
+{
+    LIST_FOR_EACH (w, struct store_wait, node, &s->waits) {
+        if (w->level == STORE_WRITTEN && s->loop) {
+            pthread_mutex_lock(&s->mutex);
+            s->wake_written = w->seq;
+            if (s->written_seq >= w->seq) {
+                loop_wake_signal(&s->wake);
+            }
+            pthread_mutex_unlock(&s->mutex);
+            return;
+        }
+    }
+}
+
 void
 store_settle(struct store *s)
 {
@@ -331,6 +351,7 @@ store_settle(struct store *s)
         handle_failure(s, &p);
         trim_entries(s, p.written);
     }
+    wait_on(s);
 }
 
 static void
@@ -590,10 +611,12 @@ store_free(struct store *s)
     if (s->fd >= 0) {
         close(s->fd);
     }
+    if (s->fd_to_close >= 0) {
+        close(s->fd_to_close);
+    }
     pthread_mutex_destroy(&s->mutex);
     pthread_cond_destroy(&s->cond);
     pthread_cond_destroy(&s->done);
-    bytes_uninit(&s->tail);
     str_uninit(&s->text);
     free(s->path);
     free(s->name);
@@ -610,7 +633,7 @@ store_open_with(const struct store_io *io, const char *path, int flags, struct s
     s->name = xstrdup(path);
     s->path = store_real_path(path);
     s->flags = flags;
-    s->fd = -1;
+    s->fd = s->fd_to_close = -1;
     s->wake_written = UINT64_MAX;
     list_init(&s->entries);
     list_init(&s->waits);

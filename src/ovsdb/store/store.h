@@ -17,16 +17,16 @@
  * disk, so the next thing written is a whole new file.
  *
  * Compaction (store_compact()) writes a file of the present contents, NAME.tmp, beside the old one, adds what was
- * committed meanwhile and renames it over the file (through a symbolic link, to what it points to).  With a loop, a
- * child process does the first and long part, from its copy of the memory.
+ * committed meanwhile and renames it over the file (through a symbolic link, to what it points to).  With a loop, the
+ * contents are walked in short steps between other work (contents.h), and a thread writes the file (background.h).
  *
  * A crash, at any byte, loses at most commits that nobody was told were durable: records carry a hash, and store_open()
  * with STORE_RECOVER cuts the file at the first record that is not whole.
  *
  * Threads and locks
  * -----------------
- * All functions belong to the thread of the database and the loop.  The writer thread sees finished bytes only.  The
- * child of a compaction dies with its parent, so it never meets one of the next process.
+ * All functions belong to the thread of the database and the loop.  The writer thread and that of a compaction see
+ * finished bytes only.
  *
  * Limits
  * ------

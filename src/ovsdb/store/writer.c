@@ -117,7 +117,10 @@ replace(struct store *s, const struct store_job *job)
         }
         return f;
     }
-    close(s->fd);
+    if (s->fd_to_close >= 0) { /* The thread has not come to it. */
+        close(s->fd_to_close);
+    }
+    s->fd_to_close = s->fd;
     s->fd = fd;
     s->shrunk = s->end - (off_t) (job->replace_size + job->data.len);
     s->end = job->replace_size + job->data.len;
@@ -219,6 +222,21 @@ sync_wanted(const struct store *s)
     return s->want_sync > s->synced_seq && s->written_seq > s->synced_seq;
 }
 
+/* With the mutex, which it lets go: the system takes its time to free a large file that has no name any more, and
+ * nobody is to wait for that. */
+static void
+close_replaced(struct store *s)
+{
+    int fd = s->fd_to_close;
+
+    if (fd >= 0) {
+        s->fd_to_close = -1;
+        pthread_mutex_unlock(&s->mutex);
+        close(fd);
+        pthread_mutex_lock(&s->mutex);
+    }
+}
+
 /* Does one job, and then the sync that somebody waits for.  What is queued meanwhile shares the next one. */
 static void
 work_once(struct store *s)
@@ -253,6 +271,7 @@ work_once(struct store *s)
     s->working = false;
     wake_if_wanted(s, sync);
     pthread_cond_broadcast(&s->done);
+    close_replaced(s);
 }
 
 static void *
