@@ -165,7 +165,9 @@ backer_unref(struct backer *b, bool cleanup)
         return;
     }
     hmap_remove(&backers, &b->node);
-    revalidator_destroy(b->revalidator);
+    if (b->revalidator) {
+        revalidator_destroy(b->revalidator);
+    }
     b->xdp.dp->class->flow_flush(b->xdp.dp);
     if (cleanup || strcmp(b->xdp.dp->class->type, "system")) { /* Only the kernel carries on without us. */
         b->xdp.dp->class->destroy(b->xdp.dp);
@@ -222,10 +224,46 @@ backer_meter_changed(struct backer *b, const struct xbridge *bridge, uint32_t me
 }
 
 void
+backer_port_gone(struct backer *b)
+{
+    b->port_gone = true;
+    backer_changed(b);
+}
+
+void
+backer_port_comes(struct backer *b)
+{
+    if (b->port_gone && depend_harden(b->depend)) {
+        rcu_synchronize(); /* No burst under way has passed the lookup. */
+    }
+    b->port_gone = false;
+}
+
+void
 backer_settle(struct backer *b)
 {
+    if (!b->revalidator) {
+        return; /* ofproto_stop(): there are none. */
+    }
     /* Translations under way end first; then every megaflow that they or earlier ones made is looked at again. */
     rcu_synchronize();
     backer_changed(b);
     revalidator_wait(b->revalidator);
+}
+
+void
+ofproto_stop(void)
+{
+    for (struct backer *b = backer_first(); b; b = backer_next(b)) {
+        atomic_store(&b->is_stopped, true);
+    }
+    rcu_synchronize(); /* No translation is under way. */
+    for (struct backer *b = backer_first(); b; b = backer_next(b)) {
+        revalidator_destroy(b->revalidator);
+        b->revalidator = NULL;
+        b->xdp.dp->class->flow_flush(b->xdp.dp);
+    }
+    rcu_offline();
+    rcu_barrier_all();
+    rcu_online();
 }

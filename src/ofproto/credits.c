@@ -48,7 +48,9 @@ take(const struct xlate_credit *c)
     case CREDIT_LEARN:
         xlate_learned_ref(c->learned);
         return true;
-    case CREDIT_TABLE_MISS: case CREDIT_PORT_RX: case CREDIT_PORT_TX: case CREDIT_MAC:
+    case CREDIT_PORT_RX: case CREDIT_PORT_TX:
+        return xport_try_ref_rcu(c->port);
+    case CREDIT_TABLE_MISS: case CREDIT_MAC:
         return true;
     }
     return true;
@@ -65,7 +67,8 @@ drop(const struct xlate_credit *c)
     case CREDIT_MIRROR: mirror_count_unref(c->mirror); break;
     case CREDIT_BOND: bond_load_unref(c->bond.load); break;
     case CREDIT_DROP: rule_unref(c->drop.rule); break;
-    case CREDIT_TABLE_MISS: case CREDIT_PORT_RX: case CREDIT_PORT_TX: case CREDIT_MAC: break;
+    case CREDIT_PORT_RX: case CREDIT_PORT_TX: xport_unref(c->port); break;
+    case CREDIT_TABLE_MISS: case CREDIT_MAC: break;
     }
 }
 

@@ -284,10 +284,12 @@ depend_settle(struct depend *d)
     }
 }
 
-void
+bool
 depend_harden(struct depend *d)
 {
-    if (atomic_load(&d->has_soft)) {
+    bool has_soft = atomic_load(&d->has_soft);
+
+    if (has_soft) {
         pthread_mutex_lock(&d->mutex);
         if (d->hardened != d->soft) {
             d->hardened = d->soft;
@@ -295,6 +297,7 @@ depend_harden(struct depend *d)
         }
         pthread_mutex_unlock(&d->mutex);
     }
+    return has_soft;
 }
 
 /* Checking. */

@@ -116,8 +116,8 @@ void depend_walk_end(struct depend *);
 /* Whether there was doubt, or a soft change, since the last walk began. */
 bool depend_needs_walk(const struct depend *);
 
-/* What is stale softly is stale hard from now on. */
-void depend_harden(struct depend *);
+/* What is stale softly is stale hard from now on.  Whether anything may have been. */
+bool depend_harden(struct depend *);
 
 struct depend_stats {
     size_t n_dependents, n_nodes, n_steps, n_items, n_stale; /* 'items': nodes in steps. */

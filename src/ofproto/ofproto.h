@@ -33,6 +33,10 @@ struct xbundle;
 void ofproto_init(struct loop *);
 void ofproto_uninit(void);
 
+/* The daemon ends: no megaflow is made any more and all go, without being looked at again.  Bridges are then destroyed
+ * without waiting for that. */
+void ofproto_stop(void);
+
 /* Makes the bridge 'name' on the datapath of 'type' ("" means "system").  -EAFNOSUPPORT for an unknown type. */
 int ofproto_create(const char *name, const char *type, struct ofproto **);
 /* 'cleanup': also take the datapath down when it was the last bridge. */

@@ -31,7 +31,9 @@ struct backer {
     unsigned int n_bridges;
     struct dp_client client;
     struct depend *depend;          /* What the megaflows depend on. */
-    struct revalidator *revalidator;
+    struct revalidator *revalidator; /* Null after ofproto_stop(). */
+    _Atomic bool is_stopped;        /* No megaflow is made any more. */
+    bool port_gone;                 /* backer_port_gone() */
     struct zone_set *zones;         /* Null until there are any: ct_zones.c. */
     _Atomic uint64_t n_upcalls, n_upcall_errors;
 };
@@ -127,6 +129,10 @@ void backer_rule_changed(struct backer *, const struct rule *);
 void backer_group_changed(struct backer *, const struct xbridge *, uint32_t group_id);
 void backer_meter_changed(struct backer *, const struct xbridge *, uint32_t meter_id);
 void backer_table_changed(struct backer *, const struct xbridge *, uint8_t table_id);
+/* A port was unpublished and removed: megaflows that name it serve until they have been looked at again.  One is about
+ * to be added, maybe under the same number: those that are left are not used any more. */
+void backer_port_gone(struct backer *);
+void backer_port_comes(struct backer *);
 /* Waits until no megaflow translated before now, and no translation under way, refers to anything unpublished. */
 void backer_settle(struct backer *);
 

@@ -130,6 +130,7 @@ ofproto_port_add(struct ofproto *p, struct netdev *netdev, ofp_port request, con
         return -EFBIG;
     }
     if (netdev->class->has_packets) {
+        backer_port_comes(p->backer);
         error = dp->class->port_add(dp, netdev, &odp);
         if (error) {
             return error;
@@ -170,7 +171,8 @@ ofport_renumber(struct ofport *o, odp_port number)
     }
     xbridge_remove_port(&p->xb, x);
     dp->class->port_del(dp, x->odp_port);
-    backer_settle(p->backer);
+    backer_port_gone(p->backer);
+    backer_port_comes(p->backer);
     x->odp_port = number;
     error = dp->class->port_add(dp, x->netdev, &x->odp_port);
     xbridge_add_port(&p->xb, x);
@@ -193,7 +195,7 @@ remove_port(struct ofport *o)
     if (x->odp_port.n != ODP_PORT_NONE.n) {
         dp->class->port_del(dp, x->odp_port);
     }
-    backer_settle(p->backer);
+    backer_port_gone(p->backer);
     netdev_close(x->netdev);
     xport_free(x);
     free(o->peer);

@@ -23,7 +23,8 @@ struct revalidator {
     pthread_mutex_t mutex; /* Guards all below. */
     pthread_cond_t wake;   /* For the thread. */
     pthread_cond_t done;   /* A pass has ended. */
-    bool stop, paused;
+    _Atomic bool stop;     /* Also read without the mutex. */
+    bool paused;
     bool urgent;           /* Somebody waits for a pass. */
     _Atomic bool woken;    /* Something changed; also set without the mutex. */
     uint64_t n_begun, n_ended;  /* Passes. */
@@ -156,7 +157,7 @@ visit(void *r_, struct dp_flow *f)
     if (r->n_seen % SECTION_FLOWS == 0) {
         rcu_quiescent();
     }
-    return true;
+    return !atomic_load_explicit(&r->stop, memory_order_relaxed);
 }
 
 static int64_t
@@ -254,7 +255,7 @@ renew_stale(struct revalidator *r)
     struct megaflow *m;
 
     depend_settle(b->depend);
-    while ((m = megaflow_from_dependent(depend_pop_stale(b->depend, may_use, b))) != NULL) {
+    while (!atomic_load(&r->stop) && (m = megaflow_from_dependent(depend_pop_stale(b->depend, may_use, b))) != NULL) {
         struct dp_flow *f = atomic_load(&m->flow);
         struct dp_flow_stats stats;
         struct flow key, mask;

@@ -182,7 +182,8 @@ on_upcall(void *b_, struct dp_upcall *u)
         return on_action(u);
     }
     atomic_fetch_add_explicit(&b->n_upcalls, 1, memory_order_relaxed);
-    if (atomic_load_explicit(&upcalls_wait, memory_order_relaxed)) {
+    if (atomic_load_explicit(&upcalls_wait, memory_order_relaxed) ||
+        atomic_load_explicit(&b->is_stopped, memory_order_relaxed)) {
         atomic_fetch_add_explicit(&b->n_upcall_errors, 1, memory_order_relaxed);
         return false;
     }

@@ -77,6 +77,9 @@ has_odp_port(const struct xport *p)
 void
 xbridge_add_port(struct xbridge *b, struct xport *p)
 {
+    if (!atomic_load(&p->n_refs)) {
+        atomic_store(&p->n_refs, 1);
+    }
     p->bridge = b;
     rcu_map_insert(&b->ports, p, ofp_hash(p->ofp_port));
     if (has_odp_port(p)) {
@@ -113,10 +116,28 @@ xbridge_remove_port(struct xbridge *b, struct xport *p)
     }
 }
 
+bool
+xport_try_ref_rcu(struct xport *p)
+{
+    uint32_t n = atomic_load(&p->n_refs);
+
+    while (n && !atomic_compare_exchange_weak(&p->n_refs, &n, n + 1)) {
+    }
+    return n;
+}
+
+void
+xport_unref(struct xport *p)
+{
+    if (atomic_fetch_sub(&p->n_refs, 1) == 1) {
+        rcu_defer(free_port, p);
+    }
+}
+
 void
 xport_free(struct xport *p)
 {
-    rcu_defer(free_port, p);
+    xport_unref(p);
 }
 
 struct xbundle *

@@ -99,6 +99,7 @@ struct xport {
     _Atomic uint64_t n_rx_packets, n_rx_bytes, n_tx_packets, n_tx_bytes;
     struct netdev *netdev;           /* Main thread only. */
     void *owner;                     /* ofproto's port; main thread only. */
+    _Atomic uint32_t n_refs;         /* The owner's, from xbridge_add_port() to xport_free(), and credits'. */
 };
 
 /* Port.vlan_mode. */
@@ -140,11 +141,15 @@ struct xmeter *xbridge_meter_rcu(const struct xbridge *, uint32_t meter_id);
 bool xdp_zone_policy_rcu(const struct xdp *, uint16_t zone, uint32_t *id);
 void xdp_set_zone_policy(struct xdp *, uint16_t zone, const uint32_t *id);
 
-/* Main thread: (un)publish.  A port that was removed may still be named by megaflows' credits: xport_free() releases it
- * by RCU, once those are gone. */
+/* Main thread: (un)publish.  A port that was removed may still be named by megaflows' credits: after xport_free() it is
+ * released by RCU, once those are gone. */
 void xbridge_add_port(struct xbridge *, struct xport *);
 void xbridge_remove_port(struct xbridge *, struct xport *);
 void xport_free(struct xport *);
+
+/* Adds a reference of an RCU reader, unless the port is dying: false then; drops one.  Any registered thread. */
+bool xport_try_ref_rcu(struct xport *);
+void xport_unref(struct xport *);
 
 /* Main thread: (un)publishes; the old bundle is released by RCU. */
 /* Replaces the bundle with key 'key' by 'bundle' (null: none) and points the ports at it. */

@@ -177,6 +177,7 @@ vswitchd_destroy(struct vswitchd *sw, bool cleanup)
     loop_task_cancel(&sw->reconcile);
     loop_timer_cancel(&sw->stats_timer);
     loop_timer_cancel(&sw->controller_timer);
+    ofproto_stop();
     reconcile_remove_all(sw, cleanup);
     hmap_uninit(&sw->bridges);
     hmap_uninit(&sw->ports);

@@ -38,8 +38,8 @@ struct program;
 
 /* The state of a megaflow is one of these or the number of an epoch.  'Stale' must not serve packets, but is renewed by
  * the answer to the packet that misses it.  That of the present epoch serves packets ("live"); that of an earlier one
- * is in doubt: it may serve once the switch has said that it is right (dp_client.is_right).  So everything can be put in
- * doubt at once, and a lookup is one comparison. */
+ * is in doubt: it may serve once the switch has said that it is right (dp_client.is_right).  So everything can be put
+ * in doubt at once, and a lookup is one comparison. */
 enum { MEGAFLOW_GONE, MEGAFLOW_STALE, MEGAFLOW_FIRST_EPOCH };
 
 enum { MEGAFLOW_MASKS = 16, MEGAFLOW_TUPLES = 64, MEGAFLOW_EXACT_QUOTA = 8192, MEGAFLOW_STATS = 2,
