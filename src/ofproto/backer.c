@@ -115,6 +115,16 @@ on_doubt(void *b_)
     b->xdp.dp->class->doubt_flows(b->xdp.dp);
 }
 
+static void
+on_swept(struct loop_wake *w)
+{
+    const struct backer *b = w->aux;
+
+    LIST_FOR_EACH (xb, struct xbridge, node, &b->xdp.bridges) {
+        rules_expire_waiting(xb->ofproto);
+    }
+}
+
 int
 backer_ref(const char *type, struct backer **backerp)
 {
@@ -150,6 +160,7 @@ backer_ref(const char *type, struct backer **backerp)
         b->xdp.dp->class->set_client(b->xdp.dp, &b->client);
         add_local_port(b);
         apply_mask(b);
+        loop_wake_init(ofproto_loop, &b->swept, on_swept, b);
         b->revalidator = revalidator_create(b);
         hmap_insert(&backers, &b->node, hash_string(type, 0));
     }
@@ -168,6 +179,7 @@ backer_unref(struct backer *b, bool cleanup)
     if (b->revalidator) {
         revalidator_destroy(b->revalidator);
     }
+    loop_wake_uninit(&b->swept);
     b->xdp.dp->class->flow_flush(b->xdp.dp);
     if (cleanup || strcmp(b->xdp.dp->class->type, "system")) { /* Only the kernel carries on without us. */
         b->xdp.dp->class->destroy(b->xdp.dp);

@@ -34,6 +34,7 @@ struct backer {
     struct revalidator *revalidator; /* Null after ofproto_stop(). */
     _Atomic bool is_stopped;        /* No megaflow is made any more. */
     bool port_gone;                 /* backer_port_gone() */
+    struct loop_wake swept;         /* A sweep that was asked for has ended. */
     struct zone_set *zones;         /* Null until there are any: ct_zones.c. */
     _Atomic uint64_t n_upcalls, n_upcall_errors;
 };
@@ -108,6 +109,7 @@ struct ofproto {
     struct list removed;     /* Rules whose flow-removed message is still to be sent: struct removed_rule. */
     struct loop_task removed_task;
     struct loop_wake removed_wake;
+    bool expiry_waits;       /* For a sweep: rules_expire_waiting(). */
     struct loop_timer second; /* Expiry of rules and MAC entries. */
     struct conns *conns;
     uint16_t frag_mode;      /* OFPC_FRAG_* as set by set-config. */
@@ -169,6 +171,8 @@ void tables_init(struct ofproto *);
 void tables_destroy(struct ofproto *);
 enum { REMOVED_SILENTLY = 255 }; /* Beside enum flow_removed_reason. */
 void rules_expire(struct ofproto *);
+/* Rules whose time seems to be up go once the packets until then have been credited: what waits for that. */
+void rules_expire_waiting(struct ofproto *);
 /* Tells connections what has happened to the tables so far. */
 void tables_tell(struct ofproto *);
 /* Once, when the bridge's fail mode and controllers are known: the rule of fail mode standalone, or none. */
@@ -191,6 +195,10 @@ void revalidator_wait(struct revalidator *);
 /* The same, but gives up after 'ms' milliseconds. */
 void revalidator_wait_ms(struct revalidator *, unsigned int ms);
 void revalidator_pause(struct revalidator *, bool pause);
+/* All packets before this time (ms) have been credited; INT64_MAX while the revalidator is paused. */
+int64_t revalidator_known(struct revalidator *);
+/* Asks for a sweep now; at its end backer->swept is signalled. */
+void revalidator_ask(struct revalidator *);
 struct revalidator_figures { uint64_t n_flows, max_flows, avg_flows, limit; int64_t dump_ms; unsigned int n_keys; };
 void revalidator_get_figures(const struct revalidator *, struct revalidator_figures *);
 

@@ -26,6 +26,8 @@ struct revalidator {
     _Atomic bool stop;     /* Also read without the mutex. */
     bool paused;
     bool urgent;           /* Somebody waits for a pass. */
+    bool was_asked;        /* By revalidator_ask(). */
+    int64_t known;         /* ms */
     _Atomic bool woken;    /* Something changed; also set without the mutex. */
     uint64_t n_begun, n_ended;  /* Passes. */
     struct revalidator_figures figures;
@@ -353,6 +355,11 @@ pass(struct revalidator *r, bool all)
     pthread_mutex_lock(&r->mutex);
     if (all) {
         r->n_ended = r->n_begun;
+        r->known = r->now;
+        if (r->was_asked) {
+            r->was_asked = false;
+            loop_wake_signal(&r->backer->swept);
+        }
     }
     pthread_cond_broadcast(&r->done);
     pthread_mutex_unlock(&r->mutex);
@@ -464,6 +471,27 @@ revalidator_pause(struct revalidator *r, bool pause)
     r->paused = pause;
     pthread_cond_broadcast(&r->wake);
     pthread_cond_broadcast(&r->done);
+    pthread_mutex_unlock(&r->mutex);
+}
+
+int64_t
+revalidator_known(struct revalidator *r)
+{
+    int64_t known;
+
+    pthread_mutex_lock(&r->mutex);
+    known = r->paused ? INT64_MAX : r->known;
+    pthread_mutex_unlock(&r->mutex);
+    return known;
+}
+
+void
+revalidator_ask(struct revalidator *r)
+{
+    pthread_mutex_lock(&r->mutex);
+    r->was_asked = true;
+    r->urgent = true;
+    pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&r->mutex);
 }
 

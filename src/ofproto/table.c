@@ -164,36 +164,51 @@ tables_destroy(struct ofproto *p)
     pthread_mutex_destroy(&p->tables_mutex);
 }
 
-/* Whether the rule's time is up, and why. */
+/* Whether the rule's time is up, and why.  Packets since 'known' may not have been credited yet; where that matters,
+ * '*waits' is set instead. */
 static bool
-is_expired(const struct rule *rule, int64_t now, unsigned int *why)
+is_expired(const struct rule *rule, int64_t now, int64_t known, unsigned int *why, bool *waits)
 {
     uint16_t hard = atomic_load(&rule->hard_timeout), idle = atomic_load(&rule->idle_timeout);
+    int64_t idle_at = atomic_load(&rule->used) + idle * INT64_C(1000);
 
-    if (hard && now >= atomic_load(&rule->modified) + hard * INT64_C(1000)) {
+    if (hard && now > atomic_load(&rule->modified) + hard * INT64_C(1000)) {
         *why = REMOVED_HARD;
         return true;
     }
     *why = REMOVED_IDLE;
-    return idle && now >= atomic_load(&rule->used) + idle * INT64_C(1000);
+    *waits |= idle && now > idle_at && known <= idle_at;
+    return idle && now > idle_at && known > idle_at;
 }
 
 void
 rules_expire(struct ofproto *p)
 {
-    int64_t now = clock_now_ms();
+    int64_t now = clock_now_ms(), known = revalidator_known(p->backer->revalidator);
     struct tables_change change;
     unsigned int why;
 
+    p->expiry_waits = false;
     pthread_mutex_lock(&p->tables_mutex);
     change_begin(&change, p, NULL);
     LIST_FOR_EACH (rule, struct rule, expirable, &p->expirable) {
-        if (is_expired(rule, now, &why)) {
+        if (is_expired(rule, now, known, &why, &p->expiry_waits)) {
             change_drop(&change, rule, why);
         }
     }
     change_commit(&change);
     pthread_mutex_unlock(&p->tables_mutex);
+    if (p->expiry_waits) {
+        revalidator_ask(p->backer->revalidator);
+    }
+}
+
+void
+rules_expire_waiting(struct ofproto *p)
+{
+    if (p->expiry_waits) {
+        rules_expire(p);
+    }
 }
 
 void
