@@ -51,11 +51,14 @@ add_tunnel(struct match *m, const struct tun_map *options)
         static const enum field_id ids[] = {
             FIELD_TUN_SRC, FIELD_TUN_DST, FIELD_TUN_IPV6_SRC, FIELD_TUN_IPV6_DST, FIELD_TUN_GBP_ID, FIELD_TUN_GBP_FLAGS,
             FIELD_TUN_TOS, FIELD_TUN_TTL, FIELD_TUN_ERSPAN_VER, FIELD_TUN_GTPU_FLAGS, FIELD_TUN_GTPU_MSGTYPE,
-            FIELD_TUN_FLAGS,
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
             field_set_ones(field_of(ids[i]), &m->mask);
+        }
+        m->mask.tun_flags = BE16(TUN_OAM | TUN_DF | TUN_CSUM | TUN_KEY);
+        if (!(m->flow.tun_flags & BE16(TUN_KEY))) {
+            m->mask.tun_id = BE64(0); /* It came without one. */
         }
         tun_match_add_present(options, m);
         tun_match_unbind(options, m);

@@ -258,9 +258,14 @@ static void
 set_bits(struct flow *flow, unsigned int end_ofs, unsigned int n, uint8_t byte)
 {
     uint8_t fill[128];
+    size_t size = 16;
 
-    memset(fill, byte, DIV_ROUND_UP(n, 8));
-    bits_copy(fill, DIV_ROUND_UP(n, 8), 0, flow, sizeof *flow, end_ofs, n);
+    if (UNLIKELY(n > 8 * size)) {
+        size = sizeof fill;
+        memset(fill, byte, sizeof fill);
+    }
+    memset(fill, byte, 16);
+    bits_copy(fill, size, 0, flow, sizeof *flow, end_ofs, n);
 }
 
 void
@@ -488,7 +493,10 @@ subfield_get(const struct subfield *sf, const struct flow *flow, union field_val
     size_t n = subfield_value_size(sf);
     struct flow whole;
 
-    memset(v->bytes + sizeof v->bytes - n, 0, n);
+    memset(v->bytes + sizeof v->bytes - 16, 0, 16);
+    if (UNLIKELY(n > 16)) {
+        memset(v->bytes + sizeof v->bytes - n, 0, n);
+    }
     if (is_tos(sf->field)) {
         memset(&whole, 0, sizeof whole);
         whole.nw_tos = flow->nw_tos & 0xfc;

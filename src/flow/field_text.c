@@ -406,8 +406,12 @@ field_parse(const struct field *f, const char *text, const struct port_names *po
 {
     struct error *e;
 
-    memset(v, 0, MAX(f->wire_bytes, 16));
-    memset(mask, 0, MAX(f->wire_bytes, 16));
+    memset(v, 0, 16);
+    memset(mask, 0, 16);
+    if (UNLIKELY(f->wire_bytes > 16)) {
+        memset(v, 0, f->wire_bytes);
+        memset(mask, 0, f->wire_bytes);
+    }
     if (!strcmp(text, "*")) {
         return NULL;
     }

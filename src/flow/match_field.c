@@ -54,7 +54,7 @@ set_dl_vlan(struct match *m, unsigned int vid)
 bool
 match_set_field(struct match *m, const struct field *f, const union field_value *v, const union field_value *mask)
 {
-    if (field_is_option(f)) {
+    if (UNLIKELY(field_is_option(f))) {
         return tun_match_set_loose(m, f, v, mask, 0);
     }
     if (is_all_zeros(mask, f->wire_bytes)) {
@@ -79,11 +79,13 @@ match_set_field(struct match *m, const struct field *f, const union field_value 
 void
 match_get_field(const struct match *m, const struct field *f, union field_value *v, union field_value *mask)
 {
-    memset(v, 0, f->wire_bytes);
-    memset(mask, 0, f->wire_bytes);
-    if (field_is_option(f)) {
+    if (UNLIKELY(field_is_option(f))) {
         tun_match_get_loose(m, f, v, mask);
-    } else if (f->id != FIELD_PACKET_TYPE) {
+        return;
+    }
+    memset(v, 0, 16); /* No other field is longer. */
+    memset(mask, 0, 16);
+    if (f->id != FIELD_PACKET_TYPE) {
         field_get(f, &m->flow, v);
         field_get(f, &m->mask, mask);
     } else if (m->mask.packet_ns) {

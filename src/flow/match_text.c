@@ -171,14 +171,26 @@ put_regs(struct text *t)
     }
 }
 
+/* In the order in which they are shown: the field's own comes last. */
+static unsigned int
+shown_tun_flags(be16 flags)
+{
+    unsigned int bits = be16_to_cpu(flags);
+
+    return (bits & (TUN_DF | TUN_CSUM | TUN_KEY)) >> 1 | (bits & TUN_OAM) << 3;
+}
+
+/* A match has but one of them; a packet that came through a tunnel, and so a megaflow, has all. */
 static void
 put_tun_flags(struct text *t)
 {
-    unsigned int mask = be16_to_cpu(t->m->mask.tun_flags) & TUN_OAM;
+    static const char *const names[] = { "df", "csum", "key", "oam" };
+    unsigned int mask = shown_tun_flags(t->m->mask.tun_flags);
 
     if (mask) {
         str_puts(t->s, "tun_flags=");
-        flags_format(t->s, be16_to_cpu(t->m->flow.tun_flags), mask, UINT32_MAX, tun_flag_names, 1);
+        flags_format(t->s, shown_tun_flags(t->m->flow.tun_flags), mask, t->is_megaflow ? UINT32_MAX : 15, names,
+                     ARRAY_SIZE(names));
         str_putc(t->s, ',');
     }
 }

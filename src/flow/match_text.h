@@ -31,7 +31,7 @@ bool match_set_field(struct match *m, const struct field *f, const union field_v
  * returns whether there were any. */
 bool match_drop_unmet(struct match *m);
 
-/* What the match says about the field: zeros in '*mask' where nothing. */
+/* What the match says about the field: zeros in '*mask' where nothing, in 16 bytes or as many as the field has. */
 void match_get_field(const struct match *m, const struct field *f, union field_value *v, union field_value *mask);
 
 /* Appends the text, "priority=N," first unless it is 'MATCH_DEFAULT_PRIORITY'; nothing for a match that matches all. */

@@ -55,6 +55,18 @@ ports_have_names(void **state UNUSED)
 }
 
 static void
+options_are_as_long_as_their_text(void **state UNUSED)
+{
+    check("tun_metadata0", "0x00001234", "tun_metadata0=0x1234");
+    check("tun_metadata7", "0", "tun_metadata7=0");
+    check("tun_metadata63", "0x1ff/0xf", "tun_metadata63=0xf/0xf");
+    check("tun_metadata63", "5/0xff", "tun_metadata63=0x5/0xff");
+    check("tun_metadata1", "0/0", "tun_metadata1");
+    check("tun_metadata1", "*", "tun_metadata1");
+    check("tun_metadata1", "5/x", "5/x: bad syntax for tun_metadata1 mask");
+}
+
+static void
 a_vlan_id_implies_a_tag(void **state UNUSED)
 {
     check("dl_vlan", "5", "dl_vlan=5");
@@ -125,6 +137,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ports_have_names),
+        cmocka_unit_test(options_are_as_long_as_their_text),
         cmocka_unit_test(a_vlan_id_implies_a_tag),
         cmocka_unit_test(wrong_values_are_refused_with_the_reason),
         cmocka_unit_test(what_lacks_its_prerequisite_is_dropped),

@@ -362,6 +362,27 @@ unwrap_last_clone(struct bytes *actions)
 
 /* Begin and end. */
 
+/* What tells through which tunnel a packet came. */
+static void
+note_tunnel_port(struct xlate_ctx *ctx)
+{
+    struct flow *wc = ctx->wc;
+    bool is_v4 = ctx->in->flow->tun_dst;
+
+    if (LIKELY(!is_v4 && is_all_zeros(&ctx->in->flow->tun_ipv6_dst, sizeof ctx->in->flow->tun_ipv6_dst))) {
+        return;
+    }
+    wc->tun_id = BE64_MAX;
+    wc->tun_tos = UINT8_MAX;
+    wc->tun_flags = BE16(TUN_DF | TUN_CSUM | TUN_KEY);
+    if (is_v4) {
+        wc->tun_src = wc->tun_dst = BE32_MAX;
+    } else {
+        memset(&wc->tun_ipv6_src, 0xff, sizeof wc->tun_ipv6_src);
+        memset(&wc->tun_ipv6_dst, 0xff, sizeof wc->tun_ipv6_dst);
+    }
+}
+
 /* What every megaflow fixes: which other fields there are depends on it. */
 static void
 init_wc(struct xlate_ctx *ctx)
@@ -373,6 +394,7 @@ init_wc(struct xlate_ctx *ctx)
     if (flow_is_ip(&ctx->flow)) {
         ctx->wc->nw_frag = FLOW_FRAG_ANY | FLOW_FRAG_LATER;
     }
+    note_tunnel_port(ctx);
 }
 
 /* Registers and metadata are not the packet's.  Whether there is a tag goes with each of its bits. */

@@ -53,7 +53,7 @@ field_of_header(const struct oxm_header *h, const struct field **f)
         return OFPERR_OFPBMC_BAD_FIELD;
     }
     *f = field_of(row->field);
-    if (field_is_option(*f)) {
+    if (UNLIKELY(field_is_option(*f))) {
         return body_length(h) % (1u + h->has_mask) ? OFPERR_OFPBMC_BAD_LEN : OFPERR_NONE; /* As long as it says. */
     }
     return body_length(h) == (size_t) (*f)->wire_bytes << h->has_mask ? OFPERR_NONE : OFPERR_OFPBMC_BAD_LEN;

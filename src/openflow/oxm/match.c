@@ -33,11 +33,11 @@ is_matched(const struct field *f, const struct match *m)
 {
     union field_value v, mask;
 
-    if (field_is_option(f)) {
+    if (UNLIKELY(field_is_option(f))) {
         return tun_match_has(m, f);
     }
     match_get_field(m, f, &v, &mask);
-    return !is_all_zeros(&mask, f->wire_bytes);
+    return !is_all_zeros(&mask, 16);
 }
 
 /* A packet type beyond Ethernet's holds the type (flow/flow.h), but there is no eth_type to match then. */
@@ -57,7 +57,7 @@ static enum ofperr
 add_entry(struct match *m, const struct field *f, union field_value *v, const union field_value *mask,
           enum oxm_strictness strictness)
 {
-    if (is_all_zeros(mask, f->wire_bytes) && !field_is_option(f)) {
+    if (is_all_zeros(mask, f->wire_bytes) && LIKELY(!field_is_option(f))) {
         return OFPERR_NONE;
     }
     if (!value_is_valid(f, v)) {
@@ -69,9 +69,10 @@ add_entry(struct match *m, const struct field *f, union field_value *v, const un
     if (is_matched(f, m) && !is_type_of_packet_type(f, m)) {
         return OFPERR_OFPBMC_DUP_FIELD;
     }
-    return match_set_field(m, f, v, mask) ? OFPERR_NONE
-           : field_is_option(f)           ? OFPERR_OFPBMC_BAD_LEN
-                                          : OFPERR_OFPBMC_BAD_VALUE;
+    if (match_set_field(m, f, v, mask)) {
+        return OFPERR_NONE;
+    }
+    return field_is_option(f) ? OFPERR_OFPBMC_BAD_LEN : OFPERR_OFPBMC_BAD_VALUE;
 }
 
 /* A cookie looks like mpls_ttl but for its length. */
@@ -188,7 +189,7 @@ put(struct encoder *e, enum field_id id)
         return;
     }
     match_get_field(e->m, f, &v, &mask);
-    if (!is_all_zeros(&mask, f->wire_bytes)) {
+    if (!is_all_zeros(&mask, 16)) { /* No field but an option is longer. */
         oxm_put_entry(e->b, f, e->version, &v, &mask);
         e->implies_ethernet |= f->prereq != PREREQ_NONE;
     }
