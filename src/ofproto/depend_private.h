@@ -20,6 +20,7 @@ struct node {
 /* The lookups of one table that asked for the same bits, or all questions with a key of one kind. */
 struct shape {
     struct list in_table;
+    struct hmap_node by_mask;   /* In table->shapes_by_mask. */
     struct table *table;
     struct hmap nodes;
     uint64_t all_changed;       /* The last change that concerned all its nodes. */
@@ -37,6 +38,7 @@ struct table {
     enum xlate_consulted_kind kind;
     uint8_t id;                 /* Of CONSULTED_TABLE; else 0. */
     struct list shapes;
+    struct hmap shapes_by_mask; /* The same: traffic may be made to ask for many. */
 };
 
 /* The bits of a shape that a rule asks for too. */

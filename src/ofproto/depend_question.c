@@ -50,9 +50,16 @@ get_table(struct questions *q, const struct xbridge *bridge, enum xlate_consulte
         t->kind = kind;
         t->id = id;
         list_init(&t->shapes);
+        hmap_init(&t->shapes_by_mask);
         hmap_insert(&q->tables, &t->hmap_node, table_hash(bridge, kind, id));
     }
     return t;
+}
+
+static uint32_t
+mask_hash(const struct word_map *map, const uint64_t *masks, size_t n)
+{
+    return n ? hash_bytes(masks, n * sizeof *masks, hash_bytes(map, sizeof *map, 0)) : 0;
 }
 
 /* 'masks': null for keys. */
@@ -60,9 +67,10 @@ static struct shape *
 get_shape(struct table *t, const struct word_map *map, const uint64_t *masks)
 {
     size_t n = word_map_count(map), size = n * sizeof *masks;
+    uint32_t hash = mask_hash(map, masks, n);
     struct shape *s;
 
-    LIST_FOR_EACH (i, struct shape, in_table, &t->shapes) {
+    HMAP_FOR_EACH_WITH_HASH (i, struct shape, by_mask, hash, &t->shapes_by_mask) {
         if (word_map_equal(&i->map, map) && (!n || !memcmp(i->masks, masks, size))) {
             return i;
         }
@@ -77,6 +85,7 @@ get_shape(struct table *t, const struct word_map *map, const uint64_t *masks)
     hmap_init(&s->nodes);
     list_init(&s->noted);
     list_push_back(&t->shapes, &s->in_table);
+    hmap_insert(&t->shapes_by_mask, &s->by_mask, hash);
     return s;
 }
 
@@ -124,9 +133,11 @@ drop_shape(struct questions *q, struct shape *s)
 
     forget_noted(s, UINT64_MAX);
     list_remove(&s->in_table);
+    hmap_remove(&t->shapes_by_mask, &s->by_mask);
     hmap_uninit(&s->nodes);
     free(s);
     if (list_is_empty(&t->shapes)) {
+        hmap_uninit(&t->shapes_by_mask);
         hmap_remove(&q->tables, &t->hmap_node);
         free(t);
     }

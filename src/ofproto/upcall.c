@@ -9,9 +9,16 @@
 #include "ofproto/ofproto_private.h"
 #include "ofproto/xlate/xlate.h"
 #include "openflow/flow_mod.h"
+#include "sys/counter.h"
 #include "sys/log.h"
 
 LOG_MODULE(ofproto_dpif_upcall)
+
+/* Upcalls by reason, and those without an answer: their packets are dropped, which the datapath counts by reason. */
+COUNTER(upcall_miss)
+COUNTER(upcall_slow_path)
+COUNTER(upcall_userspace)
+COUNTER(upcall_unanswered)
 
 _Atomic bool upcall_megaflows_disabled;
 
@@ -171,6 +178,13 @@ on_action(struct dp_upcall *u)
 
 _Atomic bool upcalls_wait;
 
+static void
+count_unanswered(struct backer *b)
+{
+    atomic_fetch_add_explicit(&b->n_upcall_errors, 1, memory_order_relaxed);
+    counter_inc(upcall_unanswered);
+}
+
 static bool
 on_upcall(void *b_, struct dp_upcall *u)
 {
@@ -179,12 +193,20 @@ on_upcall(void *b_, struct dp_upcall *u)
     bool ok;
 
     if (u->type == DP_UPCALL_ACTION) {
-        return on_action(u);
+        counter_inc(upcall_userspace);
+        ok = on_action(u);
+        counter_add(upcall_unanswered, !ok);
+        return ok;
+    }
+    if (u->type == DP_UPCALL_MISS) {
+        counter_inc(upcall_miss);
+    } else {
+        counter_inc(upcall_slow_path);
     }
     atomic_fetch_add_explicit(&b->n_upcalls, 1, memory_order_relaxed);
     if (atomic_load_explicit(&upcalls_wait, memory_order_relaxed) ||
         atomic_load_explicit(&b->is_stopped, memory_order_relaxed)) {
-        atomic_fetch_add_explicit(&b->n_upcall_errors, 1, memory_order_relaxed);
+        count_unanswered(b);
         return false;
     }
     if (!scratch_ready) {
@@ -194,7 +216,7 @@ on_upcall(void *b_, struct dp_upcall *u)
     xlate_out_clear(&scratch);
     ok = answer(b, u, &scratch, seq);
     if (!ok) {
-        atomic_fetch_add_explicit(&b->n_upcall_errors, 1, memory_order_relaxed);
+        count_unanswered(b);
     }
     return ok;
 }

@@ -1,6 +1,6 @@
 """Commands that show the inside of the datapath: what workers did, flows behind a megaflow, offloading.
 
-    h1 ---- p1 [ br0 ] p2 ---- h2           d0, d1: devices of DPDK that have packets (d0) or none (d1), in br1
+    h1 ---- p1 [ br0 ] p2 ---- h2           d0, d1, d2: devices of DPDK that have packets (d0, d2) or none (d1), in br1
             10.0.0.1 | 10.0.0.2
 """
 import re
@@ -77,6 +77,30 @@ def test_shares_of_time_of_queues(place):
     s = shares()
     assert s["d0"] > 50 and s["d1"] == 0, s
     assert "  overhead:  0 %\n" in place.sh("ovs-appctl dpif-netdev/pmd-rxq-show")
+
+
+def counter(place, name):
+    return int(place.sh(f"ovs-appctl coverage/read-counter {name}"))
+
+
+def test_a_queue_of_upcalls_leaves_the_others_their_share(place):
+    before = [counter(place, f"upcall_{reason}") for reason in ("userspace", "miss", "slow_path")]
+    place.sh("ovs-vsctl add-port br1 d2 -- set interface d2 type=dpdk options:dpdk-devargs=net_null2")
+    place.sh("ovs-ofctl add-flow br1 in_port=d2,actions=controller")
+
+    def shares():
+        text = place.sh("ovs-appctl dpif-netdev/pmd-rxq-show -secs 5")
+        return {p: int(n) for p, n in re.findall(r"port: (d\d) .* pmd usage: +(\d+) %", text)}
+
+    place.wait("two shares", lambda: shares().get("d2", 0) > 30, seconds=20)
+    place.sh("sleep 5")
+    s = shares()
+    assert 35 <= s["d0"] <= 60 and 35 <= s["d2"] <= 60, s
+    assert counter(place, "pmd_queue_over_share") > 100
+    after = [counter(place, f"upcall_{reason}") for reason in ("userspace", "miss", "slow_path")]
+    assert after[0] > before[0] + 1000 and after[1] > before[1] and after[2] == before[2], (before, after)
+    assert counter(place, "upcall_unanswered") == 0
+    place.sh("ovs-vsctl del-port br1 d2")
 
 
 def cores(place):

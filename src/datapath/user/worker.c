@@ -18,10 +18,14 @@
 #include "datapath/user/segment.h"
 #include "packet/env.h"
 #include "sys/clock.h"
+#include "sys/counter.h"
 #include "sys/log.h"
 #include "sys/random.h"
 
 LOG_MODULE(dpif_netdev)
+
+/* How often a queue had had its share of a polling worker's time while another waited (share.h). */
+COUNTER(pmd_queue_over_share)
 
 enum { MAX_READY = 64, ROUNDS_BETWEEN_WAITS = 16, WAKE_ID = 0, POLLS_BETWEEN_QUIESCENT = 64 };
 
@@ -346,6 +350,15 @@ next_interval(struct worker *w, struct poll_list *l, uint64_t now)
     w->interval_ends = now + USAGE_SECONDS * rte_get_tsc_hz();
 }
 
+static NOINLINE void
+pass_over(struct share *s)
+{
+    if (!s->is_over) {
+        s->is_over = true;
+        counter_inc(pmd_queue_over_share);
+    }
+}
+
 /* One look at each queue; 'last': when the one before ended.  When this one did. */
 static uint64_t
 poll_round(struct worker *w, struct poll_list *l, uint64_t last)
@@ -354,10 +367,20 @@ poll_round(struct worker *w, struct poll_list *l, uint64_t last)
     uint64_t begun = last;
     bool is_busy = false;
 
+    share_begin_round(&w->round);
     for (unsigned int i = 0; i < l->n; i++) {
-        int n = worker_serve_rcu(w, l->polls[i]->port, l->polls[i]->rxq);
-        uint64_t now = rte_rdtsc();
+        struct share *share = &l->polls[i]->share;
+        uint64_t now;
+        int n;
 
+        if (UNLIKELY(!share_has_turn(&w->round, share))) {
+            pass_over(share);
+            continue;
+        }
+        n = worker_serve_rcu(w, l->polls[i]->port, l->polls[i]->rxq);
+        now = rte_rdtsc();
+        share->is_over = false;
+        share_charge(&w->round, share, now - last, n == BURST);
         if (n > 0) {
             usage_add(&l->polls[i]->usage, interval, now - last);
             is_busy = true;
@@ -375,6 +398,7 @@ run_polling(struct worker *w)
 {
     uint64_t last = rte_rdtsc();
 
+    share_init(&w->round);
     w->interval_ends = last + USAGE_SECONDS * rte_get_tsc_hz();
 
     while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {

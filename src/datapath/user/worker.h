@@ -9,9 +9,10 @@
  *
  * Which queue is next
  * -------------------
- * Of the queues that have packets, that which has cost the worker the least time so far, one burst at a time.  So a
- * port
- * whose every packet is a miss gets its share of the worker's time, and no more.
+ * A sleeping worker: of the queues that have packets, that which has cost it the least time so far, one burst at a
+ * time.  A polling one asks them in turn, but passes over those that have had more than the others that have packets
+ * (share.h).  So a port whose every packet is a miss gets its share of the worker's time, and no more: that is the
+ * budget of its upcalls.
  *
  * Threads: a worker belongs to one thread at a time; 'polls' is published by the main thread; counters may be read by
  * any. */
@@ -20,6 +21,7 @@
 
 #include "datapath/user/cache.h"
 #include "datapath/user/port.h"
+#include "datapath/user/share.h"
 #include "datapath/user/usage.h"
 #include "datapath/user/user.h"
 #include "base/random.h"
@@ -63,7 +65,8 @@ struct poll {
     uint32_t id;  /* Never reused: what epoll's events carry. */
     struct port *port;
     struct netdev_rxq *rxq;
-    uint64_t spent; /* Cycles; the worker's. */
+    uint64_t spent; /* Cycles; the worker's, where it sleeps. */
+    struct share share; /* The worker's, where it polls. */
     struct usage usage; /* Of polling workers. */
 };
 
@@ -93,6 +96,7 @@ struct worker {
     /* The thread. */
     RCU_PTR(struct poll_list) polls;
     bool is_polling;
+    struct share_round round;        /* Where it polls. */
     _Atomic unsigned int interval;   /* Of 'usage' and that of the polls: which it is. */
     uint64_t interval_ends;          /* TSC. */
     struct usage usage;              /* All its cycles. */
