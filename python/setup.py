@@ -1,6 +1,7 @@
 """pip install ./python: the binding without the rest of Weft, for the usual places of a switch's files."""
 import os
 import re
+import subprocess
 
 from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
@@ -27,9 +28,12 @@ class Build(build_py):
                 text = text.replace(f"@{key}@", value)
             with open(os.path.join(self.build_lib, "ovs", name), "w", encoding="utf-8") as f:
                 f.write(text)
+        with open(os.path.join(self.build_lib, "ovs", "flow", "ofp_fields.py"), "w", encoding="utf-8") as f:
+            subprocess.run([os.path.join(HERE, "flow-fields"), os.path.dirname(HERE)], stdout=f, check=True)
 
 
 setup(name="ovs", version=compat_version(), license="Apache-2.0", python_requires=">=3.9",
       description="Clients of OVSDB and of a switch's daemons", install_requires=["sortedcontainers"],
-      packages=["ovs", "ovs.db", "ovs.unixctl"], ext_modules=[Extension("ovs._json", ["ovs/_json.c"])],
+      extras_require={"flow": ["netaddr", "pyparsing"]},
+      packages=["ovs", "ovs.db", "ovs.flow", "ovs.unixctl"], ext_modules=[Extension("ovs._json", ["ovs/_json.c"])],
       cmdclass={"build_py": Build})

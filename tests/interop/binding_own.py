@@ -3,6 +3,7 @@ import errno
 import json
 import os
 import random
+import re
 import socket
 import sys
 import tempfile
@@ -132,10 +133,36 @@ def of_two_clusters_the_one_with_the_given_id_counts():
         replica.close()
 
 
+def flows_that_the_programs_print_are_understood():
+    """Those in the recorded cases, and what they are printed with."""
+    from ovs.flow.odp import ODPFlow  # pylint: disable=import-outside-toplevel
+    from ovs.flow.ofp import OFPFlow  # pylint: disable=import-outside-toplevel
+
+    cases = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "conform", "cases")
+    n = {OFPFlow: 0, ODPFlow: 0}
+    for at, _, files in os.walk(cases):
+        for name in files:
+            with open(os.path.join(at, name), encoding="utf-8", errors="replace") as f:
+                for line in f:
+                    if re.match(r"\| *(cookie=0x[0-9a-f]+, duration=|cookie=0x[0-9a-f]+, table=).*actions=", line):
+                        kind = OFPFlow
+                    elif re.match(r"\| *(ufid:[-0-9a-f]*, )?recirc_id\([0-9a-fx]*\),.* packets:\d+.*, actions:", line):
+                        kind = ODPFlow
+                    else:
+                        continue
+                    text = re.sub("<[a-z]+>|[?]", "1", line[1:].strip())
+                    try:
+                        assert kind(text).actions or text.endswith(":"), text
+                    except Exception as e:
+                        raise AssertionError(f"{name}: {line}") from e
+                    n[kind] += 1
+    assert min(n.values()) > 50, n
+
+
 for test in (the_parser_reads_what_pythons_own_writes_however_it_is_cut,
              no_input_harms_the_parser_and_cuts_never_matter, a_connection_puts_together_what_comes_in_pieces,
              a_socket_may_be_in_a_directory_with_a_name_of_any_length, passive_tcp_is_named_as_documented,
-             of_two_clusters_the_one_with_the_given_id_counts):
+             of_two_clusters_the_one_with_the_given_id_counts, flows_that_the_programs_print_are_understood):
     test()
     print(test.__name__.replace("_", " "))
 sys.exit(0)

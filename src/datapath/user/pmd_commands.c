@@ -150,8 +150,8 @@ put_head(struct show *s, double seconds)
 
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &tm);
-    str_putf(&s->out, "\nTime: %02d:%02d:%02d.%03ld\nMeasurement duration: %.3f s\n\n", tm.tm_hour, tm.tm_min, tm.tm_sec,
-             now.tv_nsec / 1000000, seconds);
+    str_putf(&s->out, "\nTime: %02d:%02d:%02d.%03ld\nMeasurement duration: %.3f s\n\n", tm.tm_hour, tm.tm_min,
+             tm.tm_sec, now.tv_nsec / 1000000, seconds);
 }
 
 static void
