@@ -11,15 +11,65 @@
 #include "ofproto/vacancy.h"
 #include "openflow/msg/flow.h"
 
-enum { MANY_RULES = 256 };
+enum { MANY_RULES = 256, MANY_WITH_COOKIE = 2000, RULES_A_LOOK = 32 };
+
+/* How many others may be published while a long one is made. */
+#define LONG_AHEAD (1 << 16)
+
+static bool undo_rules(struct tables_change *, struct loop_slice *);
 
 void
 change_begin(struct tables_change *c, struct ofproto *p, const struct ofconn *requester)
 {
+    if (p->long_change && p->long_change->is_published) {
+        (void) change_commit_step(p->long_change, NULL); /* What it has to tell comes first. */
+    }
     *c = (struct tables_change) {
         .p = p, .requester = requester,
         .version = atomic_load_explicit(&p->xb.tables_version, memory_order_relaxed) + 1,
     };
+    if (p->long_change && !p->long_change->is_published && c->version == p->long_change->version) {
+        (void) undo_rules(p->long_change, NULL);
+        p->long_change->is_spoiled = true;
+    }
+}
+
+void
+change_begin_long(struct tables_change *c, struct ofproto *p, const struct ofconn *requester)
+{
+    change_begin(c, p, requester);
+    c->version += LONG_AHEAD;
+    c->is_long = true;
+    p->long_change = c;
+}
+
+static bool
+has_table(const uint64_t *tables, uint8_t table_id)
+{
+    return tables[table_id / 64] >> table_id % 64 & 1;
+}
+
+static void
+touch(struct tables_change *c, uint8_t table_id)
+{
+    struct tables_change *other = c->p->long_change;
+
+    if (c->is_long) {
+        c->touched[table_id / 64] |= UINT64_C(1) << table_id % 64;
+    }
+    if (other && other != c && has_table(other->touched, table_id)) {
+        other->is_spoiled = true;
+    }
+}
+
+static void
+count_flow(struct tables_change *c, const struct rule *rule, int step)
+{
+    touch(c, rule->table_id);
+    c->changed[rule->table_id / 64] |= UINT64_C(1) << rule->table_id % 64;
+    if (!rule_is_hidden(rule)) {
+        c->n_flows[rule->table_id] += step;
+    }
 }
 
 /* Rules. */
@@ -78,7 +128,7 @@ add_rule(struct tables_change *c, struct rule *rule, const struct match *match, 
     }
     c->added[c->n_added++] = rule;
     classifier_insert(&p->xb.tables[rule->table_id], &rule->cr, match, priority, c->version);
-    p->tables[rule->table_id].n_flows += !rule_is_hidden(rule);
+    count_flow(c, rule, 1);
     index_cookie(rule);
     learned_note_added(rule);
     options_note_added(rule, be64_to_cpu(match->mask.tun_metadata_present), used_options);
@@ -113,7 +163,7 @@ drop_rule(struct tables_change *c, struct rule *rule, uint8_t why, struct rule *
     }
     c->dropped[c->n_dropped++] = (struct dropped_rule) { rule, successor, why, c->n_added };
     cls_rule_hide(&rule->cr, c->version);
-    c->p->tables[rule->table_id].n_flows -= !rule_is_hidden(rule);
+    count_flow(c, rule, -1);
 }
 
 void
@@ -146,7 +196,6 @@ static void
 unlink_rule(struct rule *rule)
 {
     unindex_cookie(rule);
-    learned_note_removed(rule);
     list_remove(&rule->expirable);
     classifier_remove(&rule->ofproto->xb.tables[rule->table_id], &rule->cr);
     rule_unref(rule);
@@ -156,8 +205,9 @@ unlink_rule(struct rule *rule)
 static void
 retire_rule(struct ofproto *p, struct rule *rule, bool many)
 {
+    learned_note_removed(rule);
     options_note_removed(rule);
-    if (many) {
+    if (many || p->long_change) {
         list_remove(&rule->expirable);
         list_push_back(&p->retired, &rule->expirable);
     } else {
@@ -166,17 +216,17 @@ retire_rule(struct ofproto *p, struct rule *rule, bool many)
 }
 
 bool
-change_unlink_retired(struct ofproto *p, size_t n)
+change_unlink_retired(struct ofproto *p, struct loop_slice *slice)
 {
-    bool more;
+    bool done;
 
     pthread_mutex_lock(&p->tables_mutex);
-    while (n-- && !list_is_empty(&p->retired)) {
+    while (!p->long_change && !list_is_empty(&p->retired) && !loop_slice_is_over(slice)) {
         unlink_rule(CONTAINER_OF(p->retired.next, struct rule, expirable));
     }
-    more = !list_is_empty(&p->retired);
+    done = p->long_change || list_is_empty(&p->retired); /* A long change says when it is over. */
     pthread_mutex_unlock(&p->tables_mutex);
-    return more;
+    return done;
 }
 
 /* Says that rules have come and gone, after that can be seen; of many only in which tables.  A rule that was replaced
@@ -184,123 +234,164 @@ change_unlink_retired(struct ofproto *p, size_t n)
 static void
 tell_of_rules(const struct tables_change *c)
 {
-    bool many = c->n_added + c->n_dropped > MANY_RULES;
-    bool told[OFPROTO_N_TABLES] = { false };
-
-    for (size_t i = 0; i < c->n_added + c->n_dropped; i++) {
-        const struct dropped_rule *d = i < c->n_added ? NULL : &c->dropped[i - c->n_added];
-        const struct rule *rule = d ? d->rule : c->added[i];
-
-        if (d && d->why == REMOVED_SILENTLY) {
-            continue;
-        }
-        if (!many) {
-            backer_rule_changed(c->p->backer, rule);
-        } else if (!told[rule->table_id]) {
-            told[rule->table_id] = true;
-            backer_table_changed(c->p->backer, &c->p->xb, rule->table_id);
+    for (size_t i = 0; i < c->n_added; i++) {
+        backer_rule_changed(c->p->backer, c->added[i]);
+    }
+    for (size_t i = 0; i < c->n_dropped; i++) {
+        if (c->dropped[i].why != REMOVED_SILENTLY) {
+            backer_rule_changed(c->p->backer, c->dropped[i].rule);
         }
     }
 }
 
 static void
-note_vacancy(const struct tables_change *c)
+tell_of_tables(const struct tables_change *c)
 {
-    for (size_t i = 0; i < c->n_added; i++) {
-        vacancy_note(c->p, c->added[i]->table_id);
+    bool many = c->n_added + c->n_dropped > MANY_RULES;
+
+    for (unsigned int i = 0; i < OFPROTO_N_TABLES; i++) {
+        if (has_table(c->changed, i)) {
+            c->p->tables[i].n_flows += c->n_flows[i];
+            vacancy_note(c->p, i);
+            if (many) {
+                backer_table_changed(c->p->backer, &c->p->xb, i);
+            }
+        }
     }
-    for (size_t i = 0; i < c->n_dropped; i++) {
-        vacancy_note(c->p, c->dropped[i].rule->table_id);
+    if (!many) {
+        tell_of_rules(c);
     }
+}
+
+/* What is passed on step by step is wrong for a moment in who shows it; see change_request_holds(). */
+static bool
+pass_on_step(struct tables_change *c, struct loop_slice *slice)
+{
+    for (; c->n_passed < c->n_dropped && !loop_slice_is_over(slice); c->n_passed++) {
+        if (c->dropped[c->n_passed].successor) {
+            rule_pass_on(c->dropped[c->n_passed].rule, c->dropped[c->n_passed].successor);
+        }
+    }
+    return c->n_passed == c->n_dropped;
+}
+
+void
+change_publish(struct tables_change *c)
+{
+    groups_publish(c);
+    if (c->n_added || c->n_dropped) {
+        if (!c->is_long) {
+            pass_on_step(c, NULL);
+        }
+        atomic_store_explicit(&c->p->xb.tables_version, c->version, memory_order_release);
+        tell_of_tables(c);
+    }
+    groups_commit(c);
+    c->n_groups = 0;
+    c->is_published = true;
 }
 
 /* For flow monitors, in the order in which it happened. */
-static void
-note_changes(const struct tables_change *c)
+static bool
+note_step(struct tables_change *c, struct loop_slice *slice)
 {
-    size_t k = 0;
+    while (c->n_noted_added + c->n_noted_dropped < c->n_added + c->n_dropped && !loop_slice_is_over(slice)) {
+        const struct dropped_rule *d = &c->dropped[c->n_noted_dropped];
 
-    if (!c->p->n_monitors) {
-        return;
-    }
-    for (size_t i = 0; i <= c->n_added; i++) {
-        for (; k < c->n_dropped && c->dropped[k].after <= i; k++) {
-            if (c->dropped[k].why != REMOVED_SILENTLY) {
-                flow_monitor_note(c->dropped[k].rule, MONITOR_EV_DELETED, c->dropped[k].why, c->requester);
+        if (c->n_noted_dropped < c->n_dropped && d->after <= c->n_noted_added) {
+            c->n_noted_dropped++;
+            if (d->why != REMOVED_SILENTLY) {
+                flow_monitor_note(d->rule, MONITOR_EV_DELETED, d->why, c->requester);
             }
-        }
-        if (i < c->n_added) {
-            flow_monitor_note(c->added[i], c->added[i]->is_modified ? MONITOR_EV_MODIFIED : MONITOR_EV_ADDED, 0,
-                              c->requester);
+        } else {
+            struct rule *rule = c->added[c->n_noted_added++];
+
+            flow_monitor_note(rule, rule->is_modified ? MONITOR_EV_MODIFIED : MONITOR_EV_ADDED, 0, c->requester);
         }
     }
+    return c->n_noted_added + c->n_noted_dropped == c->n_added + c->n_dropped;
 }
 
-static void
+static bool
+retire_step(struct tables_change *c, struct loop_slice *slice)
+{
+    for (; c->n_retired < c->n_dropped && !loop_slice_is_over(slice); c->n_retired++) {
+        note_removed(c->dropped[c->n_retired].rule, c->dropped[c->n_retired].why);
+        retire_rule(c->p, c->dropped[c->n_retired].rule, c->n_dropped > MANY_RULES);
+    }
+    return c->n_retired == c->n_dropped;
+}
+
+bool
+change_commit_step(struct tables_change *c, struct loop_slice *slice)
+{
+    return pass_on_step(c, slice) && (!c->p->n_monitors || note_step(c, slice)) && retire_step(c, slice);
+}
+
+void
 change_end(struct tables_change *c)
 {
     free(c->added);
     free(c->dropped);
     free(c->groups);
+    if (c->is_long) {
+        c->p->long_change = NULL;
+    }
+    if (!list_is_empty(&c->p->retired)) {
+        loop_wake_signal(&c->p->retired_wake);
+    }
+    learned_settle(c->p, !c->is_published);
 }
 
 void
 change_commit(struct tables_change *c)
 {
-    groups_publish(c);
-    if (c->n_added || c->n_dropped) {
-        for (size_t i = 0; i < c->n_dropped; i++) {
-            if (c->dropped[i].successor) {
-                rule_pass_on(c->dropped[i].rule, c->dropped[i].successor);
-            }
-        }
-        atomic_store_explicit(&c->p->xb.tables_version, c->version, memory_order_release);
-        tell_of_rules(c);
-        note_changes(c);
-        note_vacancy(c);
-        for (size_t i = 0; i < c->n_dropped; i++) {
-            note_removed(c->dropped[i].rule, c->dropped[i].why);
-            retire_rule(c->p, c->dropped[i].rule, c->n_dropped > MANY_RULES);
-        }
-        if (c->n_dropped > MANY_RULES) {
-            loop_wake_signal(&c->p->retired_wake);
+    change_publish(c);
+    (void) change_commit_step(c, NULL);
+    change_end(c);
+}
+
+static bool
+undo_rules(struct tables_change *c, struct loop_slice *slice)
+{
+    for (; c->n_dropped && !loop_slice_is_over(slice); c->n_dropped--) {
+        struct cls_rule *cr = &c->dropped[c->n_dropped - 1].rule->cr;
+
+        if (atomic_load_explicit(&cr->remove_version, memory_order_relaxed) == c->version) {
+            cls_rule_unhide(cr);
         }
     }
-    groups_commit(c);
-    change_end(c);
-    learned_settle(c->p, false);
+    for (; !c->n_dropped && c->n_retired < c->n_added && !loop_slice_is_over(slice); c->n_retired++) {
+        cls_rule_hide(&c->added[c->n_retired]->cr, 0); /* From every version. */
+        retire_rule(c->p, c->added[c->n_retired], c->n_added > MANY_RULES);
+    }
+    return !c->n_dropped && c->n_retired == c->n_added;
+}
+
+bool
+change_abort_step(struct tables_change *c, struct loop_slice *slice)
+{
+    if (!undo_rules(c, slice)) {
+        return false;
+    }
+    groups_abort(c);
+    c->n_groups = 0;
+    return true;
 }
 
 void
 change_abort(struct tables_change *c)
 {
-    for (size_t i = c->n_dropped; i-- > 0;) {
-        cls_rule_unhide(&c->dropped[i].rule->cr);
-        c->p->tables[c->dropped[i].rule->table_id].n_flows += !rule_is_hidden(c->dropped[i].rule);
-    }
-    for (size_t i = c->n_added; i-- > 0;) {
-        c->p->tables[c->added[i]->table_id].n_flows -= !rule_is_hidden(c->added[i]);
-        unlink_rule(c->added[i]);
-    }
-    groups_abort(c);
+    (void) change_abort_step(c, NULL);
     change_end(c);
-    learned_settle(c->p, true);
 }
 
 /* Flow-mods. */
 
-/* The rules that a flow-mod is about. */
-struct search {
-    struct tables_change *change;
-    const struct flow_mod *fm;
-    struct rule **rules;
-    size_t n, capacity;
-};
-
 static void
 collect(void *s_, struct cls_rule *cr)
 {
-    struct search *s = s_;
+    struct flow_mod_run *s = s_;
     const struct flow_mod *fm = s->fm;
     struct rule *rule = rule_from_cls(cr);
     size_t len;
@@ -323,28 +414,6 @@ collect(void *s_, struct cls_rule *cr)
     s->rules[s->n++] = rule;
 }
 
-/* With an exact cookie and no other criteria to speak of, the index spares a walk over the tables. */
-static bool
-collect_by_cookie(struct search *s)
-{
-    const struct ofproto *p = s->change->p;
-    const struct flow_mod *fm = s->fm;
-
-    if (fm->cookie_mask != UINT64_MAX || !fm->cookie) {
-        return false;
-    }
-    HMAP_FOR_EACH_WITH_HASH (rule, struct rule, by_cookie, hash_u64(cpu_to_be64(fm->cookie), 0), &p->by_cookie) {
-        struct match m;
-
-        cls_rule_get_match(&rule->cr, &m);
-        if ((fm->table_id == FM_TABLE_ANY ? rule->table_id < 254 : rule->table_id == fm->table_id) &&
-            cls_rule_visible(&rule->cr, s->change->version) && match_is_inside(&m, &fm->match)) {
-            collect(s, &rule->cr);
-        }
-    }
-    return true;
-}
-
 /* The tables that a modify or delete is about; hidden ones are not for controllers. */
 static unsigned int
 first_table(const struct flow_mod *fm)
@@ -358,24 +427,65 @@ last_table(const struct flow_mod *fm)
     return fm->table_id == FM_TABLE_ANY ? 253 : fm->table_id;
 }
 
-static void
-collect_loose(struct search *s)
+/* With an exact cookie the index spares a walk over the tables, unless too many have it for one step. */
+static bool
+collect_by_cookie(struct flow_mod_run *s)
 {
-    if (collect_by_cookie(s)) {
-        return;
+    const struct ofproto *p = s->change->p;
+    const struct flow_mod *fm = s->fm;
+    unsigned int n = 0;
+
+    if (fm->cookie_mask != UINT64_MAX || !fm->cookie) {
+        return false;
     }
-    for (unsigned int i = first_table(s->fm); i <= last_table(s->fm); i++) {
-        classifier_for_each(&s->change->p->xb.tables[i], &s->fm->match, s->change->version, collect, s);
+    for (unsigned int i = first_table(fm); i <= last_table(fm); i++) {
+        touch(s->change, i);
     }
+    HMAP_FOR_EACH_WITH_HASH (rule, struct rule, by_cookie, hash_u64(cpu_to_be64(fm->cookie), 0), &p->by_cookie) {
+        struct match m;
+
+        if (++n > MANY_WITH_COOKIE) {
+            s->n = 0;
+            return false;
+        }
+        cls_rule_get_match(&rule->cr, &m);
+        if ((fm->table_id == FM_TABLE_ANY ? rule->table_id < 254 : rule->table_id == fm->table_id) &&
+            cls_rule_visible(&rule->cr, s->change->version) && match_is_inside(&m, &fm->match)) {
+            collect(s, &rule->cr);
+        }
+    }
+    return true;
+}
+
+/* True once all tables have been searched. */
+static bool
+search_step(struct flow_mod_run *s, struct loop_slice *slice)
+{
+    for (; s->table_id <= last_table(s->fm); s->table_id++) {
+        if (!s->has_cursor) {
+            touch(s->change, s->table_id);
+            cls_cursor_init(&s->cursor, &s->change->p->xb.tables[s->table_id], &s->fm->match, s->change->version);
+            s->has_cursor = true;
+        }
+        while (cls_cursor_step(&s->cursor, RULES_A_LOOK, collect, s)) {
+            if (slice && clock_real_us() >= slice->until_us) {
+                return false;
+            }
+        }
+        cls_cursor_uninit(&s->cursor);
+        s->has_cursor = false;
+    }
+    return true;
 }
 
 static void
-collect_strict(struct search *s)
+collect_strict(struct flow_mod_run *s)
 {
     for (unsigned int i = first_table(s->fm); i <= last_table(s->fm); i++) {
         struct cls_rule *cr = classifier_find(&s->change->p->xb.tables[i], &s->fm->match, s->fm->priority,
                                               s->change->version);
 
+        touch(s->change, i);
         if (cr) {
             collect(s, cr);
         }
@@ -412,7 +522,8 @@ do_add(struct tables_change *c, const struct flow_mod *fm)
     if (fm->flags & FM_CHECK_OVERLAP && classifier_overlaps(cls, &fm->match, fm->priority, c->version)) {
         return OFPERR_OFPFMFC_OVERLAP;
     }
-    if (!old && fm->priority <= UINT16_MAX && t->n_flows >= t->max_flows &&
+    touch(c, table_id);
+    if (!old && fm->priority <= UINT16_MAX && t->n_flows + c->n_flows[table_id] >= t->max_flows &&
         (!(t->evict || t->of_evict) || !change_evict(c, table_id))) {
         return OFPERR_OFPFMFC_TABLE_FULL;
     }
@@ -438,47 +549,21 @@ modify_rule(struct tables_change *c, struct rule *old, const struct flow_mod *fm
     add_rule(c, rule, &m, old->cr.priority, fm->used_options);
 }
 
-static enum ofperr
-do_modify(struct search *s)
+/* True once all that was found has been changed. */
+static bool
+act_step(struct flow_mod_run *s, struct loop_slice *slice)
 {
-    if (!s->n) {
-        return s->fm->add_if_missing ? do_add(s->change, s->fm) : OFPERR_NONE;
+    if (!s->n && s->fm->add_if_missing && (s->fm->command == FM_MODIFY || s->fm->command == FM_MODIFY_STRICT)) {
+        s->error = do_add(s->change, s->fm);
     }
-    for (size_t i = 0; i < s->n; i++) {
-        modify_rule(s->change, s->rules[i], s->fm);
+    for (; s->n_done < s->n && !loop_slice_is_over(slice); s->n_done++) {
+        if (s->fm->command == FM_MODIFY || s->fm->command == FM_MODIFY_STRICT) {
+            modify_rule(s->change, s->rules[s->n_done], s->fm);
+        } else {
+            change_drop(s->change, s->rules[s->n_done], REMOVED_DELETE);
+        }
     }
-    return OFPERR_NONE;
-}
-
-static enum ofperr
-do_delete(struct search *s)
-{
-    for (size_t i = 0; i < s->n; i++) {
-        change_drop(s->change, s->rules[i], REMOVED_DELETE);
-    }
-    return OFPERR_NONE;
-}
-
-static enum ofperr
-carry_out(struct search *s)
-{
-    switch (s->fm->command) {
-    case FM_ADD:
-        return do_add(s->change, s->fm);
-    case FM_MODIFY:
-        collect_loose(s);
-        return do_modify(s);
-    case FM_MODIFY_STRICT:
-        collect_strict(s);
-        return do_modify(s);
-    case FM_DELETE:
-        collect_loose(s);
-        return do_delete(s);
-    case FM_DELETE_STRICT:
-        collect_strict(s);
-        return do_delete(s);
-    }
-    return OFPERR_OFPFMFC_BAD_COMMAND;
+    return s->n_done == s->n;
 }
 
 struct reference_check {
@@ -509,20 +594,81 @@ check_references(const struct ofproto *p, struct act_span acts)
     return r.error;
 }
 
+void
+flow_mod_run_begin(struct flow_mod_run *s, struct tables_change *c, const struct flow_mod *fm)
+{
+    *s = (struct flow_mod_run) { .change = c, .fm = fm, .table_id = first_table(fm) };
+}
+
+void
+flow_mod_run_end(struct flow_mod_run *s)
+{
+    if (s->has_cursor) {
+        cls_cursor_uninit(&s->cursor);
+        s->has_cursor = false;
+    }
+    free(s->rules);
+    s->rules = NULL;
+}
+
+/* Checks it, and does what needs no search. */
+static void
+begin_run(struct flow_mod_run *s)
+{
+    const struct flow_mod *fm = s->fm;
+
+    s->stage = RUN_DONE;
+    if (fm->table_id >= 254 && fm->table_id != FM_TABLE_ANY) {
+        s->error = OFPERR_OFPBRC_EPERM;
+        return;
+    }
+    if (fm->command != FM_DELETE && fm->command != FM_DELETE_STRICT) {
+        s->error = check_references(s->change->p, fm->actions);
+    }
+    if (s->error) {
+        return;
+    }
+    switch (fm->command) {
+    case FM_ADD:
+        s->error = do_add(s->change, fm);
+        return;
+    case FM_MODIFY_STRICT:
+    case FM_DELETE_STRICT:
+        collect_strict(s);
+        s->stage = RUN_ACT;
+        return;
+    case FM_MODIFY:
+    case FM_DELETE:
+        s->stage = collect_by_cookie(s) ? RUN_ACT : RUN_SEARCH;
+        return;
+    }
+    s->error = OFPERR_OFPFMFC_BAD_COMMAND;
+}
+
+bool
+flow_mod_run_step(struct flow_mod_run *s, struct loop_slice *slice)
+{
+    if (s->stage == RUN_BEGIN) {
+        begin_run(s);
+    }
+    if (s->stage == RUN_SEARCH && search_step(s, slice)) {
+        s->stage = RUN_ACT;
+    }
+    if (s->stage == RUN_ACT && act_step(s, slice)) {
+        s->stage = RUN_DONE;
+    }
+    return s->stage == RUN_DONE;
+}
+
 enum ofperr
 change_flow_mod(struct tables_change *c, const struct flow_mod *fm)
 {
-    struct search s = { .change = c, .fm = fm };
-    enum ofperr error;
+    struct flow_mod_run run;
 
-    if (fm->table_id >= 254 && fm->table_id != FM_TABLE_ANY) {
-        return OFPERR_OFPBRC_EPERM;
-    }
-    error = fm->command == FM_DELETE || fm->command == FM_DELETE_STRICT ? OFPERR_NONE
-            : check_references(c->p, fm->actions);
-    error = error ? error : carry_out(&s);
-    free(s.rules);
-    return error;
+    flow_mod_run_begin(&run, c, fm);
+    (void) flow_mod_run_step(&run, NULL);
+    flow_mod_run_end(&run);
+    return run.error;
 }
 
 /* Rules that use what goes. */

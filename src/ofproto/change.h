@@ -9,20 +9,34 @@
  * Of a change that drops many rules only that is done at once: taking them out of the tables, where readers of the new
  * version pass over them, is left to later turns of the main loop (change_unlink_retired()).
  *
+ * A long change is made over many turns of the loop (change_request.h).  Its version is far ahead, so that others can
+ * be published in between: of these there are only the flows that packets teach (ofproto_learn()), as everybody else
+ * waits.  One that touches a table which the long change has touched already spoils it; it is undone and made anew.
+ * While one is open no rule is taken out of the tables.
+ *
  * A modified flow is a new rule in the place of the old one, since readers of the old version still want the old
  * actions.  The old rule passes its counters on, and also what is still credited to it later (rule.h, 'successor').
  *
- * Threads: the caller holds tables_mutex from change_begin() to the end. */
+ * Threads: the caller holds tables_mutex from change_begin() to the end; with a long change during each step. */
 #ifndef OFPROTO_CHANGE_H
 #define OFPROTO_CHANGE_H 1
 
 #include "ofproto/ofproto_private.h"
+#include "openflow/error.h"
 
 struct group;
+
+enum { CHANGE_TABLE_WORDS = (OFPROTO_N_TABLES + 63) / 64 };
 
 struct tables_change {
     struct ofproto *p;
     uint64_t version;          /* In which it appears. */
+    bool is_long, is_spoiled;
+    bool is_published;
+    uint64_t touched[CHANGE_TABLE_WORDS]; /* Bitmap of the tables that it has looked into or changed. */
+    uint64_t changed[CHANGE_TABLE_WORDS];
+    int n_flows[OFPROTO_N_TABLES]; /* By how many flows it makes each table grow. */
+    size_t n_passed, n_noted_added, n_noted_dropped, n_retired; /* How far its end has got. */
     const struct ofconn *requester; /* Null: the switch itself. */
     struct rule **added;
     size_t n_added, added_capacity;
@@ -42,8 +56,33 @@ void change_begin(struct tables_change *, struct ofproto *, const struct ofconn 
 void change_commit(struct tables_change *);
 void change_abort(struct tables_change *);
 
+/* The same for a long change, of which a bridge has one at a time.  Steps return whether they are through; null for the
+ * slice: all at once. */
+void change_begin_long(struct tables_change *, struct ofproto *, const struct ofconn *requester);
+void change_publish(struct tables_change *);
+bool change_commit_step(struct tables_change *, struct loop_slice *); /* Once it is published. */
+bool change_abort_step(struct tables_change *, struct loop_slice *);
+void change_end(struct tables_change *); /* After the last of either. */
+
 /* Takes part of the change: carries out a flow-mod, checked before. */
 enum ofperr change_flow_mod(struct tables_change *, const struct flow_mod *) MUST_CHECK;
+
+/* The same in steps. */
+struct flow_mod_run {
+    struct tables_change *change;
+    const struct flow_mod *fm; /* The caller's, until the end. */
+    enum { RUN_BEGIN, RUN_SEARCH, RUN_ACT, RUN_DONE } stage;
+    unsigned int table_id;     /* That is being searched. */
+    bool has_cursor;
+    struct cls_cursor cursor;
+    struct rule **rules;       /* Found. */
+    size_t n, capacity, n_done;
+    enum ofperr error;
+};
+void flow_mod_run_begin(struct flow_mod_run *, struct tables_change *, const struct flow_mod *);
+bool flow_mod_run_step(struct flow_mod_run *, struct loop_slice *); /* True: done, see 'error'. */
+void flow_mod_run_end(struct flow_mod_run *);                       /* At any time. */
+
 /* A rule visible so far goes. */
 void change_drop(struct tables_change *, struct rule *, uint8_t why);
 /* All rules whose actions use the group, or the meter. */
@@ -53,9 +92,8 @@ void change_drop_users_of_meter(struct tables_change *, uint32_t meter_id);
 /* Whether the groups and the meter that the actions name exist. */
 enum ofperr check_references(const struct ofproto *, struct act_span acts) MUST_CHECK;
 
-/* Takes up to 'n' rules out of the tables that nobody sees any more since a change that dropped many; whether some are
- * left. */
-bool change_unlink_retired(struct ofproto *, size_t n);
+/* Takes rules out of the tables that nobody sees any more since a change that dropped many; whether all are. */
+bool change_unlink_retired(struct ofproto *, struct loop_slice *);
 
 /* Makes room in a full table by OpenFlow 1.4's eviction (§6.5): the least important rule with a timeout goes.  False
  * if there is none. */

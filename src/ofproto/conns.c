@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "ofproto/change_request.h"
 #include "ofproto/conns_private.h"
 #include "ofproto/flow_monitor.h"
 #include "ofproto/of_bundle.h"
@@ -74,26 +75,43 @@ end_job(struct ofconn *c)
     }
 }
 
+/* Reads requests again, unless something else forbids it. */
+static void
+go_on(struct ofconn *c)
+{
+    if (!c->job && !c->held_request.len && of_conn_queued(c->transport) <= MAX_BACKLOG) {
+        of_conn_set_reading(c->transport, true);
+    }
+    if (c->monitors_paused) {
+        of_conn_ask_drained(c->transport);
+    }
+}
+
+void
+ofconn_end_job(struct ofconn *c, struct bytes *out)
+{
+    end_job(c);
+    ofconn_send(c, out);
+    ofconn_send(c, &c->held_updates);
+    go_on(c);
+}
+
 static void
 run_job(struct ofconn *c)
 {
     struct bytes out = BYTES_INIT;
     bool done = false;
 
+    if (!c->job->step) {
+        return;
+    }
     for (int i = 0; i < JOB_STEPS && !done && out.len < JOB_BACKLOG; i++) {
         done = c->job->step(c->job, &out);
     }
-    ofconn_send(c, &out);
     if (done) {
-        end_job(c);
-        ofconn_send(c, &c->held_updates);
-        if (of_conn_queued(c->transport) <= MAX_BACKLOG) {
-            of_conn_set_reading(c->transport, true);
-        }
-        if (c->monitors_paused) {
-            of_conn_ask_drained(c->transport);
-        }
+        ofconn_end_job(c, &out);
     } else {
+        ofconn_send(c, &out);
         of_conn_ask_drained(c->transport);
     }
     bytes_uninit(&out);
@@ -105,7 +123,7 @@ ofconn_drained(struct ofconn *c)
     if (c->job) {
         run_job(c);
     } else {
-        of_conn_set_reading(c->transport, true);
+        of_conn_set_reading(c->transport, !c->held_request.len);
         flow_monitors_resume(c);
     }
 }
@@ -189,6 +207,9 @@ ofconn_message(struct ofconn *c, const void *data, size_t len)
     }
     if (error) {
         error_encode_reply(&out, error, c->version, data, len);
+    } else if (change_request_holds(c->ofproto, m.type)) {
+        bytes_put(&c->held_request, data, len);
+        of_conn_set_reading(c->transport, false);
     } else {
         ofconn_handle(c, &m, &out);
     }
@@ -200,12 +221,28 @@ ofconn_message(struct ofconn *c, const void *data, size_t len)
 }
 
 void
+conns_release(struct conns *cs)
+{
+    LIST_FOR_EACH (c, struct ofconn, node, &cs->ofconns) {
+        struct bytes held = c->held_request;
+
+        if (held.len) {
+            c->held_request = (struct bytes) BYTES_INIT;
+            ofconn_message(c, held.data, held.len); /* May have to wait again. */
+            bytes_uninit(&held);
+            go_on(c);
+        }
+    }
+}
+
+void
 ofconn_destroy(struct ofconn *c)
 {
     list_remove(&c->node);
     end_job(c);
     packet_ins_uninit(c);
     bytes_uninit(&c->held_updates);
+    bytes_uninit(&c->held_request);
     update_wants_misses(c->ofproto->conns);
     msg_assembler_uninit(&c->assembler);
     of_bundles_destroy(c);

@@ -73,6 +73,9 @@ bool conns_has_controllers(const struct conns *);
 /* Drops bundles that nothing has been done with for long.  About once a second. */
 void conns_expire_bundles(struct conns *);
 
+/* Handles the messages that had to wait (change_request.h). */
+void conns_release(struct conns *);
+
 /* Drops and re-opens the controllers' connections (bridge/reconnect). */
 void conns_reconnect(struct conns *);
 

@@ -267,9 +267,18 @@ dispatch(struct ofconn *c, const struct msg *m, struct bytes *out)
 }
 
 void
-ofconn_handle(struct ofconn *c, const struct msg *m, struct bytes *out)
+ofconn_refuse(struct ofconn *c, const struct msg *m, enum ofperr error, struct bytes *out)
 {
     static struct log_limit limit = LOG_LIMIT_INIT(5, 5);
+
+    log_info_rl(&limit, "%s: sending %s error reply to %s message", c->ofproto->xb.name, ofperr_name(error),
+                msg_wire_name(m->wire));
+    error_encode_reply(out, error, m->version, m->data, m->len);
+}
+
+void
+ofconn_handle(struct ofconn *c, const struct msg *m, struct bytes *out)
+{
     enum ofperr error = OFPERR_NONE;
 
     c->xid = m->xid;
@@ -285,8 +294,6 @@ ofconn_handle(struct ofconn *c, const struct msg *m, struct bytes *out)
         error = dispatch(c, m, out);
     }
     if (error) {
-        log_info_rl(&limit, "%s: sending %s error reply to %s message", c->ofproto->xb.name, ofperr_name(error),
-                    msg_wire_name(m->wire));
-        error_encode_reply(out, error, m->version, m->data, m->len);
+        ofconn_refuse(c, m, error, out);
     }
 }

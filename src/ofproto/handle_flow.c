@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "flow/tun_metadata.h"
+#include "ofproto/change_request.h"
 #include "ofproto/ofconn.h"
 #include "ofproto/rule_list.h"
 #include "openflow/msg/flow.h"
@@ -46,6 +47,79 @@ flow_mod_prepare(struct ofconn *c, const struct msg *m, struct flow_mod *fm, str
     return error;
 }
 
+/* A flow-mod that searches. */
+struct search_request {
+    struct change_request r;
+    struct bytes message;
+    struct flow_mod fm;
+    struct act_buf acts;
+    struct flow_mod_run run;
+};
+
+static bool
+stage_search(struct change_request *r, struct loop_slice *slice, enum ofperr *error)
+{
+    struct search_request *s = CONTAINER_OF(r, struct search_request, r);
+    bool done = flow_mod_run_step(&s->run, slice);
+
+    *error = s->run.error;
+    return done;
+}
+
+static void
+rewind_search(struct change_request *r)
+{
+    struct search_request *s = CONTAINER_OF(r, struct search_request, r);
+
+    flow_mod_run_end(&s->run);
+    flow_mod_run_begin(&s->run, &r->change, &s->fm);
+}
+
+static void
+answer_search(struct change_request *r, enum ofperr error)
+{
+    const struct search_request *s = CONTAINER_OF(r, struct search_request, r);
+    struct msg m;
+
+    if (error && !msg_decode(s->message.data, s->message.len, &m)) {
+        ofconn_refuse(r->as, &m, error, &r->out);
+    }
+}
+
+static void
+destroy_search(struct change_request *r)
+{
+    struct search_request *s = CONTAINER_OF(r, struct search_request, r);
+
+    flow_mod_run_end(&s->run);
+    act_buf_uninit(&s->acts);
+    bytes_uninit(&s->message);
+    free(s);
+}
+
+static const struct change_request_ops search_ops = { stage_search, rewind_search, answer_search, destroy_search };
+
+static enum ofperr
+search_and_change(struct ofconn *c, const struct msg *m, const struct flow_mod *fm)
+{
+    struct search_request *s = xzalloc(sizeof *s);
+    enum ofperr error;
+
+    change_request_begin(&s->r, &search_ops, c);
+    bytes_put(&s->message, m->data, m->len);
+    act_buf_init(&s->acts);
+    act_put_span(&s->acts, fm->actions);
+    s->fm = *fm;
+    s->fm.actions = act_buf_span(&s->acts);
+    flow_mod_run_begin(&s->run, &s->r.change, &s->fm);
+    if (!change_request_run(&s->r)) {
+        return OFPERR_NONE; /* It answers later. */
+    }
+    error = s->r.error;
+    change_request_destroy(&s->r);
+    return error;
+}
+
 enum ofperr
 handle_flow_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
 {
@@ -53,7 +127,11 @@ handle_flow_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
     struct flow_mod fm;
     enum ofperr error = flow_mod_prepare(c, m, &fm, &acts);
 
-    return error ? error : ofproto_flow_mod(c->ofproto, &fm, c);
+    if (error) {
+        return error;
+    }
+    return fm.command == FM_MODIFY || fm.command == FM_DELETE ? search_and_change(c, m, &fm)
+           : ofproto_flow_mod(c->ofproto, &fm, c);
 }
 
 /* Flow and aggregate statistics. */

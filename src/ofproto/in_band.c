@@ -6,7 +6,7 @@
 
 #include "netdev/netdev.h"
 #include "netlink/rtnl_route.h"
-#include "ofproto/change.h"
+#include "ofproto/change_request.h"
 #include "openflow/flow_mod.h"
 #include "sys/address.h"
 #include "sys/log.h"
@@ -227,6 +227,7 @@ apply(struct ofproto *p, const struct rules *want)
     bool new_queue = b->queue != b->queue_in_use;
     struct tables_change change;
 
+    change_requests_finish(p);
     pthread_mutex_lock(&p->tables_mutex);
     change_begin(&change, p, NULL);
     for (size_t i = 0; i < b->n_rules; i++) {

@@ -146,7 +146,8 @@ are_fewer(struct ofproto *p, uint8_t table_id, be64 cookie, uint32_t limit)
         classifier_for_each(&p->xb.tables[table_id], NULL, atomic_load(&p->xb.tables_version), count_cookie, &c);
     }
     HMAP_FOR_EACH_WITH_HASH (rule, struct rule, by_cookie, hash_u64(cookie, 0), &p->by_cookie) {
-        c.n += rule->cookie == cookie && rule->table_id == table_id;
+        c.n += rule->cookie == cookie && rule->table_id == table_id &&
+               cls_rule_visible(&rule->cr, atomic_load(&p->xb.tables_version));
         if (c.n >= limit) {
             break;
         }

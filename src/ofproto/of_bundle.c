@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "ofproto/change_request.h"
 #include "ofproto/conns.h"
 #include "ofproto/group.h"
 #include "openflow/msg/bundle.h"
@@ -152,17 +153,24 @@ handle_bundle_add(struct ofconn *c, const struct msg *m, struct bytes *out UNUSE
 /* What is done once the tables have changed. */
 struct followup {
     bool is_port_mod;
+    ofp_port port; /* Of 'port_mod': it may go meanwhile. */
     struct port_mod_job port_mod;
     struct packet_out_job packet_out;
 };
 
+/* A commit under way. */
 struct commit {
-    struct ofconn *c;
-    bool is_atomic;
-    struct tables_change change;
+    struct change_request r;
+    bool is_atomic, any_groups;
+    struct bytes messages;   /* The bundle's. */
+    struct bytes request;    /* The message that asks for the commit. */
+    size_t at;               /* How much of 'messages' has been staged. */
+    bool is_running;         /* The flow-mod at 'at' has been begun: */
+    struct flow_mod fm;
+    struct act_buf acts;
+    struct flow_mod_run run;
     struct followup *followups;
     size_t n, capacity;
-    struct act_buf acts;
 };
 
 static struct followup *
@@ -175,74 +183,117 @@ add_followup(struct commit *k)
 }
 
 static enum ofperr
-stage_flow_mod(struct commit *k, const struct msg *m)
-{
-    struct flow_mod fm;
-    enum ofperr error = flow_mod_prepare(k->c, m, &fm, &k->acts);
-
-    return error ? error : change_flow_mod(&k->change, &fm);
-}
-
-static enum ofperr
 stage_group_mod(struct commit *k, const struct msg *m)
 {
     struct group_mod gm;
     enum ofperr error = group_mod_decode(m, &gm);
 
     if (!error) {
-        error = change_group_mod(&k->change, &gm);
+        k->any_groups = true;
+        error = change_group_mod(&k->r.change, &gm);
         group_mod_uninit(&gm);
     }
     return error;
 }
 
 static enum ofperr
-stage(struct commit *k, const struct msg *m)
+stage_port_mod(struct commit *k, const struct msg *m)
+{
+    struct followup *f = add_followup(k);
+    enum ofperr error;
+
+    f->is_port_mod = true;
+    error = port_mod_prepare(k->r.as, m, &f->port_mod);
+    if (!error) {
+        f->port = f->port_mod.port->x->ofp_port;
+    }
+    return error;
+}
+
+/* All but flow-mods. */
+static enum ofperr
+stage_other(struct commit *k, const struct msg *m)
 {
     struct followup *f;
 
     switch (m->type) {
-    case MSG_FLOW_MOD:
-        return stage_flow_mod(k, m);
     case MSG_GROUP_MOD:
         return stage_group_mod(k, m);
     case MSG_PACKET_OUT:
         f = add_followup(k);
         f->is_port_mod = false;
-        return packet_out_prepare(k->c, m, &f->packet_out);
+        return packet_out_prepare(k->r.as, m, &f->packet_out);
     case MSG_PORT_MOD:
-        if (k->is_atomic) {
-            return OFPERR_OFPBFC_MSG_FAILED; /* It cannot be undone. */
-        }
-        f = add_followup(k);
-        f->is_port_mod = true;
-        return port_mod_prepare(k->c, m, &f->port_mod);
+        return k->is_atomic ? OFPERR_OFPBFC_MSG_FAILED /* It cannot be undone. */ : stage_port_mod(k, m);
     default:
         return OFPERR_OFPBFC_MSG_UNSUP;
     }
 }
 
-/* Stages all messages; on an error says of which. */
-static enum ofperr
-stage_all(struct commit *k, const struct bytes *messages, struct bytes *out)
+/* These two return true once that message has been staged or refused. */
+
+static bool
+run_flow_mod(struct commit *k, struct loop_slice *slice, enum ofperr *error)
 {
-    enum ofperr error = OFPERR_NONE;
-    size_t len;
+    if (!flow_mod_run_step(&k->run, slice)) {
+        return false;
+    }
+    *error = k->run.error;
+    flow_mod_run_end(&k->run);
+    k->is_running = false;
+    return true;
+}
 
-    for (size_t at = 0; at < messages->len && !error; at += len) {
-        const uint8_t *data = messages->data + at;
-        struct bundle_add add;
-        struct msg m;
+static bool
+stage_message(struct commit *k, const uint8_t *data, size_t len, struct loop_slice *slice, enum ofperr *error)
+{
+    struct bundle_add add;
+    struct msg m;
 
-        len = msg_stated_length(data);
-        error = msg_decode(data, len, &m);
-        error = error ? error : bundle_add_decode(&m, &add, NULL);
-        error = error ? error : stage(k, &add.inner);
-        if (error) {
-            error_encode_reply(out, error, k->c->version, data, len);
+    if (k->is_running) {
+        return run_flow_mod(k, slice, error);
+    }
+    *error = msg_decode(data, len, &m);
+    *error = *error ? *error : bundle_add_decode(&m, &add, NULL);
+    if (*error) {
+        return true;
+    }
+    if (add.inner.type != MSG_FLOW_MOD) {
+        *error = stage_other(k, &add.inner);
+        return true;
+    }
+    *error = flow_mod_prepare(k->r.as, &add.inner, &k->fm, &k->acts);
+    if (*error) {
+        return true;
+    }
+    flow_mod_run_begin(&k->run, &k->r.change, &k->fm);
+    k->is_running = true;
+    return run_flow_mod(k, slice, error);
+}
+
+/* On an error says of which message. */
+static bool
+stage_commit(struct change_request *r, struct loop_slice *slice, enum ofperr *error)
+{
+    struct commit *k = CONTAINER_OF(r, struct commit, r);
+
+    while (k->at < k->messages.len) {
+        const uint8_t *data = k->messages.data + k->at;
+        size_t len = msg_stated_length(data);
+
+        if (!stage_message(k, data, len, slice, error)) {
+            return false;
+        }
+        if (*error) {
+            error_encode_reply(&r->out, *error, r->as->version, data, len);
+            return true;
+        }
+        k->at += len;
+        if (loop_slice_is_over(slice)) {
+            return k->at == k->messages.len;
         }
     }
-    return error;
+    return true;
 }
 
 static void
@@ -252,55 +303,112 @@ follow_up(struct commit *k, bool success)
         struct followup *f = &k->followups[i];
 
         if (f->is_port_mod) {
-            if (success) {
+            f->port_mod.port = success ? ofport_find(k->r.p, f->port) : NULL;
+            if (f->port_mod.port) {
                 port_mod_execute(&f->port_mod);
             }
         } else {
             if (success) {
-                packet_out_execute(k->c, &f->packet_out);
+                packet_out_execute(k->r.as, &f->packet_out);
             }
             packet_out_finish(&f->packet_out);
         }
     }
-    free(k->followups);
+    k->n = 0;
+}
+
+static void
+rewind_commit(struct change_request *r)
+{
+    struct commit *k = CONTAINER_OF(r, struct commit, r);
+
+    follow_up(k, false);
+    if (k->is_running) {
+        flow_mod_run_end(&k->run);
+        k->is_running = false;
+    }
+    k->at = 0;
 }
 
 /* What was carried out, to whom it may concern. */
 static void
-forward_all(struct ofconn *c, const struct bytes *messages)
+forward_all(const struct commit *k)
 {
-    for (size_t at = 0; at < messages->len; at += msg_stated_length(messages->data + at)) {
+    for (size_t at = 0; at < k->messages.len; at += msg_stated_length(k->messages.data + at)) {
+        const uint8_t *data = k->messages.data + at;
         struct bundle_add add;
         struct msg m;
 
-        if (!msg_decode(messages->data + at, msg_stated_length(messages->data + at), &m) &&
-            !bundle_add_decode(&m, &add, NULL)) {
-            conns_forward_request(c, &add.inner);
+        if (!msg_decode(data, msg_stated_length(data), &m) && !bundle_add_decode(&m, &add, NULL)) {
+            conns_forward_request(k->r.c ? k->r.c : k->r.as, &add.inner);
         }
     }
 }
 
-static enum ofperr
-commit(struct ofconn *c, struct of_bundle *b, struct bytes *out)
+static void
+settle(struct commit *k)
 {
-    struct ofproto *p = c->ofproto;
-    struct commit k = { .c = c, .is_atomic = b->flags & BUNDLE_ATOMIC, .acts = ACT_BUF_INIT };
+    follow_up(k, !k->r.error);
+    if (!k->r.error && k->any_groups) {
+        forward_all(k);
+    }
+}
+
+static void
+answer_commit(struct change_request *r, enum ofperr error)
+{
+    struct commit *k = CONTAINER_OF(r, struct commit, r);
+    struct bundle_control bc;
+    struct msg m;
+
+    settle(k);
+    if (msg_decode(k->request.data, k->request.len, &m) || bundle_control_decode(&m, &bc)) {
+        return; /* It has been decoded before. */
+    }
+    if (error) {
+        ofconn_refuse(r->as, &m, OFPERR_OFPBFC_MSG_FAILED, &r->out);
+    } else {
+        struct bundle_control reply = { .bundle_id = bc.bundle_id, .type = BUNDLE_COMMIT_REPLY };
+
+        bundle_control_reply(&r->out, &m, &reply);
+    }
+}
+
+static void
+destroy_commit(struct change_request *r)
+{
+    struct commit *k = CONTAINER_OF(r, struct commit, r);
+
+    rewind_commit(r);
+    free(k->followups);
+    bytes_uninit(&k->messages);
+    bytes_uninit(&k->request);
+    act_buf_uninit(&k->acts);
+    free(k);
+}
+
+static const struct change_request_ops commit_ops = { stage_commit, rewind_commit, answer_commit, destroy_commit };
+
+static enum ofperr
+commit(struct ofconn *c, struct of_bundle *b, const struct msg *m, struct bytes *out)
+{
+    struct commit *k = xzalloc(sizeof *k);
     enum ofperr error;
 
-    pthread_mutex_lock(&p->tables_mutex);
-    change_begin(&k.change, p, c);
-    error = stage_all(&k, &b->messages, out);
-    if (error) {
-        change_abort(&k.change);
-    } else {
-        change_commit(&k.change);
+    change_request_begin(&k->r, &commit_ops, c);
+    k->is_atomic = b->flags & BUNDLE_ATOMIC;
+    act_buf_init(&k->acts);
+    bytes_put(&k->request, m->data, m->len);
+    k->messages = b->messages;
+    c->n_bundle_bytes -= b->messages.len;
+    b->messages = (struct bytes) BYTES_INIT;
+    if (!change_request_run(&k->r)) {
+        return OFPERR_NONE; /* It answers later. */
     }
-    pthread_mutex_unlock(&p->tables_mutex);
-    follow_up(&k, !error);
-    if (!error && k.change.n_groups) {
-        forward_all(c, &b->messages);
-    }
-    act_buf_uninit(&k.acts);
+    error = k->r.error;
+    bytes_put(out, k->r.out.data, k->r.out.len);
+    settle(k);
+    change_request_destroy(&k->r);
     return error ? OFPERR_OFPBFC_MSG_FAILED : OFPERR_NONE;
 }
 
@@ -331,9 +439,10 @@ do_close(struct ofconn *c, const struct bundle_control *bc, struct of_bundle *b)
 }
 
 static enum ofperr
-do_commit(struct ofconn *c, const struct bundle_control *bc, struct of_bundle *b, struct bytes *out)
+do_commit(struct ofconn *c, const struct bundle_control *bc, struct of_bundle *b, const struct msg *m,
+          struct bytes *out)
 {
-    enum ofperr error = b->flags != bc->flags ? OFPERR_OFPBFC_BAD_FLAGS : commit(c, b, out);
+    enum ofperr error = b->flags != bc->flags ? OFPERR_OFPBFC_BAD_FLAGS : commit(c, b, m, out);
 
     drop(c, b);
     return error;
@@ -354,7 +463,7 @@ control(struct ofconn *c, const struct bundle_control *bc, const struct msg *m, 
         return do_close(c, bc, b);
     }
     if (bc->type == BUNDLE_COMMIT_REQUEST) {
-        return do_commit(c, bc, b, out);
+        return do_commit(c, bc, b, m, out);
     }
     drop(c, b);
     return OFPERR_NONE;
@@ -372,7 +481,7 @@ handle_bundle_control(struct ofconn *c, const struct msg *m, struct bytes *out)
     if (!error && bc.type <= BUNDLE_DISCARD_REPLY) {
         error = control(c, &bc, m, out);
     }
-    if (!error) {
+    if (!error && !c->job) { /* A commit that goes on answers later. */
         struct bundle_control reply = {
             .bundle_id = bc.bundle_id, /* The reference answers numbers that mean nothing with type 0. */
             .type = bc.type <= BUNDLE_DISCARD_REPLY ? bc.type + 1 : 0,

@@ -22,7 +22,8 @@ enum { MAX_QUEUE_SIZE = 512 }; /* Controller.controller_queue_size. */
 
 /* A reply that is made in steps, as fast as the peer reads.  Until it is complete no further request is read. */
 struct ofconn_job {
-    /* Appends whole messages of the reply, about as much as fits one; true once all is said. */
+    /* Appends whole messages of the reply, about as much as fits one; true once all is said.  Null: somebody else makes
+     * it, and calls ofconn_end_job(). */
     bool (*step)(struct ofconn_job *, struct bytes *out);
     void (*destroy)(struct ofconn_job *);
 };
@@ -50,6 +51,7 @@ struct ofconn {
     uint64_t n_packet_in_dropped;
     uint32_t xid;                /* Of the message that is being handled. */
     struct ofconn_job *job;      /* Owned; null: none. */
+    struct bytes held_request;   /* A message that has to wait (change_request.h); no other is read. */
     struct list monitors;        /* struct flow_monitor. */
     struct bytes held_updates;   /* For monitors: what happened while 'job' says what was there. */
     bool monitors_paused;
@@ -79,8 +81,13 @@ size_t ofconn_backlog(const struct ofconn *);
 /* For handlers: the reply to the present request is made by 'job', whose first step comes once the handler is done. */
 void ofconn_start_job(struct ofconn *, struct ofconn_job *job);
 
+/* The job is done: sends and empties 'out', the rest of the reply, and goes on. */
+void ofconn_end_job(struct ofconn *, struct bytes *out);
+
 /* Handles one message: appends replies (and errors) to 'out'. */
 void ofconn_handle(struct ofconn *, const struct msg *, struct bytes *out);
+/* Answers a message with an error, and logs that. */
+void ofconn_refuse(struct ofconn *, const struct msg *, enum ofperr, struct bytes *out);
 
 /* The handlers of each family. */
 typedef enum ofperr handler(struct ofconn *, const struct msg *, struct bytes *out);

@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "netdev/netdev.h"
+#include "ofproto/change_request.h"
 #include "ofproto/conns.h"
 #include "ofproto/dpctl.h"
 #include "ofproto/drops.h"
@@ -123,6 +124,7 @@ void
 ofproto_destroy(struct ofproto *p, bool cleanup)
 {
     loop_timer_cancel(&p->second);
+    change_requests_finish(p);
     hmap_remove(&all_ofprotos, &p->node);
     fail_open_end(p);
     conns_destroy(p->conns);

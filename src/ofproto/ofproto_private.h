@@ -21,6 +21,8 @@ struct ofconn;
 struct bytes;
 struct flow_mod;
 struct in_band;
+struct change_request;
+struct tables_change;
 struct xlate_out;
 
 /* A datapath and what the switch keeps with it. */
@@ -95,6 +97,9 @@ struct ofproto {
     struct list expirable;   /* struct rule with a timeout. */
     struct list retired;     /* struct rule: hidden, still to be taken out of the classifier. */
     struct loop_wake retired_wake;
+    struct tables_change *long_change; /* Null: none is open. */
+    struct change_request *request;    /* That is being carried out in steps; null: none. */
+    struct loop_wake change_wake;
     struct hmap groups;      /* struct group by id. */
     struct hmap meters;      /* struct meter by id. */
     struct hmap learned_users; /* See learned.h. */

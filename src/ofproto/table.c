@@ -1,7 +1,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
-#include "ofproto/change.h"
+#include "ofproto/change_request.h"
 #include "ofproto/conns.h"
 #include "ofproto/depend.h"
 #include "ofproto/flow_monitor.h"
@@ -13,18 +13,23 @@
 
 LOG_MODULE(ofproto_table)
 
-enum { RETIRED_A_TURN = 1000 };
+static struct removed_rule *
+take_removed(struct ofproto *p)
+{
+    struct removed_rule *r = NULL;
+
+    pthread_mutex_lock(&p->tables_mutex);
+    if (!list_is_empty(&p->removed)) {
+        r = CONTAINER_OF(list_pop_front(&p->removed), struct removed_rule, node);
+    }
+    pthread_mutex_unlock(&p->tables_mutex);
+    return r;
+}
 
 static void
-send_removed(struct ofproto *p)
+send_removed(struct ofproto *p, struct loop_slice *slice)
 {
-    struct list all;
-
-    list_init(&all);
-    pthread_mutex_lock(&p->tables_mutex);
-    list_splice(&all, &p->removed);
-    pthread_mutex_unlock(&p->tables_mutex);
-    LIST_FOR_EACH_SAFE (r, struct removed_rule, node, &all) {
+    for (struct removed_rule *r; !loop_slice_is_over(slice) && (r = take_removed(p)) != NULL;) {
         if (p->conns) {
             conns_send_flow_removed(p->conns, r->rule, r->reason, r->when);
         }
@@ -33,26 +38,41 @@ send_removed(struct ofproto *p)
     }
 }
 
+static void
+tell(struct ofproto *p, struct loop_slice *slice)
+{
+    flow_monitors_flush(p);
+    send_removed(p, slice);
+    vacancy_flush(p);
+}
+
 void
 tables_tell(struct ofproto *p)
 {
-    flow_monitors_flush(p);
-    send_removed(p);
-    vacancy_flush(p);
+    tell(p, NULL);
 }
 
 static void
 on_removed(struct loop_wake *w)
 {
-    tables_tell(w->aux);
+    struct loop_slice slice = loop_slice_begin();
+    struct ofproto *p = w->aux;
+
+    tell(p, &slice);
+    pthread_mutex_lock(&p->tables_mutex);
+    if (!list_is_empty(&p->removed)) {
+        loop_wake_signal(w);
+    }
+    pthread_mutex_unlock(&p->tables_mutex);
 }
 
 static void
 on_retired(struct loop_wake *w)
 {
+    struct loop_slice slice = loop_slice_begin();
     struct ofproto *p = w->aux;
 
-    if (change_unlink_retired(p, RETIRED_A_TURN)) {
+    if (!change_unlink_retired(p, &slice)) {
         loop_wake_signal(w);
     }
 }
@@ -75,6 +95,7 @@ tables_init(struct ofproto *p)
     list_init(&p->expirable);
     list_init(&p->retired);
     loop_wake_init(ofproto_loop, &p->retired_wake, on_retired, p);
+    loop_wake_init(ofproto_loop, &p->change_wake, change_requests_on_wake, p);
     list_init(&p->removed);
     list_init(&p->notes);
     list_init(&p->table_events);
@@ -148,9 +169,10 @@ tables_destroy(struct ofproto *p)
     fm.command = FM_DELETE;
     (void) !ofproto_flow_mod(p, &fm, NULL); /* A delete of everything cannot fail. */
     tables_tell(p);
-    change_unlink_retired(p, SIZE_MAX);
+    (void) change_unlink_retired(p, NULL);
     loop_wake_uninit(&p->removed_wake);
     loop_wake_uninit(&p->retired_wake);
+    loop_wake_uninit(&p->change_wake);
     for (int i = 0; i < OFPROTO_N_TABLES; i++) {
         classifier_uninit(&p->xb.tables[i]);
         free(p->tables[i].name);
@@ -188,6 +210,9 @@ rules_expire(struct ofproto *p)
     struct tables_change change;
     unsigned int why;
 
+    if (p->request) {
+        return; /* A second later. */
+    }
     p->expiry_waits = false;
     pthread_mutex_lock(&p->tables_mutex);
     change_begin(&change, p, NULL);
@@ -225,6 +250,7 @@ tables_set_normal(struct ofproto *p, int priority, bool present)
     out = act_put(&acts, ACT_OUTPUT, sizeof *out);
     out->port = OFPP_NORMAL;
     fm.actions = act_buf_span(&acts);
+    change_requests_finish(p);
     if (ofproto_flow_mod(p, &fm, NULL)) {
         log_err("%s: cannot change the rule of fail mode standalone", p->xb.name);
     }
@@ -285,10 +311,11 @@ ofproto_set_table(struct ofproto *p, uint8_t table_id, const struct ofproto_tabl
     t->name = xstrdup(c->name);
     t->max_flows = c->has_limit ? c->flow_limit : UINT_MAX;
     t->evict = c->evict;
+    change_requests_finish(p);
     pthread_mutex_lock(&p->tables_mutex);
     set_prefixes(p, table_id, c);
     change_begin(&change, p, NULL);
-    while (t->n_flows > t->max_flows && t->evict && change_evict(&change, table_id)) {
+    while (t->n_flows + change.n_flows[table_id] > t->max_flows && t->evict && change_evict(&change, table_id)) {
         continue;
     }
     change_commit(&change);

@@ -1,0 +1,217 @@
+#include "ofproto/change_request.h"
+
+#include <stdlib.h>
+
+#include "ofproto/conns_private.h"
+#include "sys/counter.h"
+
+/* Requests that were spoiled and made again. */
+COUNTER(change_request_again)
+
+static void
+forget_connection(struct ofconn_job *job)
+{
+    struct change_request *r = CONTAINER_OF(job, struct change_request, job);
+
+    r->c = NULL;
+    pthread_mutex_lock(&r->p->tables_mutex);
+    r->change.requester = NULL;
+    pthread_mutex_unlock(&r->p->tables_mutex);
+}
+
+/* What handlers need to know of a connection. */
+static struct ofconn *
+settings_of(const struct ofconn *c)
+{
+    struct ofconn *as = xzalloc(sizeof *as);
+
+    as->ofproto = c->ofproto;
+    as->version = c->version;
+    as->protocol = c->protocol;
+    as->role = c->role;
+    as->xid = c->xid;
+    return as;
+}
+
+static void
+begin_change(struct change_request *r)
+{
+    pthread_mutex_lock(&r->p->tables_mutex);
+    change_begin_long(&r->change, r->p, r->c);
+    pthread_mutex_unlock(&r->p->tables_mutex);
+}
+
+void
+change_request_begin(struct change_request *r, const struct change_request_ops *ops, struct ofconn *c)
+{
+    *r = (struct change_request) {
+        .ops = ops, .p = c->ofproto, .c = c, .as = settings_of(c), .job = { NULL, forget_connection },
+    };
+    begin_change(r);
+    r->p->request = r;
+}
+
+void
+change_request_destroy(struct change_request *r)
+{
+    struct ofconn *as = r->as;
+
+    bytes_uninit(&r->out);
+    r->ops->destroy(r);
+    free(as);
+}
+
+/* The steps; the caller holds tables_mutex. */
+
+static void
+step_stage(struct change_request *r, struct loop_slice *slice)
+{
+    if (!r->change.is_spoiled && !r->ops->stage(r, slice, &r->error) && !r->change.is_spoiled) {
+        return;
+    }
+    r->again = r->change.is_spoiled;
+    if (r->again || r->error) {
+        r->phase = REQUEST_UNDO;
+    } else {
+        change_publish(&r->change);
+        r->phase = REQUEST_TELL;
+    }
+}
+
+static void
+end_change(struct change_request *r)
+{
+    change_end(&r->change);
+    r->phase = REQUEST_DONE;
+}
+
+/* What was spoiled once is made anew without giving others the time to do that again. */
+static void
+step_undo(struct change_request *r, struct loop_slice *slice)
+{
+    if (!change_abort_step(&r->change, slice)) {
+        return;
+    }
+    if (!r->again) {
+        end_change(r);
+        return;
+    }
+    counter_inc(change_request_again);
+    change_end(&r->change);
+    r->ops->rewind(r);
+    bytes_clear(&r->out);
+    r->error = OFPERR_NONE;
+    change_begin_long(&r->change, r->p, r->c);
+    r->phase = REQUEST_STAGE;
+    step_stage(r, NULL);
+}
+
+/* True once it is done. */
+static bool
+run(struct change_request *r, struct loop_slice *slice)
+{
+    r->is_running = true;
+    pthread_mutex_lock(&r->p->tables_mutex);
+    if (r->phase == REQUEST_STAGE) {
+        step_stage(r, slice);
+    }
+    if (r->phase == REQUEST_UNDO) {
+        step_undo(r, slice);
+    }
+    if (r->phase == REQUEST_TELL && change_commit_step(&r->change, slice)) {
+        end_change(r);
+    }
+    pthread_mutex_unlock(&r->p->tables_mutex);
+    r->is_running = false;
+    return r->phase == REQUEST_DONE;
+}
+
+/* The end. */
+
+static void
+finish(struct change_request *r)
+{
+    struct ofproto *p = r->p;
+
+    p->request = NULL;
+    r->ops->answer(r, r->error);
+    if (r->c) {
+        ofconn_end_job(r->c, &r->out);
+    }
+    change_request_destroy(r);
+    loop_wake_signal(&p->change_wake);
+}
+
+bool
+change_request_run(struct change_request *r)
+{
+    struct loop_slice slice = loop_slice_begin();
+
+    if (run(r, &slice)) {
+        r->p->request = NULL;
+        return true;
+    }
+    ofconn_start_job(r->c, &r->job);
+    loop_wake_signal(&r->p->change_wake);
+    return false;
+}
+
+void
+change_requests_on_wake(struct loop_wake *w)
+{
+    struct loop_slice slice = loop_slice_begin();
+    struct ofproto *p = w->aux;
+
+    if (!p->request) {
+        conns_release(p->conns); /* One has come to its end. */
+        return;
+    }
+    if (run(p->request, &slice)) {
+        finish(p->request);
+    } else {
+        loop_wake_signal(w);
+    }
+}
+
+void
+change_requests_finish(struct ofproto *p)
+{
+    struct change_request *r = p->request;
+
+    if (!r || r->is_running) {
+        return;
+    }
+    while (!run(r, NULL)) {
+        continue;
+    }
+    finish(r);
+}
+
+bool
+change_request_holds(const struct ofproto *p, enum msg_type type)
+{
+    const struct change_request *r = p->request;
+
+    if (!r || type == MSG_HELLO || type == MSG_ERROR || type == MSG_ECHO_REQUEST || type == MSG_ECHO_REPLY) {
+        return false;
+    }
+    if (r->phase == REQUEST_TELL) {
+        return true;
+    }
+    switch (type) {
+    case MSG_FLOW_MOD:
+    case MSG_GROUP_MOD:
+    case MSG_METER_MOD:
+    case MSG_TABLE_MOD:
+    case MSG_TLV_TABLE_MOD:
+    case MSG_BUNDLE_CONTROL:
+        return true;
+    case MSG_GROUP_REQUEST:
+    case MSG_GROUP_DESC_REQUEST:
+    case MSG_PACKET_OUT:
+    case MSG_RESUME:
+        return r->change.n_groups != 0;
+    default:
+        return false;
+    }
+}

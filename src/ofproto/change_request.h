@@ -1,0 +1,74 @@
+/* Changes of tables that controllers ask for and that may take longer than a turn of the main loop: bundles, and
+ * flow-mods that search.
+ *
+ * What it is
+ * ----------
+ * A request is carried out in slices of a turn: it is staged as a long change (change.h), which nobody sees; published,
+ * which all see at once; then its end is told.  A small one is through within its first slice, in the handler.
+ *
+ * Meanwhile
+ * ---------
+ * Its connection is not read.  Of the others the messages that would change tables, or that show groups while the
+ * request changes some, are held, and with them the rest of that connection: change_request_holds().  Dumps and packets
+ * see the tables as they are before; once it is published, whoever asks waits until its end is told, so that nobody
+ * sees counters that are on their way from a flow to its successor.  Rules do not expire.
+ * What the switch itself must change at once (change_requests_finish()) makes the rest of the request run in one turn.
+ *
+ * A flow that a packet teaches comes at once.  If it is in a table that the request has touched, the request is undone
+ * and made again, then in one turn.
+ *
+ * A connection that ends meanwhile leaves its request to be carried out, as it would be if it had ended a moment later.
+ *
+ * Threads: main. */
+#ifndef OFPROTO_CHANGE_REQUEST_H
+#define OFPROTO_CHANGE_REQUEST_H 1
+
+#include "ofproto/change.h"
+#include "ofproto/ofconn.h"
+
+struct change_request;
+
+struct change_request_ops {
+    /* Stages the next part: true once all is staged, or for an error in '*error'; anything for the peer goes to
+     * r->out.  tables_mutex is held. */
+    bool (*stage)(struct change_request *, struct loop_slice *, enum ofperr *error);
+    /* Forgets what has been staged: it begins anew. */
+    void (*rewind)(struct change_request *);
+    /* It is done or, for 'error', undone: says so in r->out.  Not called if change_request_run() returned true. */
+    void (*answer)(struct change_request *, enum ofperr error);
+    void (*destroy)(struct change_request *); /* Frees what it is embedded in. */
+};
+
+/* Embedded in what is asked for. */
+struct change_request {
+    const struct change_request_ops *ops;
+    struct ofproto *p;
+    struct ofconn *c;            /* Who asked; null: gone. */
+    struct ofconn *as;           /* Its settings at that time, for whoever decodes its messages; owned. */
+    struct tables_change change;
+    enum { REQUEST_STAGE, REQUEST_UNDO, REQUEST_TELL, REQUEST_DONE } phase;
+    bool again;                  /* It is being undone in order to begin anew. */
+    bool is_running;
+    enum ofperr error;
+    struct bytes out;
+    struct ofconn_job job;       /* While it goes on: 'c' is busy. */
+};
+
+/* Begins it.  The bridge has no other. */
+void change_request_begin(struct change_request *, const struct change_request_ops *, struct ofconn *);
+
+/* Runs the first slice: true if that was all of it, with r->error and r->out for the caller, who then calls
+ * change_request_destroy().  False: it goes on by itself, answers, and is destroyed. */
+bool change_request_run(struct change_request *) MUST_CHECK;
+void change_request_destroy(struct change_request *);
+
+/* Whether a message of this type has to wait. */
+bool change_request_holds(const struct ofproto *, enum msg_type);
+
+/* Carries out the rest of the bridge's request, if it has one, now. */
+void change_requests_finish(struct ofproto *);
+
+/* For ofproto->change_wake. */
+void change_requests_on_wake(struct loop_wake *);
+
+#endif

@@ -1,0 +1,309 @@
+"""Changes of many flows at once, made over many turns of the switch's main loop: everybody sees the tables as they were
+or as they are, never anything in between, and is answered meanwhile."""
+import contextlib
+import socket
+import struct
+import threading
+import time
+
+import pytest
+from place import Place
+
+N_FLOWS = 10_000
+V = 5  # OpenFlow 1.4.
+ERROR, ECHO, FLOW_MOD, GROUP_MOD, MULTIPART, BARRIER, CONTROL, ADD = 1, 2, 14, 15, 18, 20, 33, 34
+OPEN, CLOSE, COMMIT = 0, 2, 4
+ATOMIC = 1
+ADD_FLOW, DELETE = 0, 3
+
+
+@pytest.fixture(scope="module", name="place")
+def fixture_place():
+    p = Place()
+    try:
+        p.start_database()
+        p.start_switch("--enable-dummy=override", "--disable-system")
+        p.sh("ovs-vsctl add-br br0 -- set bridge br0 datapath_type=dummy fail_mode=secure "
+             "-- add-port br0 p1 -- set interface p1 type=dummy -- add-port br0 p2 -- set interface p2 type=dummy")
+        yield p
+    finally:
+        p.leave()
+
+
+@pytest.fixture(autouse=True)
+def no_flows(place):
+    yield
+    place.run("ovs-ofctl -O OpenFlow14 del-flows br0; ovs-ofctl -O OpenFlow14 del-groups br0")
+
+
+def message(kind, body=b"", xid=1):
+    return struct.pack("!BBHI", V, kind, 8 + len(body), xid) + body
+
+
+def flow(i, command=ADD_FLOW, priority=5, table=0):
+    """Of the IPv4 address 'i'; without actions it drops."""
+    match = struct.pack("!HHIHII2x", 1, 18, 0x80000a02, 0x800, 0x80001804, i)
+    return message(FLOW_MOD, struct.pack("!QQBBHHHIIIHH", 0, 0, table, command, 0, 0, priority, 0xffffffff, 0xffffffff,
+                                         0xffffffff, 0, 0) + match + bytes(-len(match) % 8))
+
+
+def delete_all():
+    return message(FLOW_MOD, struct.pack("!QQBBHHHIIIHH", 0, 0, 255, DELETE, 0, 0, 0, 0xffffffff, 0xffffffff,
+                                         0xffffffff, 0, 0) + struct.pack("!HHI", 1, 4, 0))
+
+
+def group(i):
+    """An "all" group without buckets."""
+    return message(GROUP_MOD, struct.pack("!HBxI", 0, 0, i))
+
+
+def control(bundle, kind):
+    return message(CONTROL, struct.pack("!IHH", bundle, kind, ATOMIC), xid=bundle)
+
+
+def bundled(bundle, messages):
+    return b"".join([control(bundle, OPEN), *(message(ADD, struct.pack("!IHH", bundle, 0, ATOMIC) + m, xid=m_xid(m))
+                                              for m in messages), control(bundle, CLOSE)])
+
+
+def m_xid(m):
+    return struct.unpack_from("!I", m, 4)[0]
+
+
+class Peer:
+    """A client of BRIDGE.mgmt."""
+
+    def __init__(self, place):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(30)
+        self.socket.connect(f"{place.root}{place.dir}/br0.mgmt")
+        self.send(message(0))
+        self.read()
+
+    def send(self, *messages):
+        self.socket.sendall(b"".join(messages))
+
+    def exactly(self, n):
+        data = b""
+        while len(data) < n:
+            more = self.socket.recv(n - len(data))
+            if not more:
+                raise EOFError
+            data += more
+        return data
+
+    def read(self):
+        header = self.exactly(8)
+        return header + self.exactly(struct.unpack_from("!H", header, 2)[0] - 8)
+
+    def read_control(self, bundle, kind):
+        got = self.read()
+        assert got[1] == CONTROL and struct.unpack_from("!IH", got, 8) == (bundle, kind + 1), got.hex()
+
+    def prepare(self, bundle, messages):
+        """Opens, fills and closes a bundle."""
+        self.send(bundled(bundle, messages))
+        self.read_control(bundle, OPEN)
+        self.read_control(bundle, CLOSE)
+
+    def read_error(self):
+        got = self.read()
+        assert got[1] == ERROR, got.hex()
+        return struct.unpack_from("!HH", got, 8)
+
+    def barrier(self):
+        self.send(message(BARRIER, xid=77))
+        assert self.read()[1] == BARRIER + 1
+
+    def count(self):
+        """The number of flows, by an aggregate request."""
+        self.send(message(MULTIPART, struct.pack("!HHIB3xII4xQQHHI", 2, 0, 0, 255, 0xffffffff, 0xffffffff, 0, 0, 1, 4,
+                                                 0)))
+        return struct.unpack_from("!QQI", self.read(), 16)[2]
+
+    def count_groups(self):
+        self.send(message(MULTIPART, struct.pack("!HHI", 7, 0, 0)))
+        got, n, at = self.read(), 0, 16
+        while at < len(got):
+            at += struct.unpack_from("!H", got, at)[0]
+            n += 1
+        return n
+
+    def echo(self):
+        self.send(message(ECHO))
+        assert self.read()[1] == ECHO + 1
+
+
+class Watch(threading.Thread):
+    """Calls a function again and again and keeps what it returns."""
+
+    def __init__(self, ask):
+        super().__init__()
+        self.ask, self.seen, self.over, self.failure = ask, [], False, None
+
+    def run(self):
+        try:
+            while not self.over:
+                self.seen.append(self.ask())
+        except Exception as e:  # pylint: disable=broad-except
+            self.failure = e
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *exc):
+        self.over = True
+        self.join()
+        if self.failure:
+            raise self.failure
+
+
+def test_a_bundle_appears_at_once_to_other_connections_that_are_served_meanwhile(place):
+    peer, other = Peer(place), Peer(place)
+    peer.prepare(1, [flow(i) for i in range(N_FLOWS)])
+    with Watch(other.count) as watch:
+        time.sleep(0.05)
+        peer.send(control(1, COMMIT))
+        peer.read_control(1, COMMIT)
+        time.sleep(0.05)
+    assert set(watch.seen) == {0, N_FLOWS}
+    assert watch.seen == sorted(watch.seen)
+
+
+def test_packets_see_all_of_a_bundle_or_nothing(place):
+    """The last flow of the bundle gives way to its first: at no time does a packet match only one of the two."""
+    place.sh("ovs-ofctl -O OpenFlow14 add-flow br0 table=0,priority=1,actions=output:1")
+    peer = Peer(place)
+    peer.prepare(1, [flow(1, priority=9), *(flow(i) for i in range(10, N_FLOWS)), delete_all(), flow(1, priority=9)])
+
+    def trace():
+        return place.sh("ovs-appctl ofproto/trace br0 in_port=2,ip,nw_dst=0.0.0.1 | grep 'Datapath actions'").strip()
+
+    with Watch(trace) as watch:
+        time.sleep(0.2)
+        peer.send(control(1, COMMIT))
+        peer.read_control(1, COMMIT)
+        time.sleep(0.2)
+    assert set(watch.seen) == {watch.seen[0], "Datapath actions: drop"} and "drop" not in watch.seen[0]
+    assert Peer(place).count() == 1
+
+
+def test_a_bundle_that_fails_at_its_end_leaves_nothing(place):
+    peer, other = Peer(place), Peer(place)
+    peer.send(*(flow(i) for i in range(100)))
+    peer.prepare(1, [delete_all(), group(1), *(flow(i, priority=8) for i in range(N_FLOWS)), group(1)])
+    with Watch(other.count) as watch:
+        peer.send(control(1, COMMIT))
+        assert peer.read_error() == (6, 0)      # OFPGMFC_GROUP_EXISTS, of the message.
+        assert peer.read_error() == (17, 13)    # OFPBFC_MSG_FAILED, of the commit.
+    assert set(watch.seen) == {100}
+    assert other.count_groups() == 0
+    peer.send(control(1, COMMIT))
+    assert peer.read_error() == (17, 2)         # OFPBFC_BAD_ID: it is gone.
+    peer.prepare(2, [flow(i, priority=8) for i in range(10)])
+    peer.send(control(2, COMMIT))
+    peer.read_control(2, COMMIT)
+    assert other.count() == 110
+
+
+def test_what_others_want_to_change_comes_after_it(place):
+    first, second, third = Peer(place), Peer(place), Peer(place)
+    first.prepare(1, [flow(i) for i in range(N_FLOWS)])
+    second.prepare(2, [delete_all(), *(flow(i) for i in range(7))])
+    first.send(control(1, COMMIT), message(BARRIER))
+    time.sleep(0.02)
+    second.send(control(2, COMMIT), message(BARRIER))
+    third.send(flow(8), message(BARRIER))
+    first.read_control(1, COMMIT)
+    assert first.read()[1] == BARRIER + 1
+    second.read_control(2, COMMIT)
+    assert second.read()[1] == BARRIER + 1 and third.read()[1] == BARRIER + 1
+    assert Peer(place).count() in (7, 8)        # The third one's came before the second's, or after it.
+
+
+def test_groups_of_a_bundle_are_seen_when_it_is_there(place):
+    peer, other = Peer(place), Peer(place)
+    peer.prepare(1, [group(1), group(2), *(flow(i) for i in range(N_FLOWS)), group(3)])
+    with Watch(other.count_groups) as watch:
+        time.sleep(0.02)
+        peer.send(control(1, COMMIT))
+        peer.read_control(1, COMMIT)
+        time.sleep(0.02)
+    assert set(watch.seen) == {0, 3}
+
+
+def test_a_barrier_waits_for_the_deletion_before_it_and_echoes_of_others_do_not(place):
+    peer, other = Peer(place), Peer(place)
+    peer.prepare(1, [flow(i) for i in range(N_FLOWS)])
+    peer.send(control(1, COMMIT))
+    peer.read_control(1, COMMIT)
+    with Watch(other.count) as watch:
+        peer.send(delete_all())
+        peer.barrier()
+        assert Peer(place).count() == 0
+    assert set(watch.seen) <= {0, N_FLOWS}
+    other.echo()
+
+
+@contextlib.contextmanager
+def committing(place):
+    """A bundle whose commit has been asked for, by a connection that ends at once."""
+    peer = Peer(place)
+    peer.prepare(1, [flow(i) for i in range(N_FLOWS)])
+    peer.send(control(1, COMMIT))
+    peer.socket.close()
+    yield
+
+
+def test_who_leaves_after_asking_for_the_commit_gets_all_of_it_or_nothing(place):
+    with committing(place):
+        other = Peer(place)
+        seen = [other.count()]
+        deadline = time.monotonic() + 30
+        while seen[-1] == 0 and time.monotonic() < deadline:
+            seen.append(other.count())
+        assert set(seen) <= {0, N_FLOWS} and seen[-1] == N_FLOWS
+        other.send(flow(N_FLOWS + 1))
+        other.barrier()
+        assert other.count() == N_FLOWS + 1
+
+
+def times_made_again(place):
+    return int(place.sh("ovs-appctl coverage/read-counter change_request_again"))
+
+
+def test_flows_that_packets_teach_meanwhile_stay(place):
+    """Into a table that the bundle fills: the bundle is made anew, no flow is lost nor there twice."""
+    place.sh("ovs-ofctl -O OpenFlow14 add-flow br0 'table=0,priority=1,in_port=1,"
+             "actions=learn(table=1,priority=5,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[])'")
+    peer, n, before = Peer(place), 0, times_made_again(place)
+    for bundle in range(1, 9):
+        peer.prepare(bundle, [flow(i, table=1) for i in range(4 * N_FLOWS)])
+        peer.send(control(bundle, COMMIT))
+        for _ in range(10):
+            n += 1
+            place.sh(f"ovs-appctl netdev-dummy/receive p1 'in_port(1),eth(src=02:00:00:00:00:{n:02x},"
+                     "dst=02:00:00:00:01:00),eth_type(0x1234)'")
+        peer.read_control(bundle, COMMIT)
+        deadline = time.monotonic() + 10
+        while peer.count() != 4 * N_FLOWS + 1 + n and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert peer.count() == 4 * N_FLOWS + 1 + n
+        if times_made_again(place) > before:
+            return
+    raise AssertionError("no flow came while a bundle was being made")
+
+
+def test_a_bridge_goes_and_the_daemon_ends_amid_a_commit(place):
+    place.sh("ovs-vsctl add-br br1 -- set bridge br1 datapath_type=dummy fail_mode=secure")
+    with committing(place):
+        place.sh("ovs-vsctl set bridge br0 fail_mode=standalone -- set bridge br0 fail_mode=secure")
+        place.sh("ovs-vsctl del-br br1")
+    with committing(place):
+        place.sh("ovs-vsctl del-br br0")
+    assert "br0" not in place.sh("ovs-vsctl list-br")
+    place.sh("ovs-vsctl add-br br0 -- set bridge br0 datapath_type=dummy fail_mode=secure")
+    with committing(place):
+        place.sh("ovs-appctl -t ovs-vswitchd exit")
+    assert place.run(f"grep -l Sanitizer {place.dir}/*.log {place.dir}/*err* 2>/dev/null").stdout == ""
