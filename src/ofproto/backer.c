@@ -145,6 +145,7 @@ backer_ref(const char *type, struct backer **backerp)
         b->xdp.name = xasprintf("ovs-%s", type);
         rcu_map_init(&b->xdp.ports);
         rcu_map_init(&b->xdp.policies);
+        rcu_map_init(&b->xdp.samplers);
         list_init(&b->xdp.bridges);
         dpctl_forget_dps(type);
         error = datapath_open(type, b->xdp.name, true, &b->xdp.dp);
@@ -191,6 +192,7 @@ backer_unref(struct backer *b, bool cleanup)
     depend_destroy(b->depend);
     ct_zones_destroy(b);
     rcu_map_uninit(&b->xdp.ports);
+    rcu_map_uninit(&b->xdp.samplers);
     RCU_MAP_FOR_EACH (p, struct xzone_policy, &b->xdp.policies) {
         free(p);
     }

@@ -3,6 +3,7 @@
 #include "ofproto/ct_flush.h"
 #include "ofproto/depend.h"
 #include "ofproto/ofconn.h"
+#include "ofproto/sampler.h"
 #include "openflow/msg/ct_flush.h"
 #include "sys/log.h"
 
@@ -141,11 +142,19 @@ handle_controller_id(struct ofconn *c, const struct msg *m, struct bytes *out UN
     return controller_id_decode(m, &c->controller_id);
 }
 
-/* No bridge exports IPFIX (docs/status.md). */
 enum ofperr
-handle_ipfix_stats(struct ofconn *c UNUSED, const struct msg *m UNUSED, struct bytes *out UNUSED)
+handle_ipfix_stats(struct ofconn *c, const struct msg *m, struct bytes *out)
 {
-    return OFPERR_NXST_NOT_CONFIGURED;
+    bool is_bridge = m->type == MSG_IPFIX_BRIDGE_REQUEST;
+    struct bytes body = BYTES_INIT;
+    bool any = samplers_put_stats(c->ofproto, is_bridge, &body);
+
+    if (any) {
+        msg_put_simple(out, is_bridge ? MSG_IPFIX_BRIDGE_REPLY : MSG_IPFIX_FLOW_REPLY, m->version, m->xid, body.data,
+                       body.len);
+    }
+    bytes_uninit(&body);
+    return any ? OFPERR_NONE : OFPERR_NXST_NOT_CONFIGURED;
 }
 
 static struct conntrack *

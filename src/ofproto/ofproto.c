@@ -17,6 +17,7 @@
 #include "ofproto/meter.h"
 #include "ofproto/mirror.h"
 #include "ofproto/ofproto_private.h"
+#include "ofproto/sampler.h"
 #include "sys/log.h"
 #include "sys/random.h"
 
@@ -65,6 +66,7 @@ on_second(struct loop_timer *t)
     mac_table_run(p->xb.mac_table);
     rules_expire(p);
     conns_expire_bundles(p->conns);
+    samplers_run(p);
     fail_open_run(p);
     in_band_run(p);
     loop_timer_set(t, clock_now_ms() + 1000);
@@ -99,6 +101,7 @@ ofproto_create(const char *name, const char *type, struct ofproto **pp)
     p->versions = 0x7e; /* All of 1.0 to 1.5 (wire versions 1 to 6). */
     hmap_init(&p->ports);
     hmap_init(&p->bundles);
+    list_init(&p->samplers);
     p->xb.name = xstrdup(name);
     p->xb.xdp = &backer->xdp;
     p->xb.ofproto = p;
@@ -129,6 +132,7 @@ ofproto_destroy(struct ofproto *p, bool cleanup)
     fail_open_end(p);
     conns_destroy(p->conns);
     p->conns = NULL;
+    ofproto_set_ipfix(p, NULL, 0);
     mirrors_destroy(p);
     bundles_destroy(p);
     ofports_destroy(p);

@@ -89,6 +89,7 @@ struct ofproto {
     uint32_t last_port;      /* Last automatically chosen number. */
     struct hmap bundles;     /* struct bundle by key. */
     struct mirrors *mirrors; /* Null: none. */
+    struct list samplers;    /* struct sampler (ofproto/sampler.c). */
     uint64_t *flood_vlans;   /* Null: none. */
     unsigned int mac_idle_s; /* Age at which MAC entries expire. */
 

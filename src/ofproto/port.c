@@ -146,6 +146,7 @@ ofproto_port_add(struct ofproto *p, struct netdev *netdev, ofp_port request, con
     o->x->name = xstrdup(netdev->name);
     o->x->is_patch = !netdev->class->has_packets;
     o->x->is_local = *port == OFPP_LOCAL;
+    o->x->ifindex = MAX(netdev_get_ifindex(netdev), 0);
     o->x->netdev = netdev_ref(netdev);
     o->x->owner = o;
     refresh(o);

@@ -7,6 +7,7 @@
 #include "ofproto/mac_table.h"
 #include "ofproto/megaflow.h"
 #include "ofproto/ofproto_private.h"
+#include "ofproto/sampler.h"
 #include "ofproto/xlate/xlate.h"
 #include "openflow/flow_mod.h"
 #include "sys/counter.h"
@@ -164,16 +165,21 @@ send_to_controller(const struct dp_upcall *u)
     return true;
 }
 
-/* A "userspace" action.  Samples are taken, though nobody exports them yet. */
+/* A "userspace" action.  A sample that nobody wants any more is no error. */
 static bool
-on_action(struct dp_upcall *u)
+on_action(const struct backer *b, struct dp_upcall *u)
 {
-    if (!u->userdata) {
+    switch (u->userdata ? u->userdata->type : ODP_COOKIE_UNSPEC) {
+    case ODP_COOKIE_CONTROLLER:
+        return send_to_controller(u);
+    case ODP_COOKIE_FLOW_SAMPLE: case ODP_COOKIE_IPFIX:
+        samplers_take_rcu(&b->xdp, u);
+        return true;
+    case ODP_COOKIE_SFLOW:
+        return true;
+    default:
         return false;
     }
-    return u->userdata->type == ODP_COOKIE_CONTROLLER ? send_to_controller(u)
-           : u->userdata->type == ODP_COOKIE_SFLOW || u->userdata->type == ODP_COOKIE_FLOW_SAMPLE ||
-             u->userdata->type == ODP_COOKIE_IPFIX;
 }
 
 _Atomic bool upcalls_wait;
@@ -194,7 +200,7 @@ on_upcall(void *b_, struct dp_upcall *u)
 
     if (u->type == DP_UPCALL_ACTION) {
         counter_inc(upcall_userspace);
-        ok = on_action(u);
+        ok = on_action(b, u);
         counter_add(upcall_unanswered, !ok);
         return ok;
     }

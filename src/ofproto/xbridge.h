@@ -36,6 +36,7 @@ struct xdp {
     struct datapath *dp;
     struct rcu_map ports;    /* struct xport by hash_u32(odp_port, 0). */
     struct list bridges;     /* struct xbridge by 'node'; main thread. */
+    struct rcu_map samplers; /* struct sampler (ofproto/sampler.c). */
     struct rcu_map policies; /* struct xzone_policy by hash_u32(zone, 0). */
     bool has_kernel_limits;  /* Datapath lacks the userspace-only actions. */
 };
@@ -68,6 +69,9 @@ struct xbridge {
     /* Whether a flow that 'learn' makes may come, with so many of its cookie at most; null: always.  Any thread. */
     bool (*may_learn)(const struct xbridge *, const struct flow_mod *, uint32_t limit);
     _Atomic bool samples_flows;  /* "sample" is to be carried out: there are collectors. */
+    /* The bridge's own sampling: of all packets times 2^32, 0: none; where they come in, where they go out. */
+    _Atomic uint32_t sample_probability;
+    _Atomic bool samples_input, samples_output;
     _Atomic bool is_gone;        /* Being removed: nothing may resume in it. */
     _Atomic bool forward_bpdu;
     _Atomic bool drop_fragments; /* set-frags drop. */
@@ -90,6 +94,7 @@ struct xport {
     odp_port odp_port;               /* ODP_PORT_NONE for patch ports. */
     char *name;
     bool is_patch, is_tunnel, is_local;
+    uint32_t ifindex;                /* Of the system's device; 0: none. */
     _Atomic uint32_t config;         /* XPORT_* */
     _Atomic uint32_t state;          /* OFPPS_LINK_DOWN 1, OFPPS_BLOCKED 2, OFPPS_LIVE 4. */
     _Atomic int mtu;

@@ -204,7 +204,7 @@ report_not_served(const struct bridge *br, const struct vs_bridge *row)
 {
     const struct { const char *what; bool wanted; } rows[] = {
         { "sFlow", vs_bridge_sflow(row) != NULL },
-        { "NetFlow", vs_bridge_netflow(row) != NULL }, { "IPFIX", vs_bridge_ipfix(row) != NULL },
+        { "NetFlow", vs_bridge_netflow(row) != NULL },
         { "STP", vs_bridge_stp_enable(row) }, { "RSTP", vs_bridge_rstp_enable(row) },
         { "multicast snooping", vs_bridge_mcast_snooping_enable(row) },
         { "auto-attach", vs_bridge_auto_attach(row) != NULL },
@@ -240,6 +240,7 @@ bridge_configure(struct bridge *br, const struct vs_bridge *row)
     set_flood_vlans(br, row);
     set_tables(br, row);
     mirror_configure(br, row);
+    ipfix_configure(br, row);
     controller_configure(br, row, &cfg.controllers);
     if (memcmp(&br->local_ip, &br->local_ip_in_use, sizeof br->local_ip)) {
         bridge_unsettle(br);

@@ -64,7 +64,8 @@ static void
 mark_dependents(struct vswitchd *sw)
 {
     if (idl_first_change(sw->idl, VS_CONTROLLER) || idl_first_change(sw->idl, VS_FLOW_TABLE) ||
-        idl_first_change(sw->idl, VS_MIRROR) || idl_first_change(sw->idl, VS_MANAGER)) {
+        idl_first_change(sw->idl, VS_MIRROR) || idl_first_change(sw->idl, VS_MANAGER) ||
+        idl_first_change(sw->idl, VS_IPFIX) || idl_first_change(sw->idl, VS_FLOW_SAMPLE_COLLECTOR_SET)) {
         mark_bridges(sw);
     }
 }

@@ -212,6 +212,8 @@ void controller_forget(struct bridge *);
 
 /* Applies the bridge's Mirror rows.  Ports are known by their objects, whether or not they have a device. */
 void mirror_configure(struct bridge *, const struct vs_bridge *);
+/* ipfix.c */
+void ipfix_configure(struct bridge *, const struct vs_bridge *);
 /* Writes the statistics of the bridge's Mirror rows. */
 void mirror_write(struct bridge *);
 

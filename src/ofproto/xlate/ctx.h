@@ -161,6 +161,10 @@ size_t xlate_ports_sorted(struct xlate_ctx *, struct xport ***ports);
 bool xlate_may_receive(struct xlate_ctx *, const struct xport *);
 void xlate_commit(struct xlate_ctx *);
 
+/* sample.c: the bridge's own sampling, where there is any; before an output, after committing. */
+void xlate_sample_input(struct xlate_ctx *);
+void xlate_sample_output(struct xlate_ctx *, odp_port);
+
 /* normal.c */
 void xlate_normal_switching(struct xlate_ctx *);
 bool eth_addr_is_reserved(struct eth_addr);

@@ -161,6 +161,7 @@ xlate_send_to_port(struct xlate_ctx *ctx, struct xport *port, uint32_t max_len)
         return;
     }
     xlate_commit(ctx);
+    xlate_sample_output(ctx, port->odp_port);
     if (max_len) {
         odp_put_u32(&ctx->out->actions, ODP_TRUNC, max_len);
     }

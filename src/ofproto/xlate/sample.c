@@ -51,6 +51,49 @@ put(struct xlate_ctx *ctx, const struct odp_cookie *cookie)
     odp_end(actions, begun);
 }
 
+/* The bridge's own sampling, of a packet that came in, or is about to go out there. */
+static void
+put_of_bridge(struct xlate_ctx *ctx, uint32_t probability, uint32_t output_port)
+{
+    struct odp_cookie cookie = { .type = ODP_COOKIE_IPFIX, .output_port = output_port,
+                                 .ofp_in_port = be32_to_cpu(ctx->flow.in_port) };
+    struct bytes *actions = &ctx->out->actions;
+    size_t begun, nested;
+
+    memcpy(cookie.ofproto_uuid, ctx->bridge->uuid.bytes, sizeof cookie.ofproto_uuid);
+    if (probability == UINT32_MAX) {
+        xlate_put_plain_userspace(actions, &cookie);
+    } else {
+        begun = odp_begin(actions, ODP_SAMPLE);
+        odp_put_u32(actions, ODP_SAMPLE_PROBABILITY, probability);
+        nested = odp_begin(actions, ODP_SAMPLE_ACTIONS);
+        xlate_put_plain_userspace(actions, &cookie);
+        odp_end(actions, nested);
+        odp_end(actions, begun);
+    }
+    ctx->useful_len = actions->len;
+}
+
+void
+xlate_sample_input(struct xlate_ctx *ctx)
+{
+    uint32_t probability = atomic_load_explicit(&ctx->bridge->sample_probability, memory_order_relaxed);
+
+    if (UNLIKELY(probability) && atomic_load_explicit(&ctx->bridge->samples_input, memory_order_relaxed)) {
+        put_of_bridge(ctx, probability, UINT32_MAX);
+    }
+}
+
+void
+xlate_sample_output(struct xlate_ctx *ctx, odp_port port)
+{
+    uint32_t probability = atomic_load_explicit(&ctx->bridge->sample_probability, memory_order_relaxed);
+
+    if (UNLIKELY(probability) && atomic_load_explicit(&ctx->bridge->samples_output, memory_order_relaxed)) {
+        put_of_bridge(ctx, probability, port.n);
+    }
+}
+
 void
 xlate_sample(struct xlate_ctx *ctx, const struct act *act)
 {

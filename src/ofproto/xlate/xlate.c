@@ -481,6 +481,7 @@ enter_pipeline(struct xlate_ctx *ctx)
         return;
     }
     xlate_report(ctx, TRACE_BRIDGE, "bridge(\"%s\")", ctx->bridge->name);
+    xlate_sample_input(ctx);
     if (xlate_is_from_controller(ctx->in)) {
         struct act_span acts = { ctx->in->acts, ctx->in->acts_len };
 
@@ -507,13 +508,33 @@ put_slow_actions(struct xlate_ctx *ctx)
     xlate_put_userspace(ctx, &ctx->out->slow_actions, &cookie, METER_SLOWPATH);
 }
 
+/* Whether a "userspace" action is for collectors. */
+static bool
+is_sample(const struct odp_attr *userspace)
+{
+    ODP_FOR_EACH (a, odp_attr_data(userspace), odp_attr_size(userspace)) {
+        if (a->type == ODP_USERSPACE_USERDATA && odp_attr_size(a) >= sizeof(uint16_t)) {
+            uint16_t type;
+
+            memcpy(&type, odp_attr_data(a), sizeof type);
+            return type == ODP_COOKIE_IPFIX || type == ODP_COOKIE_FLOW_SAMPLE || type == ODP_COOKIE_SFLOW;
+        }
+    }
+    return false;
+}
+
 /* Whether any action gives the packet to somebody. */
 static bool
 goes_somewhere(const void *actions, size_t len)
 {
     ODP_FOR_EACH (a, actions, len) {
         switch (a->type) {
-        case ODP_OUTPUT: case ODP_USERSPACE: case ODP_RECIRC: case ODP_CHECK_PKT_LEN: case ODP_TUNNEL_PUSH:
+        case ODP_USERSPACE:
+            if (!is_sample(a)) {
+                return true;
+            }
+            break;
+        case ODP_OUTPUT: case ODP_RECIRC: case ODP_CHECK_PKT_LEN: case ODP_TUNNEL_PUSH:
         case ODP_TUNNEL_POP: case ODP_LB_OUTPUT:
             return true;
         case ODP_CLONE:
