@@ -559,7 +559,9 @@ finish_drop(struct xlate_ctx *ctx)
         out->drop.why = WHY_NONE;
         return;
     }
-    if (out->drop.why == WHY_NONE) {
+    if (!out->drop.bridge) { /* A packet-out that looked nothing up. */
+        xlate_why(ctx, WHY_NOWHERE);
+    } else if (out->drop.why == WHY_NONE) {
         out->drop.why = WHY_NOWHERE;
     }
     xlate_credit(ctx, CREDIT_DROP)->drop = out->drop;
