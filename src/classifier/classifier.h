@@ -26,7 +26,8 @@
  * These are the bits that the reference notes; traces and dumps of megaflows show them.
  *
  * Memory: a rule costs struct cls_rule and, if no other has its values, a node of 24 bytes and 8 for each word of its
- * mask; some 24 bytes of slots; and for each prefix or port that no other rule has, two nodes of a trie (24 bytes).
+ * mask; some 24 bytes of slots; and for each prefix or port that no other rule has, a node of a trie (24 bytes, and its
+ * share of those above).
  *
  * Threads: *_rcu functions for readers in an RCU read section; the others for the writer. */
 #ifndef CLASSIFIER_CLASSIFIER_H
