@@ -8,7 +8,11 @@
 
 LOG_MODULE(reconnect)
 
-enum { LISTEN_RETRY_MS = 1000, HANDSHAKE_MS = 10000 };
+enum {
+    LISTEN_RETRY_MS = 1000,
+    HANDSHAKE_MS = 10000,
+    ECHO_BACKLOG = 8 << 20, /* Bytes not yet written with which no more echo requests are read. */
+};
 
 struct jsonrpc_session {
     struct loop *loop;
@@ -19,6 +23,8 @@ struct jsonrpc_session {
     size_t n_targets, target;  /* The one in use. */
     uint16_t default_port;
     struct jsonrpc_conn *conn; /* Null while there is none, not even an attempt. */
+    bool reading;              /* The user wants to read from it. */
+    bool glutted;              /* It asks for echoes and does not read them. */
     struct stream_listener *listener; /* For a passive target. */
     struct reconnect fsm;
     struct loop_timer timer;
@@ -114,6 +120,8 @@ use_stream(struct jsonrpc_session *s, struct stream *stream)
     (void) !stream_set_dscp(stream, s->dscp);
     s->seen = 0;
     s->conn = jsonrpc_conn_create(s->loop, stream, &conn_ops, s);
+    s->reading = true;
+    s->glutted = false;
     if (s->max_message) {
         jsonrpc_conn_set_max_message(s->conn, s->max_message);
     }
@@ -261,6 +269,23 @@ on_timer(struct loop_timer *t)
 /* The connection's events. */
 
 static void
+update_reading(struct jsonrpc_session *s)
+{
+    jsonrpc_conn_set_reading(s->conn, s->reading && !s->glutted);
+}
+
+/* The user does not see these, so bounds what they make us hold here. */
+static void
+answer_echo(struct jsonrpc_session *s, const struct jsonrpc_msg *msg)
+{
+    jsonrpc_conn_send(s->conn, jsonrpc_reply(js_ref(msg->params), msg->id));
+    if (jsonrpc_conn_backlog(s->conn) > ECHO_BACKLOG) {
+        s->glutted = true;
+        update_reading(s);
+    }
+}
+
+static void
 on_message(struct jsonrpc_conn *c, struct jsonrpc_msg *msg, void *s_)
 {
     struct jsonrpc_session *s = s_;
@@ -272,7 +297,7 @@ on_message(struct jsonrpc_conn *c, struct jsonrpc_msg *msg, void *s_)
     s->seen = jsonrpc_conn_received(c);
     step(s, RECONNECT_EV_RECEIVED);
     if (msg->type == JSONRPC_REQUEST && !strcmp(msg->method, "echo")) {
-        jsonrpc_conn_send(c, jsonrpc_reply(js_ref(msg->params), msg->id));
+        answer_echo(s, msg);
         jsonrpc_msg_free(msg);
     } else if (msg->type == JSONRPC_REPLY && js_is(msg->id, JS_STRING) && !strcmp(js_str_value(msg->id), "echo")) {
         jsonrpc_msg_free(msg);
@@ -311,6 +336,8 @@ on_drained(struct jsonrpc_conn *c UNUSED, void *s_)
 {
     struct jsonrpc_session *s = s_;
 
+    s->glutted = false;
+    update_reading(s);
     if (s->ops->drained) {
         s->ops->drained(s, s->aux);
     }
@@ -474,7 +501,8 @@ void
 jsonrpc_session_set_reading(struct jsonrpc_session *s, bool reading)
 {
     if (s->conn) {
-        jsonrpc_conn_set_reading(s->conn, reading);
+        s->reading = reading;
+        update_reading(s);
     }
 }
 

@@ -7,7 +7,8 @@
  * talk to one peer at a time.  jsonrpc_session_accept() wraps a connection that a server has accepted: probed
  * the same way, but when it is lost the session is over ('disconnected' runs once).
  *
- * Echo requests are answered, and replies to our own probes ("id":"echo") swallowed, here.
+ * Echo requests are answered, and replies to our own probes ("id":"echo") swallowed, here.  A peer that asks for echoes
+ * and does not read is not read from while some megabytes wait to be written to it.
  *
  * Threads: the loop's own.  Every callback may close the session. */
 #ifndef JSONRPC_SESSION_H
