@@ -1,5 +1,6 @@
 /* ovsdb-server(1): the database daemon. */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -240,6 +241,9 @@ start(struct daemon *d, const struct cmdline *cl)
 {
     daemon_start();
     d->loop = loop_create();
+    /* Before anybody can connect: a SIGHUP must not end the server once it answers. */
+    signal_watch_start(d->loop, &d->sigchld, SIGCHLD, on_child, d);
+    signal_watch_start(d->loop, &d->sighup, SIGHUP, on_hangup, d);
     d->ctl = ctl_server_create_or_exit(d->loop, d->unixctl);
     ctl_register("exit", "", 0, 0, on_exit_command, d);
     d->server = ovsdb_server_create(d->loop);
@@ -260,13 +264,21 @@ start(struct daemon *d, const struct cmdline *cl)
     for (size_t i = 0; i < d->n_remotes; i++) {
         cmdline_fatal_error(ovsdb_server_add_remote(d->server, d->remotes[i]));
     }
-    signal_watch_start(d->loop, &d->sigchld, SIGCHLD, on_child, d);
-    signal_watch_start(d->loop, &d->sighup, SIGHUP, on_hangup, d);
     daemon_ready();
     log_info("%s (Open vSwitch) %s", log_program(), WEFT_COMPAT_VERSION);
     if (d->command) {
         run_command(d);
     }
+}
+
+/* Long texts (of requests, snapshots, compactions) are mapped one by one and given back one by one: from the heap,
+ * hundreds of megabytes at its end would go back in one call, which takes tens of milliseconds.  Left to itself, malloc
+ * puts them into the heap once it has seen some. */
+static void
+set_up_memory(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 128 << 10);
+    mallopt(M_TRIM_THRESHOLD, 2 << 20);
 }
 
 int
@@ -275,6 +287,7 @@ main(int argc, char *argv[])
     struct daemon d = { .child = 0 };
     struct cmdline cl;
 
+    set_up_memory();
     cmdline_init(&cl, argc, argv, CMDLINE_DAEMON | CMDLINE_TLS | CMDLINE_TLS_PEER_CA | CMDLINE_TLS_BOOTSTRAP, options,
                  ARRAY_SIZE(options), usage);
     parse_options(&d, &cl);

@@ -5,7 +5,7 @@
 enum {
     STEP_MS = 2,           /* A step, about. */
     ROWS_BETWEEN = 128,    /* Looks at the clock. */
-    PIECE_SIZE = 120000,   /* Of text, about. */
+    PIECE_SIZE = 250000,   /* Of text, about: each a mapping of its own, see set_up_memory() of the daemon. */
 };
 
 void

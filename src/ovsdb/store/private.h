@@ -87,7 +87,6 @@ struct store {
     /* Of the writer (whoever runs jobs). */
     const struct store_io *io;
     int fd;
-    int fd_to_close;        /* Of the file that was replaced; -1: none. */
     off_t end;              /* Where the good part of the file ends. */
     bool dirty_tail;        /* There may be garbage behind 'end'. */
     bool dirty_dir;         /* The rename may not have reached the disk. */

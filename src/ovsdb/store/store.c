@@ -611,9 +611,6 @@ store_free(struct store *s)
     if (s->fd >= 0) {
         close(s->fd);
     }
-    if (s->fd_to_close >= 0) {
-        close(s->fd_to_close);
-    }
     pthread_mutex_destroy(&s->mutex);
     pthread_cond_destroy(&s->cond);
     pthread_cond_destroy(&s->done);
@@ -633,7 +630,7 @@ store_open_with(const struct store_io *io, const char *path, int flags, struct s
     s->name = xstrdup(path);
     s->path = store_real_path(path);
     s->flags = flags;
-    s->fd = s->fd_to_close = -1;
+    s->fd = -1;
     s->wake_written = UINT64_MAX;
     list_init(&s->entries);
     list_init(&s->waits);

@@ -94,6 +94,28 @@ append(struct store *s, const struct store_job *job)
     return store_failed(0, NULL);
 }
 
+static void *
+close_fd(void *fd)
+{
+    close((int) (intptr_t) fd);
+    return NULL;
+}
+
+/* The system takes its time to free a large file that has no name any more; nobody is to wait for that. */
+static void
+close_aside(int fd)
+{
+    pthread_attr_t attr;
+    pthread_t thread;
+
+    pthread_attr_init(&attr);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    if (pthread_create(&thread, &attr, close_fd, (void *) (intptr_t) fd)) {
+        close(fd);
+    }
+    pthread_attr_destroy(&attr);
+}
+
 /* Completes the new file and puts it in the place of the old one. */
 static struct store_failure
 replace(struct store *s, const struct store_job *job)
@@ -117,10 +139,7 @@ replace(struct store *s, const struct store_job *job)
         }
         return f;
     }
-    if (s->fd_to_close >= 0) { /* The thread has not come to it. */
-        close(s->fd_to_close);
-    }
-    s->fd_to_close = s->fd;
+    close_aside(s->fd);
     s->fd = fd;
     s->shrunk = s->end - (off_t) (job->replace_size + job->data.len);
     s->end = job->replace_size + job->data.len;
@@ -222,21 +241,6 @@ sync_wanted(const struct store *s)
     return s->want_sync > s->synced_seq && s->written_seq > s->synced_seq;
 }
 
-/* With the mutex, which it lets go: the system takes its time to free a large file that has no name any more, and
- * nobody is to wait for that. */
-static void
-close_replaced(struct store *s)
-{
-    int fd = s->fd_to_close;
-
-    if (fd >= 0) {
-        s->fd_to_close = -1;
-        pthread_mutex_unlock(&s->mutex);
-        close(fd);
-        pthread_mutex_lock(&s->mutex);
-    }
-}
-
 /* Does one job, and then the sync that somebody waits for.  What is queued meanwhile shares the next one. */
 static void
 work_once(struct store *s)
@@ -271,7 +275,6 @@ work_once(struct store *s)
     s->working = false;
     wake_if_wanted(s, sync);
     pthread_cond_broadcast(&s->done);
-    close_replaced(s);
 }
 
 static void *
