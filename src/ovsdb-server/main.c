@@ -273,7 +273,7 @@ start(struct daemon *d, const struct cmdline *cl)
 
 /* Long texts (of requests, snapshots, compactions) are mapped one by one and given back one by one: from the heap,
  * hundreds of megabytes at its end would go back in one call, which takes tens of milliseconds.  Left to itself, malloc
- * puts them into the heap once it has seen some. */
+ * puts them into the heap once it has seen some.  Not before the databases are read, which that would slow down. */
 static void
 set_up_memory(void)
 {
@@ -287,12 +287,12 @@ main(int argc, char *argv[])
     struct daemon d = { .child = 0 };
     struct cmdline cl;
 
-    set_up_memory();
     cmdline_init(&cl, argc, argv, CMDLINE_DAEMON | CMDLINE_TLS | CMDLINE_TLS_PEER_CA | CMDLINE_TLS_BOOTSTRAP, options,
                  ARRAY_SIZE(options), usage);
     parse_options(&d, &cl);
     check_config_file(&d, &cl);
     start(&d, &cl);
+    set_up_memory();
     loop_run(d.loop);
     signal_watch_stop(&d.sigchld);
     signal_watch_stop(&d.sighup);
