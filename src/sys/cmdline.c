@@ -40,6 +40,8 @@ struct cmdline_impl {
 
 static struct cmdline_impl impl;
 static const char *version_note;
+static void (*describe_commands)(const void *aux);
+static const void *describe_aux;
 
 /* The options every program has. */
 
@@ -186,9 +188,58 @@ finish(struct cmdline *cl)
     impl.shorts = NULL;
 }
 
+/* What completion wants to know. */
+
+void
+cmdline_set_describe(void (*commands)(const void *aux), const void *aux)
+{
+    describe_commands = commands;
+    describe_aux = aux;
+}
+
+void
+cmdline_describe_command(const char *name, const char *options, const char *arguments)
+{
+    printf("command %s,", name);
+    for (const char *p = options; *p; p++) {
+        putchar(*p == ',' ? ' ' : *p);
+    }
+    printf(",%s\n", arguments ? arguments : "");
+}
+
+void
+cmdline_describe_commands(const struct cmdline_command *commands, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        cmdline_describe_command(commands[i].name, "", commands[i].usage);
+    }
+}
+
+static void NORETURN
+describe(void)
+{
+    static const char *const args[] = { "", "=", "=?" };
+
+    for (const struct option *o = impl.longs; o->name; o++) {
+        printf("option --%s%s\n", o->name, args[o->has_arg]);
+    }
+    for (const char *s = impl.shorts; *s; s++) {
+        if (*s != ':' && *s != '+') {
+            printf("option -%c%s\n", *s, args[(s[1] == ':') + (s[1] == ':' && s[2] == ':')]);
+        }
+    }
+    if (describe_commands) {
+        describe_commands(describe_aux);
+    }
+    exit(EXIT_SUCCESS);
+}
+
 int
 cmdline_next(struct cmdline *cl)
 {
+    if (getenv("WEFT_DESCRIBE")) {
+        describe();
+    }
     for (;;) {
         int index = -1, id;
         int c = getopt_long(cl->argc, cl->argv, impl.shorts, impl.longs, &index);

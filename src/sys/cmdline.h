@@ -55,6 +55,17 @@ void cmdline_init(struct cmdline *, int argc, char *argv[], int flags, const str
 /* The id of the next option of the program's own, or CMDLINE_END, when 'argc' and 'argv' hold what is left. */
 int cmdline_next(struct cmdline *);
 
+/* For the shell's completion (utilities/completion.bash): where the environment has WEFT_DESCRIBE, the first
+ * cmdline_next() prints the tables that it would go by, and exits:
+ *
+ *     option --name         or "--name=", "--name=?" (may have an argument), "-x", "-x=", "-x=?"
+ *     command NAME,OPTIONS,ARGUMENTS      by cmdline_describe_command(), which 'commands' calls for each
+ *
+ * OPTIONS are the command's own, ARGUMENTS as in its usage: "switch [port]", "!BRIDGE ?PORT".  To be called before
+ * cmdline_next(); 'commands' gets 'aux'. */
+void cmdline_set_describe(void (*commands)(const void *aux), const void *aux);
+void cmdline_describe_command(const char *name, const char *options, const char *arguments);
+
 /* A further line for --version, for instance "OpenFlow versions 0x1:0x6"; call before cmdline_next(). */
 void cmdline_set_version_note(const char *line);
 /* Prints "PROGRAM (Open vSwitch) VERSION" and the note. */
@@ -79,6 +90,9 @@ struct cmdline_command {
     int min_args, max_args; /* INT_MAX: any number. */
     void (*run)(struct cmdline_ctx *);
 };
+
+/* Calls cmdline_describe_command() for each. */
+void cmdline_describe_commands(const struct cmdline_command *, size_t n);
 
 /* Runs the command named by argv[0] of what is left, or says what is wrong and exits with status 1. */
 void cmdline_run(const struct cmdline *, const struct cmdline_command *, size_t n, void *aux);

@@ -367,6 +367,16 @@ print_usage(void)
     usage_class->usage(usage_class);
 }
 
+static void
+describe(const void *class)
+{
+    const struct dbctl_command *c;
+
+    for (size_t i = 0; (c = dbctl_command_at(class, i)) != NULL; i++) {
+        cmdline_describe_command(c->name, c->options, c->arguments);
+    }
+}
+
 void
 dbctl_parse(struct dbctl *ctl, int argc, char *argv[])
 {
@@ -380,6 +390,7 @@ dbctl_parse(struct dbctl *ctl, int argc, char *argv[])
     usage_class = ctl->class;
     cmdline_init(&cl, argc, argv, CMDLINE_TLS | CMDLINE_TLS_PEER_CA | CMDLINE_TLS_BOOTSTRAP | CMDLINE_STOP_AT_ARG,
                  options.options, options.n, print_usage);
+    cmdline_set_describe(describe, ctl->class);
     while ((id = cmdline_next(&cl)) != CMDLINE_END) {
         if (id >= OPT_OF_COMMAND) {
             char *name = xasprintf("--%s", cl.option);

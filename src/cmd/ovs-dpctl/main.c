@@ -250,6 +250,14 @@ run(const char *name)
     return true;
 }
 
+static void
+describe(const void *aux UNUSED)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        cmdline_describe_command(commands[i].name, "", commands[i].usage);
+    }
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -258,6 +266,7 @@ main(int argc, char *argv[])
     bool ok;
 
     cmdline_init(&cl, argc, argv, 0, options, ARRAY_SIZE(options), usage);
+    cmdline_set_describe(describe, NULL);
     parse_options(&cl);
     command = find_command(cl.argc, cl.argv);
     if (!strcmp(command->name, "help")) {

@@ -309,6 +309,14 @@ refuse_writes(const char *name)
     }
 }
 
+static void
+describe(const void *aux UNUSED)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(all_commands); i++) {
+        cmdline_describe_commands(&all_commands[i].command, 1);
+    }
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -318,6 +326,7 @@ main(int argc, char *argv[])
     int id;
 
     cmdline_init(&cl, argc, argv, CMDLINE_DAEMON | CMDLINE_TLS, options, ARRAY_SIZE(options), ofctl_usage);
+    cmdline_set_describe(describe, NULL);
     cmdline_set_version_note("OpenFlow versions 0x1:0x6");
     ofctl_set_color("auto");
     while ((id = cmdline_next(&cl)) != CMDLINE_END) {

@@ -220,6 +220,17 @@ run(struct oc *oc, const struct command *c)
     }
 }
 
+/* The arguments stand in the usage behind the name (and what stands before that). */
+static void
+describe(const void *aux UNUSED)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        const char *name = strstr(commands[i].usage, commands[i].name);
+
+        cmdline_describe_command(commands[i].name, "", name ? name + strlen(commands[i].name) : "");
+    }
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -228,6 +239,7 @@ main(int argc, char *argv[])
 
     cmdline_init(&cl, argc, argv, CMDLINE_DAEMON | CMDLINE_TLS | CMDLINE_TLS_BOOTSTRAP, options, ARRAY_SIZE(options),
                  usage);
+    cmdline_set_describe(describe, NULL);
     parse_options(&oc, &cl);
     if (!cl.argc) {
         cmdline_fatal(0, "missing command name; use --help for help");

@@ -405,6 +405,12 @@ usage(void)
            "  -V, --version               display version information\n");
 }
 
+static void
+describe(const void *aux UNUSED)
+{
+    cmdline_describe_commands(commands, ARRAY_SIZE(commands));
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -412,6 +418,7 @@ main(int argc, char *argv[])
     int id;
 
     cmdline_init(&cl, argc, argv, 0, options, ARRAY_SIZE(options), usage);
+    cmdline_set_describe(describe, NULL);
     while ((id = cmdline_next(&cl)) != CMDLINE_END) {
         switch (id) {
         case OPT_MORE:

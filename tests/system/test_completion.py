@@ -1,0 +1,95 @@
+"""bash completes the tools' command lines: options and commands from their own tables, names from the daemons."""
+import json
+import shlex
+
+import pytest
+from place import BUILD, Place
+
+SCRIPT = "utilities/completion.bash"
+
+
+@pytest.fixture(scope="module", name="place")
+def fixture_place():
+    p = Place()
+    p.env["PATH"] = f"{BUILD}/src/cmd/vtep-ctl:{p.env['PATH']}"
+    try:
+        p.start_database()
+        p.start_switch("--enable-dummy=override", "--disable-system")
+        p.sh("ovs-vsctl add-br br0 -- add-port br0 p1 -- add-port br0 p2 -- add-br br1 -- add-port br1 q1")
+        yield p
+    finally:
+        p.leave()
+
+
+def complete(place, line):
+    """What bash offers for the last word of the line."""
+    words = line.split(" ")
+    script = (f". {SCRIPT}; COMP_WORDS=({' '.join(map(shlex.quote, words))}); COMP_CWORD={len(words) - 1};"
+              f" _weft_complete {words[0]}; printf '%s\\n' \"${{COMPREPLY[@]}}\"")
+    return place.sh(f"bash -c {shlex.quote(script)}").split()
+
+
+@pytest.mark.parametrize("line, offered", [
+    ("ovs-vsctl list-po", ["list-ports"]),
+    ("ovs-vsctl --no-wa", ["--no-wait"]),
+    ("ovs-vsctl --may-e", ["--may-exist"]),
+    ("ovs-vsctl --tim", ["--timeout="]),
+    ("ovs-vsctl list-ports ", ["br0", "br1"]),
+    ("ovs-vsctl --if-exists del-port br0 ", ["p1", "p2"]),
+    ("ovs-vsctl del-port ", ["br0", "br1", "p1", "p2", "q1"]),
+    ("ovs-vsctl add-br x -- list-ports b", ["br0", "br1"]),
+    ("ovs-vsctl list Bri", ["Bridge"]),
+    ("ovs-vsctl list Bridge ", ["br0", "br1"]),
+    ("ovs-vsctl get Bridge br0 datapath_", ["datapath_id", "datapath_type", "datapath_version"]),
+    ("vtep-ctl list-p", ["list-ps", "list-ports"]),
+    ("ovs-ofctl dump-ports-", ["dump-ports-desc"]),
+    ("ovs-ofctl -O OpenFlow13 dump-flows ", ["br0", "br1"]),
+    ("ovs-ofctl dump-ports br1 ", ["q1"]),
+    ("ovs-ofctl --bun", ["--bundle"]),
+    ("ovs-appctl fdb/sh", ["fdb/show"]),
+    ("ovs-appctl -t ovsdb-server ovsdb-server/list-d", ["ovsdb-server/list-dbs"]),
+    ("ovs-appctl -t ovsdb", ["ovsdb-server"]),
+    ("ovs-dpctl dump-f", ["dump-flows"]),
+    ("ovs-dpctl --sta", ["--statistics"]),
+    ("ovs-dpctl dump-flows ", ["system@ovs-system"]),
+    ("ovsdb-client list-d", ["list-dbs"]),
+    ("ovsdb-client list-tables Open", ["Open_vSwitch"]),
+    ("ovsdb-client dump Bri", ["Bridge"]),
+    ("ovsdb-tool show-", ["show-log"]),
+    ("ovs-testcontroller --hu", ["--hub"]),
+    ("ovs-pcap --ver", ["--version", "--verbose="]),
+    ("ovs-tcpundump --he", ["--help"]),
+    ("ovs-vsctl no-such-command ", []),
+    ("ovs-vsctl --db ", []),
+])
+def test_what_is_offered(place, line, offered):
+    found = complete(place, line)
+    assert sorted(set(found)) == sorted(offered)
+
+
+def test_every_command_of_a_table_is_offered(place):
+    for program in ("ovs-vsctl", "vtep-ctl", "ovs-ofctl", "ovs-dpctl", "ovsdb-client", "ovsdb-tool"):
+        described = place.sh(f"WEFT_DESCRIBE=1 {program}").splitlines()
+        commands = {d.split(" ", 1)[1].split(",")[0] for d in described if d.startswith("command ")}
+        assert len(commands) > 15 and set(complete(place, f"{program} ")) == commands, program
+
+
+def test_without_daemons_nothing_is_offered(place):
+    assert not place.sh(f"OVS_RUNDIR=/nowhere bash -c '. {SCRIPT}; COMP_WORDS=(ovs-vsctl list-ports \"\");"
+                        " COMP_CWORD=2; _weft_complete ovs-vsctl; echo ${COMPREPLY[@]}' 2>&1").strip()
+
+
+def test_a_name_is_never_expanded(place):
+    name = "$(touch${IFS}/tmp/d/bad)`id`*;x"
+    place.sh(f"ovs-vsctl --id=@m create Mirror name={shlex.quote(json.dumps(name))} --"
+             " set bridge br1 mirrors=@m")
+    found = complete(place, "ovs-vsctl list Mirror ")
+    assert len(found) == 1 and shlex.split(found[0]) == [name]
+    assert place.run(f"test -e {place.dir}/bad").returncode
+
+
+def test_in_an_interactive_shell(place):
+    typed = f". {SCRIPT}\\novs-vsctl --db=unix:{place.dir}/db.sock list-po\\tbr0 >{place.dir}/typed\\n"
+    place.sh(f"(sleep 1; printf '{typed}'; sleep 3; printf 'exit\\n') |"
+             " script -qc 'bash --norc -i' /dev/null >/dev/null")
+    assert place.sh(f"cat {place.dir}/typed").split() == ["p1", "p2"]
