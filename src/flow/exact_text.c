@@ -5,6 +5,7 @@
 
 #include "flow/match_text.h"
 #include "flow/tun_metadata.h"
+#include "packet/headers.h"
 
 /* Writing. */
 
@@ -91,6 +92,16 @@ add_transport(struct match *m)
 }
 
 static void
+add_nsh(struct match *m)
+{
+    m->mask.nsh_flags = m->mask.nsh_ttl = m->mask.nsh_mdtype = m->mask.nsh_np = UINT8_MAX;
+    m->mask.nsh_path = BE32_MAX;
+    if (m->flow.nsh_mdtype == NSH_M_TYPE1) {
+        memset(m->mask.nsh_context, 0xff, sizeof m->mask.nsh_context);
+    }
+}
+
+static void
 add_network(struct match *m)
 {
     const struct flow *f = &m->flow;
@@ -113,6 +124,8 @@ add_network(struct match *m)
         memset(&m->mask.arp_tha, 0xff, sizeof m->mask.arp_tha);
     } else if (flow_count_mpls(f)) {
         m->mask.mpls_lse[0] = BE32_MAX;
+    } else if (f->eth_type == BE16(ETH_TYPE_NSH)) {
+        add_nsh(m);
     }
 }
 
@@ -150,6 +163,9 @@ exact_flow_put(struct str *s, const struct flow *flow, const struct tun_map *opt
     add_network(&m);
     match_normalize(&m);
     match_format(s, &m, names, MATCH_DEFAULT_PRIORITY);
+    if (flow->eth_type == BE16(ETH_TYPE_NSH)) {
+        str_puts(s, ",nw_proto=0,nw_tos=0,nw_ecn=0,nw_ttl=0,nw_frag=no"); /* As the reference has it. */
+    }
     put_more_labels(s, flow);
 }
 

@@ -73,6 +73,19 @@ flow_mask_is_subset(const struct flow *inner, const struct flow *outer)
     return !outside;
 }
 
+void
+flow_copy_headers(struct flow *dst, const struct flow *src)
+{
+    enum { FIRST = offsetof(struct flow, eth_dst), END = offsetof(struct flow, packet_ns) + 1 };
+    static const struct flow none;
+
+    src = src ? src : &none;
+    memcpy((char *) dst + FIRST, (const char *) src + FIRST, END - FIRST);
+    FLOW_FOR_EACH_LINE (i, FLOW_LINE_IPV6 | FLOW_LINE_MISC) {
+        dst->lines[i] = src->lines[i];
+    }
+}
+
 int
 flow_count_mpls(const struct flow *f)
 {

@@ -190,6 +190,10 @@ void flow_mask(struct flow *dst, const struct flow *flow, const struct flow *mas
 void flow_or(struct flow *dst, const struct flow *src);
 bool flow_mask_is_subset(const struct flow *inner, const struct flow *outer);
 
+/* Makes what 'dst' has of a packet's headers, from the Ethernet addresses on, that of 'src'; null: clears it.  Which
+ * kind of packet it is (packet_ns, eth_type) goes along. */
+void flow_copy_headers(struct flow *dst, const struct flow *src);
+
 /* Walks the bits of a line bitmap: I runs over their numbers. */
 #define FLOW_FOR_EACH_LINE(I, MAP) \
     for (unsigned int I##_map = (MAP), I; I##_map && (I = __builtin_ctz(I##_map), true); I##_map &= I##_map - 1)

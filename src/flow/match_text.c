@@ -1,4 +1,6 @@
 #include "flow/match_text.h"
+#include <inttypes.h>
+
 #include "flow/tun_metadata.h"
 
 /* What is being written. */
@@ -60,10 +62,11 @@ static const struct text_row tunnel_rows[] = {
 };
 
 static const struct text_row nsh_rows[] = {
-    { FIELD_NSH_FLAGS, NULL, TWO_DIGITS }, { FIELD_NSH_TTL, NULL, OWN }, { FIELD_NSH_MDTYPE, NULL, OWN },
-    { FIELD_NSH_NP, NULL, OWN },     { FIELD_NSH_SPI, NULL, PREFIXED }, { FIELD_NSH_SI, NULL, OWN },
-    { FIELD_NSH_C1, NULL, OWN },     { FIELD_NSH_C2, NULL, OWN },  { FIELD_NSH_C3, NULL, OWN },
-    { FIELD_NSH_C4, NULL, OWN },
+    { FIELD_NSH_FLAGS, NULL, TWO_DIGITS },  { FIELD_NSH_TTL, NULL, TWO_DIGITS },
+    { FIELD_NSH_MDTYPE, NULL, TWO_DIGITS }, { FIELD_NSH_NP, NULL, TWO_DIGITS },
+    { FIELD_NSH_SPI, NULL, PREFIXED },      { FIELD_NSH_SI, NULL, TWO_DIGITS },
+    { FIELD_NSH_C1, NULL, PREFIXED },       { FIELD_NSH_C2, NULL, PREFIXED },
+    { FIELD_NSH_C3, NULL, PREFIXED },       { FIELD_NSH_C4, NULL, PREFIXED },
 };
 
 static const struct text_row ip_rows[] = {
@@ -84,10 +87,10 @@ put_value(struct text *t, const struct field *f, enum style style, const union f
 {
     bool exact = field_is_exact(f, &t->m->mask);
 
-    if (style == WITH_MASK || (style == TRANSPORT && !exact)) {
+    if (style == WITH_MASK || ((style == TRANSPORT || style == PREFIXED) && !exact)) {
         str_putf(t->s, "0x%llx/0x%llx", (unsigned long long) field_value_to_u64(f, v),
                  (unsigned long long) field_value_to_u64(f, mask));
-    } else if (style == PREFIXED && exact) {
+    } else if (style == PREFIXED) {
         str_putf(t->s, "0x%llx", (unsigned long long) field_value_to_u64(f, v));
     } else if (f->format != FORMAT_DECIMAL && style == OWN) {
         field_format(t->s, f, v, exact ? NULL : mask, t->ports);
@@ -249,13 +252,24 @@ put_vlan(struct text *t)
     put_tag(t->s, be16_to_cpu(t->m->flow.vlan2_tci), be16_to_cpu(t->m->mask.vlan2_tci), "1");
 }
 
+static void
+put_label(struct str *s, uint32_t lse, uint32_t mask)
+{
+    if (mask == UINT32_MAX) {
+        str_putf(s, "%"PRIu32",", lse);
+    } else {
+        str_putf(s, "0x%08"PRIx32"/0x%08"PRIx32",", lse, mask);
+    }
+}
+
 /* Labels below the outermost: a match cannot have them, a packet can. */
 static void
 put_inner_labels(struct text *t)
 {
     for (int i = 1; i < FLOW_MPLS_LABELS; i++) {
         if (t->m->mask.mpls_lse[i]) {
-            str_putf(t->s, "mpls_lse%d=%u,", i, be32_to_cpu(t->m->flow.mpls_lse[i]));
+            str_putf(t->s, "mpls_lse%d=", i);
+            put_label(t->s, be32_to_cpu(t->m->flow.mpls_lse[i]), be32_to_cpu(t->m->mask.mpls_lse[i]));
         }
     }
 }
@@ -360,6 +374,9 @@ put_all(struct text *t)
 
     put_rows(t, first_rows, ARRAY_SIZE(first_rows));
     put_packet_type(t);
+    if (t->is_megaflow) {
+        type_said = false; /* It says both. */
+    }
     word = type_said ? NULL : protocol_word(t, &proto_said);
     if (word) {
         str_putf(t->s, "%s,", word);

@@ -1,5 +1,7 @@
 #include "odp/action.h"
 
+#include "odp/nsh.h"
+
 const struct odp_attr *
 odp_attr_next(struct cursor *c)
 {
@@ -59,8 +61,16 @@ odp_put_set_masked(struct bytes *actions, enum odp_key key, const void *value, c
 {
     size_t set = odp_begin(actions, ODP_SET_MASKED), inner = odp_begin(actions, key);
 
-    bytes_put(actions, value, size);
-    bytes_put(actions, mask, size);
+    if (key == ODP_KEY_NSH) {
+        struct odp_key_nsh v, m;
+
+        memcpy(&v, value, sizeof v);
+        memcpy(&m, mask, sizeof m);
+        odp_nsh_put_key(actions, &v, &m);
+    } else {
+        bytes_put(actions, value, size);
+        bytes_put(actions, mask, size);
+    }
     odp_end(actions, inner);
     bytes_pad_from(actions, inner, 4);
     odp_end(actions, set);

@@ -41,12 +41,12 @@ enum odp_action {
     ODP_PUSH_ETH = 14,     /* struct odp_push_eth */
     ODP_POP_ETH = 15,      /* empty */
     ODP_CT_CLEAR = 16,     /* empty */
-    ODP_PUSH_NSH = 17,     /* nested */
+    ODP_PUSH_NSH = 17,     /* nested: odp_nsh_attr */
     ODP_POP_NSH = 18,      /* empty */
     ODP_METER = 19,        /* u32 meter */
     ODP_CLONE = 20,        /* nested actions */
     ODP_CHECK_PKT_LEN = 21, /* nested */
-    ODP_ADD_MPLS = 22,
+    ODP_ADD_MPLS = 22,     /* struct odp_add_mpls */
     ODP_DEC_TTL = 23,
     ODP_DROP = 24,         /* u32 reason: see odp/drop_reasons.def */
     ODP_PSAMPLE = 25,
@@ -78,6 +78,9 @@ struct odp_key_nd { struct ipv6_addr target; struct eth_addr sll, tll; };
 struct odp_key_mpls { be32 lse; };
 struct odp_push_vlan { be16 tpid, tci; };
 struct odp_push_mpls { be32 lse; be16 ethertype; uint16_t pad; };
+struct odp_add_mpls { be32 lse; be16 ethertype; uint16_t flags; };
+enum { ODP_ADD_MPLS_BELOW_ETHERNET = 1 }; /* Else the label comes in front of all there is. */
+struct odp_key_nsh { uint8_t flags, ttl, mdtype, np; be32 path, context[4]; }; /* See odp/nsh.h for its attributes. */
 struct odp_push_eth { struct odp_key_ethernet addresses; };
 struct odp_hash { uint32_t algorithm, basis; };
 

@@ -22,6 +22,10 @@ bool userspace_scan(const char **p, const struct odp_names *names, struct bytes 
 void ct_put(struct str *s, const struct odp_attr *a);
 bool ct_scan(const char **p, struct bytes *out);
 
+/* push_nsh(..), in text_nsh.c, likewise. */
+void push_nsh_put(struct str *s, const struct odp_attr *a);
+bool push_nsh_scan(const char **p, struct bytes *out);
+
 /* The value of an attribute of exactly that size, else 0. */
 uint16_t attr_u16(const struct odp_attr *a);
 uint32_t attr_u32(const struct odp_attr *a);

@@ -55,6 +55,32 @@ commit_l4(const struct flow *flow, struct flow *base, struct flow *wc, struct by
     }
 }
 
+/* All that the megaflow matches is set with what changed, as the reference has it; type and next protocol never. */
+static void
+commit_nsh(const struct flow *flow, struct flow *base, struct flow *wc, struct bytes *actions)
+{
+    struct odp_key_nsh now = odp_key_nsh(flow), was = odp_key_nsh(base), mask = odp_key_nsh(wc);
+    uint8_t *n = (uint8_t *) &now, *m = (uint8_t *) &mask;
+    const uint8_t *w = (const uint8_t *) &was;
+    struct flow bits;
+
+    if (!memcmp(&now, &was, sizeof now)) {
+        return;
+    }
+    odp_key_to_flow(ODP_KEY_NSH, &now, base);
+    mask.mdtype = mask.np = 0;
+    for (size_t i = 0; i < sizeof now; i++) {
+        m[i] |= n[i] ^ w[i];
+    }
+    memset(&bits, 0, sizeof bits);
+    odp_key_to_flow(ODP_KEY_NSH, &mask, &bits);
+    flow_or(wc, &bits);
+    for (size_t i = 0; i < sizeof now; i++) {
+        n[i] &= m[i];
+    }
+    odp_put_set_masked(actions, ODP_KEY_NSH, &now, &mask, sizeof now);
+}
+
 static void
 commit_headers(const struct flow *flow, struct flow *base, struct flow *wc, struct bytes *actions)
 {
@@ -65,6 +91,7 @@ commit_headers(const struct flow *flow, struct flow *base, struct flow *wc, stru
     case 0x0800: commit_key(ODP_KEY_IPV4, flow, base, wc, actions); break;
     case 0x86dd: commit_key(ODP_KEY_IPV6, flow, base, wc, actions); break;
     case 0x0806: case 0x8035: commit_key(ODP_KEY_ARP, flow, base, wc, actions); break;
+    case 0x894f: commit_nsh(flow, base, wc, actions); break;
     }
     commit_l4(flow, base, wc, actions);
 }
@@ -204,14 +231,14 @@ note_replaced(const struct flow *base, struct flow *wc)
 }
 
 static void
-commit_tags(const struct flow *flow, const struct odp_tags *below, struct flow *base, struct odp_tags *base_below,
-            struct flow *wc, struct bytes *actions)
+commit_tags(const struct flow *flow, const struct odp_tags *below, struct odp_base *base, struct flow *wc,
+            struct bytes *actions)
 {
-    struct stack now = get_stack(flow, below), was = get_stack(base, base_below);
+    struct stack now = get_stack(flow, below), was = get_stack(&base->flow, &base->below);
     int common = common_tags(&now, &was);
 
     if (was.n > common) {
-        note_replaced(base, wc);
+        note_replaced(&base->flow, wc);
     }
     for (int i = common; i < was.n; i++) {
         odp_put_flag(actions, ODP_POP_VLAN);
@@ -219,30 +246,85 @@ commit_tags(const struct flow *flow, const struct odp_tags *below, struct flow *
     for (int i = now.n - common - 1; i >= 0; i--) {
         odp_put_push_vlan(actions, now.tpid[i], now.tci[i]);
     }
-    base->vlan_tpid = flow->vlan_tpid;
-    base->vlan_tci = flow->vlan_tci;
-    base->vlan2_tpid = flow->vlan2_tpid;
-    base->vlan2_tci = flow->vlan2_tci;
-    if (base_below) {
-        *base_below = *below;
+    base->flow.vlan_tpid = flow->vlan_tpid;
+    base->flow.vlan_tci = flow->vlan_tci;
+    base->flow.vlan2_tpid = flow->vlan2_tpid;
+    base->flow.vlan2_tci = flow->vlan2_tci;
+    base->below = *below;
+}
+
+/* Whole headers. */
+
+/* A fresh Ethernet header has no tags; a packet that has lost its own neither. */
+static void
+clear_ethernet(struct odp_base *base)
+{
+    struct flow *f = &base->flow;
+
+    f->vlan_tpid = f->vlan_tci = f->vlan2_tpid = f->vlan2_tci = 0;
+    memset(&base->below, 0, sizeof base->below);
+}
+
+static void
+commit_push_eth(const struct flow *flow, struct odp_base *base, struct bytes *actions)
+{
+    struct odp_push_eth push = { .addresses = { flow->eth_src, flow->eth_dst } };
+
+    odp_put(actions, ODP_PUSH_ETH, &push, sizeof push);
+    clear_ethernet(base);
+    base->flow.packet_ns = 0;
+    base->flow.eth_src = flow->eth_src;
+    base->flow.eth_dst = flow->eth_dst;
+}
+
+static void
+commit_pending(const struct flow *flow, struct odp_base *base, struct bytes *actions)
+{
+    struct odp_add_mpls add = { .lse = flow->mpls_lse[0], .ethertype = flow->eth_type };
+    struct odp_key_nsh nsh = odp_key_nsh(flow);
+
+    switch (base->pending.kind) {
+    case ODP_PENDING_NONE: return;
+    case ODP_PENDING_PUSH_ETH: commit_push_eth(flow, base, actions); break;
+    case ODP_PENDING_PUSH_NSH:
+        odp_put_push_nsh(actions, &nsh, base->pending.metadata, base->pending.metadata_len);
+        flow_copy_headers(&base->flow, flow);
+        clear_ethernet(base);
+        break;
+    case ODP_PENDING_ADD_MPLS:
+        odp_put(actions, ODP_ADD_MPLS, &add, sizeof add);
+        flow_copy_headers(&base->flow, flow);
+        clear_ethernet(base);
+        break;
+    case ODP_PENDING_POP_ETH:
+        odp_put_flag(actions, ODP_POP_ETH);
+        clear_ethernet(base);
+        base->flow.packet_ns = 1;
+        base->flow.eth_src = flow->eth_src;
+        base->flow.eth_dst = flow->eth_dst;
+        break;
     }
+    base->pending.kind = ODP_PENDING_NONE;
 }
 
 void
-odp_commit(const struct flow *flow, const struct odp_tags *below, struct flow *base, struct odp_tags *base_below,
-           struct flow *wc, struct bytes *actions)
+odp_commit(const struct flow *flow, const struct odp_tags *below, struct odp_base *base, struct flow *wc,
+           struct bytes *actions)
 {
+    struct flow *was = &base->flow;
+
     /* Most often there is nothing to do. */
-    if (!memcmp(flow, base, offsetof(struct flow, regs)) &&
-        (!below || (below->n == base_below->n && !memcmp(below, base_below, sizeof *below)))) {
+    if (!memcmp(flow, was, offsetof(struct flow, regs)) && !memcmp(below, &base->below, sizeof *below) &&
+        base->pending.kind == ODP_PENDING_NONE) {
         return;
     }
-    if (!base->packet_ns) {
-        commit_key(ODP_KEY_ETHERNET, flow, base, wc, actions);
+    commit_pending(flow, base, actions);
+    if (!was->packet_ns) {
+        commit_key(ODP_KEY_ETHERNET, flow, was, wc, actions);
     }
-    commit_headers(flow, base, wc, actions);
-    commit_mpls(flow, base, wc, actions);
-    commit_tags(flow, below, base, base_below, wc, actions);
-    commit_key(ODP_KEY_PRIORITY, flow, base, wc, actions);
-    commit_key(ODP_KEY_SKB_MARK, flow, base, wc, actions);
+    commit_headers(flow, was, wc, actions);
+    commit_mpls(flow, was, wc, actions);
+    commit_tags(flow, below, base, wc, actions);
+    commit_key(ODP_KEY_PRIORITY, flow, was, wc, actions);
+    commit_key(ODP_KEY_SKB_MARK, flow, was, wc, actions);
 }

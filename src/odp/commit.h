@@ -10,13 +10,16 @@
  * A flow shows two VLAN tags; when more are pushed, 'struct odp_tags' holds those below.  Tags that the packet had
  * below two are never seen.
  *
+ * Whole headers in front (Ethernet, NSH, a label as a header of its own) are no difference that could be seen: whoever
+ * adds or removes one commits what was changed before and notes it as pending.  Only what is under an NSH header is
+ * unknown to the pipeline, so that this one is popped by hand and the packet recirculated.
+ *
  * Limits: ODP_MAX_TAGS below the two; FLOW_MPLS_LABELS labels.
  * Threads: pure. */
 #ifndef ODP_COMMIT_H
 #define ODP_COMMIT_H 1
 
-#include "base/bytes.h"
-#include "flow/flow.h"
+#include "odp/nsh.h"
 
 enum { ODP_MAX_TAGS = 6 };
 
@@ -26,10 +29,27 @@ struct odp_tags {
     struct { be16 tpid, tci; } tags[ODP_MAX_TAGS];
 };
 
-/* Appends the difference from '*base' to 'flow' to 'actions', and makes '*base' equal to 'flow' in all that a
- * datapath's packet has.  'below' and 'base_below' (both null: none) are the tags below those of the flows. */
-void odp_commit(const struct flow *flow, const struct odp_tags *below, struct flow *base, struct odp_tags *base_below,
-                struct flow *wc, struct bytes *actions);
+/* A whole header that the flow has got or lost and the datapath's packet has not yet.  The flow's fields may change
+ * until it is committed; before the next one it must be. */
+enum odp_pending_kind { ODP_PENDING_NONE, ODP_PENDING_PUSH_ETH, ODP_PENDING_PUSH_NSH, ODP_PENDING_ADD_MPLS,
+                        ODP_PENDING_POP_ETH };
+struct odp_pending {
+    enum odp_pending_kind kind;
+    unsigned int metadata_len;                 /* PUSH_NSH, metadata type 2; a multiple of 4. */
+    uint8_t metadata[ODP_NSH_MAX_METADATA];
+};
+
+/* A packet as the datapath has it. */
+struct odp_base {
+    struct flow flow;
+    struct odp_tags below;       /* Tags below those that the flow shows. */
+    struct odp_pending pending;
+};
+
+/* Appends the difference from '*base' to 'flow' and the tags 'below' to 'actions', and makes '*base' equal to them in
+ * all that a datapath's packet has. */
+void odp_commit(const struct flow *flow, const struct odp_tags *below, struct odp_base *base, struct flow *wc,
+                struct bytes *actions);
 
 /* Adds an outer tag to the flow; false if there are too many.  Takes the outer tag away, if there is one. */
 bool odp_tags_push(struct flow *flow, struct odp_tags *below, be16 tpid, be16 tci);

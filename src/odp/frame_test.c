@@ -98,11 +98,13 @@ static void
 check(const struct flow *before, const struct flow *after)
 {
     struct bytes frame = BYTES_INIT, expected = BYTES_INIT, actions = BYTES_INIT;
-    struct flow base = *before, wc;
+    struct odp_base base = { .flow = *before };
+    struct odp_tags below = { .n = 0 };
+    struct flow wc;
     static const uint8_t l7[64] = { 1, 2, 3 };
 
     memset(&wc, 0, sizeof wc);
-    odp_commit(after, NULL, &base, NULL, &wc, &actions);
+    odp_commit(after, &below, &base, &wc, &actions);
     flow_compose(before, l7, sizeof l7, false, &frame);
     flow_compose(after, l7, sizeof l7, false, &expected);
     odp_apply_to_frame(&frame, actions.data, actions.len);

@@ -1,5 +1,7 @@
 #include "odp/key.h"
 
+#include "odp/nsh.h"
+
 /* Integers whose byte order or size differs between payload and flow are HOST. */
 enum layout { BYTES, HOST };
 
@@ -60,6 +62,12 @@ static const struct row {
     { ODP_KEY_ND_EXTENSIONS, 0, 4, BYTES, offsetof(struct flow, nd_reserved), 4 },
     { ODP_KEY_ND_EXTENSIONS, 4, 1, BYTES, offsetof(struct flow, nd_options_type), 1 },
     { ODP_KEY_MPLS, 0, 4, BYTES, offsetof(struct flow, mpls_lse), 4 },
+    ROW(NSH, odp_key_nsh, flags, nsh_flags, 1)
+    ROW(NSH, odp_key_nsh, ttl, nsh_ttl, 1)
+    ROW(NSH, odp_key_nsh, mdtype, nsh_mdtype, 1)
+    ROW(NSH, odp_key_nsh, np, nsh_np, 1)
+    ROW(NSH, odp_key_nsh, path, nsh_path, 4)
+    ROW(NSH, odp_key_nsh, context, nsh_context, 16)
 #undef ROW
 #undef INT_ROW
 };
@@ -156,26 +164,49 @@ odp_key_mask_changed(enum odp_key key, const void *now, const void *was, void *m
 }
 
 bool
-odp_set_to_flow(const struct odp_attr *a, enum odp_key *key, struct flow *flow, struct flow *mask)
+odp_set_get(const struct odp_attr *set, enum odp_key *key, void *value, void *mask)
 {
-    struct cursor c = cursor_make(odp_attr_data(a), odp_attr_size(a));
+    struct cursor c = cursor_make(odp_attr_data(set), odp_attr_size(set));
     const struct odp_attr *inner = odp_attr_next(&c);
-    bool is_masked = a->type == ODP_SET_MASKED;
-    uint8_t ones[ODP_KEY_MAX_SIZE];
+    bool is_masked = set->type == ODP_SET_MASKED;
     size_t size;
 
-    memset(flow, 0, sizeof *flow);
-    memset(mask, 0, sizeof *mask);
-    memset(ones, 0xff, sizeof ones);
     if (!inner) {
         return false;
     }
     *key = inner->type;
     size = odp_key_size(*key);
+    if (*key == ODP_KEY_NSH) {
+        struct odp_key_nsh v, m;
+        bool ok = odp_nsh_get_key(odp_attr_data(inner), odp_attr_size(inner), is_masked, &v, &m);
+
+        memcpy(value, &v, sizeof v);
+        memcpy(mask, &m, sizeof m);
+        return ok;
+    }
     if (!size || odp_attr_size(inner) != size * (is_masked ? 2 : 1)) {
         return false;
     }
-    odp_key_to_flow(*key, odp_attr_data(inner), flow);
-    odp_key_to_flow(*key, is_masked ? (const uint8_t *) odp_attr_data(inner) + size : ones, mask);
+    memcpy(value, odp_attr_data(inner), size);
+    if (is_masked) {
+        memcpy(mask, (const uint8_t *) odp_attr_data(inner) + size, size);
+    } else {
+        memset(mask, 0xff, size);
+    }
+    return true;
+}
+
+bool
+odp_set_to_flow(const struct odp_attr *a, enum odp_key *key, struct flow *flow, struct flow *mask)
+{
+    uint8_t value[ODP_KEY_MAX_SIZE], bits[ODP_KEY_MAX_SIZE];
+
+    memset(flow, 0, sizeof *flow);
+    memset(mask, 0, sizeof *mask);
+    if (!odp_set_get(a, key, value, bits)) {
+        return false;
+    }
+    odp_key_to_flow(*key, value, flow);
+    odp_key_to_flow(*key, bits, mask);
     return true;
 }

@@ -11,7 +11,8 @@
 
 enum { ODP_KEY_MAX_SIZE = 64 };
 
-/* Bytes of the payload; 0 for an attribute without a fixed layout here (tunnel, encap, nsh). */
+/* Bytes of the payload; 0 for an attribute without a fixed layout here (tunnel, encap).  In netlink
+ * NSH is nested (odp/nsh.h); here it is struct odp_key_nsh. */
 size_t odp_key_size(enum odp_key);
 
 /* Makes the payload of 'flow' (or of a mask); reads it back into 'flow', other members of which stay. */
@@ -21,6 +22,10 @@ void odp_key_to_flow(enum odp_key, const void *payload, struct flow *flow);
 /* Of the payloads 'now' and 'was' (of one kind): keeps in 'mask' the bits of the members that differ, with all bits in
  * which they do, and clears those of members that agree.  Returns whether any differs. */
 bool odp_key_mask_changed(enum odp_key, const void *now, const void *was, void *mask);
+
+/* The payloads (ODP_KEY_MAX_SIZE bytes of room) of a set or set_masked action and which key attribute it is; false if
+ * it is malformed or of a kind without a fixed layout. */
+bool odp_set_get(const struct odp_attr *set, enum odp_key *key, void *value, void *mask) MUST_CHECK;
 
 /* The value and mask of a set or set_masked action ('a' is the action itself): the members that it sets in '*flow' and
  * '*mask' (zeroed first), and which key attribute.  False if it is malformed or of a kind without a fixed layout. */

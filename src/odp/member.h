@@ -64,6 +64,10 @@ bool attr_is_any(const struct attr_text *, const struct flow *mask);
 void attr_put(struct str *s, const struct attr_text *, const struct flow *flow, const struct flow *mask, bool all,
               const struct odp_names *names);
 
+/* Reads one "name=value" of the attribute. */
+bool attr_scan_member(const char **p, const struct attr_text *, const struct odp_names *names, struct flow *flow,
+                      struct flow *mask);
+
 /* Reads what is between the parentheses and the closing one. */
 bool attr_scan(const char **p, const struct attr_text *, const struct odp_names *names, struct flow *flow,
                struct flow *mask);
@@ -71,6 +75,9 @@ bool attr_scan(const char **p, const struct attr_text *, const struct odp_names 
 /* In text_mpls.c: the list of labels, "mpls(label=..,tc=..,ttl=..,bos=..,label=..)". */
 void mpls_put(struct str *s, const struct flow *flow, const struct flow *mask);
 bool mpls_scan(const char **p, struct flow *flow, struct flow *mask);
+
+/* In text_nsh.c: what 'mask' has any bit of; null: all. */
+void nsh_put(struct str *s, const struct flow *flow, const struct flow *mask);
 
 /* In text_tunnel.c. */
 bool tunnel_is_present(const struct flow *);

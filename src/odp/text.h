@@ -11,7 +11,7 @@
  * Ports are numbers, or names where 'names' is given and knows them.  Reading never trusts the text: errors say
  * where.
  *
- * Limits: tnl_push, tnl_pop, and set(tunnel(..)) and nsh as actions are not served (docs/status.md).
+ * Limits: tnl_push, tnl_pop and set(tunnel(..)) are not served (docs/status.md).
  * Threads: pure.
  * Standards: ovs-dpctl(8), ovs-actions(7); Linux's openvswitch.h for the numbers. */
 #ifndef ODP_TEXT_H

@@ -67,16 +67,17 @@ put_push_vlan(struct str *s, const struct odp_attr *a)
 }
 
 static void
-put_push_mpls(struct str *s, const struct odp_attr *a)
+put_label(struct str *s, const char *name, const struct odp_attr *a)
 {
     struct odp_push_mpls m = { 0, 0, 0 };
     uint32_t lse;
 
     memcpy(&m, odp_attr_data(a), MIN(odp_attr_size(a), sizeof m));
     lse = be32_to_cpu(m.lse);
-    str_putf(s, "push_mpls(label=%"PRIu32",tc=%"PRIu32",ttl=%"PRIu32",bos=%"PRIu32",eth_type=0x%x)", lse >> 12,
+    str_putf(s, "%s(label=%"PRIu32",tc=%"PRIu32",ttl=%"PRIu32",bos=%"PRIu32",eth_type=0x%x)", name, lse >> 12,
              lse >> 9 & 7, lse & 255, lse >> 8 & 1, be16_to_cpu(m.ethertype));
 }
+_Static_assert(offsetof(struct odp_add_mpls, ethertype) == offsetof(struct odp_push_mpls, ethertype), "read alike");
 
 static void
 put_push_eth(struct str *s, const struct odp_attr *a)
@@ -102,7 +103,9 @@ put_set(struct str *s, const struct odp_attr *a, const struct odp_names *names)
         return;
     }
     text = attr_by_key(key);
-    if (key == ODP_KEY_MPLS) {
+    if (key == ODP_KEY_NSH) {
+        nsh_put(s, &flow, &mask);
+    } else if (key == ODP_KEY_MPLS) {
         flow.mpls_lse[1] = flow.mpls_lse[2] = mask.mpls_lse[1] = mask.mpls_lse[2] = 0;
         mpls_put(s, &flow, &mask);
     } else if (text) {
@@ -155,7 +158,7 @@ put_hash(struct str *s, const struct odp_attr *a)
     struct odp_hash h = { 0, 0 };
 
     memcpy(&h, odp_attr_data(a), MIN(odp_attr_size(a), sizeof h));
-    str_putf(s, "hash(%s(%"PRIu32"))", h.algorithm == ODP_HASH_L4 ? "hash_l4"
+    str_putf(s, "hash(%s(%"PRIu32"))", h.algorithm == ODP_HASH_L4 ? "l4"
              : h.algorithm == ODP_HASH_SYM_L4 ? "sym_l4" : "unknown", h.basis);
 }
 
@@ -180,13 +183,15 @@ put_action(struct str *s, const struct odp_attr *a, const struct odp_names *name
     case ODP_SAMPLE: put_sample(s, a, names, depth); break;
     case ODP_RECIRC: str_putf(s, "recirc(%#"PRIx32")", attr_u32(a)); break;
     case ODP_HASH: put_hash(s, a); break;
-    case ODP_PUSH_MPLS: put_push_mpls(s, a); break;
+    case ODP_PUSH_MPLS: put_label(s, "push_mpls", a); break;
+    case ODP_ADD_MPLS: put_label(s, "add_mpls", a); break;
     case ODP_POP_MPLS: str_putf(s, "pop_mpls(eth_type=0x%x)", be16_to_cpu(attr_u16(a))); break;
     case ODP_CT: ct_put(s, a); break;
     case ODP_TRUNC: str_putf(s, "trunc(%"PRIu32")", attr_u32(a)); break;
     case ODP_PUSH_ETH: put_push_eth(s, a); break;
     case ODP_POP_ETH: str_puts(s, "pop_eth"); break;
     case ODP_CT_CLEAR: str_puts(s, "ct_clear"); break;
+    case ODP_PUSH_NSH: push_nsh_put(s, a); break;
     case ODP_POP_NSH: str_puts(s, "pop_nsh()"); break;
     case ODP_METER: str_putf(s, "meter(%"PRIu32")", attr_u32(a)); break;
     case ODP_CLONE: put_nested(s, "clone", a, names, depth); break;
@@ -247,19 +252,20 @@ scan_push_vlan(const char **p, struct bytes *out)
     return scan_literal(p, ")");
 }
 
+/* push_mpls, add_mpls: a label behind what there is of Ethernet, or in front of it. */
 static bool
-scan_push_mpls(const char **p, struct bytes *out)
+scan_label(const char **p, enum odp_action type, struct bytes *out)
 {
-    uint64_t label, tc, ttl, bos, type;
+    uint64_t label, tc, ttl, bos, ethertype;
     struct odp_push_mpls m = { .pad = 0 };
 
     if (!scan_named(p, "label", 20, &label) || !scan_named(p, "tc", 3, &tc) || !scan_named(p, "ttl", 8, &ttl) ||
-        !scan_named(p, "bos", 1, &bos) || !scan_named(p, "eth_type", 16, &type)) {
+        !scan_named(p, "bos", 1, &bos) || !scan_named(p, "eth_type", 16, &ethertype)) {
         return false;
     }
     m.lse = cpu_to_be32(label << 12 | tc << 9 | bos << 8 | ttl);
-    m.ethertype = cpu_to_be16(type);
-    odp_put(out, ODP_PUSH_MPLS, &m, sizeof m);
+    m.ethertype = cpu_to_be16(ethertype);
+    odp_put(out, type, &m, sizeof m);
     return scan_literal(p, ")");
 }
 
@@ -435,7 +441,11 @@ scan_function(const char **p, const struct odp_names *names, struct bytes *out, 
     } else if (scan_literal(p, "push_vlan(")) {
         return scan_push_vlan(p, out);
     } else if (scan_literal(p, "push_mpls(")) {
-        return scan_push_mpls(p, out);
+        return scan_label(p, ODP_PUSH_MPLS, out);
+    } else if (scan_literal(p, "add_mpls(")) {
+        return scan_label(p, ODP_ADD_MPLS, out);
+    } else if (scan_literal(p, "push_nsh(")) {
+        return push_nsh_scan(p, out);
     } else if (scan_literal(p, "pop_mpls(")) {
         return scan_pop_mpls(p, out);
     } else if (scan_literal(p, "push_eth(")) {

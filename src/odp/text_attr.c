@@ -91,7 +91,7 @@ static const struct attr_text attrs[] = {
     ATTR("nd", ODP_KEY_ND, nd),
     ATTR("nd_ext", ODP_KEY_ND_EXTENSIONS, nd_ext),
     ATTR("arp", ODP_KEY_ARP, arp),
-    ATTR("nsh", 0, nsh),
+    ATTR("nsh", ODP_KEY_NSH, nsh),
 #undef ATTR
 };
 
@@ -175,6 +175,15 @@ find_member(const struct attr_text *a, const char **p)
 }
 
 bool
+attr_scan_member(const char **p, const struct attr_text *a, const struct odp_names *names, struct flow *flow,
+                 struct flow *mask)
+{
+    const struct member *m = find_member(a, p);
+
+    return m && member_scan(p, m, names, flow, mask);
+}
+
+bool
 attr_scan(const char **p, const struct attr_text *a, const struct odp_names *names, struct flow *flow,
           struct flow *mask)
 {
@@ -182,9 +191,7 @@ attr_scan(const char **p, const struct attr_text *a, const struct odp_names *nam
         return member_scan(p, &a->members[0], names, flow, mask) && scan_literal(p, ")");
     }
     for (scan_separators(p); !scan_literal(p, ")"); scan_separators(p)) {
-        const struct member *m = find_member(a, p);
-
-        if (!m || !member_scan(p, m, names, flow, mask)) {
+        if (!attr_scan_member(p, a, names, flow, mask)) {
             return false;
         }
     }

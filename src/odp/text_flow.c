@@ -16,7 +16,6 @@ l3_name(const struct flow *key)
     case 0x0800: return "ipv4";
     case 0x86dd: return "ipv6";
     case 0x0806: case 0x8035: return "arp";
-    case 0x894f: return "nsh";
     default: return NULL;
     }
 }
@@ -185,7 +184,9 @@ put_payload(const struct out *o)
     if (!shown && !o->verbose) {
         return;
     }
-    if (l3) {
+    if (o->key->eth_type == BE16(0x894f)) {
+        nsh_put(o->s, o->key, o->mask);
+    } else if (l3) {
         put(o, l3);
         put_l4(o);
     } else if (o->key->eth_type == BE16(0x8847) || o->key->eth_type == BE16(0x8848)) {

@@ -9,15 +9,9 @@ enum { N_LSE_MEMBERS = 4 };
 static const struct member members[FLOW_MPLS_LABELS][N_LSE_MEMBERS] = { LSE(0), LSE(1), LSE(2) };
 #undef LSE
 
-/* A label is shown masked as a whole if any of its members is. */
 static void
-put_lse(struct str *s, const struct member *m, const struct flow *flow, const struct flow *mask)
+put_lse(struct str *s, const struct member *m, const struct flow *flow, const struct flow *mask, bool exact)
 {
-    bool exact = true;
-
-    for (int i = 0; mask && i < N_LSE_MEMBERS; i++) {
-        exact &= member_is_exact(&m[i], mask);
-    }
     for (int i = 0; i < N_LSE_MEMBERS; i++) {
         str_putf(s, "%s=", m[i].name);
         member_put(s, &m[i], flow, NULL, NULL);
@@ -34,15 +28,28 @@ is_bottom(const struct flow *flow, int i)
     return be32_to_cpu(flow->mpls_lse[i]) & 0x100;
 }
 
+/* How many labels there are to show. */
+static int
+count_shown(const struct flow *flow, const struct flow *mask)
+{
+    int n = 1;
+
+    while (n < FLOW_MPLS_LABELS && !is_bottom(flow, n - 1) && (!mask || mask->mpls_lse[n])) {
+        n++;
+    }
+    return n;
+}
+
+/* All are shown masked if any bit is not in the mask. */
 void
 mpls_put(struct str *s, const struct flow *flow, const struct flow *mask)
 {
+    int n = count_shown(flow, mask);
+    bool exact = !mask || is_all_ones(mask->mpls_lse, n * sizeof mask->mpls_lse[0]);
+
     str_puts(s, "mpls(");
-    for (int i = 0; i < FLOW_MPLS_LABELS; i++) {
-        if (i && (is_bottom(flow, i - 1) || (mask && !mask->mpls_lse[i]))) {
-            break;
-        }
-        put_lse(s, members[i], flow, mask);
+    for (int i = 0; i < n; i++) {
+        put_lse(s, members[i], flow, mask, exact);
     }
     str_chomp(s, ',');
     str_puts(s, "),");

@@ -191,7 +191,7 @@ static const struct {
     { "push_vlan(vid=5,pcp=1)", NULL }, { "push_vlan(tpid=0x88a8,vid=5,pcp=1,cfi=0)", NULL }, { "pop_vlan", NULL },
     { "push_mpls(label=10,tc=0,ttl=64,bos=1,eth_type=0x8847)", NULL }, { "pop_mpls(eth_type=0x800)", NULL },
     { "push_eth(src=00:00:00:00:00:01,dst=00:00:00:00:00:02)", NULL }, { "pop_eth", NULL }, { "pop_nsh()", NULL },
-    { "recirc(0x5)", NULL }, { "hash(hash_l4(0)),recirc(0x1)", NULL }, { "hash(sym_l4(0))", NULL },
+    { "recirc(0x5)", NULL }, { "hash(l4(0)),recirc(0x1)", NULL }, { "hash(sym_l4(0))", NULL },
       { "sample(sample=10.0%,actions(1,2))", NULL },
     { "clone(1,2)", NULL }, { "clone(clone(1),2)", NULL }, { "trunc(100),1", NULL },
     { "check_pkt_len(size=200,gt(1),le(2))", NULL }, { "check_pkt_len(size=200,gt(drop),le(ct(commit)))", NULL },

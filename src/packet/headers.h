@@ -139,6 +139,7 @@ struct nsh_header {
     be32 context[4];        /* Of MD type 1. */
 } PACKED2;
 enum { NSH_BASE_LEN = 8, NSH_M_TYPE1_LEN = 24, NSH_M_TYPE1 = 1, NSH_M_TYPE2 = 2 };
+enum { NSH_P_IPV4 = 1, NSH_P_IPV6 = 2, NSH_P_ETHERNET = 3, NSH_P_NSH = 4, NSH_P_MPLS = 5 };
 
 static inline bool
 eth_type_is_vlan(be16 type)

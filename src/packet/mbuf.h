@@ -83,6 +83,10 @@ static inline size_t packet_headroom(const struct packet *p) { return p->mbuf.da
 bool packet_insert(struct packet *p, size_t at, size_t n) MUST_CHECK;
 void packet_remove(struct packet *p, size_t at, size_t n);
 
+/* A packet like 'p' (which is taken over and must not be shared) with room for at least 'n' bytes in front, at most
+ * PACKET_ROOM; null if memory is exhausted. */
+struct packet *packet_with_headroom(struct packet *p, size_t n) MUST_CHECK;
+
 /* A packet around 'p' of 'room' bytes from the allocator of big buffers (packet_buffer_get), holding 'n' bytes at
  * offset 'at'; the buffer is the packet's from then on.  Null (and the buffer still the caller's) without memory. */
 struct packet *packet_around_buffer(void *buffer, size_t at, size_t n) MUST_CHECK;

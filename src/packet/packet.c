@@ -174,6 +174,27 @@ packet_insert(struct packet *p, size_t at, size_t n)
     return true;
 }
 
+struct packet *
+packet_with_headroom(struct packet *p, size_t n)
+{
+    size_t size = packet_size(p);
+    struct packet *roomy;
+
+    if (LIKELY(n <= packet_headroom(p))) {
+        return p;
+    }
+    roomy = packet_new_uninit(size + n);
+    if (roomy) {
+        memcpy((char *) packet_at(roomy) + n, packet_at(p), size);
+        packet_remove(roomy, 0, n);
+        if (packet_has_offload(p)) {
+            packet_set_offload(roomy, &p->offload);
+        }
+    }
+    packet_free(p);
+    return roomy;
+}
+
 void
 packet_remove(struct packet *p, size_t at, size_t n)
 {

@@ -5,6 +5,8 @@
 #include "datapath/user/burst.h"
 #include "datapath/user/ct.h"
 #include "datapath/user/dp.h"
+#include "datapath/user/segment.h"
+#include "packet/headers.h"
 
 static void run_block(struct worker *w, struct exec *x, const struct program *p, struct op_block block);
 
@@ -64,6 +66,10 @@ do_recirc(struct worker *w, struct exec *x, uint32_t id, bool keep)
 
     if (depth >= MAX_DEPTH) {
         worker_drop(w, p, DP_DROP_RECIRC, x->key);
+        return;
+    }
+    if (UNLIKELY(!x->key->packet_ns && packet_size(p) < ETH_HEADER_LEN)) {
+        worker_drop(w, p, DP_DROP_RX_INVALID, x->key); /* What was under another header is no frame. */
         return;
     }
     next = worker_burst(w, depth);
@@ -163,7 +169,7 @@ do_meter(struct worker *w, struct exec *x, uint32_t id)
 
 /* Changes of the bytes.  False: the packet is gone. */
 static bool
-do_change(struct worker *w, struct exec *x, const struct op *op)
+do_change(struct worker *w, struct exec *x, const struct program *p, const struct op *op)
 {
     bool ok = true;
 
@@ -175,14 +181,54 @@ do_change(struct worker *w, struct exec *x, const struct op *op)
     case OP_POP_VLAN: exec_pop_vlan(x); break;
     case OP_PUSH_MPLS: ok = exec_push_mpls(x, &op->push_mpls); break;
     case OP_POP_MPLS: exec_pop_mpls(x, op->ethertype); break;
+    case OP_ADD_MPLS: ok = exec_add_mpls(x, &op->add_mpls); break;
     case OP_PUSH_ETH: ok = exec_push_eth(x, &op->push_eth); break;
-    default: exec_pop_eth(x); break;
+    case OP_POP_ETH: exec_pop_eth(x); break;
+    case OP_PUSH_NSH: ok = exec_push_nsh(x, p->sets + op->push_nsh.at, op->push_nsh.len); break;
+    default: exec_pop_nsh(x); break;
     }
-    if (!ok) {
+    if (!ok && !x->packet) {
+        worker_count(&w->counters.drops[DP_DROP_NO_MEMORY], 1);
+    } else if (!ok) {
         worker_drop(w, x->packet, DP_DROP_NO_ROOM, x->key);
         x->packet = NULL;
     }
     return ok;
+}
+
+/* Below NSH nothing can be put off: what is to be cut into segments is cut now, and each goes its own way.  False: the
+ * packet is gone. */
+static NOINLINE bool
+do_push_nsh(struct worker *w, struct exec *x, const struct program *p, const struct op *op, const struct op *end)
+{
+    struct packet *segments[MAX_SEGMENTS], *whole = x->packet;
+    int n;
+
+    if (!packet_has_offload(whole) || !whole->offload.gso_type) {
+        if (!own_bytes(w, x)) {
+            return false;
+        }
+        packet_finish_csum(x->packet);
+        return do_change(w, x, p, op);
+    }
+    n = segment_packet(whole, segments, MAX_SEGMENTS);
+    x->packet = NULL;
+    for (int i = 0; i < n; i++) {
+        struct exec one = *x;
+        struct flow key = *x->key;
+        uint16_t lines = *x->lines;
+
+        one.packet = segments[i];
+        one.key = &key;
+        one.lines = &lines;
+        exec_rest_rcu(w, &one, p, op, end);
+    }
+    if (n > 0) {
+        packet_free(whole);
+    } else {
+        worker_drop(w, whole, n ? DP_DROP_NO_MEMORY : DP_DROP_SEGMENT, x->key);
+    }
+    return false;
 }
 
 static enum dp_drop
@@ -207,7 +253,10 @@ run_op(struct worker *w, struct exec *x, const struct program *p, const struct o
     case OP_PUSH_MPLS:
     case OP_POP_MPLS:
     case OP_PUSH_ETH:
-    case OP_POP_ETH: return do_change(w, x, op);
+    case OP_POP_ETH:
+    case OP_ADD_MPLS:
+    case OP_POP_NSH: return do_change(w, x, p, op);
+    case OP_PUSH_NSH: return do_push_nsh(w, x, p, op, end);
     case OP_TRUNC: x->cut = op->number; break;
     case OP_HASH: x->key->dp_hash = cpu_to_be32(exec_hash(x->key, &op->hash)); break;
     case OP_USERSPACE: upcall_action_rcu(w, x, p, op); break;

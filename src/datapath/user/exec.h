@@ -41,5 +41,10 @@ bool exec_push_mpls(struct exec *, const struct odp_push_mpls *);
 void exec_pop_mpls(struct exec *, be16 ethertype);
 bool exec_push_eth(struct exec *, const struct odp_push_eth *);
 void exec_pop_eth(struct exec *);
+bool exec_add_mpls(struct exec *, const struct odp_add_mpls *);
+/* Puts the 'n' bytes of an NSH header in front; false also without memory, then x->packet is null.  Takes one away, if
+ * that is what the packet begins with. */
+bool exec_push_nsh(struct exec *, const void *header, size_t n);
+void exec_pop_nsh(struct exec *);
 
 #endif

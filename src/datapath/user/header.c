@@ -76,6 +76,7 @@ exec_pop_mpls(struct exec *x, be16 ethertype)
         memcpy((char *) packet_at(x->packet) + at - 2, &ethertype, sizeof ethertype);
     } else {
         x->key->eth_type = ethertype;
+        x->key->packet_ns = ethertype != BE16(ETH_TYPE_TEB); /* An Ethernet frame was below the label. */
     }
     move_offsets(o, -MPLS_HEADER_LEN);
     if (lse & BE32(0x100)) {
@@ -104,15 +105,87 @@ void
 exec_pop_eth(struct exec *x)
 {
     struct flow_offsets *o = &x->offsets;
-    uint16_t at = o->l2_5 != FLOW_NO_OFFSET ? o->l2_5 : o->l3;
+    uint16_t at = o->l2_5 != FLOW_NO_OFFSET ? o->l2_5 : o->l3 != FLOW_NO_OFFSET ? o->l3 : ETH_HEADER_LEN;
 
-    if (at == FLOW_NO_OFFSET || at < ETH_HEADER_LEN || at > packet_size(x->packet)) {
+    if (x->key->packet_ns || at < ETH_HEADER_LEN || at > packet_size(x->packet)) {
         return;
     }
     memcpy(&x->key->eth_type, (char *) packet_at(x->packet) + at - 2, sizeof x->key->eth_type);
     packet_remove(x->packet, 0, at);
     x->key->packet_ns = 1;
     move_offsets(o, -at);
+}
+
+/* The packet begins with another header, below which nothing is known. */
+static void
+begin_with(struct exec *x, be16 type)
+{
+    x->key->packet_ns = 1;
+    x->key->eth_type = type;
+    x->offsets = (struct flow_offsets) { FLOW_NO_OFFSET, FLOW_NO_OFFSET, FLOW_NO_OFFSET, 0 };
+}
+
+bool
+exec_add_mpls(struct exec *x, const struct odp_add_mpls *add)
+{
+    if (add->flags & ODP_ADD_MPLS_BELOW_ETHERNET) {
+        struct odp_push_mpls push = { .lse = add->lse, .ethertype = add->ethertype };
+
+        return exec_push_mpls(x, &push);
+    }
+    if (!packet_insert(x->packet, 0, MPLS_HEADER_LEN)) {
+        return false;
+    }
+    memcpy(packet_at(x->packet), &add->lse, sizeof add->lse);
+    begin_with(x, add->ethertype);
+    x->offsets.l2_5 = 0;
+    return true;
+}
+
+bool
+exec_push_nsh(struct exec *x, const void *header, size_t n)
+{
+    x->packet = packet_with_headroom(x->packet, n);
+    if (!x->packet || !packet_insert(x->packet, 0, n)) {
+        return false;
+    }
+    memcpy(packet_at(x->packet), header, n);
+    begin_with(x, BE16(ETH_TYPE_NSH));
+    x->offsets.l3 = 0;
+    return true;
+}
+
+/* RFC 8300 §2.2. */
+static be16
+nsh_ethertype(uint8_t protocol)
+{
+    switch (protocol) {
+    case NSH_P_IPV4: return BE16(ETH_TYPE_IP);
+    case NSH_P_IPV6: return BE16(ETH_TYPE_IPV6);
+    case NSH_P_NSH: return BE16(ETH_TYPE_NSH);
+    case NSH_P_MPLS: return BE16(ETH_TYPE_MPLS);
+    default: return 0;
+    }
+}
+
+void
+exec_pop_nsh(struct exec *x)
+{
+    const struct nsh_header *nsh = packet_at(x->packet);
+    size_t len;
+    uint8_t protocol;
+
+    if (!x->key->packet_ns || x->key->eth_type != BE16(ETH_TYPE_NSH) || packet_size(x->packet) < NSH_BASE_LEN) {
+        return;
+    }
+    len = (be16_to_cpu(nsh->ver_flags_ttl_len) & 63) * 4;
+    protocol = nsh->next_proto;
+    if (len < NSH_BASE_LEN || len > packet_size(x->packet)) {
+        return;
+    }
+    packet_remove(x->packet, 0, len);
+    begin_with(x, nsh_ethertype(protocol));
+    x->key->packet_ns = protocol != NSH_P_ETHERNET;
 }
 
 /* Algorithm 0: of the transport flow; 1: the same for both directions of it. */

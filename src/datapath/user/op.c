@@ -6,6 +6,8 @@
 
 #include "base/hash.h"
 #include "datapath/user/ct.h"
+#include "odp/key.h"
+#include "odp/nsh.h"
 
 struct compiler {
     struct bytes ops;  /* struct op, blocks one after the other. */
@@ -39,45 +41,65 @@ copy_payload(struct compiler *c, const struct odp_attr *a, void *to, size_t size
     return true;
 }
 
-static const struct {
-    uint16_t size;
-} set_sizes[] = {
-    [ODP_KEY_PRIORITY] = { 4 }, [ODP_KEY_ETHERNET] = { sizeof(struct odp_key_ethernet) }, [ODP_KEY_VLAN] = { 2 },
-    [ODP_KEY_IPV4] = { sizeof(struct odp_key_ipv4) }, [ODP_KEY_IPV6] = { sizeof(struct odp_key_ipv6) },
-    [ODP_KEY_TCP] = { 4 }, [ODP_KEY_UDP] = { 4 }, [ODP_KEY_SCTP] = { 4 },
-    [ODP_KEY_ICMP] = { sizeof(struct odp_key_icmp) }, [ODP_KEY_ICMPV6] = { sizeof(struct odp_key_icmp) },
-    [ODP_KEY_ARP] = { sizeof(struct odp_key_arp) }, [ODP_KEY_ND] = { sizeof(struct odp_key_nd) },
-    [ODP_KEY_SKB_MARK] = { 4 }, [ODP_KEY_MPLS] = { 4 }, [ODP_KEY_DP_HASH] = { 4 },
-};
-_Static_assert(sizeof(struct odp_key_ipv6) <= OP_SET_MAX && sizeof(struct odp_key_nd) <= OP_SET_MAX, "set sizes");
+/* The fields of a packet that can be set here. */
+static bool
+may_be_set(enum odp_key key)
+{
+    switch (key) {
+    case ODP_KEY_PRIORITY: case ODP_KEY_ETHERNET: case ODP_KEY_VLAN: case ODP_KEY_IPV4: case ODP_KEY_IPV6:
+    case ODP_KEY_TCP: case ODP_KEY_UDP: case ODP_KEY_SCTP: case ODP_KEY_ICMP: case ODP_KEY_ICMPV6: case ODP_KEY_ARP:
+    case ODP_KEY_ND: case ODP_KEY_SKB_MARK: case ODP_KEY_MPLS: case ODP_KEY_DP_HASH: case ODP_KEY_NSH: return true;
+    default: return false;
+    }
+}
 
 static void
-compile_set(struct compiler *c, const struct odp_attr *a, bool masked, struct op *op)
+compile_set(struct compiler *c, const struct odp_attr *a, struct op *op)
 {
+    uint8_t value[ODP_KEY_MAX_SIZE], mask[ODP_KEY_MAX_SIZE];
     struct cursor inner = cursor_make(odp_attr_data(a), odp_attr_size(a));
-    const struct odp_attr *key = odp_attr_next(&inner);
-    uint8_t ones[OP_SET_MAX];
-    size_t size;
+    const struct odp_attr *attr = odp_attr_next(&inner);
+    enum odp_key key;
 
-    if (!key) {
+    if (!attr) {
         fail(c, error_new("a set action without a field"));
+    } else if (!may_be_set(attr->type)) {
+        fail(c, error_new("setting key attribute %d is not supported", attr->type));
+    } else if (!odp_set_get(a, &key, value, mask)) {
+        fail(c, error_new("a set action for key attribute %d has %zu bytes", attr->type, odp_attr_size(attr)));
+    } else {
+        op->set.key = key;
+        op->set.size = odp_key_size(key);
+        op->set.at = c->sets.len;
+        bytes_put(&c->sets, value, op->set.size);
+        bytes_put(&c->sets, mask, op->set.size);
+    }
+}
+
+/* The header as it will stand in front of the packet (RFC 8300 §2.2). */
+static void
+compile_push_nsh(struct compiler *c, const struct odp_attr *a, struct op *op)
+{
+    const uint8_t *metadata;
+    struct nsh_header h;
+    struct odp_key_nsh k;
+    size_t n, len;
+
+    if (!odp_push_nsh_get(a, &k, &metadata, &n)) {
+        fail(c, error_new("a malformed push_nsh action of %zu bytes", odp_attr_size(a)));
         return;
     }
-    size = key->type < ARRAY_SIZE(set_sizes) ? set_sizes[key->type].size : 0;
-    if (!size) {
-        fail(c, error_new("setting key attribute %d is not supported", key->type));
-        return;
+    len = k.mdtype == NSH_M_TYPE1 ? NSH_M_TYPE1_LEN : NSH_BASE_LEN + n;
+    h = (struct nsh_header) { .md_type = k.mdtype, .next_proto = k.np, .path = k.path };
+    h.ver_flags_ttl_len = cpu_to_be16((k.flags & 3) << 12 | (k.ttl & 63) << 6 | len / 4);
+    op->push_nsh.at = c->sets.len;
+    op->push_nsh.len = len;
+    bytes_put(&c->sets, &h, NSH_BASE_LEN);
+    if (k.mdtype == NSH_M_TYPE1) {
+        bytes_put(&c->sets, k.context, sizeof k.context);
+    } else {
+        bytes_put(&c->sets, metadata, n);
     }
-    if (odp_attr_size(key) != size * (masked ? 2 : 1)) {
-        fail(c, error_new("a set action for key attribute %d has %zu bytes", key->type, odp_attr_size(key)));
-        return;
-    }
-    memset(ones, 0xff, sizeof ones);
-    op->set.key = key->type;
-    op->set.size = size;
-    op->set.at = c->sets.len;
-    bytes_put(&c->sets, odp_attr_data(key), size);
-    bytes_put(&c->sets, masked ? (const uint8_t *) odp_attr_data(key) + size : ones, size);
 }
 
 static void
@@ -157,6 +179,7 @@ compile_one(struct compiler *c, const struct odp_attr *a, struct op *op)
     SIMPLE(ODP_DROP, OP_DROP, number);
     SIMPLE(ODP_PUSH_VLAN, OP_PUSH_VLAN, push_vlan);
     SIMPLE(ODP_PUSH_MPLS, OP_PUSH_MPLS, push_mpls);
+    SIMPLE(ODP_ADD_MPLS, OP_ADD_MPLS, add_mpls);
     SIMPLE(ODP_POP_MPLS, OP_POP_MPLS, ethertype);
     SIMPLE(ODP_PUSH_ETH, OP_PUSH_ETH, push_eth);
     SIMPLE(ODP_HASH, OP_HASH, hash);
@@ -171,7 +194,7 @@ compile_one(struct compiler *c, const struct odp_attr *a, struct op *op)
     case ODP_SET:
     case ODP_SET_MASKED:
         op->type = OP_SET;
-        compile_set(c, a, a->type == ODP_SET_MASKED, op);
+        compile_set(c, a, op);
         break;
     case ODP_USERSPACE:
         op->type = OP_USERSPACE;
@@ -190,10 +213,12 @@ compile_one(struct compiler *c, const struct odp_attr *a, struct op *op)
         compile_check_len(c, a, op);
         break;
     case ODP_PUSH_NSH:
-    case ODP_POP_NSH: fail(c, error_new("NSH actions are not supported yet")); break;
+        op->type = OP_PUSH_NSH;
+        compile_push_nsh(c, a, op);
+        break;
+    case ODP_POP_NSH: op->type = OP_POP_NSH; break;
     case ODP_TUNNEL_PUSH:
     case ODP_TUNNEL_POP: fail(c, error_new("tunnel actions are not supported yet")); break;
-    case ODP_ADD_MPLS:
     case ODP_DEC_TTL:
     case ODP_PSAMPLE:
     case ODP_LB_OUTPUT:

@@ -14,8 +14,8 @@
 #include "odp/action.h"
 
 enum op_type { OP_OUTPUT, OP_USERSPACE, OP_SET, OP_PUSH_VLAN, OP_POP_VLAN, OP_SAMPLE, OP_RECIRC, OP_HASH, OP_PUSH_MPLS,
-               OP_POP_MPLS, OP_TRUNC, OP_PUSH_ETH, OP_POP_ETH, OP_CLONE, OP_CHECK_LEN, OP_METER, OP_DROP,
-               OP_CT, OP_CT_CLEAR };
+               OP_POP_MPLS, OP_ADD_MPLS, OP_PUSH_NSH, OP_POP_NSH, OP_TRUNC, OP_PUSH_ETH, OP_POP_ETH, OP_CLONE,
+               OP_CHECK_LEN, OP_METER, OP_DROP, OP_CT, OP_CT_CLEAR };
 
 enum { OP_SET_MAX = 40, OP_MAX_NESTING = 16 };
 
@@ -31,6 +31,8 @@ struct op {
         be16 ethertype;          /* OP_POP_MPLS */
         struct odp_push_vlan push_vlan;
         struct odp_push_mpls push_mpls;
+        struct odp_add_mpls add_mpls;
+        struct { uint32_t at, len; } push_nsh;                           /* The header, in program->sets. */
         struct odp_push_eth push_eth;
         struct odp_hash hash;
         struct { struct op_block block; uint32_t probability; } nested;  /* OP_SAMPLE, OP_CLONE */
@@ -45,7 +47,7 @@ struct program {
     uint32_t n_refs;           /* Under the table's mutex. */
     size_t actions_len;
     uint8_t *actions;          /* As they were given. */
-    uint8_t *sets;             /* Values and masks of OP_SET. */
+    uint8_t *sets;             /* Values and masks of OP_SET, headers of OP_PUSH_NSH. */
     struct ct_action *cts;     /* Of OP_CT. */
     struct op *ops;
     struct op_block main;

@@ -5,7 +5,6 @@
 #include "packet/csum.h"
 #include "packet/headers.h"
 
-enum { MAX_SEGMENTS = 1024 };
 
 /* Where the headers of a frame to be segmented are. */
 struct layout {

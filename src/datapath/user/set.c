@@ -287,6 +287,30 @@ set_mpls(struct packet *p, const struct flow_offsets *o, const void *v, const vo
     return true;
 }
 
+/* The context is there in type 1 only; what has another type keeps its metadata. */
+static bool
+set_nsh(const struct target *t, const void *value, const void *mask)
+{
+    struct nsh_header *nsh = (struct nsh_header *) t->l3;
+    struct odp_key_nsh v, m;
+    uint16_t word, wanted, bits;
+
+    if (!nsh || t->l3_len < NSH_BASE_LEN) {
+        return false;
+    }
+    memcpy(&v, value, sizeof v);
+    memcpy(&m, mask, sizeof m);
+    word = be16_to_cpu(nsh->ver_flags_ttl_len);
+    wanted = (v.flags & 3) << 12 | (v.ttl & 63) << 6;
+    bits = (m.flags & 3) << 12 | (m.ttl & 63) << 6;
+    nsh->ver_flags_ttl_len = cpu_to_be16((word & ~bits) | (wanted & bits));
+    nsh->path = (nsh->path & ~m.path) | (v.path & m.path);
+    if ((nsh->md_type & 15) == NSH_M_TYPE1 && t->l3_len >= NSH_M_TYPE1_LEN) {
+        merge(nsh->context, nsh->context, v.context, m.context, sizeof v.context);
+    }
+    return true;
+}
+
 static struct target
 make_target(struct packet *p, const struct flow *key, const struct flow_offsets *o)
 {
@@ -322,6 +346,7 @@ set_field(struct packet *p, const struct flow *key, const struct flow_offsets *o
     case ODP_KEY_ICMP: return set_icmp(&t, IP_PROTO_ICMP, v, m);
     case ODP_KEY_ICMPV6: return set_icmp(&t, IP_PROTO_ICMPV6, v, m);
     case ODP_KEY_ARP: return set_arp(&t, v, m);
+    case ODP_KEY_NSH: return key->eth_type == BE16(ETH_TYPE_NSH) && set_nsh(&t, v, m);
     case ODP_KEY_ND: return set_nd(&t, v, m);
     default: return false;
     }

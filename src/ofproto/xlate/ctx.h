@@ -7,7 +7,8 @@
  *   mirror.c       copies for mirrors; bond.c: members of bonds
  *   controller.c   packet-ins
  *   freeze.c       recirculation: freezing what is left to do, and going on with it
- *   fields.c, headers.c, vlan_mpls.c, pipeline.c, hash.c, learn.c, unserved.c    families of actions
+ *   packet_type.c  encap, decap: whole headers
+ *   fields.c, headers.c, vlan_mpls.c, pipeline.c, hash.c, learn.c    families of actions
  *   action_set.c   write_actions and what becomes of it
  *   group.c        groups; sample.c: sampling
  *
@@ -36,8 +37,8 @@ struct xlate_ctx {
     struct xbridge *bridge;    /* Changes at patch ports. */
     uint64_t version;          /* Of the bridge's tables. */
     struct flow flow;          /* The packet as the pipeline sees it now. */
-    struct flow base;          /* As the datapath has it. */
-    struct odp_tags below, base_below; /* Tags below those that the flows show. */
+    struct odp_tags below;     /* Tags below those that it shows. */
+    struct odp_base base;      /* As the datapath has it. */
     size_t useful_len;         /* Of out->actions: what is behind changes a packet that goes nowhere. */
     struct rule *rule;         /* Whose actions are running, null for a packet-out and after recirculation. */
     be64 cookie;               /* Of the flow whose actions are running; all ones for a packet-out. */
@@ -133,8 +134,7 @@ struct xlate_saved {
     struct odp_tags below;
     struct frozen_hash hash;
     bool was_mpls, exit, conntracked, apart;
-    struct flow base;            /* As the datapath had the packet, */
-    struct odp_tags base_below;
+    struct odp_base base;        /* As the datapath had the packet, */
     size_t begun;                /* when it had these many bytes of actions. */
 };
 /* Null if there is none. */
@@ -160,6 +160,9 @@ size_t xlate_ports_sorted(struct xlate_ctx *, struct xport ***ports);
 /* Whether a packet may come in: false for ports that are configured not to receive it. */
 bool xlate_may_receive(struct xlate_ctx *, const struct xport *);
 void xlate_commit(struct xlate_ctx *);
+/* The same, if a whole header is pending and something follows the present action: in front of what may end up in a
+ * clone, so that the header is not pushed twice. */
+void xlate_commit_pending(struct xlate_ctx *);
 
 /* sample.c: the bridge's own sampling, where there is any; before an output, after committing. */
 void xlate_sample_input(struct xlate_ctx *);
@@ -236,7 +239,15 @@ void xlate_write_subfield(struct xlate_ctx *, const struct subfield *, const uni
 void xlate_put_bit(struct xlate_ctx *, const struct subfield *, bool bit);
 void xlate_load_subfield(struct xlate_ctx *, const struct subfield *, uint64_t v);
 
-/* vlan_mpls.c: adds or removes an outer tag. */
+/* headers.c: the packet's time is up (ovs-actions(7) "dec_ttl"): tells the controller of that number and ends the
+ * present list of actions. */
+void xlate_ttl_expired(struct xlate_ctx *, uint16_t controller_id);
+
+/* vlan_mpls.c: a label to push above the outermost one, which says what it holds. */
+be32 xlate_copy_label(struct xlate_ctx *);
+/* pop_mpls: the outermost label goes, if there is one. */
+void xlate_pop_label(struct xlate_ctx *, be16 ethertype);
+/* Adds or removes an outer tag. */
 void xlate_push_tag(struct xlate_ctx *, be16 tpid, be16 tci);
 void xlate_pop_tag(struct xlate_ctx *);
 
@@ -245,9 +256,6 @@ void xlate_pop_tag(struct xlate_ctx *);
 bool xlate_rule_is_conjunctive(const struct rule *);
 struct rule *xlate_conjunctive_lookup(struct xlate_ctx *, uint8_t table_id, const struct flow *flow,
                                       struct cls_mask *asked);
-
-/* unserved.c */
-void xlate_not_served(struct xlate_ctx *, const char *what);
 
 /* hash.c: of the fields, basis included; notes what it reads. */
 uint32_t xlate_hash_fields(struct xlate_ctx *, uint8_t which, uint16_t basis);

@@ -221,7 +221,7 @@ restore(struct xlate_ctx *ctx, const struct frozen_state *s)
 
     frozen_restore_flow(s, &ctx->flow);
     FLOW_FOR_EACH_LINE (i, FROZEN_LINES) {
-        ctx->base.lines[i] = ctx->flow.lines[i];
+        ctx->base.flow.lines[i] = ctx->flow.lines[i];
     }
     bytes_put(&ctx->stack, frozen_stack(s), f->stack_len);
     act_put_span(&ctx->action_set, frozen_action_set(s));

@@ -96,6 +96,9 @@ run_bucket(struct xlate_ctx *ctx, struct group *g, size_t i, bool is_last)
     ctx->trace_depth++;
     ctx->depth++;
     xlate_actions(ctx, act_buf_span(&ordered), is_last);
+    if (ctx->out->error == XLATE_UNSUPPORTED_PACKET_TYPE) {
+        ctx->out->error = XLATE_OK; /* This ends only the bucket: ovs-actions(7), "Error Handling". */
+    }
     xlate_freeze_finish_apart(ctx);
     ctx->depth--;
     ctx->trace_depth -= 2;

@@ -11,15 +11,19 @@ is_ipv4(const struct xlate_ctx *ctx)
 void
 xlate_set_eth_src(struct xlate_ctx *ctx, const struct act *act)
 {
-    memset(&ctx->wc->eth_src, 0xff, sizeof ctx->wc->eth_src);
-    ctx->flow.eth_src = ((const struct act_set_eth_src *) act)->mac;
+    if (!ctx->flow.packet_ns) {
+        memset(&ctx->wc->eth_src, 0xff, sizeof ctx->wc->eth_src);
+        ctx->flow.eth_src = ((const struct act_set_eth_src *) act)->mac;
+    }
 }
 
 void
 xlate_set_eth_dst(struct xlate_ctx *ctx, const struct act *act)
 {
-    memset(&ctx->wc->eth_dst, 0xff, sizeof ctx->wc->eth_dst);
-    ctx->flow.eth_dst = ((const struct act_set_eth_dst *) act)->mac;
+    if (!ctx->flow.packet_ns) {
+        memset(&ctx->wc->eth_dst, 0xff, sizeof ctx->wc->eth_dst);
+        ctx->flow.eth_dst = ((const struct act_set_eth_dst *) act)->mac;
+    }
 }
 
 void
@@ -73,9 +77,8 @@ xlate_set_ip_ttl(struct xlate_ctx *ctx, const struct act *act)
     }
 }
 
-/* ovs-actions(7) "dec_ttl": the rest of this list of actions is not carried out. */
-static void
-ttl_expired(struct xlate_ctx *ctx, uint16_t controller_id)
+void
+xlate_ttl_expired(struct xlate_ctx *ctx, uint16_t controller_id)
 {
     struct xlate_packet_in pin = { .controller_id = controller_id, .max_len = UINT16_MAX,
                                    .reason = OFPR_INVALID_TTL };
@@ -101,7 +104,7 @@ xlate_dec_ttl(struct xlate_ctx *ctx, const struct act *act)
     xlate_report(ctx, TRACE_WARN, "%s decrement TTL exception", is_ipv4(ctx) ? "IPv4" : "IPv6");
     xlate_why(ctx, WHY_TTL);
     for (int i = 0; i < a->n_ids; i++) {
-        ttl_expired(ctx, a->ids[i]);
+        xlate_ttl_expired(ctx, a->ids[i]);
     }
 }
 
@@ -187,5 +190,5 @@ xlate_dec_mpls_ttl(struct xlate_ctx *ctx, const struct act *act UNUSED)
     ctx->wc->mpls_lse[0] |= BE32(0xff);
     xlate_report(ctx, TRACE_WARN, "MPLS decrement TTL exception");
     xlate_why(ctx, WHY_TTL);
-    ttl_expired(ctx, 0);
+    xlate_ttl_expired(ctx, 0);
 }

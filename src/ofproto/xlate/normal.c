@@ -97,7 +97,7 @@ learn(struct xlate_ctx *ctx, const struct normal *n)
     struct xlate_credit *c;
     struct xlate_effect *e;
 
-    if (!n->in_port || !mac_table_may_learn(ctx->bridge->mac_table, mac, vid)) {
+    if (!n->in_port || ctx->flow.packet_ns || !mac_table_may_learn(ctx->bridge->mac_table, mac, vid)) {
         return;
     }
     c = xlate_credit(ctx, CREDIT_MAC);

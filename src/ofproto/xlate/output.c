@@ -31,10 +31,18 @@ xlate_commit(struct xlate_ctx *ctx)
     if (UNLIKELY(ctx->was_mpls)) {
         struct flow flow = ctx->flow;
 
-        hide_payload(&flow, &ctx->base);
-        odp_commit(&flow, &ctx->below, &ctx->base, &ctx->base_below, ctx->wc, &ctx->out->actions);
+        hide_payload(&flow, &ctx->base.flow);
+        odp_commit(&flow, &ctx->below, &ctx->base, ctx->wc, &ctx->out->actions);
     } else {
-        odp_commit(&ctx->flow, &ctx->below, &ctx->base, &ctx->base_below, ctx->wc, &ctx->out->actions);
+        odp_commit(&ctx->flow, &ctx->below, &ctx->base, ctx->wc, &ctx->out->actions);
+    }
+}
+
+void
+xlate_commit_pending(struct xlate_ctx *ctx)
+{
+    if (ctx->base.pending.kind != ODP_PENDING_NONE && !ctx->is_last) {
+        xlate_commit(ctx);
     }
 }
 
@@ -87,15 +95,17 @@ static void
 send_to_peer(struct xlate_ctx *ctx, struct xport *port)
 {
     struct xport *peer = rcu_get(&port->peer);
-    struct xlate_ctx saved = *ctx;
-    struct xlate_saved begun = { .base = ctx->base, .base_below = ctx->base_below,
-                                 .begun = ctx->out->actions.len };
+    struct xlate_saved begun;
+    struct xlate_ctx saved;
 
     if (!peer) {
         xlate_report(ctx, TRACE_WARN, "Nonexistent patch port peer");
         xlate_why(ctx, WHY_NO_PEER);
         return;
     }
+    xlate_commit_pending(ctx);
+    saved = *ctx;
+    begun = (struct xlate_saved) { .base = ctx->base, .begun = ctx->out->actions.len };
     xlate_credit(ctx, CREDIT_PORT_TX)->port = port;
     bytes_init(&ctx->stack);
     act_buf_init(&ctx->action_set);
@@ -109,7 +119,6 @@ send_to_peer(struct xlate_ctx *ctx, struct xport *port)
     /* What the datapath's packet has become stays; so does what was counted. */
     xlate_wrap_irreversible(ctx, &begun);
     saved.base = ctx->base;
-    saved.base_below = ctx->base_below;
     saved.useful_len = ctx->useful_len;
     saved.n_resubmits = ctx->n_resubmits;
     saved.n_buckets = ctx->n_buckets;

@@ -31,10 +31,11 @@ xlate_goto_table(struct xlate_ctx *ctx, const struct act *act)
 void
 xlate_save(struct xlate_ctx *ctx, struct xlate_saved *s)
 {
+    xlate_commit_pending(ctx);
     *s = (struct xlate_saved) {
         .flow = ctx->flow, .stack = ctx->stack, .action_set = ctx->action_set, .below = ctx->below, .hash = ctx->hash,
         .was_mpls = ctx->was_mpls, .exit = ctx->exit, .conntracked = ctx->conntracked, .apart = ctx->apart,
-        .base = ctx->base, .base_below = ctx->base_below, .begun = ctx->out->actions.len,
+        .base = ctx->base, .begun = ctx->out->actions.len,
     };
     ctx->stack = (struct bytes) BYTES_INIT;
     bytes_put(&ctx->stack, s->stack.data, s->stack.len);
@@ -56,6 +57,7 @@ xlate_restore(struct xlate_ctx *ctx, struct xlate_saved *s)
     ctx->exit = s->exit;
     ctx->conntracked = s->conntracked;
     ctx->apart = s->apart;
+    ctx->base.pending = s->base.pending; /* What had been committed of it has gone into a clone. */
 }
 
 void
@@ -109,8 +111,7 @@ translate_branch(struct xlate_ctx *ctx, const struct act_check_pkt_larger *a, st
 {
     size_t begun = odp_begin(&ctx->out->actions, larger ? ODP_CHECK_PKT_LEN_GREATER : ODP_CHECK_PKT_LEN_LESS_EQUAL);
     size_t set_len = ctx->action_set.bytes.len;
-    struct flow base = ctx->base;
-    struct odp_tags base_below = ctx->base_below;
+    struct odp_base base = ctx->base;
     bool no_effects = ctx->no_effects;
     struct xlate_saved saved;
     uint32_t mirrors = ctx->mirrors;
@@ -126,11 +127,12 @@ translate_branch(struct xlate_ctx *ctx, const struct act_check_pkt_larger *a, st
     }
     ctx->mirrors = mirrors;
     if (!with_set && ctx->action_set.bytes.len != set_len) {
-        xlate_not_served(ctx, "write_actions after check_pkt_larger in a table that others go on behind");
+        xlate_report(ctx, TRACE_ERROR, "write_actions after check_pkt_larger in a table that others go on behind is "
+                     "not supported yet");
+        xlate_fail(ctx, XLATE_NOT_SERVED);
     }
     xlate_restore(ctx, &saved);
     ctx->base = base;
-    ctx->base_below = base_below;
     ctx->no_effects = no_effects;
     odp_end(&ctx->out->actions, begun);
 }
@@ -174,4 +176,11 @@ xlate_fin_timeout(struct xlate_ctx *ctx, const struct act *act)
         c->fin.idle = a->idle_timeout;
         c->fin.hard = a->hard_timeout;
     }
+}
+
+/* Asks for the slow path, for tests of it. */
+void
+xlate_debug_slow(struct xlate_ctx *ctx, const struct act *act UNUSED)
+{
+    ctx->out->slow |= SLOW_ACTION;
 }

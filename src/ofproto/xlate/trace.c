@@ -5,6 +5,7 @@
 #include "flow/field_text.h"
 #include "flow/match_text.h"
 #include "flow/tun_metadata.h"
+#include "packet/headers.h"
 #include "ofproto/xlate/trace_private.h"
 
 static const char *const slow_sentences[] = {
@@ -25,6 +26,9 @@ put_megaflow(struct str *s, const struct flow *flow, const struct flow *wc, cons
     }
     if (!(flow->vlan2_tci & BE16(VLAN_PRESENT))) {
         m.mask.vlan2_tci = 0;
+    }
+    if (flow->nsh_mdtype != NSH_M_TYPE1) {
+        memset(m.mask.nsh_context, 0, sizeof m.mask.nsh_context); /* Type 2 has none. */
     }
     match_normalize(&m);
     tun_match_unbind(options, &m);

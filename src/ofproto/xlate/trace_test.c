@@ -168,6 +168,9 @@ canonical(const char *actions)
             }
         }
     }
+    if (!n) {
+        put_state(&s, &p);
+    }
     qsort(outputs, n, sizeof *outputs, compare_strings);
     for (int i = 0; i < n; i++) {
         str_putf(&s, "%s;", outputs[i]);
@@ -331,6 +334,12 @@ meters_trace_as_in_the_reference(void **state UNUSED)
 }
 
 static void
+packet_types_trace_as_in_the_reference(void **state UNUSED)
+{
+    run_file("nsh");
+}
+
+static void
 connection_tracking_traces_as_in_the_reference(void **state UNUSED)
 {
     run_file("ct");
@@ -365,6 +374,7 @@ main(int argc, char *argv[])
         cmocka_unit_test(meters_trace_as_in_the_reference),
         cmocka_unit_test(samples_and_learning_trace_as_in_the_reference),
         cmocka_unit_test(recirculation_traces_as_in_the_reference),
+        cmocka_unit_test(packet_types_trace_as_in_the_reference),
         cmocka_unit_test(connection_tracking_traces_as_in_the_reference),
         cmocka_unit_test(arguments_are_checked_as_in_the_reference),
     };

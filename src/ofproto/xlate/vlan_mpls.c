@@ -5,6 +5,9 @@
 void
 xlate_push_tag(struct xlate_ctx *ctx, be16 tpid, be16 tci)
 {
+    if (ctx->flow.packet_ns) {
+        return;
+    }
     ctx->wc->vlan_tci = BE16_MAX;
     if (!odp_tags_push(&ctx->flow, &ctx->below, tpid, tci)) {
         xlate_report(ctx, TRACE_ERROR, "over %d VLAN tags", ODP_MAX_TAGS + 2);
@@ -53,6 +56,9 @@ set_tag(struct xlate_ctx *ctx, uint16_t value, uint16_t mask, bool push_if_neede
             return;
         }
         xlate_push_tag(ctx, BE16(0x8100), BE16(VLAN_PRESENT));
+        if (!flow_has_vlan(f)) {
+            return; /* No Ethernet header. */
+        }
     }
     f->vlan_tci &= cpu_to_be16(~mask);
     f->vlan_tci |= cpu_to_be16(value);
@@ -74,6 +80,13 @@ xlate_set_vlan_pcp(struct xlate_ctx *ctx, const struct act *act)
     set_tag(ctx, a->pcp << VLAN_PCP_SHIFT, VLAN_PCP_MASK, a->push_if_needed);
 }
 
+be32
+xlate_copy_label(struct xlate_ctx *ctx)
+{
+    ctx->wc->mpls_lse[0] = BE32_MAX;
+    return ctx->flow.mpls_lse[0] & ~BE32(0x100);
+}
+
 /* A new label takes label, class and time to live from the one below it, or class and time to live from IP (OpenFlow
  * 1.3 §5.9). */
 static be32
@@ -82,8 +95,7 @@ new_lse(struct xlate_ctx *ctx, int n_labels)
     const struct flow *f = &ctx->flow;
 
     if (n_labels) {
-        ctx->wc->mpls_lse[0] = BE32_MAX;
-        return f->mpls_lse[0] & ~BE32(0x100);
+        return xlate_copy_label(ctx);
     }
     if (flow_is_ip(f)) {
         ctx->wc->nw_tos |= 0xfc;
@@ -105,7 +117,7 @@ xlate_push_mpls(struct xlate_ctx *ctx, const struct act *act)
         xlate_fail(ctx, XLATE_TOO_MANY_MPLS_LABELS);
         return;
     }
-    if (!n) {
+    if (!n || ctx->base.pending.kind != ODP_PENDING_NONE) {
         xlate_commit(ctx); /* Below labels nothing more can be changed. */
     }
     lse = new_lse(ctx, n);
@@ -123,14 +135,22 @@ xlate_push_mpls(struct xlate_ctx *ctx, const struct act *act)
 void
 xlate_pop_mpls(struct xlate_ctx *ctx, const struct act *act)
 {
-    const struct act_pop_mpls *a = (const void *) act;
+    xlate_pop_label(ctx, ((const struct act_pop_mpls *) act)->ethertype);
+}
+
+void
+xlate_pop_label(struct xlate_ctx *ctx, be16 ethertype)
+{
     struct flow *f = &ctx->flow;
     int n = flow_count_mpls(f);
     bool is_last_label = n && be32_to_cpu(f->mpls_lse[0]) & 0x100;
-    bool to_mpls = a->ethertype == BE16(0x8847) || a->ethertype == BE16(0x8848);
+    bool to_mpls = ethertype == BE16(0x8847) || ethertype == BE16(0x8848);
 
     if (!n) {
         return;
+    }
+    if (ctx->base.pending.kind != ODP_PENDING_NONE) {
+        xlate_commit(ctx);
     }
     ctx->wc->mpls_lse[0] |= BE32(0x100);
     /* The labels below come into sight. */
@@ -142,7 +162,7 @@ xlate_pop_mpls(struct xlate_ctx *ctx, const struct act *act)
     }
     memmove(&f->mpls_lse[0], &f->mpls_lse[1], sizeof f->mpls_lse - sizeof f->mpls_lse[0]);
     f->mpls_lse[FLOW_MPLS_LABELS - 1] = 0;
-    f->eth_type = a->ethertype;
+    f->eth_type = ethertype;
     if (!to_mpls) {
         ctx->was_mpls = true;
         f->nw_src = f->nw_dst = 0;

@@ -311,8 +311,9 @@ is_irreversible(const struct xlate_ctx *ctx, size_t begun)
     const struct bytes *out = &ctx->out->actions;
 
     ODP_FOR_EACH (a, (const char *) out->data + begun, out->len - begun) {
-        if (a->type == ODP_CT || a->type == ODP_CT_CLEAR || a->type == ODP_METER) {
-            return true;
+        switch (a->type) {
+        case ODP_CT: case ODP_CT_CLEAR: case ODP_METER: case ODP_PUSH_NSH: case ODP_POP_NSH: case ODP_ADD_MPLS:
+        case ODP_PUSH_ETH: case ODP_POP_ETH: return true;
         }
     }
     return false;
@@ -335,9 +336,12 @@ void
 xlate_wrap_irreversible(struct xlate_ctx *ctx, const struct xlate_saved *s)
 {
     if (is_irreversible(ctx, s->begun)) {
-        wrap_in_clone(ctx, s->begun);
+        if (ctx->useful_len > s->begun) {
+            wrap_in_clone(ctx, s->begun);
+        } else {
+            bytes_truncate(&ctx->out->actions, s->begun);
+        }
         ctx->base = s->base;
-        ctx->base_below = s->base_below;
     }
 }
 
@@ -393,6 +397,9 @@ init_wc(struct xlate_ctx *ctx)
     ctx->wc->eth_type = BE16_MAX;
     if (flow_is_ip(&ctx->flow)) {
         ctx->wc->nw_frag = FLOW_FRAG_ANY | FLOW_FRAG_LATER;
+    } else if (ctx->flow.eth_type == BE16(0x894f) && ctx->flow.nsh_mdtype != NSH_M_TYPE1) {
+        /* It has no context; in a megaflow that says so, sets do nothing to one. */
+        memset(ctx->wc->nsh_context, 0xff, sizeof ctx->wc->nsh_context);
     }
     note_tunnel_port(ctx);
 }
@@ -420,6 +427,12 @@ finish_wc(struct xlate_ctx *ctx)
         FLOW_FOR_EACH_LINE (i, FLOW_LINE_TUNNEL | FLOW_LINE_TUNNEL_MISC | FLOW_LINE_TUNNEL_OPT) {
             memset(&wc->lines[i], 0, sizeof wc->lines[i]);
         }
+    }
+    /* Headers that the pipeline has pushed. */
+    if (ctx->in->flow->eth_type != BE16(0x894f)) {
+        wc->nsh_flags = wc->nsh_ttl = wc->nsh_mdtype = wc->nsh_np = 0;
+        wc->nsh_path = 0;
+        memset(wc->nsh_context, 0, sizeof wc->nsh_context);
     }
     /* Ports of ICMP are 8 bits wide. */
     if ((ctx->in->flow->nw_proto == 1 && ctx->in->flow->eth_type == BE16(0x0800)) ||
@@ -572,7 +585,7 @@ xlate(const struct xlate_in *in, struct xlate_out *out)
 {
     struct xlate_ctx ctx = {
         .in = in, .out = out, .wc = &out->wc, .bridge = in->bridge, .version = in->tables_version,
-        .flow = *in->flow, .base = *in->flow, .table_id = in->acts ? UINT8_MAX : 0,
+        .flow = *in->flow, .base.flow = *in->flow, .table_id = in->acts ? UINT8_MAX : 0,
         .cookie = in->acts ? BE64_MAX : 0,
         .at_input = !in->flow->recirc_id,
     };

@@ -29,7 +29,7 @@
  * A packet to a controller is an upcall of the datapath, by a "userspace" action that names a frozen state.  What no
  * megaflow can do alone ('slow') is done here for each packet: its megaflow has only the action that asks for that.
  *
- * Actions that are not served yet (NSH) end the translation with an error.
+ * Nothing that OpenFlow can say ends in an error but write_actions behind check_pkt_larger where a table goes on.
  *
  * Limits: depth of resubmits (64) and their number (4096), buckets of groups (65536), size of the stack and of the
  * action list; beyond them the

@@ -280,7 +280,8 @@ struct act_dec_mpls_ttl {
 
 /* Packet types of encap and decap: namespace << 16 | type. */
 enum {
-    PT_ETH = 0, PT_NSH = 0x1894f, PT_MPLS = 0x18847, PT_MPLS_MC = 0x18848, PT_USE_NEXT_PROTO = 0xfffe
+    PT_ETH = 0, PT_IPV4 = 0x10800, PT_IPV6 = 0x186dd, PT_NSH = 0x1894f,
+    PT_MPLS = 0x18847, PT_MPLS_MC = 0x18848, PT_USE_NEXT_PROTO = 0xfffe
 };
 
 struct act_encap {

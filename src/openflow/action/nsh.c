@@ -328,12 +328,17 @@ decap_parse(struct act_parser *p, const char *keyword UNUSED, char *arg)
     return e;
 }
 
-/* Only the packet tells what is under the header. */
+/* What was under an Ethernet header may be known; under others only the packet tells. */
 static enum ofperr
 decap_check(struct act *act UNUSED, struct act_check *c)
 {
     struct match *m = c->match;
 
+    if (!m->flow.packet_ns && m->mask.eth_type) {
+        m->mask.packet_ns = UINT8_MAX;
+        m->flow.packet_ns = 1;
+        return OFPERR_NONE;
+    }
     m->mask.packet_ns = m->flow.packet_ns = 0;
     m->mask.eth_type = m->flow.eth_type = BE16(0);
     return OFPERR_NONE;

@@ -47,14 +47,14 @@ is_exact(const struct act_set_field *a)
 /* Decoding. */
 
 static enum ofperr
-check_value(const struct field *f, const union field_value *v, const union field_value *mask, bool has_mask)
+check_value(const struct field *f, const union field_value *v)
 {
     bool no_tag = f->id == FIELD_VLAN_VID && !(get_be16(v->bytes) & VLAN_PRESENT);
 
     if (!f->writable || f->id == FIELD_IN_PORT_OXM) {
         return OFPERR_OFPBAC_BAD_SET_ARGUMENT;
     }
-    if (!field_value_fits(f, v) || no_tag || (has_mask && !f->maskable && !field_mask_is_exact(f, mask))) {
+    if (!field_value_fits(f, v) || no_tag) {
         act_warn("Invalid value for set field %s", f->name);
         return OFPERR_OFPBAC_BAD_SET_ARGUMENT;
     }
@@ -93,7 +93,7 @@ decode_entry(const struct act_wire *w, size_t ofs, struct act_buf *out)
     if (!is_all_zeros(c.at, c.left) || c.left >= 8) {
         return OFPERR_OFPBAC_BAD_SET_ARGUMENT;
     }
-    error = check_value(f, &v, &mask, has_mask);
+    error = check_value(f, &v);
     if (!error) {
         /* What no plain load can say is a set_field, whichever way it comes. */
         bool only_form = w->form == ACT_FORM_NX_REG_LOAD2 && (field_is_option(f) || !oxm_header32(f, ACT_NX_NUMBERS));

@@ -70,13 +70,9 @@ oxm_take_field(struct cursor *c, const struct field **f)
     return h.has_mask ? OFPERR_OFPBMC_BAD_MASK : field_of_header(&h, f);
 }
 
-/* Applies the rules for values and masks. */
 static enum ofperr
 check_mask(const struct field *f, const union field_value *v, const union field_value *mask)
 {
-    if (!f->maskable && !is_all_zeros(mask, f->wire_bytes) && !is_all_ones(mask, f->wire_bytes)) {
-        return OFPERR_OFPBMC_BAD_MASK;
-    }
     for (int i = 0; i < f->wire_bytes; i++) {
         if (v->bytes[i] & ~mask->bytes[i]) {
             return OFPERR_OFPBMC_BAD_WILDCARDS;

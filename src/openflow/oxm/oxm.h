@@ -38,7 +38,7 @@ struct oxm_header {
 enum ofperr oxm_take_field(struct cursor *c, const struct field **f) MUST_CHECK;
 
 /* Takes a whole entry.  '*mask' is all ones if it has none; '*has_mask' says.  Value bits outside the mask:
- * OFPBMC_BAD_WILDCARDS. */
+ * OFPBMC_BAD_WILDCARDS.  Whether the field may have a mask depends on the purpose: actions may set bits of any. */
 enum ofperr oxm_take_entry(struct cursor *c, const struct field **f, union field_value *v, union field_value *mask,
                            bool *has_mask) MUST_CHECK;
 
