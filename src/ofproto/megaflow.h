@@ -1,8 +1,8 @@
 /* What the switch keeps with each megaflow: what its translation depended on, and whom its packets count for; both are
  * shared with the megaflows of which they are the same (depend.h, credits.h).
  *
- * Threads: created by the worker that missed; afterwards the revalidator's.  The credits hold references on rules;
- * ports and bridges outlive the megaflow since their removal waits for a revalidation (backer_settle()). */
+ * Threads: created by the worker that missed; afterwards the revalidator's.  The credits hold references on rules and
+ * ports; bridges outlive the megaflow since their removal waits for a revalidation (backer_settle()). */
 #ifndef OFPROTO_MEGAFLOW_H
 #define OFPROTO_MEGAFLOW_H 1
 
