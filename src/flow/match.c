@@ -33,6 +33,15 @@ match_set_u64(struct match *m, enum field_id id, uint64_t v)
 }
 
 void
+match_imply_ethernet(struct match *m)
+{
+    if (!m->mask.packet_ns) {
+        m->flow.packet_ns = 0;
+        m->mask.packet_ns = UINT8_MAX;
+    }
+}
+
+void
 match_normalize(struct match *m)
 {
     flow_mask(&m->flow, &m->flow, &m->mask);

@@ -24,6 +24,9 @@ void match_set(struct match *m, const struct field *, const union field_value *v
 void match_set_masked(struct match *m, const struct field *, const union field_value *v, const union field_value *mask);
 void match_set_u64(struct match *m, enum field_id, uint64_t v);
 
+/* A field that needs others is about packets that have an Ethernet header, unless the match says otherwise already. */
+void match_imply_ethernet(struct match *m);
+
 /* Clears value bits outside the mask. */
 void match_normalize(struct match *m);
 

@@ -3,16 +3,6 @@
 #include "flow/match_text.h"
 #include "flow/tun_metadata.h"
 
-/* A field that needs others is about packets that have an Ethernet header, unless the match says otherwise already. */
-static void
-imply_ethernet(struct match *m)
-{
-    if (!m->mask.packet_ns) {
-        m->flow.packet_ns = 0;
-        m->mask.packet_ns = UINT8_MAX;
-    }
-}
-
 static bool
 set_packet_type(struct match *m, const union field_value *v)
 {
@@ -64,7 +54,7 @@ match_set_field(struct match *m, const struct field *f, const union field_value 
         return set_packet_type(m, v);
     }
     if (f->prereq != PREREQ_NONE) {
-        imply_ethernet(m);
+        match_imply_ethernet(m);
     }
     if (f->id == FIELD_DL_VLAN) {
         set_dl_vlan(m, field_value_to_u64(f, v));
@@ -131,7 +121,7 @@ match_parse_shorthand(struct match *m, const char *word)
 
     for (unsigned int i = 0; i < ARRAY_SIZE(words); i++) {
         if (!strcmp(words[i].word, word)) {
-            imply_ethernet(m);
+            match_imply_ethernet(m);
             if (words[i].eth_type) {
                 match_set_u64(m, FIELD_ETH_TYPE, words[i].eth_type);
             }

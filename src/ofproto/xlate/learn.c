@@ -25,6 +25,9 @@ add_match(struct xlate_ctx *ctx, struct match *m, const struct learn_spec *s, co
     if (xlate_place(ctx, &s->dst, &place)) {
         subfield_set(&place, &m->flow, v);
         subfield_set_ones(&place, &m->mask);
+        if (place.field->prereq != PREREQ_NONE) {
+            match_imply_ethernet(m); /* As in flows that come in messages: who deletes by this field finds it. */
+        }
         if (field_is_option(place.field)) {
             tun_option_set_present(&m->flow, place.field);
             tun_option_set_present(&m->mask, place.field);
