@@ -115,7 +115,7 @@ class Place:
 
 
 @contextlib.contextmanager
-def switch_place(*hosts, levels="ERR|EMER", expected=None, quarantine_mb=None):
+def switch_place(*hosts, options=(), levels="ERR|EMER", expected=None, quarantine_mb=None):
     """A place with the database, the switch and some hosts.
 
     When the tests were content the switch's log must be too: no message of these levels, but for those that the pattern
@@ -126,7 +126,7 @@ def switch_place(*hosts, levels="ERR|EMER", expected=None, quarantine_mb=None):
         p.env["ASAN_OPTIONS"] = f"{p.env.get('ASAN_OPTIONS', '')}:quarantine_size_mb={quarantine_mb}"
     try:
         p.start_database()
-        p.start_switch()
+        p.start_switch(*options)
         for n in hosts:
             p.host(n)
         yield p

@@ -1,13 +1,15 @@
 """Changes of many flows at once, made over many turns of the switch's main loop: everybody sees the tables as they were
 or as they are, never anything in between, and is answered meanwhile."""
 import contextlib
+import functools
 import socket
 import struct
 import threading
 import time
 
 import pytest
-from place import Place
+import openflow_peer
+from place import switch_place
 
 N_FLOWS = 10_000
 V = 5  # OpenFlow 1.4.
@@ -15,29 +17,21 @@ ERROR, ECHO, FLOW_MOD, GROUP_MOD, MULTIPART, BARRIER, CONTROL, ADD = 1, 2, 14, 1
 OPEN, CLOSE, COMMIT = 0, 2, 4
 ATOMIC = 1
 ADD_FLOW, DELETE = 0, 3
+message = functools.partial(openflow_peer.message, V)
 
 
 @pytest.fixture(scope="module", name="place")
 def fixture_place():
-    p = Place()
-    try:
-        p.start_database()
-        p.start_switch("--enable-dummy=override", "--disable-system")
+    with switch_place(options=("--enable-dummy=override", "--disable-system")) as p:
         p.sh("ovs-vsctl add-br br0 -- set bridge br0 datapath_type=dummy fail_mode=secure "
              "-- add-port br0 p1 -- set interface p1 type=dummy -- add-port br0 p2 -- set interface p2 type=dummy")
         yield p
-    finally:
-        p.leave()
 
 
 @pytest.fixture(autouse=True)
 def no_flows(place):
     yield
     place.run("ovs-ofctl -O OpenFlow14 del-flows br0; ovs-ofctl -O OpenFlow14 del-groups br0")
-
-
-def message(kind, body=b"", xid=1):
-    return struct.pack("!BBHI", V, kind, 8 + len(body), xid) + body
 
 
 def flow(i, command=ADD_FLOW, priority=5, table=0):
@@ -70,31 +64,8 @@ def m_xid(m):
     return struct.unpack_from("!I", m, 4)[0]
 
 
-class Peer:
-    """A client of BRIDGE.mgmt."""
-
-    def __init__(self, place):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(30)
-        self.socket.connect(f"{place.root}{place.dir}/br0.mgmt")
-        self.send(message(0))
-        self.read()
-
-    def send(self, *messages):
-        self.socket.sendall(b"".join(messages))
-
-    def exactly(self, n):
-        data = b""
-        while len(data) < n:
-            more = self.socket.recv(n - len(data))
-            if not more:
-                raise EOFError
-            data += more
-        return data
-
-    def read(self):
-        header = self.exactly(8)
-        return header + self.exactly(struct.unpack_from("!H", header, 2)[0] - 8)
+class Peer(openflow_peer.Peer):
+    """With what bundles need."""
 
     def read_control(self, bundle, kind):
         got = self.read()
@@ -160,7 +131,7 @@ class Watch(threading.Thread):
 
 
 def test_a_bundle_appears_at_once_to_other_connections_that_are_served_meanwhile(place):
-    peer, other = Peer(place), Peer(place)
+    peer, other = Peer(place, V), Peer(place, V)
     peer.prepare(1, [flow(i) for i in range(N_FLOWS)])
     with Watch(other.count) as watch:
         time.sleep(0.05)
@@ -174,7 +145,7 @@ def test_a_bundle_appears_at_once_to_other_connections_that_are_served_meanwhile
 def test_packets_see_all_of_a_bundle_or_nothing(place):
     """The last flow of the bundle gives way to its first: at no time does a packet match only one of the two."""
     place.sh("ovs-ofctl -O OpenFlow14 add-flow br0 table=0,priority=1,actions=output:1")
-    peer = Peer(place)
+    peer = Peer(place, V)
     peer.prepare(1, [flow(1, priority=9), *(flow(i) for i in range(10, N_FLOWS)), delete_all(), flow(1, priority=9)])
 
     def trace():
@@ -186,11 +157,11 @@ def test_packets_see_all_of_a_bundle_or_nothing(place):
         peer.read_control(1, COMMIT)
         time.sleep(0.2)
     assert set(watch.seen) == {watch.seen[0], "Datapath actions: drop"} and "drop" not in watch.seen[0]
-    assert Peer(place).count() == 1
+    assert Peer(place, V).count() == 1
 
 
 def test_a_bundle_that_fails_at_its_end_leaves_nothing(place):
-    peer, other = Peer(place), Peer(place)
+    peer, other = Peer(place, V), Peer(place, V)
     peer.send(*(flow(i) for i in range(100)))
     peer.prepare(1, [delete_all(), group(1), *(flow(i, priority=8) for i in range(N_FLOWS)), group(1)])
     with Watch(other.count) as watch:
@@ -208,7 +179,7 @@ def test_a_bundle_that_fails_at_its_end_leaves_nothing(place):
 
 
 def test_what_others_want_to_change_comes_after_it(place):
-    first, second, third = Peer(place), Peer(place), Peer(place)
+    first, second, third = Peer(place, V), Peer(place, V), Peer(place, V)
     first.prepare(1, [flow(i) for i in range(N_FLOWS)])
     second.prepare(2, [delete_all(), *(flow(i) for i in range(7))])
     first.send(control(1, COMMIT), message(BARRIER))
@@ -219,11 +190,11 @@ def test_what_others_want_to_change_comes_after_it(place):
     assert first.read()[1] == BARRIER + 1
     second.read_control(2, COMMIT)
     assert second.read()[1] == BARRIER + 1 and third.read()[1] == BARRIER + 1
-    assert Peer(place).count() in (7, 8)        # The third one's came before the second's, or after it.
+    assert Peer(place, V).count() in (7, 8)        # The third one's came before the second's, or after it.
 
 
 def test_groups_of_a_bundle_are_seen_when_it_is_there(place):
-    peer, other = Peer(place), Peer(place)
+    peer, other = Peer(place, V), Peer(place, V)
     peer.prepare(1, [group(1), group(2), *(flow(i) for i in range(N_FLOWS)), group(3)])
     with Watch(other.count_groups) as watch:
         time.sleep(0.02)
@@ -234,14 +205,14 @@ def test_groups_of_a_bundle_are_seen_when_it_is_there(place):
 
 
 def test_a_barrier_waits_for_the_deletion_before_it_and_echoes_of_others_do_not(place):
-    peer, other = Peer(place), Peer(place)
+    peer, other = Peer(place, V), Peer(place, V)
     peer.prepare(1, [flow(i) for i in range(N_FLOWS)])
     peer.send(control(1, COMMIT))
     peer.read_control(1, COMMIT)
     with Watch(other.count) as watch:
         peer.send(delete_all())
         peer.barrier()
-        assert Peer(place).count() == 0
+        assert Peer(place, V).count() == 0
     assert set(watch.seen) <= {0, N_FLOWS}
     other.echo()
 
@@ -249,7 +220,7 @@ def test_a_barrier_waits_for_the_deletion_before_it_and_echoes_of_others_do_not(
 @contextlib.contextmanager
 def committing(place):
     """A bundle whose commit has been asked for, by a connection that ends at once."""
-    peer = Peer(place)
+    peer = Peer(place, V)
     peer.prepare(1, [flow(i) for i in range(N_FLOWS)])
     peer.send(control(1, COMMIT))
     peer.socket.close()
@@ -258,7 +229,7 @@ def committing(place):
 
 def test_who_leaves_after_asking_for_the_commit_gets_all_of_it_or_nothing(place):
     with committing(place):
-        other = Peer(place)
+        other = Peer(place, V)
         seen = [other.count()]
         deadline = time.monotonic() + 30
         while seen[-1] == 0 and time.monotonic() < deadline:
@@ -277,7 +248,7 @@ def test_flows_that_packets_teach_meanwhile_stay(place):
     """Into a table that the bundle fills: the bundle is made anew, no flow is lost nor there twice."""
     place.sh("ovs-ofctl -O OpenFlow14 add-flow br0 'table=0,priority=1,in_port=1,"
              "actions=learn(table=1,priority=5,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[])'")
-    peer, n, before = Peer(place), 0, times_made_again(place)
+    peer, n, before = Peer(place, V), 0, times_made_again(place)
     for bundle in range(1, 9):
         peer.prepare(bundle, [flow(i, table=1) for i in range(4 * N_FLOWS)])
         peer.send(control(bundle, COMMIT))

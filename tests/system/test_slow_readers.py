@@ -1,15 +1,18 @@
 """Peers that ask and do not read: what piles up for them is bounded, and nobody else waits."""
+import functools
 import os
-import socket
 import struct
 import time
 
 import pytest
+import openflow_peer
+from openflow_peer import Peer
 from place import switch_place
 
 N_FLOWS = 30_000
 V = 4  # OpenFlow 1.3.
 MEGABYTE = 1 << 20
+message = functools.partial(openflow_peer.message, V)
 
 
 @pytest.fixture(scope="module", name="place")
@@ -17,44 +20,6 @@ def fixture_place():
     with switch_place(quarantine_mb=1) as p:
         p.sh("ovs-vsctl add-br br0 -- set bridge br0 fail_mode=secure")
         yield p
-
-
-def message(kind, body=b"", xid=1):
-    return struct.pack("!BBHI", V, kind, 8 + len(body), xid) + body
-
-
-class Peer:
-    """A client of BRIDGE.mgmt."""
-
-    def __init__(self, place):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(30)
-        self.socket.connect(f"{place.root}{place.dir}/br0.mgmt")
-        self.socket.sendall(message(0))
-        self.read()
-
-    def send(self, *messages):
-        self.socket.sendall(b"".join(messages))
-
-    def exactly(self, n):
-        data = b""
-        while len(data) < n:
-            more = self.socket.recv(n - len(data))
-            if not more:
-                raise EOFError
-            data += more
-        return data
-
-    def read(self):
-        header = self.exactly(8)
-        return header + self.exactly(struct.unpack_from("!H", header, 2)[0] - 8)
-
-    def echo(self):
-        """Milliseconds until an echo request is answered."""
-        start = time.monotonic()
-        self.send(message(2))
-        self.read()
-        return (time.monotonic() - start) * 1000
 
 
 def rss(place):
@@ -91,14 +56,14 @@ def count_flows(peer):
 
 def test_dumps_nobody_reads_cost_little_memory(place):
     add_flows(place)
-    count_flows_of = Peer(place)
+    count_flows_of = Peer(place, V)
     count_flows_of.send(FLOW_REQUEST)
     assert count_flows(count_flows_of) == N_FLOWS
     before = rss(place)
-    deaf = [Peer(place) for _ in range(40)]
+    deaf = [Peer(place, V) for _ in range(40)]
     for peer in deaf:
         peer.send(*[FLOW_REQUEST] * 20)
-    assert Peer(place).echo() < 1000
+    assert Peer(place, V).echo() < 1000
     time.sleep(0.5)
     # A dump is some 3 MB; 800 of them have been asked for.
     assert rss(place) - before < 60 * MEGABYTE
@@ -108,7 +73,7 @@ def test_dumps_nobody_reads_cost_little_memory(place):
 
 def test_a_dump_shows_the_flows_of_its_beginning_whatever_comes_meanwhile(place):
     add_flows(place)
-    slow, other = Peer(place), Peer(place)
+    slow, other = Peer(place, V), Peer(place, V)
     slow.send(FLOW_REQUEST)
     other.echo()
     place.sh("ovs-ofctl del-flows br0")
@@ -119,14 +84,14 @@ def test_a_dump_shows_the_flows_of_its_beginning_whatever_comes_meanwhile(place)
 
 def test_requests_after_a_dump_are_answered_after_it(place):
     add_flows(place)
-    peer = Peer(place)
+    peer = Peer(place, V)
     peer.send(FLOW_REQUEST, message(20, xid=9))
     assert count_flows(peer) == N_FLOWS
     assert struct.unpack("!BBHI", peer.read()) == (V, 21, 8, 9)
 
 
 def test_who_never_reads_flow_removed_loses_the_connection(place):
-    deaf = Peer(place)
+    deaf = Peer(place, V)
     deaf.send(message(9, struct.pack("!HH", 0, 128)))  # Asynchronous messages, please.
     log = f"{place.root}{place.dir}/ovs-vswitchd.log"
     for _ in range(60):
@@ -140,5 +105,5 @@ def test_who_never_reads_flow_removed_loses_the_connection(place):
     with pytest.raises((EOFError, ConnectionResetError)):
         while True:
             deaf.read()
-    assert Peer(place).echo() < 1000
+    assert Peer(place, V).echo() < 1000
     assert os.path.exists(f"/proc/{place.pid}")
