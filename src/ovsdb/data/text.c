@@ -43,15 +43,19 @@ struct error *
 text_take_token(const char **text, char **token)
 {
     const char *p = *text;
+    struct str s = STR_INIT;
 
     *token = NULL;
     if (*p == '"') {
         return take_quoted(text, token);
     }
     while (*p && !is_delimiter(*p) && !isspace((unsigned char) *p)) {
-        p++;
+        if (*p == '\\' && p[1]) {
+            p++; /* What is behind a backslash means only itself. */
+        }
+        str_putc(&s, *p++);
     }
-    *token = xstrndup(*text, p - *text);
+    *token = str_steal(&s);
     *text = p;
     return NULL;
 }

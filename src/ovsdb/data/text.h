@@ -24,7 +24,8 @@ void datum_put_text(struct str *s, const struct datum *d, const struct col_type 
 void datum_put_bare(struct str *s, const struct datum *d, const struct col_type *type);
 
 /* Takes the next token from '*text': a quoted string, or the characters up to one that ends it (":=, []{}!<>" and
- * white space).  '*token' is to be released with free(), null on error. */
+ * white space; a backslash before a character takes its meaning from it).  '*token' is to be released with free(), null
+ * on error. */
 struct error *text_take_token(const char **text, char **token) MUST_CHECK;
 
 #endif
