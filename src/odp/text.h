@@ -38,6 +38,26 @@ void odp_flow_format(struct str *s, const struct flow *key, const struct flow *m
 struct error *odp_flow_parse(const char *text, const struct odp_names *names, struct flow *key,
                              struct flow *mask) MUST_CHECK;
 
+/* How the attributes of a key agree with the headers that they tell of. */
+enum odp_fit {
+    ODP_FIT_PERFECT,
+    ODP_FIT_TOO_MUCH,   /* There are some of headers that the packet cannot have... */
+    ODP_FIT_TOO_LITTLE, /* ...or none of some that it must have... */
+    ODP_FIT_ERROR       /* ...or one twice. */
+};
+
+struct odp_echo {
+    struct str text;        /* To be released with str_uninit(), also after an error. */
+    enum odp_fit fit;
+    const char *duplicate;  /* The attribute that is there twice; null: none. */
+    uint32_t seen[3];       /* Of enum odp_key, by depth of encap(): private. */
+};
+
+/* Reads a key that has no masks, as odp_flow_parse(), and echoes the attributes in the order in which they were said,
+ * each with all its members ("<empty>" if there are none). */
+struct error *odp_flow_echo(const char *text, const struct odp_names *names, struct flow *key,
+                            struct odp_echo *echo) MUST_CHECK;
+
 /* "ufid:UUID": appends it; reads it from the start of '*text' and moves '*text' behind it and a following comma and
  * space.  False, and '*text' as it was, if there is none. */
 void odp_ufid_format(struct str *s, const struct uuid *ufid);

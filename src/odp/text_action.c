@@ -318,6 +318,10 @@ scan_set(const char **p, const struct odp_names *names, struct bytes *out)
     if (is_mpls ? !mpls_scan(p, &flow, &mask) : !attr_scan(p, a, names, &flow, &mask)) {
         return false;
     }
+    if (key == ODP_KEY_VLAN && !(mask.vlan_tci & BE16(VLAN_PRESENT))) { /* It is a tag, if not said otherwise. */
+        flow.vlan_tci |= BE16(VLAN_PRESENT);
+        mask.vlan_tci |= BE16(VLAN_PRESENT);
+    }
     flow_mask(&flow, &flow, &mask);
     odp_key_from_flow(key, &flow, value);
     odp_key_from_flow(key, &mask, bits);

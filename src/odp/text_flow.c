@@ -132,23 +132,28 @@ put_metadata(const struct out *o)
     put_packet_type(o);
 }
 
+/* Both tags print as "vlan". */
+static void
+put_vlan(struct str *s, const struct flow *key, const struct flow *mask, bool all, const char *name)
+{
+    size_t start = s->len;
+
+    attr_put(s, attr_by_name(name, strlen(name)), key, mask, all, NULL);
+    if (name[4] == '2') {
+        memmove(s->text + start + 4, s->text + start + 5, s->len - start - 4);
+        str_truncate(s, s->len - 1);
+    }
+}
+
 /* Opens a tag and what it holds; the caller closes with ")". */
 static bool
 put_tag(const struct out *o, be16 tpid, be16 tci, const char *name)
 {
-    size_t start;
-
     if (!(tci & BE16(VLAN_PRESENT))) {
         return false;
     }
     str_putf(o->s, "eth_type(0x%04x),", tpid ? be16_to_cpu(tpid) : 0x8100);
-    start = o->s->len;
-    attr_put(o->s, attr_by_name(name, strlen(name)), o->key, o->mask, o->verbose, NULL);
-    /* Both tags print as "vlan". */
-    if (name[4] == '2') {
-        memmove(o->s->text + start + 4, o->s->text + start + 5, o->s->len - start - 4);
-        str_truncate(o->s, o->s->len - 1);
-    }
+    put_vlan(o->s, o->key, o->mask, o->verbose, name);
     str_puts(o->s, "encap(");
     return true;
 }
@@ -225,6 +230,7 @@ struct in {
     struct flow *key, *mask; /* 'mask' null: none wanted. */
     bool has_eth, has_eth_type;
     int depth;               /* Of encap(). */
+    struct odp_echo *echo;   /* What was read, attribute by attribute; null: not wanted. */
 };
 
 static bool scan_attrs(struct in *in, bool nested);
@@ -271,6 +277,9 @@ scan_encap(struct in *in)
         *(in->depth ? &m->vlan2_tpid : &m->vlan_tpid) = m->eth_type;
         m->eth_type = 0;
     }
+    if (in->echo) {
+        str_puts(&in->echo->text, "encap(");
+    }
     in->depth++;
     in->has_eth_type = false;
     ok = scan_attrs(in, true);
@@ -295,35 +304,116 @@ scan_vlan(struct in *in)
     return (in->depth ? k->vlan2_tci : k->vlan_tci) & BE16(VLAN_PRESENT);
 }
 
+/* Attributes that are no plain lists of members. */
+static const struct nesting {
+    const char *name;
+    enum odp_key key;
+} nestings[] = {
+    { "vlan", ODP_KEY_VLAN }, { "encap", ODP_KEY_ENCAP }, { "mpls", ODP_KEY_MPLS }, { "tunnel", ODP_KEY_TUNNEL },
+    { "packet_type", ODP_KEY_PACKET_TYPE },
+};
+
+static const struct nesting *
+nesting_by_name(const char *name, size_t n)
+{
+    for (const struct nesting *i = nestings; i < nestings + ARRAY_SIZE(nestings); i++) {
+        if (strlen(i->name) == n && !memcmp(i->name, name, n)) {
+            return i;
+        }
+    }
+    return NULL;
+}
+
+static const char *
+nesting_name(enum odp_key key)
+{
+    const struct nesting *i = nestings;
+
+    while (i->key != key) {
+        i++;
+    }
+    return i->name;
+}
+
+/* The names of the bits, as a key says them that has no mask. */
+static void
+echo_ct_state(struct str *s, unsigned int state)
+{
+    static const char *const names[] = { "new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat" };
+
+    str_puts(s, "ct_state(");
+    for (int i = 0; i < 8; i++) {
+        if (state >> i & 1) {
+            str_putf(s, "%s|", names[i]);
+        }
+    }
+    str_chomp(s, '|');
+    str_puts(s, "),");
+}
+
+/* 'a' is null for those that nest. */
+static void
+echo_attr(struct in *in, enum odp_key key, const struct attr_text *a)
+{
+    struct odp_echo *e = in->echo;
+    struct out o = { .s = &e->text, .key = in->key };
+
+    if (key && e->seen[in->depth] >> key & 1 && !e->duplicate) {
+        e->duplicate = a ? a->name : nesting_name(key);
+    }
+    e->seen[in->depth] |= key ? UINT32_C(1) << key : 0;
+    switch ((int) key) {
+    case ODP_KEY_VLAN: put_vlan(o.s, in->key, NULL, true, in->depth ? "vlan2" : "vlan"); break;
+    case ODP_KEY_ENCAP:
+        str_chomp(o.s, ',');
+        str_puts(o.s, "),");
+        break;
+    case ODP_KEY_MPLS: mpls_put(o.s, in->key, NULL); break;
+    case ODP_KEY_TUNNEL: tunnel_put(o.s, in->key, NULL, true); break;
+    case ODP_KEY_PACKET_TYPE: put_packet_type(&o); break;
+    case ODP_KEY_NSH: nsh_put(o.s, in->key, NULL); break;
+    case ODP_KEY_CT_STATE: echo_ct_state(o.s, in->key->ct_state); break;
+    default: attr_put(o.s, a, in->key, NULL, true, NULL);
+    }
+}
+
+static bool
+scan_plain(struct in *in, const struct attr_text *a)
+{
+    in->has_eth |= !strcmp(a->name, "eth");
+    in->has_eth_type |= !strcmp(a->name, "eth_type");
+    return attr_scan(&in->p, a, in->names, in->key, in->mask);
+}
+
+static bool
+scan_nesting(struct in *in, enum odp_key key)
+{
+    switch ((int) key) {
+    case ODP_KEY_VLAN: return scan_vlan(in);
+    case ODP_KEY_ENCAP: return scan_encap(in);
+    case ODP_KEY_MPLS: return mpls_scan(&in->p, in->key, in->mask);
+    case ODP_KEY_TUNNEL: return tunnel_scan(&in->p, in->key, in->mask);
+    default: return scan_packet_type(in);
+    }
+}
+
 static bool
 scan_attr(struct in *in)
 {
     size_t n = strcspn(in->p, "(");
-    const char *name = in->p;
-    const struct attr_text *a;
+    const struct nesting *nesting = nesting_by_name(in->p, n);
+    const struct attr_text *a = attr_by_name(in->p, n);
+    bool ok;
 
-    if (in->p[n] != '(') {
+    if (in->p[n] != '(' || (!nesting && (!a || !strcmp(a->name, "vlan2")))) {
         return false;
     }
     in->p += n + 1;
-    if (n == 4 && !strncmp(name, "vlan", n)) {
-        return scan_vlan(in);
-    } else if (n == 5 && !strncmp(name, "encap", n)) {
-        return scan_encap(in);
-    } else if (n == 4 && !strncmp(name, "mpls", n)) {
-        return mpls_scan(&in->p, in->key, in->mask);
-    } else if (n == 6 && !strncmp(name, "tunnel", n)) {
-        return tunnel_scan(&in->p, in->key, in->mask);
-    } else if (n == 11 && !strncmp(name, "packet_type", n)) {
-        return scan_packet_type(in);
+    ok = nesting ? scan_nesting(in, nesting->key) : scan_plain(in, a);
+    if (ok && in->echo) {
+        echo_attr(in, nesting ? nesting->key : a->key, nesting ? NULL : a);
     }
-    a = attr_by_name(name, n);
-    if (!a || !strcmp(a->name, "vlan2")) {
-        return false;
-    }
-    in->has_eth |= !strcmp(a->name, "eth");
-    in->has_eth_type |= !strcmp(a->name, "eth_type");
-    return attr_scan(&in->p, a, in->names, in->key, in->mask);
+    return ok;
 }
 
 /* Leaves 'in->p' at the attribute that is wrong. */
@@ -379,6 +469,73 @@ odp_flow_parse(const char *text, const struct odp_names *names, struct flow *key
     if (!scan_attrs(&in, false)) {
         return error_new("syntax error at %s", in.p);
     }
+    add_implied(&in);
+    return NULL;
+}
+
+/* The attributes of headers that a key with these values has, as bits of enum odp_key. */
+static uint32_t
+headers_of(const struct flow *key)
+{
+    const char *l3 = l3_name(key), *l4 = has_l4(key, NULL) ? l4_name(key) : NULL;
+    uint32_t found = 0;
+
+    if (key->eth_type == BE16(0x8847) || key->eth_type == BE16(0x8848)) {
+        found |= UINT32_C(1) << ODP_KEY_MPLS;
+    } else if (key->eth_type == BE16(0x894f)) {
+        found |= UINT32_C(1) << ODP_KEY_NSH;
+    }
+    found |= l3 ? UINT32_C(1) << attr_by_name(l3, strlen(l3))->key : 0;
+    found |= l4 ? UINT32_C(1) << attr_by_name(l4, strlen(l4))->key : 0;
+    return found | (has_nd(key, NULL) ? UINT32_C(1) << ODP_KEY_ND : 0);
+}
+
+/* A key without eth_type() says nothing of headers, and what else it has is not held against it. */
+static enum odp_fit
+fit_of(const struct odp_echo *e, const struct flow *key)
+{
+    static const enum odp_key headers[] = { ODP_KEY_IPV4, ODP_KEY_IPV6, ODP_KEY_ARP, ODP_KEY_TCP, ODP_KEY_UDP,
+                                            ODP_KEY_SCTP, ODP_KEY_ICMP, ODP_KEY_ICMPV6, ODP_KEY_ND, ODP_KEY_MPLS,
+                                            ODP_KEY_NSH };
+    uint32_t seen = e->seen[0], wanted = headers_of(key);
+    int depth = 0;
+
+    while (depth < 2 && seen >> ODP_KEY_ENCAP & 1) {
+        if (!(seen >> ODP_KEY_VLAN & 1)) {
+            return ODP_FIT_TOO_LITTLE;
+        }
+        seen = e->seen[++depth];
+    }
+    if (e->duplicate) {
+        return ODP_FIT_ERROR;
+    } else if (!(seen >> ODP_KEY_ETHERTYPE & 1)) {
+        return ODP_FIT_PERFECT;
+    } else if (key->eth_type == BE16(0x8100) || key->eth_type == BE16(0x88a8)) {
+        return ODP_FIT_TOO_LITTLE;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(headers); i++) {
+        if ((seen & ~wanted) >> headers[i] & 1) {
+            return ODP_FIT_TOO_MUCH;
+        }
+    }
+    return wanted & ~seen ? ODP_FIT_TOO_LITTLE : ODP_FIT_PERFECT;
+}
+
+struct error *
+odp_flow_echo(const char *text, const struct odp_names *names, struct flow *key, struct odp_echo *echo)
+{
+    struct in in = { .p = text, .names = names, .key = key, .echo = echo };
+
+    *echo = (struct odp_echo) { .text = STR_INIT };
+    memset(key, 0, sizeof *key);
+    if (!scan_attrs(&in, false)) {
+        return error_new("syntax error at %s", in.p);
+    }
+    str_chomp(&echo->text, ',');
+    if (!echo->text.len) {
+        str_puts(&echo->text, "<empty>");
+    }
+    echo->fit = fit_of(echo, key);
     add_implied(&in);
     return NULL;
 }

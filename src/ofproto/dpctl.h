@@ -6,6 +6,7 @@
  *   dpctl.c       the table of commands, options, which datapath is meant
  *   dpctl_dp.c    datapaths and ports: those of the switch, and those that were made by hand
  *   dpctl_flow.c  megaflows
+ *   dpctl_normalize.c   actions told apart by the tags and labels that the packet has by then
  *   dpctl_ct.c, dpctl_ct_set.c   connection tracking: what is seen, what is changed
  *
  * A datapath that the switch uses is its own: its ports are changed through the database alone, and a command that
@@ -75,6 +76,9 @@ dpctl_run dpctl_run_add_dp, dpctl_run_del_dp, dpctl_run_add_if, dpctl_run_del_if
     dpctl_run_get_flow, dpctl_run_del_flow, dpctl_run_add_flows, dpctl_run_mod_flows, dpctl_run_del_flows,
     dpctl_run_offload_stats, dpctl_run_cache_get, dpctl_run_cache_set,
     dpctl_run_list_commands, dpctl_run_parse_actions;
+
+/* dpctl_normalize.c */
+dpctl_run dpctl_run_normalize_actions;
 
 /* dpctl_ct.c, dpctl_ct_set.c */
 /* As dpctl_find_dp(): its tracker, null with the error said. */

@@ -147,23 +147,40 @@ list_commands(void)
     }
 }
 
+#define DAEMON "ovs-vswitchd: "
+
 /* The daemon's complaints begin with its own name: they are ours here. */
 static void
 put_text(FILE *to, const char *text)
 {
-    static const char daemon[] = "ovs-vswitchd: ";
-
     while (*text) {
         size_t n = strcspn(text, "\n");
 
-        if (!strncmp(text, daemon, strlen(daemon))) {
+        if (!strncmp(text, DAEMON, strlen(DAEMON))) {
             fprintf(to, "%s: ", log_program());
-            text += strlen(daemon);
-            n -= strlen(daemon);
+            text += strlen(DAEMON);
+            n -= strlen(DAEMON);
         }
         fprintf(to, "%.*s\n", (int) n, text);
         text += n + (text[n] == '\n');
     }
+}
+
+/* What the daemon said before its first complaint is output. */
+static void
+put_complaint(const char *text)
+{
+    const char *line = text;
+
+    while (*line && strncmp(line, DAEMON, strlen(DAEMON))) {
+        line += strcspn(line, "\n");
+        line += *line == '\n';
+    }
+    if (*line) {
+        printf("%.*s", (int) (line - text), text);
+        text = line;
+    }
+    put_text(stderr, text);
 }
 
 static void
@@ -235,7 +252,7 @@ run(const char *name)
         cmdline_fatal(error, "%s", path);
     }
     if (complaint) {
-        put_text(stderr, complaint);
+        put_complaint(complaint);
     } else if (js_is(result, JS_STRING)) {
         put_text(stdout, js_str_value(result));
     }
