@@ -9,6 +9,7 @@
 
 #include "base/strmap.h"
 #include "ctl/ctl_private.h"
+#include "ctl/memory.h"
 #include "jsonrpc/conn.h"
 #include "sys/cmdline.h"
 #include "sys/counter.h"
@@ -48,6 +49,7 @@ struct ctl_server {
     char *path;
     struct list conns;
     struct loop_timer sample;   /* For the rates of the counters. */
+    struct memory_watch memory;
 };
 
 static struct strmap commands = STRMAP_INIT(&commands);
@@ -356,6 +358,7 @@ ctl_server_create(struct loop *loop, const char *path, struct ctl_server **serve
     list_init(&s->conns);
     loop_timer_init(loop, &s->sample, sample, s);
     loop_timer_set(&s->sample, clock_now_ms() + COUNTER_PERIOD_MS);
+    memory_watch_begin(&s->memory, loop);
     if (s->path) {
         char *target = xasprintf("punix:%s", s->path);
 
@@ -395,6 +398,7 @@ ctl_server_destroy(struct ctl_server *s)
             conn_destroy(c);
         }
         loop_timer_cancel(&s->sample);
+        memory_watch_end(&s->memory);
         stream_listener_close(s->listener);
         free(s->path);
         free(s);

@@ -2,73 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/strmap.h"
 #include "ctl/ctl_private.h"
 #include "ctl/memory.h"
 #include "sys/counter.h"
 #include "sys/loop.h"
-
-struct reporter {
-    struct list node;
-    memory_cb *cb;
-    void *aux;
-};
-
-struct memory_report {
-    struct strmap counts; /* Of uint64_t, owned. */
-};
-
-static struct list reporters = LIST_INIT(&reporters);
-
-void
-memory_register(memory_cb *cb, void *aux)
-{
-    struct reporter *r = xmalloc(sizeof *r);
-
-    r->cb = cb;
-    r->aux = aux;
-    list_push_back(&reporters, &r->node);
-}
-
-void
-memory_unregister(memory_cb *cb, void *aux)
-{
-    LIST_FOR_EACH_SAFE (r, struct reporter, node, &reporters) {
-        if (r->cb == cb && r->aux == aux) {
-            list_remove(&r->node);
-            free(r);
-        }
-    }
-}
-
-void
-memory_add(struct memory_report *report, const char *name, uint64_t count)
-{
-    uint64_t *sum = strmap_get(&report->counts, name);
-
-    if (!sum) {
-        sum = xzalloc(sizeof *sum);
-        strmap_put(&report->counts, name, sum);
-    }
-    *sum += count;
-}
-
-void
-memory_format(struct str *s)
-{
-    struct memory_report report = { STRMAP_INIT(&report.counts) };
-    struct strmap_entry **sorted;
-
-    LIST_FOR_EACH (r, struct reporter, node, &reporters) {
-        r->cb(&report, r->aux);
-    }
-    sorted = strmap_sorted(&report.counts);
-    for (size_t i = 0; i < strmap_count(&report.counts); i++) {
-        str_putf(s, "%s%s:%" PRIu64, i ? " " : "", sorted[i]->key, *(uint64_t *) sorted[i]->value);
-    }
-    free(sorted);
-    strmap_uninit_free(&report.counts);
-}
 
 static void
 coverage_show(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *aux UNUSED)

@@ -4,14 +4,18 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "ctl/ctl.h"
 #include "ctl/memory.h"
 #include "jsonrpc/conn.h"
+#include "sys/clock.h"
 #include "sys/counter.h"
+#include "sys/log.h"
 
 COUNTER(ctl_test_events)
 
@@ -188,6 +192,62 @@ counts_are_shown(void **state UNUSED)
                                                            "0.0167/sec   total: 60\n"));
 }
 
+static char *
+warp_and_read(const char *path, int64_t ms)
+{
+    struct str s = STR_INIT;
+    FILE *f;
+    int c;
+
+    clock_warp(ms);
+    loop_run_once(loop, false);
+    f = fopen(path, "r");
+    assert_non_null(f);
+    while ((c = getc(f)) != EOF) {
+        str_putc(&s, c);
+    }
+    fclose(f);
+    assert_int_equal(truncate(path, 0), 0);
+    return str_steal(&s);
+}
+
+/* How much memory there is can be anything: what matters is when something is said of it. */
+static void
+the_log_says_when_memory_grows(void **state UNUSED)
+{
+    char *path = xasprintf("%s/log", dir), *text, *big;
+    struct rusage usage;
+    int n = 40;
+
+    assert_int_equal(log_open_file(path), 0);
+    clock_stop();
+    memory_register(report_some, &n);
+    text = warp_and_read(path, 9000);
+    assert_null(strstr(text, "resident"));
+    free(text);
+    text = warp_and_read(path, 1000);
+    assert_non_null(strstr(text, " kB peak resident set size after 10.0 seconds\n"));
+    assert_non_null(strstr(text, "|memory|INFO|atoms:1 cells:40\n"));
+    free(text);
+    text = warp_and_read(path, 10000);
+    assert_null(strstr(text, "resident"));
+    free(text);
+    assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+    big = xmalloc(usage.ru_maxrss * INT64_C(2000));
+    for (int64_t i = 0; i < usage.ru_maxrss * INT64_C(2000); i += 1024) {
+        ((volatile char *) big)[i] = 1;
+    }
+    text = warp_and_read(path, 10000);
+    assert_non_null(strstr(text, "|memory|INFO|peak resident set size grew "));
+    assert_non_null(strstr(text, "% in last 20.0 seconds, from "));
+    assert_non_null(strstr(text, "|memory|INFO|atoms:1 cells:40\n"));
+    free(text);
+    free(big);
+    memory_unregister(report_some, &n);
+    unlink(path);
+    free(path);
+}
+
 static void
 the_log_is_set(void **state UNUSED)
 {
@@ -251,6 +311,7 @@ main(void)
         T(a_reply_to_a_connection_that_is_gone_is_dropped),
         T(json_is_asked_for_with_set_options),
         T(counts_are_shown),
+        T(the_log_says_when_memory_grows),
         T(the_log_is_set),
         T(anything_but_a_request_ends_the_connection),
     };
