@@ -149,26 +149,6 @@ cmd_dump_dps(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, 
     free(all);
 }
 
-static void
-cmd_show_features(struct ctl_request *r, int argc UNUSED, const char *argv[], void *aux UNUSED)
-{
-    struct ofproto *p = bridge_or_error(r, argv[1], "no such bridge");
-    struct str s = STR_INIT;
-
-    if (!p) {
-        return;
-    }
-    for (const struct dp_feature *f = p->backer->xdp.dp->class->features; f->key; f++) {
-        if (f->title && f->is_number) {
-            str_putf(&s, "%s: %u\n", f->title, f->value);
-        } else if (f->title) {
-            str_putf(&s, "%s: %s\n", f->title, f->value ? "Yes" : "No");
-        }
-    }
-    ctl_reply(r, str_text(&s));
-    str_uninit(&s);
-}
-
 /* dpif-dummy/change-port-number: for tests of what a change of numbers does. */
 static void
 cmd_change_port_number(struct ctl_request *r, int argc UNUSED, const char *argv[], void *aux UNUSED)
@@ -536,7 +516,7 @@ ofproto_commands_register(void)
     bond_commands_register();
     ctl_register("ofproto/list", "", 0, 0, cmd_list, NULL);
     ctl_register("dpif/show", "", 0, 0, cmd_dpif_show, NULL);
-    ctl_register("dpif/show-dp-features", "bridge", 1, 1, cmd_show_features, NULL);
+    dp_features_commands_register();
     if (datapath_class_find("dummy", &(const char *) { NULL })) {
         ctl_register("dpif-dummy/change-port-number", "dp port new-number", 3, 3, cmd_change_port_number, NULL);
     }

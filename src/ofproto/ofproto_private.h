@@ -225,6 +225,7 @@ void xlate_apply_effects(struct xlate_out *);
 void rule_put_dump(struct str *, const struct rule *);
 void ofproto_commands_register(void);
 void dpctl_commands_register(void);
+void dp_features_commands_register(void); /* dp_features.c */
 /* trace_commands.c */
 void trace_commands_register(void);
 /* why_drop.c */

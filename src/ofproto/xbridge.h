@@ -31,6 +31,9 @@ struct group_table;
 
 #define OFPROTO_N_TABLES 255
 
+/* What translation is told to do without, though the datapath can do it (dpif/set-dp-features). */
+enum xdp_without { XDP_WITHOUT_CT_CLEAR = 1, XDP_WITHOUT_CT_TIMEOUT = 2, XDP_WITHOUT_EXPLICIT_DROP = 4 };
+
 struct xdp {
     char *type, *name;       /* "netdev", "ovs-netdev". */
     struct datapath *dp;
@@ -38,6 +41,7 @@ struct xdp {
     struct list bridges;     /* struct xbridge by 'node'; main thread. */
     struct rcu_map samplers; /* struct sampler (ofproto/sampler.c). */
     struct rcu_map policies; /* struct xzone_policy by hash_u32(zone, 0). */
+    _Atomic unsigned int without; /* Bits of enum xdp_without; set by the main thread. */
     bool has_kernel_limits;  /* Datapath lacks the userspace-only actions. */
 };
 

@@ -153,7 +153,7 @@ put_policy(struct xlate_ctx *ctx, struct bytes *out, uint16_t zone)
     uint32_t id;
     char name[16];
 
-    if (xdp_zone_policy_rcu(ctx->bridge->xdp, zone, &id)) {
+    if (!(ctx->bridge->xdp->without & XDP_WITHOUT_CT_TIMEOUT) && xdp_zone_policy_rcu(ctx->bridge->xdp, zone, &id)) {
         snprintf(name, sizeof name, "%u", id);
         odp_put(out, ODP_CT_TIMEOUT, name, strlen(name) + 1);
     }
@@ -256,7 +256,9 @@ void
 xlate_ct_clear(struct xlate_ctx *ctx, const struct act *act UNUSED)
 {
     if (ctx->conntracked) {
-        odp_put_flag(&ctx->out->actions, ODP_CT_CLEAR);
+        if (!(ctx->bridge->xdp->without & XDP_WITHOUT_CT_CLEAR)) {
+            odp_put_flag(&ctx->out->actions, ODP_CT_CLEAR);
+        }
         xlate_clear_conntrack(ctx);
     }
 }

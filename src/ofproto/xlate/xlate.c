@@ -614,7 +614,9 @@ xlate(const struct xlate_in *in, struct xlate_out *out)
     }
     if (out->error) {
         bytes_clear(&out->actions);
-        odp_put_u32(&out->actions, ODP_DROP, out->error);
+        if (!(in->bridge->xdp->without & XDP_WITHOUT_EXPLICIT_DROP)) {
+            odp_put_u32(&out->actions, ODP_DROP, out->error);
+        }
     }
     finish_drop(&ctx);
     bytes_uninit(&ctx.stack);
