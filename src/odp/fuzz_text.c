@@ -35,6 +35,25 @@ try_flow(const char *text)
     str_uninit(&again);
 }
 
+/* What is echoed is read again to the same echo. */
+static void
+try_echo(const char *text)
+{
+    struct odp_echo echo, again;
+    struct flow key;
+    struct error *e = odp_flow_echo(text, NULL, &key, &echo);
+
+    if (!e && echo.fit == ODP_FIT_PERFECT && strcmp(str_text(&echo.text), "<empty>")) {
+        e = odp_flow_echo(str_text(&echo.text), NULL, &key, &again);
+        if (!e) {
+            must(!strcmp(str_text(&echo.text), str_text(&again.text)));
+        }
+        str_uninit(&again.text);
+    }
+    error_free(e);
+    str_uninit(&echo.text);
+}
+
 static void
 try_actions(const char *text)
 {
@@ -74,6 +93,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     text[size - 1] = '\0';
     if (data[0] == 'f') {
         try_flow(text);
+        try_echo(text);
     } else {
         try_actions(text);
     }

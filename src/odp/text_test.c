@@ -222,6 +222,35 @@ actions_print_as_the_reference_prints_them(void **state UNUSED)
 }
 
 static void
+an_echo_has_all_members_and_says_how_a_key_fits(void **state UNUSED)
+{
+    static const struct { const char *in, *out; enum odp_fit fit; } keys[] = {
+        { "", "<empty>", ODP_FIT_PERFECT },
+        { "eth_type(0x0806),arp(op=1)",
+          "eth_type(0x0806),arp(sip=0.0.0.0,tip=0.0.0.0,op=1,sha=00:00:00:00:00:00,tha=00:00:00:00:00:00)",
+          ODP_FIT_PERFECT },
+        { "eth_type(0x88a8),vlan(vid=9,pcp=0),encap(eth_type(0x8100),vlan(vid=5,pcp=1),encap(eth_type(0x1234)))", NULL,
+          ODP_FIT_PERFECT },
+        { "eth_type(0x8100),vlan(vid=9,pcp=0)", NULL, ODP_FIT_TOO_LITTLE },
+        { "eth_type(0x8100),encap()", NULL, ODP_FIT_TOO_LITTLE },
+        { "eth_type(0x8847)", NULL, ODP_FIT_TOO_LITTLE },
+        { "eth_type(0x1234),tcp(src=1,dst=2)", NULL, ODP_FIT_TOO_MUCH },
+        { "skb_mark(0x1),skb_mark(0x2)", NULL, ODP_FIT_ERROR },
+        { "eth_type(0x8100),vlan(vid=9,pcp=0),vlan(vid=9,pcp=0),encap()", NULL, ODP_FIT_ERROR },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        struct odp_echo echo;
+        struct flow key;
+
+        assert_null(odp_flow_echo(keys[i].in, &names, &key, &echo));
+        assert_string_equal(str_text(&echo.text), keys[i].out ? keys[i].out : keys[i].in);
+        assert_int_equal(echo.fit, keys[i].fit);
+        str_uninit(&echo.text);
+    }
+}
+
+static void
 wrong_actions_are_refused(void **state UNUSED)
 {
     static const char *const wrong[] = {
@@ -307,6 +336,7 @@ main(void)
         cmocka_unit_test(a_flow_without_a_tag_is_not_one_with_a_tag),
         cmocka_unit_test(wrong_flows_are_refused_with_the_place),
         cmocka_unit_test(actions_print_as_the_reference_prints_them),
+        cmocka_unit_test(an_echo_has_all_members_and_says_how_a_key_fits),
         cmocka_unit_test(wrong_actions_are_refused),
         cmocka_unit_test(nesting_is_bounded),
         cmocka_unit_test(malformed_actions_print_without_harm),
