@@ -198,7 +198,7 @@ stats_nxst(struct cursor *e, struct flow_stats *fs)
     fs->cookie = get_be64(p + 24);
     fs->n_packets = get_be64(p + 32);
     fs->n_bytes = get_be64(p + 40);
-    return nx_match_take(e, get_be16(p + 18), OXM_LOOSE, &fs->match, NULL);
+    return nx_match_take(e, get_be16(p + 18), OXM_STRICT, &fs->match, NULL);
 }
 
 #define FLAGS_ALL (FM_SEND_FLOW_REM | FM_CHECK_OVERLAP | FM_RESET_COUNTS | FM_NO_PACKET_COUNTS | FM_NO_BYTE_COUNTS)
@@ -230,7 +230,7 @@ stats_of11(struct cursor *e, enum of_version v, struct flow_stats *fs)
     fs->n_packets = get_be64(p + 32);
     fs->n_bytes = get_be64(p + 40);
     error = v >= OF13 ? take_flags(fs, get_be16(p + 18)) : OFPERR_NONE;
-    return error ? error : match_struct_take(e, OXM_LOOSE, &fs->match);
+    return error ? error : match_struct_take(e, OXM_STRICT, &fs->match);
 }
 
 static enum ofperr
@@ -251,7 +251,7 @@ stats_of15(struct cursor *e, struct flow_stats *fs)
     fs->cookie = get_be64(p + 16);
     error = take_flags(fs, get_be16(p + 12));
     if (!error) {
-        error = match_struct_take(e, OXM_LOOSE, &fs->match);
+        error = match_struct_take(e, OXM_STRICT, &fs->match);
     }
     if (!error) {
         error = oxs_take(e, &oxs);
@@ -502,7 +502,7 @@ removed_of15(struct cursor *c, struct flow_removed *fr)
     fr->idle_timeout = get_be16(p + 4);
     fr->hard_timeout = get_be16(p + 6);
     fr->cookie = get_be64(p + 8);
-    error = match_struct_take(c, OXM_LOOSE, &fr->match);
+    error = match_struct_take(c, OXM_STRICT, &fr->match);
     if (!error) {
         error = oxs_take(c, &oxs);
     }
@@ -527,7 +527,7 @@ flow_removed_decode(const struct msg *m, struct flow_removed *fr)
         p = cursor_take(&c, 40);
         removed_common(p, fr);
         fr->table_id--;
-        return nx_match_take(&c, get_be16(p + 22), OXM_LOOSE, &fr->match, NULL);
+        return nx_match_take(&c, get_be16(p + 22), OXM_STRICT, &fr->match, NULL);
     }
     if (m->version == OF10) {
         return removed_of10(c.at, fr);
@@ -538,7 +538,7 @@ flow_removed_decode(const struct msg *m, struct flow_removed *fr)
     p = cursor_take(&c, 40);
     removed_common(p, fr);
     fr->hard_timeout = get_be16(p + 22);
-    return match_struct_take(&c, OXM_LOOSE, &fr->match);
+    return match_struct_take(&c, OXM_STRICT, &fr->match);
 }
 
 static uint8_t

@@ -172,8 +172,8 @@ full_nx(struct cursor *e, const struct msg *m, struct monitor_update *u)
     u->hard_timeout = get_be16(p + 10);
     u->table_id = p[14];
     u->cookie = get_be64(p + 16);
-    return m->version == OF13 ? match_struct_take(e, OXM_LOOSE, &u->match)
-                              : nx_match_take(e, get_be16(p + 12), OXM_LOOSE, &u->match, NULL);
+    return m->version == OF13 ? match_struct_take(e, OXM_STRICT, &u->match)
+                              : nx_match_take(e, get_be16(p + 12), OXM_STRICT, &u->match, NULL);
 }
 
 static enum ofperr
@@ -190,7 +190,7 @@ full_of14(struct cursor *e, struct monitor_update *u)
     u->hard_timeout = get_be16(p + 8);
     u->priority = get_be16(p + 10);
     u->cookie = get_be64(p + 16);
-    return match_struct_take(e, OXM_LOOSE, &u->match);
+    return match_struct_take(e, OXM_STRICT, &u->match);
 }
 
 enum ofperr
