@@ -113,13 +113,14 @@ is_icmp(uint8_t proto)
 static void
 put_tuple(struct bytes *b, uint16_t type, const struct ct_flush_tuple *t, uint8_t proto)
 {
-    size_t start;
+    size_t start, head;
 
     if (is_all_zeros(t, sizeof *t)) {
         return;
     }
     start = prop_start(b, type);
     bytes_put_zeros(b, 4);
+    head = b->len;
     if (!is_all_zeros(&t->src, sizeof t->src)) {
         prop_put(b, TUPLE_SRC, &t->src, sizeof t->src);
     }
@@ -137,6 +138,10 @@ put_tuple(struct bytes *b, uint16_t type, const struct ct_flush_tuple *t, uint8_
         if (t->dst_port) {
             prop_put_be16(b, TUPLE_DST_PORT, t->dst_port);
         }
+    }
+    if (b->len == head) {
+        bytes_truncate(b, start); /* It has nothing but what other protocols have. */
+        return;
     }
     prop_end(b, start);
 }

@@ -230,7 +230,7 @@ put_vlan(struct encoder *e)
         put(e, FIELD_VLAN_TCI);
     } else if (mask & (VLAN_VID_MASK | VLAN_PRESENT)) {
         put(e, FIELD_VLAN_VID);
-        if (mask & VLAN_PCP_MASK && (tci || mask != UINT16_MAX)) {
+        if (mask & VLAN_PCP_MASK && tci & (VLAN_VID_MASK | VLAN_PRESENT)) { /* As the original does. */
             union field_value pcp = { { tci >> VLAN_PCP_SHIFT } };
 
             oxm_put_entry(e->b, field_of(FIELD_VLAN_PCP), e->version, &pcp, NULL); /* It takes no mask. */

@@ -1,4 +1,5 @@
 /* Requests, and what a side says by itself, read and written again. */
+#include "flow/match_text.h"
 #include "openflow/hello.h"
 #include "openflow/msg/bundle.h"
 #include "openflow/msg/control.h"
@@ -21,17 +22,31 @@ protocol_of(const struct msg *m)
     return m->version > OF10 ? proto_of_version(m->version) : m->wire->class == CLASS_NXT ? PROTO_NXM : PROTO_OF10;
 }
 
+/* A VLAN id without the bit that says that there is a tag: NXM says it, but OXM, which the encoder takes from 1.2 on,
+ * has no form that is read as it was. */
+static bool
+has_id_without_tag(const struct msg *m, const struct match *match)
+{
+    unsigned int tci = be16_to_cpu(match->flow.vlan_tci);
+
+    return m->version >= OF12 && tci & VLAN_VID_MASK && !(tci & VLAN_PRESENT);
+}
+
 bool
 again_flow_mod(const struct msg *m, struct bytes *out)
 {
     struct flow_mod fm;
+    bool ok;
 
     if (flow_mod_decode(m, false, &fm)) {
         return false;
     }
-    flow_mod_encode(out, protocol_of(m), m->xid, &fm);
+    ok = !has_id_without_tag(m, &fm.match);
+    if (ok) {
+        flow_mod_encode(out, protocol_of(m), m->xid, &fm);
+    }
     flow_mod_uninit(&fm);
-    return true;
+    return ok;
 }
 
 bool
@@ -39,7 +54,7 @@ again_flow_removed(const struct msg *m, struct bytes *out)
 {
     struct flow_removed fr;
 
-    if (flow_removed_decode(m, &fr)) {
+    if (flow_removed_decode(m, &fr) || has_id_without_tag(m, &fr.match)) {
         return false;
     }
     flow_removed_encode(out, protocol_of(m), &fr);
@@ -323,7 +338,9 @@ again_packet_in(const struct msg *m, struct bytes *out)
     enum packet_in_format format = m->type == MSG_PACKET_IN2 ? PACKET_IN_NXT2
                                    : m->wire->class == CLASS_NXT ? PACKET_IN_NXT : PACKET_IN_STANDARD;
 
-    if (packet_in_decode(m, &pin, NULL)) {
+    /* Metadata is read loosely, but what we write never lacks a prerequisite. */
+    if (packet_in_decode(m, &pin, NULL) || match_drop_unmet(&pin.metadata) ||
+        has_id_without_tag(m, &pin.metadata)) {
         return false;
     }
     if (m->type == MSG_RESUME) {
