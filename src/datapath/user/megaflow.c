@@ -614,7 +614,7 @@ put_locked(struct megaflow_table *t, struct flow *key, const struct flow *mask, 
             return -EEXIST;
         }
         modify_flow(t, *flowp, program, owner, before);
-        return 0;
+        return MEGAFLOW_TAKEN_OVER;
     }
     if (!create) {
         return -ENOENT;

@@ -215,8 +215,10 @@ struct dp_flow *megaflow_lookup_rcu(const struct dictionary *, struct flow *key,
 
 /* Installs a megaflow and takes over 'program' and 'owner'.  If one that covers 'key' is there already: if it is stale
  * or with 'modify', gives it the program and, if 'owner' is not null, the owner (a stale one whose mask is too wide
- * goes instead); '*before' is what it has counted for others.  Else -EEXIST ('*flowp' is that one; program and owner
- * stay the caller's).  Without 'create': -ENOENT if it is not there; -ENOSPC above the limit. */
+ * goes instead), and returns MEGAFLOW_TAKEN_OVER; '*before' is what it has counted for others.  Else -EEXIST ('*flowp'
+ * is that one; program and owner stay the caller's).  Without 'create': -ENOENT if it is not there; -ENOSPC above the
+ * limit. */
+enum { MEGAFLOW_TAKEN_OVER = 1 };
 int megaflow_put(struct megaflow_table *, const struct flow *key, const struct flow *mask, struct program *program,
                  void *owner, bool create, bool modify, struct dp_flow **flowp, struct dp_flow_stats *before);
 

@@ -138,7 +138,7 @@ hostile_keys_do_not_make_masks_without_end(void **state UNUSED)
         struct dp_flow *f;
         struct program *p = output_to(3);
 
-        if (megaflow_put(&t, &key, &mask, p, NULL, true, false, &f, &before)) {
+        if (megaflow_put(&t, &key, &mask, p, NULL, true, false, &f, &before) < 0) {
             program_destroy(p);
         }
     }
@@ -161,7 +161,7 @@ a_megaflow_is_put_once_and_modified_on_request(void **state UNUSED)
     assert_int_equal(megaflow_put(&t, &key, &mask, p, NULL, true, false, &f, &before), 0);
     assert_int_equal(megaflow_put(&t, &key, &mask, q, NULL, true, false, &g, &before), -EEXIST);
     assert_ptr_equal(f, g);
-    assert_int_equal(megaflow_put(&t, &key, &mask, q, NULL, false, true, &g, &before), 0);
+    assert_int_equal(megaflow_put(&t, &key, &mask, q, NULL, false, true, &g, &before), MEGAFLOW_TAKEN_OVER);
     assert_int_equal(f->sole_output, 2);
     t.limit = 1;
     key.nw_src = BE32(6);
@@ -185,7 +185,7 @@ a_stale_megaflow_is_renewed(void **state UNUSED)
     assert_ptr_equal(lookup(&t, &key), f);
     megaflow_set_stale(f);
     assert_null(lookup(&t, &key));
-    assert_int_equal(megaflow_put(&t, &key, &mask, output_to(2), NULL, true, false, &g, &before), 0);
+    assert_int_equal(megaflow_put(&t, &key, &mask, output_to(2), NULL, true, false, &g, &before), MEGAFLOW_TAKEN_OVER);
     assert_ptr_equal(g, f);
     assert_int_equal(before.n_packets, 3);
     assert_int_equal(before.n_bytes, 300);
@@ -234,7 +234,8 @@ an_epoch_puts_all_in_doubt(void **state UNUSED)
 
     /* Owners begin stale: the one in doubt that is taken over serves when the new owner says so. */
     t.owners_begin_stale = true;
-    assert_int_equal(megaflow_put(&t, &other, &mask, output_to(2), &new, true, false, &taken, &before), 0);
+    assert_int_equal(megaflow_put(&t, &other, &mask, output_to(2), &new, true, false, &taken, &before),
+                     MEGAFLOW_TAKEN_OVER);
     assert_ptr_equal(taken, g);
     assert_null(lookup(&t, &other));
     megaflow_set_live(g, &old);

@@ -97,6 +97,16 @@ free_owner(struct worker *w, void *owner)
     }
 }
 
+/* A packet that gives a megaflow its new actions is one more of that megaflow's: what it counts must not depend on
+ * whether the revalidator was faster.  The switch has credited the packet in its answer already. */
+static void
+count_taking_over(struct worker *w, const struct dp_upcall *u, struct dp_flow *f, struct dp_flow_stats *before)
+{
+    megaflow_count(f, w->id, 1, u->packet_len, be16_to_cpu(u->key->tcp_flags), w->now);
+    before->n_packets++;
+    before->n_bytes += u->packet_len;
+}
+
 /* Installs the answer; true if the program has become the megaflow's. */
 static bool
 install(struct worker *w, const struct dp_upcall *u, struct program *program, uint64_t hash)
@@ -106,15 +116,20 @@ install(struct worker *w, const struct dp_upcall *u, struct program *program, ui
     struct dp_flow *f;
     int error = megaflow_put(&w->dp->flows, u->key, u->mask, program, u->owner, true, false, &f, &before);
 
-    if (error) {
+    if (error < 0) {
         free_owner(w, u->owner);
-    } else if (u->owner && client && client->installed) {
-        client->installed(client->aux, u->owner, f, &before);
+    } else {
+        if (error == MEGAFLOW_TAKEN_OVER) {
+            count_taking_over(w, u, f, &before);
+        }
+        if (u->owner && client && client->installed) {
+            client->installed(client->aux, u->owner, f, &before);
+        }
     }
     if (f) {
         cache_insert(&w->cache, hash, f); /* Also where another worker was faster. */
     }
-    return !error;
+    return error >= 0;
 }
 
 /* Installs what is to be done with later packets. */

@@ -308,7 +308,7 @@ user_flow_put(struct datapath *up, const struct flow *key, const struct flow *ma
     }
     error = megaflow_put(&dp_cast(up)->flows, key, mask, program, owner, may_create, modify, &f,
                          &before);
-    if (error) {
+    if (error < 0) {
         program_destroy(program);
     }
     if (stats) {
@@ -317,7 +317,7 @@ user_flow_put(struct datapath *up, const struct flow *key, const struct flow *ma
             megaflow_get_stats(f, stats);
         }
     }
-    return error;
+    return MIN(error, 0);
 }
 
 static int

@@ -311,6 +311,29 @@ owners_are_released_once_with_the_final_counts(void **state)
     assert_int_equal(rig->n_freed, 2);
 }
 
+static bool
+make_stale(void *rig, struct dp_flow *f)
+{
+    ((struct rig *) rig)->dp->class->flow_set_stale(f);
+    return true;
+}
+
+/* What a megaflow counts does not depend on whether it is renewed by a packet or before that. */
+static void
+a_packet_that_renews_a_megaflow_is_counted(void **state)
+{
+    struct rig *rig = *state;
+    struct flow f = udp_flow(1);
+
+    odp_put_output(&rig->actions, ODP_PORT(2));
+    receive(rig, 1, &f);
+    receive(rig, 1, &f);
+    rig->dp->class->flow_for_each(rig->dp, make_stale, rig);
+    receive(rig, 1, &f);
+    assert_int_equal(rig->n_upcalls, 2);
+    rig->dp->class->flow_for_each(rig->dp, delete_it, rig);
+}
+
 static void
 actions_that_are_not_supported_are_refused_by_name(void **state)
 {
@@ -375,6 +398,7 @@ main(void)
         RIG_TEST(trunc_cuts_the_next_output_only),
         RIG_TEST(userspace_actions_carry_their_cookie),
         RIG_TEST(owners_are_released_once_with_the_final_counts),
+        RIG_TEST(a_packet_that_renews_a_megaflow_is_counted),
         RIG_TEST(actions_that_are_not_supported_are_refused_by_name),
         RIG_TEST(executing_actions_needs_no_megaflow),
         RIG_TEST(a_port_that_is_removed_is_free_again),
