@@ -6,7 +6,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/hash.h"
@@ -64,15 +63,6 @@ struct ipfix {
     struct ipfix_counters counters;
     int64_t stats_sent;          /* ms; INT64_MIN: never. */
 };
-
-static int64_t
-wall_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
-}
 
 /* Messages. */
 
@@ -238,7 +228,7 @@ static void
 send_record(struct ipfix *x, const struct cached *c, enum end_reason reason)
 {
     struct domain *d = get_domain(x, c->domain_id);
-    int64_t now = clock_now_ms(), now_us = wall_us();
+    int64_t now = clock_now_ms(), now_us = clock_wall_us();
     struct bytes b = BYTES_INIT;
     size_t set;
 
@@ -344,7 +334,7 @@ count(struct ipfix *x, struct cached *c, const struct ipfix_packet *p)
     size_t l2 = ETH_HEADER_LEN + (c->kind.has_vlan ? VLAN_HEADER_LEN : 0);
     uint64_t octets = p->len > l2 ? p->len - l2 : 0;
 
-    c->end_us = wall_us();
+    c->end_us = clock_wall_us();
     c->packets++;
     x->totals.packets++;
     c->l2_octets += p->len;
@@ -382,7 +372,7 @@ add(struct ipfix *x, const struct ipfix_packet *p, const struct ipfix_kind *k, c
     c->key = xmemdup(key->data, key->len);
     c->key_len = key->len;
     c->begun = clock_now_ms();
-    c->start_us = wall_us();
+    c->start_us = clock_wall_us();
     hmap_insert(&x->flows, &c->node, hash);
     list_push_back(&x->by_age, &c->by_age);
     x->counters.n_flows++;

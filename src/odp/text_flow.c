@@ -1,4 +1,5 @@
 /* Datapath flows as text: the attributes in their order, with what nests. */
+#include "flow/field_text.h"
 #include "odp/member.h"
 
 /* Which attributes belong to a packet, from its own headers. */
@@ -74,12 +75,10 @@ put_ct_state(const struct out *o)
         }
         str_puts(o->s, "),");
     } else if (o->mask->ct_state) {
-        static const char *const names[] = { "new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat" };
-
         str_puts(o->s, "ct_state(");
         for (int i = 0; i < 8; i++) {
             if (o->mask->ct_state >> i & 1) {
-                str_putf(o->s, "%c%s", o->key->ct_state >> i & 1 ? '+' : '-', names[i]);
+                str_putf(o->s, "%c%s", o->key->ct_state >> i & 1 ? '+' : '-', ct_state_names[i]);
             }
         }
         str_puts(o->s, "),");
@@ -339,12 +338,10 @@ nesting_name(enum odp_key key)
 static void
 echo_ct_state(struct str *s, unsigned int state)
 {
-    static const char *const names[] = { "new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat" };
-
     str_puts(s, "ct_state(");
     for (int i = 0; i < 8; i++) {
         if (state >> i & 1) {
-            str_putf(s, "%s|", names[i]);
+            str_putf(s, "%s|", ct_state_names[i]);
         }
     }
     str_chomp(s, '|');

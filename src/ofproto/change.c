@@ -50,12 +50,18 @@ has_table(const uint64_t *tables, uint8_t table_id)
 }
 
 static void
+add_table(uint64_t *tables, uint8_t table_id)
+{
+    tables[table_id / 64] |= UINT64_C(1) << table_id % 64;
+}
+
+static void
 touch(struct tables_change *c, uint8_t table_id)
 {
     struct tables_change *other = c->p->long_change;
 
     if (c->is_long) {
-        c->touched[table_id / 64] |= UINT64_C(1) << table_id % 64;
+        add_table(c->touched, table_id);
     }
     if (other && other != c && has_table(other->touched, table_id)) {
         other->is_spoiled = true;
@@ -66,7 +72,7 @@ static void
 count_flow(struct tables_change *c, const struct rule *rule, int step)
 {
     touch(c, rule->table_id);
-    c->changed[rule->table_id / 64] |= UINT64_C(1) << rule->table_id % 64;
+    add_table(c->changed, rule->table_id);
     if (!rule_is_hidden(rule)) {
         c->n_flows[rule->table_id] += step;
     }

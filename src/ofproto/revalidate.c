@@ -162,15 +162,6 @@ visit(void *r_, struct dp_flow *f)
     return !atomic_load_explicit(&r->stop, memory_order_relaxed);
 }
 
-static int64_t
-cpu_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
-}
-
 static void
 set_limit(struct revalidator *r, uint32_t limit)
 {
@@ -207,7 +198,7 @@ static void
 sweep(struct revalidator *r)
 {
     struct datapath *dp = r->backer->xdp.dp;
-    int64_t start = clock_real_us(), cpu = cpu_ms();
+    int64_t start = clock_real_us(), cpu = clock_thread_cpu_us();
     struct dp_stats stats;
 
     dp->class->get_stats(dp, &stats);
@@ -226,7 +217,7 @@ sweep(struct revalidator *r)
         dp->class->flow_flush(dp);
     }
     if (r->n_renewed <= r->n_seen / 8) {
-        adapt_limit(r, cpu_ms() - cpu); /* Else that was not looking after them, but a change. */
+        adapt_limit(r, (clock_thread_cpu_us() - cpu) / 1000); /* Else that was not looking after them, but a change. */
     }
     pthread_mutex_lock(&r->mutex);
     r->figures.n_flows = r->n_seen;

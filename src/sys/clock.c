@@ -39,6 +39,18 @@ clock_wall_ms(void)
     return read_clock(CLOCK_REALTIME, 1000);
 }
 
+int64_t
+clock_wall_us(void)
+{
+    return read_clock(CLOCK_REALTIME, 1000000);
+}
+
+int64_t
+clock_thread_cpu_us(void)
+{
+    return read_clock(CLOCK_THREAD_CPUTIME_ID, 1000000);
+}
+
 void
 clock_stop(void)
 {

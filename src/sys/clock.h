@@ -19,8 +19,12 @@ int64_t clock_now_ms(void);
 /* Monotonic microseconds, never virtual: for measuring, not for scheduling. */
 int64_t clock_real_us(void);
 
-/* Milliseconds since the epoch, never virtual. */
+/* Milliseconds and microseconds since the epoch, never virtual. */
 int64_t clock_wall_ms(void);
+int64_t clock_wall_us(void);
+
+/* Microseconds of processor time that the calling thread has taken. */
+int64_t clock_thread_cpu_us(void);
 
 /* Freezes the clock; from now on only clock_warp() moves it. */
 void clock_stop(void);

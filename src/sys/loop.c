@@ -1,7 +1,6 @@
 #include "sys/loop.h"
 
 #include <stdlib.h>
-#include <time.h>
 #include <uv.h>
 
 #include "sys/counter.h"
@@ -51,19 +50,10 @@ ignore_timer(uv_timer_t *t UNUSED)
 {
 }
 
-static int64_t
-cpu_us(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-    return ts.tv_sec * INT64_C(1000000) + ts.tv_nsec / 1000;
-}
-
 static void
 count_turn(const struct loop *loop)
 {
-    uint64_t us = clock_real_us() - loop->turn_began, cpu = cpu_us() - loop->turn_began_cpu;
+    uint64_t us = clock_real_us() - loop->turn_began, cpu = clock_thread_cpu_us() - loop->turn_began_cpu;
 
     counter_raise(loop_longest_turn_us, us);
     counter_raise(loop_longest_turn_cpu_us, cpu);
@@ -105,7 +95,7 @@ go_online(struct loop *loop)
     if (loop->offline) {
         loop->offline = false;
         loop->turn_began = clock_real_us();
-        loop->turn_began_cpu = cpu_us();
+        loop->turn_began_cpu = clock_thread_cpu_us();
         rcu_online();
     }
 }

@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "ctl/ctl.h"
 #include "datapath/user/user.h"
+#include "sys/clock.h"
 
 struct show {
     struct str out;
@@ -145,13 +146,13 @@ put_performance(struct str *s, const struct dp_user_worker *w, double seconds)
 static void
 put_head(struct show *s, double seconds)
 {
-    struct timespec now;
+    int64_t now = clock_wall_ms();
+    time_t second = now / 1000;
     struct tm tm;
 
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &tm);
-    str_putf(&s->out, "\nTime: %02d:%02d:%02d.%03ld\nMeasurement duration: %.3f s\n\n", tm.tm_hour, tm.tm_min,
-             tm.tm_sec, now.tv_nsec / 1000000, seconds);
+    gmtime_r(&second, &tm);
+    str_putf(&s->out, "\nTime: %02d:%02d:%02d.%03d\nMeasurement duration: %.3f s\n\n", tm.tm_hour, tm.tm_min,
+             tm.tm_sec, (int) (now % 1000), seconds);
 }
 
 static void

@@ -37,24 +37,31 @@ begin_header(struct xlate_ctx *ctx, uint32_t type, enum odp_pending_kind kind)
     ctx->base.pending.metadata_len = 0;
 }
 
+/* With an Ethernet header whose addresses are zero, or without one. */
+static void
+change_ethernet(struct xlate_ctx *ctx, enum odp_pending_kind kind)
+{
+    struct flow *f = &ctx->flow;
+
+    xlate_commit(ctx);
+    f->packet_ns = kind == ODP_PENDING_POP_ETH;
+    memset(&f->eth_dst, 0, sizeof f->eth_dst);
+    memset(&f->eth_src, 0, sizeof f->eth_src);
+    ctx->base.pending.kind = kind;
+}
+
 /* encap. */
 
 static void
 encap_ethernet(struct xlate_ctx *ctx)
 {
-    struct flow *f = &ctx->flow;
-
-    if (!f->packet_ns) {
+    if (!ctx->flow.packet_ns) {
         xlate_report(ctx, TRACE_ACTION,
                      "Dropping packet as encap(ethernet) is not supported for packet type ethernet.");
         unsupported(ctx);
         return;
     }
-    xlate_commit(ctx);
-    f->packet_ns = 0;
-    memset(&f->eth_dst, 0, sizeof f->eth_dst);
-    memset(&f->eth_src, 0, sizeof f->eth_src);
-    ctx->base.pending.kind = ODP_PENDING_PUSH_ETH;
+    change_ethernet(ctx, ODP_PENDING_PUSH_ETH);
 }
 
 /* NSH's number for a packet type (RFC 8300 §2.2); 0 if it has none that is supported. */
@@ -180,19 +187,13 @@ xlate_encap(struct xlate_ctx *ctx, const struct act *act)
 static void
 decap_ethernet(struct xlate_ctx *ctx)
 {
-    struct flow *f = &ctx->flow;
-
     ctx->wc->vlan_tci |= BE16(VLAN_PRESENT);
-    if (flow_has_vlan(f)) {
+    if (flow_has_vlan(&ctx->flow)) {
         xlate_report(ctx, TRACE_ACTION, "Dropping packet, cannot decap Ethernet if VLAN is present.");
         unsupported(ctx);
         return;
     }
-    xlate_commit(ctx);
-    f->packet_ns = 1;
-    memset(&f->eth_dst, 0, sizeof f->eth_dst);
-    memset(&f->eth_src, 0, sizeof f->eth_src);
-    ctx->base.pending.kind = ODP_PENDING_POP_ETH;
+    change_ethernet(ctx, ODP_PENDING_POP_ETH);
 }
 
 /* The header is gone; what is below, which is of that type, is to be parsed. */
