@@ -76,7 +76,7 @@ void idl_indexes_remove(const struct idl_row *row);
 void idl_indexes_column(const struct idl_row *row, unsigned column, bool add);
 void idl_indexes_destroy(struct idl_table *table);
 
-/* ---- session.c ---- */
+/* ---- The session (session_private.h) ---- */
 
 struct idl_session *idl_session_create(struct idl *idl, const char *remotes, bool retry) MUST_CHECK;
 void idl_session_destroy(struct idl_session *session);
