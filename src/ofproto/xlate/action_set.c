@@ -69,20 +69,21 @@ xlate_order_actions(struct act_span written, struct act_buf *out)
 {
     for (int order = 0; order < ORDER_N; order++) {
         if (put_order(out, written, order) && order > ORDER_SET) {
-            break;
+            return;
         }
     }
+    act_buf_clear(out); /* Without an output or a group the packet goes nowhere, whatever is changed in it. */
 }
 
 static void
-report_set(struct xlate_ctx *ctx, struct act_span ordered)
+report_set(struct xlate_ctx *ctx, const char *verb, struct act_span ordered)
 {
     struct act_text text = xlate_act_text(ctx);
     struct str s = STR_INIT;
 
     if (ctx->in->trace) {
         act_format(&s, ordered, &text);
-        xlate_report(ctx, TRACE_DETAIL, ordered.len ? "action set is: %s" : "action set is empty", str_text(&s));
+        xlate_report(ctx, TRACE_DETAIL, ordered.len ? "action set %s: %s" : "action set %s empty", verb, str_text(&s));
         str_uninit(&s);
     }
 }
@@ -110,13 +111,21 @@ xlate_write_actions(struct xlate_ctx *ctx, const struct act *act)
     act_buf_init(&ordered);
     xlate_order_actions(act_buf_span(&ctx->action_set), &ordered);
     update_actset_output(ctx, act_buf_span(&ordered));
-    report_set(ctx, act_buf_span(&ordered));
+    report_set(ctx, "is", act_buf_span(&ordered));
     act_buf_uninit(&ordered);
 }
 
 void
 xlate_clear_actions(struct xlate_ctx *ctx, const struct act *act UNUSED)
 {
+    struct act_buf ordered;
+
+    act_buf_init(&ordered);
+    if (ctx->in->trace) {
+        xlate_order_actions(act_buf_span(&ctx->action_set), &ordered);
+    }
+    report_set(ctx, "was", act_buf_span(&ordered));
+    act_buf_uninit(&ordered);
     act_buf_clear(&ctx->action_set);
     ctx->flow.actset_output = cpu_to_be32(ofp_to_u32(OFPP_UNSET));
 }
@@ -133,6 +142,10 @@ xlate_action_set_execute(struct xlate_ctx *ctx)
     }
     act_buf_init(&ordered);
     xlate_order_actions(act_buf_span(&ctx->action_set), &ordered);
+    if (!ordered.bytes.len) {
+        act_buf_uninit(&ordered);
+        return;
+    }
     ctx->exit = false;
     ctx->in_action_set = true;
     ctx->trace_depth += 2;

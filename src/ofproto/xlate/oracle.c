@@ -646,6 +646,9 @@ run_set(struct run *r)
             ordered[n++] = *last;
         }
     }
+    if (!n || ordered[n - 1].op != OP_OUTPUT) {
+        return; /* "If no output action ... the packet is dropped." */
+    }
     r->exited = false;
     run_actions(r, ordered, n);
 }

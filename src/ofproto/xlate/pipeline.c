@@ -103,36 +103,38 @@ xlate_note(struct xlate_ctx *ctx UNUSED, const struct act *act UNUSED)
 {
 }
 
-/* One side of check_pkt_larger: the rest of the list with the bit set to 'larger', and the action set if nothing else
- * stands between.  Whether this packet goes that way decides about effects only. */
+/* One side of check_pkt_larger: the rest of the list with the bit set to 'larger'; then the action set, if nothing
+ * else stands between ("with_set").  If other lists go on behind, what was in the set before is theirs to carry out:
+ * the side begins with an empty set, and carries out what it writes.  Whether this packet goes that way decides about
+ * effects only. */
 static void
 translate_branch(struct xlate_ctx *ctx, const struct act_check_pkt_larger *a, struct act_span rest, bool with_set,
                  bool larger)
 {
     size_t begun = odp_begin(&ctx->out->actions, larger ? ODP_CHECK_PKT_LEN_GREATER : ODP_CHECK_PKT_LEN_LESS_EQUAL);
-    size_t set_len = ctx->action_set.bytes.len;
+    bool no_effects = ctx->no_effects, in_action_set = ctx->in_action_set;
     struct odp_base base = ctx->base;
-    bool no_effects = ctx->no_effects;
     struct xlate_saved saved;
     uint32_t mirrors = ctx->mirrors;
 
     xlate_save(ctx, &saved);
+    if (!with_set) {
+        act_buf_clear(&ctx->action_set);
+        ctx->flow.actset_output = cpu_to_be32(ofp_to_u32(OFPP_UNSET));
+        ctx->apart = ctx->in_action_set = false;
+    }
     ctx->no_effects |= (ctx->in->packet_len > a->pkt_len) != larger;
     xlate_put_bit(ctx, &a->dst, larger);
-    xlate_actions(ctx, rest, with_set);
-    if (!with_set) {
-        xlate_freeze_finish_apart(ctx);
-    } else if (!xlate_freeze_finish(ctx)) {
+    xlate_actions(ctx, rest, true);
+    ctx->trace_depth--; /* Belongs to the last action of the list. */
+    if (!xlate_freeze_finish(ctx)) {
         xlate_action_set_execute(ctx);
     }
+    ctx->trace_depth++;
     ctx->mirrors = mirrors;
-    if (!with_set && ctx->action_set.bytes.len != set_len) {
-        xlate_report(ctx, TRACE_ERROR, "write_actions after check_pkt_larger in a table that others go on behind is "
-                     "not supported yet");
-        xlate_fail(ctx, XLATE_NOT_SERVED);
-    }
     xlate_restore(ctx, &saved);
     ctx->base = base;
+    ctx->in_action_set = in_action_set;
     ctx->no_effects = no_effects;
     odp_end(&ctx->out->actions, begun);
 }

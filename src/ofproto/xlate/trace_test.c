@@ -322,6 +322,12 @@ pipelines_trace_as_in_the_reference(void **state UNUSED)
 }
 
 static void
+both_sides_of_a_check_of_lengths_carry_out_what_they_wrote(void **state UNUSED)
+{
+    run_file("check_pkt_larger");
+}
+
+static void
 groups_trace_as_in_the_reference(void **state UNUSED)
 {
     run_file("group");
@@ -370,6 +376,7 @@ main(int argc, char *argv[])
         cmocka_unit_test(actions_trace_as_in_the_reference),
         cmocka_unit_test(normal_switching_traces_as_in_the_reference),
         cmocka_unit_test(pipelines_trace_as_in_the_reference),
+        cmocka_unit_test(both_sides_of_a_check_of_lengths_carry_out_what_they_wrote),
         cmocka_unit_test(groups_trace_as_in_the_reference),
         cmocka_unit_test(meters_trace_as_in_the_reference),
         cmocka_unit_test(samples_and_learning_trace_as_in_the_reference),

@@ -29,8 +29,6 @@
  * A packet to a controller is an upcall of the datapath, by a "userspace" action that names a frozen state.  What no
  * megaflow can do alone ('slow') is done here for each packet: its megaflow has only the action that asks for that.
  *
- * Nothing that OpenFlow can say ends in an error but write_actions behind check_pkt_larger where a table goes on.
- *
  * Limits: depth of resubmits (64) and their number (4096), buckets of groups (65536), size of the stack and of the
  * action list; beyond them the
  * translation ends with an error, and the packet is dropped, as ovs-actions(7) has it.
