@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "classifier/chain.h"
 #include "classifier/order.h"
 
 static const enum field_id default_prefixes[] = { FIELD_IP_DST, FIELD_IP_SRC, FIELD_IPV6_DST, FIELD_IPV6_SRC };
@@ -366,12 +367,12 @@ classifier_find(const struct classifier *cls, const struct match *match, int pri
     struct cls_subtable *st = find_subtable(cls, &match->mask, &map);
     struct cls_node *node = st ? cls_subtable_find_rcu(st, &match->flow, cls_hash(st, &match->flow, 0, st->n_words, 0))
                                : NULL;
-    struct cls_rule *rule = node ? rcu_get(&node->first) : NULL;
+    struct cls_rule *rule = node ? cls_chain_find(node, priority) : NULL;
 
-    while (rule && (rule->priority != priority || !cls_rule_visible(rule, version))) {
-        rule = rcu_get(&rule->next);
+    while (rule && rule->priority == priority && !cls_rule_visible(rule, version)) {
+        rule = rcu_get_protected(&rule->next);
     }
-    return rule;
+    return rule && rule->priority == priority ? rule : NULL;
 }
 
 /* Walks. */

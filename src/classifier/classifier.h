@@ -3,8 +3,8 @@
  * What it is
  * ----------
  * A tuple-space classifier.  Rules with the same mask form a subtable (subtable.h); a subtable is a hash table from
- * masked values to rules, those with equal values chained by falling priority.  Subtables are searched by falling
- * highest priority, so a search ends as soon as no later one could hold a better rule.
+ * masked values to rules, those with equal values chained by falling priority (chain.h).  Subtables are searched by
+ * falling highest priority, so a search ends as soon as no later one could hold a better rule.
  *
  * How it works
  * ------------
@@ -45,7 +45,8 @@ struct cls_subtable;
 
 struct cls_rule {
     struct cls_node *node;          /* Values and subtable; null while never in a classifier. */
-    RCU_PTR(struct cls_rule) next;  /* Same mask and values, lower or equal priority. */
+    RCU_PTR(struct cls_rule) next;  /* Same mask and values, lower or equal priority (chain.h). */
+    struct cls_rule *prev;          /* The one before it, null: none; the writer's. */
     struct list in_order;           /* In the subtable, in order of insertion; the writer's. */
     _Atomic uint64_t add_version;   /* Visible from this version on... */
     _Atomic uint64_t remove_version; /* ...and before this one. */

@@ -408,11 +408,113 @@ a_big_subtable_grows_and_shrinks_in_steps(void **state UNUSED)
     free(in);
 }
 
+enum { N_PRIORITIES = 1500 };
+
+/* Rules of one match, by priority: the one that is visible in version 1, and one that is not. */
+struct chain {
+    struct classifier cls;
+    struct match match;
+    struct cls_rule shown[N_PRIORITIES], hidden[N_PRIORITIES];
+    bool has_shown[N_PRIORITIES], has_hidden[N_PRIORITIES];
+};
+
+static void
+toggle(struct chain *c, struct cls_rule *rule, bool *in, int priority, uint64_t version)
+{
+    if (*in) {
+        classifier_remove(&c->cls, rule);
+        cls_rule_uninit(rule); /* There is no other reader. */
+    } else {
+        classifier_insert(&c->cls, rule, &c->match, priority, version);
+    }
+    *in = !*in;
+}
+
+static void
+clear(struct chain *c, int priority)
+{
+    if (c->has_shown[priority]) {
+        toggle(c, &c->shown[priority], &c->has_shown[priority], priority, 1);
+    }
+    if (c->has_hidden[priority]) {
+        toggle(c, &c->hidden[priority], &c->has_hidden[priority], priority, 2);
+    }
+}
+
+static void
+check_chain(const struct chain *c, int priority)
+{
+    int best = N_PRIORITIES - 1;
+    struct cls_rule *found;
+
+    found = classifier_find(&c->cls, &c->match, priority, 1);
+    assert_ptr_equal(found, c->has_shown[priority] ? &c->shown[priority] : NULL);
+    found = classifier_find(&c->cls, &c->match, priority, 2);
+    assert_true(!found == !(c->has_shown[priority] || c->has_hidden[priority]));
+    while (best >= 0 && !c->has_shown[best]) {
+        best--;
+    }
+    found = classifier_lookup_rcu(&c->cls, 1, &c->match.flow, NULL);
+    assert_ptr_equal(found, best < 0 ? NULL : &c->shown[best]);
+}
+
+struct last { int priority; size_t n; };
+
+static void
+check_falling(void *last_, struct cls_rule *rule)
+{
+    struct last *last = last_;
+
+    assert_true(rule->priority <= last->priority);
+    *last = (struct last) { rule->priority, last->n + 1 };
+}
+
+/* Rules with the same match: many priorities, and some of one priority in different versions. */
+static void
+a_long_chain_keeps_its_order(void **state UNUSED)
+{
+    struct chain *c = xzalloc(sizeof *c);
+    struct random r;
+
+    rcu_thread_register();
+    classifier_init(&c->cls);
+    match_init_catchall(&c->match);
+    random_seed(&r, 3);
+    for (int step = 0; step < 20000; step++) {
+        /* First more come than go, then nearly all go, then they come again. */
+        int i = random_below(&r, step / 5000 == 1 ? 20 : N_PRIORITIES);
+        struct last last = { INT32_MAX, 0 };
+
+        if (step / 5000 == 1 && step < 5000 + N_PRIORITIES) {
+            i = step - 5000;
+            clear(c, i);
+        } else if (random_below(&r, 3)) {
+            toggle(c, &c->shown[i], &c->has_shown[i], i, 1);
+        } else {
+            toggle(c, &c->hidden[i], &c->has_hidden[i], i, 2);
+        }
+        check_chain(c, i);
+        check_chain(c, random_below(&r, N_PRIORITIES));
+        if (step % 500 == 0) {
+            classifier_for_each_match_rcu(&c->cls, 2, &c->match.flow, NULL, check_falling, &last);
+            assert_int_equal(last.n, c->cls.n_rules);
+        }
+    }
+    for (int i = 0; i < N_PRIORITIES; i++) {
+        clear(c, i);
+    }
+    classifier_uninit(&c->cls);
+    rcu_thread_unregister();
+    rcu_barrier_all();
+    free(c);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_big_subtable_grows_and_shrinks_in_steps),
+        cmocka_unit_test(a_long_chain_keeps_its_order),
         cmocka_unit_test(a_version_shows_only_its_rules),
         cmocka_unit_test(rules_are_walked_in_the_order_of_dumps),
         cmocka_unit_test(readers_see_a_whole_table_while_it_changes),

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "classifier/chain.h"
 
 /* A table is moved to a bigger one in steps of MOVES slots, small ones at once. */
 enum { MIN_SLOTS = 4, MOVES = 8, SMALL = 256 };
@@ -150,6 +151,7 @@ cls_subtable_create(const struct flow *mask, const struct word_map *map, uint32_
     st->ports_mask = (uint32_t) be16_to_cpu(mask->tp_src) << 16 | be16_to_cpu(mask->tp_dst);
     trie_init(&st->ports, 32);
     list_init(&st->in_order);
+    hmap_init(&st->chains);
     atomic_init(&st->n_refs, 1);
     return st;
 }
@@ -468,6 +470,8 @@ add_node(struct cls_subtable *st, const struct flow *flow, uint64_t hash)
 
     rcu_set(&node->first, NULL);
     node->subtable = st;
+    node->n_rules = 0;
+    node->has_index = false;
     atomic_init(&node->n_refs, 0);
     atomic_fetch_add_explicit(&st->n_refs, 1, memory_order_relaxed);
     for (unsigned int i = 0; i < st->n_words; i++) {
@@ -499,6 +503,7 @@ cls_subtable_unref(void *st_)
     if (atomic_fetch_sub(&st->n_refs, 1) == 1) {
         free(rcu_get_protected(&st->nodes));
         free(st->next);
+        hmap_uninit(&st->chains);
         for (int i = 0; i < N_STAGES - 1; i++) {
             free(rcu_get_protected(&st->stages[i].set));
             free(st->stages[i].next);
@@ -539,23 +544,6 @@ remove_node(struct cls_subtable *st, struct cls_node *node)
 
 /* Rules. */
 
-static void
-link_rule(struct cls_node *node, struct cls_rule *rule)
-{
-    struct cls_rule *first = rcu_get_protected(&node->first), *at = first;
-
-    if (!first || first->priority < rule->priority) {
-        rcu_set(&rule->next, first);
-        rcu_set(&node->first, rule);
-        return;
-    }
-    for (struct cls_rule *next; (next = rcu_get_protected(&at->next)) && next->priority >= rule->priority;) {
-        at = next;
-    }
-    rcu_set(&rule->next, rcu_get_protected(&at->next));
-    rcu_set(&at->next, rule);
-}
-
 void
 cls_subtable_insert(struct cls_subtable *st, struct cls_rule *rule, const struct flow *flow)
 {
@@ -567,7 +555,7 @@ cls_subtable_insert(struct cls_subtable *st, struct cls_rule *rule, const struct
     }
     rule->node = node;
     atomic_fetch_add_explicit(&node->n_refs, 1, memory_order_relaxed);
-    link_rule(node, rule);
+    cls_chain_insert(node, rule);
     list_push_back(&st->in_order, &rule->in_order);
     st->n_rules++;
     if (rule->priority > st->max_priority) {
@@ -581,12 +569,8 @@ void
 cls_subtable_remove(struct cls_subtable *st, struct cls_rule *rule)
 {
     struct cls_node *node = rule->node;
-    RCU_PTR(struct cls_rule) *at = &node->first;
 
-    while (rcu_get_protected(at) != rule) {
-        at = &rcu_get_protected(at)->next;
-    }
-    rcu_set(at, rcu_get_protected(&rule->next));
+    cls_chain_remove(node, rule);
     if (!rcu_get_protected(&node->first)) {
         remove_node(st, node);
     }

@@ -12,6 +12,7 @@
 #ifndef CLASSIFIER_SUBTABLE_H
 #define CLASSIFIER_SUBTABLE_H 1
 
+#include "base/hmap.h"
 #include "classifier/classifier.h"
 #include "classifier/trie.h"
 
@@ -24,9 +25,10 @@ struct cls_word {
 
 /* Rules with the same mask and values. */
 struct cls_node {
-    RCU_PTR(struct cls_rule) first; /* By falling priority. */
+    RCU_PTR(struct cls_rule) first; /* By falling priority (chain.h). */
     struct cls_subtable *subtable;
     _Atomic uint32_t n_refs;        /* Of each rule until cls_rule_uninit(), which comes after all readers. */
+    uint32_t n_rules : 31, has_index : 1; /* Of the chain (chain.h); the writer's. */
     uint64_t values[];              /* One for each of the subtable's words. */
 };
 
@@ -70,6 +72,7 @@ struct cls_subtable {
     int max_priority;            /* Of the rules; higher while 'n_max' is 0. */
     size_t n_max;                /* How many rules have it. */
     struct list in_order;        /* struct cls_rule. */
+    struct hmap chains;          /* Indexes of long chains (chain.h). */
     unsigned int n_words;
     struct cls_word words[];
 };
