@@ -26,6 +26,7 @@ struct ct_alg {
     struct skew skew[CT_N_DIRS]; /* Under the connection's lock. */
     struct list expectations;    /* Under the mutex of the expectations. */
     unsigned int n_expectations;
+    struct ct_ftp_line lines[];  /* With CT_HELPER_FTP: CT_N_DIRS of them. */
 };
 
 struct expectation {
@@ -225,7 +226,7 @@ ct_alg_attach(struct ct_conn *c, enum ct_helper helper, const struct ct_expected
     if (!helper && !expected) {
         return;
     }
-    c->alg = xzalloc(sizeof *c->alg);
+    c->alg = xzalloc(sizeof *c->alg + (helper == CT_HELPER_FTP ? CT_N_DIRS * sizeof c->alg->lines[0] : 0));
     list_init(&c->alg->expectations);
     c->helper = helper;
     if (expected) {
@@ -254,6 +255,12 @@ ct_alg_free(struct conntrack *ct, struct ct_conn *c)
     ct_alg_forget(ct, c);
     free(c->alg);
     c->alg = NULL;
+}
+
+struct ct_ftp_line *
+ct_alg_ftp_line(struct ct_conn *c, int dir)
+{
+    return &c->alg->lines[dir];
 }
 
 const struct ct_tuple *

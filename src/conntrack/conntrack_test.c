@@ -309,6 +309,116 @@ n_expectations(void)
     return n;
 }
 
+/* Whether the server may open a connection to port 10001 of A, which it sees as 'to'; whoever it was is forgotten. */
+static bool
+is_called_back(uint32_t to)
+{
+    struct ct_action a = { .zone = 1, .commit = true, .has_nat = true };
+    bool is_related = tcp(&a, B, 20, to, 10001, TCP_SYN, 7, 0, "") & CT_REL;
+
+    conntrack_flush_rcu(ct, &(struct ct_filter) { .orig = { .src_port = 20 } }, now);
+    return is_related;
+}
+
+/* Sends bytes [from, to) of what the client says. */
+static void
+say(uint16_t port, const char *line, size_t from, size_t to)
+{
+    char part[128];
+
+    memcpy(part, line + from, to - from);
+    part[to - from] = '\0';
+    tcp(&look, A, port, B, 21, TCP_ACK | TCP_PSH, 101 + from, 501, part);
+    assert_checksums();
+}
+
+static void
+an_ftp_command_may_be_split_anywhere(void **state UNUSED)
+{
+    static const char *const lines[] = { "PORT 10,0,0,1,39,17\r\n", "EPRT |1|10.0.0.1|10001|\r\n",
+                                         "NOOP\r\nPORT 10,0,0,1,39,17\r\n" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+        size_t n = strlen(lines[i]);
+
+        for (size_t at = 1; at < n; at++) {
+            open_ftp(&ftp, 3000 + at);
+            say(3000 + at, lines[i], 0, at);
+            say(3000 + at, lines[i], 0, at); /* Again. */
+            say(3000 + at, lines[i], at, n);
+            assert_true(is_called_back(A));
+        }
+        open_ftp(&ftp, 2000);
+        for (size_t at = 0; at < n; at++) {
+            say(2000, lines[i], at, at + 1);
+            say(2000, lines[i], at / 2, at + 1);
+        }
+        assert_true(is_called_back(A));
+        conntrack_flush_rcu(ct, &(struct ct_filter) { .proto = IP_PROTO_TCP }, now);
+    }
+}
+
+static void
+a_line_is_joined_with_what_follows_it_alone(void **state UNUSED)
+{
+    const char *line = "PORT 10,0,0,1,39,17\r\n";
+
+    open_ftp(&ftp, 3000);
+    say(3000, line, 0, 10);
+    say(3000, line, 11, strlen(line)); /* A byte is missing... */
+    assert_false(is_called_back(A));
+    say(3000, line, 10, strlen(line)); /* ...and comes, with the rest. */
+    assert_true(is_called_back(A));
+    open_ftp(&ftp, 3001);
+    say(3001, line, 0, strlen(line) - 2);
+    assert_false(is_called_back(A)); /* It could go on with a digit. */
+}
+
+static void
+a_long_line_is_not_remembered(void **state UNUSED)
+{
+    char line[400];
+
+    open_ftp(&ftp, 3000);
+    snprintf(line, sizeof line, "227 %0200d", 0);
+    for (size_t at = 0; at < 200; at += 50) {
+        char part[64];
+
+        snprintf(part, sizeof part, "%.50s", line + at);
+        tcp(&look, B, 21, A, 3000, TCP_ACK, 501 + at, 101, part);
+    }
+    tcp(&look, B, 21, A, 3000, TCP_ACK, 701, 101, "(10,0,0,2,39,17)\r\n");
+    assert_int_equal(tcp(&look, A, 4000, B, 10001, TCP_SYN, 1, 0, ""), CT_TRK | CT_NEW);
+    tcp(&look, B, 21, A, 3000, TCP_ACK, 719, 101, "227 (10,0,0,2,39,17)\r\n");
+    assert_int_equal(tcp(&look, A, 4000, B, 10001, TCP_SYN, 1, 0, ""), CT_TRK | CT_NEW | CT_REL);
+}
+
+static void
+what_has_gone_cannot_be_rewritten(void **state UNUSED)
+{
+    struct ct_action a = nat(CT_NAT_SRC, X, X, 0, 0);
+    const char *line = "PORT 10,0,0,1,39,17\r\n";
+
+    a.helper = CT_HELPER_FTP;
+    for (size_t at = 1; at < strlen(line); at++) {
+        uint16_t port = 3000 + at;
+
+        tcp(&a, A, port, B, 21, TCP_SYN, 100, 0, "");
+        tcp(&look, B, 21, X, port, TCP_SYN | TCP_ACK, 500, 101, "");
+        tcp(&look, A, port, B, 21, TCP_ACK, 101, 501, "");
+        say(port, line, 0, at);
+        say(port, line, at, strlen(line));
+        /* In front of the address, and behind what ends it, all is well. */
+        assert_int_equal(is_called_back(X), at <= 5 || at == strlen(line) - 1);
+        if (at <= 5) {
+            assert_string_equal(out_text(), "");
+            say(port, line, at, strlen(line)); /* Sent again: rewritten again. */
+            assert_non_null(strstr(out_text(), "10,9,9,9,39,17\r\n"));
+        }
+        conntrack_flush_rcu(ct, &(struct ct_filter) { .proto = IP_PROTO_TCP }, now);
+    }
+}
+
 static void
 expectations_are_bounded_and_end_with_their_connection(void **state UNUSED)
 {
@@ -357,6 +467,65 @@ the_clock_hand_returns_what_has_expired(void **state UNUSED)
         assert_int_equal(udp(&commit, A, i, B, 54, "a", 1), CT_TRK | CT_NEW);
     }
     assert_int_equal(conntrack_n_conns(ct), 5000);
+}
+
+static void
+collect(void *n_, const struct ct_entry *e UNUSED)
+{
+    ++*(unsigned int *) n_;
+}
+
+static void
+a_walk_in_steps_meets_each_connection_once(void **state UNUSED)
+{
+    const uint16_t other = 2, one = 1;
+    unsigned int n = 0, n_other = 0;
+    struct ct_walk w = { 0 }, v = { 0 };
+
+    for (uint16_t i = 1; i <= 3000; i++) {
+        udp(&commit, A, i, B, 53, "a", 1);
+    }
+    while (!conntrack_walk_rcu(ct, &w, 7, &one, now, collect, &n)) {
+        assert_true(n <= 7 * 6000);
+    }
+    assert_int_equal(n, 3000);
+    while (!conntrack_walk_rcu(ct, &v, 100, &other, now, collect, &n_other)) {
+        continue;
+    }
+    assert_int_equal(n_other, 0);
+}
+
+static void
+a_flush_goes_in_steps_unless_the_index_knows(void **state UNUSED)
+{
+    struct ct_flushing exact = { .filter = { .has_zone = true, .zone = 1, .proto = IP_PROTO_UDP } };
+    struct ct_flushing reply = exact, zone = { .filter = { .has_zone = true, .zone = 1 } };
+    struct ct_flushing none = { .filter = { .has_zone = true, .zone = 2 } };
+    struct ct_action a = nat(CT_NAT_SRC, X, X, 0, 0);
+    unsigned int n = 0;
+
+    for (uint16_t i = 1; i <= 1000; i++) {
+        udp(&a, A, i, B, 53, "a", 1);
+    }
+    exact.filter.orig = (struct ct_filter_tuple) { .has_src = true, .has_dst = true, .src_port = 7, .dst_port = 53 };
+    exact.filter.orig.src = ct_address4(cpu_to_be32(A));
+    exact.filter.orig.dst = ct_address4(cpu_to_be32(B));
+    assert_true(conntrack_flush_step_rcu(ct, &exact, 1, now));
+    assert_int_equal(exact.n_removed, 1);
+    reply.filter.reply = (struct ct_filter_tuple) { .has_src = true, .has_dst = true, .src_port = 53, .dst_port = 8 };
+    reply.filter.reply.src = ct_address4(cpu_to_be32(B));
+    reply.filter.reply.dst = ct_address4(cpu_to_be32(X));
+    assert_true(conntrack_flush_step_rcu(ct, &reply, 1, now));
+    assert_int_equal(reply.n_removed, 1);
+    assert_true(conntrack_flush_step_rcu(ct, &none, 1, now));
+    assert_int_equal(conntrack_n_conns(ct), 998);
+    for (size_t before = 0; !conntrack_flush_step_rcu(ct, &zone, 10, now); before = zone.n_removed) {
+        assert_true(zone.n_removed - before <= 10);
+        n++;
+    }
+    assert_true(n >= 99);
+    assert_int_equal(zone.n_removed, 998);
+    assert_int_equal(conntrack_n_conns(ct), 0);
 }
 
 static void
@@ -444,9 +613,15 @@ main(void)
         TEST(a_third_host_is_not_expected),
         TEST(active_ftp_is_rewritten_and_numbers_follow),
         TEST(a_longer_command_moves_sequence_numbers),
+        TEST(an_ftp_command_may_be_split_anywhere),
+        TEST(a_line_is_joined_with_what_follows_it_alone),
+        TEST(a_long_line_is_not_remembered),
+        TEST(what_has_gone_cannot_be_rewritten),
         TEST(expectations_are_bounded_and_end_with_their_connection),
         TEST(tftp_answers_from_another_port),
         TEST(the_clock_hand_returns_what_has_expired),
+        TEST(a_walk_in_steps_meets_each_connection_once),
+        TEST(a_flush_goes_in_steps_unless_the_index_knows),
         TEST(a_full_table_makes_new_connections_invalid),
         TEST(threads_share_the_table),
     };

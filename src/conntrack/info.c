@@ -1,5 +1,6 @@
 #include "conntrack/info.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "conntrack/private.h"
@@ -24,21 +25,33 @@ describe(struct ct_conn *c, int64_t now, struct ct_entry *e)
     ct_conn_unlock(c);
 }
 
-void
-conntrack_for_each_rcu(struct conntrack *ct, const uint16_t *zone, int64_t now,
-                       bool (*cb)(void *aux, const struct ct_entry *), void *aux)
+/* The next connection that lives, of at most '*n' places; null if there is none. */
+static struct ct_conn *
+next_live(struct conntrack *ct, struct ct_walk *w, unsigned int *n, int64_t now)
 {
-    for (uint32_t i = 1; i <= ct->n_chunks * CT_CHUNK; i++) {
-        struct ct_conn *c = ct_conn_at(ct, i);
-        struct ct_entry e;
+    for (; *n && w->at < ct->n_chunks * CT_CHUNK; --*n) {
+        struct ct_conn *c = ct_conn_at(ct, ++w->at);
 
-        if (c && ct_conn_is_live_at(c, now) && (!zone || c->tuple[CT_ORIG].zone == *zone)) {
-            describe(c, now, &e);
-            if (!cb(aux, &e)) {
-                return;
-            }
+        if (c && ct_conn_is_live_at(c, now)) {
+            return c;
         }
     }
+    return NULL;
+}
+
+bool
+conntrack_walk_rcu(struct conntrack *ct, struct ct_walk *w, unsigned int n, const uint16_t *zone, int64_t now,
+                   void (*cb)(void *aux, const struct ct_entry *), void *aux)
+{
+    for (struct ct_conn *c; (c = next_live(ct, w, &n, now)) != NULL; n--) {
+        struct ct_entry e;
+
+        if (!zone || c->tuple[CT_ORIG].zone == *zone) {
+            describe(c, now, &e);
+            cb(aux, &e);
+        }
+    }
+    return w->at >= ct->n_chunks * CT_CHUNK;
 }
 
 unsigned int
@@ -84,17 +97,61 @@ matches(const struct ct_conn *c, const struct ct_filter *f)
            && tuple_matches(&c->tuple[CT_REPLY], &f->reply);
 }
 
-size_t
-conntrack_flush_rcu(struct conntrack *ct, const struct ct_filter *f, int64_t now)
+/* The tuple that 'f' wants, if it is all of one. */
+static bool
+whole_tuple(const struct ct_filter *filter, const struct ct_filter_tuple *f, struct ct_tuple *t)
 {
-    size_t n = 0;
+    bool is_icmp = filter->proto == IP_PROTO_ICMP || filter->proto == IP_PROTO_ICMPV6;
 
-    for (uint32_t i = 1; i <= ct->n_chunks * CT_CHUNK; i++) {
-        struct ct_conn *c = ct_conn_at(ct, i);
+    *t = (struct ct_tuple) { f->src, f->dst, cpu_to_be16(f->src_port), cpu_to_be16(f->dst_port), filter->zone,
+                             filter->proto, f->is_v6 ? CT_KIND_V6 : 0 };
+    if (is_icmp) {
+        t->src_port = t->dst_port = cpu_to_be16(f->icmp_id);
+        t->kind |= ct_icmp_kind(f->icmp_type, f->is_v6);
+    }
+    return filter->has_zone && filter->proto && f->has_src && f->has_dst
+           && (is_icmp ? f->has_icmp_id && f->has_icmp_type : f->src_port && f->dst_port);
+}
 
-        if (c && ct_conn_is_live_at(c, now) && matches(c, f)) {
-            n += ct_remove(ct, c);
+/* Removes what the index finds; true if no others can be meant. */
+static bool
+flush_by_index(struct conntrack *ct, struct ct_flushing *f, int64_t now)
+{
+    struct ct_tuple t;
+    struct ct_conn *c;
+    int dir;
+
+    if (!whole_tuple(&f->filter, &f->filter.orig, &t) && !whole_tuple(&f->filter, &f->filter.reply, &t)) {
+        return f->filter.has_zone && !ct_zone_n(&ct->zones, f->filter.zone);
+    }
+    c = ct_find_rcu(ct, &t, ct_hash(ct, &t), now, &dir);
+    if (c && matches(c, &f->filter)) {
+        f->n_removed += ct_remove(ct, c);
+    }
+    return true;
+}
+
+bool
+conntrack_flush_step_rcu(struct conntrack *ct, struct ct_flushing *f, unsigned int n, int64_t now)
+{
+    if (flush_by_index(ct, f, now)) {
+        return true;
+    }
+    for (struct ct_conn *c; (c = next_live(ct, &f->walk, &n, now)) != NULL; n--) {
+        if (matches(c, &f->filter)) {
+            f->n_removed += ct_remove(ct, c);
         }
     }
-    return n;
+    return f->walk.at >= ct->n_chunks * CT_CHUNK;
+}
+
+size_t
+conntrack_flush_rcu(struct conntrack *ct, const struct ct_filter *filter, int64_t now)
+{
+    struct ct_flushing f = { .filter = *filter };
+
+    while (!conntrack_flush_step_rcu(ct, &f, UINT_MAX, now)) {
+        continue;
+    }
+    return f.n_removed;
 }

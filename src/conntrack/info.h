@@ -1,5 +1,9 @@
 /* What can be seen of the table, and what can be flushed.
  *
+ * Both are walks over the table in steps, so that whoever has other things to do waits for a step and not for millions
+ * of connections.  A walk is a place in the table and refers to nothing: between steps there may be quiescent states.
+ * A flush that names a whole tuple, or a zone without connections, needs no walk.
+ *
  * Threads: any RCU reader. */
 #ifndef CONNTRACK_INFO_H
 #define CONNTRACK_INFO_H 1
@@ -22,9 +26,15 @@ struct ct_entry {
     uint8_t peer_state[2], peer_flags[2], peer_shift[2]; /* TCP. */
 };
 
-/* Calls 'cb' for each connection (of 'zone', if that is not null) until it returns false. */
-void conntrack_for_each_rcu(struct conntrack *, const uint16_t *zone, int64_t now,
-                            bool (*cb)(void *aux, const struct ct_entry *), void *aux);
+/* All zeros: at the beginning. */
+struct ct_walk {
+    uint32_t at; /* Number of the connection that was looked at last. */
+};
+
+/* Goes past at most 'n' places for connections and calls 'cb' for those that live (of 'zone', if that is not null).
+ * True once it has been through: each connection that was there all the time has been met once. */
+bool conntrack_walk_rcu(struct conntrack *, struct ct_walk *, unsigned int n, const uint16_t *zone, int64_t now,
+                        void (*cb)(void *aux, const struct ct_entry *), void *aux) MUST_CHECK;
 
 /* One expected connection. */
 struct ct_expectation_entry {
@@ -55,7 +65,15 @@ struct ct_filter {
     uint8_t label[16], label_mask[16];
     struct ct_filter_tuple orig, reply;
 };
-/* The number of connections removed. */
+struct ct_flushing {
+    struct ct_filter filter;
+    struct ct_walk walk;
+    size_t n_removed;
+};
+/* Goes past at most 'n' places and removes those that fit; true once it has been through.  Connections that are made
+ * meanwhile may be spared. */
+bool conntrack_flush_step_rcu(struct conntrack *, struct ct_flushing *, unsigned int n, int64_t now) MUST_CHECK;
+/* All at once.  The number of connections removed. */
 size_t conntrack_flush_rcu(struct conntrack *, const struct ct_filter *, int64_t now);
 
 #endif

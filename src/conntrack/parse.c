@@ -22,8 +22,8 @@ ct_icmp_type(const struct ct_tuple *t)
     return kind >= ARRAY_SIZE(icmp_types) ? 0 : ct_tuple_is_v6(t) ? icmp_types[kind].type6 : icmp_types[kind].type4;
 }
 
-static uint8_t
-icmp_kind(uint8_t type, bool is_v6)
+uint8_t
+ct_icmp_kind(uint8_t type, bool is_v6)
 {
     for (uint8_t i = CT_ICMP_ECHO; i < (is_v6 ? CT_ICMP_TIMESTAMP : ARRAY_SIZE(icmp_types)); i++) {
         if (type == (is_v6 ? icmp_types[i].type6 : icmp_types[i].type4)) {
@@ -215,7 +215,7 @@ fill_ports(const struct ip_info *i, bool is_v6, struct ct_tuple *t)
         if (i->l4_len < 8 || (i->proto == IP_PROTO_ICMPV6) != is_v6) {
             return false;
         }
-        t->kind |= icmp_kind(i->l4[0], is_v6);
+        t->kind |= ct_icmp_kind(i->l4[0], is_v6);
         memcpy(&t->src_port, i->l4 + 4, 2);
         t->dst_port = t->src_port;
         return t->kind & CT_KIND_ICMP && !i->l4[1];

@@ -219,6 +219,15 @@ void ct_alg_before(struct ct_conn *, int dir, const struct ct_parsed *);
 void ct_alg_after(struct conntrack *, struct ct_conn *, int dir, struct ct_packet *, struct ct_parsed *, int64_t now);
 
 /* ftp.c, tftp.c: one packet. */
+enum { CT_FTP_LINE = 128 };
+/* What one end of an FTP connection has said of a line that it has not finished.  Under the connection's lock. */
+struct ct_ftp_line {
+    uint32_t next; /* Sequence number of what follows, as sent. */
+    uint8_t n;
+    char text[CT_FTP_LINE];
+};
+/* Of a connection with that gateway. */
+struct ct_ftp_line *ct_alg_ftp_line(struct ct_conn *, int dir);
 void ct_ftp_run(struct conntrack *, struct ct_conn *, int dir, struct ct_packet *, struct ct_parsed *, int64_t now);
 void ct_tftp_run(struct conntrack *, struct ct_conn *, int dir, const struct ct_parsed *, int64_t now);
 /* Puts 'n' bytes in the place of 'old_n' bytes of the payload at 'at' (an offset from p->l4) and keeps all lengths,

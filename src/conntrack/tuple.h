@@ -66,5 +66,7 @@ ct_address_ipv4(const struct ipv6_addr *a)
 
 /* Type of an ICMP or ICMPv6 query of this kind. */
 uint8_t ct_icmp_type(const struct ct_tuple *);
+/* And back; 0 for a type that is no query. */
+uint8_t ct_icmp_kind(uint8_t type, bool is_v6);
 
 #endif

@@ -47,6 +47,12 @@ void ct_zones_uninit(struct ct_zones *);
 /* Takes a place in the zone for a connection; false if it is full.  Gives one back. */
 bool ct_zone_enter(struct ct_zones *, uint16_t zone) MUST_CHECK;
 void ct_zone_leave(struct ct_zones *, uint16_t zone);
+/* Connections in the zone, and those that are being made. */
+static inline uint32_t
+ct_zone_n(const struct ct_zones *z, uint16_t zone)
+{
+    return atomic_load_explicit(&z->zones[zone].n, memory_order_relaxed);
+}
 
 uint32_t ct_policy_timeout_ms(const struct ct_zones *, uint32_t policy, enum ct_timeout);
 static ALWAYS_INLINE uint32_t

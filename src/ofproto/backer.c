@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "netdev/netdev.h"
+#include "ofproto/ct_job.h"
 #include "ofproto/ct_zones.h"
 #include "ofproto/dpctl.h"
 #include "ofproto/megaflow.h"
@@ -181,6 +182,9 @@ backer_unref(struct backer *b, bool cleanup)
         revalidator_destroy(b->revalidator);
     }
     loop_wake_uninit(&b->swept);
+    if (b->xdp.dp->class->conntrack) {
+        ct_jobs_end(b->xdp.dp->class->conntrack(b->xdp.dp));
+    }
     b->xdp.dp->class->flow_flush(b->xdp.dp);
     if (cleanup || strcmp(b->xdp.dp->class->type, "system")) { /* Only the kernel carries on without us. */
         b->xdp.dp->class->destroy(b->xdp.dp);

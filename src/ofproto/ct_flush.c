@@ -1,9 +1,11 @@
 #include "ofproto/ct_flush.h"
 
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "conntrack/info.h"
+#include "ofproto/ct_job.h"
 #include "openflow/msg/ct_flush.h"
 #include "sys/clock.h"
 
@@ -41,8 +43,32 @@ ct_flush_is_full(const struct ct_flush *f)
            && !f->mark_mask && is_all_zeros(f->labels_mask, sizeof f->labels_mask);
 }
 
-size_t
-ct_flush_run_rcu(struct conntrack *ct, const struct ct_flush *f)
+struct flush_job {
+    struct ct_job job;
+    struct ct_flushing flushing;
+    void (*done)(void *aux, size_t n_removed);
+    void *aux;
+};
+
+static bool
+step_flush(struct ct_job *job, struct conntrack *ct)
+{
+    struct flush_job *j = CONTAINER_OF(job, struct flush_job, job);
+
+    return conntrack_flush_step_rcu(ct, &j->flushing, CT_JOB_STEP, clock_now_ms());
+}
+
+static void
+end_flush(struct ct_job *job)
+{
+    struct flush_job *j = CONTAINER_OF(job, struct flush_job, job);
+
+    j->done(j->aux, j->flushing.n_removed);
+    free(j);
+}
+
+static struct ct_filter
+make_filter(const struct ct_flush *f)
 {
     struct ct_filter filter = {
         .has_zone = f->has_zone, .zone = f->zone, .proto = f->ip_proto, .mark = f->mark, .mark_mask = f->mark_mask,
@@ -54,5 +80,17 @@ ct_flush_run_rcu(struct conntrack *ct, const struct ct_flush *f)
     if (ct_flush_is_full(f)) {
         filter.has_zone = true; /* Of 0, if none was given: ovs-dpctl(8). */
     }
-    return conntrack_flush_rcu(ct, &filter, clock_now_ms());
+    return filter;
+}
+
+void
+ct_flush_start(struct conntrack *ct, const struct ct_flush *f, void (*done)(void *aux, size_t n_removed), void *aux)
+{
+    struct flush_job *j = xzalloc(sizeof *j);
+
+    j->job = (struct ct_job) { .step = step_flush, .done = end_flush };
+    j->flushing.filter = make_filter(f);
+    j->done = done;
+    j->aux = aux;
+    ct_job_start(&j->job, ct);
 }

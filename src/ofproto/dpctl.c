@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/ctl.h"
 #include "netdev/netdev.h"
 
 struct dpctl_command {
@@ -135,15 +134,25 @@ take_options(struct dpctl *d)
     return true;
 }
 
-static void
-reply(struct ctl_request *r, struct dpctl *d)
+void
+dpctl_end(struct dpctl *d)
 {
     if (d->failed) {
-        ctl_reply_error(r, "%s", str_text(&d->out));
+        ctl_reply_error(d->request, "%s", str_text(&d->out));
     } else {
-        ctl_reply(r, str_text(&d->out));
+        ctl_reply(d->request, str_text(&d->out));
     }
     str_uninit(&d->out);
+    free(d);
+}
+
+static struct dpctl *
+dpctl_begin(struct ctl_request *r, int argc, const char *argv[])
+{
+    struct dpctl *d = xzalloc(sizeof *d);
+
+    *d = (struct dpctl) { .argc = argc - 1, .argv = argv + 1, .out = STR_INIT, .request = r };
+    return d;
 }
 
 /* Options come among the arguments, so the numbers are checked without them. */
@@ -151,41 +160,43 @@ static void
 run_command(struct ctl_request *r, int argc, const char *argv[], void *command_)
 {
     const struct dpctl_command *command = command_;
-    struct dpctl d = { .argc = argc - 1, .argv = argv + 1, .out = STR_INIT };
+    struct dpctl *d = dpctl_begin(r, argc, argv);
 
-    if (!take_options(&d)) {
-        d.failed = true;
-    } else if (d.argc < command->min) {
-        str_putf(&d.out, "\"%s\" command requires at least %d arguments", argv[0], command->min);
-        d.failed = true;
-    } else if (d.argc > command->max) {
-        str_putf(&d.out, "\"%s\" command takes at most %d arguments", argv[0], command->max);
-        d.failed = true;
+    if (!take_options(d)) {
+        d->failed = true;
+    } else if (d->argc < command->min) {
+        str_putf(&d->out, "\"%s\" command requires at least %d arguments", argv[0], command->min);
+        d->failed = true;
+    } else if (d->argc > command->max) {
+        str_putf(&d->out, "\"%s\" command takes at most %d arguments", argv[0], command->max);
+        d->failed = true;
     } else {
-        command->run(&d);
+        command->run(d);
     }
-    reply(r, &d);
+    if (!d->goes_on) {
+        dpctl_end(d);
+    }
 }
 
 /* dpif/dump-flows: the megaflows of one bridge. */
 static void
 cmd_dump_flows(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
 {
-    struct dpctl d = { .argc = argc - 1, .argv = argv + 1, .out = STR_INIT };
+    struct dpctl *d = dpctl_begin(r, argc, argv);
     const struct ofproto *bridge = NULL;
 
-    if (!take_options(&d)) {
-        d.failed = true;
+    if (!take_options(d)) {
+        d->failed = true;
     } else {
-        bridge = d.argc ? ofproto_find(d.argv[0]) : NULL;
+        bridge = d->argc ? ofproto_find(d->argv[0]) : NULL;
         if (bridge) {
-            dpctl_dump_bridge(&d, bridge);
+            dpctl_dump_bridge(d, bridge);
         } else {
-            str_puts(&d.out, "no such bridge");
-            d.failed = true;
+            str_puts(&d->out, "no such bridge");
+            d->failed = true;
         }
     }
-    reply(r, &d);
+    dpctl_end(d);
 }
 
 void

@@ -7,7 +7,7 @@
  *   dpctl_dp.c    datapaths and ports: those of the switch, and those that were made by hand
  *   dpctl_flow.c  megaflows
  *   dpctl_normalize.c   actions told apart by the tags and labels that the packet has by then
- *   dpctl_ct.c, dpctl_ct_set.c   connection tracking: what is seen, what is changed
+ *   dpctl_ct.c, dpctl_ct_set.c   connection tracking: what is seen, what is changed (in slices: ct_job.h)
  *
  * A datapath that the switch uses is its own: its ports are changed through the database alone, and a command that
  * would do it fails.
@@ -18,6 +18,7 @@
 #define OFPROTO_DPCTL_H 1
 
 #include "base/str.h"
+#include "ctl/ctl.h"
 #include "odp/text.h"
 #include "ofproto/ofproto_private.h"
 
@@ -30,6 +31,8 @@ struct dpctl {
     const char *type;       /* ...and the type that it serves. */
     struct str out;         /* The answer... */
     bool failed;            /* ...which is an error. */
+    bool goes_on;           /* The command answers later, by dpctl_end(); without argv, which is gone by then. */
+    struct ctl_request *request;
 };
 
 typedef void dpctl_run(struct dpctl *);
@@ -52,6 +55,9 @@ struct dp_names dp_names_of(struct datapath *);
 
 /* Appends "ovs-vswitchd: TEXT (why)" to the answer and makes it an error.  'error' is negative; 0: TEXT alone. */
 void dpctl_fail(struct dpctl *, int error, const char *format, ...) PRINTF_FORMAT(3, 4);
+
+/* Answers and releases it: for a command that went on. */
+void dpctl_end(struct dpctl *);
 
 /* Finds the datapath: the first argument if there are more than 'n' of them (and takes it off), else the only one.
  * False, with the error said, if there is none. */

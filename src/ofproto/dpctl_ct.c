@@ -6,6 +6,7 @@
 
 #include "base/num.h"
 #include "conntrack/info.h"
+#include "ofproto/ct_job.h"
 #include "ofproto/dpctl.h"
 
 struct conntrack *
@@ -51,6 +52,58 @@ static const struct { uint8_t proto; const char *name, *title; } protos[] = {
     { IPPROTO_SCTP, "sctp", "SCTP" }, { IPPROTO_ICMP, "icmp", "ICMP" }, { IPPROTO_DCCP, "dccp", "DCCP" },
     { IPPROTO_IGMP, "igmp", "IGMP" }, { IPPROTO_ICMPV6, "icmpv6", NULL },
 };
+
+/* Going past all connections. */
+
+struct walk_job {
+    struct ct_job job;
+    struct ct_walk walk;
+    struct dpctl *d;
+    bool has_zone;
+    uint16_t zone;
+    void (*cb)(void *job, const struct ct_entry *);
+    void (*end)(struct walk_job *); /* Null: nothing more to say. */
+    bool is_started, is_done;
+};
+
+static bool
+step_walk(struct ct_job *job, struct conntrack *ct)
+{
+    struct walk_job *j = CONTAINER_OF(job, struct walk_job, job);
+
+    return conntrack_walk_rcu(ct, &j->walk, CT_JOB_STEP, j->has_zone ? &j->zone : NULL, clock_now_ms(), j->cb, j);
+}
+
+static void
+end_walk(struct ct_job *job)
+{
+    struct walk_job *j = CONTAINER_OF(job, struct walk_job, job);
+
+    j->is_done = true;
+    if (j->end) {
+        j->end(j);
+    }
+    if (j->is_started) {
+        dpctl_end(j->d);
+        free(j);
+    }
+}
+
+/* Takes 'job', with 'cb' and 'end' set.  Within the first slice the command ends as others do. */
+static void
+walk(struct dpctl *d, struct walk_job *job, struct conntrack *ct, const uint16_t *zone)
+{
+    job->job = (struct ct_job) { .step = step_walk, .done = end_walk };
+    job->d = d;
+    job->has_zone = zone != NULL;
+    job->zone = zone ? *zone : 0;
+    ct_job_start(&job->job, ct);
+    if (job->is_done) {
+        free(job);
+    } else {
+        job->is_started = d->goes_on = true;
+    }
+}
 
 /* Connections as text. */
 
@@ -138,10 +191,10 @@ put_protoinfo(struct str *s, const struct ct_entry *e, bool more)
     str_putc(s, ')');
 }
 
-static bool
-put_entry(void *d_, const struct ct_entry *e)
+static void
+put_entry(void *job, const struct ct_entry *e)
 {
-    struct dpctl *d = d_;
+    struct dpctl *d = ((struct walk_job *) job)->d;
     struct str *s = &d->out;
 
     put_proto(s, e->tuple[0].proto);
@@ -170,19 +223,21 @@ put_entry(void *d_, const struct ct_entry *e)
         str_putf(s, ",helper=%s", ct_helper_names[e->helper]);
     }
     str_putc(s, '\n');
-    return true;
 }
 
 void
 dpctl_run_dump_conntrack(struct dpctl *d)
 {
+    struct walk_job *job;
     struct conntrack *ct;
     uint16_t zone;
     bool has_zone = take_zone(d, &zone);
 
     ct = dpctl_find_ct(d, 0);
     if (ct) {
-        conntrack_for_each_rcu(ct, has_zone ? &zone : NULL, clock_now_ms(), put_entry, d);
+        job = xzalloc(sizeof *job);
+        job->cb = put_entry;
+        walk(d, job, ct, has_zone ? &zone : NULL);
     }
 }
 
@@ -225,20 +280,20 @@ dpctl_run_dump_conntrack_exp(struct dpctl *d)
 /* Statistics. */
 
 struct counts {
+    struct walk_job job; /* First: freed as that. */
     unsigned int n, n_proto[256], n_tcp[CT_TCP_N_STATES];
 };
 
-static bool
-count_entry(void *counts_, const struct ct_entry *e)
+static void
+count_entry(void *job, const struct ct_entry *e)
 {
-    struct counts *c = counts_;
+    struct counts *c = CONTAINER_OF(job, struct counts, job);
 
     c->n++;
     c->n_proto[e->tuple[0].proto]++;
     for (int i = 0; e->tuple[0].proto == IPPROTO_TCP && i < CT_TCP_N_STATES; i++) {
         c->n_tcp[i] += !strcmp(ct_tcp_state_names[i], tcp_state(e));
     }
-    return true;
 }
 
 static void
@@ -274,10 +329,16 @@ put_counts(struct str *s, const struct counts *c, bool more)
     }
 }
 
+static void
+end_counts(struct walk_job *job)
+{
+    put_counts(&job->d->out, CONTAINER_OF(job, struct counts, job), job->d->more);
+}
+
 void
 dpctl_run_ct_stats_show(struct dpctl *d)
 {
-    struct counts counts = { 0 };
+    struct counts *counts;
     struct conntrack *ct;
     uint16_t zone;
     bool has_zone = take_zone(d, &zone);
@@ -288,8 +349,10 @@ dpctl_run_ct_stats_show(struct dpctl *d)
     }
     ct = dpctl_find_ct(d, 0);
     if (ct) {
-        conntrack_for_each_rcu(ct, has_zone ? &zone : NULL, clock_now_ms(), count_entry, &counts);
-        put_counts(&d->out, &counts, d->more);
+        counts = xzalloc(sizeof *counts);
+        counts->job.cb = count_entry;
+        counts->job.end = end_counts;
+        walk(d, &counts->job, ct, has_zone ? &zone : NULL);
     }
 }
 

@@ -43,6 +43,41 @@ find_ct(struct dpctl *d)
     return ct;
 }
 
+struct flush {
+    struct dpctl *d;
+    bool must_find, is_started, is_done;
+};
+
+/* Either at once, and then the command ends as others do, or later. */
+static void
+flush_done(void *f_, size_t n_removed)
+{
+    struct flush *f = f_;
+
+    f->is_done = true;
+    if (f->must_find && !n_removed) {
+        dpctl_fail(f->d, -ENOENT, "failed to flush conntrack");
+    }
+    if (f->is_started) {
+        dpctl_end(f->d);
+        free(f);
+    }
+}
+
+static void
+flush(struct dpctl *d, struct conntrack *ct, const struct ct_flush *what)
+{
+    struct flush *f = xzalloc(sizeof *f);
+
+    *f = (struct flush) { d, ct_flush_is_full(what), false, false };
+    ct_flush_start(ct, what, flush_done, f);
+    if (f->is_done) {
+        free(f);
+    } else {
+        f->is_started = d->goes_on = true;
+    }
+}
+
 void
 dpctl_run_flush_conntrack(struct dpctl *d)
 {
@@ -59,8 +94,8 @@ dpctl_run_flush_conntrack(struct dpctl *d)
         return;
     }
     ct = find_ct(d);
-    if (ct && !ct_flush_run_rcu(ct, &f) && ct_flush_is_full(&f)) {
-        dpctl_fail(d, -ENOENT, "failed to flush conntrack");
+    if (ct) {
+        flush(d, ct, &f);
     }
 }
 

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/num.h"
 #include "netdev/netdev.h"
+#include "ofproto/ct_job.h"
 #include "ofproto/dpctl.h"
 
 /* A port of such a datapath; not the local one. */
@@ -484,6 +485,9 @@ hand_dp_destroy(struct hand_dp *h)
     list_remove(&h->node);
     LIST_FOR_EACH_SAFE (p, struct hand_port, node, &h->ports) {
         hand_port_destroy(h, p);
+    }
+    if (h->dp->class->conntrack) {
+        ct_jobs_end(h->dp->class->conntrack(h->dp));
     }
     h->dp->class->destroy(h->dp);
     datapath_close(h->dp);

@@ -1,4 +1,6 @@
 /* Messages to handlers, and the small ones about the connection itself. */
+#include <stdlib.h>
+
 #include "ofproto/conns.h"
 #include "ofproto/ct_flush.h"
 #include "ofproto/depend.h"
@@ -165,15 +167,69 @@ tracker_of(const struct ofconn *c)
     return dp->class->conntrack ? dp->class->conntrack(dp) : NULL;
 }
 
+/* A connection that waits for a flush.  If it ends before, the flush goes on. */
+struct flush_wait {
+    struct ofconn_job job;
+    struct ofconn *c;  /* Null: gone. */
+    bool is_waiting, is_done;
+};
+
+static void
+forget_flush(struct ofconn_job *job)
+{
+    struct flush_wait *w = CONTAINER_OF(job, struct flush_wait, job);
+
+    w->c = NULL;
+    if (w->is_done) {
+        free(w);
+    }
+}
+
+static void
+flush_done(void *w_, size_t n_removed UNUSED)
+{
+    struct flush_wait *w = w_;
+    struct bytes none = BYTES_INIT;
+
+    w->is_done = true;
+    if (!w->is_waiting) {
+        return; /* Within the handler. */
+    }
+    if (w->c) {
+        ofconn_end_job(w->c, &none);
+    } else {
+        free(w);
+    }
+}
+
+static void
+flush(struct ofconn *c, const struct ct_flush *f)
+{
+    struct conntrack *ct = tracker_of(c);
+    struct flush_wait *w;
+
+    if (!ct) {
+        return;
+    }
+    w = xzalloc(sizeof *w);
+    *w = (struct flush_wait) { .job = { NULL, forget_flush }, .c = c };
+    ct_flush_start(ct, f, flush_done, w);
+    if (w->is_done) {
+        free(w);
+        return;
+    }
+    w->is_waiting = true;
+    ofconn_start_job(c, &w->job);
+}
+
 enum ofperr
 handle_ct_flush(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
 {
-    struct conntrack *ct = tracker_of(c);
-    struct ct_flush flush;
-    enum ofperr error = ct_flush_decode(m, &flush);
+    struct ct_flush f;
+    enum ofperr error = ct_flush_decode(m, &f);
 
-    if (!error && ct) {
-        ct_flush_run_rcu(ct, &flush);
+    if (!error) {
+        flush(c, &f);
     }
     return error;
 }
@@ -181,12 +237,11 @@ handle_ct_flush(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
 enum ofperr
 handle_ct_flush_zone(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
 {
-    struct conntrack *ct = tracker_of(c);
-    struct ct_flush flush = { .has_zone = true };
-    enum ofperr error = ct_flush_zone_decode(m, &flush.zone);
+    struct ct_flush f = { .has_zone = true };
+    enum ofperr error = ct_flush_zone_decode(m, &f.zone);
 
-    if (!error && ct) {
-        ct_flush_run_rcu(ct, &flush);
+    if (!error) {
+        flush(c, &f);
     }
     return error;
 }

@@ -10,6 +10,7 @@
 #include "netdev/netdev.h"
 #include "ofproto/change_request.h"
 #include "ofproto/conns.h"
+#include "ofproto/ct_job.h"
 #include "ofproto/dpctl.h"
 #include "ofproto/drops.h"
 #include "ofproto/group.h"
@@ -35,6 +36,7 @@ ofproto_init(struct loop *loop)
 {
     ofproto_loop = loop;
     conns_init(loop);
+    ct_jobs_init(loop);
     ofproto_commands_register();
     dpctl_commands_register();
 }
@@ -43,6 +45,7 @@ void
 ofproto_uninit(void)
 {
     dpctl_forget_dps(NULL);
+    ct_jobs_uninit();
     conns_uninit();
     hmap_uninit(&all_ofprotos);
 }
