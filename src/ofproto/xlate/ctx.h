@@ -26,8 +26,9 @@ enum { XLATE_MAX_DEPTH = 64, XLATE_MAX_RESUBMITS = 4096, XLATE_MAX_ACTIONS_LEN =
 
 /* What is left to do of the lists of actions that are being left. */
 struct frozen_rest {
-    struct bytes steps;        /* struct frozen_step (ofproto/recirc.h). */
+    struct bytes steps;        /* struct frozen_step (ofproto/recirc.h), one for each list. */
     struct act_buf acts;
+    const struct act *end;     /* Where what was added last ends, in its list. */
 };
 
 struct xlate_ctx {

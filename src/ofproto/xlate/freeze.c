@@ -18,12 +18,13 @@ xlate_freeze_rest(struct xlate_ctx *ctx, struct act_span rest)
     if (!rest.len) {
         return;
     }
-    if (!last || last->table_id != present_table(ctx) || last->cookie != ctx->cookie) {
+    if (!last || rest.first != ctx->frozen.end) {
         last = bytes_put_zeros(steps, sizeof *last);
         last->table_id = present_table(ctx);
         last->cookie = ctx->cookie;
     }
     last->len += rest.len;
+    ctx->frozen.end = act_span_end(rest);
     act_put_span(&ctx->frozen.acts, rest);
 }
 
@@ -237,6 +238,13 @@ put_step(struct str *s, const struct frozen_step *step)
     str_putf(s, "table=%d, cookie=%#llx", step->table_id, (unsigned long long) be64_to_cpu(step->cookie));
 }
 
+/* Reports show what comes from the same flow as one. */
+static bool
+continues(const struct frozen_step *steps, size_t i)
+{
+    return i && steps[i].table_id == steps[i - 1].table_id && steps[i].cookie == steps[i - 1].cookie;
+}
+
 static void
 report_steps(struct xlate_ctx *ctx, const struct frozen_state *state)
 {
@@ -250,9 +258,12 @@ report_steps(struct xlate_ctx *ctx, const struct frozen_state *state)
     for (size_t i = 0; trace && i < n; i++) {
         struct act_span span = { acts, steps[i].len };
 
-        str_puts(&s, i ? ",unroll_xlate(" : "unroll_xlate(");
-        put_step(&s, &steps[i]);
-        str_puts(&s, "),");
+        if (!continues(steps, i)) {
+            str_puts(&s, i ? ",unroll_xlate(" : "unroll_xlate(");
+            put_step(&s, &steps[i]);
+            str_putc(&s, ')');
+        }
+        str_putc(&s, ',');
         act_format(&s, span, &text);
         acts = act_span_end(span);
     }
@@ -288,8 +299,11 @@ run_steps(struct xlate_ctx *ctx, const struct frozen_state *s)
 
         ctx->table_id = steps[i].table_id;
         ctx->cookie = steps[i].cookie;
-        report_step(ctx, &steps[i]);
+        if (!continues(steps, i)) {
+            report_step(ctx, &steps[i]);
+        }
         xlate_actions(ctx, span, i == n - 1);
+        ctx->frozen.end = NULL; /* What stands behind it is another list. */
         acts = act_span_end(span);
     }
 }

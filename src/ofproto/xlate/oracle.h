@@ -33,13 +33,15 @@ struct oracle_range {
 
 enum oracle_op {
     OP_OUTPUT, OP_OUTPUT_IN_PORT, OP_OUTPUT_REG, OP_FLOOD, OP_LOAD, OP_MOVE, OP_PUSH, OP_POP, OP_PUSH_VLAN,
-    OP_STRIP_VLAN, OP_MOD_VID, OP_MOD_PCP, OP_DEC_TTL, OP_RESUBMIT, OP_CLONE, OP_EXIT, OP_RECIRC, OP_NOTE,
+    OP_STRIP_VLAN, OP_MOD_VID, OP_MOD_PCP, OP_DEC_TTL, OP_RESUBMIT, OP_CLONE, OP_EXIT, OP_RECIRC, OP_GROUP, OP_NOTE,
+    OP_METER, /* First in its rule. */
     /* Instructions: behind all others, in this order. */
     OP_CLEAR, OP_WRITE, OP_METADATA, OP_GOTO
 };
 
 enum { ORACLE_MAX_ACTIONS = 6, ORACLE_MAX_CONDITIONS = 4, ORACLE_MAX_RULES = 24, ORACLE_N_TABLES = 4,
-       ORACLE_N_PORTS = 4, ORACLE_MAX_OUTPUTS = 512 };
+       ORACLE_N_PORTS = 4, ORACLE_DOWN_PORT = 4 /* Its link is down. */, ORACLE_MAX_OUTPUTS = 512,
+       ORACLE_N_GROUPS = 4, ORACLE_MAX_BUCKETS = 3, ORACLE_N_METERS = 2, ORACLE_MAX_CHOICES = 5 };
 
 struct oracle_action {
     enum oracle_op op;
@@ -62,9 +64,32 @@ struct oracle_rule {
     int n_actions;
 };
 
+enum oracle_group_type { OG_ALL, OG_INDIRECT, OG_SELECT_FIELDS, OG_SELECT_DP_HASH, OG_FF, OG_N };
+
+struct oracle_bucket {
+    uint64_t watch_port, watch_group; /* 0: none. */
+    uint64_t weight;
+    struct oracle_action actions[3];
+    int n_actions;
+};
+
+struct oracle_group {
+    enum oracle_group_type type;
+    struct oracle_bucket buckets[ORACLE_MAX_BUCKETS];
+    int n_buckets;                    /* 0: there is no such group. */
+};
+
 struct oracle_pipeline {
     struct oracle_rule rules[ORACLE_MAX_RULES];
     int n_rules;
+    struct oracle_group groups[ORACLE_N_GROUPS]; /* Numbered from 1. */
+};
+
+/* A select group may take any bucket that is alive: which one, in each of those that a packet came to.  All zeros are
+ * the first way through; the interpreter fills in what there was to choose from. */
+struct oracle_choices {
+    int chosen[ORACLE_MAX_CHOICES], from[ORACLE_MAX_CHOICES];
+    int n;
 };
 
 /* Packets as they leave: port and contents, in order. */
@@ -90,7 +115,16 @@ void oracle_random_packet(struct random *, struct oracle_packet *);
 /* The rule in the syntax of ovs-ofctl. */
 void oracle_rule_text(const struct oracle_rule *, struct str *);
 
+/* The group likewise; nothing if it does not exist. */
+void oracle_group_text(const struct oracle_group *, int id, struct str *);
+
+/* Whether the meter drops packets from that port: meter 1 drops none, meter 2 those of odd ports; there are no others. */
+bool oracle_meter_drops(uint64_t meter, uint64_t in_port);
+
 /* Carries the packet through the pipeline. */
-void oracle_run(const struct oracle_pipeline *, const struct oracle_packet *, struct oracle_result *);
+void oracle_run(const struct oracle_pipeline *, const struct oracle_packet *, struct oracle_choices *,
+                struct oracle_result *);
+/* To the next way through; false if that was the last one. */
+bool oracle_next_choices(struct oracle_choices *);
 
 #endif

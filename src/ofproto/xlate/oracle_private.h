@@ -1,0 +1,60 @@
+/* What the interpreter's files offer each other.
+ *
+ *   oracle_make.c     random rules and packets
+ *   oracle_text.c     rules in the syntax of ovs-ofctl
+ *   oracle.c          carrying a packet through tables, lists of actions and the action set
+ *   oracle_group.c    all of groups: making, text, taking buckets */
+#ifndef OFPROTO_XLATE_ORACLE_PRIVATE_H
+#define OFPROTO_XLATE_ORACLE_PRIVATE_H 1
+
+#include "ofproto/xlate/oracle.h"
+
+struct oracle_field_info {
+    const char *match, *nxm;
+    unsigned int bits;
+    bool is_ip, is_l4;
+};
+
+extern const struct oracle_field_info oracle_fields[F_N];
+
+static inline uint64_t
+oracle_ones(unsigned int n)
+{
+    return n >= 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1;
+}
+
+/* oracle_make.c: a list of 'n' actions for a rule of 'table'; none of them is behind 'last' in enum oracle_op. */
+void oracle_random_actions(struct random *, struct oracle_action *, int n, int table, bool is_ip, bool is_udp,
+                           int depth, enum oracle_op last);
+/* Puts an output in the place of what may not stand in an action set. */
+void oracle_make_writable(struct random *, struct oracle_action *, bool is_ip);
+void oracle_free_actions(struct oracle_action *, int n);
+
+/* oracle_text.c */
+void oracle_put_actions(struct str *, const struct oracle_action *, int n);
+
+/* A packet on its way. */
+struct oracle_run {
+    const struct oracle_pipeline *pipeline;
+    struct oracle_result *result;
+    struct oracle_choices *choices;
+    struct oracle_packet p;
+    uint64_t stack[64];
+    int n_stack;
+    const struct oracle_action *set[64]; /* Written actions, in order. */
+    int n_set;
+    int depth, n_tables;
+    bool exited;
+    bool dropped;                        /* By a meter. */
+};
+
+/* oracle.c: carries actions out in the order of an action set. */
+void oracle_run_set(struct oracle_run *, const struct oracle_action *const *, int n);
+bool oracle_port_exists(uint64_t port);
+
+/* oracle_group.c */
+void oracle_random_groups(struct random *, struct oracle_pipeline *);
+void oracle_groups_uninit(struct oracle_pipeline *);
+void oracle_run_group(struct oracle_run *, uint64_t id);
+
+#endif

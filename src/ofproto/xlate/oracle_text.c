@@ -1,0 +1,90 @@
+/* Rules as text. */
+#include "ofproto/xlate/oracle_private.h"
+
+static void
+put_range(struct str *s, const struct oracle_range *g)
+{
+    str_putf(s, "%s[%u..%u]", oracle_fields[g->field].nxm, g->ofs, g->ofs + g->n - 1);
+}
+
+static void
+put_action(struct str *s, const struct oracle_action *a)
+{
+    switch (a->op) {
+    case OP_OUTPUT: str_putf(s, "output:%llu", (unsigned long long) a->value); break;
+    case OP_OUTPUT_IN_PORT: str_puts(s, "in_port"); break;
+    case OP_OUTPUT_REG: str_puts(s, "output:"); put_range(s, &a->src); break;
+    case OP_FLOOD: str_puts(s, "flood"); break;
+    case OP_LOAD: str_putf(s, "load:0x%llx->", (unsigned long long) a->value); put_range(s, &a->dst); break;
+    case OP_MOVE: str_puts(s, "move:"); put_range(s, &a->src); str_puts(s, "->"); put_range(s, &a->dst); break;
+    case OP_PUSH: str_puts(s, "push:"); put_range(s, &a->src); break;
+    case OP_POP: str_puts(s, "pop:"); put_range(s, &a->dst); break;
+    case OP_PUSH_VLAN: str_putf(s, "push_vlan:0x%llx", (unsigned long long) a->value); break;
+    case OP_STRIP_VLAN: str_puts(s, "strip_vlan"); break;
+    case OP_MOD_VID: str_putf(s, "mod_vlan_vid:%llu", (unsigned long long) a->value); break;
+    case OP_MOD_PCP: str_putf(s, "mod_vlan_pcp:%llu", (unsigned long long) a->value); break;
+    case OP_DEC_TTL: str_puts(s, "dec_ttl"); break;
+    case OP_RESUBMIT: str_putf(s, "resubmit(,%llu)", (unsigned long long) a->value); break;
+    case OP_CLONE: str_puts(s, "clone("); oracle_put_actions(s, a->nested, a->n_nested); str_putc(s, ')'); break;
+    case OP_EXIT: str_puts(s, "exit"); break;
+    case OP_RECIRC: str_puts(s, "debug_recirc"); break;
+    case OP_GROUP: str_putf(s, "group:%llu", (unsigned long long) a->value); break;
+    case OP_METER: str_putf(s, "meter:%llu", (unsigned long long) a->value); break;
+    case OP_NOTE: str_puts(s, "note:01.02"); break;
+    case OP_CLEAR: str_puts(s, "clear_actions"); break;
+    case OP_WRITE:
+        str_puts(s, "write_actions(");
+        oracle_put_actions(s, a->nested, a->n_nested);
+        str_putc(s, ')');
+        break;
+    case OP_METADATA:
+        str_putf(s, "write_metadata:0x%llx/0x%llx", (unsigned long long) a->value, (unsigned long long) a->mask);
+        break;
+    case OP_GOTO: str_putf(s, "goto_table:%llu", (unsigned long long) a->value); break;
+    }
+}
+
+void
+oracle_put_actions(struct str *s, const struct oracle_action *actions, int n)
+{
+    for (int i = 0; i < n; i++) {
+        put_action(s, &actions[i]);
+        str_putc(s, ',');
+    }
+    str_chomp(s, ',');
+}
+
+static void
+put_condition(struct str *s, const struct oracle_condition *c)
+{
+    unsigned long long v = c->value, m = c->mask;
+
+    str_putf(s, "%s=", oracle_fields[c->field].match);
+    switch (c->field) {
+    case F_IP_SRC: case F_IP_DST:
+        str_putf(s, "%llu.%llu.%llu.%llu/%llu.%llu.%llu.%llu", v >> 24, v >> 16 & 255, v >> 8 & 255, v & 255, m >> 24,
+                 m >> 16 & 255, m >> 8 & 255, m & 255);
+        break;
+    case F_ETH_SRC: case F_ETH_DST:
+        str_putf(s, "00:00:00:00:00:%02llx", v);
+        str_puts(s, m == 1 ? "/00:00:00:00:00:01" : "");
+        break;
+    case F_REG0: case F_REG1: case F_REG2: case F_METADATA: case F_TCI: str_putf(s, "0x%llx/0x%llx", v, m); break;
+    default: str_putf(s, "%llu", v); break;
+    }
+    str_putc(s, ',');
+}
+
+void
+oracle_rule_text(const struct oracle_rule *rule, struct str *s)
+{
+    str_putf(s, "table=%d,priority=%d,", rule->table, rule->priority);
+    for (int i = 0; i < rule->n_conditions; i++) {
+        put_condition(s, &rule->conditions[i]);
+    }
+    str_puts(s, "actions=");
+    if (!rule->n_actions) {
+        str_puts(s, "drop");
+    }
+    oracle_put_actions(s, rule->actions, rule->n_actions);
+}
