@@ -1,5 +1,6 @@
-/* Runs a fuzz target without a fuzzer: DRIVER DIRECTORY [ROUNDS] gives it every file of the directory, each of them cut
- * at every length, and ROUNDS (2000) random changes of them, always the same ones. */
+/* Runs a fuzz target without a fuzzer: DRIVER DIRECTORY [ROUNDS [SEED]] gives it every file of the directory, each of
+ * them cut at every length, and ROUNDS (2000) random changes of them, the same ones each time unless there is another
+ * SEED. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -103,8 +104,11 @@ main(int argc, char *argv[])
     int rounds = argc > 2 ? atoi(argv[2]) : 2000;
 
     if (argc < 2) {
-        fprintf(stderr, "usage: %s DIRECTORY [ROUNDS]\n", argv[0]);
+        fprintf(stderr, "usage: %s DIRECTORY [ROUNDS [SEED]]\n", argv[0]);
         return 1;
+    }
+    if (argc > 3) {
+        state ^= strtoull(argv[3], NULL, 0) << 1 | 1; /* Odd, and so never 0. */
     }
     read_seeds(argv[1]);
     if (!n_seeds) {

@@ -148,6 +148,9 @@ print_protocols(unsigned int usable, unsigned int *chosen)
 
     proto_put_set(&s, usable);
     printf("usable protocols: %s\n", str_text(&s));
+    if (!(usable & ofctl_options.protocols)) {
+        cmdline_fatal(0, "no usable protocol");
+    }
     *chosen = ofctl_choose_protocol(usable);
     printf("chosen protocol: %s\n", proto_name(*chosen));
     str_uninit(&s);

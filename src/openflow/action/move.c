@@ -72,6 +72,17 @@ move_format(struct act_writer *w, const struct act *act)
     oxm_format_subfield(w->s, &a->dst, w->text->options);
 }
 
+struct error *
+act_parse_subfield(const char *text, struct subfield *sf, const char **tail)
+{
+    struct error *e = oxm_parse_subfield(text, sf, tail);
+
+    if (!e) {
+        sf->field = act_numbered_field(sf->field);
+    }
+    return e;
+}
+
 static struct error *
 move_parse(struct act_parser *p, const char *keyword UNUSED, char *arg)
 {
@@ -79,11 +90,11 @@ move_parse(struct act_parser *p, const char *keyword UNUSED, char *arg)
     const char *tail;
     struct error *e;
 
-    e = oxm_parse_subfield(arg, &a->src, &tail);
+    e = act_parse_subfield(arg, &a->src, &tail);
     if (!e && strncmp(tail, "->", 2)) {
         e = error_new("%s: missing `->' following source", arg);
     }
-    e = e ? e : oxm_parse_subfield(tail + 2, &a->dst, &tail);
+    e = e ? e : act_parse_subfield(tail + 2, &a->dst, &tail);
     if (!e && *tail) {
         e = error_new("unexpected input following field syntax");
     }
@@ -142,7 +153,7 @@ static struct error *
 parse_stack(const char *text, struct subfield *sf)
 {
     const char *tail;
-    struct error *e = oxm_parse_subfield(text, sf, &tail);
+    struct error *e = act_parse_subfield(text, sf, &tail);
 
     return !e && *tail ? error_new("%s: unexpected input following field syntax", text) : e;
 }

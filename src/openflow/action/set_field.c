@@ -46,6 +46,16 @@ is_exact(const struct act_set_field *a)
 
 /* Decoding. */
 
+static void
+warn_of_value(const struct field *f, const union field_value *v)
+{
+    struct str s = STR_INIT;
+
+    field_format(&s, f, v, NULL, NULL);
+    act_warn("Invalid value for set field %s: %s", f->name, str_text(&s));
+    str_uninit(&s);
+}
+
 static enum ofperr
 check_value(const struct field *f, const union field_value *v)
 {
@@ -55,7 +65,7 @@ check_value(const struct field *f, const union field_value *v)
         return OFPERR_OFPBAC_BAD_SET_ARGUMENT;
     }
     if (!field_value_fits(f, v) || no_tag) {
-        act_warn("Invalid value for set field %s", f->name);
+        warn_of_value(f, v);
         return OFPERR_OFPBAC_BAD_SET_ARGUMENT;
     }
     return OFPERR_NONE;
@@ -360,16 +370,15 @@ check_settable(const struct field *f, const char *name)
     return f->writable ? NULL : error_new("%s is read-only", name);
 }
 
-/* dl_vlan and dl_vlan_pcp are names of OpenFlow 1.0 without a number of their own. */
+/* A VLAN id gets the bit that says that there is a tag. */
 static const struct field *
 numbered_field(const struct field *f, union field_value *v, union field_value *mask)
 {
     if (f->id == FIELD_DL_VLAN) {
         v->bytes[0] = (v->bytes[0] & VLAN_VID_MASK >> 8) | VLAN_PRESENT >> 8;
         mask->bytes[0] |= VLAN_PRESENT >> 8;
-        return field_of(FIELD_VLAN_VID);
     }
-    return f->id == FIELD_DL_VLAN_PCP ? field_of(FIELD_VLAN_PCP) : f;
+    return act_numbered_field(f);
 }
 
 static struct error *
@@ -447,6 +456,7 @@ parse_load(struct act_parser *p, char *arg)
     struct error *e = act_parse_load(arg, &dst, value);
 
     if (!e) {
+        dst.field = act_numbered_field(dst.field);
         place_bits(&dst, value, sizeof value, &v, &mask);
         act_put_set_field_act(p->out, dst.field, &v, &mask)->act.form = ACT_FORM_NX_REG_LOAD;
     }

@@ -11,6 +11,18 @@ struct act_set_field *act_put_set_field_act(struct act_buf *out, const struct fi
 /* Cuts "LEFT->RIGHT" in 'arg' at the arrow. */
 struct error *act_split_arrow(char *arg, char **dst) MUST_CHECK;
 
+/* dl_vlan and dl_vlan_pcp are names of OpenFlow 1.0 without a number of their own: the field that actions send for
+ * such a one; any other field itself. */
+static inline const struct field *
+act_numbered_field(const struct field *f)
+{
+    return f->id == FIELD_DL_VLAN ? field_of(FIELD_VLAN_VID)
+           : f->id == FIELD_DL_VLAN_PCP ? field_of(FIELD_VLAN_PCP) : f;
+}
+
+/* oxm_parse_subfield() for actions that can name any field. */
+struct error *act_parse_subfield(const char *text, struct subfield *sf, const char **tail) MUST_CHECK;
+
 /* Bytes of the longest value that a range of a field can have. */
 enum { ACT_LOAD_MAX = 124 };
 

@@ -1,5 +1,6 @@
 /* Single entries: header, value, mask. */
 
+#include "flow/field_text.h"
 #include "flow/tun_metadata.h"
 #include "openflow/oxm/registry.h"
 #include "sys/log.h"
@@ -179,10 +180,14 @@ oxm_put_field(struct bytes *b, const struct field *f, enum of_version version)
     }
 }
 
-/* Only bits that the field has. */
+/* Only bits that the field has; where actions may name more, those too. */
 static void
 masked_to_width(const struct field *f, const union field_value *mask, union field_value *out)
 {
+    if (field_width(f) > f->n_bits) {
+        memcpy(out, mask, f->wire_bytes);
+        return;
+    }
     field_value_all_ones(f, out);
     for (int i = 0; i < f->wire_bytes; i++) {
         out->bytes[i] &= mask->bytes[i];
@@ -224,8 +229,8 @@ oxm_put_entry(struct bytes *b, const struct field *f, enum of_version version, c
               const union field_value *mask)
 {
     const struct oxm_row *row = oxm_row_for_version(f, version);
-    union field_value ones, narrow;
-    bool has_mask = false;
+    union field_value narrow;
+    bool has_mask;
 
     if (!row) {
         return;
@@ -234,14 +239,11 @@ oxm_put_entry(struct bytes *b, const struct field *f, enum of_version version, c
         put_option(b, row, v, mask, 0);
         return;
     }
-    if (mask) {
-        field_value_all_ones(f, &ones);
-        masked_to_width(f, mask, &narrow);
-        has_mask = memcmp(&ones, &narrow, f->wire_bytes);
-    }
+    has_mask = mask && !field_mask_is_exact(f, mask);
     oxm_put_header(b, row, f->wire_bytes, has_mask);
     bytes_put(b, v, f->wire_bytes);
     if (has_mask) {
+        masked_to_width(f, mask, &narrow);
         bytes_put(b, &narrow, f->wire_bytes);
     }
 }

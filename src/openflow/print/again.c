@@ -1,3 +1,4 @@
+#include "flow/match.h"
 #include "openflow/print/again.h"
 
 static const struct row {
@@ -97,6 +98,14 @@ bool
 msg_again_knows(enum msg_type type)
 {
     return rows[type].again || rows[type].entry;
+}
+
+bool
+again_has_id_without_tag(const struct msg *m, const struct match *match)
+{
+    unsigned int tci = be16_to_cpu(match->flow.vlan_tci);
+
+    return m->version >= OF12 && tci & VLAN_VID_MASK && !(tci & VLAN_PRESENT);
 }
 
 static bool

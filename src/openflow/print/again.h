@@ -18,6 +18,11 @@ bool msg_write_again(const void *data, size_t len, struct bytes *out);
 /* Whether there is a row for the type. */
 bool msg_again_knows(enum msg_type);
 
+/* A VLAN id without the bit that says that there is a tag: NXM says it, but OXM, which the encoder takes from 1.2 on,
+ * has no form that is read as it was. */
+struct match;
+bool again_has_id_without_tag(const struct msg *m, const struct match *match);
+
 /* Each reads 'm' and appends it again; false as above. */
 typedef bool again_func(const struct msg *m, struct bytes *out);
 

@@ -14,7 +14,7 @@ again_flow_entry(const struct msg *m, struct cursor *c, struct bytes *out)
 {
     struct act_buf acts = ACT_BUF_INIT;
     struct flow_stats fs;
-    bool ok = !flow_stats_take(c, m, &fs, &acts);
+    bool ok = !flow_stats_take(c, m, &fs, &acts) && !again_has_id_without_tag(m, &fs.match);
 
     if (ok) {
         flow_stats_put(out, m->wire->class, m->version, &fs);
@@ -142,7 +142,7 @@ again_monitor_entry(const struct msg *m, struct cursor *c, struct bytes *out)
 {
     struct act_buf acts = ACT_BUF_INIT;
     struct monitor_update u;
-    bool ok = !monitor_update_take(c, m, &u, &acts, NULL);
+    bool ok = !monitor_update_take(c, m, &u, &acts, NULL) && !again_has_id_without_tag(m, &u.match);
 
     if (ok) {
         u.actions = act_buf_span(&acts);

@@ -22,16 +22,6 @@ protocol_of(const struct msg *m)
     return m->version > OF10 ? proto_of_version(m->version) : m->wire->class == CLASS_NXT ? PROTO_NXM : PROTO_OF10;
 }
 
-/* A VLAN id without the bit that says that there is a tag: NXM says it, but OXM, which the encoder takes from 1.2 on,
- * has no form that is read as it was. */
-static bool
-has_id_without_tag(const struct msg *m, const struct match *match)
-{
-    unsigned int tci = be16_to_cpu(match->flow.vlan_tci);
-
-    return m->version >= OF12 && tci & VLAN_VID_MASK && !(tci & VLAN_PRESENT);
-}
-
 bool
 again_flow_mod(const struct msg *m, struct bytes *out)
 {
@@ -41,7 +31,7 @@ again_flow_mod(const struct msg *m, struct bytes *out)
     if (flow_mod_decode(m, false, &fm)) {
         return false;
     }
-    ok = !has_id_without_tag(m, &fm.match);
+    ok = !again_has_id_without_tag(m, &fm.match);
     if (ok) {
         flow_mod_encode(out, protocol_of(m), m->xid, &fm);
     }
@@ -54,7 +44,7 @@ again_flow_removed(const struct msg *m, struct bytes *out)
 {
     struct flow_removed fr;
 
-    if (flow_removed_decode(m, &fr) || has_id_without_tag(m, &fr.match)) {
+    if (flow_removed_decode(m, &fr) || again_has_id_without_tag(m, &fr.match)) {
         return false;
     }
     flow_removed_encode(out, protocol_of(m), &fr);
@@ -66,7 +56,7 @@ again_flow_request(const struct msg *m, struct bytes *out)
 {
     struct flow_request r;
 
-    if (flow_request_decode(m, &r)) {
+    if (flow_request_decode(m, &r) || again_has_id_without_tag(m, &r.match)) {
         return false;
     }
     flow_request_encode(out, m->wire->class == CLASS_NXST_REQUEST ? PROTO_NXM : protocol_of(m), m->xid, &r);
@@ -236,7 +226,7 @@ again_monitor_request(const struct msg *m, struct bytes *out)
     struct monitor_request r;
     struct cursor c = m->body;
 
-    if (monitor_request_take(&c, m, &r, NULL) || c.left) {
+    if (monitor_request_take(&c, m, &r, NULL) || c.left || again_has_id_without_tag(m, &r.match)) {
         return false;
     }
     monitor_request_encode(out, m->version, m->xid, &r);
@@ -340,7 +330,7 @@ again_packet_in(const struct msg *m, struct bytes *out)
 
     /* Metadata is read loosely, but what we write never lacks a prerequisite. */
     if (packet_in_decode(m, &pin, NULL) || match_drop_unmet(&pin.metadata) ||
-        has_id_without_tag(m, &pin.metadata)) {
+        again_has_id_without_tag(m, &pin.metadata)) {
         return false;
     }
     if (m->type == MSG_RESUME) {
