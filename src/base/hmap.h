@@ -58,6 +58,20 @@ hmap_first_with_hash(const struct hmap *map, uint32_t hash)
     return hmap_chain(map->buckets[hmap_bucket(map, hash)], hash);
 }
 
+/* Ask for the memory that looking for 'hash' will read first: where its bucket is, and, later, the bucket's first
+ * node.  For those who look for many things at once. */
+static inline void
+hmap_prefetch_bucket(const struct hmap *map, uint32_t hash)
+{
+    __builtin_prefetch(&map->buckets[hmap_bucket(map, hash)]);
+}
+
+static inline void
+hmap_prefetch_node(const struct hmap *map, uint32_t hash)
+{
+    __builtin_prefetch(map->buckets[hmap_bucket(map, hash)]);
+}
+
 /* The first node of the walk, and the one after 'node'; null at the end.  In no particular order. */
 struct hmap_node *hmap_first(const struct hmap *map);
 struct hmap_node *hmap_next(const struct hmap *map, const struct hmap_node *node);

@@ -85,10 +85,22 @@ find_piece(const struct xlate_credit *credits, size_t n, uint32_t hash)
     return NULL;
 }
 
-static struct piece *
-get_piece_locked(const struct xlate_credit *credits, size_t n)
+/* The credits of piece number 'i', and how many. */
+static const struct xlate_credit *
+piece_begin(const struct xlate_out *out, size_t i)
 {
-    uint32_t hash = hash_bytes(credits, n * sizeof *credits, 0);
+    return &out->credits[i * CREDITS_PIECE];
+}
+
+static size_t
+piece_size(const struct xlate_out *out, size_t i)
+{
+    return MIN(out->n_credits - i * CREDITS_PIECE, (size_t) CREDITS_PIECE);
+}
+
+static struct piece *
+get_piece_locked(const struct xlate_credit *credits, size_t n, uint32_t hash)
+{
     struct piece *p = find_piece(credits, n, hash);
 
     if (p) {
@@ -182,6 +194,26 @@ free_list(struct credits *c, size_t n_gone)
     free(c);
 }
 
+/* Pieces 'begin' to 'end' - 1, at most TOGETHER: so many wait for memory at the same time. */
+enum { TOGETHER = 8 };
+
+static void
+get_pieces_locked(const struct xlate_out *out, size_t begin, size_t end, void **found)
+{
+    uint32_t hashes[TOGETHER];
+
+    for (size_t i = begin; i < end; i++) {
+        hashes[i - begin] = hash_bytes(piece_begin(out, i), piece_size(out, i) * sizeof *out->credits, 0);
+        hmap_prefetch_bucket(&pieces, hashes[i - begin]);
+    }
+    for (size_t i = begin; i < end; i++) {
+        hmap_prefetch_node(&pieces, hashes[i - begin]);
+    }
+    for (size_t i = begin; i < end; i++) {
+        found[i] = get_piece_locked(piece_begin(out, i), piece_size(out, i), hashes[i - begin]);
+    }
+}
+
 struct credits *
 credits_get_rcu(const struct xlate_out *out)
 {
@@ -197,9 +229,8 @@ credits_get_rcu(const struct xlate_out *out)
         new->parts[n_pieces + i] = recirc_ref(out->frozen[i]);
     }
     pthread_mutex_lock(&mutex);
-    for (size_t i = 0; i < n_pieces; i++) {
-        new->parts[i] = get_piece_locked(&out->credits[i * CREDITS_PIECE],
-                                         MIN(out->n_credits - i * CREDITS_PIECE, (size_t) CREDITS_PIECE));
+    for (size_t i = 0; i < n_pieces; i += TOGETHER) {
+        get_pieces_locked(out, i, MIN(n_pieces, i + TOGETHER), new->parts);
     }
     hash = n_parts(new) ? hash_bytes(new->parts, n_parts(new) * sizeof new->parts[0], n_pieces) : 0;
     c = find_list(new, hash);

@@ -46,8 +46,6 @@ struct depend {
     _Atomic bool needs_walk, has_soft; /* Since the last walk began; or walks, for the latter, if one is under way. */
     struct depend_limits left;  /* Of this settling. */
     bool doubts;                /* Found by this settling. */
-    struct node **scratch;      /* Of depend_attach(). */
-    size_t scratch_capacity;
     struct change log[DEPEND_LOG]; /* The last ones: number N is at N % DEPEND_LOG, the first is number 1. */
 };
 
@@ -59,7 +57,7 @@ depend_create(const struct depend_client *client, const struct depend_limits *li
     pthread_mutex_init(&d->mutex, NULL);
     d->client = *client;
     d->limits = *limits;
-    hmap_init(&d->questions.tables);
+    questions_init(&d->questions);
     hmap_init(&d->steps);
     list_init(&d->root.members);
     list_init(&d->stale);
@@ -69,12 +67,11 @@ depend_create(const struct depend_client *client, const struct depend_limits *li
 void
 depend_destroy(struct depend *d)
 {
-    hmap_uninit(&d->questions.tables);
+    questions_uninit(&d->questions);
     hmap_uninit(&d->steps);
     for (int i = 0; i < DEPEND_LOG; i++) {
         free(d->log[i].words);
     }
-    free(d->scratch);
     pthread_mutex_destroy(&d->mutex);
     free(d);
 }
@@ -431,54 +428,13 @@ has_changed_since(const struct depend *d, const struct xlate_out *out, uint64_t 
 
 /* Paths. */
 
-/* Questions that few ask differently come first.  What is of one class makes a step. */
-static int
-node_class(const struct node *n)
-{
-    return (63 - __builtin_clzll(hmap_count(&n->shape->nodes))) / 3;
-}
-
-static int
-compare_nodes(const void *a_, const void *b_)
-{
-    const struct node *a = *(struct node *const *) a_, *b = *(struct node *const *) b_;
-    int class_a = node_class(a), class_b = node_class(b);
-
-    return class_a != class_b ? class_a - class_b : (uintptr_t) a < (uintptr_t) b ? -1 : a != b;
-}
-
-/* The nodes of what was consulted, each once, in the order of the path, in d->scratch; their number. */
-static size_t
-get_nodes(struct depend *d, const struct xlate_out *out)
-{
-    size_t n = 0;
-
-    while (d->scratch_capacity < out->n_consulted) {
-        d->scratch = x2nrealloc(d->scratch, &d->scratch_capacity, sizeof *d->scratch);
-    }
-    for (size_t i = 0; i < out->n_consulted; i++) {
-        const struct xlate_consulted *c = &out->consulted[i];
-
-        d->scratch[i] = get_node(&d->questions, c, c->kind == CONSULTED_TABLE ? out->words + c->table.at : NULL);
-    }
-    if (out->n_consulted) {
-        qsort(d->scratch, out->n_consulted, sizeof *d->scratch, compare_nodes);
-    }
-    for (size_t i = 0; i < out->n_consulted; i++) {
-        if (!n || d->scratch[i] != d->scratch[n - 1]) {
-            d->scratch[n++] = d->scratch[i];
-        }
-    }
-    return n;
-}
-
 static struct depend_step *
-find_step(struct depend *d, const struct depend_step *parent, struct node *const *nodes, size_t n, uint32_t hash)
+find_step(struct depend *d, const struct depend_step *parent, const struct placed *nodes, size_t n, uint32_t hash)
 {
     HMAP_FOR_EACH_WITH_HASH (s, struct depend_step, hmap_node, hash, &d->steps) {
         size_t i = 0;
 
-        while (i < n && i < s->n_items && s->items[i].node == nodes[i]) {
+        while (i < n && i < s->n_items && s->items[i].node == nodes[i].node) {
             i++;
         }
         if (s->parent == parent && s->n_items == n && i == n) {
@@ -489,9 +445,8 @@ find_step(struct depend *d, const struct depend_step *parent, struct node *const
 }
 
 static struct depend_step *
-get_step(struct depend *d, struct depend_step *parent, struct node *const *nodes, size_t n)
+get_step(struct depend *d, struct depend_step *parent, const struct placed *nodes, size_t n, uint32_t hash)
 {
-    uint32_t hash = hash_bytes(nodes, n * sizeof *nodes, hash_pointer(parent, 0));
     struct depend_step *s = find_step(d, parent, nodes, n, hash);
 
     if (s) {
@@ -504,27 +459,50 @@ get_step(struct depend *d, struct depend_step *parent, struct node *const *nodes
     parent->n_refs++;
     list_init(&s->members);
     for (size_t i = 0; i < n; i++) {
-        s->items[i].node = nodes[i];
+        s->items[i].node = nodes[i].node;
         s->items[i].step = s;
-        list_push_back(&nodes[i]->items, &s->items[i].by_node);
+        list_push_back(&nodes[i].node->items, &s->items[i].by_node);
     }
     hmap_insert(&d->steps, &s->hmap_node, hash);
     d->stats.n_items += n;
     return s;
 }
 
+/* The nodes of one class, up to 'end', and the hash of all up to there: the step's. */
+struct group { size_t end; uint32_t hash; };
+
+static unsigned int
+find_groups(const struct placed *nodes, size_t n, struct group groups[N_CLASSES])
+{
+    unsigned int n_groups = 0;
+    uint32_t hash = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        hash = hash_pointer(nodes[i].node, hash);
+        if (i + 1 == n || nodes[i + 1].class != nodes[i].class) {
+            groups[n_groups++] = (struct group) { i + 1, hash };
+        }
+    }
+    return n_groups;
+}
+
 static struct depend_step *
 get_path(struct depend *d, const struct xlate_out *out)
 {
-    size_t n = get_nodes(d, out), end;
     struct depend_step *step = &d->root;
+    struct group groups[N_CLASSES];
+    const struct placed *nodes;
+    size_t n = place_questions(&d->questions, out, &nodes), begin = 0;
+    unsigned int n_groups = find_groups(nodes, n, groups);
 
-    for (size_t i = 0; i < n; i = end) {
-        end = i + 1;
-        while (end < n && node_class(d->scratch[end]) == node_class(d->scratch[i])) {
-            end++;
-        }
-        step = get_step(d, step, &d->scratch[i], end - i);
+    for (unsigned int i = 0; i < n_groups; i++) {
+        hmap_prefetch_bucket(&d->steps, groups[i].hash);
+    }
+    for (unsigned int i = 0; i < n_groups; i++) {
+        hmap_prefetch_node(&d->steps, groups[i].hash);
+    }
+    for (unsigned int i = 0; i < n_groups; begin = groups[i++].end) {
+        step = get_step(d, step, &nodes[begin], groups[i].end - begin, groups[i].hash);
     }
     return step;
 }

@@ -51,9 +51,20 @@ struct noted {
     struct common words[];
 };
 
+/* A node and its class: how many ask otherwise, the lowest first in a path.  What is of one class makes a step. */
+enum { N_CLASSES = 64 / 3 + 1 };
+struct placed {
+    struct node *node;
+    int class;
+};
+
 struct questions {
     struct hmap tables;
     size_t n_nodes;
+    /* Of place_questions(). */
+    struct asked *asked;
+    struct placed *placed;
+    size_t asked_capacity, placed_capacity;
 };
 
 enum change_kind { CHANGED_ALL, CHANGED_KEY, CHANGED_KIND, CHANGED_TABLE, CHANGED_RULE };
@@ -69,11 +80,16 @@ struct change {
 
 /* Questions. */
 
+void questions_init(struct questions *);
+/* Nothing may be left of them. */
+void questions_uninit(struct questions *);
+
 struct table *find_table(const struct questions *, const struct xbridge *, enum xlate_consulted_kind, uint8_t id);
 /* Null if nobody asked. */
 struct node *find_node(const struct shape *, const uint64_t *values);
-/* The node of a question, made if need be.  'words': those of a lookup, else null. */
-struct node *get_node(struct questions *, const struct xlate_consulted *, const uint64_t *words);
+/* The nodes of what a translation consulted, each once, made if need be, in the order of a path; their number.  'nodes':
+ * until the next call. */
+size_t place_questions(struct questions *, const struct xlate_out *, const struct placed **nodes);
 /* Nobody asks any more; its shape and table go with it if it was the last. */
 void drop_node(struct questions *, struct node *);
 /* Forgets the notes up to change 'seq'. */

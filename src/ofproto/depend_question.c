@@ -3,6 +3,27 @@
 #include "base/hash.h"
 #include "ofproto/depend_private.h"
 
+struct asked {
+    struct shape *shape;
+    const uint64_t *values;     /* The translation's. */
+    uint32_t hash;
+};
+
+void
+questions_init(struct questions *q)
+{
+    *q = (struct questions) { .n_nodes = 0 };
+    hmap_init(&q->tables);
+}
+
+void
+questions_uninit(struct questions *q)
+{
+    hmap_uninit(&q->tables);
+    free(q->asked);
+    free(q->placed);
+}
+
 static uint32_t
 table_hash(const struct xbridge *bridge, enum xlate_consulted_kind kind, uint8_t id)
 {
@@ -26,17 +47,33 @@ find_table(const struct questions *q, const struct xbridge *bridge, enum xlate_c
     return NULL;
 }
 
-struct node *
-find_node(const struct shape *s, const uint64_t *values)
+/* Of few words: no call for them. */
+static bool
+values_equal(const uint64_t *a, const uint64_t *b, size_t n)
 {
-    size_t n = s->n_values;
+    uint64_t differ = 0;
 
-    HMAP_FOR_EACH_WITH_HASH (node, struct node, hmap_node, values_hash(values, n), &s->nodes) {
-        if (!memcmp(node->values, values, n * sizeof *values)) {
+    for (size_t i = 0; i < n; i++) {
+        differ |= a[i] ^ b[i];
+    }
+    return !differ;
+}
+
+static struct node *
+find_hashed(const struct shape *s, const uint64_t *values, uint32_t hash)
+{
+    HMAP_FOR_EACH_WITH_HASH (node, struct node, hmap_node, hash, &s->nodes) {
+        if (values_equal(node->values, values, s->n_values)) {
             return node;
         }
     }
     return NULL;
+}
+
+struct node *
+find_node(const struct shape *s, const uint64_t *values)
+{
+    return find_hashed(s, values, values_hash(values, s->n_values));
 }
 
 static struct table *
@@ -71,7 +108,7 @@ get_shape(struct table *t, const struct word_map *map, const uint64_t *masks)
     struct shape *s;
 
     HMAP_FOR_EACH_WITH_HASH (i, struct shape, by_mask, hash, &t->shapes_by_mask) {
-        if (word_map_equal(&i->map, map) && (!n || !memcmp(i->masks, masks, size))) {
+        if (word_map_equal(&i->map, map) && values_equal(i->masks, masks, n)) {
             return i;
         }
     }
@@ -89,26 +126,96 @@ get_shape(struct table *t, const struct word_map *map, const uint64_t *masks)
     return s;
 }
 
-struct node *
-get_node(struct questions *q, const struct xlate_consulted *c, const uint64_t *words)
+/* All questions of a translation go the way to their nodes together, a stretch at a time: each stretch waits for memory
+ * that the one before it has asked for.  'words': those of a lookup, else null. */
+static void
+ask(struct questions *q, const struct xlate_consulted *c, const uint64_t *words, struct asked *asked)
 {
     static const struct word_map no_words;
     bool is_lookup = c->kind == CONSULTED_TABLE;
     struct table *t = get_table(q, c->bridge, c->kind, is_lookup ? c->table.id : 0);
     struct shape *s = get_shape(t, is_lookup ? &c->table.map : &no_words, words);
     const uint64_t *values = is_lookup ? words + s->n_values : &c->key;
-    struct node *node = find_node(s, values);
+
+    *asked = (struct asked) { s, values, values_hash(values, s->n_values) };
+    hmap_prefetch_bucket(&s->nodes, asked->hash);
+}
+
+static struct node *
+get_node(struct questions *q, const struct asked *asked)
+{
+    struct shape *s = asked->shape;
+    struct node *node = find_hashed(s, asked->values, asked->hash);
 
     if (!node) {
-        node = xmalloc(sizeof *node + s->n_values * sizeof *values);
+        node = xmalloc(sizeof *node + s->n_values * sizeof node->values[0]);
         list_init(&node->items);
         node->shape = s;
         node->changed = 0;
-        memcpy(node->values, values, s->n_values * sizeof *values);
-        hmap_insert(&s->nodes, &node->hmap_node, values_hash(values, s->n_values));
+        memcpy(node->values, asked->values, s->n_values * sizeof node->values[0]);
+        hmap_insert(&s->nodes, &node->hmap_node, asked->hash);
         q->n_nodes++;
     }
     return node;
+}
+
+static int
+node_class(const struct node *n)
+{
+    return (63 - __builtin_clzll(hmap_count(&n->shape->nodes))) / 3;
+}
+
+static int
+compare_placed(const void *a_, const void *b_)
+{
+    const struct placed *a = a_, *b = b_;
+
+    return a->class != b->class ? a->class - b->class
+                                : (uintptr_t) a->node < (uintptr_t) b->node ? -1 : a->node != b->node;
+}
+
+static void
+reserve(struct questions *q, size_t n)
+{
+    while (q->asked_capacity < n) {
+        q->asked = x2nrealloc(q->asked, &q->asked_capacity, sizeof *q->asked);
+    }
+    while (q->placed_capacity < n) {
+        q->placed = x2nrealloc(q->placed, &q->placed_capacity, sizeof *q->placed);
+    }
+}
+
+size_t
+place_questions(struct questions *q, const struct xlate_out *out, const struct placed **nodes)
+{
+    size_t n = 0, n_asked = out->n_consulted;
+
+    reserve(q, n_asked);
+    *nodes = q->placed;
+    for (size_t i = 0; i < n_asked; i++) {
+        const struct xlate_consulted *c = &out->consulted[i];
+
+        ask(q, c, c->kind == CONSULTED_TABLE ? out->words + c->table.at : NULL, &q->asked[i]);
+    }
+    for (size_t i = 0; i < n_asked; i++) {
+        hmap_prefetch_node(&q->asked[i].shape->nodes, q->asked[i].hash);
+    }
+    for (size_t i = 0; i < n_asked; i++) {
+        q->placed[i].node = get_node(q, &q->asked[i]);
+    }
+    /* Once all are there, so that one that was asked twice is of one class. */
+    for (size_t i = 0; i < n_asked; i++) {
+        q->placed[i].class = node_class(q->placed[i].node);
+    }
+    if (n_asked) {
+        qsort(q->placed, n_asked, sizeof *q->placed, compare_placed);
+    }
+    for (size_t i = 0; i < n_asked; i++) {
+        if (!n || q->placed[i].node != q->placed[n - 1].node) {
+            q->placed[n++] = q->placed[i];
+        }
+    }
+    return n;
 }
 
 void
