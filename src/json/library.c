@@ -1,6 +1,7 @@
 /* The library's parser: it says what is wrong with a text, and reads what parse.c leaves to it. */
 #include <errno.h>
 #include <jansson.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,12 +116,29 @@ parse_with_reals(const char *text, size_t n, json_error_t *e)
     return json;
 }
 
+/* Without memory the library calls a good text wrong, or trips over an assertion; so it takes memory as we do, unless
+ * the program has allocators of its own for it. */
+static void
+set_allocator(void)
+{
+    json_malloc_t alloc;
+    json_free_t release;
+
+    json_get_alloc_funcs(&alloc, &release);
+    if (release == free) {
+        json_set_alloc_funcs(xmalloc, free);
+    }
+}
+
 struct error *
 json_parse_library(const char *text, size_t n, struct json **json)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     json_error_t e;
-    json_t *from = json_loadb(text, n, JSON_DECODE_ANY, &e);
+    json_t *from;
 
+    pthread_once(&once, set_allocator);
+    from = json_loadb(text, n, JSON_DECODE_ANY, &e);
     if (!from && json_error_code(&e) == json_error_numeric_overflow) {
         from = parse_with_reals(text, n, &e);
     }
