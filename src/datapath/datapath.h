@@ -130,8 +130,10 @@ struct datapath_class {
     const char *internal_type; /* Of the devices that serve its "internal" ports. */
 
     int (*open)(const struct datapath_class *, const char *name, bool create, struct datapath **);
-    void (*close)(struct datapath *);   /* Also releases it when it was destroyed. */
-    int (*destroy)(struct datapath *);  /* Removes ports and megaflows. */
+    /* The last to close it releases it.  What takes long is done beside the caller: owners of megaflows that are left
+     * are told then (work_wait_all()). */
+    void (*close)(struct datapath *);
+    int (*destroy)(struct datapath *);  /* Removes the ports, and its name is free; the rest goes when it is closed. */
     void (*set_client)(struct datapath *, const struct dp_client *);
     void (*get_stats)(const struct datapath *, struct dp_stats *);
     const char *(*version)(const struct datapath *);

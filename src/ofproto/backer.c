@@ -7,11 +7,13 @@
 #include "ofproto/ct_zones.h"
 #include "ofproto/dpctl.h"
 #include "ofproto/megaflow.h"
+#include "sys/ending.h"
 #include "sys/log.h"
 
 LOG_MODULE(ofproto_dpif)
 
 static struct hmap backers = HMAP_INIT(&backers);
+static struct list all = LIST_INIT(&all);
 
 struct backer *
 backer_find(const char *type)
@@ -126,6 +128,29 @@ on_swept(struct loop_wake *w)
     }
 }
 
+/* Tells those for which a pass of the revalidator was enough. */
+static void
+tell_settled(struct backer *b)
+{
+    struct list list;
+
+    list_init(&list);
+    pthread_mutex_lock(&b->settled_mutex);
+    list_splice(&list, &b->settled);
+    pthread_mutex_unlock(&b->settled_mutex);
+    while (!list_is_empty(&list)) {
+        struct unpublished *u = CONTAINER_OF(list_pop_front(&list), struct unpublished, node);
+
+        u->done(u);
+    }
+}
+
+static void
+on_settled(struct loop_wake *w)
+{
+    tell_settled(w->aux);
+}
+
 int
 backer_ref(const char *type, struct backer **backerp)
 {
@@ -163,36 +188,56 @@ backer_ref(const char *type, struct backer **backerp)
         add_local_port(b);
         apply_mask(b);
         loop_wake_init(ofproto_loop, &b->swept, on_swept, b);
+        list_init(&b->settled);
+        pthread_mutex_init(&b->settled_mutex, NULL);
+        loop_wake_init(ofproto_loop, &b->settled_wake, on_settled, b);
+        list_push_back(&all, &b->all);
         b->revalidator = revalidator_create(b);
         hmap_insert(&backers, &b->node, hash_string(type, 0));
     }
     b->n_bridges++;
+    b->n_users++;
     *backerp = b;
     return 0;
 }
 
 void
-backer_unref(struct backer *b, bool cleanup)
+backer_leave(struct backer *b, bool cleanup)
 {
     if (--b->n_bridges) {
         return;
     }
     hmap_remove(&backers, &b->node);
-    if (b->revalidator) {
-        revalidator_destroy(b->revalidator);
-    }
-    loop_wake_uninit(&b->swept);
+    atomic_store(&b->is_stopped, true);
     if (b->xdp.dp->class->conntrack) {
         ct_jobs_end(b->xdp.dp->class->conntrack(b->xdp.dp));
     }
-    b->xdp.dp->class->flow_flush(b->xdp.dp);
     if (cleanup || strcmp(b->xdp.dp->class->type, "system")) { /* Only the kernel carries on without us. */
         b->xdp.dp->class->destroy(b->xdp.dp);
     }
+    if (process_leaves_memory()) {
+        datapath_close(b->xdp.dp); /* Its threads end. */
+    }
+}
+
+/* Its megaflows went with the last bridge. */
+void
+backer_unref(struct backer *b)
+{
+    struct list none;
+
+    if (--b->n_users) {
+        return;
+    }
+    list_init(&none);
+    if (b->revalidator) {
+        revalidator_destroy(b->revalidator, &none);
+    }
+    list_remove(&b->all);
+    loop_wake_uninit(&b->swept);
+    loop_wake_uninit(&b->settled_wake);
+    pthread_mutex_destroy(&b->settled_mutex);
     datapath_close(b->xdp.dp);
-    rcu_offline();
-    rcu_barrier_all();
-    rcu_online();
     depend_destroy(b->depend);
     ct_zones_destroy(b);
     rcu_map_uninit(&b->xdp.ports);
@@ -258,30 +303,59 @@ backer_port_comes(struct backer *b)
 }
 
 void
-backer_settle(struct backer *b)
+backer_when_settled(struct backer *b, struct unpublished *u)
 {
-    if (!b->revalidator) {
-        return; /* ofproto_stop(): there are none. */
+    if (b->revalidator) {
+        revalidator_settle(b->revalidator, u);
+    } else {
+        u->done(u); /* ofproto_stop(): there are no megaflows. */
     }
-    /* Translations under way end first; then every megaflow that they or earlier ones made is looked at again. */
-    rcu_synchronize();
-    backer_changed(b);
-    revalidator_wait(b->revalidator);
+}
+
+/* Nothing more is done for it.  A datapath whose bridges are still there carries their packets until they go. */
+static void
+leave(struct backer *b)
+{
+    loop_wake_uninit(&b->swept);
+    loop_wake_uninit(&b->settled_wake);
+    if (!b->n_bridges) {
+        datapath_close(b->xdp.dp);
+    }
 }
 
 void
 ofproto_stop(void)
 {
-    for (struct backer *b = backer_first(); b; b = backer_next(b)) {
+    process_ends();
+    LIST_FOR_EACH (b, struct backer, all, &all) {
         atomic_store(&b->is_stopped, true);
     }
     rcu_synchronize(); /* No translation is under way. */
-    for (struct backer *b = backer_first(); b; b = backer_next(b)) {
-        revalidator_destroy(b->revalidator);
+    LIST_FOR_EACH (b, struct backer, all, &all) {
+        struct list left;
+
+        list_init(&left);
+        revalidator_destroy(b->revalidator, &left);
         b->revalidator = NULL;
+        pthread_mutex_lock(&b->settled_mutex);
+        list_splice(&b->settled, &left);
+        pthread_mutex_unlock(&b->settled_mutex);
+    }
+    if (process_leaves_memory()) {
+        LIST_FOR_EACH (b, struct backer, all, &all) {
+            leave(b);
+        }
+        removals_finish();
+        return;
+    }
+    LIST_FOR_EACH (b, struct backer, all, &all) {
         b->xdp.dp->class->flow_flush(b->xdp.dp);
     }
     rcu_offline();
     rcu_barrier_all();
     rcu_online();
+    LIST_FOR_EACH (b, struct backer, all, &all) {
+        tell_settled(b);
+    }
+    removals_finish();
 }

@@ -187,7 +187,7 @@ note_removed(struct rule *rule, unsigned int why)
     struct ofproto *p = rule->ofproto;
     struct removed_rule *r;
 
-    if (!(rule->flags & FM_SEND_FLOW_REM) || why == REMOVED_SILENTLY) {
+    if (!(rule->flags & FM_SEND_FLOW_REM) || why == REMOVED_SILENTLY || atomic_load(&p->xb.is_gone)) {
         return;
     }
     r = xmalloc(sizeof *r);

@@ -58,15 +58,18 @@ find_rcu(struct drops *d, const struct xlate_drop *x)
     return NULL;
 }
 
+/* If it is of that bridge; null: of any. */
 static void
-forget_packet(struct site *s)
+forget_packet(struct site *s, const struct xbridge *bridge)
 {
     pthread_mutex_lock(&s->mutex);
-    if (s->frozen) {
-        recirc_unref(s->frozen);
-        s->frozen = NULL;
+    if (!bridge || s->bridge == bridge) {
+        if (s->frozen) {
+            recirc_unref(s->frozen);
+            s->frozen = NULL;
+        }
+        s->bridge = NULL;
     }
-    s->bridge = NULL;
     pthread_mutex_unlock(&s->mutex);
 }
 
@@ -75,7 +78,7 @@ free_site(void *s_)
 {
     struct site *s = s_;
 
-    forget_packet(s);
+    forget_packet(s, NULL);
     pthread_mutex_destroy(&s->mutex);
     free(s->flow);
     free(s);
@@ -86,7 +89,7 @@ static void
 remove_site(struct drops *d, struct site *s)
 {
     rcu_map_remove(&d->sites, s, hash_of(&s->drop));
-    forget_packet(s);
+    forget_packet(s, NULL);
     rule_unref(s->drop.rule);
     rcu_defer(free_site, s);
 }
@@ -204,8 +207,8 @@ get_packet(struct site *s, struct drops_info *info)
 
     pthread_mutex_lock(&s->mutex);
     memset(&info->flow, 0, sizeof info->flow);
-    info->bridge = s->bridge;
-    if (s->bridge) {
+    info->bridge = s->bridge && !atomic_load(&s->bridge->is_gone) ? s->bridge : NULL;
+    if (info->bridge) {
         FLOW_FOR_EACH_LINE (i, s->lines) {
             memcpy(&info->flow.lines[i], s->flow + k++ * (FLOW_LINE / 8), FLOW_LINE);
         }
@@ -238,11 +241,11 @@ drops_for_each_rcu(struct drops *d, void (*cb)(void *aux, const struct drops_inf
 }
 
 void
-drops_forget_packets(struct drops *d)
+drops_forget_packets(struct drops *d, const struct xbridge *bridge)
 {
     pthread_mutex_lock(&d->mutex);
     RCU_MAP_FOR_EACH (s, struct site, &d->sites) {
-        forget_packet(s);
+        forget_packet(s, bridge);
     }
     pthread_mutex_unlock(&d->mutex);
 }

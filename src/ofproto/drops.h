@@ -29,8 +29,8 @@ struct drops *drops_create(void) MUST_CHECK;
 void drops_end(struct drops *);
 /* Nobody can be reading any more.  Null is allowed. */
 void drops_destroy(struct drops *);
-/* Bridges are about to go: no packet may name one of them. */
-void drops_forget_packets(struct drops *);
+/* The bridge is about to go: no packet names it any more. */
+void drops_forget_packets(struct drops *, const struct xbridge *);
 
 void drops_credit(const struct xlate_drop *, const struct dp_flow_stats *delta);
 /* The packet that translation of 'flow' in 'bridge' dropped, at 'now'. */

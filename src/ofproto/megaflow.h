@@ -2,7 +2,7 @@
  * shared with the megaflows of which they are the same (depend.h, credits.h).
  *
  * Threads: created by the worker that missed; afterwards the revalidator's.  The credits hold references on rules and
- * ports; bridges outlive the megaflow since their removal waits for a revalidation (backer_settle()). */
+ * ports; bridges outlive the megaflow (removal.c). */
 #ifndef OFPROTO_MEGAFLOW_H
 #define OFPROTO_MEGAFLOW_H 1
 

@@ -28,14 +28,40 @@ dp_config(const struct meter_mod *mm)
     return c;
 }
 
+/* A meter of the datapath that no bridge has any more.  Until no megaflow names its number either, it stays, and so its
+ * number is no other's. */
+struct held_meter {
+    struct unpublished unpublished;
+    struct datapath *dp;
+    uint32_t dp_id;
+};
+
+static void
+on_settled(struct unpublished *u)
+{
+    struct held_meter *h = CONTAINER_OF(u, struct held_meter, unpublished);
+
+    h->dp->class->meter_del(h->dp, h->dp_id);
+    free(h);
+}
+
+static void
+release_number(struct backer *b, uint32_t dp_id)
+{
+    struct held_meter *h = xzalloc(sizeof *h);
+
+    h->unpublished.done = on_settled;
+    h->dp = b->xdp.dp;
+    h->dp_id = dp_id;
+    backer_when_settled(b, &h->unpublished);
+}
+
 static void
 remove_meter(struct ofproto *p, struct meter *m)
 {
-    struct datapath *dp = p->backer->xdp.dp;
-
     rcu_map_remove(&p->xb.meters, m->x, hash_u32(m->x->id, 0));
     backer_meter_changed(p->backer, &p->xb, m->x->id);
-    dp->class->meter_del(dp, m->x->dp_id);
+    release_number(p->backer, m->x->dp_id);
     rcu_defer(free, m->x);
     hmap_remove(&p->meters, &m->node);
     meter_mod_uninit(&m->config);

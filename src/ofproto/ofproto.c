@@ -21,6 +21,7 @@
 #include "ofproto/sampler.h"
 #include "sys/log.h"
 #include "sys/random.h"
+#include "sys/work.h"
 
 LOG_MODULE(ofproto_main)
 
@@ -48,6 +49,7 @@ ofproto_uninit(void)
     ct_jobs_uninit();
     conns_uninit();
     hmap_uninit(&all_ofprotos);
+    work_wait_all();
 }
 
 struct ofproto *
@@ -142,26 +144,25 @@ ofproto_destroy(struct ofproto *p, bool cleanup)
     hmap_uninit(&p->ports);
     list_remove(&p->xb.node);
     atomic_store(&p->xb.is_gone, true);
-    tables_destroy(p);
+    loop_wake_uninit(&p->change_wake);
     in_band_uninit(p);
     groups_destroy(p);
     meters_destroy(p);
-    backer_settle(p->backer);
-    HMAP_FOR_EACH (other, struct ofproto, node, &all_ofprotos) {
-        drops_forget_packets(other->xb.drops);
-    }
-    drops_end(p->xb.drops);
-    /* What RCU still holds of the bridge (rules, objects of its tables) goes before the bridge itself. */
-    rcu_offline();
-    rcu_barrier_all();
-    rcu_online();
+    backer_leave(p->backer, cleanup);
+    removal_begin(p);
+}
+
+void
+ofproto_free(struct ofproto *p)
+{
+    tables_destroy(p);
     mac_table_destroy(p->xb.mac_table);
     drops_destroy(p->xb.drops);
     rcu_map_uninit(&p->xb.ports);
     rcu_map_uninit(&p->xb.bundles);
     rcu_map_uninit(&p->xb.groups);
     rcu_map_uninit(&p->xb.meters);
-    backer_unref(p->backer, cleanup);
+    backer_unref(p->backer);
     free(p->flood_vlans);
     free(p->mfr);
     free(p->hw);

@@ -30,7 +30,12 @@ struct backer {
     struct xdp xdp;
     struct hmap_node node;          /* By type. */
     const char *served_by;          /* Type that stands in for it, null if none does. */
+    struct list all;                /* In the list of all, also of those whose last bridge is gone. */
     unsigned int n_bridges;
+    unsigned int n_users;           /* Bridges, and those that are gone and not settled yet. */
+    struct list settled;            /* struct unpublished, by the revalidator; guarded by 'settled_mutex'. */
+    pthread_mutex_t settled_mutex;
+    struct loop_wake settled_wake;
     struct dp_client client;
     struct depend *depend;          /* What the megaflows depend on. */
     struct revalidator *revalidator; /* Null after ofproto_stop(). */
@@ -127,7 +132,10 @@ extern struct ofproto_settings ofproto_settings;
 
 /* backer.c: the datapath of a type, made at its first bridge and shared by the others. */
 int backer_ref(const char *type, struct backer **);
-void backer_unref(struct backer *, bool cleanup);
+/* A bridge is gone; with the last one so is the datapath, for all who look for it.  Then, when nothing names the bridge
+ * any more, its reference. */
+void backer_leave(struct backer *, bool cleanup);
+void backer_unref(struct backer *);
 struct backer *backer_find(const char *type); /* Null if no bridge uses it. */
 struct backer *backer_first(void);
 struct backer *backer_next(const struct backer *);
@@ -141,8 +149,14 @@ void backer_table_changed(struct backer *, const struct xbridge *, uint8_t table
  * to be added, maybe under the same number: those that are left are not used any more. */
 void backer_port_gone(struct backer *);
 void backer_port_comes(struct backer *);
-/* Waits until no megaflow translated before now, and no translation under way, refers to anything unpublished. */
-void backer_settle(struct backer *);
+/* Calls 'done' in the main thread once no megaflow translated before now, and no translation under way, names what was
+ * unpublished, and what RCU was given until then has been released; in the order of the calls.  The caller has said
+ * what changed; nobody waits: it takes the revalidator's next sweep. */
+struct unpublished {
+    struct list node;
+    void (*done)(struct unpublished *);
+};
+void backer_when_settled(struct backer *, struct unpublished *);
 
 /* port.c */
 /* Gives it another number in the datapath; -EBUSY if that is taken. */
@@ -172,9 +186,17 @@ enum ofperr options_check(const struct ofproto *, const struct match *, struct a
 void options_note_added(struct rule *, uint64_t matched, uint64_t used);
 void options_note_removed(struct rule *);
 
+/* removal.c: a bridge whose users are all gone. */
+void removal_begin(struct ofproto *);
+/* ofproto_stop(): what there is to be done, now. */
+void removals_finish(void);
+/* ofproto.c: nothing names it any more. */
+void ofproto_free(struct ofproto *);
+
 /* table.c: rules in and out of tables; the caller holds tables_mutex where it says _locked. */
 void tables_init(struct ofproto *);
-void tables_destroy(struct ofproto *);
+void tables_stop(struct ofproto *);    /* The main loop does nothing for them any more. */
+void tables_destroy(struct ofproto *); /* All rules are gone. */
 enum { REMOVED_SILENTLY = 255 }; /* Beside enum flow_removed_reason. */
 void rules_expire(struct ofproto *);
 /* Rules whose time seems to be up go once the packets until then have been credited: what waits for that. */
@@ -194,7 +216,10 @@ void ofproto_learn(struct ofproto *, const struct flow_mod *, uint32_t limit /* 
 
 /* revalidate.c */
 struct revalidator *revalidator_create(struct backer *);
-void revalidator_destroy(struct revalidator *);
+/* Its thread ends, in the middle of a pass if need be; what was to be settled is then in 'left'. */
+void revalidator_destroy(struct revalidator *, struct list *left);
+/* For backer_when_settled(). */
+void revalidator_settle(struct revalidator *, struct unpublished *);
 void revalidator_wake(struct revalidator *);
 /* Returns after a complete pass that began after the call. */
 void revalidator_wait(struct revalidator *);

@@ -20,8 +20,8 @@
  * Packets to controllers go the same way: the datapath's "userspace" action names a state, which has what the message
  * is to say beside the packet (and userdata), and with "pause" all that is needed to go on when it is resumed.
  *
- * Contents hold no references.  A bridge outlives them as it outlives megaflows (backer_settle()), and is marked as
- * gone before it is waited for: nothing resumes in it any more.
+ * Contents hold no references.  A bridge outlives them as it outlives megaflows (removal.c), and is marked as gone
+ * at once: nothing resumes in it any more.
  *
  * Threads: any registered one; one mutex inside, which looking an id up does not take.
  * Limits: 2^32 - 1 ids, used again only when they are free. */

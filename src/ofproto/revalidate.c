@@ -30,9 +30,11 @@ struct revalidator {
     int64_t known;         /* ms */
     _Atomic bool woken;    /* Something changed; also set without the mutex. */
     uint64_t n_begun, n_ended;  /* Passes. */
+    struct list unsettled;      /* struct unpublished that wait for a pass to begin. */
     struct revalidator_figures figures;
 
     struct timespec last_begun; /* The thread's own, like all that follows. */
+    struct list settling;       /* struct unpublished that wait for the end of this pass. */
     struct timespec next_sweep; /* At the latest. */
     struct timespec rested;     /* No sweep for doubt before that. */
 
@@ -335,12 +337,51 @@ plan(struct revalidator *r, bool swept)
     }
 }
 
+/* Takes over what is to be settled by this pass.  Translations under way end first, so that all that they make is
+ * looked at. */
+static void
+begin_to_settle(struct revalidator *r)
+{
+    pthread_mutex_lock(&r->mutex);
+    list_splice(&r->settling, &r->unsettled);
+    pthread_mutex_unlock(&r->mutex);
+    if (!list_is_empty(&r->settling)) {
+        rcu_synchronize();
+    }
+}
+
+/* Megaflows that the pass has removed, or that went before, still name what is settled until RCU releases them.  Where
+ * no bridge is left, those that were put in by hand go too. */
+static void
+end_to_settle(struct revalidator *r)
+{
+    struct backer *b = r->backer;
+
+    if (list_is_empty(&r->settling) || atomic_load(&r->stop)) {
+        return;
+    }
+    if (atomic_load(&b->is_stopped)) {
+        b->xdp.dp->class->flow_flush(b->xdp.dp);
+    }
+    rcu_offline();
+    rcu_barrier_all();
+    rcu_online();
+    pthread_mutex_lock(&b->settled_mutex);
+    list_splice(&b->settled, &r->settling);
+    pthread_mutex_unlock(&b->settled_mutex);
+    loop_wake_signal(&b->settled_wake);
+}
+
 static void
 pass(struct revalidator *r, bool all)
 {
+    if (all) {
+        begin_to_settle(r);
+    }
     renew_stale(r);
     if (all) {
         sweep(r);
+        end_to_settle(r);
     }
     plan(r, all);
     pthread_mutex_lock(&r->mutex);
@@ -388,6 +429,8 @@ revalidator_create(struct backer *b)
 
     r->backer = b;
     r->figures.limit = ofproto_settings.flow_limit;
+    list_init(&r->unsettled);
+    list_init(&r->settling);
     pthread_mutex_init(&r->mutex, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -401,7 +444,7 @@ revalidator_create(struct backer *b)
 }
 
 void
-revalidator_destroy(struct revalidator *r)
+revalidator_destroy(struct revalidator *r, struct list *left)
 {
     pthread_mutex_lock(&r->mutex);
     r->stop = true;
@@ -413,7 +456,17 @@ revalidator_destroy(struct revalidator *r)
     pthread_cond_destroy(&r->wake);
     pthread_cond_destroy(&r->done);
     pthread_mutex_destroy(&r->mutex);
+    list_splice(left, &r->settling);
+    list_splice(left, &r->unsettled);
     free(r);
+}
+
+void
+revalidator_settle(struct revalidator *r, struct unpublished *u)
+{
+    pthread_mutex_lock(&r->mutex);
+    list_push_back(&r->unsettled, &u->node);
+    pthread_mutex_unlock(&r->mutex);
 }
 
 void

@@ -148,7 +148,9 @@ ofproto_learn(struct ofproto *p, const struct flow_mod *fm, uint32_t max)
 
     pthread_mutex_lock(&p->tables_mutex);
     rule = find_learned(p, fm);
-    if (rule) {
+    if (atomic_load(&p->xb.is_gone)) {
+        /* A megaflow or a translation that has not heard of it yet. */
+    } else if (rule) {
         atomic_store(&rule->modified, clock_now_ms());
     } else if (!max || learned_may_come(&p->xb, fm, max)) {
         error = ofproto_flow_mod(p, fm, NULL);
@@ -161,18 +163,16 @@ ofproto_learn(struct ofproto *p, const struct flow_mod *fm, uint32_t max)
 }
 
 void
-tables_destroy(struct ofproto *p)
+tables_stop(struct ofproto *p)
 {
-    struct flow_mod fm;
-
-    flow_mod_init(&fm);
-    fm.command = FM_DELETE;
-    (void) !ofproto_flow_mod(p, &fm, NULL); /* A delete of everything cannot fail. */
-    tables_tell(p);
-    (void) change_unlink_retired(p, NULL);
     loop_wake_uninit(&p->removed_wake);
     loop_wake_uninit(&p->retired_wake);
-    loop_wake_uninit(&p->change_wake);
+}
+
+void
+tables_destroy(struct ofproto *p)
+{
+    tables_stop(p);
     for (int i = 0; i < OFPROTO_N_TABLES; i++) {
         classifier_uninit(&p->xb.tables[i]);
         free(p->tables[i].name);

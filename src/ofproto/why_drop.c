@@ -137,7 +137,7 @@ add_megaflow(struct report *r, const struct xlate_drop *drop, const struct flow 
     struct xbridge *bridge = upcall_bridge_rcu(r->backer, &flow);
     struct entry *e;
 
-    if (!bridge || !admits_place(r, drop->bridge, drop->table_id, drop->rule) ||
+    if (!bridge || atomic_load(&drop->bridge->is_gone) || !admits_place(r, drop->bridge, drop->table_id, drop->rule) ||
         !filter_megaflow(r, key, mask, &flow)) {
         return;
     }

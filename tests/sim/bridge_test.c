@@ -130,6 +130,64 @@ learn_adds_rules_that_packets_follow(void **state UNUSED)
     assert_string_equal(sim_send(&sim, "p1", A_TO_B), "p2");
 }
 
+/* A second bridge, br1 with q1 and q2, that has rules, megaflows and learned something. */
+static struct ofproto *
+add_bridge(void)
+{
+    struct ofproto *first = sim.bridge, *second;
+
+    assert_int_equal(ofproto_create("br1", "dummy", &second), 0);
+    ofproto_set_fail_mode(second, true);
+    ofproto_set_controllers(second, NULL, 0);
+    sim.bridge = second;
+    sim_add_port(&sim, "q1", -1);
+    sim_add_port(&sim, "q2", -1);
+    sim_flow(&sim, FM_ADD, "table=0,priority=5,ip,actions=output:2");
+    sim_flow(&sim, FM_ADD, "table=0,actions=learn(table=1,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[]),"
+                           "normal");
+    assert_string_equal(sim_send(&sim, "q1", A_TO_B), "q2");
+    assert_string_equal(sim_send(&sim, "q2", B_TO_A), "q1");
+    sim.bridge = first;
+    return second;
+}
+
+static void
+a_bridge_that_goes_is_not_waited_for(void **state UNUSED)
+{
+    struct backer *b = sim.bridge->backer;
+    struct ofproto *second = add_bridge();
+
+    revalidator_pause(b->revalidator, true); /* Nothing is looked at again. */
+    ofproto_destroy(second, false);
+    assert_null(ofproto_find("br1"));
+    assert_int_equal(b->n_bridges, 1);
+    assert_int_equal(b->n_users, 2);
+    second = add_bridge();                    /* Its name and its ports are free. */
+    ofproto_destroy(second, false);
+    assert_int_equal(b->n_users, 3);
+    sim_flow(&sim, FM_ADD, "actions=normal");
+    assert_string_equal(sim_send(&sim, "p1", A_TO_B), "p4");
+    revalidator_pause(b->revalidator, false);
+    while (b->n_users > 1) {
+        loop_run_once(sim.loop, true);
+    }
+    assert_string_equal(sim_send(&sim, "p4", B_TO_A), "p1");
+}
+
+static void
+with_its_last_bridge_a_datapath_goes(void **state UNUSED)
+{
+    struct backer *b = sim.bridge->backer;
+
+    revalidator_pause(b->revalidator, true);
+    ofproto_destroy(sim.bridge, false);
+    assert_null(backer_first());
+    assert_int_equal(ofproto_create("br0", "dummy", &sim.bridge), 0);
+    assert_ptr_not_equal(sim.bridge->backer, b); /* sim_stop() ends both. */
+    revalidator_pause(b->revalidator, false);
+    sim_add_port(&sim, "p5", -1);
+}
+
 #define BRIDGE_TEST(NAME) cmocka_unit_test_setup_teardown(NAME, set_up, tear_down)
 
 int
@@ -144,6 +202,8 @@ main(void)
         BRIDGE_TEST(timeouts_remove_rules_to_the_second),
         BRIDGE_TEST(actions_change_what_goes_out),
         BRIDGE_TEST(learn_adds_rules_that_packets_follow),
+        BRIDGE_TEST(a_bridge_that_goes_is_not_waited_for),
+        BRIDGE_TEST(with_its_last_bridge_a_datapath_goes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

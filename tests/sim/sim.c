@@ -54,6 +54,7 @@ sim_start(struct sim *sim)
 void
 sim_stop(struct sim *sim)
 {
+    ofproto_stop();
     ofproto_destroy(sim->bridge, true);
     ofproto_uninit();
     netdev_uninit();
@@ -90,6 +91,15 @@ sim_add_port(struct sim *sim, const char *name, int vlan)
     netdev_close(netdev);
 }
 
+/* Every megaflow has been looked at since all that was done so far. */
+static void
+settle(struct backer *b)
+{
+    rcu_synchronize();
+    backer_changed(b);
+    revalidator_wait(b->revalidator);
+}
+
 /* Reads a flow; ends the test with its error if it is wrong. */
 static void
 parse(const char *text, enum flow_mod_command command, struct flow_mod *fm)
@@ -117,7 +127,7 @@ sim_flow(struct sim *sim, enum flow_mod_command command, const char *text)
         fprintf(stderr, "%s: %s\n", text, ofperr_name(error));
         abort();
     }
-    backer_settle(sim->bridge->backer);
+    settle(sim->bridge->backer);
 }
 
 const char *
@@ -132,7 +142,7 @@ sim_send(struct sim *sim, const char *port, const char *text)
     flow_compose_default(&fm.match.flow, &frame);
     netdev_dummy_receive(netdev, frame.data, frame.len);
     loop_run_once(sim->loop, false);
-    backer_settle(sim->bridge->backer);
+    settle(sim->bridge->backer);
     bytes_uninit(&frame);
     flow_mod_uninit(&fm);
     netdev_close(netdev);
@@ -170,6 +180,6 @@ sim_warp(struct sim *sim, int64_t ms)
     /* A rule that seems idle waits for the sweep that credits its last packets, and goes then. */
     for (int i = 0; i < 2; i++) {
         loop_run_once(sim->loop, false);
-        backer_settle(sim->bridge->backer);
+        settle(sim->bridge->backer);
     }
 }

@@ -26,6 +26,7 @@ void
 dp_meters_init(struct dp_meters *m)
 {
     rcu_map_init(&m->map);
+    m->next = 0;
 }
 
 void
@@ -71,14 +72,12 @@ configure(struct user_meter *meter, const struct dp_meter_config *c)
 }
 
 static uint32_t
-free_id(const struct dp_meters *m)
+free_id(struct dp_meters *m)
 {
-    uint32_t id = 0;
-
-    while (find_rcu(m, id)) {
-        id++;
+    while (find_rcu(m, m->next)) {
+        m->next++;
     }
-    return id;
+    return m->next++;
 }
 
 int
@@ -133,6 +132,7 @@ dp_meters_del(struct dp_meters *m, uint32_t id)
     }
     rcu_map_remove(&m->map, meter, hash_u32(id, 0));
     rcu_defer(free, meter);
+    m->next = MIN(m->next, id);
     return 0;
 }
 

@@ -17,6 +17,7 @@
 
 struct dp_meters {
     struct rcu_map map;   /* struct user_meter by hash_u32(id, 0). */
+    uint32_t next;        /* No lower number is free. */
 };
 
 void dp_meters_init(struct dp_meters *);

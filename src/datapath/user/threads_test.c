@@ -11,6 +11,7 @@
 #include "datapath/user/user.h"
 #include "flow/compose.h"
 #include "netdev/dummy.h"
+#include "sys/work.h"
 #include "packet/headers.h"
 #include "packet/packet.h"
 #include "sys/rcu.h"
@@ -119,6 +120,7 @@ everything_changes_while_packets_pass(void **state UNUSED)
     usleep(50000);
     rcu_online();
     datapath_close(dp);
+    work_wait_all();
     for (int i = 1; i <= N_PORTS; i++) {
         netdev_close(ports[i]);
     }

@@ -16,7 +16,9 @@
 #include "packet/env.h"
 #include "sys/clock.h"
 #include "sys/counter.h"
+#include "sys/ending.h"
 #include "sys/log.h"
+#include "sys/work.h"
 
 LOG_MODULE(dpif_netdev)
 
@@ -161,6 +163,24 @@ release_worker(struct worker *w)
     free(w);
 }
 
+/* What may be a million of something. */
+static void
+free_dp(void *dp_)
+{
+    struct dp *dp = dp_;
+
+    megaflow_table_uninit(&dp->flows);
+    dp_meters_uninit(&dp->meters);
+    drop_log_uninit(&dp->drops);
+    conntrack_destroy(dp->ct);
+    free(rcu_get_protected(&dp->ports));
+    free((void *) rcu_get_protected(&dp->client));
+    pthread_mutex_destroy(&dp->executors_mutex);
+    free(dp->pmd_cpu_mask);
+    free(dp->up.name);
+    free(dp);
+}
+
 /* Nobody uses it any more. */
 static void
 release(struct dp *dp)
@@ -172,22 +192,15 @@ release(struct dp *dp)
     if (dp->has_threads) {
         ct_thread_stop(dp);
     }
-    megaflow_table_uninit(&dp->flows);
-    dp_meters_uninit(&dp->meters);
-    drop_log_uninit(&dp->drops);
     while (!list_is_empty(&dp->executors)) {
         release_worker(CONTAINER_OF(list_pop_front(&dp->executors), struct worker, node));
     }
     if (dp->pump) {
         release_worker(dp->pump);
     }
-    conntrack_destroy(dp->ct);
-    free(rcu_get_protected(&dp->ports));
-    free((void *) rcu_get_protected(&dp->client));
-    pthread_mutex_destroy(&dp->executors_mutex);
-    free(dp->pmd_cpu_mask);
-    free(dp->up.name);
-    free(dp);
+    if (!process_leaves_memory()) {
+        work_start(free_dp, dp);
+    }
 }
 
 static void
@@ -207,7 +220,6 @@ user_destroy(struct datapath *up)
 
     dp->is_destroyed = true;
     dp_ports_remove_all(dp);
-    megaflow_flush(&dp->flows);
     return 0;
 }
 

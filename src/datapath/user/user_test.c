@@ -13,6 +13,7 @@
 #include "netdev/dummy.h"
 #include "packet/headers.h"
 #include "sys/rcu.h"
+#include "sys/work.h"
 
 /* A datapath with dummy ports p1, p2, p3 under their numbers.  What they send is noted. */
 struct rig {
@@ -96,6 +97,7 @@ teardown(void **state)
     struct rig *rig = *state;
 
     datapath_close(rig->dp);
+    work_wait_all();
     for (int i = 1; i < 4; i++) {
         netdev_close(rig->ports[i]);
     }

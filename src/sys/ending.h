@@ -1,0 +1,16 @@
+/* The end of the process, and what need not be done then since the kernel does it: a million things released one by one
+ * take seconds in which whoever restarts the program waits.  Builds that look for leaks release everything.
+ *
+ * Threads: the main thread says it once; any may ask. */
+#ifndef SYS_ENDING_H
+#define SYS_ENDING_H 1
+
+#include <stdbool.h>
+
+/* The program is about to end: all that it does for others is over. */
+void process_ends(void);
+
+/* Whether memory need not be released any more. */
+bool process_leaves_memory(void);
+
+#endif
