@@ -3,6 +3,9 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/bytes.h"
@@ -31,6 +34,41 @@ strings_grow_and_shrink(void **state UNUSED)
     str_clear(&s);
     str_put_hex(&s, "\x01\xab", 2);
     assert_string_equal(str_text(&s), "01ab");
+    str_uninit(&s);
+}
+
+/* What str_putf() writes by itself is what printf() writes. */
+#define ASSERT_LIKE_PRINTF(...) \
+    do { \
+        struct str s_ = STR_INIT; \
+        char text_[256]; \
+        str_puts(&s_, "before "); \
+        str_putf(&s_, __VA_ARGS__); \
+        snprintf(text_, sizeof text_, __VA_ARGS__); \
+        assert_string_equal(str_text(&s_) + strlen("before "), text_); \
+        assert_int_equal(s_.len, strlen("before ") + strlen(text_)); \
+        str_uninit(&s_); \
+    } while (0)
+
+static void
+formatted_text_is_that_of_printf(void **state UNUSED)
+{
+    struct str s = STR_INIT;
+
+    ASSERT_LIKE_PRINTF("%d %d %d %u", 0, INT_MIN, INT_MAX, UINT_MAX);
+    ASSERT_LIKE_PRINTF("%ld %lld %lld %zu", LONG_MIN, LLONG_MIN, LLONG_MAX, SIZE_MAX);
+    ASSERT_LIKE_PRINTF("%lu %llu %"PRIu64" %"PRIx64, ULONG_MAX, ULLONG_MAX, UINT64_MAX, UINT64_MAX);
+    ASSERT_LIKE_PRINTF("%x %#x %#x %#llx %#llx", 0xabcu, 0u, 0xffu, 0ull, ULLONG_MAX);
+    ASSERT_LIKE_PRINTF("%02x:%02x:%04x:%08x:%03u:%09u:%06x", 0x5u, 0xabu, 0xabcdeu, 1u, 7u, 123456789u, 0xfffffffu);
+    ASSERT_LIKE_PRINTF("%s|%s|%c|%%|%s", "", "text", 'c', "end");
+    ASSERT_LIKE_PRINTF("%% at the end %%");
+    ASSERT_LIKE_PRINTF("%.3s %-5s| %5s| %*d %.*s", "abcdef", "ab", "cd", 4, 5, 2, "xyz");
+    ASSERT_LIKE_PRINTF("%d %02d %05d %#06x %X %o %hhx %hu %i", 1, -2, 3, 0x12u, 0xabu, 8u,
+                       (unsigned char) 200, (unsigned short) 4464, -5);
+    ASSERT_LIKE_PRINTF("%u %.2f %s", 12u, 1.5, "after what is left to printf");
+    ASSERT_LIKE_PRINTF("%200u", 7u);
+    str_putf(&s, "%s", "");
+    assert_non_null(s.text);
     str_uninit(&s);
 }
 
@@ -196,6 +234,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_hash_table_agrees_with_an_array),
         cmocka_unit_test(strings_grow_and_shrink),
+        cmocka_unit_test(formatted_text_is_that_of_printf),
         cmocka_unit_test(a_cursor_never_leaves_its_bytes),
         cmocka_unit_test(errors_gather_context_from_inside_out),
         cmocka_unit_test(a_string_table_agrees_with_an_array),

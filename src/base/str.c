@@ -82,8 +82,135 @@ str_puts(struct str *s, const char *text)
     str_putn(s, text, strlen(text));
 }
 
-void
-str_putv(struct str *s, const char *format, va_list args)
+/* The common part of what printf() knows: what a dump of flows consists of is written several times as fast. */
+
+static void
+put_number(struct str *s, uint64_t v, unsigned int base, unsigned int width)
+{
+    char digits[24], *end = digits + sizeof digits, *at = end;
+
+    do {
+        *--at = "0123456789abcdef"[v % base];
+        v /= base;
+    } while (v);
+    while ((unsigned int) (end - at) < width) {
+        *--at = '0';
+    }
+    str_putn(s, at, end - at);
+}
+
+/* A conversion: % [#] [0WIDTH] [l|ll|z] letter. */
+struct conversion {
+    bool is_alternate;
+    unsigned int width; /* To be filled up with zeros; one digit. */
+    unsigned int size;  /* 0: int; 1: long (and size_t); 2: long long. */
+    char letter;
+};
+
+static const char *
+take_conversion(const char *at, struct conversion *c)
+{
+    *c = (struct conversion) { .is_alternate = *at == '#' };
+    at += c->is_alternate;
+    if (at[0] == '0' && at[1] >= '1' && at[1] <= '9') {
+        c->width = at[1] - '0';
+        at += 2;
+    }
+    for (; *at == 'l' && c->size < 2; at++) {
+        c->size++;
+    }
+    if (*at == 'z') {
+        c->size = 1;
+        at++;
+    }
+    c->letter = *at;
+    return at + (*at != '\0');
+}
+
+static uint64_t
+next_unsigned(const struct conversion *c, va_list *args)
+{
+    return c->size == 2 ? va_arg(*args, unsigned long long)
+           : c->size == 1 ? va_arg(*args, unsigned long) : va_arg(*args, unsigned int);
+}
+
+static int64_t
+next_signed(const struct conversion *c, va_list *args)
+{
+    return c->size == 2 ? va_arg(*args, long long) : c->size == 1 ? va_arg(*args, long) : va_arg(*args, int);
+}
+
+/* False, with nothing said of what has been put, for whatever printf() has to do. */
+static bool
+put_conversion(struct str *s, const struct conversion *c, va_list *args)
+{
+    const char *text;
+    uint64_t v;
+
+    if (c->letter != 'x' && (c->is_alternate || (c->letter != 'u' && c->width))) {
+        return false;
+    }
+    switch (c->letter) {
+    case '%':
+        str_putc(s, '%');
+        return !c->size;
+    case 'c':
+        str_putc(s, va_arg(*args, int));
+        return !c->size;
+    case 's':
+        text = va_arg(*args, const char *);
+        if (!text || c->size) {
+            return false;
+        }
+        str_puts(s, text);
+        return true;
+    case 'd':
+        str_put_int(s, next_signed(c, args));
+        return true;
+    case 'u':
+        put_number(s, next_unsigned(c, args), 10, c->width);
+        return true;
+    case 'x':
+        v = next_unsigned(c, args);
+        if (c->is_alternate && c->width) {
+            return false;
+        }
+        str_puts(s, c->is_alternate && v ? "0x" : "");
+        put_number(s, v, 16, c->width);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* False if the format has something else: the string is as before then. */
+static bool
+put_common(struct str *s, const char *format, va_list *args)
+{
+    size_t before = s->len;
+
+    while (*format) {
+        const char *end = strchrnul(format, '%');
+        struct conversion c;
+
+        str_putn(s, format, end - format);
+        if (!*end) {
+            break;
+        }
+        format = take_conversion(end + 1, &c);
+        if (!put_conversion(s, &c, args)) {
+            str_truncate(s, before);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void put_any(struct str *s, const char *format, va_list args) PRINTF_FORMAT(2, 0)
+    __attribute__((nonnull(2), noinline));
+
+static void
+put_any(struct str *s, const char *format, va_list args)
 {
     char *at = str_reserve(s, 64); /* Often enough. */
     size_t room = s->capacity - s->len;
@@ -97,6 +224,21 @@ str_putv(struct str *s, const char *format, va_list args)
     }
     va_end(again);
     s->len += n;
+}
+
+void
+str_putv(struct str *s, const char *format, va_list args)
+{
+    va_list again, common;
+
+    *str_reserve(s, 64) = '\0'; /* Often enough; and there is a text, however short. */
+    va_copy(again, args);
+    va_copy(common, args);
+    if (!put_common(s, format, &common)) {
+        put_any(s, format, again);
+    }
+    va_end(common);
+    va_end(again);
 }
 
 void

@@ -57,6 +57,18 @@ word_map_equal(const struct word_map *a, const struct word_map *b)
     return a->bits[0] == b->bits[0] && a->bits[1] == b->bits[1];
 }
 
+/* Whether one of the words that hold the field is in the map of a mask: if not, no bit of it is matched. */
+static inline bool
+word_map_meets(const struct word_map *m, const struct field *f)
+{
+    for (unsigned int i = f->offset / 64; i <= (f->offset + f->n_bits - 1u) / 64; i++) {
+        if (m->bits[i / 64] >> i % 64 & 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Runs I over the word numbers of MAP. */
 #define WORD_MAP_FOR_EACH(I, MAP) \
     for (unsigned int I##_half = 0; I##_half < 2; I##_half++) \

@@ -7,6 +7,8 @@
 struct text {
     struct str *s;
     const struct match *m;
+    struct word_map map; /* Of the mask... */
+    uint16_t lines;      /* ...and those of its lines that hold anything, FLOW_LINE_*. */
     const struct port_names *ports;
     unsigned int eth_type; /* 0 unless matched exactly. */
     unsigned int nw_proto; /* 0 unless matched exactly, or ARP's opcode. */
@@ -113,10 +115,11 @@ put_field(struct text *t, enum field_id id, const char *name, enum style style)
     const struct field *f = field_of(id);
     union field_value v, mask;
 
-    if (field_is_any(f, &t->m->mask)) {
+    if (word_map_meets(&t->map, f) && field_is_any(f, &t->m->mask)) {
         field_get(f, &t->m->flow, &v);
         field_get(f, &t->m->mask, &mask);
-        str_putf(t->s, "%s=", name ? name : f->name);
+        str_puts(t->s, name ? name : f->name);
+        str_putc(t->s, '=');
         put_value(t, f, style, &v, &mask);
         str_putc(t->s, ',');
     }
@@ -311,7 +314,9 @@ put_network(struct text *t, bool proto_said)
         put_field(t, FIELD_ARP_SHA, NULL, OWN);
         put_field(t, FIELD_ARP_THA, NULL, OWN);
     } else {
-        put_rows(t, nsh_rows, ARRAY_SIZE(nsh_rows));
+        if (t->lines & FLOW_LINE_MISC) {
+            put_rows(t, nsh_rows, ARRAY_SIZE(nsh_rows));
+        }
         if (!proto_said) {
             put_field(t, FIELD_NW_PROTO, NULL, OWN);
         }
@@ -381,8 +386,12 @@ put_all(struct text *t)
     if (word) {
         str_putf(t->s, "%s,", word);
     }
-    put_regs(t);
-    put_rows(t, tunnel_rows, ARRAY_SIZE(tunnel_rows));
+    if (t->lines & FLOW_LINE_REGS) {
+        put_regs(t);
+    }
+    if (t->lines & (FLOW_LINE_TUNNEL | FLOW_LINE_TUNNEL_MISC)) {
+        put_rows(t, tunnel_rows, ARRAY_SIZE(tunnel_rows));
+    }
     put_tun_flags(t);
     put_options(t);
     put_field(t, FIELD_METADATA, NULL, OWN);
@@ -403,7 +412,7 @@ put_all(struct text *t)
 static void
 format(struct str *s, const struct match *m, const struct port_names *ports, int priority, bool is_megaflow)
 {
-    struct text t = { s, m, ports, 0, 0, is_megaflow };
+    struct text t = { s, m, word_map_of(&m->mask), flow_used_lines(&m->mask, FLOW_LINES_ALL), ports, 0, 0, is_megaflow };
     size_t start;
 
     t.eth_type = m->mask.eth_type == BE16_MAX ? be16_to_cpu(m->flow.eth_type) : 0;

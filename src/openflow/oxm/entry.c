@@ -162,11 +162,13 @@ oxm_put_header(struct bytes *b, const struct oxm_row *row, size_t n, bool has_ma
 {
     bool experimenter = row->class == OXM_EXPERIMENTER;
 
-    bytes_put_be16(b, row->class);
-    bytes_put_u8(b, row->number << 1 | has_mask);
-    bytes_put_u8(b, (n << has_mask) + (experimenter ? 4 : 0));
+    uint8_t *p = bytes_put_uninit(b, experimenter ? 8 : 4);
+
+    put_be16(p, row->class);
+    p[2] = row->number << 1 | has_mask;
+    p[3] = (n << has_mask) + (experimenter ? 4 : 0);
     if (experimenter) {
-        bytes_put_be32(b, row->experimenter);
+        put_be32(p + 4, row->experimenter);
     }
 }
 
@@ -239,7 +241,8 @@ oxm_put_entry(struct bytes *b, const struct field *f, enum of_version version, c
         put_option(b, row, v, mask, 0);
         return;
     }
-    has_mask = mask && !field_mask_is_exact(f, mask);
+    /* Most masks are all ones, which is quickly seen. */
+    has_mask = mask && !is_all_ones(mask->bytes, f->wire_bytes) && !field_mask_is_exact(f, mask);
     oxm_put_header(b, row, f->wire_bytes, has_mask);
     bytes_put(b, v, f->wire_bytes);
     if (has_mask) {

@@ -179,6 +179,7 @@ oxm_take_match_struct(struct cursor *c, enum oxm_strictness strictness, struct m
 struct encoder {
     struct bytes *b;
     const struct match *m;
+    struct word_map map;   /* Of the mask. */
     enum of_version version;
     bool implies_ethernet; /* An entry was put that no packet without an Ethernet header can satisfy. */
 };
@@ -189,7 +190,7 @@ put(struct encoder *e, enum field_id id)
     union field_value v, mask;
     const struct field *f = field_of(id);
 
-    if (id != FIELD_PACKET_TYPE && !field_is_any(f, &e->m->mask)) {
+    if (id != FIELD_PACKET_TYPE && (!word_map_meets(&e->map, f) || !field_is_any(f, &e->m->mask))) {
         return;
     }
     match_get_field(e->m, f, &v, &mask);
@@ -405,7 +406,7 @@ put_cookie(struct encoder *e, const struct oxm_cookie *cookie)
 void
 oxm_encode_match(const struct match *m, enum of_version version, const struct oxm_cookie *cookie, struct bytes *b)
 {
-    struct encoder e = { b, m, version, false };
+    struct encoder e = { b, m, word_map_of(&m->mask), version, false };
     uint16_t lines = flow_used_lines(&m->mask, FLOW_LINES_ALL);
     size_t start = b->len;
 
