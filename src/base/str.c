@@ -206,10 +206,7 @@ put_common(struct str *s, const char *format, va_list *args)
     return true;
 }
 
-static void put_any(struct str *s, const char *format, va_list args) PRINTF_FORMAT(2, 0)
-    __attribute__((nonnull(2), noinline));
-
-static void
+static PRINTF_FORMAT(2, 0) __attribute__((nonnull(2), noinline)) void
 put_any(struct str *s, const char *format, va_list args)
 {
     char *at = str_reserve(s, 64); /* Often enough. */

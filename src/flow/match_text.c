@@ -412,7 +412,9 @@ put_all(struct text *t)
 static void
 format(struct str *s, const struct match *m, const struct port_names *ports, int priority, bool is_megaflow)
 {
-    struct text t = { s, m, word_map_of(&m->mask), flow_used_lines(&m->mask, FLOW_LINES_ALL), ports, 0, 0, is_megaflow };
+    struct text t = {
+        s, m, word_map_of(&m->mask), flow_used_lines(&m->mask, FLOW_LINES_ALL), ports, 0, 0, is_megaflow
+    };
     size_t start;
 
     t.eth_type = m->mask.eth_type == BE16_MAX ? be16_to_cpu(m->flow.eth_type) : 0;

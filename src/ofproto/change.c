@@ -8,10 +8,12 @@
 #include "ofproto/group.h"
 #include "ofproto/learned.h"
 #include "ofproto/meter.h"
+#include "ofproto/rule_list.h"
+#include "ofproto/users.h"
 #include "ofproto/vacancy.h"
 #include "openflow/msg/flow.h"
 
-enum { MANY_RULES = 256, MANY_WITH_COOKIE = 2000, RULES_A_LOOK = 32 };
+enum { MANY_RULES = 256, MANY_WITH_COOKIE = 2000 };
 
 /* How many others may be published while a long one is made. */
 #define LONG_AHEAD (1 << 16)
@@ -137,6 +139,7 @@ add_rule(struct tables_change *c, struct rule *rule, const struct match *match, 
     count_flow(c, rule, 1);
     index_cookie(rule);
     learned_note_added(rule);
+    users_note_added(rule);
     options_note_added(rule, be64_to_cpu(match->mask.tun_metadata_present), used_options);
     if (atomic_load(&rule->idle_timeout) || atomic_load(&rule->hard_timeout)) {
         list_push_back(&p->expirable, &rule->expirable);
@@ -212,8 +215,9 @@ static void
 retire_rule(struct ofproto *p, struct rule *rule, bool many)
 {
     learned_note_removed(rule);
+    users_note_removed(rule);
     options_note_removed(rule);
-    if (many || p->long_change) {
+    if (many || p->long_change || !list_is_empty(&p->rule_lists)) {
         list_remove(&rule->expirable);
         list_push_back(&p->retired, &rule->expirable);
     } else {
@@ -224,10 +228,11 @@ retire_rule(struct ofproto *p, struct rule *rule, bool many)
 bool
 change_unlink_retired(struct ofproto *p, struct loop_slice *slice)
 {
-    bool done;
+    bool done, may;
 
     pthread_mutex_lock(&p->tables_mutex);
-    while (!p->long_change && !list_is_empty(&p->retired) && !loop_slice_is_over(slice)) {
+    may = !p->long_change && !list_is_empty(&p->retired) && rule_lists_complete(p, slice);
+    while (may && !list_is_empty(&p->retired) && !loop_slice_is_over(slice)) {
         unlink_rule(CONTAINER_OF(p->retired.next, struct rule, expirable));
     }
     done = p->long_change || list_is_empty(&p->retired); /* A long change says when it is over. */
@@ -679,48 +684,26 @@ change_flow_mod(struct tables_change *c, const struct flow_mod *fm)
 
 /* Rules that use what goes. */
 
-struct user_search {
-    struct tables_change *change;
-    uint32_t group_id, meter_id; /* The other is 0. */
-};
-
 static void
-drop_if_user(void *u_, struct cls_rule *cr)
+drop_for_group(void *c, struct rule *rule)
 {
-    struct user_search *u = u_;
-    struct rule *rule = rule_from_cls(cr);
-    const struct rule_actions *a = rcu_get_protected(&rule->actions);
-    struct act_span acts = { a->len ? (const struct act *) a->acts : NULL, a->len };
-
-    if (u->meter_id) {
-        if (a->has_meter && act_meter_id(acts) == u->meter_id) {
-            change_drop(u->change, rule, REMOVED_METER_DELETE);
-        }
-    } else if (a->has_groups && act_outputs_to_group(acts, u->group_id)) {
-        change_drop(u->change, rule, REMOVED_GROUP_DELETE);
-    }
-}
-
-static void
-drop_users(struct user_search *u)
-{
-    for (unsigned int i = 0; i < 254; i++) {
-        classifier_for_each(&u->change->p->xb.tables[i], NULL, u->change->version, drop_if_user, u);
-    }
+    change_drop(c, rule, REMOVED_GROUP_DELETE);
 }
 
 void
 change_drop_users_of_group(struct tables_change *c, uint32_t group_id)
 {
-    struct user_search u = { .change = c, .group_id = group_id };
+    users_for_each(c->p, USERS_OF_GROUP, group_id, c->version, drop_for_group, c);
+}
 
-    drop_users(&u);
+static void
+drop_for_meter(void *c, struct rule *rule)
+{
+    change_drop(c, rule, REMOVED_METER_DELETE);
 }
 
 void
 change_drop_users_of_meter(struct tables_change *c, uint32_t meter_id)
 {
-    struct user_search u = { .change = c, .meter_id = meter_id };
-
-    drop_users(&u);
+    users_for_each(c->p, USERS_OF_METER, meter_id, c->version, drop_for_meter, c);
 }

@@ -403,13 +403,12 @@ step_initial(struct ofconn_job *job, struct bytes *out)
     struct initial_job *i = CONTAINER_OF(job, struct initial_job, job);
     struct rule *rule;
 
-    for (int k = 0; k < RULES_A_STEP; k++) {
-        rule = rule_list_next(&i->rules);
-        if (!rule) {
-            msg_parts_end(&i->parts);
-            bytes_put(out, i->building.data, i->building.len);
-            return true;
-        }
+    if (!rule_list_more(&i->rules)) {
+        msg_parts_end(&i->parts);
+        bytes_put(out, i->building.data, i->building.len);
+        return true;
+    }
+    for (int k = 0; k < RULES_A_STEP && (rule = rule_list_next(&i->rules)) != NULL; k++) {
         put_initial(i, rule);
         rule_unref(rule);
     }
@@ -451,7 +450,7 @@ start_initial(struct ofconn *c, struct monitor_request *requests, size_t n, uint
     i->n = n;
     begin_reply(&i->parts, &i->building, c->version, xid);
     if (wants_initial(requests, n)) {
-        rule_list_collect(&i->rules, c->ofproto, FM_TABLE_ANY, NULL);
+        rule_list_begin(&i->rules, c->ofproto, FM_TABLE_ANY, NULL);
     }
     ofconn_start_job(c, &i->job);
 }

@@ -161,6 +161,7 @@ struct flow_job {
 static void
 put_flow(struct flow_job *j, const struct rule *rule, int64_t now)
 {
+    const struct rule *counts = rule_counts_in_rcu(rule); /* It may have been modified since it was found. */
     int64_t age = now - rule->created;
     size_t entry = j->building.len, len;
     const struct act *acts = rule_acts_rcu(rule, &len);
@@ -178,8 +179,8 @@ put_flow(struct flow_job *j, const struct rule *rule, int64_t now)
     fs.duration_nsec = age % 1000 * 1000000;
     fs.idle_age = (now - atomic_load(&rule->used)) / 1000;
     fs.hard_age = (now - atomic_load(&rule->modified)) / 1000;
-    fs.n_packets = atomic_load(&rule->n_packets);
-    fs.n_bytes = atomic_load(&rule->n_bytes);
+    fs.n_packets = atomic_load(&counts->n_packets);
+    fs.n_bytes = atomic_load(&counts->n_bytes);
     fs.flags = rule->flags;
     fs.actions = (struct act_span) { len ? acts : NULL, len };
     flow_stats_put(&j->building, j->class, j->version, &fs);
@@ -191,15 +192,14 @@ step_flows(struct ofconn_job *job, struct bytes *out)
 {
     struct flow_job *j = CONTAINER_OF(job, struct flow_job, job);
     int64_t now = clock_now_ms();
+    struct rule *rule;
 
-    for (int i = 0; i < RULES_A_STEP; i++) {
-        struct rule *rule = rule_list_next(&j->rules);
-
-        if (!rule) {
-            msg_parts_end(&j->parts);
-            bytes_put(out, j->building.data, j->building.len);
-            return true;
-        }
+    if (!rule_list_more(&j->rules)) {
+        msg_parts_end(&j->parts);
+        bytes_put(out, j->building.data, j->building.len);
+        return true;
+    }
+    for (int i = 0; i < RULES_A_STEP && (rule = rule_list_next(&j->rules)) != NULL; i++) {
         if (is_wanted(&j->request, rule)) {
             put_flow(j, rule, now);
         }
@@ -234,32 +234,68 @@ handle_flow_stats(struct ofconn *c, const struct msg *m, struct bytes *out UNUSE
     j->version = m->version;
     j->class = m->wire->class == CLASS_NXST_REQUEST ? CLASS_NXST_REPLY : CLASS_OFPST_REPLY;
     msg_parts_begin(&j->parts, &j->building, MSG_FLOW_REPLY, m);
-    rule_list_collect(&j->rules, c->ofproto, j->request.table_id, &j->request.match);
+    rule_list_begin(&j->rules, c->ofproto, j->request.table_id, &j->request.match);
     ofconn_start_job(c, &j->job);
     return OFPERR_NONE;
 }
 
-enum ofperr
-handle_aggregate(struct ofconn *c, const struct msg *m, struct bytes *out)
-{
-    struct aggregate_stats sum = { 0 };
-    struct rule_list rules = { 0 };
+struct aggregate_job {
+    struct ofconn_job job;
     struct flow_request request;
-    enum ofperr error = flow_request_decode(m, &request);
+    struct msg message;        /* The request's, without its body. */
+    struct rule_list rules;
+    struct aggregate_stats sum;
+};
 
-    error = error ? error : options_bind_match(c->ofproto, &request.match);
+static bool
+step_aggregate(struct ofconn_job *job, struct bytes *out)
+{
+    struct aggregate_job *j = CONTAINER_OF(job, struct aggregate_job, job);
+    struct rule *rule;
+
+    if (!rule_list_more(&j->rules)) {
+        aggregate_stats_encode(out, &j->message, &j->sum);
+        return true;
+    }
+    for (int i = 0; i < RULES_A_STEP && (rule = rule_list_next(&j->rules)) != NULL; i++) {
+        const struct rule *counts = rule_counts_in_rcu(rule);
+
+        if (is_wanted(&j->request, rule)) {
+            j->sum.n_packets += atomic_load(&counts->n_packets);
+            j->sum.n_bytes += atomic_load(&counts->n_bytes);
+            j->sum.n_flows++;
+        }
+        rule_unref(rule);
+    }
+    return false;
+}
+
+static void
+destroy_aggregate(struct ofconn_job *job)
+{
+    struct aggregate_job *j = CONTAINER_OF(job, struct aggregate_job, job);
+
+    rule_list_uninit(&j->rules);
+    free(j);
+}
+
+enum ofperr
+handle_aggregate(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
+{
+    struct aggregate_job *j = xzalloc(sizeof *j);
+    enum ofperr error = flow_request_decode(m, &j->request);
+
+    error = error ? error : options_bind_match(c->ofproto, &j->request.match);
     if (error) {
+        free(j);
         return error;
     }
-    rule_list_collect(&rules, c->ofproto, request.table_id, &request.match);
-    for (struct rule *rule; (rule = rule_list_next(&rules)) != NULL; rule_unref(rule)) {
-        if (is_wanted(&request, rule)) {
-            sum.n_packets += atomic_load(&rule->n_packets);
-            sum.n_bytes += atomic_load(&rule->n_bytes);
-            sum.n_flows++;
-        }
-    }
-    rule_list_uninit(&rules);
-    aggregate_stats_encode(out, m, &sum);
+    j->job = (struct ofconn_job) { step_aggregate, destroy_aggregate };
+    j->message = *m;
+    j->message.data = NULL;
+    j->message.len = 0;
+    j->message.body = cursor_make(NULL, 0);
+    rule_list_begin(&j->rules, c->ofproto, j->request.table_id, &j->request.match);
+    ofconn_start_job(c, &j->job);
     return OFPERR_NONE;
 }

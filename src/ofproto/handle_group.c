@@ -3,6 +3,7 @@
 
 #include "ofproto/group.h"
 #include "ofproto/ofconn.h"
+#include "ofproto/users.h"
 #include "openflow/msg/table.h"
 
 enum ofperr
@@ -79,40 +80,6 @@ handle_group_desc(struct ofconn *c, const struct msg *m, struct bytes *out)
     return OFPERR_NONE;
 }
 
-/* How many flows use each group. */
-struct users { struct group **groups; uint32_t *n_flows; size_t n; };
-
-static void
-count_group(void *u_, uint32_t group_id)
-{
-    struct users *u = u_;
-    size_t low = 0, high = u->n;
-
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-
-        if (u->groups[middle]->desc.group_id < group_id) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    if (low < u->n && u->groups[low]->desc.group_id == group_id) {
-        u->n_flows[low]++;
-    }
-}
-
-static void
-count_users(void *u, struct cls_rule *cr)
-{
-    const struct rule *rule = rule_from_cls(cr);
-    const struct rule_actions *a = rcu_get_protected(&rule->actions);
-
-    if (a->has_groups) {
-        act_each_group((struct act_span) { (const struct act *) a->acts, a->len }, count_group, u);
-    }
-}
-
 static void
 put_stats(struct bytes *out, enum of_version v, const struct group *g, uint32_t n_flows)
 {
@@ -136,32 +103,28 @@ enum ofperr
 handle_group_stats(struct ofconn *c, const struct msg *m, struct bytes *out)
 {
     struct ofproto *p = c->ofproto;
-    struct users u = { 0 };
     struct msg_parts parts;
+    struct group **groups;
     enum ofperr error;
     uint32_t id;
+    size_t n;
 
     error = group_request_decode(m, &id);
     if (error) {
         return error;
     }
-    u.groups = wanted_groups(p, id, &u.n);
-    u.n_flows = xcalloc(u.n + 1, sizeof *u.n_flows);
-    pthread_mutex_lock(&p->tables_mutex);
-    for (unsigned int i = 0; u.n && i < 254; i++) {
-        classifier_for_each(&p->xb.tables[i], NULL, atomic_load(&p->xb.tables_version), count_users, &u);
-    }
-    pthread_mutex_unlock(&p->tables_mutex);
+    groups = wanted_groups(p, id, &n);
     msg_parts_begin(&parts, out, MSG_GROUP_REPLY, m);
-    for (size_t i = 0; i < u.n; i++) {
+    pthread_mutex_lock(&p->tables_mutex);
+    for (size_t i = 0; i < n; i++) {
         size_t entry = out->len;
 
-        put_stats(out, m->version, u.groups[i], u.n_flows[i]);
+        put_stats(out, m->version, groups[i], users_count(p, USERS_OF_GROUP, groups[i]->desc.group_id));
         msg_parts_entry(&parts, entry);
     }
+    pthread_mutex_unlock(&p->tables_mutex);
     msg_parts_end(&parts);
-    free(u.groups);
-    free(u.n_flows);
+    free(groups);
     return OFPERR_NONE;
 }
 

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "ofproto/change.h"
 #include "ofproto/ofconn.h"
+#include "ofproto/users.h"
 
 /* What the userspace datapath is made for. */
 enum { MAX_METERS = 262144, MAX_BANDS = 8 };
@@ -243,29 +244,15 @@ wanted_meters(const struct ofproto *p, uint32_t id, size_t *n)
     return meters;
 }
 
-struct meter_users { uint32_t meter_id, n; };
-
-static void
-count_user(void *u_, struct cls_rule *cr)
-{
-    struct meter_users *u = u_;
-    size_t len;
-    const struct act *acts = rule_acts_rcu(rule_from_cls(cr), &len);
-
-    u->n += act_meter_id((struct act_span) { len ? acts : NULL, len }) == u->meter_id;
-}
-
 static uint32_t
 count_users(struct ofproto *p, uint32_t meter_id)
 {
-    struct meter_users u = { .meter_id = meter_id };
+    uint32_t n;
 
     pthread_mutex_lock(&p->tables_mutex);
-    for (unsigned int i = 0; i < 254; i++) {
-        classifier_for_each(&p->xb.tables[i], NULL, atomic_load(&p->xb.tables_version), count_user, &u);
-    }
+    n = users_count(p, USERS_OF_METER, meter_id);
     pthread_mutex_unlock(&p->tables_mutex);
-    return u.n;
+    return n;
 }
 
 static void

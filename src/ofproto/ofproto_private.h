@@ -103,11 +103,13 @@ struct ofproto {
     struct list expirable;   /* struct rule with a timeout. */
     struct list retired;     /* struct rule: hidden, still to be taken out of the classifier. */
     struct loop_wake retired_wake;
+    struct list rule_lists;  /* struct rule_list whose rules have not all been found: no rule leaves the tables. */
     struct tables_change *long_change; /* Null: none is open. */
     struct change_request *request;    /* That is being carried out in steps; null: none. */
     struct loop_wake change_wake;
     struct hmap groups;      /* struct group by id. */
     struct hmap meters;      /* struct meter by id. */
+    struct hmap users;       /* Of groups and meters: users.h. */
     struct hmap learned_users; /* See learned.h. */
     struct list learned_unused;
     struct hmap by_cookie;   /* struct rule by cookie, those whose cookie is not zero. */

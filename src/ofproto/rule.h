@@ -15,6 +15,7 @@
 #include "openflow/action/action.h"
 
 struct ofproto;
+struct rule_use;
 
 /* What a rule does: immutable, in the rule's memory behind it. */
 struct rule_actions {
@@ -43,6 +44,8 @@ struct rule {
     RCU_PTR(struct rule) successor; /* Which counts in its place, referenced; null: none. */
     struct list expirable;     /* In ofproto's list of rules with a timeout, or of 'retired' ones; else self-linked. */
     struct hmap_node by_cookie;
+    struct rule_use *uses;     /* Of groups and meters: users.c; null: none. */
+    size_t n_uses;
     uint64_t first_note, last_note; /* Numbers of the changes, as flow monitors count, that made and last changed the
                                      * flow; 0: nobody watched.  Guarded by tables_mutex. */
 };
@@ -76,6 +79,16 @@ rule_acts_rcu(const struct rule *r, size_t *len)
 /* The counters of 'old' become those of 'new', also what is credited to 'old' from now on.  Once, before 'old' leaves
  * its table. */
 void rule_pass_on(struct rule *old, struct rule *new);
+
+/* The rule that counts for this one: itself, or its last successor. */
+static inline const struct rule *
+rule_counts_in_rcu(const struct rule *r)
+{
+    for (const struct rule *next; (next = rcu_get(&r->successor)) != NULL;) {
+        r = next;
+    }
+    return r;
+}
 
 /* Adds to the counters; 'used' only moves forward.  Any thread. */
 void rule_credit(struct rule *, uint64_t n_packets, uint64_t n_bytes, int64_t used);

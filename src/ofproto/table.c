@@ -7,6 +7,7 @@
 #include "ofproto/flow_monitor.h"
 #include "ofproto/learned.h"
 #include "ofproto/ofproto_private.h"
+#include "ofproto/users.h"
 #include "ofproto/vacancy.h"
 #include "openflow/msg/flow.h"
 #include "sys/log.h"
@@ -94,6 +95,7 @@ tables_init(struct ofproto *p)
     atomic_store(&p->xb.tables_version, 1);
     list_init(&p->expirable);
     list_init(&p->retired);
+    list_init(&p->rule_lists);
     loop_wake_init(ofproto_loop, &p->retired_wake, on_retired, p);
     loop_wake_init(ofproto_loop, &p->change_wake, change_requests_on_wake, p);
     list_init(&p->removed);
@@ -101,6 +103,7 @@ tables_init(struct ofproto *p)
     list_init(&p->table_events);
     hmap_init(&p->by_cookie);
     hmap_init(&p->option_users);
+    users_init(p);
     learned_init(p);
     p->xb.may_learn = learned_may_come;
     loop_wake_init(ofproto_loop, &p->removed_wake, on_removed, p);
@@ -182,6 +185,7 @@ tables_destroy(struct ofproto *p)
     hmap_uninit(&p->option_users);
     free(rcu_get_protected(&p->xb.options)); /* Nobody translates any more. */
     hmap_uninit(&p->by_cookie);
+    users_uninit(p);
     learned_uninit(p);
     pthread_mutex_destroy(&p->tables_mutex);
 }

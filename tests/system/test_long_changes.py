@@ -2,6 +2,7 @@
 or as they are, never anything in between, and is answered meanwhile."""
 import contextlib
 import functools
+import re
 import socket
 import struct
 import threading
@@ -215,6 +216,97 @@ def test_a_barrier_waits_for_the_deletion_before_it_and_echoes_of_others_do_not(
         assert Peer(place, V).count() == 0
     assert set(watch.seen) <= {0, N_FLOWS}
     other.echo()
+
+
+def dump_request():
+    return message(MULTIPART, struct.pack("!HHIB3xII4xQQHHI", 1, 0, 0, 255, 0xffffffff, 0xffffffff, 0, 0, 1, 4, 0))
+
+
+def read_dump(peer):
+    """The priorities of the flows of a dump, in its order."""
+    priorities, more = [], True
+    while more:
+        got, at = peer.read(), 16
+        assert got[1] == MULTIPART + 1, got.hex()
+        more = struct.unpack_from("!H", got, 10)[0] & 1
+        while at < len(got):
+            length, priority = struct.unpack_from("!H12xH", got, at)[0], struct.unpack_from("!H", got, at + 12)[0]
+            priorities.append(priority)
+            at += length
+    return priorities
+
+
+def test_a_dump_shows_the_flows_of_its_beginning_and_holds_up_nobody(place):
+    """Its reader stops; meanwhile the flows go and others come, over and over."""
+    reader, other = Peer(place, V), Peer(place, V)
+    other.prepare(1, [flow(i, priority=7) for i in range(4 * N_FLOWS)])
+    other.send(control(1, COMMIT))
+    other.read_control(1, COMMIT)
+    reader.send(dump_request())
+    time.sleep(0.1)
+    for i in range(5):
+        other.send(delete_all(), *(flow(i, priority=9) for i in range(300)), delete_all())
+        other.send(*(flow(k, priority=9) for k in range(i)))
+        other.barrier()
+        assert other.count() == i
+    other.send(dump_request())
+    assert read_dump(other) == [9] * 4
+    assert read_dump(reader) == [7] * (4 * N_FLOWS)
+    reader.send(dump_request())
+    assert read_dump(reader) == [9] * 4
+
+
+def test_who_leaves_amid_a_dump_leaves_nothing(place):
+    other = Peer(place, V)
+    other.prepare(1, [flow(i) for i in range(4 * N_FLOWS)])
+    other.send(control(1, COMMIT))
+    other.read_control(1, COMMIT)
+    for _ in range(3):
+        reader = Peer(place, V)
+        reader.send(dump_request())
+        time.sleep(0.02)
+        reader.socket.close()
+    other.send(delete_all())
+    other.barrier()
+    assert other.count() == 0
+
+
+def references(place, what):
+    """How many flows each group or meter has, by its id."""
+    text = place.sh(f"ovs-ofctl -O OpenFlow14 {what} br0")
+    counts = re.findall(r"(?:group_id=|meter:)(\d+)[, ].*?(?:ref_count=|flow_count:)(\d+)", text)
+    return {int(i): int(n) for i, n in counts}
+
+
+def test_flows_that_use_a_group_or_a_meter_are_counted_and_go_with_it(place):
+    """Modified, replaced and bundled ones, those of a bundle that fails, and those that use one twice."""
+    place.sh("ovs-ofctl -O OpenFlow14 add-group br0 group_id=1,type=all; "
+             "ovs-ofctl -O OpenFlow14 add-group br0 group_id=2,type=all; "
+             "ovs-ofctl -O OpenFlow14 add-meter br0 meter=1,pktps,band=type=drop,rate=1")
+    place.sh("ovs-ofctl -O OpenFlow14 add-flow br0 table=0,priority=1,actions=group:1,group:1; "
+             "ovs-ofctl -O OpenFlow14 add-flow br0 table=1,priority=1,actions=meter:1,group:2; "
+             "ovs-ofctl -O OpenFlow14 add-flow br0 table=2,priority=1,actions=meter:1,output:1; "
+             "ovs-ofctl -O OpenFlow14 add-flow br0 table=3,priority=1,actions=output:1")
+    assert references(place, "dump-group-stats") == {1: 2, 2: 1}
+    assert references(place, "meter-stats") == {1: 2}
+    place.sh("ovs-ofctl -O OpenFlow14 mod-flows br0 table=0,actions=group:2; "
+             "ovs-ofctl -O OpenFlow14 add-flow br0 table=2,priority=1,actions=group:2")
+    assert references(place, "dump-group-stats") == {1: 0, 2: 3}
+    assert references(place, "meter-stats") == {1: 1}
+    place.run("printf 'add table=6,actions=group:1\nadd table=7,actions=group:9\n' | "
+              "ovs-ofctl -O OpenFlow14 --bundle add-flows br0 -")
+    assert references(place, "dump-group-stats") == {1: 0, 2: 3}
+    place.sh("printf 'add table=4,actions=group:1\nadd table=5,actions=meter:1,group:1\n' | "
+             "ovs-ofctl -O OpenFlow14 --bundle add-flows br0 -")
+    assert references(place, "dump-group-stats") == {1: 2, 2: 3}
+    place.sh("ovs-ofctl -O OpenFlow14 del-groups br0 group_id=2")
+    assert references(place, "dump-group-stats") == {1: 2}
+    assert references(place, "meter-stats") == {1: 1}
+    place.sh("ovs-ofctl -O OpenFlow14 del-meter br0 meter=1")
+    assert references(place, "dump-group-stats") == {1: 1}
+    assert Peer(place, V).count() == 2
+    place.sh("ovs-ofctl -O OpenFlow14 del-flows br0; ovs-ofctl -O OpenFlow14 add-group br0 group_id=2,type=all")
+    assert references(place, "dump-group-stats") == {1: 0, 2: 0}
 
 
 @contextlib.contextmanager

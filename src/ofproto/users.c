@@ -1,0 +1,167 @@
+#include "ofproto/users.h"
+
+#include <stdlib.h>
+
+#include "base/hash.h"
+
+/* Of one group or meter. */
+struct users {
+    struct hmap_node node;    /* In ofproto->users. */
+    enum users_kind kind;
+    uint32_t id;
+    struct list uses;
+    uint32_t n;               /* Of them. */
+};
+
+/* One mention of it by a rule; in an array of the rule's. */
+struct rule_use {
+    struct list node;         /* In users->uses. */
+    struct rule *rule;
+    struct users *users;
+};
+
+void
+users_init(struct ofproto *p)
+{
+    hmap_init(&p->users);
+}
+
+void
+users_uninit(struct ofproto *p)
+{
+    hmap_uninit(&p->users);
+}
+
+static uint32_t
+hash_of(enum users_kind kind, uint32_t id)
+{
+    return hash_u64(id, kind);
+}
+
+static struct users *
+find(const struct ofproto *p, enum users_kind kind, uint32_t id)
+{
+    HMAP_FOR_EACH_WITH_HASH (u, struct users, node, hash_of(kind, id), &p->users) {
+        if (u->kind == kind && u->id == id) {
+            return u;
+        }
+    }
+    return NULL;
+}
+
+static struct users *
+get(struct ofproto *p, enum users_kind kind, uint32_t id)
+{
+    struct users *u = find(p, kind, id);
+
+    if (!u) {
+        u = xzalloc(sizeof *u);
+        u->kind = kind;
+        u->id = id;
+        list_init(&u->uses);
+        hmap_insert(&p->users, &u->node, hash_of(kind, id));
+    }
+    return u;
+}
+
+/* Adding. */
+
+struct adding {
+    struct rule *rule;
+    size_t n;
+};
+
+static void
+count_one(void *n, uint32_t id UNUSED)
+{
+    ++*(size_t *) n;
+}
+
+static void
+add_use(struct adding *a, enum users_kind kind, uint32_t id)
+{
+    struct rule_use *use = &a->rule->uses[a->n++];
+
+    use->rule = a->rule;
+    use->users = get(a->rule->ofproto, kind, id);
+    use->users->n++;
+    list_push_back(&use->users->uses, &use->node);
+}
+
+static void
+add_group(void *a, uint32_t group_id)
+{
+    add_use(a, USERS_OF_GROUP, group_id);
+}
+
+void
+users_note_added(struct rule *rule)
+{
+    const struct rule_actions *a = rcu_get_protected(&rule->actions);
+    struct act_span acts = { a->len ? (const struct act *) a->acts : NULL, a->len };
+    struct adding adding = { rule, 0 };
+    size_t n = a->has_meter;
+
+    if (!a->has_groups && !a->has_meter) {
+        return;
+    }
+    act_each_group(acts, count_one, &n);
+    rule->uses = xcalloc(n, sizeof *rule->uses);
+    rule->n_uses = n;
+    act_each_group(acts, add_group, &adding);
+    if (a->has_meter) {
+        add_use(&adding, USERS_OF_METER, act_meter_id(acts));
+    }
+}
+
+void
+users_note_removed(struct rule *rule)
+{
+    for (size_t i = 0; i < rule->n_uses; i++) {
+        struct users *u = rule->uses[i].users;
+
+        list_remove(&rule->uses[i].node);
+        if (!--u->n) {
+            hmap_remove(&rule->ofproto->users, &u->node);
+            free(u);
+        }
+    }
+    free(rule->uses);
+    rule->uses = NULL;
+    rule->n_uses = 0;
+}
+
+/* Asking. */
+
+/* While a long change is made some cannot be seen yet. */
+uint32_t
+users_count(const struct ofproto *p, enum users_kind kind, uint32_t id)
+{
+    const struct users *u = find(p, kind, id);
+    uint64_t version = atomic_load(&p->xb.tables_version);
+    uint32_t n = 0;
+
+    if (!u || !p->long_change) {
+        return u ? u->n : 0;
+    }
+    LIST_FOR_EACH (use, struct rule_use, node, &u->uses) {
+        n += cls_rule_visible(&use->rule->cr, version);
+    }
+    return n;
+}
+
+void
+users_for_each(const struct ofproto *p, enum users_kind kind, uint32_t id, uint64_t version,
+               void (*cb)(void *aux, struct rule *), void *aux)
+{
+    const struct users *u = find(p, kind, id);
+
+    if (!u) {
+        return;
+    }
+    LIST_FOR_EACH (use, struct rule_use, node, &u->uses) {
+        if (cls_rule_visible(&use->rule->cr, version)) {
+            cb(aux, use->rule);
+        }
+    }
+}
