@@ -12,6 +12,8 @@ enum {
     PAUSE_BYTES = 8 << 20,    /* Waiting to be written: no more requests are read. */
     MAX_REQUEST = 128 << 20,
     MAX_PENDING = 10000,      /* Transactions of a session that are not answered. */
+    MAX_LOCKS = 10000,        /* That a session has or waits for. */
+    MAX_MONITORS = 10000,     /* Of a session. */
     STALL_MS = 60000,         /* A slow client that moves no byte for so long is dropped. */
     STATUS_MS = 2500,         /* Between updates of the status columns of remotes. */
 };
@@ -121,6 +123,7 @@ struct session {
     struct list pending;      /* Of struct pending. */
     struct list forwards;     /* Of struct forward. */
     struct list lock_waiters; /* Of struct lock_waiter. */
+    unsigned n_locks;         /* In 'lock_waiters'. */
     unsigned n_snapshots;     /* That monitors wait for: until they come, no request is read. */
     unsigned n_pending;       /* In 'pending'. */
     uint64_t moved;           /* Bytes read from and written to it ... */

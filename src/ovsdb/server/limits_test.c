@@ -203,6 +203,75 @@ one_waiting_transaction_too_many_ends_the_session(void **state UNUSED)
     str_uninit(&s);
 }
 
+/* What the server has sent so far. */
+static char *
+answers(void)
+{
+    struct str s = STR_INIT;
+    char buffer[4096];
+    ssize_t n;
+
+    for (int idle = 0; idle < 20; idle++) {
+        while ((n = recv(client, buffer, sizeof buffer, 0)) > 0) {
+            str_putn(&s, buffer, n);
+            idle = 0;
+        }
+        turn(1);
+    }
+    return str_steal(&s);
+}
+
+/* Sends requests number 'from' to 'to' (exclusive), made by 'format' of their number; returns how many were refused for
+ * want of resources. */
+static int PRINTF_FORMAT(3, 0)
+n_refused(int from, int to, const char *format)
+{
+    int n = 0;
+
+    for (int i = from; i < to;) {
+        struct str s = STR_INIT;
+        char *text;
+
+        for (int end = MIN(to, i + 500); i < end; i++) {
+            str_putf(&s, format, i);
+        }
+        assert_true(offer(&s));
+        text = answers();
+        for (const char *p = text; (p = strstr(p, "\"resources exhausted\"")); p++) {
+            n++;
+        }
+        free(text);
+        str_uninit(&s);
+    }
+    return n;
+}
+
+static void
+one_lock_too_many_is_refused(void **state UNUSED)
+{
+    static const char lock[] = "{\"id\":1,\"method\":\"lock\",\"params\":[\"l%d\"]}";
+
+    assert_int_equal(n_refused(0, MAX_LOCKS, lock), 0);
+    assert_int_equal(n_refused(MAX_LOCKS, MAX_LOCKS + 3, lock), 3);
+    assert_int_equal(strmap_count(&server->locks), MAX_LOCKS);
+    assert_int_equal(n_refused(7, 8, "{\"id\":1,\"method\":\"unlock\",\"params\":[\"l%d\"]}"), 0);
+    assert_int_equal(n_refused(MAX_LOCKS, MAX_LOCKS + 2, lock), 1);
+    assert_int_equal(count("sessions"), 1);
+}
+
+static void
+one_monitor_too_many_is_refused(void **state UNUSED)
+{
+    static const char monitor[] = "{\"id\":1,\"method\":\"monitor\",\"params\":[\"_Server\",\"m%d\","
+                                  "{\"Database\":{\"columns\":[\"name\"]}}]}";
+
+    assert_int_equal(n_refused(0, MAX_MONITORS, monitor), 0);
+    assert_int_equal(n_refused(MAX_MONITORS, MAX_MONITORS + 3, monitor), 3);
+    assert_int_equal(n_refused(7, 8, "{\"id\":1,\"method\":\"monitor_cancel\",\"params\":[\"m%d\"]}"), 0);
+    assert_int_equal(n_refused(MAX_MONITORS, MAX_MONITORS + 2, monitor), 1);
+    assert_int_equal(count("sessions"), 1);
+}
+
 int
 main(void)
 {
@@ -213,6 +282,8 @@ main(void)
         TEST(who_stops_amid_a_large_request_is_dropped_after_the_time),
         TEST(who_is_silent_and_owes_little_is_kept),
         TEST(one_waiting_transaction_too_many_ends_the_session),
+        TEST(one_lock_too_many_is_refused),
+        TEST(one_monitor_too_many_is_refused),
     };
     int status;
 

@@ -79,6 +79,7 @@ waiter_destroy(struct lock_waiter *w)
     struct lock *lock = w->lock;
     bool had_it = owns(w);
 
+    w->session->n_locks--;
     list_remove(&w->session_node);
     list_remove(&w->queue_node);
     if (lock && list_is_empty(&lock->queue)) {
@@ -123,6 +124,10 @@ lock_request(struct session *s, const struct json *params, bool steal, struct js
     if (find_waiter(s, name)) {
         return dberr_syntax(params, "must issue \"unlock\" before new \"%s\"", steal ? "steal" : "lock");
     }
+    if (s->n_locks >= MAX_LOCKS) {
+        return dberr_new("resources exhausted", "a session has or waits for at most %d locks", MAX_LOCKS);
+    }
+    s->n_locks++;
     w = xzalloc(sizeof *w);
     w->session = s;
     w->name = xstrdup(name);

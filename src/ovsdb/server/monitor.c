@@ -272,6 +272,9 @@ parse_create(struct session *s, struct served_db *db, enum monitor_version versi
     if (taken) {
         return dberr_syntax(js_at(params, 1), "duplicate monitor ID");
     }
+    if (strmap_count(&s->monitors) >= MAX_MONITORS) {
+        return dberr_new("resources exhausted", "a session has at most %d monitors", MAX_MONITORS);
+    }
     if (n == 4) {
         const struct json *since = js_at(params, 3);
 
@@ -438,12 +441,13 @@ monitor_cancel(struct session *s, const struct json *params, const struct json *
 void
 monitor_clear(struct session *s)
 {
-    while (strmap_count(&s->monitors)) {
-        struct strmap_entry **entries = strmap_sorted(&s->monitors);
+    struct strmap_entry **entries = strmap_sorted(&s->monitors);
+    const size_t n = strmap_count(&s->monitors);
 
-        monitor_destroy(entries[0]->value);
-        free(entries);
+    for (size_t i = 0; i < n; i++) {
+        monitor_destroy(entries[i]->value);
     }
+    free(entries);
 }
 
 static struct monitor *

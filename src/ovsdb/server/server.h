@@ -34,7 +34,8 @@
  * being made for it.  A request has at most MAX_REQUEST bytes; reading it takes up to nine times as much for a moment,
  * two and a half times for rows as OVN has them.  A client for which more than LAG_BYTES are held, of answers or of a
  * request that is not complete, and which moves no byte for STALL_MS, is dropped; so is one with more than MAX_PENDING
- * transactions that wait.
+ * transactions that wait.  One lock more than MAX_LOCKS of a session, or one monitor more than MAX_MONITORS, is the
+ * error "resources exhausted" (RFC 7047 section 3.1).
  *
  * Standards: RFC 7047; the extensions of ovsdb-server(7). */
 #ifndef OVSDB_SERVER_SERVER_H
