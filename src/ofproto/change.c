@@ -530,7 +530,8 @@ do_add(struct tables_change *c, const struct flow_mod *fm)
     struct table_state *t = &p->tables[table_id];
     struct rule *old = rule_from_cls(classifier_find(cls, &fm->match, fm->priority, c->version)), *rule;
 
-    if (fm->flags & FM_CHECK_OVERLAP && classifier_overlaps(cls, &fm->match, fm->priority, c->version)) {
+    /* One that takes the place of another is no more in the way than that one was. */
+    if (!old && fm->flags & FM_CHECK_OVERLAP && classifier_overlaps(cls, &fm->match, fm->priority, c->version)) {
         return OFPERR_OFPFMFC_OVERLAP;
     }
     touch(c, table_id);

@@ -318,7 +318,7 @@ dispatch(struct ofconn *c, const struct msg *m, struct bytes *out)
     enum ofperr error;
 
     if (!h) {
-        return msg_class_is_stats(m->wire->class) ? OFPERR_OFPBRC_BAD_STAT : OFPERR_OFPBRC_BAD_TYPE;
+        return OFPERR_OFPBRC_BAD_TYPE;
     }
     if (c->role == ROLE_SECONDARY && changes_something(m->type)) {
         return OFPERR_OFPBRC_IS_SECONDARY;

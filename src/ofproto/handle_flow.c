@@ -47,6 +47,15 @@ flow_mod_prepare(struct ofconn *c, const struct msg *m, struct flow_mod *fm, str
     return error;
 }
 
+/* What is wrong with a flow-mod that was carried out: no packet is ever buffered that it could be applied to. */
+static enum ofperr
+buffer_error(const struct flow_mod *fm)
+{
+    bool is_delete = fm->command == FM_DELETE || fm->command == FM_DELETE_STRICT;
+
+    return is_delete || fm->buffer_id == BUFFER_NONE ? OFPERR_NONE : OFPERR_OFPBRC_BUFFER_UNKNOWN;
+}
+
 /* A flow-mod that searches. */
 struct search_request {
     struct change_request r;
@@ -81,6 +90,7 @@ answer_search(struct change_request *r, enum ofperr error)
     const struct search_request *s = CONTAINER_OF(r, struct search_request, r);
     struct msg m;
 
+    error = error ? error : buffer_error(&s->fm);
     if (error && !msg_decode(s->message.data, s->message.len, &m)) {
         ofconn_refuse(r->as, &m, error, &r->out);
     }
@@ -115,7 +125,7 @@ search_and_change(struct ofconn *c, const struct msg *m, const struct flow_mod *
     if (!change_request_run(&s->r)) {
         return OFPERR_NONE; /* It answers later. */
     }
-    error = s->r.error;
+    error = s->r.error ? s->r.error : buffer_error(&s->fm);
     change_request_destroy(&s->r);
     return error;
 }
@@ -130,8 +140,11 @@ handle_flow_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
     if (error) {
         return error;
     }
-    return fm.command == FM_MODIFY || fm.command == FM_DELETE ? search_and_change(c, m, &fm)
-           : ofproto_flow_mod(c->ofproto, &fm, c);
+    if (fm.command == FM_MODIFY || fm.command == FM_DELETE) {
+        return search_and_change(c, m, &fm);
+    }
+    error = ofproto_flow_mod(c->ofproto, &fm, c);
+    return error ? error : buffer_error(&fm);
 }
 
 /* Flow and aggregate statistics. */

@@ -6,7 +6,7 @@ whether what it was told amounts to the flows that are there in the end."""
 import struct
 import sys
 
-from of_send import Connection, message
+from of_send import Peer, message
 
 N = 20_000
 NX, ONF = 0x2320, 0x4f4e4600
@@ -19,22 +19,22 @@ def flow_mod(version, command, cookie, port=0):
     if version == 1:
         wildcards = 0x3fffff & ~0x10 & ~(0x3f << 14)
         match = struct.pack("!IH12xHBxHBBxxIIHH", wildcards, 0, 0, 0, 0x800, 0, 0, 0, cookie, 0, 0)
-        return message(1, 14, 7, match + struct.pack("!QHHHHIHH", cookie, command, 0, 0, 5, 0xffffffff, 0xffff, 0) +
+        return message(1, 14, match + struct.pack("!QHHHHIHH", cookie, command, 0, 0, 5, 0xffffffff, 0xffff, 0) +
                        (action if port else b""))
     match = struct.pack("!HHIHII2x", 1, 18, 0x80000a02, 0x800, 0x80001804, cookie) + b"\0" * 4
-    return message(version, 14, 7, struct.pack("!QQBBHHHIIIHH", cookie, 0, 0, command, 0, 0, 5, 0xffffffff, 0xffffffff,
-                                               0xffffffff, 0, 0) + match +
+    return message(version, 14, struct.pack("!QQBBHHHIIIHH", cookie, 0, 0, command, 0, 0, 5, 0xffffffff, 0xffffffff,
+                                            0xffffffff, 0, 0) + match +
                    (struct.pack("!HHI", 4, 8 + len(action), 0) + action if port else b""))
 
 
 def monitor_request(version):
     if version == 1:
-        return message(1, 16, 7, struct.pack("!HHIII", 0xffff, 0, NX, 2, 0) +
+        return message(1, 16, struct.pack("!HHIII", 0xffff, 0, NX, 2, 0) +
                        struct.pack("!IHHHB5x", 1, 0x3f, 0xffff, 0, 0xff))
     if version == 4:
-        return message(4, 18, 7, struct.pack("!HHIII", 0xffff, 0, 0, ONF, 1870) +
+        return message(4, 18, struct.pack("!HHIII", 0xffff, 0, 0, ONF, 1870) +
                        struct.pack("!IHHIB3x", 1, 0x3f, 4, 0xffffffff, 0xff) + struct.pack("!HHI", 1, 4, 0))
-    return message(version, 18, 7, struct.pack("!HHI", 16, 0, 0) +
+    return message(version, 18, struct.pack("!HHI", 16, 0, 0) +
                    struct.pack("!IIIHBB", 1, 0xffffffff, 0xffffffff, 0x5f, 0xff, 0) + struct.pack("!HHI", 1, 4, 0))
 
 
@@ -54,17 +54,17 @@ def events(version, got):
 
 def main():
     path, version = sys.argv[1], int(sys.argv[2])
-    monitor, other = Connection(path, version), Connection(path, version)
-    monitor.exchange(monitor_request(version), 1)
-    answers = other.exchange(b"".join(flow_mod(version, ADD, i) for i in range(1, N + 1)), 1)
+    monitor, other = Peer(path, version), Peer(path, version)
+    monitor.exchange(monitor_request(version))
+    answers = other.exchange(b"".join(flow_mod(version, ADD, i) for i in range(1, N + 1)))
     answers += other.exchange(b"".join((flow_mod(version, DELETE, 1), flow_mod(version, DELETE, N),
                                         flow_mod(version, MODIFY, 2, 3), flow_mod(version, MODIFY, N - 1, 3),
-                                        flow_mod(version, ADD, NEW), flow_mod(version, ADD, 3, 4))), 2)
+                                        flow_mod(version, ADD, NEW), flow_mod(version, ADD, 3, 4))))
     for answer in answers:
         print("error", answer.hex())
     known, resumed = set(), False
     while not resumed:
-        for name, cookie in events(version, monitor.receive()):
+        for name, cookie in events(version, monitor.read()):
             if name in ("paused", "resumed") or cookie in (1, 2, 3, N - 1, N, NEW):
                 print(name, {N - 1: "last-but-one", N: "last", NEW: "new"}.get(cookie, cookie or ""))
             resumed |= name == "resumed"

@@ -3,10 +3,10 @@ the switch answers with an error that quotes the request, or does what it says; 
 mixes up answers, and lives."""
 import os
 import re
-import socket
 import struct
 
 import pytest
+from openflow_peer import Peer, mgmt, quoted
 from place import switch_place
 
 CORPUS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "src", "openflow", "print",
@@ -46,48 +46,6 @@ def variants(message):
             yield message[:at] + struct.pack("!H", value) + message[at + 2:]
 
 
-class Peer:
-    def __init__(self, place, version):
-        self.version, self.buffer = version, b""
-        self.barrier = 18 if version == 1 else 20
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(60)
-        self.socket.connect(f"{place.root}{place.dir}/br0.mgmt")
-        self.socket.sendall(struct.pack("!BBHIHHI", version, HELLO, 16, 0, 1, 8, 1 << version))
-        self.read()
-
-    def read(self):
-        while len(self.buffer) < 8 or len(self.buffer) < struct.unpack_from("!H", self.buffer, 2)[0]:
-            more = self.socket.recv(65536)
-            if not more:
-                raise EOFError("the switch has closed the connection")
-            self.buffer += more
-        n = struct.unpack_from("!H", self.buffer, 2)[0]
-        found, self.buffer = self.buffer[:n], self.buffer[n:]
-        return found
-
-    def exchange(self, messages):
-        """Answers to all, up to that to a barrier behind the last."""
-        data = b"".join(messages)
-        self.socket.sendall(data + struct.pack("!BBHI", self.version, self.barrier, 8, 0xfffffff0))
-        found = []
-        while True:
-            got = self.read()
-            if got[1] == self.barrier + 1 and struct.unpack_from("!I", got, 4)[0] == 0xfffffff0:
-                return found
-            found.append(got)
-
-
-def quoted(error, version):
-    """The part of a request that an error message quotes."""
-    kind, code = struct.unpack_from("!HH", error, 8)
-    if kind == 0xffff:
-        return error[16:]
-    if kind == 0xb0c2 and not code and version < 3:
-        return error[20:]
-    return error[12:]
-
-
 def number(messages, version):
     """The messages with xids of their own; what sets the connection apart from others is left to itself."""
     return {i: message[:1] + message[1:4] + struct.pack("!I", i) + message[8:]
@@ -97,14 +55,14 @@ def number(messages, version):
 @pytest.mark.parametrize("version", range(1, 7))
 def test_errors_quote_what_they_are_about_and_nothing_else_happens(place, version):
     pid = place.sh(f"cat {place.dir}/ovs-vswitchd.pid").strip()
-    peer = Peer(place, version)
+    peer = Peer(mgmt(place), version)
     n_errors = n_sent = 0
     for message in corpus():
         if message[0] != version:
             continue
         sent = number(variants(message), version)
         n_sent += len(sent)
-        for answer in peer.exchange(sent.values()):
+        for answer in peer.exchange(*sent.values()):
             xid = struct.unpack_from("!I", answer, 4)[0]
             if answer[1] != ERROR or xid not in sent:
                 continue
@@ -118,18 +76,18 @@ def test_errors_quote_what_they_are_about_and_nothing_else_happens(place, versio
 
 
 def test_what_is_longer_or_shorter_than_its_kind_is_an_error(place):
-    peer = Peer(place, 4)
+    peer = Peer(mgmt(place), 4)
     for kind in (5, 7, 20, 26):  # Requests without a body.
-        answers = peer.exchange([struct.pack("!BBHI", 4, kind, 16, 5) + bytes(8)])
+        answers = peer.exchange(struct.pack("!BBHI", 4, kind, 16, 5) + bytes(8))
         assert [(a[1], struct.unpack_from("!HH", a, 8)) for a in answers] == [(ERROR, (1, 6))], kind  # BAD_LEN
     for kind, n in ((9, 4), (24, 16), (14, 48), (16, 32), (17, 8), (28, 24)):
         for size in {0, n - 4, n // 2 & ~3}:
-            answers = peer.exchange([struct.pack("!BBHI", 4, kind, 8 + size, 5) + bytes(size)])
+            answers = peer.exchange(struct.pack("!BBHI", 4, kind, 8 + size, 5) + bytes(size))
             assert [(a[1], struct.unpack_from("!HH", a, 8)) for a in answers] == [(ERROR, (1, 6))], (kind, size)
 
 
 def test_unknown_kinds_are_said_to_be_unknown(place):
-    peer = Peer(place, 4)
+    peer = Peer(mgmt(place), 4)
     cases = ((struct.pack("!BBHI", 4, 200, 8, 5), (1, 1)),                                  # Type.
              (struct.pack("!BBHIHHI", 4, 18, 16, 5, 99, 0, 0), (1, 2)),                     # Multipart type.
              (struct.pack("!BBHIII", 4, 4, 16, 5, 0x12345678, 1), (1, 3)),                  # Experimenter.
@@ -137,5 +95,5 @@ def test_unknown_kinds_are_said_to_be_unknown(place):
              (struct.pack("!BBHIHHIII", 4, 18, 24, 5, 0xffff, 0, 0, 0x2320, 9999), (1, 4)),
              (struct.pack("!BBHI", 4, 3, 8, 5), None))                                      # An echo reply is ignored.
     for message, code in cases:
-        got = [struct.unpack_from("!HH", a, 8) for a in peer.exchange([message])]
+        got = [struct.unpack_from("!HH", a, 8) for a in peer.exchange(message)]
         assert got == ([code] if code else []), message.hex()

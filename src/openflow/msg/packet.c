@@ -461,7 +461,7 @@ decode_out_header(const struct msg *m, struct packet_out *po, struct cursor *c, 
         error = ofp_port_from_wire32(get_be32(p + 4), &port);
         set_in_port(&po->metadata, port);
         *acts_len = get_be16(p + 8);
-        return error ? OFPERR_OFPBRC_BAD_PORT : OFPERR_NONE;
+        return error;
     } else {
         *acts_len = get_be16(p + 4);
         error = match_struct_take(c, OXM_STRICT, &po->metadata);
