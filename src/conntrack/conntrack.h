@@ -9,7 +9,8 @@
  * How it works
  * ------------
  *   parse.c     from a frame to a tuple, with every length and checksum checked; what is inside an ICMP error;
- *   table.c     connections in chunks of memory that stays theirs; hash tables in shards; the clock hand;
+ *   table.c     connections in chunks of memory that stays theirs; the clock hand;
+ *   index.c     the hash tables, in shards, which grow while they are used;
  *   tcp.c, other.c   what a packet does to a connection, one function per kind of protocol; no clock, no table;
  *   track.c     the order of things: find, update, expectation, commit, fill in;
  *   nat.c       which address and port a new connection gets; nat_frame.c writes them into frames;
@@ -33,9 +34,10 @@
  * Threads and locks
  * -----------------
  * Any RCU reader may run packets.  Lookup takes no lock.  The state of a TCP connection is guarded by a spin lock of
- * one byte in the connection; other protocols take none.  A shard's mutex is held to add or remove an entry only.  The
- * expectations and the fragments have a mutex each, which packets take only if there are such (an atomic count says
- * so).
+ * one byte in the connection; other protocols take none.  A shard's mutex is held to add or remove an entry only, and
+ * for some 30 steps at most (conntrack_longest_hold()): neither growth nor expiry nor a flush holds up a packet by
+ * more.  The expectations and the fragments have a mutex each, which packets take only if there are such (an atomic
+ * count says so).
  *
  * Limits
  * ------

@@ -529,6 +529,87 @@ a_flush_goes_in_steps_unless_the_index_knows(void **state UNUSED)
 }
 
 static void
+no_packet_waits_for_more_than_a_few_steps(void **state UNUSED)
+{
+    struct ct_action a = nat(CT_NAT_SRC, X, X + 200, 0, 0);
+    unsigned int n = 0;
+
+    /* The table grows, nearly all expire at once, it is swept, used again and flushed. */
+    for (int round = 0; round < 2; round++) {
+        for (uint32_t i = 0; i < 60000; i++) {
+            udp(i % 4 ? &commit : &a, A + i % 3, 1 + i, B + i % 5, 53, "a", 1);
+        }
+        now += 61000;
+        for (uint32_t i = 0; i < 4000; i++) {
+            udp(&commit, A + 9, 1 + i, B, 53, "a", 1);
+        }
+        while (conntrack_n_conns(ct) > 4000) {
+            n += conntrack_sweep_rcu(ct, 1000, now);
+            rcu_quiescent();
+        }
+        conntrack_flush_rcu(ct, &(struct ct_filter) { .has_zone = true, .zone = 1 }, now);
+        rcu_barrier_all();
+    }
+    assert_true(n > 100000);
+    assert_int_equal(conntrack_n_conns(ct), 0);
+    assert_in_range(conntrack_longest_hold(ct), 1, 32); /* Shards have hundreds of connections. */
+}
+
+/* Established packets must be found while their shard's array is being replaced. */
+static void *
+answer(void *stop)
+{
+    unsigned int n_lost = 0;
+
+    rcu_thread_register();
+    while (!atomic_load((_Atomic bool *) stop)) {
+        for (uint16_t i = 1; i <= 64; i++) {
+            uint8_t l4[9] = { 0, 53, 0, 0, 0, 9 }, f[64];
+            struct flow_offsets offsets;
+            struct flow k;
+            uint16_t lines;
+            size_t n;
+            struct ct_packet p = { .key = &k, .lines = &lines, .offsets = &offsets };
+
+            put_be16(l4 + 2, i);
+            n = make_frame(f, B, A, IP_PROTO_UDP, l4, sizeof l4);
+            lines = flow_extract_full(f, n, NULL, &k, &offsets);
+            p.packet = packet_new(f, n);
+            conntrack_run_rcu(ct, &look, &p, 1, now);
+            packet_free(p.packet);
+            n_lost += k.ct_state != (CT_TRK | CT_EST | CT_RPL);
+        }
+        rcu_quiescent();
+    }
+    rcu_thread_unregister();
+    return (void *) (uintptr_t) n_lost;
+}
+
+static void
+nobody_is_lost_while_the_table_grows(void **state UNUSED)
+{
+    _Atomic bool stop = false;
+    pthread_t thread;
+    void *n_lost;
+
+    for (uint16_t i = 1; i <= 64; i++) {
+        udp(&commit, A, i, B, 53, "a", 1);
+    }
+    assert_int_equal(pthread_create(&thread, NULL, answer, &stop), 0);
+    for (uint32_t i = 0; i < 60000; i++) {
+        udp(&commit, A + 1, 1 + i, B, 54, "a", 1);
+        if (i % 64 == 0) {
+            rcu_quiescent();
+        }
+    }
+    atomic_store(&stop, true);
+    rcu_offline();
+    pthread_join(thread, &n_lost);
+    rcu_online();
+    assert_int_equal((uintptr_t) n_lost, 0);
+}
+
+static void
 a_full_table_makes_new_connections_invalid(void **state UNUSED)
 {
     conntrack_set_max_conns(ct, 2);
@@ -622,6 +703,8 @@ main(void)
         TEST(the_clock_hand_returns_what_has_expired),
         TEST(a_walk_in_steps_meets_each_connection_once),
         TEST(a_flush_goes_in_steps_unless_the_index_knows),
+        TEST(no_packet_waits_for_more_than_a_few_steps),
+        TEST(nobody_is_lost_while_the_table_grows),
         TEST(a_full_table_makes_new_connections_invalid),
         TEST(threads_share_the_table),
     };

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "conntrack/ipf.h"
 #include "conntrack/private.h"
 
 const char *const ct_tcp_state_names[CT_TCP_N_STATES] = { "CLOSED", "SYN_SENT", "ESTABLISHED", "CLOSING", "FIN_WAIT_2",
@@ -68,6 +69,12 @@ conntrack_bucket_counts(struct conntrack *ct, uint32_t *counts)
         counts[i] = ct->shards[i].n_conns;
         pthread_mutex_unlock(&ct->shards[i].mutex);
     }
+}
+
+uint32_t
+conntrack_longest_hold(const struct conntrack *ct)
+{
+    return MAX(ct->longest_hold, ipf_longest_hold(ct->ipf));
 }
 
 static bool

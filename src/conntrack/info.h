@@ -49,6 +49,11 @@ void conntrack_for_each_expectation(struct conntrack *, const uint16_t *zone,
 unsigned int conntrack_n_buckets(const struct conntrack *);
 void conntrack_bucket_counts(struct conntrack *, uint32_t *counts);
 
+/* The most entries moved, connections given back or fragments dropped while one lock was held that packets may wait for
+ * (to open a connection, or with a fragment): how long growth, expiry and flushes hold up a packet at worst, in steps
+ * of a cache line or two.  (Beside those there is one search in an array that is three quarters full at most.) */
+uint32_t conntrack_longest_hold(const struct conntrack *);
+
 /* Which connections to flush: what is zero (or null) does not matter. */
 struct ct_filter_tuple {
     bool has_src, has_dst, has_icmp_id, has_icmp_type, has_icmp_code;

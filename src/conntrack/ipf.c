@@ -10,6 +10,8 @@
 #include "packet/mbuf.h"
 #include "sys/random.h"
 
+enum { EXPIRE_STEP = 32 };
+
 /* What fragments of one packet have in common. */
 struct whole_key {
     struct ipv6_addr src, dst;
@@ -36,6 +38,7 @@ struct ipf {
     struct hmap map;
     struct list wholes;
     struct ipf_status status;
+    uint32_t longest_hold; /* Fragments that went at once. */
 };
 
 struct ipf *
@@ -94,26 +97,54 @@ ipf_destroy(struct ipf *ipf)
 }
 
 static void
+expire_whole(struct ipf *ipf, struct whole *w)
+{
+    ipf->status.n_expired[w->key.is_v6] += w->n;
+    drop_fragments(ipf, w);
+    remove_whole(ipf, w);
+}
+
+/* Drops packets until EXPIRE_STEP fragments have gone; true if there may be more. */
+static bool
 expire_locked(struct ipf *ipf, int64_t now)
 {
-    while (!list_is_empty(&ipf->wholes)) {
+    uint32_t n = 0;
+
+    while (!list_is_empty(&ipf->wholes) && n < EXPIRE_STEP) {
         struct whole *w = CONTAINER_OF(ipf->wholes.next, struct whole, by_age);
 
         if (w->expires > now) {
             break;
         }
-        ipf->status.n_expired[w->key.is_v6] += w->n;
-        drop_fragments(ipf, w);
-        remove_whole(ipf, w);
+        n += w->n + 1;
+        expire_whole(ipf, w);
     }
+    ipf->longest_hold = MAX(ipf->longest_hold, n);
+    return n >= EXPIRE_STEP;
 }
 
 void
 ipf_expire(struct ipf *ipf, int64_t now)
 {
+    bool more;
+
+    do {
+        pthread_mutex_lock(&ipf->mutex);
+        more = expire_locked(ipf, now);
+        pthread_mutex_unlock(&ipf->mutex);
+    } while (more);
+}
+
+uint32_t
+ipf_longest_hold(const struct ipf *i)
+{
+    struct ipf *ipf = (struct ipf *) i;
+    uint32_t n;
+
     pthread_mutex_lock(&ipf->mutex);
-    expire_locked(ipf, now);
+    n = ipf->longest_hold;
     pthread_mutex_unlock(&ipf->mutex);
+    return n;
 }
 
 bool
@@ -225,6 +256,10 @@ find_or_add(struct ipf *ipf, const struct whole_key *key, int64_t now)
 {
     struct whole *w = find(ipf, key);
 
+    if (w && w->expires <= now) {
+        expire_whole(ipf, w);
+        w = NULL;
+    }
     if (!w) {
         w = xzalloc(sizeof *w);
         w->key = *key;

@@ -68,8 +68,10 @@ void conntrack_ipf_for_each(struct conntrack *, void (*cb)(void *aux, const stru
 
 /* The tracker's fragments. */
 struct ipf *conntrack_ipf(struct conntrack *);
-/* Drops what has waited too long. */
+/* Drops what has waited too long, a few packets at once while fragments may want the lock. */
 void ipf_expire(struct ipf *, int64_t now);
+/* See conntrack_longest_hold(). */
+uint32_t ipf_longest_hold(const struct ipf *);
 bool ipf_is_empty(struct ipf *);
 struct ipf *ipf_create(void);
 void ipf_destroy(struct ipf *);

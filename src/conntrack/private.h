@@ -57,6 +57,7 @@ enum { CT_TOUCH_MS = 50, CT_SHARDS = 256, CT_SHARD_SHIFT = 24, CT_CHUNK = 128, C
 
 /* Entries: hash in the upper half, number and direction below.  0 empty, 1 removed. */
 struct ct_slots {
+    _Atomic(struct ct_slots *) old; /* From which entries are still being moved; else null. */
     uint32_t mask;
     _Atomic uint64_t slots[];
 };
@@ -65,6 +66,7 @@ struct ct_shard {
     pthread_mutex_t mutex;
     RCU_PTR(struct ct_slots) slots; /* Null until the first entry. */
     uint32_t n, n_removed, n_conns; /* Entries; slots that are 1; entries of original tuples. */
+    uint32_t moved;                 /* Slots of slots->old that are through. */
     uint32_t free;                  /* Connections to use, by 'next'. */
     uint32_t dead, n_dead;          /* Those that wait for a grace period to begin... */
     uint32_t waiting;               /* ...and for one to end. */
@@ -83,6 +85,7 @@ struct conntrack {
     _Atomic(struct ct_conn *) *chunks; /* CT_CHUNKS; null beyond n_chunks. */
     _Atomic uint32_t n_chunks;
     _Atomic uint32_t n_in_defer;      /* Shards with a grace period under way. */
+    _Atomic uint32_t longest_hold;    /* See conntrack_longest_hold(). */
     uint32_t hand;                    /* Number of the connection that the clock hand is at; under hand_mutex. */
     pthread_mutex_t hand_mutex;
     struct ct_zones zones;
@@ -109,15 +112,36 @@ void ct_parse(void *frame, size_t len, size_t l3, bool is_v6, uint16_t zone, boo
  * offset of the fragment header, or 0. */
 size_t ct_ipv6_payload(const uint8_t *ip, size_t len, uint8_t *proto, size_t *frag);
 
-/* table.c */
-void ct_table_init(struct conntrack *);
-void ct_table_uninit(struct conntrack *);
+static ALWAYS_INLINE struct ct_shard *
+ct_shard_of(struct conntrack *ct, uint32_t hash)
+{
+    return &ct->shards[hash >> CT_SHARD_SHIFT];
+}
+
+/* Notes that 'n' things were looked at while a lock was held that packets take. */
+static inline void
+ct_note_hold(struct conntrack *ct, uint32_t n)
+{
+    if (UNLIKELY(n > atomic_load_explicit(&ct->longest_hold, memory_order_relaxed))) {
+        atomic_store_explicit(&ct->longest_hold, n, memory_order_relaxed);
+    }
+}
+
+/* index.c */
 uint32_t ct_hash(const struct conntrack *, const struct ct_tuple *);
 void ct_prefetch(struct conntrack *, uint32_t hash);
 /* The connection and the direction that the tuple has in it; null if there is none that has not expired. */
 struct ct_conn *ct_find_rcu(struct conntrack *, const struct ct_tuple *, uint32_t hash, int64_t now, int *dir);
 /* The first that may be meant, for prefetching. */
 struct ct_conn *ct_candidate_rcu(struct conntrack *, uint32_t hash);
+/* Entries for one direction's tuple. */
+void ct_index_add_locked(struct ct_shard *, uint32_t hash, uint32_t number, int dir);
+void ct_index_remove(struct conntrack *, uint32_t hash, uint32_t number, int dir);
+void ct_index_uninit(struct ct_shard *);
+
+/* table.c */
+void ct_table_init(struct conntrack *);
+void ct_table_uninit(struct conntrack *);
 /* Memory for a new connection with tuple[CT_ORIG] set, null if there is none.  Not to be seen before ct_insert(). */
 struct ct_conn *ct_new(struct conntrack *, const struct ct_tuple *orig);
 /* Publishes it; false if one of its tuples is taken (the caller tries another or gives it back). */

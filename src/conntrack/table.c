@@ -1,4 +1,4 @@
-/* Where connections are kept: chunks of memory, and hash tables in shards.  See conntrack.h. */
+/* Where connections are kept: chunks of memory.  See conntrack.h; their index: index.c. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,41 +6,7 @@
 #include "conntrack/private.h"
 #include "sys/random.h"
 
-enum { SLOTS_MIN = 8, DEFER_AT = 64 };
-
-static ALWAYS_INLINE uint64_t
-fold(uint64_t a, uint64_t b)
-{
-    unsigned __int128 product = (unsigned __int128) a * b;
-
-    return (uint64_t) product ^ (uint64_t) (product >> 64);
-}
-
-/* Address and port of one end, under the table's key. */
-static ALWAYS_INLINE uint64_t
-hash_end(const struct conntrack *ct, const struct ipv6_addr *a, be16 port)
-{
-    uint64_t w[2];
-
-    memcpy(w, a, sizeof w);
-    return fold(fold(w[0] + ct->key[0], w[1] + ct->key[1]) + ct->key[2], (FORCE uint16_t) port + ct->key[3]);
-}
-
-uint32_t
-ct_hash(const struct conntrack *ct, const struct ct_tuple *t)
-{
-    /* The sum is the same for both directions. */
-    uint64_t ends = hash_end(ct, &t->src, t->src_port) + hash_end(ct, &t->dst, t->dst_port);
-    uint64_t rest = (uint64_t) t->zone << 16 | t->proto << 8 | (t->kind & CT_KIND_V6);
-
-    return fold(fold(ends ^ ct->key[4], rest + ct->key[5]) + ct->key[6], ct->key[7]) >> 32;
-}
-
-static ALWAYS_INLINE struct ct_shard *
-shard_of(struct conntrack *ct, uint32_t hash)
-{
-    return &ct->shards[hash >> CT_SHARD_SHIFT];
-}
+enum { DEFER_AT = 64, REUSE_STEP = 32 };
 
 void
 ct_table_init(struct conntrack *ct)
@@ -68,7 +34,7 @@ ct_table_uninit(struct conntrack *ct)
         free(chunk);
     }
     for (size_t i = 0; i < CT_SHARDS; i++) {
-        free(rcu_get_protected(&ct->shards[i].slots));
+        ct_index_uninit(&ct->shards[i]);
         pthread_mutex_destroy(&ct->shards[i].mutex);
     }
     free(ct->chunks);
@@ -82,170 +48,6 @@ ct_conn_at(const struct conntrack *ct, uint32_t number)
     struct ct_conn *chunk = atomic_load_explicit(&ct->chunks[(number - 1) / CT_CHUNK], memory_order_acquire);
 
     return chunk ? &chunk[(number - 1) % CT_CHUNK] : NULL;
-}
-
-/* Lookup. */
-
-static ALWAYS_INLINE uint64_t
-slot_get(const struct ct_slots *s, uint32_t i)
-{
-    return atomic_load_explicit(&((struct ct_slots *) s)->slots[i & s->mask], memory_order_acquire);
-}
-
-static ALWAYS_INLINE uint64_t
-slot_make(uint32_t hash, uint32_t number, int dir)
-{
-    return (uint64_t) hash << 32 | number << 1 | dir;
-}
-
-static ALWAYS_INLINE uint32_t slot_number(uint64_t slot) { return (uint32_t) slot >> 1; }
-static ALWAYS_INLINE uint32_t slot_hash(uint64_t slot) { return slot >> 32; }
-static ALWAYS_INLINE bool slot_is_used(uint64_t slot) { return slot > 1; }
-
-void
-ct_prefetch(struct conntrack *ct, uint32_t hash)
-{
-    const struct ct_slots *s = rcu_get(&shard_of(ct, hash)->slots);
-
-    if (s) {
-        __builtin_prefetch((const void *) &s->slots[hash & s->mask]);
-    }
-}
-
-/* Whether the connection of an entry has the tuple, and in which direction.  The entry of the original tuple serves
- * replies too, unless they have one of their own. */
-static ALWAYS_INLINE bool
-entry_matches(const struct ct_conn *c, int entry, const struct ct_tuple *t, int *dir)
-{
-    *dir = entry;
-    if (ct_tuple_equal(&c->tuple[entry], t)) {
-        return true;
-    }
-    *dir = CT_REPLY;
-    return entry == CT_ORIG && !(c->flags & CONN_TWO_ENTRIES) && ct_tuple_equal(&c->tuple[CT_REPLY], t);
-}
-
-static ALWAYS_INLINE struct ct_conn *
-find_in(const struct conntrack *ct, const struct ct_slots *s, const struct ct_tuple *t, uint32_t hash, int64_t now,
-        int *dir)
-{
-    uint64_t slot;
-
-    for (uint32_t i = hash; (slot = slot_get(s, i)) != 0; i++) {
-        if (slot_hash(slot) == hash && slot_is_used(slot)) {
-            struct ct_conn *c = ct_conn_at(ct, slot_number(slot));
-
-            if (ct_conn_is_live_at(c, now) && entry_matches(c, slot & 1, t, dir)) {
-                return c;
-            }
-        }
-    }
-    return NULL;
-}
-
-struct ct_conn *
-ct_find_rcu(struct conntrack *ct, const struct ct_tuple *t, uint32_t hash, int64_t now, int *dir)
-{
-    const struct ct_slots *s = rcu_get(&shard_of(ct, hash)->slots);
-
-    return s ? find_in(ct, s, t, hash, now, dir) : NULL;
-}
-
-struct ct_conn *
-ct_candidate_rcu(struct conntrack *ct, uint32_t hash)
-{
-    const struct ct_slots *s = rcu_get(&shard_of(ct, hash)->slots);
-    uint64_t slot = s ? slot_get(s, hash) : 0;
-
-    return slot_is_used(slot) ? ct_conn_at(ct, slot_number(slot)) : NULL;
-}
-
-/* Entries; under the shard's mutex. */
-
-static void
-place(struct ct_slots *s, uint64_t slot)
-{
-    uint32_t i = slot_hash(slot);
-
-    while (slot_is_used(slot_get(s, i))) {
-        i++;
-    }
-    atomic_store_explicit(&s->slots[i & s->mask], slot, memory_order_release);
-}
-
-static void
-rebuild(struct ct_shard *shard, uint32_t size)
-{
-    struct ct_slots *old = rcu_get_protected(&shard->slots);
-    struct ct_slots *new = xzalloc(sizeof *new + size * sizeof new->slots[0]);
-
-    new->mask = size - 1;
-    for (uint32_t i = 0; old && i <= old->mask; i++) {
-        uint64_t slot = slot_get(old, i);
-
-        if (slot_is_used(slot)) {
-            place(new, slot);
-        }
-    }
-    rcu_set(&shard->slots, new);
-    shard->n_removed = 0;
-    if (old) {
-        rcu_defer(free, old);
-    }
-}
-
-/* At most three quarters of the slots are in use. */
-static void
-make_room(struct ct_shard *shard)
-{
-    struct ct_slots *s = rcu_get_protected(&shard->slots);
-    uint32_t size = s ? s->mask + 1 : 0;
-
-    if (!s) {
-        rebuild(shard, SLOTS_MIN);
-    } else if ((shard->n + shard->n_removed + 1) * 4 > size * 3) {
-        rebuild(shard, (shard->n + 1) * 2 > size ? size * 2 : size);
-    }
-}
-
-static void
-entry_add(struct ct_shard *shard, uint32_t hash, uint32_t number, int dir)
-{
-    struct ct_slots *s;
-    uint32_t i = hash;
-
-    make_room(shard);
-    s = rcu_get_protected(&shard->slots);
-    while (slot_is_used(slot_get(s, i))) {
-        i++;
-    }
-    shard->n_removed -= slot_get(s, i) == 1;
-    shard->n++;
-    shard->n_conns += dir == CT_ORIG;
-    atomic_store_explicit(&s->slots[i & s->mask], slot_make(hash, number, dir), memory_order_release);
-}
-
-static void
-entry_remove(struct conntrack *ct, uint32_t hash, uint32_t number, int dir)
-{
-    struct ct_shard *shard = shard_of(ct, hash);
-    uint64_t wanted = slot_make(hash, number, dir), slot;
-    struct ct_slots *s;
-
-    pthread_mutex_lock(&shard->mutex);
-    s = rcu_get_protected(&shard->slots);
-    for (uint32_t i = hash; (slot = slot_get(s, i)) != 0; i++) {
-        if (slot == wanted) {
-            bool is_last = !slot_get(s, i + 1);
-
-            atomic_store_explicit(&s->slots[i & s->mask], !is_last, memory_order_release);
-            shard->n_removed += !is_last;
-            shard->n--;
-            shard->n_conns -= dir == CT_ORIG;
-            break;
-        }
-    }
-    pthread_mutex_unlock(&shard->mutex);
 }
 
 /* Memory. */
@@ -275,7 +77,7 @@ struct ct_conn *
 ct_new(struct conntrack *ct, const struct ct_tuple *orig)
 {
     uint32_t hash = ct_hash(ct, orig);
-    struct ct_shard *shard = shard_of(ct, hash);
+    struct ct_shard *shard = ct_shard_of(ct, hash);
     struct ct_conn *c = NULL;
 
     if (atomic_fetch_add_explicit(&ct->n_conns, 1, memory_order_relaxed) < ct->max_conns) {
@@ -304,7 +106,7 @@ ct_new(struct conntrack *ct, const struct ct_tuple *orig)
 void
 ct_give_back(struct conntrack *ct, struct ct_conn *c)
 {
-    struct ct_shard *shard = shard_of(ct, c->hash[CT_ORIG]);
+    struct ct_shard *shard = ct_shard_of(ct, c->hash[CT_ORIG]);
 
     ct_alg_free(ct, c);
     pthread_mutex_lock(&shard->mutex);
@@ -314,15 +116,15 @@ ct_give_back(struct conntrack *ct, struct ct_conn *c)
     atomic_fetch_sub_explicit(&ct->n_conns, 1, memory_order_relaxed);
 }
 
-/* After a grace period: those that waited may be used again. */
-static void
-reuse(void *shard_)
+/* Gives back up to REUSE_STEP of those that waited; true if there are more. */
+static bool
+reuse_some(struct conntrack *ct, struct ct_shard *shard)
 {
-    struct ct_shard *shard = shard_;
-    struct conntrack *ct = shard->ct;
+    uint32_t n = 0;
+    bool more;
 
     pthread_mutex_lock(&shard->mutex);
-    while (shard->waiting) {
+    for (; shard->waiting && n < REUSE_STEP; n++) {
         struct ct_conn *c = ct_conn_at(ct, shard->waiting);
 
         shard->waiting = c->next;
@@ -331,8 +133,22 @@ reuse(void *shard_)
         c->next = shard->free;
         shard->free = c->number;
     }
+    more = shard->waiting;
+    ct_note_hold(ct, n);
     pthread_mutex_unlock(&shard->mutex);
-    atomic_fetch_sub(&ct->n_in_defer, 1);
+    return more;
+}
+
+/* After a grace period: those that waited may be used again. */
+static void
+reuse(void *shard_)
+{
+    struct ct_shard *shard = shard_;
+
+    while (reuse_some(shard->ct, shard)) {
+        continue;
+    }
+    atomic_fetch_sub(&shard->ct->n_in_defer, 1);
 }
 
 /* Starts a grace period for the dead if none is under way.  Under the mutex. */
@@ -350,15 +166,15 @@ defer_dead(struct ct_shard *shard)
 bool
 ct_remove(struct conntrack *ct, struct ct_conn *c)
 {
-    struct ct_shard *shard = shard_of(ct, c->hash[CT_ORIG]);
+    struct ct_shard *shard = ct_shard_of(ct, c->hash[CT_ORIG]);
     uint8_t live = CONN_LIVE;
 
     if (!atomic_compare_exchange_strong(&c->memory, &live, CONN_DEAD)) {
         return false;
     }
-    entry_remove(ct, c->hash[CT_ORIG], c->number, CT_ORIG);
+    ct_index_remove(ct, c->hash[CT_ORIG], c->number, CT_ORIG);
     if (c->flags & CONN_TWO_ENTRIES) {
-        entry_remove(ct, c->hash[CT_REPLY], c->number, CT_REPLY);
+        ct_index_remove(ct, c->hash[CT_REPLY], c->number, CT_REPLY);
     }
     ct_alg_forget(ct, c);
     ct_zone_leave(&ct->zones, c->tuple[CT_ORIG].zone);
@@ -379,10 +195,9 @@ ct_remove(struct conntrack *ct, struct ct_conn *c)
 static bool
 is_taken(struct conntrack *ct, const struct ct_tuple *t, uint32_t hash, int64_t now)
 {
-    const struct ct_slots *s = rcu_get(&shard_of(ct, hash)->slots);
     int dir;
 
-    return s && find_in(ct, s, t, hash, now, &dir);
+    return ct_find_rcu(ct, t, hash, now, &dir);
 }
 
 static void
@@ -406,23 +221,23 @@ unlock_shards(struct ct_shard *a, struct ct_shard *b)
 bool
 ct_insert(struct conntrack *ct, struct ct_conn *c, int64_t now)
 {
-    struct ct_shard *a = shard_of(ct, c->hash[CT_ORIG]), *b = a;
+    struct ct_shard *a = ct_shard_of(ct, c->hash[CT_ORIG]), *b = a;
     bool two, ok;
 
     two = c->flags & CONN_NAT;
     if (two) {
         c->flags |= CONN_TWO_ENTRIES;
         c->hash[CT_REPLY] = ct_hash(ct, &c->tuple[CT_REPLY]);
-        b = shard_of(ct, c->hash[CT_REPLY]);
+        b = ct_shard_of(ct, c->hash[CT_REPLY]);
     }
     lock_shards(a, b);
     ok = !is_taken(ct, &c->tuple[CT_ORIG], c->hash[CT_ORIG], now)
          && !is_taken(ct, &c->tuple[CT_REPLY], c->hash[CT_REPLY], now);
     if (ok) {
         atomic_store_explicit(&c->memory, CONN_LIVE, memory_order_release);
-        entry_add(a, c->hash[CT_ORIG], c->number, CT_ORIG);
+        ct_index_add_locked(a, c->hash[CT_ORIG], c->number, CT_ORIG);
         if (two) {
-            entry_add(b, c->hash[CT_REPLY], c->number, CT_REPLY);
+            ct_index_add_locked(b, c->hash[CT_REPLY], c->number, CT_REPLY);
         }
     }
     unlock_shards(a, b);

@@ -2,9 +2,9 @@
  *
  * What it is
  * ----------
- * A flush, a dump or a count that goes past every connection takes the longer, the more there are.  As a job it runs its
- * first slice at once, and the rest, a slice a turn, from the loop; whoever asked is answered when it is done.  Jobs
- * take turns with each other.
+ * A flush, a dump or a count that goes past every connection takes the longer, the more there are.  As a job it runs
+ * its first slice at once, and the rest, a slice a turn, from the loop; whoever asked is answered when it is done.
+ * Jobs take turns with each other.
  *
  * Meanwhile packets go on, so that a dump shows each connection as it was at some moment between question and answer.
  * A datapath that is closed ends the jobs on it: nothing of it is left.
