@@ -518,13 +518,20 @@ a_flush_goes_in_steps_unless_the_index_knows(void **state UNUSED)
     assert_true(conntrack_flush_step_rcu(ct, &reply, 1, now));
     assert_int_equal(reply.n_removed, 1);
     assert_true(conntrack_flush_step_rcu(ct, &none, 1, now));
+    reply.filter.orig = reply.filter.reply;
+    reply.filter.orig.dst_port = 9;
+    reply.filter.reply = (struct ct_filter_tuple) { .has_src = false };
+    assert_true(conntrack_flush_step_rcu(ct, &reply, 1, now));
     assert_int_equal(conntrack_n_conns(ct), 998);
+    reply.filter.either_way = true;
+    assert_true(conntrack_flush_step_rcu(ct, &reply, 1, now));
+    assert_int_equal(conntrack_n_conns(ct), 997);
     for (size_t before = 0; !conntrack_flush_step_rcu(ct, &zone, 10, now); before = zone.n_removed) {
         assert_true(zone.n_removed - before <= 10);
         n++;
     }
     assert_true(n >= 99);
-    assert_int_equal(zone.n_removed, 998);
+    assert_int_equal(zone.n_removed, 997);
     assert_int_equal(conntrack_n_conns(ct), 0);
 }
 

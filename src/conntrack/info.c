@@ -132,7 +132,7 @@ flush_by_index(struct conntrack *ct, struct ct_flushing *f, int64_t now)
         return f->filter.has_zone && !ct_zone_n(&ct->zones, f->filter.zone);
     }
     c = ct_find_rcu(ct, &t, ct_hash(ct, &t), now, &dir);
-    if (c && matches(c, &f->filter)) {
+    if (c && (f->filter.either_way || matches(c, &f->filter))) {
         f->n_removed += ct_remove(ct, c);
     }
     return true;

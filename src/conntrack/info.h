@@ -69,6 +69,7 @@ struct ct_filter {
     uint32_t mark, mark_mask;
     uint8_t label[16], label_mask[16];
     struct ct_filter_tuple orig, reply;
+    bool either_way; /* 'orig' is whole, and all that is given: a connection of which it is the reply's fits too. */
 };
 struct ct_flushing {
     struct ct_filter filter;

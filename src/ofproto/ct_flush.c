@@ -79,6 +79,7 @@ make_filter(const struct ct_flush *f)
     memcpy(filter.label_mask, f->labels_mask, sizeof filter.label_mask);
     if (ct_flush_is_full(f)) {
         filter.has_zone = true; /* Of 0, if none was given: ovs-dpctl(8). */
+        filter.either_way = true;
     }
     return filter;
 }
