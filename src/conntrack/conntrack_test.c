@@ -543,7 +543,7 @@ no_packet_waits_for_more_than_a_few_steps(void **state UNUSED)
 
     /* The table grows, nearly all expire at once, it is swept, used again and flushed. */
     for (int round = 0; round < 2; round++) {
-        for (uint32_t i = 0; i < 60000; i++) {
+        for (uint32_t i = 0; i < 20000; i++) {
             udp(i % 4 ? &commit : &a, A + i % 3, 1 + i, B + i % 5, 53, "a", 1);
         }
         now += 61000;
@@ -557,9 +557,9 @@ no_packet_waits_for_more_than_a_few_steps(void **state UNUSED)
         conntrack_flush_rcu(ct, &(struct ct_filter) { .has_zone = true, .zone = 1 }, now);
         rcu_barrier_all();
     }
-    assert_true(n > 100000);
+    assert_true(n > 30000);
     assert_int_equal(conntrack_n_conns(ct), 0);
-    assert_in_range(conntrack_longest_hold(ct), 1, 32); /* Shards have hundreds of connections. */
+    assert_in_range(conntrack_longest_hold(ct), 1, 32); /* Shards have some hundred entries. */
 }
 
 /* Established packets must be found while their shard's array is being replaced. */
@@ -603,7 +603,7 @@ nobody_is_lost_while_the_table_grows(void **state UNUSED)
         udp(&commit, A, i, B, 53, "a", 1);
     }
     assert_int_equal(pthread_create(&thread, NULL, answer, &stop), 0);
-    for (uint32_t i = 0; i < 60000; i++) {
+    for (uint32_t i = 0; i < 20000; i++) {
         udp(&commit, A + 1, 1 + i, B, 54, "a", 1);
         if (i % 64 == 0) {
             rcu_quiescent();
