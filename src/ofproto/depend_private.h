@@ -87,8 +87,8 @@ void questions_uninit(struct questions *);
 struct table *find_table(const struct questions *, const struct xbridge *, enum xlate_consulted_kind, uint8_t id);
 /* Null if nobody asked. */
 struct node *find_node(const struct shape *, const uint64_t *values);
-/* The nodes of what a translation consulted, each once, made if need be, in the order of a path; their number.  'nodes':
- * until the next call. */
+/* The nodes of what a translation consulted, each once, made if need be, in the order of a path; their number.
+ * 'nodes': until the next call. */
 size_t place_questions(struct questions *, const struct xlate_out *, const struct placed **nodes);
 /* Nobody asks any more; its shape and table go with it if it was the last. */
 void drop_node(struct questions *, struct node *);
