@@ -118,7 +118,7 @@ void oracle_rule_text(const struct oracle_rule *, struct str *);
 /* The group likewise; nothing if it does not exist. */
 void oracle_group_text(const struct oracle_group *, int id, struct str *);
 
-/* Whether the meter drops packets from that port: meter 1 drops none, meter 2 those of odd ports; there are no others. */
+/* Whether the meter drops packets from that port: meter 1 drops none, meter 2 those of odd ports. */
 bool oracle_meter_drops(uint64_t meter, uint64_t in_port);
 
 /* Carries the packet through the pipeline. */
