@@ -58,6 +58,8 @@ split(struct hmap *map)
         map->mask = map->mask * 2 + 1;
         map->n_split = 0;
     }
+    /* By the next insertion it is in the cache. */
+    __builtin_prefetch(map->buckets[map->n_split]);
 }
 
 void

@@ -1,6 +1,5 @@
 #include "base/uuid.h"
 
-#include <ctype.h>
 #include <string.h>
 
 #include "base/hash.h"
@@ -63,9 +62,12 @@ uuid_format(const struct uuid *uuid, char text[UUID_LEN + 1])
 static int
 hex_value(char c)
 {
-    return isdigit((unsigned char) c)    ? c - '0'
-           : isxdigit((unsigned char) c) ? tolower((unsigned char) c) - 'a' + 10
-                                         : -1;
+    /* One more than the value; 0: no digit. */
+    static const int8_t values[256] = {
+        ['0'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ['a'] = 11, 12, 13, 14, 15, 16, ['A'] = 11, 12, 13, 14, 15, 16,
+    };
+
+    return values[(unsigned char) c] - 1;
 }
 
 bool

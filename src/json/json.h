@@ -50,6 +50,8 @@ size_t js_array_len(const struct json *array);
 struct json *js_at(const struct json *array, size_t i);
 
 struct json *js_object(void) MUST_CHECK;
+/* {NAME: [FIRST, SECOND]}, in one block, not to be changed.  'name' and 'first' are literals; all are UTF-8. */
+struct json *js_object_of_pair(const char *name, const char *first, const char *second) MUST_CHECK;
 void js_set_take(struct json *object, const char *name, struct json *value); /* Replaces. */
 void js_remove(struct json *object, const char *name);
 size_t js_object_len(const struct json *object);
@@ -93,8 +95,25 @@ void js_put_string(struct str *s, const char *text, size_t n);
  * returns an error with line and column. */
 struct error *js_parse(const char *text, size_t n, struct json **json) MUST_CHECK;
 struct error *js_parse_string(const char *text, struct json **json) MUST_CHECK;
+/* The same of a text that is taken over, null-terminated and to be released with free(): a long one is not copied. */
+struct error *js_parse_take(char *text, size_t n, struct json **json) MUST_CHECK;
 
 /* Reads a whole file.  Only the error of one that cannot be read names it. */
 struct error *js_parse_file(const char *path, struct json **json) MUST_CHECK;
+
+/* Whether none of 8 characters is a quote, a backslash, a control character or beyond ASCII (sometimes
+ * no, where that is so: then look byte by byte). */
+static inline bool
+js_all_plain(const char *p)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+    uint64_t w, quote, backslash;
+
+    memcpy(&w, p, sizeof w);
+    quote = w ^ ones * '"';
+    backslash = w ^ ones * '\\';
+    /* A byte less than N sets its high bit in (w - N), if no borrow reaches it; a borrow comes from such a byte. */
+    return !((w | (w - ones * 0x20) | (quote - ones) | (backslash - ones)) & high);
+}
 
 #endif

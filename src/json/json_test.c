@@ -117,7 +117,7 @@ pretty_text_has_a_line_for_each_member(void **state UNUSED)
 
 /* The two parsers agree, in their results and on what is an error; built and parsed values are handled alike. */
 static void
-both_parsers_agree_on(const char *text, size_t n)
+both_parsers_agree_if(const char *text, size_t n, bool restore)
 {
     struct json *usual, *library = NULL, *clone;
     char *copy = xmalloc(n + 1), *a, *b;
@@ -125,7 +125,7 @@ both_parsers_agree_on(const char *text, size_t n)
 
     memcpy(copy, text, n);
     copy[n] = '\0';
-    usual = json_parse_usual(copy, n);
+    usual = json_parse_usual(copy, n, restore);
     if (usual) {
         assert_null(e);
         a = js_to_string(usual, JS_COMPACT);
@@ -137,10 +137,37 @@ both_parsers_agree_on(const char *text, size_t n)
         js_unref(clone);
         free(a);
         free(b);
+    } else {
+        assert_true(!restore || !memcmp(copy, text, n + 1));
+        free(copy);
     }
     error_free(e);
     js_unref(usual);
     js_unref(library);
+}
+
+static void
+both_parsers_agree_on(const char *text, size_t n)
+{
+    both_parsers_agree_if(text, n, false);
+    both_parsers_agree_if(text, n, true);
+}
+
+static void
+a_text_can_be_taken_over(void **state UNUSED)
+{
+    const char *good = "{\"a\\n\":[\"\\u00e9b\"]}", *bad = "[\"a\", \"\\n\" x";
+    struct error *e, *same;
+    struct json *json;
+
+    assert_null(js_parse_take(xstrdup(good), strlen(good), &json));
+    assert_string_equal(js_str_value(js_at(js_get(json, "a\n"), 0)), "\xc3\xa9" "b");
+    js_unref(json);
+    e = js_parse_take(xstrdup(bad), strlen(bad), &json);
+    same = js_parse_string(bad, &json);
+    assert_string_equal(error_text(e), error_text(same));
+    error_free(e);
+    error_free(same);
 }
 
 static void
@@ -240,6 +267,7 @@ main(void)
         cmocka_unit_test(numbers_have_the_text_that_they_had_before),
         cmocka_unit_test(numbers_beyond_a_double_are_errors), cmocka_unit_test(control_characters_are_escaped),
         cmocka_unit_test(an_error_says_where), cmocka_unit_test(both_parsers_agree),
+        cmocka_unit_test(a_text_can_be_taken_over),
         cmocka_unit_test(large_objects_find_their_members), cmocka_unit_test(a_part_holds_its_document),
         cmocka_unit_test(bytes_that_are_not_utf8_are_replaced),
         cmocka_unit_test(pretty_text_has_a_line_for_each_member),

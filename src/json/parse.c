@@ -15,8 +15,8 @@
 #include "json/private.h"
 
 #define MAX_DEPTH 2000
+#define DECODED_SIZE 65536
 #define CUT_MIN 2048 /* Values: below that what is left over is not worth a call. */
-#define DOC_VALUES (sizeof(struct doc) / sizeof(struct json))
 
 struct parser {
     struct doc *doc;
@@ -25,6 +25,7 @@ struct parser {
     struct json *open;   /* The innermost open container, null outside. */
     char *p, *end;       /* '*end' is null. */
     unsigned depth;
+    bool restore;        /* What the text was must be known until all is read. */
 };
 
 static inline char *
@@ -140,8 +141,8 @@ unescape(char **from, char *to)
     return put_utf8(to, c);
 }
 
-/* Decodes the rest of a string at 'from' to 'to', which is at or before it; null if it is none.  Sets '*end' behind
- * its quote. */
+/* Decodes the rest of a string at 'from' to 'to', which is at or before it, or elsewhere; null if it is none.  Sets
+ * '*end' behind its quote. */
 static char *
 parse_odd(struct parser *p, char *from, char *to, char **end)
 {
@@ -171,13 +172,62 @@ parse_odd(struct parser *p, char *from, char *to, char **end)
     return to;
 }
 
+/* Room for 'n' bytes beside the text. */
+static char *
+decoded_room(struct doc *doc, size_t n)
+{
+    struct decoded *d = doc->decoded;
+
+    if (!d || d->size - d->used < n) {
+        size_t size = MAX(n, DECODED_SIZE);
+
+        d = xmalloc(sizeof *d + size);
+        *d = (struct decoded) { .next = doc->decoded, .size = size };
+        doc->decoded = d;
+    }
+    d->used += n;
+    return d->text + d->used - n;
+}
+
+/* The quote that ends the string in which 's' is; null if there is none. */
+static const char *
+find_quote(const struct parser *p, const char *s)
+{
+    while (s < p->end && *s != '"') {
+        s += *s == '\\' ? 2 : 1;
+    }
+    return s < p->end ? s : NULL;
+}
+
+/* Reads the string that starts at '*start' and has something odd at 'odd', not before.  Sets '*start' to what was
+ * decoded.  Returns the end of that, null if it is no string. */
+static char *
+parse_odd_string(struct parser *p, char **start, char *odd)
+{
+    size_t plain = odd - *start;
+    const char *quote;
+    char *room;
+
+    if (!p->restore) {
+        return parse_odd(p, odd, odd, &p->p);
+    }
+    quote = find_quote(p, odd);
+    if (!quote) {
+        return NULL;
+    }
+    room = decoded_room(p->doc, quote + 1 - *start);
+    memcpy(room, *start, plain);
+    *start = room;
+    return parse_odd(p, odd, room + plain, &p->p);
+}
+
 /* Reads the string behind the quote at p->p into '*v'. */
 static bool
 parse_string(struct parser *p, struct json *v)
 {
     char *start = p->p + 1, *s = start, *last;
 
-    while (p->end - s >= 8 && json_all_plain(s)) {
+    while (p->end - s >= 8 && js_all_plain(s)) {
         s += 8;
     }
     while ((unsigned char) *s >= 0x20 && (unsigned char) *s < 0x80 && *s != '"' && *s != '\\') {
@@ -186,7 +236,7 @@ parse_string(struct parser *p, struct json *v)
     if (*s == '"') {
         last = s;
         p->p = s + 1;
-    } else if (!(last = parse_odd(p, s, s, &p->p))) {
+    } else if (!(last = parse_odd_string(p, &start, s))) {
         return false;
     }
     *last = '\0';
@@ -462,7 +512,11 @@ parse_name(struct parser *p)
         return false;
     }
     p->p = skip_spaces(p->p);
-    return *p->p++ == ':';
+    if (*p->p != ':') {
+        return false;
+    }
+    p->p++;
+    return true;
 }
 
 /* Reads values until the outermost is complete. */
@@ -561,6 +615,12 @@ json_doc_free(struct doc *doc)
         free(doc->indexes);
         doc->indexes = next;
     }
+    while (doc->decoded) {
+        struct decoded *next = doc->decoded->next;
+
+        free(doc->decoded);
+        doc->decoded = next;
+    }
     free(doc->text);
     if (doc->capacity >= CUT_MIN || (spare && spare->capacity >= doc->capacity)) {
         free(doc);
@@ -590,15 +650,24 @@ cut(struct doc *doc, const struct json *root, size_t n, size_t capacity)
     return &values[root_at];
 }
 
+/* The text as it was: there was no null byte before p->p, or that would have been the end; so each that is there now
+ * was the quote that ended a string. */
+static void
+restore(struct parser *p, char *text)
+{
+    for (char *nul = text; (nul = memchr(nul, '\0', p->p - nul)); nul++) {
+        *nul = '"';
+    }
+}
+
 struct json *
-json_parse_usual(char *text, size_t n)
+json_parse_usual(char *text, size_t n, bool keep)
 {
     size_t capacity = DOC_VALUES + n / 2 + 2;
-    struct parser p = { .p = text, .end = text + n };
+    struct parser p = { .p = text, .end = text + n, .restore = keep };
     struct json *root;
 
     if (capacity > IN_DOC_MAX) {
-        free(text);
         return NULL;
     }
     p.doc = doc_alloc(capacity);
@@ -606,6 +675,10 @@ json_parse_usual(char *text, size_t n)
     p.done = (struct json *) p.doc + DOC_VALUES;
     p.stack = (struct json *) p.doc + capacity;
     if (!parse_all(&p)) {
+        if (keep) {
+            restore(&p, text);
+        }
+        p.doc->text = NULL;
         json_doc_free(p.doc);
         return NULL;
     }

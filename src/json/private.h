@@ -55,14 +55,25 @@ struct name_index {
 /* Objects with more members than this have an index. */
 #define SMALL_OBJECT 16
 
+/* Room for strings whose escapes are decoded, where the text may not be changed for good. */
+struct decoded {
+    struct decoded *next; /* In the document's list. */
+    size_t used, size;
+    char text[];
+};
+
 /* The head of a document, as long as two values, which follow it.  In a document a large object's index is pointed to
  * by the value before its children. */
 struct doc {
-    size_t refs;
+    uint32_t refs;
+    uint32_t capacity;          /* Values that the block has room for, the head included. */
     char *text;                 /* Owned. */
+    struct decoded *decoded;    /* Owned. */
     struct name_index *indexes; /* Owned. */
-    size_t capacity;            /* Values that the block has room for, the head included. */
 };
+
+_Static_assert(sizeof(struct doc) % sizeof(struct json) == 0, "values follow it");
+#define DOC_VALUES (sizeof(struct doc) / sizeof(struct json))
 
 void json_doc_free(struct doc *);
 
@@ -98,26 +109,12 @@ size_t name_index_find(const struct name_index *, const struct json *object, con
 void name_index_add(struct name_index *, const struct json *object, size_t i);
 
 /* Parses the 'n' bytes at 'text', which is changed and taken over, if they are a value of the usual kind; null, with
- * the text unusable, if they are not: then the library has the word (library.c). */
-struct json *json_parse_usual(char *text, size_t n) MUST_CHECK;
+ * the text still the caller's, if they are not: then the library has the word (library.c).  The text is then as it was
+ * with 'restore', which costs a copy of each string that has escapes; else of no use. */
+struct json *json_parse_usual(char *text, size_t n, bool restore) MUST_CHECK;
 
 /* The library's opinion: a value, built, or its error. */
 struct error *json_parse_library(const char *text, size_t n, struct json **json) MUST_CHECK;
-
-/* Whether none of 8 characters is a quote, a backslash, a control character or beyond ASCII (sometimes
- * no, where that is so: then look byte by byte). */
-static inline bool
-json_all_plain(const char *p)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
-    uint64_t w, quote, backslash;
-
-    memcpy(&w, p, sizeof w);
-    quote = w ^ ones * '"';
-    backslash = w ^ ones * '\\';
-    /* A byte less than N sets its high bit in (w - N), if no borrow reaches it; a borrow comes from such a byte. */
-    return !((w | (w - ones * 0x20) | (quote - ones) | (backslash - ones)) & high);
-}
 
 /* Whether a real is an integer, however it is written.  -2**63 stands for all integers just below it too. */
 bool json_is_whole(double r);

@@ -29,7 +29,7 @@ plain_length(const char *text, size_t n)
 {
     size_t i = 0;
 
-    while (i + 8 <= n && json_all_plain(text + i)) {
+    while (i + 8 <= n && js_all_plain(text + i)) {
         i += 8;
     }
     while (i < n && (unsigned char) text[i] >= ' ' && text[i] != '"' && text[i] != '\\') {

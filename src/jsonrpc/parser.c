@@ -30,11 +30,12 @@ complete(struct jsonrpc_parser *p, const char *from, size_t n, struct json **jso
 {
     if (p->text.len) {
         str_putn(&p->text, from, n);
-        *error = js_parse(p->text.text, p->text.len, json);
-        if (p->text.capacity > 65536) {
-            str_uninit(&p->text); /* One huge message must not cost its memory for ever. */
-            str_init(&p->text);
+        if (p->text.capacity > 65536) { /* One huge message must not cost its memory for ever. */
+            size_t len = p->text.len;
+
+            *error = js_parse_take(str_steal(&p->text), len, json);
         } else {
+            *error = js_parse(p->text.text, p->text.len, json);
             str_clear(&p->text);
         }
     } else {
@@ -53,6 +54,13 @@ scan(struct jsonrpc_parser *p, const char *text, size_t n, size_t *at)
         char c = text[i];
 
         if (p->in_string) {
+            while (!p->escaped && n - i >= 8 && js_all_plain(text + i)) {
+                i += 8;
+            }
+            if (i == n) {
+                break;
+            }
+            c = text[i];
             if (p->escaped) {
                 p->escaped = false;
             } else if (c == '\\') {

@@ -4,11 +4,19 @@
 
 #include "base/hash.h"
 
-/* A string is in the first free place at or behind that of its hash; null: free. */
+/* A string is in the first free place at or behind that of its hash.  A hash of 0: free; no string has that. */
 static struct istr **strings;
 static uint32_t *hashes;
 static size_t mask; /* Places less one; they are a power of two. */
 static size_t n_strings, total_bytes;
+
+static inline uint32_t
+hash_text(const char *text, size_t len)
+{
+    uint32_t hash = hash_bytes(text, len, 0);
+
+    return hash ? hash : 1;
+}
 
 /* The place of the string, or the free one where it would go. */
 static inline size_t
@@ -16,7 +24,7 @@ find(const char *text, size_t len, uint32_t hash)
 {
     size_t i;
 
-    for (i = hash & mask; strings[i]; i = (i + 1) & mask) {
+    for (i = hash & mask; hashes[i]; i = (i + 1) & mask) {
         if (hashes[i] == hash && strings[i]->len == len && !memcmp(strings[i]->text, text, len)) {
             break;
         }
@@ -29,7 +37,7 @@ put(struct istr **to, uint32_t *to_hashes, size_t to_mask, struct istr *s, uint3
 {
     size_t i = hash & to_mask;
 
-    while (to[i]) {
+    while (to_hashes[i]) {
         i = (i + 1) & to_mask;
     }
     to[i] = s;
@@ -43,7 +51,7 @@ resize(size_t n_places)
     uint32_t *to_hashes = xcalloc(n_places, sizeof *to_hashes);
 
     for (size_t i = 0; strings && i <= mask; i++) {
-        if (strings[i]) {
+        if (hashes[i]) {
             put(to, to_hashes, n_places - 1, strings[i], hashes[i]);
         }
     }
@@ -57,7 +65,7 @@ resize(size_t n_places)
 struct istr *
 istr_make(const char *text, size_t len)
 {
-    uint32_t hash = hash_bytes(text, len, 0);
+    uint32_t hash = hash_text(text, len);
     struct istr *s;
     size_t i;
 
@@ -65,7 +73,7 @@ istr_make(const char *text, size_t len)
         resize(strings ? 2 * (mask + 1) : 64);
     }
     i = find(text, len, hash);
-    if (strings[i]) {
+    if (hashes[i]) {
         return istr_ref(strings[i]);
     }
     s = xmalloc(sizeof *s + len + 1);
@@ -84,7 +92,9 @@ istr_make(const char *text, size_t len)
 const struct istr *
 istr_find(const char *text, size_t len)
 {
-    return strings ? strings[find(text, len, hash_bytes(text, len, 0))] : NULL;
+    size_t i = strings ? find(text, len, hash_text(text, len)) : 0;
+
+    return strings && hashes[i] ? strings[i] : NULL;
 }
 
 struct istr *
@@ -108,7 +118,7 @@ vacate(size_t i)
         size_t home;
 
         next = (next + 1) & mask;
-        if (!strings[next]) {
+        if (!hashes[next]) {
             break;
         }
         home = hashes[next] & mask;
@@ -118,7 +128,7 @@ vacate(size_t i)
             i = next;
         }
     }
-    strings[i] = NULL;
+    hashes[i] = 0;
 }
 
 void

@@ -5,6 +5,23 @@
 
 #include "ovsdb/data/symtab.h"
 
+static struct dberr *
+failed(const struct members *m, const struct json *object, const char *text)
+{
+    if (m->what) {
+        return dberr_syntax(object, "Parsing %s failed: %s", m->what, text);
+    }
+    return dberr_syntax(object, "Parsing %s %zu of %zu failed: %s", m->kind, m->i, m->n, text);
+}
+
+static void
+check_object(struct members *m)
+{
+    if (!js_is(m->object, JS_OBJECT)) {
+        m->error = failed(m, NULL, "Object expected.");
+    }
+}
+
 void
 members_init(struct members *m, const struct json *object, const char *what_format, ...)
 {
@@ -14,9 +31,14 @@ members_init(struct members *m, const struct json *object, const char *what_form
     va_start(args, what_format);
     m->what = xvasprintf(what_format, args);
     va_end(args);
-    if (!js_is(object, JS_OBJECT)) {
-        m->error = dberr_syntax(NULL, "Parsing %s failed: Object expected.", m->what);
-    }
+    check_object(m);
+}
+
+void
+members_init_one_of(struct members *m, const struct json *object, const char *kind, size_t i, size_t n)
+{
+    *m = (struct members) { .object = object, .kind = kind, .i = i, .n = n };
+    check_object(m);
 }
 
 void
@@ -29,7 +51,7 @@ members_fail(struct members *m, const char *format, ...)
         va_start(args, format);
         text = xvasprintf(format, args);
         va_end(args);
-        m->error = dberr_syntax(m->object, "Parsing %s failed: %s", m->what, text);
+        m->error = failed(m, m->object, text);
         free(text);
     }
 }

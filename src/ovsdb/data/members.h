@@ -24,7 +24,9 @@ enum {
 
 struct members {
     const struct json *object;
-    char *what; /* "Parsing WHAT failed: ..."; owned. */
+    char *what;        /* "Parsing WHAT failed: ..."; owned; null: 'kind', 'i' of 'n'. */
+    const char *kind;
+    size_t i, n;
     const char *taken[MEMBERS_MAX];
     unsigned n_taken;
     size_t n_present; /* Of the taken ones. */
@@ -32,6 +34,9 @@ struct members {
 };
 
 void members_init(struct members *m, const struct json *object, const char *what_format, ...) PRINTF_FORMAT(3, 4);
+
+/* The same for element 'i' of 'n' (from one on); WHAT is then "KIND I of N", with a literal. */
+void members_init_one_of(struct members *m, const struct json *object, const char *kind, size_t i, size_t n);
 
 /* The member 'name' (a literal) if it is of one of 'types', else null; borrowed. */
 const struct json *members_take(struct members *m, const char *name, unsigned types);

@@ -381,9 +381,13 @@ track_weak_references(struct commit *c)
 
     FOR_EACH_CHANGE (change, c->txn) {
         const struct table_schema *schema = change->table->schema;
-        const struct tuple *new = change->row->tuple;
+        const struct tuple *new;
 
-        for (size_t i = 0; schema->has_weak && i < schema->n_columns; i++) {
+        if (!schema->has_weak) {
+            break; /* Of this table. */
+        }
+        new = change->row->tuple;
+        for (size_t i = 0; i < schema->n_columns; i++) {
             const struct col_type *type = &schema->columns[i].type;
             struct datum added, removed;
 

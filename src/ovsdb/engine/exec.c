@@ -173,7 +173,7 @@ insert_row(struct exec *x, struct op *op, const struct json *row_json, const str
     if (e) {
         tuple_unref(t, schema);
     } else {
-        txn_insert_take(x->txn, op->table, t);
+        change_compare(txn_insert_take(x->txn, op->table, t)->change);
     }
     return e;
 }
@@ -181,11 +181,10 @@ insert_row(struct exec *x, struct op *op, const struct json *row_json, const str
 static struct json *
 uuid_result(const struct uuid *uuid)
 {
-    union atom atom = { .uuid = *uuid };
-    struct json *result = js_object();
+    char text[UUID_LEN + 1];
 
-    js_set_take(result, "uuid", atom_to_json(&atom, ATOM_UUID));
-    return result;
+    uuid_format(uuid, text);
+    return js_object_of_pair("uuid", "uuid", text);
 }
 
 static struct dberr *
@@ -668,7 +667,7 @@ run_op(struct exec *x, const struct json *json, size_t i, size_t n, struct json 
     const struct json *name;
     op_func *func = NULL;
 
-    members_init(&op.m, json, "ovsdb operation %zu of %zu", i + 1, n);
+    members_init_one_of(&op.m, json, "ovsdb operation", i + 1, n);
     name = members_take(&op.m, "op", M_STRING);
     if (name) {
         op.name = js_str_value(name);

@@ -43,7 +43,8 @@ void weak_ref_remove(struct row *src, unsigned column, const struct row *dst);
 struct change *change_get(struct row *row);
 size_t change_words(const struct table_schema *schema);
 void change_set_bit(struct change *c, size_t column);
-/* Computes which columns differ; returns whether any does. */
+/* Computes which columns differ, unless that is known; returns whether any does.  Best while the row is in the cache:
+ * when its fields are complete, which txn_modify() takes back. */
 bool change_compare(struct change *c);
 void change_free(struct change *c);
 

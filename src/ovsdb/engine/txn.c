@@ -93,8 +93,8 @@ column_differs(const struct change *c, size_t i)
     return !datum_is_default(&(new ? new : c->old)->fields[i], type);
 }
 
-bool
-change_compare(struct change *c)
+static bool
+compare(struct change *c)
 {
     bool differs = !c->old || !c->row->tuple;
 
@@ -109,6 +109,16 @@ change_compare(struct change *c)
         }
     }
     return differs;
+}
+
+bool
+change_compare(struct change *c)
+{
+    if (!c->compared) {
+        c->differs = compare(c);
+        c->compared = true;
+    }
+    return c->differs;
 }
 
 /* --- Changing rows --- */
@@ -152,6 +162,7 @@ txn_modify(struct txn *txn UNUSED, struct row *row)
         c->old = row->tuple;
         row->tuple = tuple_clone(c->old, row->table->schema);
     }
+    row->change->compared = false;
     return row->tuple->fields;
 }
 
@@ -159,6 +170,9 @@ void
 txn_modify_done(struct row *row)
 {
     row_index(row);
+    if (!row->change->old) {
+        change_compare(row->change); /* A new row is seldom changed again. */
+    }
 }
 
 void
@@ -174,6 +188,7 @@ txn_delete(struct txn *txn UNUSED, struct row *row)
         tuple_unref(row->tuple, row->table->schema);
     }
     row->tuple = NULL;
+    row->change->compared = false;
     row->table->n_rows--;
 }
 

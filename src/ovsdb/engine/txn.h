@@ -21,6 +21,8 @@ struct change {
     struct row *row;    /* Null after a deletion; in a kept change set, do not use. */
     struct uuid uuid;
     uint32_t slot;      /* The row's; after a deletion it may be another's. */
+    bool compared;      /* While in progress: 'changed' and 'differs' are up to date. */
+    bool differs;       /* It is a change at all. */
     struct tuple *old, *new;
     uint64_t changed[]; /* Bit per column: its value differs.  For inserts and deletions: differs from the default. */
 };

@@ -296,6 +296,26 @@ log_put_record(struct bytes *out, const char *body, size_t len)
 }
 
 void
+log_begin_record(struct str *s)
+{
+    str_put_fill(s, ' ', HEADER_MAX);
+}
+
+struct bytes
+log_end_record(struct str *s)
+{
+    char header[HEADER_MAX], hex[SHA1_HEX_LEN + 1];
+    size_t len, n;
+
+    str_putc(s, '\n');
+    len = s->len - HEADER_MAX;
+    sha1_hex(s->text + HEADER_MAX, len, hex);
+    n = snprintf(header, sizeof header, "OVSDB JSON %zu %s\n", len, hex);
+    memcpy(s->text + HEADER_MAX - n, header, n);
+    return (struct bytes) { .data = (uint8_t *) s->text + HEADER_MAX - n, .len = n + len };
+}
+
+void
 log_put_header(struct bytes *out, uint64_t len, const char *hex)
 {
     char header[HEADER_MAX];

@@ -34,6 +34,11 @@ void log_reader_close(struct log_reader *r); /* Null is allowed. */
 /* Appends a record with 'body' (without the final line feed) to 'out'. */
 void log_put_record(struct bytes *out, const char *body, size_t len);
 
+/* The same without a copy: room for the header in an empty 's', behind which the caller puts the body; then the record,
+ * which lies somewhere in 's'. */
+void log_begin_record(struct str *s);
+struct bytes log_end_record(struct str *s);
+
 /* Appends the header line of a record whose body, line feed included, has 'len' bytes and this hash.  It has
  * LOG_HEADER_LEN bytes and the digits of 'len'. */
 enum { LOG_HEADER_LEN = 53 };

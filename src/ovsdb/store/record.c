@@ -34,6 +34,9 @@ static bool
 skip_string(struct scanner *s)
 {
     for (s->p++; s->p < s->end; s->p++) {
+        while (s->end - s->p > 8 && js_all_plain(s->p)) {
+            s->p += 8;
+        }
         if (*s->p == '\\') {
             s->p++;
         } else if (*s->p == '"') {
@@ -223,10 +226,11 @@ apply_columns(struct apply *a, struct row *row, const struct json *json, bool as
 static struct dberr *
 apply_row_json(struct apply *a, const struct uuid *uuid, const struct json *json)
 {
-    struct row *row = table_row(a->table, uuid);
+    struct row *row = table_row_even_deleted(a->table, uuid);
+    bool is_there = row && row->tuple;
 
     if (js_is(json, JS_NULL)) {
-        if (!row) {
+        if (!is_there) {
             char text[UUID_LEN + 1];
 
             uuid_format(uuid, text);
@@ -238,10 +242,10 @@ apply_row_json(struct apply *a, const struct uuid *uuid, const struct json *json
     if (!js_is(json, JS_OBJECT)) {
         return dberr_syntax(json, "row must be JSON object");
     }
-    if (row) {
+    if (is_there) {
         return apply_columns(a, row, json, a->is_diff);
     }
-    if (!txn_uuid_is_free(a->table, uuid)) {
+    if (row) {
         return dberr_syntax(json, "transaction deletes and inserts the same row");
     }
     return apply_columns(a, txn_insert(a->txn, a->table, uuid), json, false);
@@ -274,16 +278,46 @@ is_integer(const char *value, size_t len)
     return len > start && strspn(value + start, "0123456789") >= len - start;
 }
 
-/* Looks for "_is_diff", which may stand behind the tables that it concerns. */
-static struct dberr *
-find_is_diff(void *is_diff_, const char *name, const char *value, size_t len)
-{
-    bool *is_diff = is_diff_;
+/* The members of a record, found in one walk over it: "_is_diff" may stand behind the tables that it concerns. */
+struct parts {
+    struct part {
+        char *name;
+        const char *value;
+        size_t len;
+    } *parts;
+    size_t n, capacity;
+};
 
-    if (!strcmp(name, "_is_diff") && len >= 4 && !strncmp(value, "true", 4)) {
-        *is_diff = true;
+static struct dberr *
+note_part(void *p_, const char *name, const char *value, size_t len)
+{
+    struct parts *p = p_;
+
+    if (p->n == p->capacity) {
+        p->parts = x2nrealloc(p->parts, &p->capacity, sizeof *p->parts);
     }
+    p->parts[p->n++] = (struct part) { xstrdup(name), value, len };
     return NULL;
+}
+
+static void
+parts_uninit(struct parts *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        free(p->parts[i].name);
+    }
+    free(p->parts);
+}
+
+static bool
+is_diff(const struct parts *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        if (!strcmp(p->parts[i].name, "_is_diff") && p->parts[i].len >= 4 && !strncmp(p->parts[i].value, "true", 4)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Whether the member is one of those that are about the transaction rather than a table. */
@@ -299,10 +333,8 @@ is_about(const char *name, const char *value, size_t len)
 }
 
 static struct dberr *
-apply_table(void *a_, const char *name, const char *value, size_t len)
+apply_table(struct apply *a, const char *name, const char *value, size_t len)
 {
-    struct apply *a = a_;
-
     if (*name == '_' && is_about(name, value, len)) {
         return NULL;
     }
@@ -317,13 +349,20 @@ struct dberr *
 record_apply(struct db *db, const char *body, size_t len)
 {
     struct apply a = { .txn = NULL };
-    struct dberr *e = record_walk(body, len, find_is_diff, &a.is_diff);
+    struct parts parts = { .parts = NULL };
+    struct dberr *e = record_walk(body, len, note_part, &parts);
 
-    if (e) {
+    if (!e) {
+        a.is_diff = is_diff(&parts);
+        a.txn = txn_begin(db);
+    }
+    for (size_t i = 0; i < parts.n && !e; i++) {
+        e = apply_table(&a, parts.parts[i].name, parts.parts[i].value, parts.parts[i].len);
+    }
+    parts_uninit(&parts);
+    if (!a.txn) {
         return e;
     }
-    a.txn = txn_begin(db);
-    e = record_walk(body, len, apply_table, &a);
     if (e) {
         txn_abort(a.txn);
         return e;

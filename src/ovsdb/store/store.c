@@ -14,6 +14,8 @@
 
 LOG_MODULE(ovsdb_file)
 
+#define TEXT_KEPT ((size_t) 1 << 20) /* Memory for the next record. */
+
 /* --- Small things --- */
 
 void
@@ -164,14 +166,12 @@ try_rewrite(struct store *s)
 static void
 store_record(struct store *s)
 {
-    struct bytes record = BYTES_INIT;
+    struct bytes record = log_end_record(&s->text);
 
-    log_put_record(&record, str_text(&s->text), s->text.len);
     s->size += record.len;
     s->n_records++;
     compact_note_record(s, &record);
     writer_add(s, &record);
-    bytes_uninit(&record);
 }
 
 static void
@@ -185,6 +185,7 @@ on_commit(struct db_listener *l, struct change_set *set)
     compact_note_commit(s, set);
     trim_written(s);
     str_clear(&s->text);
+    log_begin_record(&s->text);
     if (!record_put_changes(&s->text, set, !(s->flags & STORE_NO_DIFF))) {
         /* To undo the commits before, this one will have to be undone first. */
         if (!list_is_empty(&s->entries)) {
@@ -198,6 +199,9 @@ on_commit(struct db_listener *l, struct change_set *set)
         try_rewrite(s);
     } else {
         store_record(s);
+    }
+    if (s->text.capacity > TEXT_KEPT) {
+        str_uninit(&s->text);
     }
 }
 
