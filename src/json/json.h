@@ -19,6 +19,8 @@
 #ifndef JSON_JSON_H
 #define JSON_JSON_H 1
 
+#include <endian.h>
+
 #include "base/error.h"
 #include "base/str.h"
 
@@ -101,19 +103,35 @@ struct error *js_parse_take(char *text, size_t n, struct json **json) MUST_CHECK
 /* Reads a whole file.  Only the error of one that cannot be read names it. */
 struct error *js_parse_file(const char *path, struct json **json) MUST_CHECK;
 
-/* Whether none of 8 characters is a quote, a backslash, a control character or beyond ASCII (sometimes
- * no, where that is so: then look byte by byte). */
-static inline bool
-js_all_plain(const char *p)
+/* How many of the 8 characters at 'p' come before the first quote, backslash, control character or byte beyond ASCII. */
+static inline unsigned
+js_plain_bytes(const char *p)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
-    uint64_t w, quote, backslash;
+    uint64_t w, quote, backslash, odd;
 
     memcpy(&w, p, sizeof w);
+    w = le64toh(w);
     quote = w ^ ones * '"';
     backslash = w ^ ones * '\\';
-    /* A byte less than N sets its high bit in (w - N), if no borrow reaches it; a borrow comes from such a byte. */
-    return !((w | (w - ones * 0x20) | (quote - ones) | (backslash - ones)) & high);
+    /* A byte less than N sets its high bit in (w - N), if no borrow reaches it; a borrow comes from such a byte, so the
+     * first is exact. */
+    odd = (w | (w - ones * 0x20) | (quote - ones) | (backslash - ones)) & high;
+    return odd ? (unsigned) __builtin_ctzll(odd) / 8 : 8;
+}
+
+/* The same of the 'n' characters at 'p', but for the last few, which may be passed by. */
+static inline size_t
+js_plain_run(const char *p, size_t n)
+{
+    size_t i = 0;
+    unsigned more = 8;
+
+    while (more == 8 && n - i >= 8) {
+        more = js_plain_bytes(p + i);
+        i += more;
+    }
+    return i;
 }
 
 #endif

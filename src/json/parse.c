@@ -227,9 +227,7 @@ parse_string(struct parser *p, struct json *v)
 {
     char *start = p->p + 1, *s = start, *last;
 
-    while (p->end - s >= 8 && js_all_plain(s)) {
-        s += 8;
-    }
+    s += js_plain_run(s, p->end - s);
     while ((unsigned char) *s >= 0x20 && (unsigned char) *s < 0x80 && *s != '"' && *s != '\\') {
         s++;
     }

@@ -27,11 +27,8 @@ sorted_members(const struct json *object)
 static inline size_t
 plain_length(const char *text, size_t n)
 {
-    size_t i = 0;
+    size_t i = js_plain_run(text, n);
 
-    while (i + 8 <= n && js_all_plain(text + i)) {
-        i += 8;
-    }
     while (i < n && (unsigned char) text[i] >= ' ' && text[i] != '"' && text[i] != '\\') {
         i++;
     }

@@ -182,7 +182,9 @@ jsonrpc_msg_from_json(struct json *json, struct jsonrpc_msg **msg)
 static void
 put_member(struct str *s, const char *name, const struct json *value)
 {
-    str_putf(s, "\"%s\":", name);
+    str_putc(s, '"');
+    str_puts(s, name);
+    str_puts(s, "\":");
     if (value) {
         js_put(s, value, JS_COMPACT);
     } else {

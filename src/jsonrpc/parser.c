@@ -54,9 +54,7 @@ scan(struct jsonrpc_parser *p, const char *text, size_t n, size_t *at)
         char c = text[i];
 
         if (p->in_string) {
-            while (!p->escaped && n - i >= 8 && js_all_plain(text + i)) {
-                i += 8;
-            }
+            i += p->escaped ? 0 : js_plain_run(text + i, n - i);
             if (i == n) {
                 break;
             }

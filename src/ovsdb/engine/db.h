@@ -79,6 +79,7 @@ struct table {
     uint32_t *free_slots; /* 'n_free_slots' of them. */
     size_t n_free_slots, free_slot_capacity;
     size_t n_rows;        /* Without the deleted ones. */
+    uint64_t n_atoms;     /* In the committed rows; a set has as many as elements, a map twice as many. */
     struct hmap *indexes; /* Of struct index_node, one for each index in the schema. */
     struct list changes;  /* Of struct change, by the transaction in progress. */
     struct list touched;  /* In txn.tables while 'changes' is not empty. */

@@ -90,6 +90,24 @@ normalise(const char *text)
     return str_steal(&s);
 }
 
+/* The running counts are what a walk over all rows gives. */
+static void
+check_counts(void)
+{
+    for (size_t i = 0; i < db->schema->n_tables; i++) {
+        uint64_t n_rows = 0, n_atoms = 0;
+
+        TABLE_FOR_EACH_ROW (row, &db->tables[i]) {
+            n_rows++;
+            for (size_t j = 0; j < db->schema->tables[i].n_columns; j++) {
+                n_atoms += row->tuple->fields[j].n * (type_is_map(&db->schema->tables[i].columns[j].type) ? 2 : 1);
+            }
+        }
+        assert_int_equal(db->tables[i].n_rows, n_rows);
+        assert_int_equal(db->tables[i].n_atoms, n_atoms);
+    }
+}
+
 /* Runs operations and compares the reply. */
 static void
 transact(const char *ops, const char *expected)
@@ -103,6 +121,7 @@ transact(const char *ops, const char *expected)
     text = outcome.reply ? js_to_string(outcome.reply, JS_SORTED) : xstrdup("wait");
     got = normalise(text);
     assert_string_equal(got, expected);
+    check_counts();
     free(text);
     free(got);
     js_unref(json);
@@ -286,6 +305,7 @@ commits_can_be_undone(void **state UNUSED)
              "[{'count':1},{'uuid':['uuid','u0']}]");
     assert_int_equal(n_kept, 3);
     db_undo(db, kept, n_kept);
+    check_counts();
     transact("[{'op':'select','table':'R','where':[],'columns':['_uuid','i','name','kids','w']},"
              "{'op':'select','table':'C','where':[],'columns':['_uuid','name']}]",
              "[{'rows':[{'_uuid':['uuid','u0'],'i':0,'kids':['uuid','u1'],'name':'a','w':['uuid','u1']}]},"

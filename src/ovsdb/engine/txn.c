@@ -93,11 +93,20 @@ column_differs(const struct change *c, size_t i)
     return !datum_is_default(&(new ? new : c->old)->fields[i], type);
 }
 
+/* A column of a set counts as many as it has elements, a map's pair two. */
+static int64_t
+n_atoms(const struct tuple *t, const struct column *c)
+{
+    return t ? (int64_t) t->fields[c->index].n * (type_is_map(&c->type) ? 2 : 1) : 0;
+}
+
 static bool
 compare(struct change *c)
 {
+    const struct column *columns = c->table->schema->columns;
     bool differs = !c->old || !c->row->tuple;
 
+    c->n_atoms = ((c->row->tuple != NULL) - (c->old != NULL)) * COL_N_STD;
     memset(c->changed, 0, change_words(c->table->schema) * sizeof c->changed[0]);
     if (!c->old && !c->row->tuple) {
         return false;
@@ -107,6 +116,7 @@ compare(struct change *c)
             change_set_bit(c, i);
             differs = true;
         }
+        c->n_atoms += n_atoms(c->row->tuple, &columns[i]) - n_atoms(c->old, &columns[i]);
     }
     return differs;
 }
@@ -257,6 +267,7 @@ finish_change(struct change *c, struct change_set *set)
         return;
     }
     row->change = NULL;
+    c->table->n_atoms += c->n_atoms;
     if (row->tuple) {
         row->tuple->fields[COL_VERSION].one.uuid = sys_uuid();
         change_set_bit(c, COL_VERSION);

@@ -23,6 +23,7 @@ struct change {
     uint32_t slot;      /* The row's; after a deletion it may be another's. */
     bool compared;      /* While in progress: 'changed' and 'differs' are up to date. */
     bool differs;       /* It is a change at all. */
+    int32_t n_atoms;    /* So many more in the row than before. */
     struct tuple *old, *new;
     uint64_t changed[]; /* Bit per column: its value differs.  For inserts and deletions: differs from the default. */
 };

@@ -304,15 +304,24 @@ log_begin_record(struct str *s)
 struct bytes
 log_end_record(struct str *s)
 {
-    char header[HEADER_MAX], hex[SHA1_HEX_LEN + 1];
-    size_t len, n;
+    static const char magic[] = "OVSDB JSON ";
+    char hex[SHA1_HEX_LEN + 1], *at;
+    size_t len, rest;
 
     str_putc(s, '\n');
-    len = s->len - HEADER_MAX;
-    sha1_hex(s->text + HEADER_MAX, len, hex);
-    n = snprintf(header, sizeof header, "OVSDB JSON %zu %s\n", len, hex);
-    memcpy(s->text + HEADER_MAX - n, header, n);
-    return (struct bytes) { .data = (uint8_t *) s->text + HEADER_MAX - n, .len = n + len };
+    len = rest = s->len - HEADER_MAX;
+    at = s->text + HEADER_MAX;
+    sha1_hex(at, len, hex);
+    /* Backwards, since the body's place is fixed. */
+    *--at = '\n';
+    at = memcpy(at - SHA1_HEX_LEN, hex, SHA1_HEX_LEN);
+    *--at = ' ';
+    do {
+        *--at = '0' + rest % 10;
+        rest /= 10;
+    } while (rest);
+    at = memcpy(at - strlen(magic), magic, strlen(magic));
+    return (struct bytes) { .data = (uint8_t *) at, .len = s->text + s->len - at };
 }
 
 void

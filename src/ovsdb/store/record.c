@@ -34,8 +34,9 @@ static bool
 skip_string(struct scanner *s)
 {
     for (s->p++; s->p < s->end; s->p++) {
-        while (s->end - s->p > 8 && js_all_plain(s->p)) {
-            s->p += 8;
+        s->p += js_plain_run(s->p, s->end - s->p);
+        if (s->p == s->end) {
+            break;
         }
         if (*s->p == '\\') {
             s->p++;

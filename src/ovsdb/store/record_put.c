@@ -136,7 +136,8 @@ record_put_changes(struct str *s, const struct change_set *set, bool as_diff)
     const struct table *open = NULL;
     size_t start = s->len;
 
-    str_putf(s, "{\"_date\":%" PRId64, set->date);
+    str_puts(s, "{\"_date\":");
+    str_put_int(s, set->date);
     LIST_FOR_EACH (c, struct change, node, &set->changes) {
         /* Whether there is anything to store shows before the table's member is opened. */
         if (!c->old || !c->new || changes_persistent(c)) {
