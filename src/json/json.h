@@ -103,7 +103,7 @@ struct error *js_parse_take(char *text, size_t n, struct json **json) MUST_CHECK
 /* Reads a whole file.  Only the error of one that cannot be read names it. */
 struct error *js_parse_file(const char *path, struct json **json) MUST_CHECK;
 
-/* How many of the 8 characters at 'p' come before the first quote, backslash, control character or byte beyond ASCII. */
+/* How many of the 8 characters at 'p' come before the first quote, backslash, control character or other than ASCII. */
 static inline unsigned
 js_plain_bytes(const char *p)
 {

@@ -4,10 +4,20 @@
 
 #include "base/hash.h"
 
+/* The table is in parts, chosen by the hash, that grow by themselves and at different times: a single one of millions
+ * of strings would take 100 ms for it. */
+#define PART_BITS 8
+#define N_PARTS (1u << PART_BITS)
+#define FIRST_PLACES 16
+
 /* A string is in the first free place at or behind that of its hash.  A hash of 0: free; no string has that. */
-static struct istr **strings;
-static uint32_t *hashes;
-static size_t mask; /* Places less one; they are a power of two. */
+static struct part {
+    struct istr **strings;
+    uint32_t *hashes;
+    size_t mask; /* Places less one; they are a power of two. */
+    size_t n;
+} parts[N_PARTS];
+
 static size_t n_strings, total_bytes;
 
 static inline uint32_t
@@ -18,14 +28,20 @@ hash_text(const char *text, size_t len)
     return hash ? hash : 1;
 }
 
+static inline struct part *
+part_of(uint32_t hash)
+{
+    return &parts[hash >> (32 - PART_BITS)];
+}
+
 /* The place of the string, or the free one where it would go. */
 static inline size_t
-find(const char *text, size_t len, uint32_t hash)
+find(const struct part *p, const char *text, size_t len, uint32_t hash)
 {
     size_t i;
 
-    for (i = hash & mask; hashes[i]; i = (i + 1) & mask) {
-        if (hashes[i] == hash && strings[i]->len == len && !memcmp(strings[i]->text, text, len)) {
+    for (i = hash & p->mask; p->hashes[i]; i = (i + 1) & p->mask) {
+        if (p->hashes[i] == hash && p->strings[i]->len == len && !memcmp(p->strings[i]->text, text, len)) {
             break;
         }
     }
@@ -33,48 +49,55 @@ find(const char *text, size_t len, uint32_t hash)
 }
 
 static void
-put(struct istr **to, uint32_t *to_hashes, size_t to_mask, struct istr *s, uint32_t hash)
+put(struct part *p, struct istr *s, uint32_t hash)
 {
-    size_t i = hash & to_mask;
+    size_t i = hash & p->mask;
 
-    while (to_hashes[i]) {
-        i = (i + 1) & to_mask;
+    while (p->hashes[i]) {
+        i = (i + 1) & p->mask;
     }
-    to[i] = s;
-    to_hashes[i] = hash;
+    p->strings[i] = s;
+    p->hashes[i] = hash;
 }
 
 static void
-resize(size_t n_places)
+resize(struct part *p, size_t n_places)
 {
-    struct istr **to = xcalloc(n_places, sizeof *to);
-    uint32_t *to_hashes = xcalloc(n_places, sizeof *to_hashes);
+    struct part to = { .mask = n_places - 1, .n = p->n };
 
-    for (size_t i = 0; strings && i <= mask; i++) {
-        if (hashes[i]) {
-            put(to, to_hashes, n_places - 1, strings[i], hashes[i]);
+    to.strings = xcalloc(n_places, sizeof *to.strings);
+    to.hashes = xcalloc(n_places, sizeof *to.hashes);
+    for (size_t i = 0; p->strings && i <= p->mask; i++) {
+        if (p->hashes[i]) {
+            put(&to, p->strings[i], p->hashes[i]);
         }
     }
-    free(strings);
-    free(hashes);
-    strings = to;
-    hashes = to_hashes;
-    mask = n_places - 1;
+    free(p->strings);
+    free(p->hashes);
+    *p = to;
+}
+
+/* At half to three quarters of the places, each part at another number. */
+static bool
+is_full(const struct part *p)
+{
+    return p->n * 4 * N_PARTS > p->mask * (2 * N_PARTS + (size_t) (p - parts));
 }
 
 struct istr *
 istr_make(const char *text, size_t len)
 {
     uint32_t hash = hash_text(text, len);
+    struct part *p = part_of(hash);
     struct istr *s;
     size_t i;
 
-    if (!strings || n_strings * 3 > mask * 2) {
-        resize(strings ? 2 * (mask + 1) : 64);
+    if (is_full(p) || !p->strings) {
+        resize(p, p->strings ? 2 * (p->mask + 1) : FIRST_PLACES);
     }
-    i = find(text, len, hash);
-    if (hashes[i]) {
-        return istr_ref(strings[i]);
+    i = find(p, text, len, hash);
+    if (p->hashes[i]) {
+        return istr_ref(p->strings[i]);
     }
     s = xmalloc(sizeof *s + len + 1);
     s->hash = hash;
@@ -82,8 +105,9 @@ istr_make(const char *text, size_t len)
     s->len = len;
     memcpy(s->text, text, len);
     s->text[len] = '\0';
-    strings[i] = s;
-    hashes[i] = hash;
+    p->strings[i] = s;
+    p->hashes[i] = hash;
+    p->n++;
     n_strings++;
     total_bytes += sizeof *s + len + 1;
     return s;
@@ -92,9 +116,11 @@ istr_make(const char *text, size_t len)
 const struct istr *
 istr_find(const char *text, size_t len)
 {
-    size_t i = strings ? find(text, len, hash_text(text, len)) : 0;
+    uint32_t hash = hash_text(text, len);
+    const struct part *p = part_of(hash);
+    size_t i = p->strings ? find(p, text, len, hash) : 0;
 
-    return strings && hashes[i] ? strings[i] : NULL;
+    return p->strings && p->hashes[i] ? p->strings[i] : NULL;
 }
 
 struct istr *
@@ -110,41 +136,43 @@ istr_empty(void)
 
 /* Frees place 'i'; strings behind it that would not be found any more move up. */
 static void
-vacate(size_t i)
+vacate(struct part *p, size_t i)
 {
     size_t next = i;
 
     for (;;) {
         size_t home;
 
-        next = (next + 1) & mask;
-        if (!hashes[next]) {
+        next = (next + 1) & p->mask;
+        if (!p->hashes[next]) {
             break;
         }
-        home = hashes[next] & mask;
-        if (((next - home) & mask) >= ((next - i) & mask)) {
-            strings[i] = strings[next];
-            hashes[i] = hashes[next];
+        home = p->hashes[next] & p->mask;
+        if (((next - home) & p->mask) >= ((next - i) & p->mask)) {
+            p->strings[i] = p->strings[next];
+            p->hashes[i] = p->hashes[next];
             i = next;
         }
     }
-    hashes[i] = 0;
+    p->hashes[i] = 0;
 }
 
 void
 istr_free(struct istr *s)
 {
-    size_t i = s->hash & mask;
+    struct part *p = part_of(s->hash);
+    size_t i = s->hash & p->mask;
 
-    while (strings[i] != s) {
-        i = (i + 1) & mask;
+    while (!p->hashes[i] || p->strings[i] != s) {
+        i = (i + 1) & p->mask;
     }
-    vacate(i);
+    vacate(p, i);
+    p->n--;
     n_strings--;
     total_bytes -= sizeof *s + s->len + 1;
     free(s);
-    if (mask > 1024 && n_strings * 8 < mask) {
-        resize((mask + 1) / 2);
+    if (p->mask >= FIRST_PLACES && p->n * 8 < p->mask) {
+        resize(p, (p->mask + 1) / 2);
     }
 }
 

@@ -3,7 +3,7 @@
  * Each different text exists once in the process, counted; equal texts have equal addresses.  A text is valid UTF-8
  * without null bytes.
  *
- * The table of all is open: hashes in one array, strings in another, so that growing it and passing by other strings
+ * The tables of all are open: hashes in one array, strings in another, so that growing one and passing by other strings
  * touches none of them (a million strings do not fit into a cache).
  *
  * Threads: one thread only (the one that owns the databases or the replica). */
