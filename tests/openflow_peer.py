@@ -31,14 +31,15 @@ def mgmt(place, bridge="br0"):
 
 
 class Peer:
-    """Connected; the version is agreed on, and the switch's hello has been read."""
+    """Connected to a socket ('at' is its path, or a place whose br0 is meant); the version is agreed on, and the
+    switch's hello has been read."""
 
-    def __init__(self, path, version, timeout=60):
+    def __init__(self, at, version, timeout=60):
         self.version, self.buffer = version, b""
         self.barrier_type = 18 if version == 1 else 20
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(timeout)
-        self.socket.connect(path)
+        self.socket.connect(at if isinstance(at, str) else mgmt(at))
         self.send(message(version, HELLO, struct.pack("!HHI", 1, 8, 1 << version)))
         self.read()
 

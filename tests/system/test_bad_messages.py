@@ -6,7 +6,7 @@ import re
 import struct
 
 import pytest
-from openflow_peer import Peer, mgmt, quoted
+from openflow_peer import Peer, quoted
 from place import switch_place
 
 CORPUS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "src", "openflow", "print",
@@ -55,7 +55,7 @@ def number(messages, version):
 @pytest.mark.parametrize("version", range(1, 7))
 def test_errors_quote_what_they_are_about_and_nothing_else_happens(place, version):
     pid = place.sh(f"cat {place.dir}/ovs-vswitchd.pid").strip()
-    peer = Peer(mgmt(place), version)
+    peer = Peer(place, version)
     n_errors = n_sent = 0
     for message in corpus():
         if message[0] != version:
@@ -76,7 +76,7 @@ def test_errors_quote_what_they_are_about_and_nothing_else_happens(place, versio
 
 
 def test_what_is_longer_or_shorter_than_its_kind_is_an_error(place):
-    peer = Peer(mgmt(place), 4)
+    peer = Peer(place, 4)
     for kind in (5, 7, 20, 26):  # Requests without a body.
         answers = peer.exchange(struct.pack("!BBHI", 4, kind, 16, 5) + bytes(8))
         assert [(a[1], struct.unpack_from("!HH", a, 8)) for a in answers] == [(ERROR, (1, 6))], kind  # BAD_LEN
@@ -87,7 +87,7 @@ def test_what_is_longer_or_shorter_than_its_kind_is_an_error(place):
 
 
 def test_unknown_kinds_are_said_to_be_unknown(place):
-    peer = Peer(mgmt(place), 4)
+    peer = Peer(place, 4)
     cases = ((struct.pack("!BBHI", 4, 200, 8, 5), (1, 1)),                                  # Type.
              (struct.pack("!BBHIHHI", 4, 18, 16, 5, 99, 0, 0), (1, 2)),                     # Multipart type.
              (struct.pack("!BBHIII", 4, 4, 16, 5, 0x12345678, 1), (1, 3)),                  # Experimenter.

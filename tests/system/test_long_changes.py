@@ -10,7 +10,6 @@ import time
 
 import pytest
 import openflow_peer
-from openflow_peer import mgmt
 from place import switch_place
 
 N_FLOWS = 10_000
@@ -133,7 +132,7 @@ class Watch(threading.Thread):
 
 
 def test_a_bundle_appears_at_once_to_other_connections_that_are_served_meanwhile(place):
-    peer, other = Peer(mgmt(place), V), Peer(mgmt(place), V)
+    peer, other = Peer(place, V), Peer(place, V)
     peer.prepare(1, [flow(i) for i in range(N_FLOWS)])
     with Watch(other.count) as watch:
         time.sleep(0.05)
@@ -147,7 +146,7 @@ def test_a_bundle_appears_at_once_to_other_connections_that_are_served_meanwhile
 def test_packets_see_all_of_a_bundle_or_nothing(place):
     """The last flow of the bundle gives way to its first: at no time does a packet match only one of the two."""
     place.sh("ovs-ofctl -O OpenFlow14 add-flow br0 table=0,priority=1,actions=output:1")
-    peer = Peer(mgmt(place), V)
+    peer = Peer(place, V)
     peer.prepare(1, [flow(1, priority=9), *(flow(i) for i in range(10, N_FLOWS)), delete_all(), flow(1, priority=9)])
 
     def trace():
@@ -159,11 +158,11 @@ def test_packets_see_all_of_a_bundle_or_nothing(place):
         peer.read_control(1, COMMIT)
         time.sleep(0.2)
     assert set(watch.seen) == {watch.seen[0], "Datapath actions: drop"} and "drop" not in watch.seen[0]
-    assert Peer(mgmt(place), V).count() == 1
+    assert Peer(place, V).count() == 1
 
 
 def test_a_bundle_that_fails_at_its_end_leaves_nothing(place):
-    peer, other = Peer(mgmt(place), V), Peer(mgmt(place), V)
+    peer, other = Peer(place, V), Peer(place, V)
     peer.send(*(flow(i) for i in range(100)))
     peer.prepare(1, [delete_all(), group(1), *(flow(i, priority=8) for i in range(N_FLOWS)), group(1)])
     with Watch(other.count) as watch:
@@ -181,7 +180,7 @@ def test_a_bundle_that_fails_at_its_end_leaves_nothing(place):
 
 
 def test_what_others_want_to_change_comes_after_it(place):
-    first, second, third = Peer(mgmt(place), V), Peer(mgmt(place), V), Peer(mgmt(place), V)
+    first, second, third = Peer(place, V), Peer(place, V), Peer(place, V)
     first.prepare(1, [flow(i) for i in range(N_FLOWS)])
     second.prepare(2, [delete_all(), *(flow(i) for i in range(7))])
     first.send(control(1, COMMIT), message(BARRIER))
@@ -192,11 +191,11 @@ def test_what_others_want_to_change_comes_after_it(place):
     assert first.read()[1] == BARRIER + 1
     second.read_control(2, COMMIT)
     assert second.read()[1] == BARRIER + 1 and third.read()[1] == BARRIER + 1
-    assert Peer(mgmt(place), V).count() in (7, 8)        # The third one's came before the second's, or after it.
+    assert Peer(place, V).count() in (7, 8)        # The third one's came before the second's, or after it.
 
 
 def test_groups_of_a_bundle_are_seen_when_it_is_there(place):
-    peer, other = Peer(mgmt(place), V), Peer(mgmt(place), V)
+    peer, other = Peer(place, V), Peer(place, V)
     peer.prepare(1, [group(1), group(2), *(flow(i) for i in range(N_FLOWS)), group(3)])
     with Watch(other.count_groups) as watch:
         time.sleep(0.02)
@@ -207,14 +206,14 @@ def test_groups_of_a_bundle_are_seen_when_it_is_there(place):
 
 
 def test_a_barrier_waits_for_the_deletion_before_it_and_echoes_of_others_do_not(place):
-    peer, other = Peer(mgmt(place), V), Peer(mgmt(place), V)
+    peer, other = Peer(place, V), Peer(place, V)
     peer.prepare(1, [flow(i) for i in range(N_FLOWS)])
     peer.send(control(1, COMMIT))
     peer.read_control(1, COMMIT)
     with Watch(other.count) as watch:
         peer.send(delete_all())
         peer.barrier()
-        assert Peer(mgmt(place), V).count() == 0
+        assert Peer(place, V).count() == 0
     assert set(watch.seen) <= {0, N_FLOWS}
     other.echo()
 
@@ -313,7 +312,7 @@ def test_flows_that_use_a_group_or_a_meter_are_counted_and_go_with_it(place):
 @contextlib.contextmanager
 def committing(place):
     """A bundle whose commit has been asked for, by a connection that ends at once."""
-    peer = Peer(mgmt(place), V)
+    peer = Peer(place, V)
     peer.prepare(1, [flow(i) for i in range(N_FLOWS)])
     peer.send(control(1, COMMIT))
     peer.socket.close()
@@ -322,7 +321,7 @@ def committing(place):
 
 def test_who_leaves_after_asking_for_the_commit_gets_all_of_it_or_nothing(place):
     with committing(place):
-        other = Peer(mgmt(place), V)
+        other = Peer(place, V)
         seen = [other.count()]
         deadline = time.monotonic() + 30
         while seen[-1] == 0 and time.monotonic() < deadline:
@@ -341,7 +340,7 @@ def test_flows_that_packets_teach_meanwhile_stay(place):
     """Into a table that the bundle fills: the bundle is made anew, no flow is lost nor there twice."""
     place.sh("ovs-ofctl -O OpenFlow14 add-flow br0 'table=0,priority=1,in_port=1,"
              "actions=learn(table=1,priority=5,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[])'")
-    peer, n, before = Peer(mgmt(place), V), 0, times_made_again(place)
+    peer, n, before = Peer(place, V), 0, times_made_again(place)
     for bundle in range(1, 9):
         peer.prepare(bundle, [flow(i, table=1) for i in range(4 * N_FLOWS)])
         peer.send(control(bundle, COMMIT))

@@ -6,7 +6,7 @@ import time
 
 import pytest
 import openflow_peer
-from openflow_peer import Peer, mgmt
+from openflow_peer import Peer
 from place import switch_place
 
 N_FLOWS = 30_000
@@ -56,14 +56,14 @@ def count_flows(peer):
 
 def test_dumps_nobody_reads_cost_little_memory(place):
     add_flows(place)
-    count_flows_of = Peer(mgmt(place), V)
+    count_flows_of = Peer(place, V)
     count_flows_of.send(FLOW_REQUEST)
     assert count_flows(count_flows_of) == N_FLOWS
     before = rss(place)
-    deaf = [Peer(mgmt(place), V) for _ in range(40)]
+    deaf = [Peer(place, V) for _ in range(40)]
     for peer in deaf:
         peer.send(*[FLOW_REQUEST] * 20)
-    assert Peer(mgmt(place), V).echo() < 1000
+    assert Peer(place, V).echo() < 1000
     time.sleep(0.5)
     # A dump is some 3 MB; 800 of them have been asked for.
     assert rss(place) - before < 60 * MEGABYTE
@@ -73,7 +73,7 @@ def test_dumps_nobody_reads_cost_little_memory(place):
 
 def test_a_dump_shows_the_flows_of_its_beginning_whatever_comes_meanwhile(place):
     add_flows(place)
-    slow, other = Peer(mgmt(place), V), Peer(mgmt(place), V)
+    slow, other = Peer(place, V), Peer(place, V)
     slow.send(FLOW_REQUEST)
     other.echo()
     place.sh("ovs-ofctl del-flows br0")
@@ -84,14 +84,14 @@ def test_a_dump_shows_the_flows_of_its_beginning_whatever_comes_meanwhile(place)
 
 def test_requests_after_a_dump_are_answered_after_it(place):
     add_flows(place)
-    peer = Peer(mgmt(place), V)
+    peer = Peer(place, V)
     peer.send(FLOW_REQUEST, message(20, xid=9))
     assert count_flows(peer) == N_FLOWS
     assert struct.unpack("!BBHI", peer.read()) == (V, 21, 8, 9)
 
 
 def test_who_never_reads_flow_removed_loses_the_connection(place):
-    deaf = Peer(mgmt(place), V)
+    deaf = Peer(place, V)
     deaf.send(message(9, struct.pack("!HH", 0, 128)))  # Asynchronous messages, please.
     log = f"{place.root}{place.dir}/ovs-vswitchd.log"
     for _ in range(60):
@@ -105,5 +105,5 @@ def test_who_never_reads_flow_removed_loses_the_connection(place):
     with pytest.raises((EOFError, ConnectionResetError)):
         while True:
             deaf.read()
-    assert Peer(mgmt(place), V).echo() < 1000
+    assert Peer(place, V).echo() < 1000
     assert os.path.exists(f"/proc/{place.pid}")
