@@ -102,9 +102,6 @@ take_words(struct args *a, int argc, const char *const argv[], bool is_packet_ou
             return error_new("%s: unknown option", arg);
         }
     }
-    if ((a->l7 || a->has_l7_len) && !a->generate) {
-        return error_new("--l7 and --l7-len need --generate");
-    }
     return NULL;
 }
 
