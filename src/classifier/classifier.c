@@ -340,18 +340,49 @@ void
 classifier_remove(struct classifier *cls, struct cls_rule *rule)
 {
     struct cls_subtable *st = rule->node->subtable;
-    struct flow flow = { 0 };
 
-    cls_node_get_flow(rule->node, &flow);
     cls_subtable_remove(st, rule);
-    update_tries(rcu_get_protected(&cls->order), st, &flow, false);
+    if (!st->is_given_up) {
+        struct flow flow = { 0 };
+
+        cls_node_get_flow(rule->node, &flow);
+        update_tries(rcu_get_protected(&cls->order), st, &flow, false);
+    }
     cls->n_rules--;
-    if (!st->n_rules) {
+    if (!st->n_rules && !st->is_given_up) {
         cls->recent = NULL;
         rcu_map_remove(&cls->subtables_by_mask, st, st->mask_hash);
         update_order(cls, st, NULL);
         rcu_defer(cls_subtable_unref, st);
     }
+}
+
+/* The order goes first: who has it still finds only rules that it cannot see. */
+void
+classifier_give_up_rules(struct classifier *cls)
+{
+    const struct cls_order *old = rcu_get_protected(&cls->order);
+    struct cls_order *order;
+
+    if (!old || !old->n) {
+        return;
+    }
+    order = make_order(0);
+    order->n_tracked = old->n_tracked;
+    memcpy(order->tracked, old->tracked, sizeof order->tracked);
+    for (size_t i = 0; i < old->n; i++) {
+        struct cls_subtable *st = old->entries[i].subtable;
+
+        rcu_map_remove(&cls->subtables_by_mask, st, st->mask_hash);
+        st->is_given_up = true;
+        trie_clear(&st->ports);
+        rcu_defer(cls_subtable_unref, st);
+    }
+    for (unsigned int i = 0; i < order->n_tracked; i++) {
+        trie_clear(order->tracked[i].trie);
+    }
+    cls->recent = NULL;
+    publish_order(cls, order);
 }
 
 void

@@ -103,6 +103,9 @@ void cls_rule_unhide(struct cls_rule *rule);
 void classifier_remove(struct classifier *, struct cls_rule *rule);
 /* Any thread. */
 void cls_rule_uninit(struct cls_rule *rule);
+/* All rules that are in it will be removed, and nobody is to find one of them any more: takes its subtables and
+ * prefixes out at once, which makes the removals cheap.  Not while a cursor is in use. */
+void classifier_give_up_rules(struct classifier *);
 
 static inline bool
 cls_rule_visible(const struct cls_rule *r, uint64_t version)

@@ -509,6 +509,75 @@ a_long_chain_keeps_its_order(void **state UNUSED)
     free(c);
 }
 
+/* Giving up. */
+
+enum { N_GIVEN_UP = 200 };
+
+static void
+insert_some(struct classifier *cls, struct cls_rule *rules, uint64_t version)
+{
+    for (int i = 0; i < N_GIVEN_UP; i++) {
+        struct match m;
+
+        match_init_catchall(&m);
+        match_set_u64(&m, FIELD_ETH_TYPE, 0x0800);
+        match_set_u64(&m, FIELD_IP_DST, 0x0a000000 + i);
+        if (i % 2) {
+            match_set_u64(&m, FIELD_NW_PROTO, 6);
+            match_set_u64(&m, FIELD_TCP_DST, i);
+        }
+        classifier_insert(cls, &rules[i], &m, i, version);
+    }
+}
+
+/* Some are removed after others with the same masks and values have come. */
+static void
+rules_that_were_given_up_leave_room_for_others(void **state UNUSED)
+{
+    struct cls_rule *gone = xcalloc(N_GIVEN_UP, sizeof *gone), *others = xcalloc(N_GIVEN_UP, sizeof *others);
+    struct match m;
+    struct classifier cls;
+
+    rcu_thread_register();
+    classifier_init(&cls);
+    classifier_give_up_rules(&cls); /* There is none. */
+    insert_some(&cls, gone, 1);
+    for (int i = 0; i < N_GIVEN_UP; i++) {
+        cls_rule_hide(&gone[i], 2);
+    }
+    classifier_give_up_rules(&cls);
+    cls_rule_get_match(&gone[5], &m);
+    assert_null(classifier_find(&cls, &m, 5, 1)); /* In no version. */
+    assert_null(classifier_lookup_rcu(&cls, 1, &m.flow, NULL));
+    for (int i = 0; i < N_GIVEN_UP; i++) {
+        if (i == N_GIVEN_UP / 2) {
+            insert_some(&cls, others, 2);
+        }
+        classifier_remove(&cls, &gone[i]);
+    }
+    assert_int_equal(cls.n_rules, N_GIVEN_UP);
+    for (int i = 0; i < N_GIVEN_UP; i++) {
+        cls_rule_get_match(&others[i], &m);
+        assert_ptr_equal(classifier_find(&cls, &m, i, 2), &others[i]);
+        assert_ptr_equal(classifier_lookup_rcu(&cls, 2, &m.flow, NULL), &others[i]);
+    }
+    for (int i = 0; i < N_GIVEN_UP; i++) { /* One by one. */
+        classifier_remove(&cls, &others[i]);
+    }
+    rcu_offline();
+    rcu_barrier_all();
+    rcu_online();
+    for (int i = 0; i < N_GIVEN_UP; i++) {
+        cls_rule_uninit(&gone[i]);
+        cls_rule_uninit(&others[i]);
+    }
+    classifier_uninit(&cls);
+    free(gone);
+    free(others);
+    rcu_thread_unregister();
+    rcu_barrier_all();
+}
+
 int
 main(void)
 {
@@ -516,6 +585,7 @@ main(void)
         cmocka_unit_test(a_big_subtable_grows_and_shrinks_in_steps),
         cmocka_unit_test(a_long_chain_keeps_its_order),
         cmocka_unit_test(a_version_shows_only_its_rules),
+        cmocka_unit_test(rules_that_were_given_up_leave_room_for_others),
         cmocka_unit_test(rules_are_walked_in_the_order_of_dumps),
         cmocka_unit_test(readers_see_a_whole_table_while_it_changes),
         cmocka_unit_test(it_agrees_with_a_linear_search_and_its_wildcards_hold),

@@ -571,7 +571,7 @@ cls_subtable_remove(struct cls_subtable *st, struct cls_rule *rule)
     struct cls_node *node = rule->node;
 
     cls_chain_remove(node, rule);
-    if (!rcu_get_protected(&node->first)) {
+    if (!rcu_get_protected(&node->first) && !st->is_given_up) {
         remove_node(st, node);
     }
     list_remove(&rule->in_order);

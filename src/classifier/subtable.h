@@ -68,6 +68,7 @@ struct cls_subtable {
     size_t n_nodes, n_rules;
     struct word_map map;         /* Of the mask. */
     uint32_t mask_hash;
+    bool is_given_up;            /* Nobody finds it any more: its rules are only still to be removed. */
     uint8_t lengths[CLS_MAX_PREFIXES]; /* As in cls_order_entry. */
     int max_priority;            /* Of the rules; higher while 'n_max' is 0. */
     size_t n_max;                /* How many rules have it. */

@@ -220,9 +220,24 @@ retire_rule(struct ofproto *p, struct rule *rule, bool many)
     if (many || p->long_change || !list_is_empty(&p->rule_lists)) {
         list_remove(&rule->expirable);
         list_push_back(&p->retired, &rule->expirable);
+        p->tables[rule->table_id].n_retired++;
     } else {
         unlink_rule(rule);
     }
+}
+
+/* Of a table whose rules all go nothing need be kept in order until the last has gone. */
+static void
+unlink_retired(struct ofproto *p, struct rule *rule)
+{
+    struct classifier *cls = &p->xb.tables[rule->table_id];
+    struct table_state *t = &p->tables[rule->table_id];
+
+    if (t->n_retired == cls->n_rules) {
+        classifier_give_up_rules(cls);
+    }
+    t->n_retired--;
+    unlink_rule(rule);
 }
 
 bool
@@ -233,7 +248,7 @@ change_unlink_retired(struct ofproto *p, struct loop_slice *slice)
     pthread_mutex_lock(&p->tables_mutex);
     may = !p->long_change && !list_is_empty(&p->retired) && rule_lists_complete(p, slice);
     while (may && !list_is_empty(&p->retired) && !loop_slice_is_over(slice)) {
-        unlink_rule(CONTAINER_OF(p->retired.next, struct rule, expirable));
+        unlink_retired(p, CONTAINER_OF(p->retired.next, struct rule, expirable));
     }
     done = p->long_change || list_is_empty(&p->retired); /* A long change says when it is over. */
     pthread_mutex_unlock(&p->tables_mutex);

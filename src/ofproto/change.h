@@ -7,7 +7,8 @@
  * change_commit() publishes the version, and change_abort() undoes all of it.  Each step sees the ones before it.
  *
  * Of a change that drops many rules only that is done at once: taking them out of the tables, where readers of the new
- * version pass over them, is left to later turns of the main loop (change_unlink_retired()).
+ * version pass over them, is left to later turns of the main loop (change_unlink_retired()).  Of a table all of whose
+ * rules go the classifier gives up its structures as a whole, rather than keep them true rule by rule.
  *
  * A long change is made over many turns of the loop (change_request.h).  Its version is far ahead, so that others can
  * be published in between: of these there are only the flows that packets teach (ofproto_learn()), as everybody else

@@ -76,6 +76,7 @@ struct table_state {
     uint8_t vacancy_down, vacancy_up;
     bool vacancy_is_low;     /* The last event was "down": the next is "up". */
     unsigned int n_flows;
+    size_t n_retired;        /* Of the rules in ofproto->retired. */
 };
 
 struct ofproto {
