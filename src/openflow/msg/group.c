@@ -70,7 +70,7 @@ bucket_prop(const struct prop *p, struct bucket *b)
         return OFPERR_NONE;
     case PROP_WATCH_PORT:
         error = prop_be32(p, &port);
-        return error ? error : ofp_port_from_wire32(port, &b->watch_port);
+        return error ? error : ofp_port_from_wire32(port, &b->watch_port) ? OFPERR_OFPGMFC_BAD_WATCH : OFPERR_NONE;
     case PROP_WATCH_GROUP: return prop_be32(p, &b->watch_group);
     }
     return prop_unknown(p);
@@ -94,8 +94,11 @@ take_bucket_of11(struct cursor *c, enum of_version v, struct bucket *b)
     size_t len;
     enum ofperr error;
 
-    if (c->left < 16 || (len = get_be16(p)) < 16 || len % 8 || !cursor_take(c, len)) {
+    if (c->left < 16 || (len = get_be16(p)) < 16 || !cursor_take(c, len)) {
         return OFPERR_OFPGMFC_BAD_BUCKET;
+    }
+    if (len % 8) {
+        return OFPERR_OFPBRC_BAD_LEN;
     }
     b->weight = get_be16(p + 2);
     error = ofp_port_from_wire32(get_be32(p + 4), &b->watch_port);
@@ -245,21 +248,9 @@ take_props(struct cursor *c, struct group_mod *gm)
     return OFPERR_NONE;
 }
 
-/* What the standards say about each command, beyond the form. */
 static enum ofperr
-check_command(const struct group_mod *gm, enum of_version v)
+check_buckets(const struct group_mod *gm)
 {
-    switch (gm->command) {
-    case GROUP_INSERT_BUCKET: case GROUP_REMOVE_BUCKET:
-        return gm->command == GROUP_REMOVE_BUCKET && gm->n_buckets ? OFPERR_OFPGMFC_BAD_BUCKET : OFPERR_NONE;
-    case GROUP_DELETE:
-        if (gm->n_buckets && v != OF11) {
-            return OFPERR_OFPGMFC_INVALID_GROUP;
-        }
-        return OFPERR_NONE;
-    case GROUP_ADD: case GROUP_MODIFY: case GROUP_ADD_OR_MOD:
-        break;
-    }
     for (size_t i = 0; i < gm->n_buckets; i++) {
         const struct bucket *b = &gm->buckets[i];
         bool watches = b->watch_port != OFPP_NONE || b->watch_group != GROUP_ANY;
@@ -267,9 +258,35 @@ check_command(const struct group_mod *gm, enum of_version v)
         if (b->weight && gm->type != GROUP_TYPE_SELECT) {
             return OFPERR_OFPGMFC_INVALID_GROUP;
         }
-        if (gm->type == GROUP_TYPE_FF && !watches && v >= OF12) {
+        if (gm->type == GROUP_TYPE_FF && !watches) {
             return OFPERR_OFPGMFC_INVALID_GROUP;
         }
+        if ((gm->type == GROUP_TYPE_ALL || gm->type == GROUP_TYPE_INDIRECT) && watches) {
+            return OFPERR_OFPGMFC_WATCH_UNSUPPORTED;
+        }
+    }
+    return OFPERR_NONE;
+}
+
+/* What the standards say about each command, beyond the form. */
+static enum ofperr
+check_command(const struct group_mod *gm, enum of_version v)
+{
+    enum ofperr error;
+
+    switch (gm->command) {
+    case GROUP_REMOVE_BUCKET:
+        return gm->n_buckets ? OFPERR_OFPGMFC_BAD_BUCKET : OFPERR_NONE;
+    case GROUP_INSERT_BUCKET:
+        return check_buckets(gm);
+    case GROUP_DELETE: /* 1.1 and 1.2 say nothing about its buckets. */
+        return gm->n_buckets && v != OF11 && v != OF12 ? OFPERR_OFPGMFC_INVALID_GROUP : check_buckets(gm);
+    case GROUP_ADD: case GROUP_MODIFY: case GROUP_ADD_OR_MOD:
+        break;
+    }
+    error = check_buckets(gm);
+    if (error) {
+        return error;
     }
     return gm->type == GROUP_TYPE_INDIRECT && gm->n_buckets != 1 ? OFPERR_OFPGMFC_INVALID_GROUP : OFPERR_NONE;
 }
@@ -280,6 +297,13 @@ command_is_known(uint16_t command)
     return command <= GROUP_INSERT_BUCKET || command == GROUP_REMOVE_BUCKET || command == GROUP_ADD_OR_MOD;
 }
 
+/* Buckets are put beside one or an end, removed one by one, from an end or all; other commands name none. */
+static bool
+bucket_id_suits(uint16_t command, uint32_t id)
+{
+    return command == GROUP_REMOVE_BUCKET || (command == GROUP_INSERT_BUCKET) == (id != BUCKET_ALL);
+}
+
 static enum ofperr
 decode_into(const struct msg *m, struct group_mod *gm)
 {
@@ -288,6 +312,9 @@ decode_into(const struct msg *m, struct group_mod *gm)
     const uint8_t *p = cursor_take(&c, ids ? 16 : 8);
     enum ofperr error;
 
+    if (ids && !bucket_id_suits(get_be16(p), get_be32(p + 12))) {
+        return OFPERR_OFPGMFC_BAD_BUCKET;
+    }
     if (!command_is_known(get_be16(p))) {
         return OFPERR_OFPGMFC_BAD_COMMAND;
     }
@@ -300,7 +327,7 @@ decode_into(const struct msg *m, struct group_mod *gm)
     if (ids) {
         gm->command_bucket_id = get_be32(p + 12);
         if (!cursor_take_sub(&c, get_be16(p + 8), &buckets)) {
-            return OFPERR_OFPGMFC_BAD_BUCKET;
+            return OFPERR_OFPBRC_BAD_LEN;
         }
         error = take_buckets(&buckets, m->version, gm);
         if (!error) {
