@@ -10,14 +10,29 @@ enum { TUPLE_SRC, TUPLE_DST, TUPLE_SRC_PORT, TUPLE_DST_PORT, TUPLE_ICMP_ID, TUPL
 #define PROTO_ICMP 1
 #define PROTO_ICMPV6 58
 
+static bool
+is_ipv4(const struct ipv6_addr *ip)
+{
+    return ip->s6[10] == 0xff && ip->s6[11] == 0xff && is_all_zeros(ip, 10);
+}
+
+/* What stands first in the property; as in the reference, more may follow. */
 static enum ofperr
 prop_bytes(const struct prop *p, void *to, size_t n)
 {
-    if (p->body.left != n) {
+    if (p->body.left < n) {
         return OFPERR_OFPBPC_BAD_LEN;
     }
     memcpy(to, p->body.at, n);
     return OFPERR_NONE;
+}
+
+static enum ofperr
+first_be16(const struct prop *p, uint16_t *v)
+{
+    struct cursor c = p->body;
+
+    return cursor_take_be16(&c, v) ? OFPERR_NONE : OFPERR_OFPBPC_BAD_LEN;
 }
 
 static enum ofperr
@@ -26,13 +41,21 @@ tuple_prop(const struct prop *p, struct ct_flush_tuple *t)
     switch (p->type) {
     case TUPLE_SRC: return prop_bytes(p, &t->src, sizeof t->src);
     case TUPLE_DST: return prop_bytes(p, &t->dst, sizeof t->dst);
-    case TUPLE_SRC_PORT: return prop_be16(p, &t->src_port);
-    case TUPLE_DST_PORT: return prop_be16(p, &t->dst_port);
-    case TUPLE_ICMP_ID: return prop_be16(p, &t->icmp_id);
-    case TUPLE_ICMP_TYPE: return prop_u8(p, &t->icmp_type);
-    case TUPLE_ICMP_CODE: return prop_u8(p, &t->icmp_code);
+    case TUPLE_SRC_PORT: return first_be16(p, &t->src_port);
+    case TUPLE_DST_PORT: return first_be16(p, &t->dst_port);
+    case TUPLE_ICMP_ID: return first_be16(p, &t->icmp_id);
+    case TUPLE_ICMP_TYPE: return prop_bytes(p, &t->icmp_type, 1);
+    case TUPLE_ICMP_CODE: return prop_bytes(p, &t->icmp_code, 1);
     }
     return prop_unknown(p);
+}
+
+/* Both addresses, where both are given, are of one family. */
+static bool
+families_agree(const struct ct_flush_tuple *t)
+{
+    return is_all_zeros(&t->src, sizeof t->src) || is_all_zeros(&t->dst, sizeof t->dst) ||
+           is_ipv4(&t->src) == is_ipv4(&t->dst);
 }
 
 static enum ofperr
@@ -54,7 +77,7 @@ decode_tuple(const struct prop *p, struct ct_flush_tuple *t)
             return error;
         }
     }
-    return OFPERR_NONE;
+    return families_agree(t) ? OFPERR_NONE : OFPERR_OFPBPC_BAD_VALUE;
 }
 
 static enum ofperr
@@ -63,7 +86,7 @@ flush_prop(const struct prop *p, struct ct_flush *f, bool *has_mark_mask, bool *
     switch (p->type) {
     case PROP_ORIG: return decode_tuple(p, &f->orig);
     case PROP_REPLY: return decode_tuple(p, &f->reply);
-    case PROP_ZONE: f->has_zone = true; return prop_be16(p, &f->zone);
+    case PROP_ZONE: f->has_zone = true; return first_be16(p, &f->zone);
     case PROP_MARK:
         f->mark_mask = *has_mark_mask ? f->mark_mask : UINT32_MAX;
         return prop_be32(p, &f->mark);
@@ -202,12 +225,6 @@ put_address(struct str *s, const struct ipv6_addr *ip)
     } else {
         ipv6_put(s, ip);
     }
-}
-
-static bool
-is_ipv4(const struct ipv6_addr *ip)
-{
-    return ip->s6[10] == 0xff && ip->s6[11] == 0xff && is_all_zeros(ip, 10);
 }
 
 static void
