@@ -646,7 +646,8 @@ begin_run(struct flow_mod_run *s)
 
     s->stage = RUN_DONE;
     if (fm->table_id >= 254 && fm->table_id != FM_TABLE_ANY) {
-        s->error = OFPERR_OFPBRC_EPERM;
+        /* The switch's own; no flow there is what a controller could name. */
+        s->error = fm->command == FM_DELETE_STRICT ? OFPERR_NONE : OFPERR_OFPBRC_EPERM;
         return;
     }
     if (fm->command != FM_DELETE && fm->command != FM_DELETE_STRICT) {

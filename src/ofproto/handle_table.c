@@ -6,6 +6,8 @@
 #include "ofproto/vacancy.h"
 #include "openflow/msg/table.h"
 
+#define HIDDEN_TABLE 254 /* The switch's own: there, but not for controllers. */
+
 /* The database's name before OpenFlow's; null if it has none. */
 static const char *
 table_name(const struct ofproto *p, unsigned int id)
@@ -90,6 +92,28 @@ is_only_renamed(const struct ofproto *p, enum of_version v, const struct table_f
             wanted.command == TABLE_FEATURES_MODIFY);
 }
 
+/* Whether every table is well described, and once. */
+static enum ofperr
+check_features(const struct msg *m, uint64_t seen[4])
+{
+    struct cursor body = m->body;
+
+    while (body.left) {
+        struct table_features f;
+        enum ofperr error = table_features_take(&body, m->version, false, &f, NULL);
+        uint64_t bit = UINT64_C(1) << f.table_id % 64;
+
+        if (error) {
+            return error;
+        }
+        if (seen[f.table_id / 64] & bit) {
+            return OFPERR_NXTFFC_DUP_TABLE;
+        }
+        seen[f.table_id / 64] |= bit;
+    }
+    return OFPERR_NONE;
+}
+
 /* Names are all that can be changed. */
 static enum ofperr
 change_features(struct ofconn *c, const struct msg *m)
@@ -104,10 +128,7 @@ change_features(struct ofconn *c, const struct msg *m)
         if (error) {
             return error;
         }
-        if (f.table_id >= 254) {
-            return OFPERR_OFPTFFC_BAD_TABLE;
-        }
-        if (!is_only_renamed(p, m->version, &f)) {
+        if (f.table_id == HIDDEN_TABLE || !is_only_renamed(p, m->version, &f)) {
             return OFPERR_OFPTFFC_EPERM;
         }
         free(p->tables[f.table_id].of_name);
@@ -121,10 +142,14 @@ change_features_of_all_parts(struct ofconn *c)
 {
     const struct msg_assembler *a = &c->assembler;
     enum ofperr error = OFPERR_NONE;
+    uint64_t seen[4] = { 0 };
+    struct msg part;
 
     for (size_t i = 0; i < a->n && !error; i++) {
-        struct msg part;
-
+        error = msg_decode(a->messages[i].data, a->messages[i].len, &part);
+        error = error ? error : check_features(&part, seen);
+    }
+    for (size_t i = 0; i < a->n && !error; i++) {
         error = msg_decode(a->messages[i].data, a->messages[i].len, &part);
         error = error ? error : change_features(c, &part);
     }
@@ -197,8 +222,8 @@ handle_table_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED
     if (error) {
         return error;
     }
-    if (tm.table_id >= 254 && tm.table_id != 255) {
-        return OFPERR_OFPTMFC_BAD_TABLE;
+    if (tm.table_id == HIDDEN_TABLE) {
+        return OFPERR_OFPTMFC_EPERM;
     }
     for (unsigned int i = tm.table_id == 255 ? 0 : tm.table_id; i <= (tm.table_id == 255 ? 253u : tm.table_id); i++) {
         modify_table(p, m->version, i, &tm);

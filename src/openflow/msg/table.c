@@ -382,7 +382,7 @@ vacancy_prop(const struct prop *p, struct vacancy *v)
     v->down = p->body.at[0];
     v->up = p->body.at[1];
     v->now = p->body.at[2];
-    return v->up < v->down ? OFPERR_OFPBPC_BAD_VALUE : OFPERR_NONE;
+    return v->up < v->down || v->up > 100 ? OFPERR_OFPBPC_BAD_VALUE : OFPERR_NONE; /* Percents. */
 }
 
 static enum ofperr
@@ -427,6 +427,9 @@ table_mod_decode(const struct msg *m, bool loose, struct table_mod *tm)
     tm->eviction = (config & CONFIG_EVICTION) != 0;
     tm->vacancy = (config & CONFIG_VACANCY) != 0;
     error = config_props(&c, loose, &tm->eviction_flags, &vacancy);
+    if (!error && vacancy.now) {
+        error = OFPERR_OFPBPC_BAD_VALUE; /* It is for the switch to say. */
+    }
     tm->vacancy_down = vacancy.down;
     tm->vacancy_up = vacancy.up;
     return error;

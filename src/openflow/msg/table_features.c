@@ -195,13 +195,13 @@ table_features_take(struct cursor *c, enum of_version v, bool loose, struct tabl
         return OFPERR_OFPBPC_BAD_LEN;
     }
     f->table_id = p[2];
-    if (f->table_id == 255) {
-        return OFPERR_OFPTFFC_BAD_TABLE;
-    }
     f->has_command = v >= OF15;
     f->command = v >= OF15 ? p[3] : TABLE_FEATURES_REPLACE;
     if (f->command > TABLE_FEATURES_DISABLE) {
         return OFPERR_OFPTFFC_BAD_COMMAND;
+    }
+    if (f->table_id == 255) {
+        return OFPERR_OFPTFFC_BAD_TABLE;
     }
     memcpy(f->name, p + 8, sizeof f->name);
     f->name[sizeof f->name - 1] = '\0';
