@@ -99,7 +99,10 @@ is_valid_id(uint32_t id)
 static enum ofperr
 check_bands(const struct meter_mod *mm)
 {
-    if (mm->n_bands > MAX_BANDS) {
+    if (!(mm->flags & (METER_KBPS | METER_PKTPS))) {
+        return OFPERR_OFPMMFC_BAD_FLAGS; /* Rates of what? */
+    }
+    if (!mm->n_bands || mm->n_bands > MAX_BANDS) {
         return OFPERR_OFPMMFC_OUT_OF_BANDS;
     }
     for (size_t i = 0; i < mm->n_bands; i++) {

@@ -23,7 +23,7 @@ queue_stats_request_decode(const struct msg *m, struct queue_request *r)
     enum ofperr error = take_port(m->body.at, m->version, &r->port);
 
     r->queue = get_be32(m->body.at + 4);
-    if (r->port == OFPP_ALL) {
+    if (r->port == OFPP_ALL && m->version == OF10) {
         r->port = OFPP_NONE; /* How 1.0 says it. */
     }
     return error;
