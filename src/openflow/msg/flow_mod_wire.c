@@ -136,13 +136,15 @@ decode_of11(const struct msg *m, struct flow_mod *fm, struct cursor *acts)
     const uint8_t *p = cursor_take(acts, 40);
     enum ofperr error;
 
-    if (p[17] > FM_DELETE_STRICT) {
-        return OFPERR_OFPFMFC_BAD_COMMAND;
-    }
     fm->command = p[17];
     fm->table_id = p[16];
-    if (fm->table_id == FM_TABLE_ANY && fm->command != FM_DELETE && fm->command != FM_DELETE_STRICT) {
+    /* All tables are for deletions; 1.1 has not even that. */
+    if (fm->table_id == FM_TABLE_ANY &&
+        (m->version == OF11 || (fm->command != FM_DELETE && fm->command != FM_DELETE_STRICT))) {
         return OFPERR_OFPFMFC_BAD_TABLE_ID;
+    }
+    if (fm->command > FM_DELETE_STRICT) {
+        return OFPERR_OFPFMFC_BAD_COMMAND;
     }
     set_masked_cookie(fm, m->version, get_be64(p), get_be64(p + 8));
     fm->idle_timeout = get_be16(p + 18);

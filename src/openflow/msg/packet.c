@@ -464,7 +464,7 @@ decode_out_header(const struct msg *m, struct packet_out *po, struct cursor *c, 
         return error;
     } else {
         *acts_len = get_be16(p + 4);
-        error = match_struct_take(c, OXM_STRICT, &po->metadata);
+        error = oxm_take_match_struct(c, OXM_LOOSE, &po->metadata);
         if (error) {
             return error;
         }

@@ -2,6 +2,14 @@
 
 #define TYPE_EXPERIMENTER 0xffff
 
+/* Those that have properties in some message. */
+static bool
+vendor_is_known(uint32_t vendor)
+{
+    return vendor == OF_VENDOR_NX || vendor == OF_VENDOR_ONF || vendor == OF_VENDOR_NTR ||
+           vendor == OF_VENDOR_NTR_COMPAT;
+}
+
 enum ofperr
 prop_take_aligned(struct cursor *c, size_t align, struct prop *p)
 {
@@ -35,7 +43,10 @@ prop_take(struct cursor *c, struct prop *p)
 enum ofperr
 prop_unknown(const struct prop *p)
 {
-    return p->type == TYPE_EXPERIMENTER ? OFPERR_OFPBPC_BAD_EXP_TYPE : OFPERR_OFPBPC_BAD_TYPE;
+    if (p->type != TYPE_EXPERIMENTER) {
+        return OFPERR_OFPBPC_BAD_TYPE;
+    }
+    return vendor_is_known(p->vendor) ? OFPERR_OFPBPC_BAD_EXP_TYPE : OFPERR_OFPBPC_BAD_EXPERIMENTER;
 }
 
 enum ofperr

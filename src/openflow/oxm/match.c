@@ -130,6 +130,10 @@ decode_entry(struct cursor *c, enum oxm_strictness strictness, struct match *m, 
     }
     *c = save;
     error = oxm_take_entry(c, &f, &v, &mask, &has_mask);
+    if (error == OFPERR_OFPBMC_BAD_LEN && strictness == OXM_LOOSE) {
+        *c = save; /* Of another length than ours, it is another field. */
+        return oxm_take_header(c, &h) ? skip_body(c, &h) : OFPERR_OFPBMC_BAD_LEN;
+    }
     if (!error && !f->maskable && !is_all_zeros(mask.bytes, f->wire_bytes) &&
         !is_all_ones(mask.bytes, f->wire_bytes)) {
         return OFPERR_OFPBMC_BAD_MASK;
