@@ -23,6 +23,8 @@
  * reverse. Only a translated connection has a second entry, for the tuple of its replies.  The hash is keyed (random
  * per table), so nobody can choose tuples that collide.  Entries hold 32 bits of the hash and the number of the
  * connection; looking one up costs a cache line of the table and the connection's own lines, however many there are.
+ * They are prefetched for a whole burst, as is, for a packet of which the table knows nothing, the memory of the
+ * connection that it will open: that is where most of the time of opening one went.
  *
  * A connection's memory is used for nothing but connections, and again only after a grace period of RCU.  So a reader
  * may always look at one that it found; it must then see that it is live and that the tuple is right.

@@ -63,7 +63,12 @@ ct_prefetch(struct conntrack *ct, uint32_t hash)
     const struct ct_slots *s = rcu_get(&ct_shard_of(ct, hash)->slots);
 
     if (s) {
+        const struct ct_slots *old = atomic_load_explicit(&((struct ct_slots *) s)->old, memory_order_acquire);
+
         __builtin_prefetch((const void *) &s->slots[hash & s->mask]);
+        if (UNLIKELY(old != NULL)) {
+            __builtin_prefetch((const void *) &old->slots[hash & old->mask]);
+        }
     }
 }
 
@@ -114,13 +119,52 @@ ct_find_rcu(struct conntrack *ct, const struct ct_tuple *t, uint32_t hash, int64
     return c || LIKELY(!old) ? c : find_in(ct, old, t, hash, now, dir);
 }
 
+static bool
+is_taken_in(const struct conntrack *ct, const struct ct_slots *s, const struct ct_tuple *t,
+            const struct ct_tuple *reverse, uint32_t hash, int64_t now)
+{
+    uint64_t slot;
+    int dir;
+
+    for (uint32_t i = hash; (slot = slot_get(s, i)) != 0; i++) {
+        if (slot_hash(slot) == hash && slot_is_used(slot)) {
+            const struct ct_conn *c = ct_conn_at(ct, slot_number(slot));
+
+            if (ct_conn_is_live_at(c, now)
+                && (entry_matches(c, slot & 1, t, &dir) || entry_matches(c, slot & 1, reverse, &dir))) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool
+ct_is_taken_rcu(struct conntrack *ct, const struct ct_tuple *t, const struct ct_tuple *reverse, uint32_t hash,
+                int64_t now)
+{
+    const struct ct_slots *s = rcu_get(&ct_shard_of(ct, hash)->slots), *old;
+
+    if (!s) {
+        return false;
+    }
+    old = atomic_load_explicit(&((struct ct_slots *) s)->old, memory_order_acquire); /* As in ct_find_rcu(). */
+    return is_taken_in(ct, s, t, reverse, hash, now)
+           || (UNLIKELY(old != NULL) && is_taken_in(ct, old, t, reverse, hash, now));
+}
+
 struct ct_conn *
 ct_candidate_rcu(struct conntrack *ct, uint32_t hash)
 {
     const struct ct_slots *s = rcu_get(&ct_shard_of(ct, hash)->slots);
-    uint64_t slot = s ? slot_get(s, hash) : 0;
+    uint64_t slot;
 
-    return slot_is_used(slot) ? ct_conn_at(ct, slot_number(slot)) : NULL;
+    for (uint32_t i = hash; s && (slot = slot_get(s, i)) != 0; i++) {
+        if (slot_hash(slot) == hash && slot_is_used(slot)) {
+            return ct_conn_at(ct, slot_number(slot));
+        }
+    }
+    return NULL;
 }
 
 /* Entries; under the shard's mutex. */

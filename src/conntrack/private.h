@@ -67,7 +67,7 @@ struct ct_shard {
     RCU_PTR(struct ct_slots) slots; /* Null until the first entry. */
     uint32_t n, n_removed, n_conns; /* Entries; slots that are 1; entries of original tuples. */
     uint32_t moved;                 /* Slots of slots->old that are through. */
-    uint32_t free;                  /* Connections to use, by 'next'. */
+    _Atomic uint32_t free;          /* Connections to use, by 'next'; read without the mutex to prefetch. */
     uint32_t dead, n_dead;          /* Those that wait for a grace period to begin... */
     uint32_t waiting;               /* ...and for one to end. */
     struct conntrack *ct;
@@ -132,8 +132,11 @@ uint32_t ct_hash(const struct conntrack *, const struct ct_tuple *);
 void ct_prefetch(struct conntrack *, uint32_t hash);
 /* The connection and the direction that the tuple has in it; null if there is none that has not expired. */
 struct ct_conn *ct_find_rcu(struct conntrack *, const struct ct_tuple *, uint32_t hash, int64_t now, int *dir);
-/* The first that may be meant, for prefetching. */
+/* The one that is probably meant, for prefetching; null if there is none of that hash. */
 struct ct_conn *ct_candidate_rcu(struct conntrack *, uint32_t hash);
+/* Whether a live connection has a tuple, or its reverse, of this hash. */
+bool ct_is_taken_rcu(struct conntrack *, const struct ct_tuple *, const struct ct_tuple *reverse, uint32_t hash,
+                     int64_t now);
 /* Entries for one direction's tuple. */
 void ct_index_add_locked(struct ct_shard *, uint32_t hash, uint32_t number, int dir);
 void ct_index_remove(struct conntrack *, uint32_t hash, uint32_t number, int dir);
@@ -142,8 +145,11 @@ void ct_index_uninit(struct ct_shard *);
 /* table.c */
 void ct_table_init(struct conntrack *);
 void ct_table_uninit(struct conntrack *);
-/* Memory for a new connection with tuple[CT_ORIG] set, null if there is none.  Not to be seen before ct_insert(). */
-struct ct_conn *ct_new(struct conntrack *, const struct ct_tuple *orig);
+/* Memory for a new connection with tuple[CT_ORIG] set, whose ct_hash() is 'hash'; null if there is none.  Not to be
+ * seen before ct_insert(). */
+struct ct_conn *ct_new(struct conntrack *, const struct ct_tuple *orig, uint32_t hash);
+/* Prefetches what ct_new() will take for that hash, if nobody else takes it. */
+void ct_prefetch_new(struct conntrack *, uint32_t hash);
 /* Publishes it; false if one of its tuples is taken (the caller tries another or gives it back). */
 bool ct_insert(struct conntrack *, struct ct_conn *, int64_t now) MUST_CHECK;
 void ct_give_back(struct conntrack *, struct ct_conn *);

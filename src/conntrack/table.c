@@ -73,10 +73,21 @@ add_chunk(struct conntrack *ct, struct ct_shard *shard)
     return true;
 }
 
-struct ct_conn *
-ct_new(struct conntrack *ct, const struct ct_tuple *orig)
+/* Memory that was never used, or not for long, is in no cache, and all of a connection is written when it opens. */
+void
+ct_prefetch_new(struct conntrack *ct, uint32_t hash)
 {
-    uint32_t hash = ct_hash(ct, orig);
+    uint32_t number = atomic_load_explicit(&ct_shard_of(ct, hash)->free, memory_order_relaxed);
+    const char *c = number ? (const char *) ct_conn_at(ct, number) : NULL;
+
+    for (size_t i = 0; c && i < sizeof(struct ct_conn); i += CACHE_LINE) {
+        __builtin_prefetch(c + i, 1);
+    }
+}
+
+struct ct_conn *
+ct_new(struct conntrack *ct, const struct ct_tuple *orig, uint32_t hash)
+{
     struct ct_shard *shard = ct_shard_of(ct, hash);
     struct ct_conn *c = NULL;
 
@@ -191,13 +202,16 @@ ct_remove(struct conntrack *ct, struct ct_conn *c)
 
 /* Publishing. */
 
-/* Whether a live connection has the tuple.  One that has expired makes way. */
+/* Whether a live connection has one of its tuples.  One that has expired makes way. */
 static bool
-is_taken(struct conntrack *ct, const struct ct_tuple *t, uint32_t hash, int64_t now)
+is_taken(struct conntrack *ct, const struct ct_conn *c, int64_t now)
 {
+    const struct ct_tuple *orig = &c->tuple[CT_ORIG], *reply = &c->tuple[CT_REPLY];
     int dir;
 
-    return ct_find_rcu(ct, t, hash, now, &dir);
+    return c->flags & CONN_TWO_ENTRIES ? ct_find_rcu(ct, orig, c->hash[CT_ORIG], now, &dir)
+                                             || ct_find_rcu(ct, reply, c->hash[CT_REPLY], now, &dir)
+                                       : ct_is_taken_rcu(ct, orig, reply, c->hash[CT_ORIG], now);
 }
 
 static void
@@ -231,8 +245,7 @@ ct_insert(struct conntrack *ct, struct ct_conn *c, int64_t now)
         b = ct_shard_of(ct, c->hash[CT_REPLY]);
     }
     lock_shards(a, b);
-    ok = !is_taken(ct, &c->tuple[CT_ORIG], c->hash[CT_ORIG], now)
-         && !is_taken(ct, &c->tuple[CT_REPLY], c->hash[CT_REPLY], now);
+    ok = !is_taken(ct, c, now);
     if (ok) {
         atomic_store_explicit(&c->memory, CONN_LIVE, memory_order_release);
         ct_index_add_locked(a, c->hash[CT_ORIG], c->number, CT_ORIG);

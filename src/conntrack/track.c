@@ -138,7 +138,7 @@ commit_new(struct conntrack *ct, const struct ct_action *a, const struct ct_pars
     if (!ct_zone_enter(&ct->zones, a->zone)) {
         return NULL;
     }
-    c = ct_new(ct, &p->tuple);
+    c = ct_new(ct, &p->tuple, p->hash);
     if (!c) {
         counter_inc(conntrack_full);
         ct_zone_leave(&ct->zones, a->zone);
@@ -386,6 +386,8 @@ conntrack_run_rcu(struct conntrack *ct, const struct ct_action *a, struct ct_pac
         if (c) {
             __builtin_prefetch(c);
             __builtin_prefetch((const char *) c + CACHE_LINE);
+        } else if (a->commit && parsed[i].valid) {
+            ct_prefetch_new(ct, parsed[i].hash);
         }
     }
     for (unsigned int i = 0; i < n; i++) {
