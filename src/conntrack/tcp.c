@@ -7,6 +7,10 @@
  * A connection that was not seen from its SYN on ("loose") is liberal: its windows are not known, so not checked.
  * A reset ends a connection only if it sits at the edge of the window (RFC 5961 §3.2), so nobody can reset blindly. */
 #include "conntrack/private.h"
+#include "sys/counter.h"
+
+COUNTER(conntrack_tcp_seq_chk_failed)
+COUNTER(conntrack_tcp_seq_chk_bypass)
 
 enum { MAX_ACK_WINDOW = 66000, MAX_SHIFT = 14 /* RFC 7323 §2.3 */, OPT_END = 0, OPT_NOP = 1, OPT_SCALE = 3 };
 
@@ -160,6 +164,20 @@ advance_states(struct ct_peer *src, struct ct_peer *dst, uint8_t flags)
     }
 }
 
+/* What is outside its window is counted, and let pass if nobody checks. */
+static bool
+may_pass(const struct ct_peer *src, const struct ct_peer *dst, const struct segment *s, bool check)
+{
+    if (is_in_window(src, dst, s)) {
+        return true;
+    } else if (check) {
+        counter_inc(conntrack_tcp_seq_chk_failed);
+    } else {
+        counter_inc(conntrack_tcp_seq_chk_bypass);
+    }
+    return !check;
+}
+
 static enum ct_verdict
 update(struct ct_conn *c, int dir, const struct segment *s, bool check, enum ct_timeout *timeout)
 {
@@ -174,8 +192,8 @@ update(struct ct_conn *c, int dir, const struct segment *s, bool check, enum ct_
         begin_peer(src, dst, s);
     } else if (dst->state == CT_TCP_CLOSED && s->flags & TCP_SYN) {
         src->end = src->max_end = s->end; /* It tries again, perhaps with another number. */
-    } else if (check && !is_over && dst->state != CT_TCP_CLOSED && !(src->flags & CT_PEER_LIBERAL)
-               && !is_in_window(src, dst, s)) {
+    } else if (!is_over && dst->state != CT_TCP_CLOSED && !(src->flags & CT_PEER_LIBERAL)
+               && !may_pass(src, dst, s, check)) {
         return CT_IS_INVALID;
     }
     advance_windows(src, dst, s);
