@@ -174,7 +174,8 @@ struct datapath_class {
     int (*meter_get)(const struct datapath *, uint32_t id, struct dp_meter_stats *);
     int (*meter_del)(struct datapath *, uint32_t id);
 
-    /* The megaflow's parts: key and mask are expanded into the caller's memory. */
+    /* The megaflow's parts: key and mask are expanded into the caller's memory.  The key is that of the packet which
+     * the megaflow was made for, also where the mask is 0. */
     void (*flow_get)(const struct dp_flow *, struct flow *key, struct flow *mask, struct dp_flow_stats *);
     const void *(*flow_actions)(const struct dp_flow *, size_t *len); /* Valid under RCU. */
     void *(*flow_owner)(const struct dp_flow *);

@@ -135,13 +135,16 @@ member_put_mask(struct str *s, const struct member *m, const struct flow *mask)
 
 static const char *const tunnel_flag_names[] = { "oam", "df", "csum", "key" };
 
-/* Flags have no mask in text: "+syn-ack" if they are partly wildcarded, "syn|ack" if not. */
+/* Flags have no mask in text: "+syn-ack" if they are partly wildcarded, "syn|ack" if not.  Those of TCP are "0/0" if
+ * they are wholly so. */
 static bool
 put_flags(struct str *s, const struct member *m, const struct flow *flow, const struct flow *mask)
 {
     uint32_t all = (UINT64_C(1) << (m->n_bits & 31)) - 1, bits = mask ? member_get(m, mask) : all;
 
-    if (m->kind == MEMBER_TCP_FLAGS) {
+    if (m->kind == MEMBER_TCP_FLAGS && !bits) {
+        str_puts(s, "0/0");
+    } else if (m->kind == MEMBER_TCP_FLAGS) {
         flags_format(s, member_get(m, flow), bits, all, tcp_flag_names, ARRAY_SIZE(tcp_flag_names));
     } else if (m->kind == MEMBER_TUN_FLAGS) {
         flags_format(s, member_get(m, flow), bits, all, tunnel_flag_names, ARRAY_SIZE(tunnel_flag_names));

@@ -131,13 +131,13 @@ put_metadata(const struct out *o)
     put_packet_type(o);
 }
 
-/* Both tags print as "vlan". */
+/* Both tags print as "vlan", whole, whatever the mask. */
 static void
-put_vlan(struct str *s, const struct flow *key, const struct flow *mask, bool all, const char *name)
+put_vlan(struct str *s, const struct flow *key, const struct flow *mask, const char *name)
 {
     size_t start = s->len;
 
-    attr_put(s, attr_by_name(name, strlen(name)), key, mask, all, NULL);
+    attr_put(s, attr_by_name(name, strlen(name)), key, mask, true, NULL);
     if (name[4] == '2') {
         memmove(s->text + start + 4, s->text + start + 5, s->len - start - 4);
         str_truncate(s, s->len - 1);
@@ -152,23 +152,25 @@ put_tag(const struct out *o, be16 tpid, be16 tci, const char *name)
         return false;
     }
     str_putf(o->s, "eth_type(0x%04x),", tpid ? be16_to_cpu(tpid) : 0x8100);
-    put_vlan(o->s, o->key, o->mask, o->verbose, name);
+    put_vlan(o->s, o->key, o->mask, name);
     str_puts(o->s, "encap(");
     return true;
 }
 
+/* Where everything is shown, so is what the packet had and the mask leaves out. */
 static void
 put_l4(const struct out *o)
 {
-    const char *l4 = has_l4(o->key, o->mask) ? l4_name(o->key) : NULL;
+    const struct flow *mask = o->verbose ? NULL : o->mask;
+    const char *l4 = has_l4(o->key, mask) ? l4_name(o->key) : NULL;
 
     if (l4) {
         put(o, l4);
-        if (o->key->nw_proto == 6 && (!o->mask || o->mask->tcp_flags)) {
-            put(o, "tcp_flags");
+        if (o->key->nw_proto == 6 && (!o->mask || o->mask->tcp_flags || o->key->tcp_flags)) {
+            put(o, "tcp_flags"); /* A packet has some; a flow that was put in by hand may not speak of them. */
         }
     }
-    if (has_nd(o->key, o->mask)) {
+    if (has_nd(o->key, mask)) {
         put(o, "nd");
         if (o->mask && attr_is_any(attr_by_name("nd_ext", 6), o->mask)) {
             put(o, "nd_ext");
@@ -360,7 +362,7 @@ echo_attr(struct in *in, enum odp_key key, const struct attr_text *a)
     }
     e->seen[in->depth] |= key ? UINT32_C(1) << key : 0;
     switch ((int) key) {
-    case ODP_KEY_VLAN: put_vlan(o.s, in->key, NULL, true, in->depth ? "vlan2" : "vlan"); break;
+    case ODP_KEY_VLAN: put_vlan(o.s, in->key, NULL, in->depth ? "vlan2" : "vlan"); break;
     case ODP_KEY_ENCAP:
         str_chomp(o.s, ',');
         str_puts(o.s, "),");

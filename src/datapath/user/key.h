@@ -54,12 +54,12 @@ key_hash_line(const struct flow_line *k, const struct flow_line *m, uint64_t h)
            ^ key_mix((w[6] & x[6]) ^ KEY_SECRET3, (w[7] & x[7]) ^ KEY_SECRET0);
 }
 
-/* Whether (k & m) == v. */
+/* Whether k and v agree in the bits of m. */
 static ALWAYS_INLINE bool
 key_line_matches(const struct flow_line *k, const struct flow_line *m, const struct flow_line *v)
 {
     const key_pair *a = (const key_pair *) k, *b = (const key_pair *) m, *c = (const key_pair *) v;
-    key_pair d = ((a[0] & b[0]) ^ c[0]) | ((a[1] & b[1]) ^ c[1]) | ((a[2] & b[2]) ^ c[2]) | ((a[3] & b[3]) ^ c[3]);
+    key_pair d = ((a[0] ^ c[0]) & b[0]) | ((a[1] ^ c[1]) & b[1]) | ((a[2] ^ c[2]) & b[2]) | ((a[3] ^ c[3]) & b[3]);
 
     return !(d[0] | d[1]);
 }

@@ -154,14 +154,19 @@ forget_ufid(struct megaflow_table *t, struct dp_flow *f)
     }
 }
 
-/* Of key and mask, unless it was given one: so the same megaflow keeps its name. */
+/* Of masked key and mask, unless it was given one: so the same megaflow keeps its name. */
 void
 megaflow_get_ufid(const struct dp_flow *f, struct uuid *ufid)
 {
-    size_t n = f->n_lines * sizeof f->key[0];
-    uint64_t h[2] = { hash_bytes(f->key, n, hash_bytes(&f->tuple->mask, sizeof f->tuple->mask, 1)),
-                      hash_bytes(f->key, n, hash_bytes(&f->tuple->mask, sizeof f->tuple->mask, 2)) };
+    const struct flow *mask = &f->tuple->mask;
     const struct megaflow_name *name;
+    struct flow key;
+    uint64_t h[2];
+
+    megaflow_get_key(f, &key);
+    flow_mask(&key, &key, mask);
+    h[0] = hash_bytes(&key, sizeof key, hash_bytes(mask, sizeof *mask, 1));
+    h[1] = hash_bytes(&key, sizeof key, hash_bytes(mask, sizeof *mask, 2));
 
     _Static_assert(sizeof h == sizeof *ufid, "a ufid has 128 bits");
     memcpy(ufid, h, sizeof h);
@@ -456,12 +461,39 @@ set_program(struct dp_flow *f, struct program *program)
     atomic_store_explicit(&f->sole_output, program_sole_output(program), memory_order_relaxed);
 }
 
+static void
+set_key(struct dp_flow *f, const struct flow *key)
+{
+    struct flow_line *line = f->key;
+
+    FLOW_FOR_EACH_LINE (i, f->tuple->map) {
+        *line++ = key->lines[i];
+    }
+    FLOW_FOR_EACH_LINE (i, f->seen) {
+        *line++ = key->lines[i];
+    }
+}
+
+void
+megaflow_get_key(const struct dp_flow *f, struct flow *key)
+{
+    const struct flow_line *line = f->key;
+
+    memset(key, 0, sizeof *key);
+    FLOW_FOR_EACH_LINE (i, f->tuple->map) {
+        key->lines[i] = *line++;
+    }
+    FLOW_FOR_EACH_LINE (i, f->seen) {
+        key->lines[i] = *line++;
+    }
+}
+
 static struct dp_flow *
 create_flow(struct megaflow_table *t, struct tuple *tuple, struct dictionary *d, const struct flow *key,
             struct program *program, void *owner)
 {
-    struct dp_flow *f = allocate_flow(t, __builtin_popcount(tuple->map));
-    unsigned int k = 0;
+    uint16_t seen = flow_used_lines(key, FLOW_LINES_PACKET) & ~tuple->map;
+    struct dp_flow *f = allocate_flow(t, __builtin_popcount(tuple->map | seen));
 
     f->tuple = tuple;
     f->dictionary = d;
@@ -471,12 +503,8 @@ create_flow(struct megaflow_table *t, struct tuple *tuple, struct dictionary *d,
     f->used = 0;
     f->tcp_flags = 0;
     atomic_store_explicit(&f->counter, 0, memory_order_relaxed);
-    FLOW_FOR_EACH_LINE (i, tuple->map) {
-        for (int w = 0; w < 8; w++) {
-            f->key[k].words[w] = key->lines[i].words[w] & tuple->mask.lines[i].words[w];
-        }
-        k++;
-    }
+    f->seen = seen;
+    set_key(f, key);
     set_program(f, program);
     atomic_store_explicit(&f->state, owner && t->owners_begin_stale ? MEGAFLOW_STALE : megaflow_epoch(t),
                           memory_order_release);

@@ -2,9 +2,11 @@
  *
  * What it is
  * ----------
- * A megaflow is a masked key, compiled actions, and counters.  All megaflows with one mask are in one hash table, the
- * mask's "tuple".  Every megaflow fixes input port and recirculation id, so each such pair has a "dictionary": the list
- * of the tuples that its megaflows use, which is all that a packet's lookup must search.
+ * A megaflow is a key, compiled actions, and counters.  The key is that of the packet which it was made for: what
+ * the mask leaves out decides nothing and is there to be seen (dump-flows -m), and to translate for the same packet
+ * again.  All megaflows with one mask are in one hash table, the mask's "tuple".  Every megaflow fixes input port and
+ * recirculation id, so each such pair has a "dictionary": the list of the tuples that its megaflows use, which is
+ * all that a packet's lookup must search.
  *
  * The number of masks is bounded
  * ------------------------------
@@ -84,8 +86,9 @@ struct dp_flow {
     struct megaflow_stats stats[MEGAFLOW_STATS] ALIGNED(64);
     _Atomic int64_t used;         /* By whoever counted last. */
     _Atomic uint16_t tcp_flags;
+    uint16_t seen;                /* Lines of the key that the mask lacks. */
     struct list exact_node;       /* In dictionary->exact. */
-    struct flow_line key[] ALIGNED(64); /* The masked key, only the lines of the mask. */
+    struct flow_line key[] ALIGNED(64); /* The lines of the mask, unmasked; then those of 'seen'. */
 };
 
 _Static_assert(sizeof(struct dp_flow) == 128, "a line that lookups read, and one that counting writes");
@@ -237,6 +240,9 @@ void megaflow_flush(struct megaflow_table *);
  * meanwhile it sees any part.  Nobody is kept waiting: the lock is held for a moment for every 64.  The callback may
  * delete the megaflow it is given, and may say rcu_quiescent(). */
 void megaflow_for_each_rcu(struct megaflow_table *, bool (*cb)(void *aux, struct dp_flow *), void *aux);
+
+/* The key of the packet that it was made for. */
+void megaflow_get_key(const struct dp_flow *, struct flow *);
 
 /* Counters, added up. */
 void megaflow_get_stats(const struct dp_flow *, struct dp_flow_stats *);

@@ -171,6 +171,34 @@ a_megaflow_is_put_once_and_modified_on_request(void **state UNUSED)
     megaflow_table_uninit(&t);
 }
 
+/* What the mask leaves out is kept and decides nothing, neither the lookup nor the name. */
+static void
+a_megaflow_keeps_the_key_of_its_packet(void **state UNUSED)
+{
+    struct flow key = { .in_port = BE32(1), .nw_src = BE32(5), .nw_dst = BE32(6) }, mask = { .nw_src = BE32_MAX };
+    struct flow other = key, kept;
+    struct megaflow_table t;
+    struct dp_flow *f, *g;
+    struct uuid a, b;
+
+    megaflow_table_init(&t);
+    key.ct_label[0] = 7;
+    other.mpls_lse[0] = BE32(7);
+    other.nw_dst = BE32(8);
+    assert_int_equal(megaflow_put(&t, &key, &mask, output_to(1), NULL, true, false, &f, &before), 0);
+    megaflow_get_key(f, &kept);
+    assert_memory_equal(&kept, &key, sizeof key);
+    assert_ptr_equal(lookup(&t, &other), f);
+    megaflow_get_ufid(f, &a);
+    assert_int_equal(megaflow_del(&t, f, NULL), 0);
+    assert_int_equal(megaflow_put(&t, &other, &mask, output_to(1), NULL, true, false, &g, &before), 0);
+    megaflow_get_key(g, &kept);
+    assert_memory_equal(&kept, &other, sizeof other);
+    megaflow_get_ufid(g, &b);
+    assert_true(uuid_equal(&a, &b));
+    megaflow_table_uninit(&t);
+}
+
 /* A stale megaflow is missed by packets; the answer to the next one renews it if its mask allows, with its counters. */
 static void
 a_stale_megaflow_is_renewed(void **state UNUSED)
@@ -285,6 +313,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_megaflow_keeps_the_key_of_its_packet),
         cmocka_unit_test(a_stale_megaflow_is_renewed),
         cmocka_unit_test(an_epoch_puts_all_in_doubt),
         cmocka_unit_test(counts_of_all_workers_add_up),

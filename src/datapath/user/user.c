@@ -365,13 +365,8 @@ user_flow_for_each(struct datapath *up, bool (*cb)(void *aux, struct dp_flow *),
 static void
 user_flow_get(const struct dp_flow *f, struct flow *key, struct flow *mask, struct dp_flow_stats *stats)
 {
-    const struct flow_line *line = f->key;
-
     if (key) {
-        memset(key, 0, sizeof *key);
-        FLOW_FOR_EACH_LINE (i, f->tuple->map) {
-            key->lines[i] = *line++;
-        }
+        megaflow_get_key(f, key);
     }
     if (mask) {
         *mask = f->tuple->mask;
