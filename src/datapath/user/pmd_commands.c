@@ -15,7 +15,9 @@
 struct show {
     struct str out;
     struct datapath *dp;
-    const char *name;    /* Only this datapath; null: all. */
+    const char *name;    /* Of the datapath that is meant; null: all. */
+    unsigned int n_dps;  /* There are so many... */
+    bool is_known;       /* ...and one of them has the name. */
     uint32_t core;       /* Only this one; UINT32_MAX: all. */
     uint32_t seconds;
     unsigned int worker; /* Whose queues are shown. */
@@ -246,13 +248,35 @@ parse(struct show *s, struct ctl_request *r, int argc, const char *argv[])
 }
 
 static void
+compare_name(void *s_, const struct datapath *dp)
+{
+    struct show *s = s_;
+
+    s->n_dps++;
+    s->is_known |= s->name && !strcmp(s->name, dp->name);
+}
+
+/* As in the reference: a single datapath is meant whatever the name; of several one must be named. */
+static bool
+settle_name(struct show *s, struct ctl_request *r)
+{
+    dp_user_for_each(compare_name, s);
+    s->name = s->is_known ? s->name : NULL;
+    if (!s->is_known && s->n_dps != 1) {
+        ctl_reply_error(r, "please specify an existing datapath");
+        return false;
+    }
+    return true;
+}
+
+static void
 cmd_show(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
 {
     bool is_sleep = !strcmp(argv[0], "dpif-netdev/pmd-sleep-show");
     struct show s = { .out = STR_INIT, .core = UINT32_MAX, .seconds = 60,
                       .each = is_sleep ? put_worker_sleep : put_worker_queues };
 
-    if (parse(&s, r, argc, argv)) {
+    if (parse(&s, r, argc, argv) && settle_name(&s, r)) {
         if (is_sleep) {
             str_puts(&s.out, "Default max sleep:    0 us\n");
         } else {
@@ -269,7 +293,7 @@ cmd_performance(struct ctl_request *r, int argc, const char *argv[], void *aux U
 {
     struct show s = { .out = STR_INIT, .core = UINT32_MAX };
 
-    if (parse(&s, r, argc, argv)) {
+    if (parse(&s, r, argc, argv) && settle_name(&s, r)) {
         dp_user_for_each(put_dp, &s);
         ctl_reply(r, str_text(&s.out));
     }
@@ -291,7 +315,7 @@ cmd_clear(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
 {
     struct show s = { .core = UINT32_MAX };
 
-    if (parse(&s, r, argc, argv)) {
+    if (parse(&s, r, argc, argv) && settle_name(&s, r)) {
         dp_user_for_each(clear_dp, &s);
         ctl_reply(r, "");
     }
@@ -317,7 +341,8 @@ cmd_of_dp(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
         return;
     }
     dp_user_for_each(find_dp, &s);
-    if (!s.dp) {
+    dp_user_for_each(compare_name, &s);
+    if (!s.dp || (!s.name && s.n_dps > 1)) {
         ctl_reply_error(r, "please specify an existing datapath");
     } else if (!strcmp(argv[0], "dpif-netdev/bond-show")) {
         ctl_reply(r, "");
