@@ -89,7 +89,8 @@ dpctl_find_dp(struct dpctl *d, int n)
         if (n_dps == 1) {
             found = all[0];
         } else {
-            dpctl_fail(d, -EINVAL, "%s", n_dps ? "multiple datapaths, specify one" : "no datapaths exist");
+            dpctl_fail(d, 0, n_dps ? "multiple datapaths, specify one" : "no datapaths exist");
+            dpctl_fail(d, -EINVAL, "datapath not found");
         }
         free(all);
     }
@@ -119,9 +120,9 @@ take_options(struct dpctl *d)
         } else if (!strcmp(o, "-s") || !strcmp(o, "--statistics")) {
             d->statistics = true;
         } else if (!strcmp(o, "--names")) {
-            d->names = true;
+            d->names = DPCTL_NAMES;
         } else if (!strcmp(o, "--no-names")) {
-            d->names = false;
+            d->names = DPCTL_NO_NAMES;
         } else if (!strcmp(o, "--may-create")) {
             d->may_create = true;
         } else if (!strcmp(o, "--clear")) {
@@ -178,23 +179,25 @@ run_command(struct ctl_request *r, int argc, const char *argv[], void *command_)
     }
 }
 
-/* dpif/dump-flows: the megaflows of one bridge. */
+/* dpif/dump-flows: the megaflows of one bridge, which is the last argument.  What stands before it and is no option is
+ * not looked at, as in the reference. */
 static void
 cmd_dump_flows(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
 {
     struct dpctl *d = dpctl_begin(r, argc, argv);
-    const struct ofproto *bridge = NULL;
+    const struct ofproto *bridge = ofproto_find(argv[argc - 1]);
 
-    if (!take_options(d)) {
-        d->failed = true;
+    for (int i = 1; i < argc - 1; i++) {
+        d->more |= !strcmp(argv[i], "-m");
+        d->names = !strcmp(argv[i], "--names")      ? DPCTL_NAMES
+                   : !strcmp(argv[i], "--no-names") ? DPCTL_NO_NAMES
+                                                    : d->names;
+    }
+    if (bridge) {
+        dpctl_dump_bridge(d, bridge);
     } else {
-        bridge = d->argc ? ofproto_find(d->argv[0]) : NULL;
-        if (bridge) {
-            dpctl_dump_bridge(d, bridge);
-        } else {
-            str_puts(&d->out, "no such bridge");
-            d->failed = true;
-        }
+        str_puts(&d->out, "no such bridge");
+        d->failed = true;
     }
     dpctl_end(d);
 }

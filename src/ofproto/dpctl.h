@@ -22,11 +22,15 @@
 #include "odp/text.h"
 #include "ofproto/ofproto_private.h"
 
+/* Ports by name: with "-m", always, never. */
+enum dpctl_names { DPCTL_NAMES_IF_MORE, DPCTL_NAMES, DPCTL_NO_NAMES };
+
 /* One command's arguments after its options. */
 struct dpctl {
     int argc;
     const char **argv;      /* argv[0] is the first argument, the command's name left out. */
-    bool more, statistics, names, may_create, clear;
+    bool more, statistics, may_create, clear;
+    enum dpctl_names names;
     struct datapath *dp;    /* Once dpctl_find_dp() has found it... */
     const char *type;       /* ...and the type that it serves. */
     struct str out;         /* The answer... */
@@ -58,6 +62,13 @@ void dpctl_fail(struct dpctl *, int error, const char *format, ...) PRINTF_FORMA
 
 /* Answers and releases it: for a command that went on. */
 void dpctl_end(struct dpctl *);
+
+/* Whether ports go by name. */
+static inline bool
+dpctl_shows_names(const struct dpctl *d)
+{
+    return d->names == DPCTL_NAMES || (d->names == DPCTL_NAMES_IF_MORE && d->more);
+}
 
 /* Finds the datapath: the first argument if there are more than 'n' of them (and takes it off), else the only one.
  * False, with the error said, if there is none. */

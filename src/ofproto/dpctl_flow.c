@@ -103,30 +103,28 @@ dump_one(void *dump_, struct dp_flow *f)
     return true;
 }
 
-/* "type=": which flows, by where they run.  All of ours run in the datapath. */
+/* "type=": which flows, by where they run.  All of ours run in the datapath.  No word at all is no flow. */
 static bool
 parse_types(struct dpctl *d, const char *types, bool *any)
 {
     static const char *const known[] = { "ovs", "tc", "dpdk", "offloaded", "non-offloaded", "partially-offloaded",
                                          "all" };
-    char *copy = xstrdup(types), *save = NULL;
-    bool ok = true;
 
     *any = false;
-    for (char *word = strtok_r(copy, ",", &save); word && ok; word = strtok_r(NULL, ",", &save)) {
-        size_t i = 0;
+    for (const char *word = types; *word;) {
+        size_t n = strcspn(word, ","), i = 0;
 
-        while (i < ARRAY_SIZE(known) && strcmp(known[i], word)) {
+        while (i < ARRAY_SIZE(known) && (strlen(known[i]) != n || memcmp(known[i], word, n))) {
             i++;
         }
-        ok = i < ARRAY_SIZE(known);
+        if (i == ARRAY_SIZE(known)) {
+            dpctl_fail(d, -EINVAL, "Failed to parse type (%.*s)", (int) n, word);
+            return false;
+        }
         *any |= i == 0 || i == 4 || i == 6;
+        word += n + (word[n] == ',');
     }
-    if (!ok) {
-        dpctl_fail(d, -EINVAL, "Failed to parse type (%s)", types);
-    }
-    free(copy);
-    return ok;
+    return true;
 }
 
 /* Ports of a filter are the datapath's. */
@@ -179,40 +177,52 @@ parse_pmd(struct dpctl *d, const char *text, bool *any)
     return true;
 }
 
+/* Takes the last argument if it is "NAME=.." and there was none of them yet. */
+static bool
+take_named(struct dpctl *d, const char *name, const char **value)
+{
+    const char *last = d->argc ? d->argv[d->argc - 1] : "";
+    size_t n = strlen(name);
+
+    if (*value || strncmp(last, name, n)) {
+        return false;
+    }
+    *value = last + n;
+    d->argc--;
+    return true;
+}
+
+/* As in the reference: a single word before "filter=" and the others is the datapath; of several the first may be one,
+ * and nobody looks at the rest. */
+static bool
+find_dp_to_dump(struct dpctl *d)
+{
+    struct dpctl_dp dp;
+
+    return dpctl_find_dp(d, d->argc > 1 && !dpctl_dp_by_name(d->argv[0], &dp) ? d->argc : 0);
+}
+
 void
 dpctl_run_dump_flows(struct dpctl *d)
 {
     const char *filter = NULL, *types = NULL, *pmd = NULL;
     struct dump dump = { .d = d };
     struct dp_names names;
-    bool any = true;
-    int n = d->argc;
+    bool any = true, any_type = true;
 
-    d->argc = 0; /* What remains: the datapath's name, wherever it stands. */
-    for (int i = 0; i < n; i++) {
-        const char *arg = d->argv[i];
-
-        if (!strncmp(arg, "filter=", 7)) {
-            filter = arg + 7;
-        } else if (!strncmp(arg, "type=", 5)) {
-            types = arg + 5;
-        } else if (!strncmp(arg, "pmd=", 4)) {
-            pmd = arg + 4;
-        } else {
-            d->argv[d->argc++] = arg;
-        }
+    while (take_named(d, "filter=", &filter) || take_named(d, "type=", &types) || take_named(d, "pmd=", &pmd)) {
     }
-    if ((types && !parse_types(d, types, &any)) || (pmd && !parse_pmd(d, pmd, &any)) || !dpctl_find_dp(d, 0)) {
+    if ((pmd && !parse_pmd(d, pmd, &any)) || !find_dp_to_dump(d)) {
         return;
     }
     dump.dp = d->dp;
     dump.with_title = !pmd;
-    if (filter && !parse_filter(&dump, filter)) {
+    if ((filter && !parse_filter(&dump, filter)) || (types && !parse_types(d, types, &any_type))) {
         return;
     }
     names = dp_names_of(dump.dp);
-    dump.names = d->names || d->more ? &names : NULL;
-    if (any) {
+    dump.names = dpctl_shows_names(d) ? &names : NULL;
+    if (any && any_type) {
         dump.dp->class->flow_for_each(dump.dp, dump_one, &dump);
     }
 }
@@ -223,7 +233,7 @@ dpctl_dump_bridge(struct dpctl *d, const struct ofproto *bridge)
     struct dump dump = { .d = d, .dp = bridge->backer->xdp.dp, .bridge = bridge };
     struct dp_names names = dp_names_of(dump.dp);
 
-    dump.names = d->names || d->more ? &names : NULL;
+    dump.names = dpctl_shows_names(d) ? &names : NULL;
     dump.dp->class->flow_for_each(dump.dp, dump_one, &dump);
 }
 
@@ -397,7 +407,7 @@ dpctl_run_get_flow(struct dpctl *d)
         return;
     }
     names = dp_names_of(d->dp);
-    put_flow(d, d->dp, f, d->names || d->more ? &names : NULL, false);
+    put_flow(d, d->dp, f, dpctl_shows_names(d) ? &names : NULL, false);
 }
 
 /* Files: one flow a line, each a transaction of its own. */
