@@ -10,16 +10,17 @@
 #include "ofproto/xlate/trace_private.h"
 #include "openflow/error.h"
 
-enum { MAX_ARGS = 5, MAX_CT_NEXT = TRACE_MAX_RECIRCULATIONS };
+enum { MAX_ARGS = 5, MAX_CT_NEXT = TRACE_MAX_RECIRCULATIONS, MAX_L7 = 64000 };
 
 struct args {
     const struct trace_host *host;
     const char *words[MAX_ARGS];  /* Those that are no options. */
     int n;
     bool names, consistent, generate;
-    const char *l7;               /* Hexadecimal; null if not given. */
+    bool has_l7;
+    struct bytes l7;
     bool has_l7_len;
-    uint16_t l7_len;
+    uint16_t l7_len;              /* At most MAX_L7. */
     uint8_t ct_next[MAX_CT_NEXT]; /* Of the options --ct-next. */
     size_t n_ct_next;
     struct trace_request request;
@@ -30,6 +31,38 @@ static bool
 is_option(const char *arg, const char *name)
 {
     return arg[0] == '-' && (!strcmp(arg + 1, name) || (arg[1] == '-' && !strcmp(arg + 2, name)));
+}
+
+/* Whether it is the option, which takes a value and so has two dashes. */
+static bool
+is_valued(const char *arg, const char *name)
+{
+    return arg[0] == '-' && arg[1] == '-' && !strcmp(arg + 2, name);
+}
+
+/* As the reference, takes the digits in front, none for 0. */
+static struct error *
+take_l7_len(struct args *a, const char *text)
+{
+    long n = strtol(text, NULL, 10);
+
+    if (n < 0 || n > MAX_L7) {
+        return error_new("%s: too much L7 data", text);
+    }
+    a->has_l7_len = true;
+    a->l7_len = n;
+    return NULL;
+}
+
+static struct error *
+take_l7(struct args *a, const char *text)
+{
+    const char *end;
+
+    bytes_clear(&a->l7);
+    end = bytes_put_from_hex(&a->l7, text);
+    a->has_l7 = true;
+    return *end ? error_new("Trailing garbage in packet data") : NULL;
 }
 
 static struct error *
@@ -64,14 +97,9 @@ take_valued(struct args *a, int argc, const char *const argv[], int *i)
     if (++*i >= argc) {
         return error_new("Missing argument for option %s", option);
     }
-    if (is_option(option, "ct-next")) {
-        return take_ct_next(a, argv[*i]);
-    } else if (is_option(option, "l7")) {
-        a->l7 = argv[*i];
-        return NULL;
-    }
-    a->has_l7_len = true;
-    return num_parse_u16(argv[*i], 0, &a->l7_len) ? NULL : error_new("%s: invalid length", argv[*i]);
+    return is_valued(option, "ct-next") ? take_ct_next(a, argv[*i])
+           : is_valued(option, "l7")    ? take_l7(a, argv[*i])
+                                        : take_l7_len(a, argv[*i]);
 }
 
 /* In packet-out the last word is the actions, whatever it looks like. */
@@ -92,7 +120,7 @@ take_words(struct args *a, int argc, const char *const argv[], bool is_packet_ou
             a->consistent = true;
         } else if (is_option(arg, "names")) {
             a->names = true;
-        } else if (is_option(arg, "ct-next") || is_option(arg, "l7") || is_option(arg, "l7-len")) {
+        } else if (is_valued(arg, "ct-next") || is_valued(arg, "l7") || is_valued(arg, "l7-len")) {
             struct error *e = take_valued(a, argc, argv, &i);
 
             if (e) {
@@ -194,7 +222,7 @@ take_flow(struct args *a, const char *first, const char *second)
 }
 
 /* The frame that the flow describes, or the flow of the frame. */
-static struct error *
+static void
 settle_packet(struct args *a)
 {
     struct trace_request *r = &a->request;
@@ -202,18 +230,12 @@ settle_packet(struct args *a)
     struct flow md = r->flow;
 
     if (a->generate) {
-        struct bytes l7 = BYTES_INIT;
+        size_t n = a->has_l7 ? a->l7.len : a->has_l7_len ? a->l7_len : FLOW_DEFAULT_L7;
 
-        if (a->l7 && *bytes_put_from_hex(&l7, a->l7)) {
-            bytes_uninit(&l7);
-            return error_new("%s: invalid payload", a->l7);
-        }
-        flow_compose(&r->flow, l7.data, a->l7 ? l7.len : a->has_l7_len ? a->l7_len : FLOW_DEFAULT_L7, false, &r->frame);
-        bytes_uninit(&l7);
+        flow_compose(&r->flow, a->l7.data, n, false, &r->frame);
     } else if (r->frame.data) {
         flow_extract_full(r->frame.data, r->frame.len, &md, &r->flow, &offsets);
     }
-    return NULL;
 }
 
 /* Whether there is none among the actions that OpenFlow 1.0 could not say. */
@@ -282,7 +304,7 @@ take_request(struct args *a, const char *actions)
         e = take_packet(a, packet);
     }
     if (!e) {
-        e = settle_packet(a);
+        settle_packet(a);
     }
     return e || !actions ? e : take_actions(a, actions);
 }
@@ -290,7 +312,7 @@ take_request(struct args *a, const char *actions)
 static struct error *
 run(int argc, const char *const argv[], const struct trace_host *host, bool is_packet_out, struct str *reply)
 {
-    struct args a = { .host = host };
+    struct args a = { .host = host, .l7 = BYTES_INIT };
     struct error *e = take_words(&a, argc, argv, is_packet_out);
 
     act_buf_init(&a.acts);
@@ -321,6 +343,7 @@ run(int argc, const char *const argv[], const struct trace_host *host, bool is_p
         }
         xlate_out_uninit(&out);
     }
+    bytes_uninit(&a.l7);
     bytes_uninit(&a.request.frame);
     act_buf_uninit(&a.acts);
     return e;
