@@ -128,14 +128,15 @@ attr_is_any(const struct attr_text *a, const struct flow *mask)
     return false;
 }
 
-/* Fragments are not shown wildcarded, nor is the bit that only says that there is a tag. */
+/* Fragments are not shown wildcarded, nor is the bit that only says that there is a tag; of a tag, what is not 0 is. */
 static bool
 member_is_shown(const struct member *m, const struct flow *flow, const struct flow *mask, bool all)
 {
     if (!strcmp(m->name, "cfi")) {
         return mask ? !member_is_any(m, mask) || !member_get(m, flow) : !member_get(m, flow);
     }
-    return !mask || member_is_any(m, mask) || (all && m->kind != MEMBER_FRAG) || !strcmp(m->name, "vid");
+    return !mask || member_is_any(m, mask) || (all && m->kind != MEMBER_FRAG) || !strcmp(m->name, "vid")
+           || (!strcmp(m->name, "pcp") && member_get(m, flow));
 }
 
 void

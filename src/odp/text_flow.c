@@ -131,13 +131,13 @@ put_metadata(const struct out *o)
     put_packet_type(o);
 }
 
-/* Both tags print as "vlan", whole, whatever the mask. */
+/* Both tags print as "vlan". */
 static void
-put_vlan(struct str *s, const struct flow *key, const struct flow *mask, const char *name)
+put_vlan(struct str *s, const struct flow *key, const struct flow *mask, bool all, const char *name)
 {
     size_t start = s->len;
 
-    attr_put(s, attr_by_name(name, strlen(name)), key, mask, true, NULL);
+    attr_put(s, attr_by_name(name, strlen(name)), key, mask, all, NULL);
     if (name[4] == '2') {
         memmove(s->text + start + 4, s->text + start + 5, s->len - start - 4);
         str_truncate(s, s->len - 1);
@@ -152,7 +152,7 @@ put_tag(const struct out *o, be16 tpid, be16 tci, const char *name)
         return false;
     }
     str_putf(o->s, "eth_type(0x%04x),", tpid ? be16_to_cpu(tpid) : 0x8100);
-    put_vlan(o->s, o->key, o->mask, name);
+    put_vlan(o->s, o->key, o->mask, o->verbose, name);
     str_puts(o->s, "encap(");
     return true;
 }
@@ -362,7 +362,7 @@ echo_attr(struct in *in, enum odp_key key, const struct attr_text *a)
     }
     e->seen[in->depth] |= key ? UINT32_C(1) << key : 0;
     switch ((int) key) {
-    case ODP_KEY_VLAN: put_vlan(o.s, in->key, NULL, in->depth ? "vlan2" : "vlan"); break;
+    case ODP_KEY_VLAN: put_vlan(o.s, in->key, NULL, true, in->depth ? "vlan2" : "vlan"); break;
     case ODP_KEY_ENCAP:
         str_chomp(o.s, ',');
         str_puts(o.s, "),");
