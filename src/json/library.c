@@ -35,12 +35,16 @@ array_from_library(json_t *from)
 static struct json *
 from_library(json_t *from)
 {
+    double r;
+
     switch (json_typeof(from)) {
     case JSON_OBJECT: return object_from_library(from);
     case JSON_ARRAY: return array_from_library(from);
     case JSON_STRING: return js_strn(json_string_value(from), json_string_length(from));
     case JSON_INTEGER: return js_int(json_integer_value(from));
-    case JSON_REAL: return js_real(json_real_value(from));
+    case JSON_REAL:
+        r = json_real_value(from);
+        return json_is_whole(r) ? js_int(r) : js_real(r);
     case JSON_TRUE: return js_bool(true);
     case JSON_FALSE: return js_bool(false);
     case JSON_NULL: break;

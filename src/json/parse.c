@@ -287,16 +287,29 @@ check_number(char *s, char **end, bool *is_real)
 }
 
 bool
-json_is_whole(double r)
+json_is_whole(long double r)
 {
-    return r == floor(r) && r > -9223372036854775808.0 && r < 9223372036854775808.0;
+    return r > -9223372036854775808.0L && r < 9223372036854775808.0L && r == floorl(r);
 }
 
-static void
-set_real(struct json *v, double r)
+/* Also an integer that is written as a real, as "1e3", is an integer. */
+static bool
+set_real(struct json *v, const char *text)
 {
-    v->kind = json_is_whole(r) ? KIND_WHOLE : KIND_REAL;
-    v->real = r;
+    long double exact = strtold(text, NULL);
+    double r = strtod(text, NULL);
+
+    if (!isfinite(r)) {
+        return false;
+    }
+    if (json_is_whole(exact)) {
+        v->kind = KIND_INTEGER;
+        v->integer = exact;
+    } else {
+        v->kind = json_is_whole(r) ? KIND_WHOLE : KIND_REAL;
+        v->real = r;
+    }
+    return true;
 }
 
 static bool
@@ -325,13 +338,8 @@ parse_number(struct parser *p, struct json *v)
         if (errno) {
             return false;
         }
-    } else {
-        double r = strtod(p->p, NULL);
-
-        if (!isfinite(r)) {
-            return false;
-        }
-        set_real(v, r);
+    } else if (!set_real(v, p->p)) {
+        return false;
     }
     p->p = end;
     return true;

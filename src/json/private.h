@@ -12,7 +12,7 @@
 #include "json/json.h"
 
 enum kind { KIND_NULL, KIND_FALSE, KIND_TRUE, KIND_OBJECT, KIND_ARRAY, KIND_INTEGER, KIND_REAL, KIND_STRING,
-            KIND_WHOLE /* A real without a fraction: an integer to its users, but written as a real. */ };
+            KIND_WHOLE /* A built real without a fraction: an integer to its users, but written as a real. */ };
 
 #define IN_DOC_MAX ((1U << 28) - 1)
 
@@ -117,7 +117,7 @@ struct json *json_parse_usual(char *text, size_t n, bool restore) MUST_CHECK;
 struct error *json_parse_library(const char *text, size_t n, struct json **json) MUST_CHECK;
 
 /* Whether a real is an integer, however it is written.  -2**63 stands for all integers just below it too. */
-bool json_is_whole(double r);
+bool json_is_whole(long double r);
 
 /* The length of the valid UTF-8 sequence (RFC 3629) at 'p', of whose bytes 'n' are there; 0 if it is none. */
 size_t json_utf8_len(const char *p, size_t n);

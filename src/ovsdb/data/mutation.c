@@ -21,16 +21,9 @@ mutator_from_name(const char *name, enum mutator *m)
     return false;
 }
 
+/* Sets 'm->type' to the type of the argument; false if the mutator does not go with the column. */
 static bool
-wants_map(const struct json *json)
-{
-    return js_is(json, JS_ARRAY) && js_array_len(json) == 2 && js_is(js_at(json, 0), JS_STRING)
-           && !strcmp(js_str_value(js_at(json, 0)), "map");
-}
-
-/* Sets 'm->type' to the type of the argument 'arg'; false if the mutator does not go with the column. */
-static bool
-adapt_type(struct mutation *m, const struct json *arg)
+adapt_type(struct mutation *m)
 {
     const struct col_type *t = &m->column->type;
 
@@ -39,15 +32,26 @@ adapt_type(struct mutation *m, const struct json *arg)
         m->type.n_min = 0;
         if (m->mutator == MUT_DELETE) {
             m->type.n_max = TYPE_UNLIMITED;
-            if (type_is_map(t) && !wants_map(arg)) {
-                base_type_init(&m->type.value, ATOM_VOID);
-            }
         }
         return !type_is_scalar(t);
     }
     base_type_init(&m->type.key, t->key.type);
     m->type.n_min = m->type.n_max = 1;
     return !type_is_map(t) && (t->key.type == ATOM_INTEGER || (t->key.type == ATOM_REAL && m->mutator != MUT_MOD));
+}
+
+/* What to delete from a map is pairs or keys: what is no good map is taken as a set, and the error is that set's. */
+static struct dberr *
+argument_from_json(struct mutation *m, const struct json *arg, struct symtab *symtab)
+{
+    struct dberr *e = datum_from_json(&m->arg, &m->type, arg, symtab);
+
+    if (e && m->mutator == MUT_DELETE && type_is_map(&m->type)) {
+        dberr_free(e);
+        base_type_init(&m->type.value, ATOM_VOID);
+        e = datum_from_json(&m->arg, &m->type, arg, symtab);
+    }
+    return e;
 }
 
 static struct dberr *
@@ -71,7 +75,7 @@ mutation_from_json(struct mutation *m, const struct table_schema *t, const struc
     if (!mutator_from_name(mutator, &m->mutator)) {
         return dberr_new("unknown mutator", "No mutator named %s.", mutator);
     }
-    if (!adapt_type(m, js_at(json, 2))) {
+    if (!adapt_type(m)) {
         char *english = col_type_to_english(&m->column->type);
         struct dberr *e = dberr_syntax(json, "Type mismatch: \"%s\" operator may not be applied to column %s of "
                                        "type %s.", mutator, column, english);
@@ -79,7 +83,7 @@ mutation_from_json(struct mutation *m, const struct table_schema *t, const struc
         free(english);
         return e;
     }
-    return datum_from_json(&m->arg, &m->type, js_at(json, 2), symtab);
+    return argument_from_json(m, js_at(json, 2), symtab);
 }
 
 struct dberr *

@@ -318,18 +318,19 @@ purge_error(const struct purge *p)
     const struct table_schema *schema = p->row->table->schema;
     const char *column = schema->columns[p->column].name;
     char uuid[UUID_LEN + 1];
+    const char *inserted = p->row->change->old ? "" : " (inserted within this transaction)";
 
     uuid_format(&p->row->uuid, uuid);
     if (p->n_zero && !p->row->change->old) {
         /* The reference's text, misprint included. */
-        return dberr_new(DBERR_CONSTRAINT, "Weak reference column \"%s\" in \"%s\" row %s (inserted within this "
-                         "transaction) contained all-zeros UUID (probably as the default value for this column) but "
-                         "deleting this value caused a constraint volation because this column is not allowed to be "
-                         "empty.", column, schema->name, uuid);
+        return dberr_new(DBERR_CONSTRAINT, "Weak reference column \"%s\" in \"%s\" row %s%s contained all-zeros UUID "
+                         "(probably as the default value for this column) but deleting this value caused a constraint "
+                         "volation because this column is not allowed to be empty.", column, schema->name, uuid,
+                         inserted);
     }
     return dberr_new(DBERR_CONSTRAINT, "Deletion of %u weak reference(s) to deleted (or never-existing) rows from "
-                     "column \"%s\" in \"%s\" row %s caused this column to become empty, but constraints on this "
-                     "column disallow an empty column.", p->n, column, schema->name, uuid);
+                     "column \"%s\" in \"%s\" row %s%s caused this column to become empty, but constraints on "
+                     "this column disallow an empty column.", p->n, column, schema->name, uuid, inserted);
 }
 
 static struct dberr *
