@@ -10,6 +10,7 @@
 #include "flow/tun_metadata.h"
 #include "ofproto/megaflow.h"
 #include "ofproto/xlate/xlate.h"
+#include "odp/effect.h"
 #include "odp/text.h"
 #include "sys/log.h"
 
@@ -66,20 +67,34 @@ retranslate(struct revalidator *r, const struct flow *key)
     return r->out.may_install;
 }
 
-/* Translates anew; whether that gives the megaflow's actions. */
-static bool
-same_actions(struct revalidator *r, struct dp_flow *f, const struct flow *key)
+/* What the translation just made wants of a megaflow. */
+static const struct bytes *
+wanted_actions(const struct revalidator *r)
 {
-    const struct bytes *wanted = &r->out.slow_actions;
-    const void *actions;
-    size_t len;
+    return r->out.slow ? &r->out.slow_actions : &r->out.actions;
+}
 
-    if (!retranslate(r, key)) {
-        return false;
-    }
-    wanted = r->out.slow ? wanted : &r->out.actions;
-    actions = r->backer->xdp.dp->class->flow_actions(f, &len);
+/* Whether the translation just made gives the megaflow's actions. */
+static bool
+same_actions(const struct revalidator *r, struct dp_flow *f)
+{
+    const struct bytes *wanted = wanted_actions(r);
+    size_t len;
+    const void *actions = r->backer->xdp.dp->class->flow_actions(f, &len);
+
     return len == wanted->len && (!len || !memcmp(actions, wanted->data, len));
+}
+
+/* Whether they do the same.  (A megaflow may set bits that its packets have already, of which a translation that has
+ * looked at fewer says nothing.) */
+static bool
+same_effect(const struct revalidator *r, struct dp_flow *f, const struct flow *key, const struct flow *mask)
+{
+    const struct bytes *wanted = wanted_actions(r);
+    size_t len;
+    const void *actions = r->backer->xdp.dp->class->flow_actions(f, &len);
+
+    return odp_same_effect(actions, len, wanted->data, wanted->len, key, mask);
 }
 
 /* Retranslates; the megaflow serves again, or is gone. */
@@ -90,7 +105,7 @@ renew(struct revalidator *r, struct megaflow *m, struct dp_flow *f, const struct
     uint64_t seq = depend_seq(r->backer->depend);
 
     r->n_renewed++;
-    if (same_actions(r, f, key) && flow_mask_is_subset(&r->out.wc, mask)) {
+    if (retranslate(r, key) && same_actions(r, f) && flow_mask_is_subset(&r->out.wc, mask)) {
         m->doubted = 0;
         megaflow_update(r->backer->depend, m, &r->out, seq);
     } else {
@@ -108,7 +123,7 @@ check(struct revalidator *r, struct megaflow *m, struct dp_flow *f, const struct
     struct datapath *dp = r->backer->xdp.dp;
     uint32_t seq = depend_seq(r->backer->depend);
 
-    if (same_actions(r, f, key)) {
+    if (retranslate(r, key) && (same_actions(r, f) || same_effect(r, f, key, mask))) {
         m->doubted = 0;
     } else if (m->doubted != seq + 1) {
         m->doubted = seq + 1;
