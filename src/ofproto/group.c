@@ -16,15 +16,19 @@ groups_init(struct ofproto *p)
     hmap_init(&p->groups);
 }
 
-void
-groups_destroy(struct ofproto *p)
+bool
+groups_destroy_step(struct ofproto *p, struct loop_slice *slice)
 {
     HMAP_FOR_EACH_SAFE (g, struct group, node, &p->groups) {
+        if (loop_slice_is_over(slice)) {
+            return false;
+        }
         hmap_remove(&p->groups, &g->node);
         xbridge_replace_group(&p->xb, g, NULL);
         group_unref(g);
     }
     hmap_uninit(&p->groups);
+    return true;
 }
 
 struct group *

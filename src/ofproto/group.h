@@ -12,7 +12,8 @@
 #include "ofproto/xgroup.h"
 
 void groups_init(struct ofproto *);
-void groups_destroy(struct ofproto *);
+/* Some of the groups of a bridge of which nobody knows any more (removal.c); true when all are gone. */
+bool groups_destroy_step(struct ofproto *, struct loop_slice *) MUST_CHECK;
 struct group *group_find(const struct ofproto *, uint32_t group_id);
 
 /* Carries out a group-mod as part of the change; what it deletes takes the flows that use it along.  Takes over the

@@ -58,24 +58,37 @@ release_number(struct backer *b, uint32_t dp_id)
 }
 
 static void
-remove_meter(struct ofproto *p, struct meter *m)
+forget_meter(struct ofproto *p, struct meter *m)
 {
     rcu_map_remove(&p->xb.meters, m->x, hash_u32(m->x->id, 0));
-    backer_meter_changed(p->backer, &p->xb, m->x->id);
-    release_number(p->backer, m->x->dp_id);
     rcu_defer(free, m->x);
     hmap_remove(&p->meters, &m->node);
     meter_mod_uninit(&m->config);
     free(m);
 }
 
-void
-meters_destroy(struct ofproto *p)
+static void
+remove_meter(struct ofproto *p, struct meter *m)
 {
+    backer_meter_changed(p->backer, &p->xb, m->x->id);
+    release_number(p->backer, m->x->dp_id);
+    forget_meter(p, m);
+}
+
+bool
+meters_destroy_step(struct ofproto *p, struct loop_slice *slice)
+{
+    struct datapath *dp = p->backer->xdp.dp;
+
     HMAP_FOR_EACH_SAFE (m, struct meter, node, &p->meters) {
-        remove_meter(p, m);
+        if (loop_slice_is_over(slice)) {
+            return false;
+        }
+        dp->class->meter_del(dp, m->x->dp_id);
+        forget_meter(p, m);
     }
     hmap_uninit(&p->meters);
+    return true;
 }
 
 struct meter *

@@ -17,7 +17,8 @@ struct meter {
 };
 
 void meters_init(struct ofproto *);
-void meters_destroy(struct ofproto *);
+/* Some of the meters of a bridge that no megaflow names any more (removal.c); true when all are gone. */
+bool meters_destroy_step(struct ofproto *, struct loop_slice *) MUST_CHECK;
 struct meter *meter_find(const struct ofproto *, uint32_t meter_id);
 
 #endif

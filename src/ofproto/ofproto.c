@@ -146,8 +146,6 @@ ofproto_destroy(struct ofproto *p, bool cleanup)
     atomic_store(&p->xb.is_gone, true);
     loop_wake_uninit(&p->change_wake);
     in_band_uninit(p);
-    groups_destroy(p);
-    meters_destroy(p);
     backer_leave(p->backer, cleanup);
     removal_begin(p);
 }

@@ -1,15 +1,17 @@
 /* What is left of a bridge that was removed.
  *
  * Nobody finds it any more, but translations under way and megaflows still name it.  So its tables, and the memory of
- * all that they name, stay until every megaflow has been looked at again; then the rules are deleted in slices of turns
- * of the main loop, and when RCU has released them, the bridge is.  Nobody waits for any of this.
+ * all that they name, stay until every megaflow has been looked at again; then rules, groups and meters are deleted in
+ * slices of turns of the main loop, and when RCU has released them, the bridge is.  Nobody waits for any of this.
  *
  * Threads: main. */
 #include <stdlib.h>
 
 #include "ofproto/change.h"
 #include "ofproto/drops.h"
+#include "ofproto/group.h"
 #include "ofproto/mac_table.h"
+#include "ofproto/meter.h"
 #include "openflow/flow_mod.h"
 #include "sys/ending.h"
 
@@ -18,7 +20,7 @@ struct removal {
     struct ofproto *p;
     struct unpublished unpublished;
     struct loop_wake wake;       /* The next slice; RCU has released what there was. */
-    enum { SETTLES, DELETES, COMMITS, UNLINKS, IS_RELEASED } stage;
+    enum { SETTLES, DELETES, COMMITS, UNLINKS, FORGETS_GROUPS, FORGETS_METERS, IS_RELEASED } stage;
     struct flow_mod all;
     struct tables_change change;
     struct flow_mod_run run;
@@ -49,7 +51,7 @@ on_settled(struct unpublished *u)
     loop_wake_signal(&r->wake);
 }
 
-/* A part of the deletion of all rules; whether all are gone. */
+/* A part of the deletion of all rules, groups and meters; whether all are gone. */
 static bool
 delete_step(struct removal *r, struct loop_slice *slice)
 {
@@ -66,7 +68,13 @@ delete_step(struct removal *r, struct loop_slice *slice)
         r->stage = UNLINKS;
     }
     pthread_mutex_unlock(&p->tables_mutex);
-    return r->stage == UNLINKS && change_unlink_retired(p, slice);
+    if (r->stage == UNLINKS && change_unlink_retired(p, slice)) {
+        r->stage = FORGETS_GROUPS;
+    }
+    if (r->stage == FORGETS_GROUPS && groups_destroy_step(p, slice)) {
+        r->stage = FORGETS_METERS;
+    }
+    return r->stage == FORGETS_METERS && meters_destroy_step(p, slice);
 }
 
 /* Behind all that was deferred for the bridge, which runs in order. */
@@ -96,7 +104,7 @@ on_wake(struct loop_wake *w)
     switch (r->stage) {
     case SETTLES:
         break;
-    case DELETES: case COMMITS: case UNLINKS:
+    case DELETES: case COMMITS: case UNLINKS: case FORGETS_GROUPS: case FORGETS_METERS:
         if (delete_step(r, &slice)) {
             tables_tell(r->p);
             r->stage = IS_RELEASED;
