@@ -1,19 +1,20 @@
 #include "sys/ending.h"
 
 #include <stdatomic.h>
+#include <stdlib.h>
 
 #include "config.h"
 
-static _Atomic bool ends;
+static _Atomic bool leaves_memory;
 
 void
 process_ends(void)
 {
-    atomic_store(&ends, true);
+    atomic_store(&leaves_memory, !WEFT_LOOKS_FOR_LEAKS || getenv("WEFT_LEAVES_MEMORY"));
 }
 
 bool
 process_leaves_memory(void)
 {
-    return !WEFT_LOOKS_FOR_LEAKS && atomic_load_explicit(&ends, memory_order_relaxed);
+    return atomic_load_explicit(&leaves_memory, memory_order_relaxed);
 }

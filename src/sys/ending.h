@@ -1,5 +1,6 @@
 /* The end of the process, and what need not be done then since the kernel does it: a million things released one by one
- * take seconds in which whoever restarts the program waits.  Builds that look for leaks release everything.
+ * take seconds in which whoever restarts the program waits.  Builds that look for leaks release everything, but for
+ * tests of this that set WEFT_LEAVES_MEMORY in the environment.
  *
  * Threads: the main thread says it once; any may ask. */
 #ifndef SYS_ENDING_H

@@ -3,7 +3,7 @@ paused, so that none of this depends on time."""
 import re
 
 import pytest
-from place import switch_place
+from place import DAEMON, Place, switch_place
 
 UDP = ("in_port(1),eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a),eth_type(0x0800),ipv4(src=10.0.0.2,dst=10.0.0.1,"
        "proto=17,tos=0,ttl=64,frag=no),udp(src=8,dst={})")
@@ -64,3 +64,44 @@ def test_a_bridge_and_a_datapath_are_removed_and_made_again(place):
         place.sh("ovs-vsctl del-br br0")
         assert place.sh("ovs-appctl dpif/show") == ""
         place.sh("ovs-vsctl add-br br0")
+
+
+ENDS = {"exit": "ovs-appctl exit", "cleanup": "ovs-appctl exit --cleanup", "signal": "kill $(cat {0}/ovs-vswitchd.pid)"}
+
+
+@pytest.fixture(name="leaver")
+def fixture_leaver():
+    """A switch that ends as a release build does, whatever the build; its exit status goes to the file "status"."""
+    p = Place()
+    p.env["WEFT_LEAVES_MEMORY"] = "1"
+    p.env["ASAN_OPTIONS"] = f"{p.env.get('ASAN_OPTIONS', '')}:detect_leaks=0"
+    try:
+        p.start_database()
+        options = f"--enable-dummy=override {DAEMON.replace('--detach', '')}"
+        p.sh(f"(ovs-vswitchd unix:{p.dir}/db.sock {options} 2>{p.dir}/errors; echo $? >{p.dir}/status) >/dev/null &")
+        p.wait("the switch is there", lambda: not p.run("ovs-appctl version").returncode)
+        yield p
+    finally:
+        p.leave()
+
+
+@pytest.mark.parametrize("how", ENDS)
+@pytest.mark.parametrize("paused", [False, True])
+def test_the_end_leaves_memory_and_nothing_undone(leaver, how, paused):
+    for br, ports in (("br0", ("p1", "p2")), ("br1", ("q1", "q2"))):
+        leaver.sh(f"ovs-vsctl add-br {br} -- set bridge {br} fail_mode=secure")
+        for n, port in enumerate(ports, 1):
+            leaver.sh(f"ovs-vsctl add-port {br} {port} -- set interface {port} ofport_request={n}")
+        leaver.sh(f"ovs-ofctl -O OpenFlow13 add-meter {br} meter=1,pktps,bands=type=drop,rate=1000 &&"
+                  f"ovs-ofctl -O OpenFlow13 add-group {br} group_id=1,type=all,bucket=output:2 &&"
+                  f"ovs-ofctl -O OpenFlow13 add-flow {br} actions=meter:1,group:1")
+        for n in range(20):
+            leaver.sh(f"ovs-appctl netdev-dummy/receive {ports[0]} '{UDP.format(n)}'")
+    if paused:
+        leaver.sh("ovs-appctl revalidator/pause")
+    leaver.sh("ovs-vsctl del-br br1")  # Of which megaflows are left, if nothing looks at them.
+    leaver.sh(ENDS[how].format(leaver.dir))
+    leaver.wait("the program has ended", lambda: not leaver.run(f"test -s {leaver.dir}/status").returncode, 30)
+    assert leaver.sh(f"cat {leaver.dir}/errors {leaver.dir}/status") == "0\n"
+    log = leaver.sh(f"cat {leaver.dir}/ovs-vswitchd.log")
+    assert not re.search(r"\|(ERR|EMER)\|", log), log
