@@ -116,6 +116,7 @@ struct dp_feature {
 /* Packets that the datapath itself had to drop, those that came in by one port for one reason. */
 struct dp_dropped {
     const char *why;        /* A sentence. */
+    bool is_upcall;         /* An upcall got no answer, or one that the datapath could not carry out. */
     uint64_t n_packets, n_bytes;
     int64_t used;           /* ms on clock_now_ms(). */
     /* One of the last packets, when it was dropped; without bytes: it is not known. */

@@ -1,4 +1,4 @@
-/* Control commands about bridges, MAC tables and upcalls (ovs-vswitchd(8)). */
+/* Control commands about bridges and MAC tables (ovs-vswitchd(8)). */
 #include <limits.h>
 #include <stdlib.h>
 
@@ -324,62 +324,6 @@ cmd_fdb_stats_clear(struct ctl_request *r, int argc, const char *argv[], void *a
 
 /* A setting for datapaths whose dumps can be terse or not, as the kernel's; upcall/show shows it.  The userspace
  * datapath is read in place, so it makes no difference there. */
-static bool ufid_enabled = true;
-
-static void
-cmd_upcall_show(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *aux UNUSED)
-{
-    struct str s = STR_INIT;
-
-    for (struct backer *b = backer_first(); b; b = backer_next(b)) {
-        struct revalidator_figures f;
-        struct dp_stats stats;
-
-        b->xdp.dp->class->get_stats(b->xdp.dp, &stats);
-        revalidator_get_figures(b->revalidator, &f);
-        str_putf(&s, "%s@%s:\n", b->xdp.type, b->xdp.name);
-        str_putf(&s, "  flows         : (current %llu) (avg %llu) (max %llu) (limit %llu)\n",
-                 (unsigned long long) stats.n_flows, (unsigned long long) f.avg_flows,
-                 (unsigned long long) f.max_flows, (unsigned long long) f.limit);
-        str_putf(&s, "  dump duration : %lldms\n", (long long) f.dump_ms);
-        str_putf(&s, "  ufid enabled : %s\n\n", ufid_enabled ? "true" : "false");
-        str_putf(&s, "  1: (keys %u)\n", f.n_keys);
-    }
-    ctl_reply(r, str_text(&s));
-    str_uninit(&s);
-}
-
-static void
-cmd_flow_limit(struct ctl_request *r, int argc UNUSED, const char *argv[], void *aux UNUSED)
-{
-    struct ofproto_settings s = ofproto_settings;
-
-    s.flow_limit = strtoul(argv[1], NULL, 10);
-    ofproto_set_settings(&s);
-    ctl_replyf(r, "set flow_limit to %u\n", s.flow_limit);
-}
-
-static void
-cmd_megaflows(struct ctl_request *r, int argc UNUSED, const char *argv[], void *aux UNUSED)
-{
-    bool disable = !strcmp(argv[0], "upcall/disable-megaflows");
-
-    atomic_store(&upcall_megaflows_disabled, disable);
-    for (struct backer *b = backer_first(); b; b = backer_next(b)) {
-        b->xdp.dp->class->flow_flush(b->xdp.dp);
-    }
-    ctl_reply(r, disable ? "megaflows disabled" : "megaflows enabled");
-}
-
-static void
-cmd_ufid(struct ctl_request *r, int argc UNUSED, const char *argv[], void *aux UNUSED)
-{
-    ufid_enabled = strcmp(argv[0], "upcall/disable-ufid");
-    ctl_reply(r, !ufid_enabled
-                     ? "Datapath dumping tersely using UFID disabled"
-                     : "Datapath dumping tersely using UFID enabled for supported datapaths");
-}
-
 static void
 put_rule_text(struct str *s, const struct rule *rule, int64_t now, bool offload_stats)
 {
@@ -527,18 +471,13 @@ ofproto_commands_register(void)
     ctl_register("fdb/del", "bridge vlan mac", 3, 3, cmd_fdb_del, NULL);
     ctl_register("fdb/stats-show", "bridge", 1, 1, cmd_fdb_stats_show, NULL);
     ctl_register("fdb/stats-clear", "[bridge]", 0, 1, cmd_fdb_stats_clear, NULL);
-    ctl_register("upcall/show", "", 0, 0, cmd_upcall_show, NULL);
-    ctl_register("upcall/set-flow-limit", "flow-limit-number", 1, 1, cmd_flow_limit, NULL);
-    ctl_register("upcall/disable-megaflows", "", 0, 0, cmd_megaflows, NULL);
-    ctl_register("upcall/enable-megaflows", "", 0, 0, cmd_megaflows, NULL);
-    ctl_register("upcall/disable-ufid", "", 0, 0, cmd_ufid, NULL);
-    ctl_register("upcall/enable-ufid", "", 0, 0, cmd_ufid, NULL);
     ctl_register("bridge/dump-flows", "[--offload-stats] bridge", 1, 2, cmd_bridge_dump_flows, NULL);
     ctl_register("revalidator/wait", "", 0, 0, cmd_revalidator_wait, NULL);
     ctl_register("revalidator/purge", "", 0, 0, cmd_revalidator_purge, NULL);
     ctl_register("revalidator/pause", NULL, 0, 0, cmd_revalidator_pause, NULL);
     ctl_register("revalidator/resume", NULL, 0, 0, cmd_revalidator_pause, NULL);
     ctl_register("bridge/reconnect", "[bridge]", 0, 1, cmd_reconnect, NULL);
+    upcall_commands_register();
     trace_commands_register();
     why_drop_command_register();
     detrace_commands_register();

@@ -43,7 +43,7 @@ struct backer {
     bool port_gone;                 /* backer_port_gone() */
     struct loop_wake swept;         /* A sweep that was asked for has ended. */
     struct zone_set *zones;         /* Null until there are any: ct_zones.c. */
-    _Atomic uint64_t n_upcalls, n_upcall_errors;
+    struct upcall_counts upcalls;   /* Of packets of no port of a bridge. */
 };
 
 struct ofport {
@@ -252,6 +252,7 @@ void xlate_apply_effects(struct xlate_out *);
 /* A line as bridge/dump-flows --offload-stats has it. */
 void rule_put_dump(struct str *, const struct rule *);
 void ofproto_commands_register(void);
+void upcall_commands_register(void);
 void dpctl_commands_register(void);
 void dp_features_commands_register(void); /* dp_features.c */
 /* trace_commands.c */

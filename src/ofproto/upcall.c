@@ -96,7 +96,7 @@ upcall_bridge_rcu(const struct backer *b, struct flow *flow)
     return in ? in->bridge : NULL;
 }
 
-static bool
+static enum upcall_refusal
 answer(struct backer *b, struct dp_upcall *u, struct xlate_out *out, uint64_t seq)
 {
     struct flow flow = *u->key;
@@ -106,7 +106,7 @@ answer(struct backer *b, struct dp_upcall *u, struct xlate_out *out, uint64_t se
     bool install;
 
     if (!bridge) {
-        return false;
+        return UPCALL_REFUSED_NO_BRIDGE;
     }
     xin = (struct xlate_in) {
         .bridge = bridge, .flow = &flow, .frame = u->frame, .frame_len = u->frame_len,
@@ -136,7 +136,7 @@ answer(struct backer *b, struct dp_upcall *u, struct xlate_out *out, uint64_t se
     if (out->drop.why) {
         drops_saw(&out->drop, bridge, &flow, one.used);
     }
-    return true;
+    return UPCALL_N_REFUSALS;
 }
 
 /* The datapath has a packet for a controller. */
@@ -166,29 +166,59 @@ send_to_controller(const struct dp_upcall *u)
 }
 
 /* A "userspace" action.  A sample that nobody wants any more is no error. */
-static bool
+static enum upcall_refusal
 on_action(const struct backer *b, struct dp_upcall *u)
 {
     switch (u->userdata ? u->userdata->type : ODP_COOKIE_UNSPEC) {
     case ODP_COOKIE_CONTROLLER:
-        return send_to_controller(u);
+        return send_to_controller(u) ? UPCALL_N_REFUSALS : UPCALL_REFUSED_NO_STATE;
     case ODP_COOKIE_FLOW_SAMPLE: case ODP_COOKIE_IPFIX:
         samplers_take_rcu(&b->xdp, u);
-        return true;
+        return UPCALL_N_REFUSALS;
     case ODP_COOKIE_SFLOW:
-        return true;
+        return UPCALL_N_REFUSALS;
     default:
-        return false;
+        return UPCALL_REFUSED_UNKNOWN;
     }
 }
 
 _Atomic bool upcalls_wait;
 
-static void
-count_unanswered(struct backer *b)
+/* The answer; or why there is none, UPCALL_N_REFUSALS if there is. */
+static enum upcall_refusal
+take(struct backer *b, struct dp_upcall *u, uint64_t seq)
 {
-    atomic_fetch_add_explicit(&b->n_upcall_errors, 1, memory_order_relaxed);
-    counter_inc(upcall_unanswered);
+    if (u->type == DP_UPCALL_ACTION) {
+        return on_action(b, u);
+    }
+    if (atomic_load_explicit(&upcalls_wait, memory_order_relaxed)) {
+        return UPCALL_REFUSED_WAITS;
+    }
+    if (atomic_load_explicit(&b->is_stopped, memory_order_relaxed)) {
+        return UPCALL_REFUSED_STOPPED;
+    }
+    if (!scratch_ready) {
+        xlate_out_init(&scratch);
+        scratch_ready = true;
+    }
+    xlate_out_clear(&scratch);
+    return answer(b, u, &scratch, seq);
+}
+
+/* One more, of all and of the port that the packet came in by; that port's counts. */
+static struct upcall_counts *
+count_asked_rcu(struct backer *b, const struct dp_upcall *u)
+{
+    struct xport *in = xdp_port_rcu(&b->xdp, ODP_PORT(be32_to_cpu(u->key->in_port)));
+    struct upcall_counts *counts = in ? &in->upcalls : &b->upcalls;
+
+    switch (u->type) {
+    case DP_UPCALL_MISS: counter_inc(upcall_miss); break;
+    case DP_UPCALL_ACTION: counter_inc(upcall_userspace); break;
+    case DP_UPCALL_SLOW_PATH: counter_inc(upcall_slow_path); break;
+    }
+    atomic_fetch_add_explicit(&counts->asked[u->type], 1, memory_order_relaxed);
+    return counts;
 }
 
 static bool
@@ -196,35 +226,14 @@ on_upcall(void *b_, struct dp_upcall *u)
 {
     struct backer *b = b_;
     uint64_t seq = depend_seq(b->depend);
-    bool ok;
+    struct upcall_counts *counts = count_asked_rcu(b, u);
+    enum upcall_refusal why = take(b, u, seq);
 
-    if (u->type == DP_UPCALL_ACTION) {
-        counter_inc(upcall_userspace);
-        ok = on_action(b, u);
-        counter_add(upcall_unanswered, !ok);
-        return ok;
+    if (why != UPCALL_N_REFUSALS) {
+        counter_inc(upcall_unanswered);
+        atomic_fetch_add_explicit(&counts->refused[why], 1, memory_order_relaxed);
     }
-    if (u->type == DP_UPCALL_MISS) {
-        counter_inc(upcall_miss);
-    } else {
-        counter_inc(upcall_slow_path);
-    }
-    atomic_fetch_add_explicit(&b->n_upcalls, 1, memory_order_relaxed);
-    if (atomic_load_explicit(&upcalls_wait, memory_order_relaxed) ||
-        atomic_load_explicit(&b->is_stopped, memory_order_relaxed)) {
-        count_unanswered(b);
-        return false;
-    }
-    if (!scratch_ready) {
-        xlate_out_init(&scratch);
-        scratch_ready = true;
-    }
-    xlate_out_clear(&scratch);
-    ok = answer(b, u, &scratch, seq);
-    if (!ok) {
-        count_unanswered(b);
-    }
-    return ok;
+    return why == UPCALL_N_REFUSALS;
 }
 
 /* In the thread of the upcall that made it, right after that: its translation is still there. */

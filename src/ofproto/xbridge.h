@@ -22,6 +22,7 @@
 #include "classifier/classifier.h"
 #include "datapath/datapath.h"
 #include "flow/port.h"
+#include "ofproto/upcall_counts.h"
 
 struct drops;
 struct mac_table;
@@ -106,6 +107,7 @@ struct xport {
     RCU_PTR(struct xport) peer;      /* Patch ports: the other end, null while it has none. */
     /* Packets that enter or leave without the datapath's counting them (patch ports, packet-out). */
     _Atomic uint64_t n_rx_packets, n_rx_bytes, n_tx_packets, n_tx_bytes;
+    struct upcall_counts upcalls;
     struct netdev *netdev;           /* Main thread only. */
     void *owner;                     /* ofproto's port; main thread only. */
     _Atomic uint32_t n_refs;         /* The owner's, from xbridge_add_port() to xport_free(), and credits'. */

@@ -88,6 +88,8 @@ report(struct drop_log *l, struct drop_site *s, void (*cb)(void *aux, const stru
 {
     struct dp_dropped d = {
         .why = s->reason == DP_N_DROPS ? "other reasons" : dp_drop_texts[s->reason],
+        .is_upcall = s->reason == DP_DROP_UPCALL_ERROR || s->reason == DP_DROP_USERSPACE ||
+                     s->reason == DP_DROP_UNSUPPORTED,
         .n_packets = atomic_load(&s->n_packets), .n_bytes = atomic_load(&s->n_bytes), .used = atomic_load(&s->used),
     };
     uint8_t frame[DROP_LOG_BYTES];

@@ -75,6 +75,23 @@ a_dear_queue_takes_no_more_than_its_half_by_giving_less_than_a_burst(void **stat
     assert_true(queues[0].taken >= 490000000);
 }
 
+/* Every burst of one queue is of packets that miss: the others carry what they would if it were one of theirs. */
+static void
+a_storm_of_misses_leaves_each_other_queue_its_bursts(void **state UNUSED)
+{
+    enum { N = 8, HITS = 1600, MISSES = 32 * 60000 };
+    struct queue queues[N] = { { .cost = MISSES, .period = 1 } };
+
+    for (size_t i = 1; i < N; i++) {
+        queues[i] = (struct queue) { .cost = HITS, .period = 1 };
+    }
+    serve(queues, N, UINT64_C(8000000000));
+    for (size_t i = 1; i < N; i++) {
+        assert_in_range(queues[i].taken / HITS, 990000000 / HITS, 1010000000 / HITS);
+    }
+    assert_in_range(queues[0].taken / MISSES, 990000000 / MISSES, 1010000000 / MISSES);
+}
+
 static void
 time_that_was_not_used_is_not_saved_up(void **state UNUSED)
 {
@@ -125,6 +142,7 @@ main(void)
         cmocka_unit_test(full_queues_have_equal_time_whatever_a_burst_costs),
         cmocka_unit_test(alone_a_queue_has_all_the_time),
         cmocka_unit_test(a_dear_queue_takes_no_more_than_its_half_by_giving_less_than_a_burst),
+        cmocka_unit_test(a_storm_of_misses_leaves_each_other_queue_its_bursts),
         cmocka_unit_test(time_that_was_not_used_is_not_saved_up),
         cmocka_unit_test(what_was_taken_before_a_pause_is_forgotten),
         cmocka_unit_test(a_queue_that_comes_in_full_does_not_stop_the_others),
