@@ -80,7 +80,7 @@ def fixture_leaver():
         options = f"--enable-dummy=override {DAEMON.replace('--detach', '')}"
         p.sh(f"(ovs-vswitchd unix:{p.dir}/db.sock {options} 2>{p.dir}/errors; echo $? >{p.dir}/status) "
              ">/dev/null 2>&1 &")
-        p.wait("the switch is there", lambda: not p.run("ovs-appctl version").returncode)
+        p.wait("the switch is there", lambda: not p.run("ovs-appctl version").returncode, 60)
         yield p
     finally:
         p.leave()
@@ -102,7 +102,7 @@ def test_the_end_leaves_memory_and_nothing_undone(leaver, how, paused):
         leaver.sh("ovs-appctl revalidator/pause")
     leaver.sh("ovs-vsctl del-br br1")  # Of which megaflows are left, if nothing looks at them.
     leaver.sh(ENDS[how].format(leaver.dir))
-    leaver.wait("the program has ended", lambda: not leaver.run(f"test -s {leaver.dir}/status").returncode, 30)
+    leaver.wait("the program has ended", lambda: not leaver.run(f"test -s {leaver.dir}/status").returncode, 60)
     assert leaver.sh(f"cat {leaver.dir}/errors {leaver.dir}/status | grep -v '|INFO|'") == "0\n"
     log = leaver.sh(f"cat {leaver.dir}/ovs-vswitchd.log")
     assert not re.search(r"\|(ERR|EMER)\|", log), log
