@@ -83,14 +83,15 @@ def test_polling_workers_run_where_the_mask_says(place):
              "-- add-port br1 d0 -- set interface d0 type=dpdk options:dpdk-devargs=net_null0,no-rx=1")
     assert place.sh("ovs-vsctl get interface d0 error") == "[]\n"
     assert "core id:  0 created" in place.sh(f"grep 'PMD thread' {place.dir}/ovs-vswitchd.log")
-    assert place.sh("ovs-appctl dpif-netdev/pmd-rxq-show") == """\
+    assert place.sh("ovs-appctl dpif-netdev/pmd-rxq-show ovs-netdev") == """\
 Displaying last 60 seconds pmd usage %
 pmd thread numa_id 0 core_id 0:
   isolated : false
   port: d0                queue-id:  0 (enabled)   pmd usage: NOT AVAIL
   overhead: NOT AVAIL
 """
-    assert place.sh("ovs-appctl dpif-netdev/pmd-rxq-show -pmd 3 -secs 5") == "Displaying last 5 seconds pmd usage %\n"
+    other = place.sh("ovs-appctl dpif-netdev/pmd-rxq-show -pmd 3 -secs 5 ovs-netdev")
+    assert other == "Displaying last 5 seconds pmd usage %\n"
     assert place.sh("ovs-appctl dpif-netdev/pmd-sleep-show ovs-netdev") == """\
 Default max sleep:    0 us
 pmd thread numa_id 0 core_id 0:
