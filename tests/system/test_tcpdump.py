@@ -44,7 +44,7 @@ PING = "ip netns exec h1 ping -q -c 3 -i 0.2 10.0.0.2"
 
 
 def test_it_shows_both_directions_of_a_port(place):
-    lines = dump(place, "-i p1", PING, 6)
+    lines = dump(place, "-i p1 icmp", PING, 6)
     assert any("echo request" in line for line in lines) and any("echo reply" in line for line in lines)
 
 
