@@ -95,7 +95,6 @@ publish(struct ofproto *p, const struct bundle *b, const struct xport *without)
 
         if (o && o->x != without) {
             x->ports[x->n_ports++] = o->x;
-            x->floodable |= !(atomic_load(&o->x->config) & XPORT_NO_FLOOD);
         }
     }
     xbridge_set_bundle(&p->xb, b->key, x);

@@ -129,7 +129,6 @@ struct xbundle {
     uint64_t *cvlans;          /* Dot1q tunnel: customer VLANs, null: all. */
     enum xpriority_tags priority_tags;
     bool is_protected;         /* No traffic between protected ports. */
-    bool floodable;            /* NORMAL floods to it. */
     struct bond *bond;         /* Null for a single port (ofproto/bond.h). */
     size_t n_ports;
     struct xport *ports[];

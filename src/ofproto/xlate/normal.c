@@ -153,6 +153,18 @@ send_to_bundle(struct xlate_ctx *ctx, const struct normal *n, const struct xbund
     vlan_send_to_bundle(ctx, n->in_bundle, b, &n->inside, 0);
 }
 
+/* All of its ports must want floods. */
+static bool
+may_flood(const struct xbundle *b)
+{
+    for (size_t i = 0; i < b->n_ports; i++) {
+        if (port_has(b->ports[i], XPORT_NO_FLOOD)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* In the order of the ports, so that the same flood always looks the same.  A bundle counts at its first port. */
 static void
 flood(struct xlate_ctx *ctx, const struct normal *n)
@@ -165,7 +177,7 @@ flood(struct xlate_ctx *ctx, const struct normal *n)
     for (size_t i = 0; i < n_ports && !xlate_has_failed(ctx); i++) {
         const struct xbundle *b = rcu_get(&ports[i]->bundle);
 
-        if (b && b->ports[0] == ports[i] && b != n->in_bundle && b->floodable &&
+        if (b && b->ports[0] == ports[i] && b != n->in_bundle && may_flood(b) &&
             !xlate_is_reserved_for_mirror(ctx, b) && vlan_bundle_carries(ctx, b, &n->inside)) {
             ctx->is_last = was_last && i == n_ports - 1;
             send_to_bundle(ctx, n, b);

@@ -56,7 +56,6 @@ add_bundle(struct xport *p, const char *settings)
 
     x->key = p;
     x->name = xstrdup(p->name);
-    x->floodable = true;
     x->qinq_ethtype = BE16(0x88a8);
     x->n_ports = 1;
     x->ports[0] = p;
