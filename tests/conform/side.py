@@ -1,11 +1,13 @@
 """The programs of one side (the reference's or ours), and a directory with daemons running in it."""
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 import time
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+ACCEPTS = 0x10000  # Flag of a listening socket in /proc/net/unix.
 REFERENCE_DIRS = ("/usr/bin", "/usr/sbin")
 DEFAULT_OPTIONS = {
     "ovsdb-server": "--remote=db:Open_vSwitch,Open_vSwitch,manager_options",
@@ -47,6 +49,17 @@ class Side:
 def schema():
     ours = os.path.join(TREE, "schema", "vswitch.ovsschema")
     return ours if os.path.exists(ours) else "/usr/share/openvswitch/vswitch.ovsschema"
+
+
+def _is_ready(path):
+    """Whether the file is there; of a socket, whether it takes connections: it has a name a moment before that."""
+    if not os.path.exists(path):
+        return False
+    if not stat.S_ISSOCK(os.stat(path).st_mode):
+        return True
+    with open("/proc/net/unix", encoding="utf-8") as f:
+        words = [line.split() for line in f][1:]
+    return any(len(w) == 8 and w[7] == path and int(w[3], 16) & ACCEPTS for w in words)
 
 
 class Place:
@@ -127,7 +140,7 @@ class Place:
     def _wait_for(self, name, process):
         wanted = ["db.sock"] if name == "ovsdb-server" else [f"{name}.{process.pid}.ctl", f"{name}.pid"]
         for _ in range(1500):
-            if all(os.path.exists(os.path.join(self.directory, w)) for w in wanted):
+            if all(_is_ready(os.path.join(self.directory, w)) for w in wanted):
                 return
             if process.poll() is not None:
                 break

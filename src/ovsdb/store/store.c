@@ -220,8 +220,10 @@ take_progress(struct store *s)
     struct progress p;
 
     pthread_mutex_lock(&s->mutex);
-    p = (struct progress) { s->written_seq, s->synced_seq, s->failure, s->replace_failure, s->replaced,
-                             s->shrunk };
+    p = (struct progress) {
+        s->written_seq, s->synced_seq, s->failure, s->replace_failure, s->replaced,
+        s->replaced ? s->shrunk : 0, /* Else the writer may be at it. */
+    };
     s->replaced = false;
     if (p.failure.error) {
         writer_drop_jobs(s);
