@@ -743,7 +743,9 @@ void
 dp_user_for_each(void (*cb)(void *aux, const struct datapath *), void *aux)
 {
     LIST_FOR_EACH (dp, struct dp, node, &datapaths) {
-        cb(aux, &dp->up);
+        if (!dp->is_destroyed) {
+            cb(aux, &dp->up);
+        }
     }
 }
 

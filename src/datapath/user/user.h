@@ -56,7 +56,7 @@ void dp_user_get_drops(const struct datapath *, uint64_t counts[DP_N_DROPS]);
 /* Its connection tracker; without threads: after the clock hand has gone round.  Main thread. */
 struct conntrack *dp_user_conntrack(struct datapath *);
 
-/* Every userspace datapath. */
+/* Every userspace datapath that was not destroyed, whatever is still to be released of others. */
 void dp_user_for_each(void (*cb)(void *aux, const struct datapath *), void *aux);
 
 /* Registers the control commands about polling workers. */
