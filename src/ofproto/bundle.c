@@ -10,6 +10,7 @@ struct bundle {
     struct hmap_node node; /* In ofproto->bundles, by key. */
     const void *key;
     struct ofproto_bundle_config c; /* Deep copy: name, ports, bitmaps owned; not the bond's. */
+    size_t n_published;    /* How many of its ports were there when its xbundle was made. */
     struct bond *bond;     /* Null: not a bond. */
 };
 
@@ -76,7 +77,7 @@ config_equal(const struct ofproto_bundle_config *a, const struct ofproto_bundle_
 
 /* Makes the xbundle that 'b' asks for, of those of its ports that exist, but for 'without'. */
 static void
-publish(struct ofproto *p, const struct bundle *b, const struct xport *without)
+publish(struct ofproto *p, struct bundle *b, const struct xport *without)
 {
     struct xbundle *x = xzalloc(sizeof *x + b->c.n_ports * sizeof x->ports[0]);
 
@@ -97,10 +98,12 @@ publish(struct ofproto *p, const struct bundle *b, const struct xport *without)
             x->ports[x->n_ports++] = o->x;
         }
     }
+    b->n_published = x->n_ports;
     xbridge_set_bundle(&p->xb, b->key, x);
     backer_changed(p->backer);
 }
 
+/* How many of the bundle's ports there are, but for 'without'; they are written to 'ports' unless it is null. */
 static size_t
 present_ports(const struct ofproto *p, const struct bundle *b, const struct xport *without, struct xport **ports)
 {
@@ -110,7 +113,10 @@ present_ports(const struct ofproto *p, const struct bundle *b, const struct xpor
         struct ofport *o = ofport_find(p, b->c.ports[i]);
 
         if (o && o->x != without) {
-            ports[n++] = o->x;
+            if (ports) {
+                ports[n] = o->x;
+            }
+            n++;
         }
     }
     return n;
@@ -146,6 +152,9 @@ ofproto_bundle_set(struct ofproto *p, const void *key, const struct ofproto_bund
         hmap_insert(&p->bundles, &b->node, hash_pointer(key, 0));
     } else if (config_equal(&b->c, c) && !c->bond == !b->bond) {
         set_bond(p, b, c->bond);
+        if (b->n_published < present_ports(p, b, NULL, NULL)) {
+            publish(p, b, NULL); /* A port that went has come back with the number that it had. */
+        }
         return;
     } else {
         config_uninit(&b->c);
@@ -188,6 +197,9 @@ bundles_forget_port(struct ofproto *p, struct xport *x)
             free(ports);
         }
         publish(p, b, x);
+        if (!b->n_published) {
+            mac_table_flush_bundle(p->xb.mac_table, b->key);
+        }
     }
 }
 

@@ -137,4 +137,14 @@ def switch_place(*hosts, options=(), levels="ERR|EMER", expected=None, quarantin
         p.leave()
 
 
+@contextlib.contextmanager
+def two_hosts(bridge=""):
+    """A place where h1 and h2 are at the ports 1 and 2, p1 and p2, of br0; 'bridge' are more settings of it."""
+    with switch_place(1, 2) as p:
+        p.sh(f"ovs-vsctl add-br br0 -- set bridge br0 datapath_type=netdev {bridge} "
+             "-- add-port br0 p1 -- set interface p1 ofport_request=1 "
+             "-- add-port br0 p2 -- set interface p2 ofport_request=2")
+        yield p
+
+
 DAEMON = "--detach --no-chdir --pidfile --log-file -vconsole:off"

@@ -9,17 +9,14 @@
 
 All cases use one private place (place.py); each sets the flows it needs."""
 import pytest
-from place import switch_place
+from place import two_hosts
 
 SNAT = "10.0.0.99"
 
 
 @pytest.fixture(scope="module", name="place")
 def fixture_place():
-    with switch_place(1, 2) as p:
-        p.sh("ovs-vsctl add-br br0 -- set bridge br0 datapath_type=netdev fail-mode=secure "
-             "-- add-port br0 p1 -- set interface p1 ofport_request=1 "
-             "-- add-port br0 p2 -- set interface p2 ofport_request=2")
+    with two_hosts("fail-mode=secure") as p:
         p.sh("cd /tmp && head -c 300000 /dev/urandom > big && (ip netns exec h2 setsid python3 -m http.server 80 "
              ">/dev/null 2>&1 &)")
         p.sh(f"ip netns exec h2 setsid /usr/bin/python3 {__file__.rsplit('/', 1)[0]}/ftp_server.py 10.0.0.2 "

@@ -11,7 +11,7 @@
 import shutil
 
 import pytest
-from place import switch_place
+from place import two_hosts
 
 HERE = __file__.rsplit("/", 1)[0]
 CLIENT, SERVER, SEEN, CALLED = (
@@ -21,10 +21,7 @@ PROTO = {4: "", 6: "6"}
 
 @pytest.fixture(scope="module", name="place")
 def fixture_place():
-    with switch_place(1, 2) as p:
-        p.sh("ovs-vsctl add-br br0 -- set bridge br0 datapath_type=netdev fail-mode=secure "
-             "-- add-port br0 p1 -- set interface p1 ofport_request=1 "
-             "-- add-port br0 p2 -- set interface p2 ofport_request=2")
+    with two_hosts("fail-mode=secure") as p:
         for h, other in ((1, 2), (2, 1)):
             p.sh(f"ip -n h{h} addr add fd00::{h}/64 dev eth0 nodad")
             for address in [f"10.0.0.{other}", f"fd00::{other}"] + [a[v] for v in (4, 6) for a in (SEEN, CALLED)]:

@@ -7,13 +7,12 @@
 import re
 
 import pytest
-from place import switch_place
+from place import two_hosts
 
 
 @pytest.fixture(scope="module", name="place")
 def fixture_place():
-    with switch_place(1, 2) as p:
-        p.sh("ovs-vsctl add-br br0 -- add-port br0 p1 -- add-port br0 p2")
+    with two_hosts() as p:
         p.sh("ip addr add 10.0.0.9/24 dev br0 && ip link set br0 up")
         yield p
 
@@ -57,9 +56,13 @@ def test_a_port_without_device_says_so_and_harms_no_other(place):
     place.sh("ovs-vsctl del-port nothing")
 
 
-def test_a_device_that_vanishes_is_reported_and_returns_to_service(place):
+@pytest.mark.parametrize("number", ["any", "the same"])
+def test_a_device_that_vanishes_is_reported_and_returns_to_service(place, number):
+    place.sh(f"ovs-vsctl set interface p2 ofport_request={2 if number == 'the same' else '[]'}")
+    assert pings(place) == 3
     place.sh("ip link del p2")
     place.wait("the error", lambda: "No such device" in column(place, "p2", "error"))
+    assert not re.search(r"^ *2 ", place.sh("ovs-appctl fdb/show br0"), re.M)
     assert pings(place, 1) == 0
     host_device(place, 2)
     place.wait("the device's return", lambda: column(place, "p2", "error") == "[]")

@@ -6,13 +6,12 @@
 import re
 
 import pytest
-from place import switch_place
+from place import two_hosts
 
 
 @pytest.fixture(scope="module", name="place")
 def fixture_place():
-    with switch_place(1, 2) as p:
-        p.sh("ovs-vsctl add-br br0 -- set bridge br0 datapath_type=netdev -- add-port br0 p1 -- add-port br0 p2")
+    with two_hosts() as p:
         yield p
 
 

@@ -8,16 +8,15 @@ import os
 import re
 
 import pytest
-from place import BUILD, switch_place
+from place import BUILD, two_hosts
 
 TOOL = os.path.join(BUILD, "utilities", "ovs-tcpdump")
 
 
 @pytest.fixture(scope="module", name="place")
 def fixture_place():
-    with switch_place(1, 2) as p:
-        p.sh("ovs-vsctl add-br br0 -- set bridge br0 datapath_type=netdev -- add-port br0 p1 -- add-port br0 p2 -- "
-             "add-br br1 -- set bridge br1 datapath_type=netdev -- add-port br1 other -- set interface other "
+    with two_hosts() as p:
+        p.sh("ovs-vsctl add-br br1 -- set bridge br1 datapath_type=netdev -- add-port br1 other -- set interface other "
              "type=internal; ip addr add 10.0.0.9/24 dev br0; ip link set br0 up")
         yield p
 

@@ -5,23 +5,9 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
+#include "json/test_json.h"
 #include "ovsdb/data/cond.h"
 #include "ovsdb/data/text.h"
-
-/* Parses JSON with ' for ". */
-static struct json *
-J(const char *text)
-{
-    char *copy = xstrdup(text);
-    struct json *json;
-
-    for (char *p = copy; *p; p++) {
-        *p = *p == '\'' ? '"' : *p;
-    }
-    assert_null(js_parse_string(copy, &json));
-    free(copy);
-    return json;
-}
 
 static struct col_type
 T(const char *text)

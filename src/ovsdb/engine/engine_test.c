@@ -5,29 +5,11 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
+#include "json/test_json.h"
 #include "ovsdb/engine/convert.h"
 #include "ovsdb/engine/exec.h"
 
 static struct db *db;
-
-/* Parses JSON with ' for ". */
-static struct json *
-J(const char *text)
-{
-    char *copy = xstrdup(text);
-    struct json *json;
-    struct error *e;
-
-    for (char *p = copy; *p; p++) {
-        *p = *p == '\'' ? '"' : *p;
-    }
-    e = js_parse_string(copy, &json);
-    if (e) {
-        fail_msg("%s: %s", text, error_text(e));
-    }
-    free(copy);
-    return json;
-}
 
 static const char schema_text[] =
     "{'name':'T','tables':{"

@@ -127,13 +127,10 @@ sound_records_with_bad_contents_are_refused(void **state UNUSED)
     read_file(db_path, &text, &n);
     for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
         struct bytes b = BYTES_INIT;
-        char *body = xstrdup(bodies[i]);
+        char *body = json_unquote(bodies[i]);
         struct store *s;
         struct dberr *e;
 
-        for (char *p = body; *p; p++) {
-            *p = *p == '\'' ? '"' : *p;
-        }
         bytes_put(&b, text, n);
         log_put_record(&b, body, strlen(body));
         write_file(path, (char *) b.data, b.len);

@@ -9,20 +9,6 @@
 char test_dir[] = "/tmp/weft-store-XXXXXX";
 char *db_path;
 
-struct json *
-J(const char *text)
-{
-    char *copy = xstrdup(text);
-    struct json *json;
-
-    for (char *p = copy; *p; p++) {
-        *p = *p == '\'' ? '"' : *p;
-    }
-    assert_null(js_parse_string(copy, &json));
-    free(copy);
-    return json;
-}
-
 static const char schema_text[] =
     "{'name':'T','version':'1.0.0','tables':{"
     "'R':{'isRoot':true,'indexes':[['name']],'columns':{'name':{'type':'string'},'i':{'type':'integer'},"

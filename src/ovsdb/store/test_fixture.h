@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <stdatomic.h>
 
+#include "json/test_json.h"
 #include "ovsdb/store/store.h"
 
 #define TEST(NAME) cmocka_unit_test_setup(NAME, setup)
@@ -25,8 +26,6 @@ int test_main(const struct CMUnitTest *tests, size_t n);
 /* Makes the file anew. */
 int setup(void **state);
 
-/* JSON from text with ' instead of ". */
-struct json *J(const char *text);
 /* The test fails if there is an error. */
 void expect_ok(struct dberr *e);
 /* Runs operations (text for J()); whether they went well. */
