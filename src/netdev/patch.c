@@ -98,6 +98,7 @@ patch_get_stats(const struct netdev *n, struct netdev_stats *stats)
 {
     struct patch *p = n->priv;
 
+    memset(stats, 0xff, sizeof *stats); /* Nothing else is counted. */
     stats->rx_packets = atomic_load_explicit(&p->rx_packets, memory_order_relaxed);
     stats->rx_bytes = atomic_load_explicit(&p->rx_bytes, memory_order_relaxed);
     stats->tx_packets = atomic_load_explicit(&p->tx_packets, memory_order_relaxed);

@@ -198,7 +198,7 @@ tell_active(struct bond *b)
 static void
 activate(struct bond *b, struct bond_member *m, int64_t now)
 {
-    b->must_teach |= b->was_active && b->active != m->x;
+    b->must_teach |= b->active != m->x;
     b->active = m->x;
     if (m->enabled) {
         log_info("bond %s: active member is now %s", b->name, m->x->name);
@@ -390,8 +390,7 @@ bond_run(struct bond *b)
     }
     publish(b);
     if (b->must_teach) {
-        b->must_teach = false;
-        bond_send_learning_packets(b);
+        b->must_teach = !bond_send_learning_packets(b);
     }
     b->was_active |= b->active != NULL;
     set_timer(b);

@@ -108,7 +108,7 @@ void bond_migrate(struct bond *, uint8_t bucket, struct bond_member *);
 void bond_commands_register(void);
 
 /* bond_learn.c: sends a packet in the name of each address that was learned elsewhere, so that switches behind the
- * bond learn where it is reached now. */
-void bond_send_learning_packets(struct bond *);
+ * bond learn where it is reached now.  False: not yet, since the bundle is not in place. */
+bool bond_send_learning_packets(struct bond *) MUST_CHECK;
 
 #endif

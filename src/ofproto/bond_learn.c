@@ -75,17 +75,21 @@ send_one(void *walk_, const struct mac_entry *e)
     bytes_uninit(&actions);
 }
 
-void
+bool
 bond_send_learning_packets(struct bond *b)
 {
     static struct log_limit limit = LOG_LIMIT_INIT(1, 5);
     struct walk w = { .b = b, .bundle = xbridge_bundle_rcu(&b->ofproto->xb, b->key) };
 
-    if (!w.bundle || b->c.mode == BOND_BALANCE_TCP) {
-        return;
+    if (!w.bundle) {
+        return false;
+    }
+    if (b->c.mode == BOND_BALANCE_TCP) {
+        return true;
     }
     mac_table_for_each(b->ofproto->xb.mac_table, send_one, &w);
     if (w.n_failed) {
         log_warn_rl(&limit, "bond %s: %u errors sending %u gratuitous learning packets", b->name, w.n_failed, w.n_sent);
     }
+    return true;
 }

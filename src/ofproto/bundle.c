@@ -163,6 +163,9 @@ ofproto_bundle_set(struct ofproto *p, const void *key, const struct ofproto_bund
     config_copy(&b->c, c);
     old_bond = set_bond(p, b, c->bond);
     publish(p, b, NULL);
+    if (b->bond) {
+        bond_run(b->bond); /* What it has to say leaves by the ports that were published. */
+    }
     bond_destroy(old_bond);
 }
 

@@ -205,6 +205,12 @@ delete_meters(struct ofproto *p, uint32_t id, const struct ofconn *c)
     pthread_mutex_unlock(&p->tables_mutex);
 }
 
+void
+meters_delete_all(struct ofproto *p)
+{
+    delete_meters(p, METER_ALL, NULL);
+}
+
 static enum ofperr
 change_meter(struct ofproto *p, struct meter_mod *mm, const struct ofconn *c)
 {

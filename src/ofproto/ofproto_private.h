@@ -87,12 +87,13 @@ struct ofproto {
     uint64_t dpid;
     char *mfr, *hw, *sw, *serial, *dp_desc; /* Null: the default. */
     bool secure;
-    bool rules_initialised;  /* The fail-mode rules are in place. */
+    enum regime { REGIME_NONE, REGIME_CONTROLLERS, REGIME_STANDALONE, REGIME_SECURE } regime; /* tables_set_regime() */
     struct in_band *in_band; /* Null: never had one. */
     bool fail_open;          /* A learning switch for want of a controller. */
     uint32_t versions;       /* Allowed OpenFlow versions, bit N: wire version N. */
     struct hmap ports;       /* struct ofport by number. */
     uint32_t last_port;      /* Last automatically chosen number. */
+    uint64_t used_numbers[0xff00 / 64]; /* Bit N: a port has or had the number N. */
     struct hmap bundles;     /* struct bundle by key. */
     struct mirrors *mirrors; /* Null: none. */
     struct list samplers;    /* struct sampler (ofproto/sampler.c). */
@@ -206,8 +207,9 @@ void rules_expire(struct ofproto *);
 void rules_expire_waiting(struct ofproto *);
 /* Tells connections what has happened to the tables so far. */
 void tables_tell(struct ofproto *);
-/* Once, when the bridge's fail mode and controllers are known: the rule of fail mode standalone, or none. */
-void tables_set_initial(struct ofproto *);
+/* When the bridge's fail mode and controllers are known: who is in charge of the tables.  When that changes, all flows,
+ * groups and meters go; fail mode standalone without controllers has its one rule. */
+void tables_set_regime(struct ofproto *);
 /* Carries out a flow-mod, checked before; main thread or worker ('learn').  'requester' null: the switch itself. */
 enum ofperr ofproto_flow_mod(struct ofproto *, const struct flow_mod *, struct ofconn *requester) MUST_CHECK;
 

@@ -53,20 +53,55 @@ ofports_sorted(const struct ofproto *p, size_t *n)
     return all;
 }
 
-/* The number asked for if it is free, else the next one after the last that was given out. */
-static ofp_port
-choose_number(struct ofproto *p, ofp_port request)
+/* Numbers above are for those who ask for them (ovs-vswitchd.conf.db(5), Interface.ofport). */
+enum { LAST_AUTOMATIC = 32767 };
+
+static bool
+was_used(const struct ofproto *p, uint32_t number)
 {
-    if (request != OFPP_NONE && !ofport_find(p, request) && (ofp_port_is_real(request) || request == OFPP_LOCAL)) {
-        return request;
+    return p->used_numbers[number / 64] >> number % 64 & 1;
+}
+
+static void
+set_used(struct ofproto *p, uint32_t number)
+{
+    if (number < ofp_to_u32(OFPP_MAX)) {
+        p->used_numbers[number / 64] |= UINT64_C(1) << number % 64;
     }
-    for (uint32_t i = 0; i < ofp_to_u32(OFPP_MAX); i++) {
-        p->last_port = p->last_port + 1 < ofp_to_u32(OFPP_MAX) ? p->last_port + 1 : 1;
-        if (!ofport_find(p, OFP_PORT(p->last_port))) {
+}
+
+/* The next number after the last that was given out that no port ever had. */
+static ofp_port
+next_unused(struct ofproto *p)
+{
+    for (uint32_t i = 0; i < LAST_AUTOMATIC; i++) {
+        p->last_port = p->last_port % LAST_AUTOMATIC + 1;
+        if (!was_used(p, p->last_port)) {
             return OFP_PORT(p->last_port);
         }
     }
     return OFPP_NONE;
+}
+
+/* The number asked for if it is free, else one that flows and controllers do not take for another port: those that were
+ * in use come again when all have been. */
+static ofp_port
+choose_number(struct ofproto *p, ofp_port request)
+{
+    ofp_port number;
+
+    if (request != OFPP_NONE && !ofport_find(p, request) && (ofp_port_is_real(request) || request == OFPP_LOCAL)) {
+        return request;
+    }
+    number = next_unused(p);
+    if (number == OFPP_NONE) {
+        memset(p->used_numbers, 0, sizeof p->used_numbers);
+        HMAP_FOR_EACH (o, struct ofport, node, &p->ports) {
+            set_used(p, ofp_to_u32(o->x->ofp_port));
+        }
+        number = next_unused(p);
+    }
+    return number;
 }
 
 /* Reads the device's state into the port.  Whether anything changed that a controller is told of. */
@@ -151,6 +186,7 @@ ofproto_port_add(struct ofproto *p, struct netdev *netdev, ofp_port request, con
     o->x->owner = o;
     refresh(o);
     hmap_insert(&p->ports, &o->node, hash_u32(ofp_to_u32(*port), 0));
+    set_used(p, ofp_to_u32(*port));
     strmap_put(&all_ports, o->x->name, o);
     xbridge_add_port(&p->xb, o->x);
     pair(o);
@@ -214,6 +250,14 @@ ofproto_port_del(struct ofproto *p, ofp_port port)
     conns_send_port_status(p->conns, o, PORT_DELETED, OF15);
     remove_port(o);
     return 0;
+}
+
+const char *
+ofproto_port_name(const struct ofproto *p, ofp_port port)
+{
+    const struct ofport *o = ofport_find(p, port);
+
+    return o ? o->x->name : NULL;
 }
 
 void
@@ -292,8 +336,6 @@ ofproto_port_get_stats(const struct ofproto *p, ofp_port port, struct netdev_sta
     }
     error = netdev_get_stats(o->x->netdev, stats);
     if (o->x->is_patch) {
-        error = 0;
-        memset(stats, 0, sizeof *stats);
         stats->rx_packets = atomic_load(&o->x->n_rx_packets);
         stats->rx_bytes = atomic_load(&o->x->n_rx_bytes);
         stats->tx_packets = atomic_load(&o->x->n_tx_packets);

@@ -27,6 +27,12 @@ iface_is_internal(const struct iface *f)
     return f->type && (!strcmp(f->type, "internal") || !strcmp(f->type, "dummy-internal"));
 }
 
+const struct vs_interface *
+iface_row(const struct iface *f)
+{
+    return (const struct vs_interface *) idl_row_get(f->o.sw->idl, VS_INTERFACE, &f->o.uuid);
+}
+
 static void
 mark_stale(struct iface *f)
 {
@@ -43,6 +49,7 @@ iface_create(struct port *port, const struct vs_interface *row)
     f->port = port;
     f->ofport = OFPP_NONE;
     f->request = OFPP_NONE;
+    list_init(&f->unsatisfied);
     list_push_back(&port->ifaces, &f->in_port);
     (void) strmap_put(&sw->ifaces_by_name, f->o.name, f);
     object_dirty(&f->o, &sw->dirty_ifaces);
@@ -83,6 +90,7 @@ iface_destroy(struct iface *f)
         (void) strmap_remove(&sw->ifaces_by_name, f->o.name);
     }
     list_remove(&f->in_port);
+    list_remove(&f->unsatisfied);
     object_uninit(&f->o, &sw->ifaces);
     free(f->error);
     free(f);
@@ -118,17 +126,50 @@ port_from_column(int64_t n)
     return n > 0 && n < (int64_t) ofp_to_u32(OFPP_MAX) ? OFP_PORT(n) : OFPP_NONE;
 }
 
+/* The interface that the row asks to get out of its number's way, or itself if the number is free; null: nothing is to
+ * be done, or the one that has the number asked for it, too. */
+static struct iface *
+in_the_way(struct iface *f, const struct vs_interface *row)
+{
+    ofp_port request = port_from_column(vs_interface_ofport_request(row, 0));
+    const struct bridge *br = iface_bridge(f);
+    const struct vs_interface *others;
+    const char *name;
+    struct iface *other;
+
+    if (request == OFPP_NONE || request == f->ofport || iface_is_local(f)) {
+        return NULL;
+    }
+    name = ofproto_port_name(br->ofproto, request);
+    other = name ? strmap_get(&f->o.sw->ifaces_by_name, name) : NULL;
+    if (!other) {
+        return f;
+    }
+    others = iface_row(other);
+    return others && vs_interface_ofport_request(others, 0) == ofp_to_u32(request) ? NULL : other;
+}
+
 void
 iface_drop_if_changed(struct iface *f, const struct vs_interface *row)
 {
-    ofp_port request = port_from_column(vs_interface_ofport_request(row, 0));
+    struct iface *other;
 
     if (!f->netdev) {
         return;
     }
-    if (strcmp(f->type, wanted_type(f, row)) || f->netdev->is_gone || !iface_bridge(f)->ofproto
-        || (request != OFPP_NONE && request != f->ofport && request != f->request && !iface_is_local(f))) {
+    if (strcmp(f->type, wanted_type(f, row)) || f->netdev->is_gone || !iface_bridge(f)->ofproto) {
         take_down(f);
+        return;
+    }
+    other = in_the_way(f, row);
+    if (other) {
+        take_down(f);
+        object_dirty(&f->o, &f->o.sw->dirty_ifaces);
+    }
+    if (other && other != f) {
+        take_down(other);
+        other->lost_number = true;
+        object_dirty(&other->o, &other->o.sw->dirty_ifaces);
     }
 }
 
@@ -165,7 +206,8 @@ choose_request(const struct iface *f, const struct vs_interface *row)
     if (iface_is_local(f)) {
         return OFPP_LOCAL;
     }
-    return request != OFPP_NONE ? request : port_from_column(vs_interface_ofport(row, 0));
+    return request != OFPP_NONE ? request
+           : f->lost_number ? OFPP_NONE : port_from_column(vs_interface_ofport(row, 0));
 }
 
 /* Opens the device and puts it into the bridge.  Returns the text for the error column, or null. */
@@ -198,6 +240,7 @@ bring_up(struct iface *f, const struct vs_interface *row)
         f->ofport = OFPP_NONE;
         return xasprintf("could not add network device %s to ofproto (%s)", f->o.name, strerror(-error));
     }
+    f->lost_number = false;
     log_info("bridge %s: added interface %s on port %u", br->o.name, f->o.name, ofp_port_to_u16(f->ofport));
     object_dirty(&f->port->o, &f->o.sw->dirty_ports);
     bridge_unsettle(br);
@@ -300,6 +343,10 @@ iface_configure(struct iface *f, const struct vs_interface *row)
         return;
     }
     set_error(f, NULL);
+    list_remove(&f->unsatisfied);
+    if (f->request != OFPP_NONE && f->request != f->ofport && !iface_is_local(f)) {
+        list_push_back(&f->o.sw->unsatisfied, &f->unsatisfied);
+    }
     apply_mac(f, row);
     apply_mtu(f, row);
     if (iface_refresh(f)) {

@@ -22,6 +22,14 @@ object_uninit(struct object *o, struct hmap *table)
     free(o->name);
 }
 
+void
+object_take_row(struct object *o, struct hmap *table, const struct uuid *uuid)
+{
+    hmap_remove(table, &o->node);
+    o->uuid = *uuid;
+    hmap_insert(table, &o->node, uuid_hash(uuid));
+}
+
 struct object *
 object_find(const struct hmap *table, const struct uuid *uuid)
 {

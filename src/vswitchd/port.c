@@ -41,6 +41,7 @@ port_create(struct bridge *br, const struct vs_port *row)
     p->bridge = br;
     list_init(&p->ifaces);
     list_push_back(&br->ports, &p->in_bridge);
+    (void) strmap_put(&sw->ports_by_name, p->o.name, p);
     object_dirty(&p->o, &sw->dirty_ports);
     return p;
 }
@@ -63,6 +64,9 @@ port_destroy(struct port *p)
         iface_destroy(CONTAINER_OF(p->ifaces.next, struct iface, in_port));
     }
     list_remove(&p->in_bridge);
+    if (strmap_get(&p->o.sw->ports_by_name, p->o.name) == p) {
+        (void) strmap_remove(&p->o.sw->ports_by_name, p->o.name);
+    }
     object_uninit(&p->o, &p->o.sw->ports);
     free(p);
 }

@@ -19,12 +19,6 @@ port_row(const struct port *p)
     return (const struct vs_port *) idl_row_get(p->o.sw->idl, VS_PORT, &p->o.uuid);
 }
 
-static const struct vs_interface *
-iface_row(const struct iface *f)
-{
-    return (const struct vs_interface *) idl_row_get(f->o.sw->idl, VS_INTERFACE, &f->o.uuid);
-}
-
 static struct bridge *
 find_bridge(const struct vswitchd *sw, const struct uuid *uuid)
 {
@@ -93,6 +87,49 @@ mark(struct vswitchd *sw)
 
 /* 2. remove */
 
+/* A row that has taken the place of the object's own, which is gone: the object is its from now on. */
+
+static struct iface *
+adopt_iface(struct port *p, const struct vs_interface *row)
+{
+    struct iface *f = strmap_get(&p->o.sw->ifaces_by_name, vs_interface_name(row));
+
+    if (!f || f->port != p || iface_row(f)) {
+        return NULL;
+    }
+    object_take_row(&f->o, &p->o.sw->ifaces, &row->row.uuid);
+    object_dirty(&f->o, &p->o.sw->dirty_ifaces);
+    return f;
+}
+
+static struct port *
+adopt_port(struct bridge *br, const struct vs_port *row)
+{
+    struct port *p = strmap_get(&br->o.sw->ports_by_name, vs_port_name(row));
+
+    if (!p || p->bridge != br || port_row(p)) {
+        return NULL;
+    }
+    object_take_row(&p->o, &br->o.sw->ports, &row->row.uuid);
+    object_dirty(&p->o, &br->o.sw->dirty_ports);
+    return p;
+}
+
+static struct bridge *
+adopt_bridge(struct vswitchd *sw, const struct vs_bridge *row)
+{
+    HMAP_FOR_EACH (o, struct object, node, &sw->bridges) {
+        struct bridge *br = CONTAINER_OF(o, struct bridge, o);
+
+        if (!strcmp(o->name, vs_bridge_name(row)) && !bridge_row(br)) {
+            object_take_row(o, &sw->bridges, &row->row.uuid);
+            object_dirty(o, &sw->dirty_bridges);
+            return br;
+        }
+    }
+    return NULL;
+}
+
 static void
 remove_ifaces(struct port *p, const struct vs_port *row, uint64_t generation)
 {
@@ -100,6 +137,7 @@ remove_ifaces(struct port *p, const struct vs_port *row, uint64_t generation)
         const struct vs_interface *child = vs_port_interfaces(row, i);
         struct iface *f = child ? find_iface(p->o.sw, &child->row.uuid) : NULL;
 
+        f = f || !child ? f : adopt_iface(p, child);
         if (f && f->port == p) {
             f->o.seen = generation;
         }
@@ -118,6 +156,7 @@ remove_ports(struct bridge *br, const struct vs_bridge *row, uint64_t generation
         const struct vs_port *child = vs_bridge_ports(row, i);
         struct port *p = child ? find_port(br->o.sw, &child->row.uuid) : NULL;
 
+        p = p || !child ? p : adopt_port(br, child);
         if (p && p->bridge == br) {
             p->o.seen = generation;
         }
@@ -138,6 +177,7 @@ remove_bridges(struct vswitchd *sw, const struct vs_open_vswitch *global, uint64
         const struct vs_bridge *child = vs_open_vswitch_bridges(global, i);
         struct bridge *br = child ? find_bridge(sw, &child->row.uuid) : NULL;
 
+        br = br || !child ? br : adopt_bridge(sw, child);
         if (br && !bridge_must_be_remade(br, child)) {
             br->o.seen = generation;
         }
@@ -148,6 +188,16 @@ remove_bridges(struct vswitchd *sw, const struct vs_open_vswitch *global, uint64
         if (o->seen != generation) {
             bridge_destroy(br, true);
         }
+    }
+}
+
+static void
+drop_if_changed(struct iface *f)
+{
+    const struct vs_interface *row = iface_row(f);
+
+    if (row) {
+        iface_drop_if_changed(f, row);
     }
 }
 
@@ -176,11 +226,12 @@ remove_gone(struct vswitchd *sw, const struct vs_open_vswitch *global, uint64_t 
         }
     }
     LIST_FOR_EACH_SAFE (o, struct object, dirty, &sw->dirty_ifaces) {
-        struct iface *f = CONTAINER_OF(o, struct iface, o);
-        const struct vs_interface *row = iface_row(f);
-
-        if (row) {
-            iface_drop_if_changed(f, row);
+        drop_if_changed(CONTAINER_OF(o, struct iface, o));
+    }
+    /* Like the reference, not at once when a port asks for another's number as it comes, but with the next change. */
+    if (bridges_changed) {
+        LIST_FOR_EACH_SAFE (f, struct iface, unsatisfied, &sw->unsatisfied) {
+            drop_if_changed(f);
         }
     }
 }
@@ -274,12 +325,15 @@ apply_iface(struct iface *f)
     }
 }
 
-static bool
-wants_number(const struct iface *f)
+/* When the interface's turn to get a number is: local ports, then what is asked for, what there was before a restart. */
+static int
+turn_of(const struct iface *f)
 {
     const struct vs_interface *row = iface_row(f);
 
-    return row && (vs_interface_ofport_request(row, 0) > 0 || vs_interface_ofport(row, 0) > 0);
+    return iface_is_local(f) ? 0
+           : row && vs_interface_ofport_request(row, 0) > 0 ? 1
+           : row && vs_interface_ofport(row, 0) > 0 && !f->lost_number ? 2 : 3;
 }
 
 /* The names of a batch of new ports decide their numbers where nobody asked for any. */
@@ -287,7 +341,7 @@ static int
 compare_ifaces(const void *a_, const void *b_)
 {
     const struct iface *const *a = a_, *const *b = b_;
-    int x = iface_is_local(*a) ? 0 : wants_number(*a) ? 1 : 2, y = iface_is_local(*b) ? 0 : wants_number(*b) ? 1 : 2;
+    int x = turn_of(*a), y = turn_of(*b);
 
     return x != y ? x - y : strcmp((*a)->o.name, (*b)->o.name);
 }

@@ -44,8 +44,8 @@ vlan_cfg_init(struct vlan_cfg *cfg, const char *mode, int64_t tag, const int64_t
     if (n_trunks && (cfg->mode == XVLAN_TRUNK || cfg->mode == XVLAN_NATIVE_TAGGED
                      || cfg->mode == XVLAN_NATIVE_UNTAGGED)) {
         vlan_bitmap_set(cfg->trunk_bits, trunks, n_trunks);
-        if (cfg->vlan >= 0) {
-            vlan_bitmap_set(cfg->trunk_bits, (int64_t[]) { cfg->vlan }, 1); /* The native VLAN is always carried. */
+        if (cfg->vlan > 0) { /* The native VLAN is always carried, but for VLAN 0. */
+            vlan_bitmap_set(cfg->trunk_bits, (int64_t[]) { cfg->vlan }, 1);
         }
         cfg->trunks = cfg->trunk_bits;
     }

@@ -155,11 +155,13 @@ vswitchd_create(struct loop *loop, struct idl *idl, bool system_disabled, void (
     hmap_init(&sw->bridges);
     hmap_init(&sw->ports);
     hmap_init(&sw->ifaces);
+    strmap_init(&sw->ports_by_name);
     strmap_init(&sw->ifaces_by_name);
     list_init(&sw->dirty_bridges);
     list_init(&sw->dirty_ports);
     list_init(&sw->dirty_ifaces);
     list_init(&sw->unsettled);
+    list_init(&sw->unsatisfied);
     list_init(&sw->stale_bridges);
     list_init(&sw->stale_ports);
     list_init(&sw->stale_ifaces);
@@ -190,6 +192,7 @@ vswitchd_destroy(struct vswitchd *sw, bool cleanup)
     hmap_uninit(&sw->bridges);
     hmap_uninit(&sw->ports);
     hmap_uninit(&sw->ifaces);
+    strmap_uninit(&sw->ports_by_name);
     strmap_uninit(&sw->ifaces_by_name);
     free(sw);
 }

@@ -14,10 +14,14 @@
  * reconcile() runs as a task of the loop after the replica changed.  It never walks the whole configuration:
  *
  *   1. mark:   each changed row marks its object (or its bridge's) as dirty;
- *   2. remove: of dirty objects, children that are no longer in their row go away, and devices that must be made anew;
+ *   2. remove: of dirty objects, children that are no longer in their row go away, devices that must be made anew, and
+ *              ports whose number another one asked for;
  *   3. add:    children that are new are created and are dirty;
  *   4. apply:  dirty bridges, then interfaces (local ports first, then those with a wanted number), then ports;
  *   5. settle: bridges whose ports changed choose MAC address, datapath id and MTU again.
+ *
+ * A row that is replaced by another of the same name in one transaction (del-port, add-port) is the same to the switch:
+ * the object takes the new row, and nothing that passes through it notices.
  *
  * All removals come before all additions, so that a device can move from one bridge to another in one transaction.
  *
@@ -62,7 +66,8 @@ struct vswitchd {
     struct loop *loop;
     struct idl *idl;
     struct hmap bridges, ports, ifaces;  /* By uuid; struct object.node. */
-    struct strmap ifaces_by_name;
+    struct strmap ports_by_name, ifaces_by_name;
+    struct list unsatisfied;             /* struct iface.unsatisfied */
     struct list dirty_bridges, dirty_ports, dirty_ifaces; /* struct object.dirty */
     struct list unsettled;               /* struct bridge.unsettled */
 
@@ -132,6 +137,8 @@ struct iface {
     char *type;              /* Type that netdev was opened with. */
     ofp_port ofport;         /* OFPP_NONE unless the port is in the bridge. */
     ofp_port request;        /* Wanted number, OFPP_NONE: any. */
+    struct list unsatisfied; /* In vswitchd.unsatisfied: another port has that number. */
+    bool lost_number;        /* To one that asked for it; for the next number that it gets. */
     char *error;             /* Null if all is well. */
     struct eth_addr mac;     /* Of the device, as last seen. */
     int mtu;                 /* Likewise; 0: has none. */
@@ -143,6 +150,8 @@ struct iface {
 
 void object_init(struct object *, struct vswitchd *, struct hmap *table, const struct uuid *, const char *name);
 void object_uninit(struct object *, struct hmap *table);
+/* From now on another row is the object's. */
+void object_take_row(struct object *, struct hmap *table, const struct uuid *);
 /* The object of that table, null if there is none. */
 struct object *object_find(const struct hmap *table, const struct uuid *);
 /* Marks it for reconcile(), or its status for writing. */
@@ -232,7 +241,10 @@ struct iface *port_first_iface(const struct port *);
 
 struct iface *iface_create(struct port *, const struct vs_interface *);
 void iface_destroy(struct iface *);
-/* Takes the device out of the bridge if it cannot stay as it is (other type, other number, gone, error). */
+/* Its row, null if it is gone. */
+const struct vs_interface *iface_row(const struct iface *);
+/* Takes the device out of the bridge if it cannot stay as it is (other type, other number, gone, error), and the port
+ * that has its number without having asked for it. */
 void iface_drop_if_changed(struct iface *, const struct vs_interface *);
 /* Brings the device up, or applies what changed in the row. */
 void iface_configure(struct iface *, const struct vs_interface *);

@@ -209,6 +209,8 @@ void xlate_put_userspace(struct xlate_ctx *, struct bytes *actions, const struct
 void xlate_fail(struct xlate_ctx *, enum xlate_error);
 /* The packet, or a copy of it, does not go on from here.  The last of these is the reason, if it goes nowhere. */
 void xlate_why(struct xlate_ctx *, enum xlate_why);
+/* In a trace: that the packet came in by a port that does no switching, unless it came by none at all. */
+void xlate_report_unknown_port(struct xlate_ctx *);
 static inline bool xlate_has_failed(const struct xlate_ctx *ctx) { return ctx->out->error != XLATE_OK; }
 struct xlate_credit *xlate_credit(struct xlate_ctx *, enum xlate_credit_kind);
 /* Null if no effects are wanted. */

@@ -119,6 +119,7 @@ xlate_mirror_input(struct xlate_ctx *ctx)
     port = xbridge_port_rcu(ctx->bridge, OFP_PORT(be32_to_cpu(ctx->flow.in_port)));
     b = port ? rcu_get(&port->bundle) : NULL;
     if (!b) {
+        xlate_report_unknown_port(ctx);
         return true;
     }
     if (xmirrors_reserve(ms, b->key)) {

@@ -68,6 +68,16 @@ xlate_is_gratuitous_arp(struct xlate_ctx *ctx)
     return f->nw_src == f->nw_dst;
 }
 
+void
+xlate_report_unknown_port(struct xlate_ctx *ctx)
+{
+    ofp_port number = OFP_PORT(be32_to_cpu(ctx->flow.in_port));
+
+    if (number != OFPP_CONTROLLER && number != OFPP_NONE) {
+        xlate_report(ctx, TRACE_ERROR, "received packet on unknown port %u", ofp_to_u32(number));
+    }
+}
+
 static bool
 find_input(struct xlate_ctx *ctx, struct normal *n)
 {
@@ -82,7 +92,7 @@ find_input(struct xlate_ctx *ctx, struct normal *n)
         n->in_bundle = &no_bundle;
         return true;
     }
-    xlate_report(ctx, TRACE_ERROR, "received packet on unknown port %u", ofp_to_u32(number));
+    xlate_report_unknown_port(ctx);
     xlate_report(ctx, TRACE_WARN, "no input bundle, dropping");
     xlate_why(ctx, WHY_NO_BUNDLE);
     return false;

@@ -36,7 +36,7 @@ vlan_is_valid_input(struct xlate_ctx *ctx, const struct xbundle *b, const struct
                     const struct xport *in_port)
 {
     uint16_t vid = packet->tag[0].vid;
-    const char *name = in_port ? in_port->name : "";
+    const char *name = in_port ? b->name : "";
 
     switch (b->vlan_mode) {
     case XVLAN_ACCESS:
@@ -96,8 +96,9 @@ vlan_bundle_carries(struct xlate_ctx *ctx, const struct xbundle *b, const struct
     switch (b->vlan_mode) {
     case XVLAN_ACCESS: return vid == b->vlan;
     case XVLAN_TRUNK: return trunks_vlan(b, vid);
-    /* What has no tag there is in the native VLAN. */
-    case XVLAN_NATIVE_TAGGED: case XVLAN_NATIVE_UNTAGGED: return vid && trunks_vlan(b, vid);
+    /* What has no tag there is in the native VLAN, so VLAN 0 is carried only if it is that one. */
+    case XVLAN_NATIVE_TAGGED: case XVLAN_NATIVE_UNTAGGED:
+        return vid ? trunks_vlan(b, vid) : !b->vlan && vlan_bitmap_has(b->trunks, 0);
     case XVLAN_DOT1Q_TUNNEL: return vid == b->vlan && carries_customer(ctx, b, inside);
     }
     return false;

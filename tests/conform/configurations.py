@@ -1,0 +1,216 @@
+"""Random changes of the configuration of a switch with dummy ports, and questions about it, as commands.
+
+The generator keeps a model of what it asked for, only so that most changes mean something."""
+
+BRIDGES = ["b0", "b1", "b2"]
+NAMES = [f"a{i}" for i in range(8)]
+MACS = [f"50:54:00:00:00:{i:02x}" for i in range(1, 7)]
+
+
+class Port:
+    """A port of a bridge with its interfaces."""
+
+    def __init__(self, bridge, interfaces):
+        self.bridge, self.interfaces = bridge, interfaces
+
+
+class Generator:
+    def __init__(self, rand):
+        self.rand = rand
+        self.bridges = []
+        self.ports = {}  # Name -> Port.
+        self.n_bonds = 0
+
+    def free(self):
+        used = {i for p in self.ports.values() for i in p.interfaces}
+        return [n for n in NAMES if n not in used]
+
+    def step(self):
+        """The commands of the next change."""
+        if not self.bridges:
+            return self.add_bridge()
+        while True:
+            change = self.rand.choices([c for c, _ in self.CHANGES], [w for _, w in self.CHANGES])[0]
+            commands = change(self)
+            if commands:
+                return commands
+
+    # Changes: each gives a list of commands, or none when it cannot be.
+
+    def add_bridge(self):
+        unused = [b for b in BRIDGES if b not in self.bridges]
+        if not unused:
+            return None
+        name = self.rand.choice(unused)
+        self.bridges.append(name)
+        return [f"ovs-vsctl add-br {name} -- set bridge {name} fail_mode=standalone "
+                f"other_config:hwaddr=aa:66:aa:66:00:0{name[1]}"]
+
+    def delete_bridge(self):
+        if len(self.bridges) < 2:
+            return None
+        name = self.rand.choice(self.bridges)
+        self.bridges.remove(name)
+        self.ports = {n: p for n, p in self.ports.items() if p.bridge != name}
+        return [f"ovs-vsctl del-br {name}"]
+
+    def interface(self, name, want=None):
+        want = want or self.rand.choice([None, None, *range(1, 12)])
+        request = f" ofport_request={want}" if want else ""
+        return f"-- set interface {name} type=dummy{request}"
+
+    def add_port(self):
+        free = self.free()
+        if not free:
+            return None
+        name, bridge = self.rand.choice(free), self.rand.choice(self.bridges)
+        self.ports[name] = Port(bridge, [name])
+        tag = self.rand.choice(["", "", "", " tag=10", " tag=20", " trunks=10,20"])
+        return [f"ovs-vsctl add-port {bridge} {name}{tag} {self.interface(name)}"]
+
+    def add_bond(self):
+        free = self.free()
+        if len(free) < 2:
+            return None
+        # Not said anywhere: which of several members without a primary one is active, and which of several ports that
+        # come at once gets the lower number.
+        members, bridge = self.rand.sample(free, 2), self.rand.choice(self.bridges)
+        self.n_bonds += 1
+        name = f"bond{self.n_bonds}"
+        self.ports[name] = Port(bridge, members)
+        return [f"ovs-vsctl add-bond {bridge} {name} {' '.join(members)} bond_mode=active-backup "
+                f"other_config:bond-primary={members[0]} " +
+                " ".join(self.interface(m, n) for m, n in zip(members, self.rand.sample(range(1, 12), 2)))]
+
+    def add_patch(self):
+        if len(self.bridges) < 2:
+            return None
+        x, y = self.rand.sample(self.bridges, 2)
+        names = [f"{x}-{y}", f"{y}-{x}"]
+        if any(n in self.ports for n in names):
+            return None
+        for n, b in zip(names, (x, y)):
+            self.ports[n] = Port(b, [n])
+        return [f"ovs-vsctl add-port {x} {names[0]} -- set interface {names[0]} type=patch options:peer={names[1]} -- "
+                f"add-port {y} {names[1]} -- set interface {names[1]} type=patch options:peer={names[0]}"]
+
+    def some_port(self):
+        return self.rand.choice(sorted(self.ports)) if self.ports else None
+
+    def delete_port(self):
+        name = self.some_port()
+        if not name:
+            return None
+        port = self.ports.pop(name)
+        return [f"ovs-vsctl del-port {port.bridge} {name}"]
+
+    def move_port(self):
+        name = self.some_port()
+        if not name or len(self.ports[name].interfaces) > 1 or name not in NAMES:
+            return None
+        self.ports[name].bridge = self.rand.choice(self.bridges)
+        return [f"ovs-vsctl del-port {name} -- add-port {self.ports[name].bridge} {name} {self.interface(name)}"]
+
+    def set_port(self):
+        name = self.some_port()
+        if not name:
+            return None
+        setting = self.rand.choice(["tag=10", "tag=20", "tag=[]", "trunks=10,20", "trunks=[]", "vlan_mode=access",
+                                    "vlan_mode=native-tagged", "vlan_mode=native-untagged", "vlan_mode=[]",
+                                    "protected=true", "protected=false",
+                                    "other_config:priority-tags=if-nonzero", "other_config={}"])
+        return [f"ovs-vsctl set port {name} {setting}"]
+
+    def set_interface(self):
+        name = self.some_port()
+        if not name:
+            return None
+        setting = self.rand.choice([f"ofport_request={self.rand.randint(1, 12)}", "ofport_request=[]",
+                                    "mtu_request=1400", "mtu_request=[]"])
+        return [f"ovs-vsctl set interface {self.rand.choice(self.ports[name].interfaces)} {setting}"]
+
+    def set_bridge(self):
+        bridge = self.rand.choice(self.bridges)
+        setting = self.rand.choice(["flood_vlans=10", "flood_vlans=[]", "fail_mode=secure", "fail_mode=standalone",
+                                    "other_config:forward-bpdu=true", "other_config:forward-bpdu=false",
+                                    "other_config:mac-table-size=10"])
+        return [f"ovs-vsctl set bridge {bridge} {setting}"]
+
+    def mirror(self):
+        bridge = self.rand.choice(self.bridges)
+        ports = [n for n, p in self.ports.items() if p.bridge == bridge]
+        if not ports or self.rand.random() < 0.4:
+            return [f"ovs-vsctl clear bridge {bridge} mirrors"]
+        output = self.rand.choice([f"output-port=@p -- --id=@p get port {self.rand.choice(ports)}", "output-vlan=20"])
+        return [f"ovs-vsctl clear bridge {bridge} mirrors -- set bridge {bridge} mirrors=@m -- --id=@m create mirror "
+                f"name=m select-all=true {output}"]
+
+    def set_state(self):
+        name = self.some_port()
+        if not name or name not in NAMES and not name.startswith("bond"):
+            return None
+        return [f"ovs-appctl netdev-dummy/set-admin-state {self.rand.choice(self.ports[name].interfaces)} "
+                f"{self.rand.choice(['up', 'up', 'down'])}"]
+
+    def mod_port(self):
+        name = self.some_port()
+        if not name:
+            return None
+        setting = self.rand.choice(["no-flood", "flood", "down", "up", "no-receive", "receive", "no-forward",
+                                    "forward", "no-packet-in"])
+        return [f"ovs-ofctl mod-port {self.ports[name].bridge} {self.rand.choice(self.ports[name].interfaces)} "
+                f"{setting}"]
+
+    def add_flow(self):
+        bridge = self.rand.choice(self.bridges)
+        match = self.rand.choice([f"in_port={self.rand.randint(1, 6)}", f"dl_dst={self.rand.choice(MACS)}", "ip",
+                                  "dl_vlan=10"])
+        actions = self.rand.choice([f"output:{self.rand.randint(1, 6)}", "normal", "drop", "flood", "all", "in_port",
+                                    "strip_vlan,normal", "mod_vlan_vid:20,normal", "local"])
+        return [f"ovs-ofctl add-flow {bridge} priority={self.rand.randint(1, 5)},{match},actions={actions}"]
+
+    def delete_flows(self):
+        return [f"ovs-ofctl del-flows {self.rand.choice(self.bridges)}",
+                f"ovs-ofctl add-flow {self.rand.choice(self.bridges)} priority=0,actions=normal"]
+
+    def packet(self):
+        interfaces = [i for p in self.ports.values() for i in p.interfaces if i in NAMES]
+        if not interfaces:
+            return None
+        src, dst = self.rand.sample(MACS, 2)
+        vlan = self.rand.choice(["", "", "", "10", "20"])
+        l3 = "ipv4(src=10.0.0.1,dst=10.0.0.2,proto=17,tos=0,ttl=64,frag=no),udp(src=1,dst=2)"
+        frame = f"eth_type(0x8100),vlan(vid={vlan},pcp=0),encap(eth_type(0x0800),{l3})" if vlan \
+            else f"eth_type(0x0800),{l3}"
+        return [f"ovs-appctl netdev-dummy/receive {self.rand.choice(interfaces)} "
+                f"'in_port(1),eth(src={src},dst={dst}),{frame}'"]
+
+    def flush(self):
+        return [f"ovs-appctl fdb/flush {self.rand.choice(self.bridges)}"]
+
+    CHANGES = [(add_bridge, 3), (delete_bridge, 1), (add_port, 12), (add_bond, 3), (add_patch, 3), (delete_port, 5),
+               (move_port, 3), (set_port, 8), (set_interface, 5), (set_bridge, 3), (mirror, 2), (set_state, 6),
+               (mod_port, 4), (add_flow, 3), (delete_flows, 1), (packet, 16), (flush, 1)]
+
+    # Questions.
+
+    def questions(self):
+        """Yields (command, whether the order of its lines means something)."""
+        yield "ovs-vsctl -f csv --no-heading --columns=name,type,ofport,error,admin_state,link_state,mtu " \
+            "list interface | grep -v '^b[0-9],'", False
+        yield "ovs-appctl dpif/show | sed 's/hit:.*//; s,/[0-9]*:,:,'", True
+        for bridge in sorted(self.bridges):
+            # With a bond the port of an address is any of its members.
+            has_bond = any(p.bridge == bridge and len(p.interfaces) > 1 for p in self.ports.values())
+            cut = " | awk '{ print $2, $3 }'" if has_bond else ""
+            # What bonds send to teach others counts there as received from the local port.
+            local = " | grep -v LOCAL" if has_bond else ""
+            yield f"ovs-ofctl show {bridge}", False
+            yield f"ovs-ofctl dump-ports {bridge}{local}", False
+            yield f"ovs-ofctl --no-stats dump-flows {bridge}", True
+            yield f"ovs-appctl fdb/show {bridge}{cut}", False
+            yield f"ovs-vsctl list-ports {bridge}", True
+            src, dst = self.rand.sample(MACS, 2)
+            vlan = self.rand.choice(["", "", ",dl_vlan=10", ",dl_vlan=20"])
+            yield f"ovs-appctl ofproto/trace --names {bridge} in_port={self.rand.randint(1, 8)},dl_src={src},dl_dst={dst}," \
+                f"dl_type=0x1234{vlan}", True
