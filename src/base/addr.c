@@ -46,12 +46,107 @@ ipv6_parse(const char *text, struct ipv6_addr *ip)
     return inet_pton(AF_INET6, text, ip) == 1;
 }
 
+/* A byte in decimal; returns the place behind it. */
+static char *
+put_decimal_byte(char *at, uint8_t v)
+{
+    if (v >= 100) {
+        *at++ = '0' + v / 100;
+    }
+    if (v >= 10) {
+        *at++ = '0' + v / 10 % 10;
+    }
+    *at++ = '0' + v % 10;
+    return at;
+}
+
+static char *
+put_ipv4_bytes(char *at, const uint8_t *bytes)
+{
+    for (int i = 0; i < 4; i++) {
+        at = put_decimal_byte(at, bytes[i]);
+        *at++ = '.';
+    }
+    return at - 1;
+}
+
+void
+ipv4_put(struct str *s, be32 ip)
+{
+    char text[INET_ADDRSTRLEN], *end = put_ipv4_bytes(text, (const uint8_t *) &ip);
+
+    str_putn(s, text, end - text);
+}
+
+void
+eth_addr_put(struct str *s, const uint8_t mac[6])
+{
+    static const char digits[] = "0123456789abcdef";
+    char text[18], *at = text;
+
+    for (int i = 0; i < 6; i++) {
+        *at++ = digits[mac[i] >> 4];
+        *at++ = digits[mac[i] & 15];
+        *at++ = ':';
+    }
+    str_putn(s, text, sizeof text - 1);
+}
+
+/* Up to four hexadecimal digits. */
+static char *
+put_group(char *at, unsigned int v)
+{
+    for (int shift = v > 0xfff ? 12 : v > 0xff ? 8 : v > 0xf ? 4 : 0; shift >= 0; shift -= 4) {
+        *at++ = "0123456789abcdef"[v >> shift & 15];
+    }
+    return at;
+}
+
+/* The first of the longest runs of two or more groups that are zero: what "::" stands for. */
+static void
+find_zeros(const unsigned int groups[8], int *first, int *n)
+{
+    *first = *n = 0;
+    for (int i = 0, start = 0; i < 8; i++) {
+        start = groups[i] ? i + 1 : start;
+        if (i + 1 - start >= 2 && i + 1 - start > *n) {
+            *first = start;
+            *n = i + 1 - start;
+        }
+    }
+}
+
+/* As inet_ntop() writes it: IPv4 addresses inside (::1.2.3.4 and ::ffff:1.2.3.4) in their own form. */
 void
 ipv6_put(struct str *s, const struct ipv6_addr *ip)
 {
-    char text[INET6_ADDRSTRLEN];
+    char text[INET6_ADDRSTRLEN], *at = text;
+    unsigned int groups[8];
+    int first, n;
 
-    str_puts(s, inet_ntop(AF_INET6, ip, text, sizeof text));
+    for (int i = 0; i < 8; i++) {
+        groups[i] = get_be16(ip->s6 + 2 * i);
+    }
+    find_zeros(groups, &first, &n);
+    for (int i = 0; i < 8; i++) {
+        if (n && i == first) {
+            *at++ = ':';
+            if (first + n == 8) {
+                *at++ = ':';
+            }
+            i += n - 1;
+            continue;
+        }
+        if (i) {
+            *at++ = ':';
+        }
+        if (i == 6 && !first && (n == 6 || (n == 5 && groups[5] == 0xffff))) {
+            at = put_ipv4_bytes(at, ip->s6 + 12);
+            break;
+        }
+        at = put_group(at, groups[i]);
+    }
+    str_putn(s, text, at - text);
 }
 
 be32
@@ -74,15 +169,19 @@ ipv6_prefix_mask(int n)
 static int
 mask_to_prefix(const uint8_t *mask, int n_bytes)
 {
-    int n = 0;
+    int i = 0, n;
 
-    while (n < n_bytes * 8 && mask[n / 8] & 0x80 >> n % 8) {
-        n++;
+    while (i < n_bytes && mask[i] == 0xff) {
+        i++;
     }
-    for (int i = n; i < n_bytes * 8; i++) {
-        if (mask[i / 8] & 0x80 >> i % 8) {
+    n = i * 8;
+    if (i < n_bytes) {
+        int ones = __builtin_clz((uint32_t) ~mask[i] << 24);
+
+        if ((uint8_t) (mask[i] << ones) || !is_all_zeros(mask + i + 1, n_bytes - i - 1)) {
             return -1;
         }
+        n += ones;
     }
     return n;
 }

@@ -46,6 +46,8 @@ bool ipv4_parse(const char *text, be32 *ip);
 bool ipv6_parse(const char *text, struct ipv6_addr *ip);
 
 /* Append the usual text form. */
+void eth_addr_put(struct str *s, const uint8_t mac[6]);
+void ipv4_put(struct str *s, be32 ip);
 void ipv6_put(struct str *s, const struct ipv6_addr *ip);
 
 /* Mask of the first 'n' bits. */

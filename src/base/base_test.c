@@ -3,20 +3,25 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
+#include "base/addr.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/hmap.h"
 #include "base/list.h"
 #include "base/num.h"
+#include "base/random.h"
 #include "base/str.h"
 #include "base/strmap.h"
 #include "base/uuid.h"
+#include "base/words.h"
 
 static void
 strings_grow_and_shrink(void **state UNUSED)
@@ -70,6 +75,118 @@ formatted_text_is_that_of_printf(void **state UNUSED)
     str_putf(&s, "%s", "");
     assert_non_null(s.text);
     str_uninit(&s);
+}
+
+static void
+numbers_are_appended_as_printf_would(void **state UNUSED)
+{
+    static const uint64_t values[] = { 0, 1, 9, 10, 15, 16, 99, 100, 0xffff, UINT32_MAX, INT64_MAX, UINT64_MAX };
+    struct str s = STR_INIT;
+    char text[128];
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(values); i++) {
+        str_clear(&s);
+        str_put_uint(&s, values[i]);
+        str_putc(&s, ' ');
+        str_put_int(&s, (int64_t) values[i]);
+        str_putc(&s, ' ');
+        str_put_xint(&s, values[i], 0);
+        str_putc(&s, ' ');
+        str_put_xint(&s, values[i], 7);
+        snprintf(text, sizeof text, "%"PRIu64" %"PRId64" %"PRIx64" %07"PRIx64, values[i], (int64_t) values[i],
+                 values[i], values[i]);
+        assert_string_equal(str_text(&s), text);
+    }
+    str_uninit(&s);
+}
+
+/* Groups are zero half of the time, so that there are runs of them. */
+static struct ipv6_addr
+random_ipv6(struct random *r)
+{
+    struct ipv6_addr ip;
+
+    for (int i = 0; i < 8; i++) {
+        uint32_t x = (uint32_t) random_u64(r);
+
+        put_be16(ip.s6 + 2 * i, x & 1 ? 0 : x & 2 ? 0xffff : x >> 16 >> (x >> 2 & 15));
+    }
+    return ip;
+}
+
+static void
+addresses_are_written_as_the_library_writes_them(void **state UNUSED)
+{
+    struct str s = STR_INIT;
+    struct random r;
+
+    random_seed(&r, 1);
+    for (int i = 0; i < 20000; i++) {
+        struct ipv6_addr ip = random_ipv6(&r);
+        char text[INET6_ADDRSTRLEN];
+        be32 ip4;
+
+        str_clear(&s);
+        ipv6_put(&s, &ip);
+        assert_string_equal(str_text(&s), inet_ntop(AF_INET6, &ip, text, sizeof text));
+        memcpy(&ip4, ip.s6 + i % 12, sizeof ip4);
+        str_clear(&s);
+        ipv4_put(&s, ip4);
+        assert_string_equal(str_text(&s), inet_ntop(AF_INET, &ip4, text, sizeof text));
+    }
+    str_clear(&s);
+    eth_addr_put(&s, (const uint8_t[]) { 0, 1, 0x1f, 0xab, 0xff, 0x10 });
+    assert_string_equal(str_text(&s), "00:01:1f:ab:ff:10");
+    str_uninit(&s);
+}
+
+static void
+a_mask_is_a_prefix_only_if_its_ones_come_first(void **state UNUSED)
+{
+    struct ipv6_addr mask;
+
+    for (int n = 0; n <= 128; n++) {
+        mask = ipv6_prefix_mask(n);
+        assert_int_equal(ipv6_mask_to_prefix(&mask), n);
+        for (int bit = n + 1; bit < 128; bit++) {
+            mask.s6[bit / 8] ^= 0x80 >> bit % 8;
+            assert_int_equal(ipv6_mask_to_prefix(&mask), -1);
+            mask.s6[bit / 8] ^= 0x80 >> bit % 8;
+        }
+    }
+    assert_int_equal(ipv4_mask_to_prefix(BE32(0xfffff000)), 20);
+    assert_int_equal(ipv4_mask_to_prefix(BE32(0xff00ff00)), -1);
+}
+
+/* Random words of few letters, of which many are equal or differ in case, against a search from front to back. */
+static void
+a_table_of_words_agrees_with_an_array(void **state UNUSED)
+{
+    enum { N = 300 };
+    static char texts[N][6];
+    struct words w = WORDS_INIT;
+    struct random r;
+
+    random_seed(&r, 2);
+    assert_int_equal(words_find(&w, "a", 1), -1);
+    for (int i = 0; i < N; i++) {
+        int len = random_below(&r, 1000) % 5, expected = -1, expected_any = -1;
+
+        for (int k = 0; k < len; k++) {
+            texts[i][k] = "aAbB_"[random_below(&r, 1000) % 5];
+        }
+        for (int k = 0; k < i && expected < 0; k++) {
+            expected = !strcmp(texts[k], texts[i]) ? k : -1;
+        }
+        for (int k = 0; k < i && expected_any < 0; k++) {
+            expected_any = !strcasecmp(texts[k], texts[i]) ? k : -1;
+        }
+        assert_int_equal(words_find(&w, texts[i], len), expected);
+        /* Which of several it is is not said. */
+        assert_int_equal(words_find_any_case(&w, texts[i], len) < 0, expected_any < 0);
+        words_add(&w, texts[i], i);
+    }
+    free(w.slots);
 }
 
 static void
@@ -235,6 +352,10 @@ main(void)
         cmocka_unit_test(a_hash_table_agrees_with_an_array),
         cmocka_unit_test(strings_grow_and_shrink),
         cmocka_unit_test(formatted_text_is_that_of_printf),
+        cmocka_unit_test(numbers_are_appended_as_printf_would),
+        cmocka_unit_test(addresses_are_written_as_the_library_writes_them),
+        cmocka_unit_test(a_mask_is_a_prefix_only_if_its_ones_come_first),
+        cmocka_unit_test(a_table_of_words_agrees_with_an_array),
         cmocka_unit_test(a_cursor_never_leaves_its_bytes),
         cmocka_unit_test(errors_gather_context_from_inside_out),
         cmocka_unit_test(a_string_table_agrees_with_an_array),

@@ -32,58 +32,6 @@ bytes_reserve(struct bytes *b, size_t n)
     }
 }
 
-void *
-bytes_put_uninit(struct bytes *b, size_t n)
-{
-    void *p;
-
-    bytes_reserve(b, MAX(n, 1));
-    p = b->data + b->len;
-    b->len += n;
-    return p;
-}
-
-void *
-bytes_put_zeros(struct bytes *b, size_t n)
-{
-    return memset(bytes_put_uninit(b, n), 0, n);
-}
-
-void *
-bytes_put(struct bytes *b, const void *p, size_t n)
-{
-    void *to = bytes_put_uninit(b, n);
-
-    if (n) {
-        memcpy(to, p, n);
-    }
-    return to;
-}
-
-void
-bytes_put_u8(struct bytes *b, uint8_t v)
-{
-    bytes_put(b, &v, sizeof v);
-}
-
-void
-bytes_put_be16(struct bytes *b, uint16_t v)
-{
-    put_be16(bytes_put_uninit(b, sizeof v), v);
-}
-
-void
-bytes_put_be32(struct bytes *b, uint32_t v)
-{
-    put_be32(bytes_put_uninit(b, sizeof v), v);
-}
-
-void
-bytes_put_be64(struct bytes *b, uint64_t v)
-{
-    put_be64(bytes_put_uninit(b, sizeof v), v);
-}
-
 void
 bytes_pad_from(struct bytes *b, size_t start, size_t align)
 {
@@ -114,50 +62,6 @@ bytes_steal(struct bytes *b)
 
     bytes_init(b);
     return data;
-}
-
-bool
-cursor_take_u8(struct cursor *c, uint8_t *v)
-{
-    const uint8_t *p = cursor_take(c, sizeof *v);
-
-    if (p) {
-        *v = *p;
-    }
-    return p != NULL;
-}
-
-bool
-cursor_take_be16(struct cursor *c, uint16_t *v)
-{
-    const void *p = cursor_take(c, sizeof *v);
-
-    if (p) {
-        *v = get_be16(p);
-    }
-    return p != NULL;
-}
-
-bool
-cursor_take_be32(struct cursor *c, uint32_t *v)
-{
-    const void *p = cursor_take(c, sizeof *v);
-
-    if (p) {
-        *v = get_be32(p);
-    }
-    return p != NULL;
-}
-
-bool
-cursor_take_be64(struct cursor *c, uint64_t *v)
-{
-    const void *p = cursor_take(c, sizeof *v);
-
-    if (p) {
-        *v = get_be64(p);
-    }
-    return p != NULL;
 }
 
 bool

@@ -28,15 +28,60 @@ void bytes_clear(struct bytes *b);
 void bytes_reserve(struct bytes *b, size_t n);
 
 /* Appends 'n' uninitialised (or zero, or given) bytes and returns their address. */
-void *bytes_put_uninit(struct bytes *b, size_t n);
-void *bytes_put_zeros(struct bytes *b, size_t n);
-void *bytes_put(struct bytes *b, const void *p, size_t n);
+static inline void *
+bytes_put_uninit(struct bytes *b, size_t n)
+{
+    void *p;
+
+    if (UNLIKELY(b->capacity - b->len < n || !b->data)) {
+        bytes_reserve(b, MAX(n, 1));
+    }
+    p = b->data + b->len;
+    b->len += n;
+    return p;
+}
+
+static inline void *
+bytes_put_zeros(struct bytes *b, size_t n)
+{
+    return memset(bytes_put_uninit(b, n), 0, n);
+}
+
+static inline void *
+bytes_put(struct bytes *b, const void *p, size_t n)
+{
+    void *to = bytes_put_uninit(b, n);
+
+    if (n) {
+        memcpy(to, p, n);
+    }
+    return to;
+}
 
 /* Append integers; be* converts from host order. */
-void bytes_put_u8(struct bytes *b, uint8_t v);
-void bytes_put_be16(struct bytes *b, uint16_t v);
-void bytes_put_be32(struct bytes *b, uint32_t v);
-void bytes_put_be64(struct bytes *b, uint64_t v);
+static inline void
+bytes_put_u8(struct bytes *b, uint8_t v)
+{
+    *(uint8_t *) bytes_put_uninit(b, 1) = v;
+}
+
+static inline void
+bytes_put_be16(struct bytes *b, uint16_t v)
+{
+    put_be16(bytes_put_uninit(b, sizeof v), v);
+}
+
+static inline void
+bytes_put_be32(struct bytes *b, uint32_t v)
+{
+    put_be32(bytes_put_uninit(b, sizeof v), v);
+}
+
+static inline void
+bytes_put_be64(struct bytes *b, uint64_t v)
+{
+    put_be64(bytes_put_uninit(b, sizeof v), v);
+}
 
 /* Appends zeros until the length, counted from 'start', is a multiple of 'align'. */
 void bytes_pad_from(struct bytes *b, size_t start, size_t align);
@@ -83,10 +128,49 @@ cursor_take(struct cursor *c, size_t n)
 }
 
 /* Takes an integer into '*v', converted to host order; false if too few bytes are left. */
-bool cursor_take_u8(struct cursor *c, uint8_t *v) MUST_CHECK;
-bool cursor_take_be16(struct cursor *c, uint16_t *v) MUST_CHECK;
-bool cursor_take_be32(struct cursor *c, uint32_t *v) MUST_CHECK;
-bool cursor_take_be64(struct cursor *c, uint64_t *v) MUST_CHECK;
+static inline MUST_CHECK bool
+cursor_take_u8(struct cursor *c, uint8_t *v)
+{
+    const uint8_t *p = cursor_take(c, sizeof *v);
+
+    if (p) {
+        *v = *p;
+    }
+    return p != NULL;
+}
+
+static inline MUST_CHECK bool
+cursor_take_be16(struct cursor *c, uint16_t *v)
+{
+    const void *p = cursor_take(c, sizeof *v);
+
+    if (p) {
+        *v = get_be16(p);
+    }
+    return p != NULL;
+}
+
+static inline MUST_CHECK bool
+cursor_take_be32(struct cursor *c, uint32_t *v)
+{
+    const void *p = cursor_take(c, sizeof *v);
+
+    if (p) {
+        *v = get_be32(p);
+    }
+    return p != NULL;
+}
+
+static inline MUST_CHECK bool
+cursor_take_be64(struct cursor *c, uint64_t *v)
+{
+    const void *p = cursor_take(c, sizeof *v);
+
+    if (p) {
+        *v = get_be64(p);
+    }
+    return p != NULL;
+}
 
 /* Takes 'n' bytes as a cursor of their own into '*sub'; false if fewer are left. */
 bool cursor_take_sub(struct cursor *c, size_t n, struct cursor *sub) MUST_CHECK;

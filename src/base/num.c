@@ -6,12 +6,33 @@
 #include <math.h>
 #include <stdlib.h>
 
+/* A decimal number without leading zeros, as most are; false for anything else, also one that may be too large. */
+static bool
+parse_plain(const char *text, uint64_t *v)
+{
+    uint64_t x = 0;
+    int n = 0;
+
+    for (; text[n] >= '0' && text[n] <= '9' && n < 19; n++) {
+        x = x * 10 + (text[n] - '0');
+    }
+    *v = x;
+    return n && !text[n] && (text[0] != '0' || n == 1);
+}
+
 static bool
 num_parse_max(const char *text, int base, uint64_t max, uint64_t *v)
 {
     unsigned long long x;
     char *end;
 
+    if ((base == 0 || base == 10) && parse_plain(text, v)) {
+        if (*v <= max) {
+            return true;
+        }
+        *v = 0;
+        return false;
+    }
     *v = 0;
     if (!isalnum((unsigned char) text[0])) {
         return false;

@@ -45,15 +45,12 @@ str_truncate(struct str *s, size_t len)
     }
 }
 
-char *
-str_reserve(struct str *s, size_t n)
+void
+str_grow(struct str *s, size_t n)
 {
-    if (s->capacity - s->len <= n) {
-        s->capacity = MAX(s->capacity * 2, s->len + n + 1);
-        s->capacity = MAX(s->capacity, 32);
-        s->text = xrealloc(s->text, s->capacity);
-    }
-    return s->text + s->len;
+    s->capacity = MAX(s->capacity * 2, s->len + n + 1);
+    s->capacity = MAX(s->capacity, 32);
+    s->text = xrealloc(s->text, s->capacity);
 }
 
 void
@@ -64,36 +61,59 @@ str_put_fill(struct str *s, char c, size_t n)
     s->text[s->len] = '\0';
 }
 
-void
-str_putn(struct str *s, const void *text, size_t n)
+/* The digits of 'v', written so that they end at 'end'; returns where they begin. */
+static char *
+decimal_digits(char *end, uint64_t v)
 {
-    char *at = str_reserve(s, n);
-
-    if (n) {
-        memcpy(at, text, n);
-    }
-    s->len += n;
-    s->text[s->len] = '\0';
+    do {
+        *--end = '0' + v % 10;
+        v /= 10;
+    } while (v);
+    return end;
 }
 
 void
-str_puts(struct str *s, const char *text)
+str_put_uint(struct str *s, uint64_t v)
 {
-    str_putn(s, text, strlen(text));
+    char digits[20], *end = digits + sizeof digits, *at = decimal_digits(end, v);
+
+    str_putn(s, at, end - at);
+}
+
+void
+str_put_int(struct str *s, int64_t i)
+{
+    char digits[21], *end = digits + sizeof digits, *at = decimal_digits(end, i < 0 ? -(uint64_t) i : (uint64_t) i);
+
+    if (i < 0) {
+        *--at = '-';
+    }
+    str_putn(s, at, end - at);
+}
+
+void
+str_put_xint(struct str *s, uint64_t v, unsigned int width)
+{
+    char digits[16], *end = digits + sizeof digits, *at = end;
+
+    do {
+        *--at = "0123456789abcdef"[v & 15];
+        v >>= 4;
+    } while (v);
+    while (at > end - MIN(width, sizeof digits)) {
+        *--at = '0';
+    }
+    str_putn(s, at, end - at);
 }
 
 /* The common part of what printf() knows: what a dump of flows consists of is written several times as fast. */
 
 static void
-put_number(struct str *s, uint64_t v, unsigned int base, unsigned int width)
+put_decimal(struct str *s, uint64_t v, unsigned int width)
 {
-    char digits[24], *end = digits + sizeof digits, *at = end;
+    char digits[24], *end = digits + sizeof digits, *at = decimal_digits(end, v);
 
-    do {
-        *--at = "0123456789abcdef"[v % base];
-        v /= base;
-    } while (v);
-    while ((unsigned int) (end - at) < width) {
+    while (at > end - width) {
         *--at = '0';
     }
     str_putn(s, at, end - at);
@@ -168,7 +188,7 @@ put_conversion(struct str *s, const struct conversion *c, va_list *args)
         str_put_int(s, next_signed(c, args));
         return true;
     case 'u':
-        put_number(s, next_unsigned(c, args), 10, c->width);
+        put_decimal(s, next_unsigned(c, args), c->width);
         return true;
     case 'x':
         v = next_unsigned(c, args);
@@ -176,7 +196,7 @@ put_conversion(struct str *s, const struct conversion *c, va_list *args)
             return false;
         }
         str_puts(s, c->is_alternate && v ? "0x" : "");
-        put_number(s, v, 16, c->width);
+        str_put_xint(s, v, c->width);
         return true;
     default:
         return false;
@@ -246,22 +266,6 @@ str_putf(struct str *s, const char *format, ...)
     va_start(args, format);
     str_putv(s, format, args);
     va_end(args);
-}
-
-void
-str_put_int(struct str *s, int64_t i)
-{
-    uint64_t rest = i < 0 ? -(uint64_t) i : (uint64_t) i;
-    char digits[20], *at = digits + sizeof digits;
-
-    do {
-        *--at = '0' + rest % 10;
-        rest /= 10;
-    } while (rest);
-    if (i < 0) {
-        str_putc(s, '-');
-    }
-    str_putn(s, at, digits + sizeof digits - at);
 }
 
 void

@@ -34,16 +34,19 @@ void str_truncate(struct str *s, size_t len);
 /* Appends a byte, 'n' times the same byte, a string, 'n' bytes of one, or formatted text. */
 static inline void str_putc(struct str *s, char c);
 void str_put_fill(struct str *s, char c, size_t n);
-void str_puts(struct str *s, const char *text);
-void str_putn(struct str *s, const void *text, size_t n);
+static inline void str_puts(struct str *s, const char *text);
+static inline void str_putn(struct str *s, const void *text, size_t n);
 void str_putf(struct str *s, const char *format, ...) PRINTF_FORMAT(2, 3);
 void str_putv(struct str *s, const char *format, va_list args) PRINTF_FORMAT(2, 0) __attribute__((nonnull(2)));
 
-/* Appends an integer in decimal. */
+/* Append an integer in decimal; in hexadecimal digits, with zeros in front up to 'width' digits (at most 16). */
 void str_put_int(struct str *s, int64_t i);
+void str_put_uint(struct str *s, uint64_t v);
+void str_put_xint(struct str *s, uint64_t v, unsigned int width);
 
 /* Makes room for 'n' more bytes and the terminator; returns where they go. */
-char *str_reserve(struct str *s, size_t n);
+static inline char *str_reserve(struct str *s, size_t n);
+void str_grow(struct str *s, size_t n); /* The part of it that allocates. */
 
 /* Appends 'n' bytes as lower-case hexadecimal digits. */
 void str_put_hex(struct str *s, const void *bytes, size_t n);
@@ -55,14 +58,41 @@ bool str_chomp_text(struct str *s, const char *suffix);
 /* Whether 's' ends in 'suffix'. */
 bool str_ends_with(const struct str *s, const char *suffix);
 
+static inline char *
+str_reserve(struct str *s, size_t n)
+{
+    if (UNLIKELY(s->capacity - s->len <= n)) {
+        str_grow(s, n);
+    }
+    return s->text + s->len;
+}
+
 static inline void
 str_putc(struct str *s, char c)
 {
-    char *at = s->capacity - s->len > 1 ? s->text + s->len : str_reserve(s, 1);
+    char *at = str_reserve(s, 1);
 
     at[0] = c;
     at[1] = '\0';
     s->len++;
+}
+
+static inline void
+str_putn(struct str *s, const void *text, size_t n)
+{
+    char *at = str_reserve(s, n);
+
+    if (n) {
+        memcpy(at, text, n);
+    }
+    at[n] = '\0';
+    s->len += n;
+}
+
+static inline void
+str_puts(struct str *s, const char *text)
+{
+    str_putn(s, text, strlen(text));
 }
 
 #endif

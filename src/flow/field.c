@@ -1,5 +1,7 @@
 #include "flow/field.h"
 
+#include "base/words.h"
+
 #define MASKABLE true
 #define EXACT false
 #define RW true
@@ -13,50 +15,15 @@ const struct field fields[FIELD_N] = {
 };
 
 /* Fields by name and alias, and the values with all bits set: filled before main(). */
-enum { NAME_BUCKETS = 1024 };
-static uint8_t by_name[NAME_BUCKETS]; /* Field number plus 1; the next free bucket after a collision. */
+static struct words names = WORDS_INIT;
 static uint8_t all_ones[FIELD_N][16]; /* Of fields that are no wider. */
-_Static_assert(FIELD_N < UINT8_MAX, "field numbers fit a byte");
-
-static unsigned int
-name_hash(const char *name, size_t n)
-{
-    unsigned int h = n;
-
-    for (size_t i = 0; i < n; i++) {
-        h = h * 31 + (unsigned char) name[i];
-    }
-    return h % NAME_BUCKETS;
-}
-
-static void
-index_name(const char *name, enum field_id id)
-{
-    unsigned int i = name_hash(name, strlen(name));
-
-    while (by_name[i]) {
-        i = (i + 1) % NAME_BUCKETS;
-    }
-    by_name[i] = id + 1;
-}
-
-static bool
-is_name(const char *of, const char *name, size_t n)
-{
-    return !strncmp(of, name, n) && !of[n];
-}
 
 const struct field *
 field_by_name_len(const char *name, size_t n)
 {
-    for (unsigned int i = name_hash(name, n); n && by_name[i]; i = (i + 1) % NAME_BUCKETS) {
-        const struct field *f = &fields[by_name[i] - 1];
+    int id = words_find(&names, name, n);
 
-        if (is_name(f->name, name, n) || is_name(f->alias, name, n)) {
-            return f;
-        }
-    }
-    return NULL;
+    return id >= 0 ? &fields[id] : NULL;
 }
 
 const struct field *
@@ -221,9 +188,9 @@ index_fields(void)
 
     memset(&ones, 0xff, sizeof ones);
     for (const struct field *f = fields; f < fields + FIELD_N; f++) {
-        index_name(f->name, f->id);
+        words_add(&names, f->name, f->id);
         if (*f->alias) {
-            index_name(f->alias, f->id);
+            words_add(&names, f->alias, f->id);
         }
         if (f->wire_bytes <= sizeof all_ones[0]) {
             union field_value v = { { 0 } };
@@ -294,21 +261,41 @@ get_all_bits(const struct field *f, const struct flow *flow, uint8_t bits[16])
     bits[15] &= ~kept_tos(f);
 }
 
+/* The word of a flow that a field is in, and the field's bits in it, which are 0 if it has bits in others as well. */
+static uint64_t bits_of_word[FIELD_N];
+
+static uint64_t
+word_of(const struct field *f, const struct flow *flow)
+{
+    return flow->lines[f->offset / 64 / 8].words[f->offset / 64 % 8];
+}
+
+/* After index_fields(), before main(). */
+__attribute__((constructor(102))) static void
+index_words(void)
+{
+    for (const struct field *f = fields; f < fields + FIELD_N; f++) {
+        if (!field_is_option(f) && f->offset / 64 == (f->offset + f->n_bits - 1u) / 64) {
+            struct flow ones;
+
+            memset(&ones, 0, sizeof ones);
+            set_bits(&ones, end_offset(f), f->n_bits, 0xff);
+            ones.nw_tos &= ~kept_tos(f);
+            bits_of_word[f->id] = word_of(f, &ones);
+        }
+    }
+}
+
 bool
 field_is_any(const struct field *f, const struct flow *mask)
 {
-    const uint8_t *first = (const uint8_t *) mask + f->offset / 8;
-    size_t n = (f->offset % 8 + f->n_bits + 7) / 8;
     uint8_t bits[16];
 
-    /* Most fields of most masks are nothing, which is seen from the bytes that they touch. */
-    for (size_t i = 0; i < n && !first[i]; i++) {
-        if (i + 1 == n) {
-            return false;
-        }
+    if (bits_of_word[f->id]) {
+        return word_of(f, mask) & bits_of_word[f->id];
     }
-    if (is_whole_bytes(f) && !is_tos(f)) {
-        return true;
+    if (is_whole_bytes(f)) {
+        return !is_all_zeros((const uint8_t *) mask + f->offset / 8, f->wire_bytes);
     }
     get_all_bits(f, mask, bits);
     return !is_all_zeros(bits, sizeof bits);
@@ -319,6 +306,9 @@ field_is_exact(const struct field *f, const struct flow *mask)
 {
     uint8_t bits[16], ones[16] = { 0 }, ff[16];
 
+    if (bits_of_word[f->id]) {
+        return !(~word_of(f, mask) & bits_of_word[f->id]);
+    }
     if (is_whole_bytes(f) && !is_tos(f)) {
         return is_all_ones((const uint8_t *) mask + f->offset / 8, f->wire_bytes);
     }

@@ -38,13 +38,19 @@ field_mask_is_exact(const struct field *f, const union field_value *mask)
 
 /* Integers. */
 
+static int
+hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                                                                                        : -1;
+}
+
 /* Puts hexadecimal digits from the end.  Digits that do not fit must be zero. */
 static int
 hex_to_bytes(const char *digits, size_t n_digits, uint8_t *bytes, size_t n)
 {
     for (size_t i = 0; i < n_digits; i++) {
-        char c = digits[n_digits - 1 - i];
-        uint8_t x = isdigit((unsigned char) c) ? c - '0' : tolower((unsigned char) c) - 'a' + 10;
+        unsigned int x = hex_digit(digits[n_digits - 1 - i]);
 
         if (i / 2 < n) {
             bytes[n - 1 - i / 2] |= x << (i % 2 * 4);
@@ -108,23 +114,34 @@ parse_int(const struct field *f, const char *text, union field_value *v, union f
 
 /* Addresses. */
 
+/* One or two digits; what else strtoul() takes is left to it. */
+static const char *
+scan_hex_byte(const char *text, uint8_t *v)
+{
+    int high = hex_digit(text[0]), low = hex_digit(text[1]);
+    char *end;
+
+    if (low < 0 ? text[1] != 'x' && text[1] != 'X' : hex_digit(text[2]) < 0) {
+        *v = low < 0 ? high : high << 4 | low;
+        return text + (low < 0 ? 1 : 2);
+    }
+    *v = strtoul(text, &end, 16);
+    return end;
+}
+
 /* Digits may be left out, as in 1:2:3:4:5:6; returns the first character behind. */
 static const char *
 scan_mac(const char *text, uint8_t *mac)
 {
     for (int i = 0; i < 6; i++) {
-        char *end;
-        unsigned long x;
-
-        if (!isxdigit((unsigned char) *text)) {
+        if (hex_digit(*text) < 0) {
             return NULL;
         }
-        x = strtoul(text, &end, 16);
-        if (i < 5 && *end != ':') {
+        text = scan_hex_byte(text, &mac[i]);
+        if (i < 5 && *text != ':') {
             return NULL;
         }
-        mac[i] = x;
-        text = end + (i < 5);
+        text += i < 5;
     }
     return text;
 }
@@ -436,7 +453,8 @@ bytes_format_hex(struct str *s, const uint8_t *bytes, size_t n)
         str_putc(s, '0');
         return;
     }
-    str_putf(s, "0x%x", bytes[i]);
+    str_puts(s, "0x");
+    str_put_xint(s, bytes[i], 0);
     str_put_hex(s, bytes + i + 1, n - i - 1);
 }
 
@@ -479,7 +497,7 @@ format_int(struct str *s, const struct field *f, const union field_value *v, con
     if (f->format == FORMAT_HEX || f->wire_bytes > 8) {
         bytes_format_hex(s, v->bytes, f->wire_bytes);
     } else {
-        str_putf(s, "%llu", (unsigned long long) field_value_to_u64(f, v));
+        str_put_uint(s, field_value_to_u64(f, v));
     }
     if (mask) {
         str_putc(s, '/');
@@ -488,26 +506,19 @@ format_int(struct str *s, const struct field *f, const union field_value *v, con
 }
 
 static void
-format_mac(struct str *s, const union field_value *v)
-{
-    const uint8_t *b = v->bytes;
-
-    str_putf(s, "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
-}
-
-static void
 format_ipv4(struct str *s, const union field_value *v, const union field_value *mask)
 {
     be32 ip, ip_mask;
 
     memcpy(&ip, v->bytes, 4);
-    str_putf(s, IP_FMT, IP_ARGS(ip));
+    ipv4_put(s, ip);
     if (mask) {
         memcpy(&ip_mask, mask->bytes, 4);
         if (ipv4_mask_to_prefix(ip_mask) >= 0) {
             str_putf(s, "/%d", ipv4_mask_to_prefix(ip_mask));
         } else {
-            str_putf(s, "/" IP_FMT, IP_ARGS(ip_mask));
+            str_putc(s, '/');
+            ipv4_put(s, ip_mask);
         }
     }
 }
@@ -551,10 +562,10 @@ field_format(struct str *s, const struct field *f, const union field_value *v, c
     case FORMAT_HEX:
     case FORMAT_TOS: format_int(s, f, v, mask); break;
     case FORMAT_ETHERNET:
-        format_mac(s, v);
+        eth_addr_put(s, v->bytes);
         if (mask) {
             str_putc(s, '/');
-            format_mac(s, mask);
+            eth_addr_put(s, mask->bytes);
         }
         break;
     case FORMAT_IPV4: format_ipv4(s, v, mask); break;

@@ -89,3 +89,29 @@ word_map_of(const struct flow *mask)
     }
     return map;
 }
+
+/* The fields that have bits in each word; filled before main(). */
+static struct field_map fields_of_word[FLOW_N_WORDS];
+
+__attribute__((constructor)) static void
+index_words(void)
+{
+    for (const struct field *f = fields; f < fields + FIELD_N; f++) {
+        for (unsigned int i = f->offset / 64; !field_is_option(f) && i <= (f->offset + f->n_bits - 1u) / 64; i++) {
+            fields_of_word[i].bits[f->id / 64] |= UINT64_C(1) << f->id % 64;
+        }
+    }
+}
+
+struct field_map
+field_map_of(const struct word_map *words)
+{
+    struct field_map map = { { 0 } };
+
+    WORD_MAP_FOR_EACH (i, words) {
+        for (unsigned int k = 0; k < ARRAY_SIZE(map.bits); k++) {
+            map.bits[k] |= fields_of_word[i].bits[k];
+        }
+    }
+    return map;
+}

@@ -57,16 +57,30 @@ word_map_equal(const struct word_map *a, const struct word_map *b)
     return a->bits[0] == b->bits[0] && a->bits[1] == b->bits[1];
 }
 
-/* Whether one of the words that hold the field is in the map of a mask: if not, no bit of it is matched. */
-static inline bool
-word_map_meets(const struct word_map *m, const struct field *f)
+/* The lines of a mask, FLOW_LINE_*, that have any of the words. */
+static inline uint16_t
+word_map_lines(const struct word_map *m)
 {
-    for (unsigned int i = f->offset / 64; i <= (f->offset + f->n_bits - 1u) / 64; i++) {
-        if (m->bits[i / 64] >> i % 64 & 1) {
-            return true;
-        }
+    uint16_t lines = 0;
+
+    for (unsigned int i = 0; i < FLOW_N_LINES; i++) {
+        lines |= (m->bits[i / 8] >> i % 8 * 8 & 0xff ? 1u : 0u) << i;
     }
-    return false;
+    return lines;
+}
+
+/* A set of fields (enum field_id), but for the options of tunnels, which have no words. */
+struct field_map {
+    uint64_t bits[DIV_ROUND_UP(FIELD_N, 64)];
+};
+
+/* The fields of which some word is in the map of a mask: of no other field is any bit matched. */
+struct field_map field_map_of(const struct word_map *);
+
+static inline bool
+field_map_has(const struct field_map *m, enum field_id id)
+{
+    return m->bits[id / 64] >> id % 64 & 1;
 }
 
 /* Runs I over the word numbers of MAP. */

@@ -1,5 +1,6 @@
 /* Conditions on single fields of a match, with what each implies. */
 
+#include "base/words.h"
 #include "flow/match_text.h"
 #include "flow/tun_metadata.h"
 
@@ -104,34 +105,45 @@ match_parse_field(struct match *m, const struct field *f, const char *value, con
     return e;
 }
 
+static const struct {
+    const char *word;
+    uint16_t eth_type;
+    uint8_t nw_proto;
+} shorthands[] = {
+    { "ip", 0x0800, 0 },    { "ipv4", 0x0800, 0 },  { "ip4", 0x0800, 0 },   { "arp", 0x0806, 0 },
+    { "rarp", 0x8035, 0 },  { "icmp", 0x0800, 1 },  { "tcp", 0x0800, 6 },   { "udp", 0x0800, 17 },
+    { "sctp", 0x0800, 132 }, { "ipv6", 0x86dd, 0 }, { "ip6", 0x86dd, 0 },   { "icmp6", 0x86dd, 58 },
+    { "tcp6", 0x86dd, 6 },  { "udp6", 0x86dd, 17 }, { "sctp6", 0x86dd, 132 }, { "mpls", 0x8847, 0 },
+    { "mplsm", 0x8848, 0 }, { "eth", 0, 0 },
+};
+static struct words shorthand_words = WORDS_INIT; /* Filled before main(). */
+
+__attribute__((constructor)) static void
+index_shorthands(void)
+{
+    for (unsigned int i = 0; i < ARRAY_SIZE(shorthands); i++) {
+        words_add(&shorthand_words, shorthands[i].word, i);
+    }
+}
+
 bool
 match_parse_shorthand(struct match *m, const char *word)
 {
-    static const struct {
-        const char *word;
-        uint16_t eth_type;
-        uint8_t nw_proto;
-    } words[] = {
-        { "ip", 0x0800, 0 },    { "ipv4", 0x0800, 0 },  { "ip4", 0x0800, 0 },   { "arp", 0x0806, 0 },
-        { "rarp", 0x8035, 0 },  { "icmp", 0x0800, 1 },  { "tcp", 0x0800, 6 },   { "udp", 0x0800, 17 },
-        { "sctp", 0x0800, 132 }, { "ipv6", 0x86dd, 0 }, { "ip6", 0x86dd, 0 },   { "icmp6", 0x86dd, 58 },
-        { "tcp6", 0x86dd, 6 },  { "udp6", 0x86dd, 17 }, { "sctp6", 0x86dd, 132 }, { "mpls", 0x8847, 0 },
-        { "mplsm", 0x8848, 0 }, { "eth", 0, 0 },
-    };
+    int i = words_find(&shorthand_words, word, strlen(word));
 
-    for (unsigned int i = 0; i < ARRAY_SIZE(words); i++) {
-        if (!strcmp(words[i].word, word)) {
-            match_imply_ethernet(m);
-            if (words[i].eth_type) {
-                match_set_u64(m, FIELD_ETH_TYPE, words[i].eth_type);
-            }
-            if (words[i].nw_proto) {
-                match_set_u64(m, FIELD_NW_PROTO, words[i].nw_proto);
-            }
-            return true;
-        }
+    if (i < 0) {
+        return false;
     }
-    return false;
+    match_imply_ethernet(m);
+    if (shorthands[i].eth_type) {
+        m->flow.eth_type = cpu_to_be16(shorthands[i].eth_type);
+        m->mask.eth_type = BE16_MAX;
+    }
+    if (shorthands[i].nw_proto) {
+        m->flow.nw_proto = shorthands[i].nw_proto;
+        m->mask.nw_proto = UINT8_MAX;
+    }
+    return true;
 }
 
 /* The bits of all fields with the same prerequisite, and one such field; bits that belong to no field.  Filled before
@@ -195,22 +207,25 @@ unmet_bits(const struct match *m, unsigned int i, uint8_t known[N_PREREQS])
 }
 
 bool
-match_drop_unmet(struct match *m)
+match_drop_unmet(struct match *m, struct match *before)
 {
-    const struct match before = *m;
+    struct word_map words = word_map_of(&m->mask);
     uint8_t known[N_PREREQS] = { UNKNOWN };
-    bool any = false;
+    uint64_t unmet[FLOW_N_WORDS], any = 0; /* Of the words in the map. */
 
-    for (unsigned int i = 0; i < FLOW_N_WORDS; i++) {
-        uint64_t unmet = flow_word(&before.mask, i) ? unmet_bits(&before, i, known) : 0;
-
-        if (unmet) {
-            *flow_word_ptr(&m->mask, i) &= ~unmet;
-            any = true;
-        }
+    WORD_MAP_FOR_EACH (i, &words) {
+        unmet[i] = unmet_bits(m, i, known);
+        any |= unmet[i];
     }
-    if (any) {
-        match_normalize(m);
+    if (!any) {
+        return false;
     }
-    return any;
+    if (before) {
+        *before = *m;
+    }
+    WORD_MAP_FOR_EACH (i, &words) {
+        *flow_word_ptr(&m->mask, i) &= ~unmet[i];
+    }
+    match_normalize(m);
+    return true;
 }

@@ -7,8 +7,8 @@
 struct text {
     struct str *s;
     const struct match *m;
-    struct word_map map; /* Of the mask... */
-    uint16_t lines;      /* ...and those of its lines that hold anything, FLOW_LINE_*. */
+    struct field_map fields; /* That the mask may have... */
+    uint16_t lines;          /* ...and those of its lines that hold anything, FLOW_LINE_*. */
     const struct port_names *ports;
     unsigned int eth_type; /* 0 unless matched exactly. */
     unsigned int nw_proto; /* 0 unless matched exactly, or ARP's opcode. */
@@ -99,7 +99,7 @@ put_value(struct text *t, const struct field *f, enum style style, const union f
     } else if (style == TWO_DIGITS && !exact) {
         str_putf(t->s, "0x%02x/0x%02x", v->bytes[0], mask->bytes[0]);
     } else if (exact && style != HEXADECIMAL) {
-        str_putf(t->s, "%llu", (unsigned long long) field_value_to_u64(f, v));
+        str_put_uint(t->s, field_value_to_u64(f, v));
     } else {
         bytes_format_hex(t->s, v->bytes, f->wire_bytes);
         if (!exact) {
@@ -109,19 +109,27 @@ put_value(struct text *t, const struct field *f, enum style style, const union f
     }
 }
 
-static void
-put_field(struct text *t, enum field_id id, const char *name, enum style style)
+static NOINLINE void
+put_matched(struct text *t, enum field_id id, const char *name, enum style style)
 {
     const struct field *f = field_of(id);
     union field_value v, mask;
 
-    if (word_map_meets(&t->map, f) && field_is_any(f, &t->m->mask)) {
+    if (field_is_any(f, &t->m->mask)) {
         field_get(f, &t->m->flow, &v);
         field_get(f, &t->m->mask, &mask);
         str_puts(t->s, name ? name : f->name);
         str_putc(t->s, '=');
         put_value(t, f, style, &v, &mask);
         str_putc(t->s, ',');
+    }
+}
+
+static inline void
+put_field(struct text *t, enum field_id id, const char *name, enum style style)
+{
+    if (field_map_has(&t->fields, id)) {
+        put_matched(t, id, name, style);
     }
 }
 
@@ -236,7 +244,11 @@ put_tag(struct str *s, unsigned int tci, unsigned int mask, const char *suffix)
     }
     if (whole && mask & VLAN_PRESENT && tci & VLAN_PRESENT) {
         if (vid) {
-            str_putf(s, "dl_vlan%s=%u,", suffix, tci & VLAN_VID_MASK);
+            str_puts(s, "dl_vlan");
+            str_puts(s, suffix);
+            str_putc(s, '=');
+            str_put_uint(s, tci & VLAN_VID_MASK);
+            str_putc(s, ',');
         }
         if (pcp) {
             str_putf(s, "dl_vlan_pcp%s=%u,", suffix, tci >> VLAN_PCP_SHIFT);
@@ -384,7 +396,8 @@ put_all(struct text *t)
     }
     word = type_said ? NULL : protocol_word(t, &proto_said);
     if (word) {
-        str_putf(t->s, "%s,", word);
+        str_puts(t->s, word);
+        str_putc(t->s, ',');
     }
     if (t->lines & FLOW_LINE_REGS) {
         put_regs(t);
@@ -412,15 +425,16 @@ put_all(struct text *t)
 static void
 format(struct str *s, const struct match *m, const struct port_names *ports, int priority, bool is_megaflow)
 {
-    struct text t = {
-        s, m, word_map_of(&m->mask), flow_used_lines(&m->mask, FLOW_LINES_ALL), ports, 0, 0, is_megaflow
-    };
+    struct word_map words = word_map_of(&m->mask);
+    struct text t = { s, m, field_map_of(&words), word_map_lines(&words), ports, 0, 0, is_megaflow };
     size_t start;
 
     t.eth_type = m->mask.eth_type == BE16_MAX ? be16_to_cpu(m->flow.eth_type) : 0;
     t.nw_proto = m->mask.nw_proto == UINT8_MAX ? m->flow.nw_proto : 0;
     if (priority != MATCH_DEFAULT_PRIORITY) {
-        str_putf(s, "priority=%d,", priority);
+        str_puts(s, "priority=");
+        str_put_int(s, priority);
+        str_putc(s, ',');
     }
     start = s->len;
     put_all(&t);

@@ -28,8 +28,8 @@ bool match_set_field(struct match *m, const struct field *f, const union field_v
                      const union field_value *mask);
 
 /* Removes the conditions on fields whose prerequisites the match does not fix (those of connection tracking stay);
- * returns whether there were any. */
-bool match_drop_unmet(struct match *m);
+ * returns whether there were any: then the match as it was goes into '*before', if that is not null. */
+bool match_drop_unmet(struct match *m, struct match *before);
 
 /* What the match says about the field: zeros in '*mask' where nothing, in 16 bytes or as many as the field has. */
 void match_get_field(const struct match *m, const struct field *f, union field_value *v, union field_value *mask);

@@ -93,14 +93,14 @@ what_lacks_its_prerequisite_is_dropped(void **state UNUSED)
     match_init_catchall(&m);
     match_set_u64(&m, FIELD_TCP_DST, 80);
     match_set_u64(&m, FIELD_REG1, 7);
-    assert_true(match_drop_unmet(&m));
+    assert_true(match_drop_unmet(&m, NULL));
     assert_false(m.mask.tp_dst);
     assert_true(m.mask.regs[1] == BE32_MAX);
-    assert_false(match_drop_unmet(&m));
+    assert_false(match_drop_unmet(&m, NULL));
 
     assert_true(match_parse_shorthand(&m, "tcp"));
     match_set_u64(&m, FIELD_TCP_DST, 80);
-    assert_false(match_drop_unmet(&m));
+    assert_false(match_drop_unmet(&m, NULL));
     assert_false(match_parse_shorthand(&m, "tcp7"));
 }
 

@@ -24,6 +24,9 @@ static const struct {
 const char *
 ofp_port_reserved_name(ofp_port p)
 {
+    if (!ofp_port_is_reserved(p)) {
+        return NULL;
+    }
     for (unsigned int i = 0; i < ARRAY_SIZE(reserved); i++) {
         if (reserved[i].port == p) {
             return reserved[i].name;
@@ -147,7 +150,7 @@ ofp_port_put(struct str *s, ofp_port p, const struct port_names *names)
     }
     name = names ? names->name(names, p) : NULL;
     if (!name) {
-        str_putf(s, "%u", ofp_port_is_reserved(p) ? ofp_port_to_u16(p) : ofp_to_u32(p));
+        str_put_uint(s, ofp_port_is_reserved(p) ? ofp_port_to_u16(p) : ofp_to_u32(p));
     } else if (is_plain_name(name)) {
         str_puts(s, name);
     } else {

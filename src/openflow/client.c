@@ -118,6 +118,14 @@ of_client_send(struct of_client *c, struct bytes *messages)
     return wait_for_queue(c, MAX_QUEUED);
 }
 
+void
+of_client_poll(struct of_client *c)
+{
+    if (!c->closed) {
+        loop_run_once(c->loop, false);
+    }
+}
+
 int
 of_client_flush(struct of_client *c)
 {

@@ -24,6 +24,9 @@ const char *of_client_name(const struct of_client *);
 /* Sends whole messages; takes their data.  Waits only when much is queued.  0 or a negative errno value. */
 int of_client_send(struct of_client *, struct bytes *messages) MUST_CHECK;
 
+/* Writes and reads what can be without waiting. */
+void of_client_poll(struct of_client *);
+
 /* Waits until all has been handed to the system. */
 int of_client_flush(struct of_client *) MUST_CHECK;
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "base/words.h"
 #include "flow/match_text.h"
 #include "openflow/action/key_value.h"
 #include "openflow/oxm/oxm.h"
@@ -23,10 +24,10 @@ struct syntax {
 bool
 match_normalize_prereqs(struct match *m, bool log)
 {
-    struct match before = *m;
     struct str pre = STR_INIT, post = STR_INIT;
+    struct match before;
 
-    if (!match_drop_unmet(m)) {
+    if (!match_drop_unmet(m, &before)) {
         return false;
     }
     if (log) {
@@ -67,19 +68,6 @@ static const struct {
     { "allow_hidden_fields", FM_HIDDEN_FIELDS, PROTO_ANY, FOR_ALL },
     { "no_readonly_table", FM_NO_READONLY, PROTO_ANY, FOR_ALL },
 };
-
-static bool
-parse_flag(struct syntax *s, const char *word)
-{
-    for (unsigned int i = 0; i < ARRAY_SIZE(flag_words); i++) {
-        if (flag_words[i].commands & 1 << s->fm->command && !strcmp(flag_words[i].word, word)) {
-            s->fm->flags |= flag_words[i].flag;
-            s->protocols &= flag_words[i].protocols;
-            return true;
-        }
-    }
-    return false;
-}
 
 /* Keywords with values. */
 
@@ -219,6 +207,21 @@ static const struct {
     { "hard_age", ignore, FOR_ALL },
 };
 
+/* The flags' words, and behind them the keywords with values; filled before main(). */
+enum { FIRST_KEY = ARRAY_SIZE(flag_words) };
+static struct words keywords = WORDS_INIT;
+
+__attribute__((constructor)) static void
+index_keywords(void)
+{
+    for (unsigned int i = 0; i < ARRAY_SIZE(flag_words); i++) {
+        words_add(&keywords, flag_words[i].word, i);
+    }
+    for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++) {
+        words_add(&keywords, keys[i].key, FIRST_KEY + i);
+    }
+}
+
 static struct error *
 parse_field(struct syntax *s, const struct field *f, const char *value)
 {
@@ -244,22 +247,27 @@ protocols_of_match(const struct match *m)
 static struct error *
 parse_keyword(struct syntax *s, const char *key, const char *value)
 {
-    const struct field *f;
+    const struct field *f = field_by_name(key);
+    unsigned int command = 1u << s->fm->command;
+    int word;
 
-    f = field_by_name(key);
     if (f) {
         return parse_field(s, f, value);
     }
-    if (match_parse_shorthand(&s->fm->match, key) || parse_flag(s, key)) {
+    if (match_parse_shorthand(&s->fm->match, key)) {
+        return NULL;
+    }
+    word = words_find(&keywords, key, strlen(key));
+    if (word >= 0 && word < FIRST_KEY && flag_words[word].commands & command) {
+        s->fm->flags |= flag_words[word].flag;
+        s->protocols &= flag_words[word].protocols;
         return NULL;
     }
     if (!*value) {
         return error_new("field %s missing value", key);
     }
-    for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++) {
-        if (keys[i].commands & 1 << s->fm->command && !strcmp(keys[i].key, key)) {
-            return keys[i].parse(s, value);
-        }
+    if (word >= FIRST_KEY && keys[word - FIRST_KEY].commands & command) {
+        return keys[word - FIRST_KEY].parse(s, value);
     }
     return error_new("unknown keyword %s", key);
 }
@@ -293,15 +301,15 @@ check_actions(struct syntax *s, struct act_buf *acts)
 }
 
 static struct error *
-parse_actions(struct syntax *s, const char *text)
+parse_actions(struct syntax *s, char *text)
 {
     struct act_buf acts = ACT_BUF_INIT;
     struct error *e;
 
-    e = act_parse(text, s->names, &acts, &s->protocols);
+    e = act_parse_in_place(text, s->names, &acts, &s->protocols);
     e = e ? e : check_actions(s, &acts);
     if (!e) {
-        s->fm->actions = act_span_clone(act_buf_span(&acts));
+        s->fm->actions = act_buf_steal(&acts);
     }
     act_buf_uninit(&acts);
     return e;
@@ -361,21 +369,30 @@ take_command(char **text)
 }
 
 struct error *
-flow_mod_parse(struct flow_mod *fm, const char *text, int command, const struct act_text *names,
-               unsigned int *protocols)
+flow_mod_parse_in_place(struct flow_mod *fm, char *text, int command, const struct act_text *names,
+                        unsigned int *protocols)
 {
     static const struct act_text plain = { NULL, NULL, NULL };
     struct syntax s = { fm, names ? names : &plain, PROTO_ANY };
-    char *copy = xstrdup(text), *at = copy;
     struct error *e;
 
     flow_mod_init(fm);
-    fm->command = command == FLOW_COMMAND_FROM_TEXT ? take_command(&at) : (enum flow_mod_command) command;
-    e = parse_text(&s, at);
+    fm->command = command == FLOW_COMMAND_FROM_TEXT ? take_command(&text) : (enum flow_mod_command) command;
+    e = parse_text(&s, text);
     *protocols = s.protocols;
     if (e) {
         flow_mod_uninit(fm);
     }
+    return e;
+}
+
+struct error *
+flow_mod_parse(struct flow_mod *fm, const char *text, int command, const struct act_text *names,
+               unsigned int *protocols)
+{
+    char *copy = xstrdup(text);
+    struct error *e = flow_mod_parse_in_place(fm, copy, command, names, protocols);
+
     free(copy);
     return e;
 }

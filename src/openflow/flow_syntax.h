@@ -22,6 +22,10 @@ enum { FLOW_COMMAND_FROM_TEXT = -1 };
 struct error *flow_mod_parse(struct flow_mod *fm, const char *text, int command, const struct act_text *names,
                              unsigned int *protocols) MUST_CHECK;
 
+/* The same, and cuts the text up, which saves a copy. */
+struct error *flow_mod_parse_in_place(struct flow_mod *fm, char *text, int command, const struct act_text *names,
+                                      unsigned int *protocols) MUST_CHECK;
+
 /* Drops the conditions whose prerequisites the match does not have; returns whether there were any.  'log' tells
  * people, under the module's name that they know. */
 bool match_normalize_prereqs(struct match *m, bool log);

@@ -9,6 +9,28 @@ static const struct msg_wire wires[] = {
 #include "openflow/messages.def"
 };
 
+/* The rows of a type, and those with the same number modulo N_NUMBERS, in their order: row numbers plus 1, the first
+ * and behind each row the next.  Filled before main(). */
+enum { N_NUMBERS = 64 };
+static uint16_t first_of_type[MSG_N], next_of_type[ARRAY_SIZE(wires)];
+static uint16_t first_of_number[N_NUMBERS], next_of_number[ARRAY_SIZE(wires)];
+
+__attribute__((constructor)) static void
+index_wires(void)
+{
+    for (unsigned int i = ARRAY_SIZE(wires); i-- > 0;) {
+        uint16_t *type = &first_of_type[wires[i].type], *number = &first_of_number[wires[i].number % N_NUMBERS];
+
+        next_of_type[i] = *type;
+        next_of_number[i] = *number;
+        *type = *number = i + 1;
+    }
+}
+
+#define WIRE_FOR_EACH(W, FIRST, NEXT) \
+    for (const struct msg_wire *W = (FIRST) ? &wires[(FIRST) - 1] : NULL; W; \
+         W = (NEXT)[W - wires] ? &wires[(NEXT)[W - wires] - 1] : NULL)
+
 static const char *const names[MSG_N] = {
 #define MESSAGE(TYPE, NAME) [MSG_##TYPE] = NAME,
 #define WIRE(...)
@@ -65,8 +87,8 @@ msg_wire_name(const struct msg_wire *w)
 const struct msg_wire *
 msg_wire_find(enum msg_type type, enum of_version version)
 {
-    for (const struct msg_wire *w = wires; w < wires + ARRAY_SIZE(wires); w++) {
-        if (w->type == type && version >= w->first && version <= w->last) {
+    WIRE_FOR_EACH (w, first_of_type[type], next_of_type) {
+        if (version >= w->first && version <= w->last) {
             return w;
         }
     }
@@ -76,8 +98,8 @@ msg_wire_find(enum msg_type type, enum of_version version)
 const struct msg_wire *
 msg_wire_find_class(enum msg_type type, enum msg_class class, enum of_version version)
 {
-    for (const struct msg_wire *w = wires; w < wires + ARRAY_SIZE(wires); w++) {
-        if (w->type == type && w->class == class && version >= w->first && version <= w->last) {
+    WIRE_FOR_EACH (w, first_of_type[type], next_of_type) {
+        if (w->class == class && version >= w->first && version <= w->last) {
             return w;
         }
     }
@@ -112,7 +134,7 @@ find_by_key(const struct key *k, enum of_version version)
     uint32_t number = k->has_vendor ? k->subtype : k->is_stats ? k->stat : k->type;
     bool reply = k->is_stats && k->type == stats_type(version, true);
 
-    for (const struct msg_wire *w = wires; w < wires + ARRAY_SIZE(wires); w++) {
+    WIRE_FOR_EACH (w, first_of_number[number % N_NUMBERS], next_of_number) {
         if (w->number == number && version >= w->first && version <= w->last &&
             msg_class_is_stats(w->class) == k->is_stats && class_vendor(w->class) == k->vendor &&
             (!k->is_stats || msg_class_is_reply(w->class) == reply)) {

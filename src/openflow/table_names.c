@@ -61,7 +61,7 @@ of_table_put(struct str *s, uint8_t table, const struct table_names *names)
     const char *name = names ? names->name(names, table) : NULL;
 
     if (!name) {
-        str_putf(s, "%u", table);
+        str_put_uint(s, table);
     } else {
         str_putf(s, is_plain(name) ? "%s" : "\"%s\"", name);
     }

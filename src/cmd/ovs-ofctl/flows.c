@@ -1,21 +1,22 @@
 /* Changing flows: add-flow, add-flows, mod-flows, del-flows, with and without --bundle.
  *
  * All flows are read before the first one is sent, because the protocol must be one in which each of them can be
- * said, and
- * because nothing is to happen where one of them is wrong.  They are kept as the messages that will be sent, in the
- * protocol
- * that is right for those read so far; a later flow that needs another one makes us begin again, which happens a few
- * times at most.  Sending does not wait for answers; errors that come back while it goes on end it. */
+ * said, and because nothing is to happen where one of them is wrong.  They are kept as the messages that will be sent,
+ * in the protocol that is right for those read so far; a later flow that needs another one makes us begin again, which
+ * happens a few times at most.  Sending does not wait for answers; errors that come back while it goes on end it.
+ *
+ * Of many flows for a bundle, those read so far are put into it while the others are read: nothing comes of them unless
+ * the bundle is committed, and where a line is wrong, or the protocol of the connection is, it is not. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cmd/ovs-ofctl/ofctl.h"
-#include "openflow/msg/bundle.h"
 
 /* Flow-mods on their way to a switch. */
 struct flow_batch {
     const char *switch_name;
+    const struct act_text *names;
     const char *file;       /* For messages; null if the flows come from the command line. */
     int command;            /* As flow_mod_parse() takes it. */
     char *text;             /* All of them, a line each. */
@@ -24,7 +25,18 @@ struct flow_batch {
     unsigned int protocol;  /* In which 'messages' are. */
     struct bytes messages;
     size_t n;
+
+    /* With --bundle; null before it has been opened. */
+    struct of_client *c;
+    struct ofctl_bundle *bundle;
+    size_t n_bundled;       /* Bytes of 'messages' that are in it. */
+    bool fills_early;       /* It may be filled before all lines have been read. */
 };
+
+#define CHUNK (128 * 1024)
+
+static void fill_bundle_early(struct flow_batch *);
+static void forget_bundle(struct flow_batch *);
 
 static void
 fatal_in_line(const struct flow_batch *b, int line, struct error *error)
@@ -37,11 +49,11 @@ fatal_in_line(const struct flow_batch *b, int line, struct error *error)
 
 /* Appends one flow; false if the protocol has to be another than that of the messages so far. */
 static bool
-add_line(struct flow_batch *b, const char *line, int number)
+add_line(struct flow_batch *b, char *line, int number)
 {
     struct flow_mod fm;
     unsigned int protocols;
-    struct error *error = flow_mod_parse(&fm, line, b->command, ofctl_names_to_accept(b->switch_name), &protocols);
+    struct error *error = flow_mod_parse_in_place(&fm, line, b->command, b->names, &protocols);
     unsigned int chosen;
 
     if (error) {
@@ -60,10 +72,12 @@ add_line(struct flow_batch *b, const char *line, int number)
     }
     b->n++;
     flow_mod_uninit(&fm);
+    fill_bundle_early(b);
     return true;
 }
 
-/* The text is needed once more if the protocol changes, and lines are cut in place, so a copy is read. */
+/* The text is needed once more if the protocol changes, and lines are cut in place, so a copy is read.  A bundle that
+ * has been filled in the wrong protocol is given up. */
 static bool
 add_lines(struct flow_batch *b)
 {
@@ -76,6 +90,10 @@ add_lines(struct flow_batch *b)
     b->n = 0;
     while (ok && (line = ofctl_next_line(&it))) {
         ok = add_line(b, line, it.number);
+    }
+    if (!ok && b->bundle) {
+        forget_bundle(b);
+        b->fills_early = false;
     }
     free(copy);
     return ok;
@@ -101,6 +119,7 @@ read_batch(struct flow_batch *b)
 {
     b->usable = PROTO_ANY;
     b->protocol = ofctl_choose_protocol(PROTO_ANY);
+    b->names = ofctl_names_to_accept(b->switch_name);
     while (!add_lines(b)) {
     }
 }
@@ -119,8 +138,6 @@ check_errors(struct of_client *c)
     }
     bytes_uninit(&m);
 }
-
-#define CHUNK (128 * 1024)
 
 /* Sends the messages in pieces that end where a message does. */
 static void
@@ -157,90 +174,50 @@ run_batch(struct flow_batch *b)
     of_client_close(c);
 }
 
-/* Bundles. */
+/* With --bundle. */
 
-#define BUNDLE_ID 0
-#define BUNDLE_FLAGS (BUNDLE_ATOMIC | BUNDLE_ORDERED)
-
-/* The message of the batch with this xid; null if it is none of them. */
-static const uint8_t *
-find_message(const struct bytes *messages, uint32_t xid)
-{
-    for (size_t at = 0; at < messages->len; at += msg_stated_length(messages->data + at)) {
-        if (get_be32(messages->data + at + 4) == xid) {
-            return messages->data + at;
-        }
-    }
-    return NULL;
-}
-
-/* "Error NAME for: MESSAGE". */
-static void
-report_bundle_error(const struct bytes *m, const struct bytes *sent)
-{
-    struct msg msg;
-    struct error_msg e;
-    const uint8_t *about = find_message(sent, ofctl_xid(m));
-
-    if (msg_decode(m->data, m->len, &msg) || msg.type != MSG_ERROR || error_decode(&msg, &e)) {
-        ofctl_print(stderr, m->data, m->len, NULL);
-        return;
-    }
-    fprintf(stderr, "Error %s for: ", e.error ? ofperr_name(e.error) : "(unknown)");
-    if (about) {
-        ofctl_print(stderr, about, msg_stated_length(about), NULL);
-    } else {
-        ofctl_print(stderr, e.payload.at, e.payload.left, NULL);
-    }
-}
-
-/* Sends a control message and waits for its answer, reporting errors on the way. */
+/* Opens a bundle for the messages read so far; false if the connection speaks another protocol than they are in. */
 static bool
-bundle_control(struct of_client *c, uint16_t type, struct bytes *sent)
+begin_bundle(struct flow_batch *b)
 {
-    struct bundle_control bc = { BUNDLE_ID, type, BUNDLE_FLAGS };
-    struct bytes b = BYTES_INIT, m = BYTES_INIT;
-    uint32_t xid = msg_new_xid();
-    bool ok = true;
+    unsigned int protocol;
 
-    bundle_control_encode(&b, of_client_version(c), xid, &bc);
-    bytes_put(sent, b.data, b.len);
-    ofctl_send(c, &b);
-    do {
-        ofctl_recv(c, &m);
-        if (m.data[1] == 1) {
-            report_bundle_error(&m, sent);
-            ok = false;
-        }
-    } while (ofctl_xid(&m) != xid);
-    bytes_uninit(&m);
-    return ok;
+    b->c = ofctl_open_for_flows(b->switch_name, b->usable, &protocol);
+    if (protocol != b->protocol) {
+        of_client_close(b->c);
+        b->c = NULL;
+        return false;
+    }
+    b->bundle = ofctl_bundle_open(b->c);
+    return true;
 }
 
-/* Executes the messages, all of one version, as one atomic change. */
-void
-ofctl_run_bundle(struct of_client *c, const struct bytes *messages)
+/* What has been put into a bundle goes when its connection does. */
+static void
+forget_bundle(struct flow_batch *b)
 {
-    struct bytes sent = BYTES_INIT, adds = BYTES_INIT;
-    bool ok = bundle_control(c, BUNDLE_OPEN_REQUEST, &sent);
+    ofctl_bundle_free(b->bundle);
+    b->bundle = NULL;
+    of_client_close(b->c);
+    b->c = NULL;
+    b->n_bundled = 0;
+}
 
-    for (size_t at = 0; ok && at < messages->len; at += msg_stated_length(messages->data + at)) {
-        if (!bundle_add_encode(&adds, BUNDLE_ID, BUNDLE_FLAGS, messages->data + at,
-                               msg_stated_length(messages->data + at))) {
-            cmdline_fatal(0, "message is too long for a bundle");
+static void
+fill_bundle(struct flow_batch *b)
+{
+    ofctl_bundle_add(b->bundle, b->messages.data + b->n_bundled, b->messages.len - b->n_bundled);
+    b->n_bundled = b->messages.len;
+}
+
+static void
+fill_bundle_early(struct flow_batch *b)
+{
+    if (b->fills_early && b->messages.len - b->n_bundled >= CHUNK) {
+        b->fills_early = b->bundle || begin_bundle(b);
+        if (b->fills_early) {
+            fill_bundle(b);
         }
-        if (adds.len >= CHUNK) {
-            ofctl_send(c, &adds);
-        }
-    }
-    if (adds.len) {
-        ofctl_send(c, &adds);
-    }
-    bytes_put(&sent, messages->data, messages->len);
-    ok = ok && bundle_control(c, BUNDLE_COMMIT_REQUEST, &sent);
-    bytes_uninit(&sent);
-    if (!ok) {
-        cmdline_fatal(-EPROTO, "talking to %s", of_client_name(c));
     }
 }
 
@@ -248,26 +225,17 @@ static void
 run_batch_in_bundle(struct flow_batch *b)
 {
     unsigned int protocol;
-    struct of_client *c;
 
+    b->fills_early = true;
     read_batch(b);
-    c = ofctl_open_for_flows(b->switch_name, b->usable, &protocol);
-    encode_for(b, protocol);
-    ofctl_run_bundle(c, &b->messages);
-    of_client_close(c);
-}
-
-/* Bundles are of OpenFlow 1.4 and later (of 1.3 as an extension): those versions need not be allowed explicitly. */
-void
-ofctl_require_bundles(void)
-{
-    unsigned int with_bundles = PROTO_OF13_UP;
-
-    if (!(ofctl_options.protocols & with_bundles)) {
-        ofctl_options.versions |= 1u << OF14;
-        ofctl_options.protocols |= PROTO_OF14;
+    if (!b->bundle) {
+        b->c = ofctl_open_for_flows(b->switch_name, b->usable, &protocol);
+        encode_for(b, protocol);
+        b->bundle = ofctl_bundle_open(b->c);
     }
-    ofctl_options.protocols &= with_bundles;
+    fill_bundle(b);
+    ofctl_bundle_commit(b->bundle);
+    forget_bundle(b);
 }
 
 static void

@@ -89,11 +89,18 @@ void ofctl_print(FILE *, const void *message, size_t len, const struct act_text 
 void ofctl_print_more(FILE *, const void *message, size_t len, const struct act_text *names, int more);
 uint32_t ofctl_xid(const struct bytes *message);
 
-/* Bundles (flows.c). */
+/* Bundles (bundle.c).  All exit when the switch does not do what they ask for, after telling which message it did not
+ * like. */
 
 /* Limits -O and -F to what has bundles; OpenFlow 1.4 need not be allowed explicitly. */
 void ofctl_require_bundles(void);
-/* Executes the messages, all of the connection's version, as one atomic change; exits if that fails. */
+/* Opens a bundle, which the switch drops with the connection; puts messages into it, all of the connection's version,
+ * without waiting for answers; carries them out as one atomic change. */
+struct ofctl_bundle *ofctl_bundle_open(struct of_client *);
+void ofctl_bundle_free(struct ofctl_bundle *);
+void ofctl_bundle_add(struct ofctl_bundle *, const void *messages, size_t n);
+void ofctl_bundle_commit(struct ofctl_bundle *);
+/* All of that. */
 void ofctl_run_bundle(struct of_client *, const struct bytes *messages);
 
 /* Names (names.c).  Never null; what it knows depends on --names. */

@@ -93,6 +93,9 @@ void act_buf_clear(struct act_buf *b);
 /* What was built; valid until the next change. */
 struct act_span act_buf_span(const struct act_buf *b);
 
+/* Hands it over: 'first' is to be released with free(), null if there is nothing.  The buffer is empty then. */
+struct act_span act_buf_steal(struct act_buf *b) MUST_CHECK;
+
 /* Appends an action of 'len' bytes (its struct, and a variable part if it has one), zeroed but for its head. */
 void *act_put(struct act_buf *b, enum act_type type, size_t len);
 
@@ -624,7 +627,10 @@ struct act_text {
  * 'out' is unspecified on an error. */
 struct error *act_parse(const char *text, const struct act_text *t, struct act_buf *out,
                         unsigned int *protocols) MUST_CHECK;
-/* The same without instructions. */
+/* The same, and cuts the text up, which saves a copy. */
+struct error *act_parse_in_place(char *text, const struct act_text *t, struct act_buf *out,
+                                 unsigned int *protocols) MUST_CHECK;
+/* The same as act_parse() without instructions. */
 struct error *act_parse_actions(const char *text, const struct act_text *t, struct act_buf *out,
                                 unsigned int *protocols) MUST_CHECK;
 

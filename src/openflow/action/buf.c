@@ -26,6 +26,18 @@ act_buf_span(const struct act_buf *b)
     return (struct act_span) { b->bytes.len ? (const void *) b->bytes.data : NULL, b->bytes.len };
 }
 
+struct act_span
+act_buf_steal(struct act_buf *b)
+{
+    struct act_span s = act_buf_span(b);
+
+    if (s.len) {
+        s.first = (void *) bytes_steal(&b->bytes);
+    }
+    bytes_clear(&b->bytes);
+    return s;
+}
+
 size_t
 act_open(struct act_buf *b, enum act_type type, size_t len)
 {

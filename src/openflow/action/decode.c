@@ -52,11 +52,25 @@ act_ops_of(const struct act *a)
     return ops[a->type];
 }
 
+/* The forms with the same number modulo N_NUMBERS, in their order: the first, and behind each the next; ACT_FORM_NONE
+ * ends them.  Filled before main(). */
+enum { N_NUMBERS = 64 };
+static enum act_form first_form[N_NUMBERS], next_form[ACT_N_FORMS];
+
+__attribute__((constructor)) static void
+index_forms(void)
+{
+    for (unsigned int i = ACT_N_FORMS - 1; i > ACT_FORM_NONE; i--) {
+        next_form[i] = first_form[wire_rows[i].number % N_NUMBERS];
+        first_form[wire_rows[i].number % N_NUMBERS] = i;
+    }
+}
+
 /* The form of a kind and number in a version. */
 static enum act_form
 find_form(enum wire_kind kind, unsigned int number, enum of_version v)
 {
-    for (unsigned int i = 1; i < ACT_N_FORMS; i++) {
+    for (enum act_form i = first_form[number % N_NUMBERS]; i != ACT_FORM_NONE; i = next_form[i]) {
         const struct wire_row *row = &wire_rows[i];
 
         if (row->number == number && row->kind == kind && v >= row->first && v <= row->last) {

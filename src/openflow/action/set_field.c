@@ -171,14 +171,17 @@ next_run(const struct act_set_field *a, unsigned int *ofs, struct subfield *run)
     const uint8_t *mask = mask_of(a)->bytes;
     unsigned int n_bits = field_width(f), i = *ofs, end;
 
-#define MASK_BIT(I) (mask[f->wire_bytes - 1 - (I) / 8] >> (I) % 8 & 1)
+#define MASK_BYTE(I) mask[f->wire_bytes - 1 - (I) / 8]
+#define MASK_BIT(I) (MASK_BYTE(I) >> (I) % 8 & 1)
+    /* Whole bytes at once where they can be. */
     while (i < n_bits && !MASK_BIT(i)) {
-        i++;
+        i += i % 8 || MASK_BYTE(i) ? 1 : 8;
     }
-    end = i;
+    end = i = MIN(i, n_bits);
     while (end < n_bits && end - i < 64 && MASK_BIT(end)) {
-        end++;
+        end += end % 8 || end + 8 > n_bits || end - i > 56 || MASK_BYTE(end) != 0xff ? 1 : 8;
     }
+#undef MASK_BYTE
 #undef MASK_BIT
     *run = (struct subfield) { f, i, end - i };
     *ofs = end;
@@ -339,7 +342,12 @@ set_field_format(struct act_writer *w, const struct act *act)
         return;
     }
     while (next_run(a, &ofs, &run)) {
-        str_putf(w->s, "%sload:%#llx->", first ? "" : ",", (unsigned long long) run_value(a, &run));
+        uint64_t v = run_value(a, &run);
+
+        str_puts(w->s, first ? "load:" : ",load:");
+        str_puts(w->s, v ? "0x" : "");
+        str_put_xint(w->s, v, 0);
+        str_puts(w->s, "->");
         oxm_format_subfield(w->s, &run, w->text->options);
         first = false;
     }

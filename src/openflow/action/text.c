@@ -1,11 +1,11 @@
 /* Actions as text: the list, keywords and numbers; each action's own part is its family's. */
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <strings.h>
 
 #include "base/num.h"
+#include "base/words.h"
 #include "openflow/action/verify.h"
 #include "openflow/oxm/oxm.h"
 #include "openflow/table_names.h"
@@ -25,54 +25,74 @@ static const struct act_ops *const ops[ACT_N] = {
 
 /* Keywords and values. */
 
+/* What characters mean between keywords and values. */
+enum { SEPARATOR = 1 << 0, DELIMITER = 1 << 1, PARENTHESIS = 1 << 2, END = 1 << 3 };
+
+static const uint8_t meanings[256] = {
+    ['\0'] = END, [','] = SEPARATOR, [' '] = SEPARATOR, ['\t'] = SEPARATOR, ['\r'] = SEPARATOR, ['\n'] = SEPARATOR,
+    [':'] = DELIMITER, ['='] = DELIMITER, ['('] = DELIMITER | PARENTHESIS, [')'] = PARENTHESIS,
+};
+
+static unsigned int
+meaning(char c)
+{
+    return meanings[(unsigned char) c];
+}
+
+/* The first character from 'at' on that has one of these meanings; 'any' includes END. */
+static char *
+skip_to(char *at, unsigned int any)
+{
+    while (!(meaning(*at) & any)) {
+        at++;
+    }
+    return at;
+}
+
 /* Where the value ends that begins at 'value': at a separator outside parentheses. */
 static char *
-end_of_value(char *value, const char *separators)
+end_of_value(char *value)
 {
     int level = 0;
 
-    for (; *value; value++) {
-        if (*value == '(') {
-            level++;
-        } else if (*value == ')') {
-            level = level > 0 ? level - 1 : 0;
-        } else if (!level && strchr(separators, *value)) {
-            break;
+    for (;; value++) {
+        value = skip_to(value, (level ? 0 : SEPARATOR) | PARENTHESIS | END);
+        if (!(meaning(*value) & PARENTHESIS)) {
+            return value;
         }
+        level = *value == '(' ? level + 1 : level > 0 ? level - 1 : 0;
     }
-    return value;
 }
 
 /* The closing parenthesis of the one that was opened before 'value'; the end of the text if it is missing. */
 static char *
 closing_parenthesis(char *value)
 {
-    int level = 1;
-
-    for (; *value; value++) {
+    for (int level = 1;; value++) {
+        value = skip_to(value, PARENTHESIS | END);
         level += *value == '(' ? 1 : *value == ')' ? -1 : 0;
-        if (!level) {
-            break;
+        if (!level || !*value) {
+            return value;
         }
     }
-    return value;
 }
 
 bool
 act_take_key_value(char **text, char **key, char **value)
 {
-    static const char separators[] = ", \t\r\n";
-    char *at = *text + strspn(*text, separators), *end, delimiter;
+    char *at = *text, *end, delimiter;
 
+    while (meaning(*at) & SEPARATOR) {
+        at++;
+    }
     *key = at;
     if (!*at) {
         *text = at;
         return false;
     }
-    at += strcspn(at, ":=(, \t\r\n");
+    at = skip_to(at, DELIMITER | SEPARATOR | END);
     delimiter = *at;
-    if (!delimiter || strchr(separators, delimiter)) {
-        *value = at;
+    if (!(meaning(delimiter) & DELIMITER)) {
         *text = at + (delimiter != '\0');
         *at = '\0';
         *value = at;
@@ -86,14 +106,14 @@ act_take_key_value(char **text, char **key, char **value)
             *text = end;
             return true;
         }
-        if (!end[1] || strchr(separators, end[1])) {
+        if (meaning(end[1]) & (SEPARATOR | END)) {
             *text = end + 1;
             *end = '\0';
             return true;
         }
-        end = end_of_value(end + 1, separators);
+        end = end_of_value(end + 1);
     } else {
-        end = end_of_value(at, separators);
+        end = end_of_value(at);
     }
     *text = end + (*end != '\0');
     *end = '\0';
@@ -163,16 +183,14 @@ act_parse_plain(struct act_parser *p, enum act_type type)
 
 /* Lists. */
 
-/* The row of 'names', -1 if there is none. */
-static int
-find_keyword(const char *keyword)
+static struct words keywords = WORDS_INIT; /* The rows of 'names'; filled before main(). */
+
+__attribute__((constructor)) static void
+index_keywords(void)
 {
     for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
-        if (tolower((unsigned char) keyword[0]) == names[i].keyword[0] && !strcasecmp(names[i].keyword, keyword)) {
-            return i;
-        }
+        words_add(&keywords, names[i].keyword, i);
     }
-    return -1;
 }
 
 static void
@@ -187,7 +205,7 @@ put_output(struct act_parser *p, ofp_port port)
 static struct error *
 parse_one(struct act_parser *p, const char *key, char *value)
 {
-    int row = find_keyword(key), type = row >= 0 ? (int) names[row].type : -1;
+    int row = words_find_any_case(&keywords, key, strlen(key)), type = row >= 0 ? (int) names[row].type : -1;
     ofp_port port;
 
     if (type >= 0 && act_is_instruction(type) && !p->instructions) {
@@ -246,28 +264,41 @@ act_parse_nested(struct act_parser *p, enum act_type outer, char *text)
 }
 
 static struct error *
-parse_all(const char *text, const struct act_text *t, bool instructions, struct act_buf *out, unsigned int *protocols)
+parse_all(char *text, const struct act_text *t, bool instructions, struct act_buf *out, unsigned int *protocols)
 {
     static const struct act_text plain = { NULL, NULL, NULL };
     struct act_parser p = { out, t ? t : &plain, protocols, 0, ACT_N, instructions };
-    char *copy = xstrdup(text);
-    struct error *e;
+    struct error *e = parse_list(&p, text);
 
-    e = parse_list(&p, copy);
-    free(copy);
     return e ? e : act_check_order(act_buf_span(out));
 }
 
+static struct error *
+parse_copy(const char *text, const struct act_text *t, bool instructions, struct act_buf *out, unsigned int *protocols)
+{
+    char *copy = xstrdup(text);
+    struct error *e = parse_all(copy, t, instructions, out, protocols);
+
+    free(copy);
+    return e;
+}
+
 struct error *
-act_parse(const char *text, const struct act_text *t, struct act_buf *out, unsigned int *protocols)
+act_parse_in_place(char *text, const struct act_text *t, struct act_buf *out, unsigned int *protocols)
 {
     return parse_all(text, t, true, out, protocols);
 }
 
 struct error *
+act_parse(const char *text, const struct act_text *t, struct act_buf *out, unsigned int *protocols)
+{
+    return parse_copy(text, t, true, out, protocols);
+}
+
+struct error *
 act_parse_actions(const char *text, const struct act_text *t, struct act_buf *out, unsigned int *protocols)
 {
-    return parse_all(text, t, false, out, protocols);
+    return parse_copy(text, t, false, out, protocols);
 }
 
 void

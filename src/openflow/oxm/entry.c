@@ -101,43 +101,50 @@ take_option(const struct oxm_header *h, const uint8_t *body, union field_value *
 }
 
 enum ofperr
-oxm_take_entry(struct cursor *c, const struct field **f, union field_value *v, union field_value *mask, bool *has_mask)
+oxm_take_body(struct cursor *c, const struct oxm_header *h, const struct field **f, union field_value *v,
+              union field_value *mask)
 {
-    struct oxm_header h;
-    const void *body;
+    const void *body = cursor_take(c, body_length(h));
     enum ofperr error;
 
-    memset(v, 0, 16);
-    memset(mask, 0, 16);
-    if (!oxm_take_header(c, &h)) {
-        return OFPERR_OFPBMC_BAD_LEN;
-    }
-    body = cursor_take(c, body_length(&h));
     if (!body) {
         return OFPERR_OFPBMC_BAD_LEN; /* Whatever field it is. */
     }
-    error = field_of_header(&h, f);
+    error = field_of_header(h, f);
     if (error) {
         return error;
     }
-    *has_mask = h.has_mask;
+    memset(v, 0, 16);
+    memset(mask, 0, 16);
     if (UNLIKELY(field_is_option(*f))) {
         memset(v, 0, sizeof *v);
-        error = take_option(&h, body, v, mask);
+        error = take_option(h, body, v, mask);
     } else {
         memcpy(v, body, (*f)->wire_bytes);
         memset(mask, 0xff, (*f)->wire_bytes);
-        if (h.has_mask) {
+        if (h->has_mask) {
             memcpy(mask, (const uint8_t *) body + (*f)->wire_bytes, (*f)->wire_bytes);
         }
     }
-    if (!error && h.has_mask) {
+    if (!error && h->has_mask) {
         error = check_mask(*f, v, mask);
     }
     if (error == OFPERR_OFPBMC_BAD_WILDCARDS) {
-        oxm_warn_wildcards(&h);
+        oxm_warn_wildcards(h);
     }
     return error;
+}
+
+enum ofperr
+oxm_take_entry(struct cursor *c, const struct field **f, union field_value *v, union field_value *mask, bool *has_mask)
+{
+    struct oxm_header h;
+
+    if (!oxm_take_header(c, &h)) {
+        return OFPERR_OFPBMC_BAD_LEN;
+    }
+    *has_mask = h.has_mask;
+    return oxm_take_body(c, &h, f, v, mask);
 }
 
 bool

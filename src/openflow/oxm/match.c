@@ -28,16 +28,11 @@ value_is_valid(const struct field *f, const union field_value *v)
     return true;
 }
 
+/* Of a packet type, the namespace says whether there is one. */
 static bool
 is_matched(const struct field *f, const struct match *m)
 {
-    union field_value v, mask;
-
-    if (UNLIKELY(field_is_option(f))) {
-        return tun_match_has(m, f);
-    }
-    match_get_field(m, f, &v, &mask);
-    return !is_all_zeros(&mask, 16);
+    return UNLIKELY(field_is_option(f)) ? tun_match_has(m, f) : field_is_any(f, &m->mask);
 }
 
 /* A packet type beyond Ethernet's holds the type (flow/flow.h), but there is no eth_type to match then. */
@@ -111,12 +106,11 @@ skip_body(struct cursor *c, const struct oxm_header *h)
 static enum ofperr
 decode_entry(struct cursor *c, enum oxm_strictness strictness, struct match *m, struct oxm_cookie *cookie)
 {
-    struct cursor save = *c;
     union field_value v, mask;
     struct oxm_header h;
     const struct field *f;
+    struct cursor body;
     enum ofperr error;
-    bool has_mask;
 
     if (!oxm_take_header(c, &h)) {
         return OFPERR_OFPBMC_BAD_LEN;
@@ -128,13 +122,13 @@ decode_entry(struct cursor *c, enum oxm_strictness strictness, struct match *m, 
     if (strictness == OXM_LOOSE && !oxm_row_by_number(h.class, h.number, h.experimenter)) {
         return skip_body(c, &h);
     }
-    *c = save;
-    error = oxm_take_entry(c, &f, &v, &mask, &has_mask);
+    body = *c;
+    error = oxm_take_body(c, &h, &f, &v, &mask);
     if (error == OFPERR_OFPBMC_BAD_LEN && strictness == OXM_LOOSE) {
-        *c = save; /* Of another length than ours, it is another field. */
-        return oxm_take_header(c, &h) ? skip_body(c, &h) : OFPERR_OFPBMC_BAD_LEN;
+        *c = body; /* Of another length than ours, it is another field. */
+        return skip_body(c, &h);
     }
-    if (!error && !f->maskable && !is_all_zeros(mask.bytes, f->wire_bytes) &&
+    if (!error && h.has_mask && !f->maskable && !is_all_zeros(mask.bytes, f->wire_bytes) &&
         !is_all_ones(mask.bytes, f->wire_bytes)) {
         return OFPERR_OFPBMC_BAD_MASK;
     }
@@ -183,24 +177,32 @@ oxm_take_match_struct(struct cursor *c, enum oxm_strictness strictness, struct m
 struct encoder {
     struct bytes *b;
     const struct match *m;
-    struct word_map map;   /* Of the mask. */
+    struct field_map fields; /* That the mask may have. */
     enum of_version version;
     bool implies_ethernet; /* An entry was put that no packet without an Ethernet header can satisfy. */
 };
 
-static void
-put(struct encoder *e, enum field_id id)
+static NOINLINE void
+put_matched(struct encoder *e, enum field_id id)
 {
     union field_value v, mask;
     const struct field *f = field_of(id);
 
-    if (id != FIELD_PACKET_TYPE && (!word_map_meets(&e->map, f) || !field_is_any(f, &e->m->mask))) {
+    if (!field_is_any(f, &e->m->mask)) {
         return;
     }
     match_get_field(e->m, f, &v, &mask);
     if (!is_all_zeros(&mask, 16)) { /* No field but an option is longer. */
         oxm_put_entry(e->b, f, e->version, &v, &mask);
         e->implies_ethernet |= f->prereq != PREREQ_NONE;
+    }
+}
+
+static inline void
+put(struct encoder *e, enum field_id id)
+{
+    if (field_map_has(&e->fields, id)) {
+        put_matched(e, id);
     }
 }
 
@@ -410,8 +412,9 @@ put_cookie(struct encoder *e, const struct oxm_cookie *cookie)
 void
 oxm_encode_match(const struct match *m, enum of_version version, const struct oxm_cookie *cookie, struct bytes *b)
 {
-    struct encoder e = { b, m, word_map_of(&m->mask), version, false };
-    uint16_t lines = flow_used_lines(&m->mask, FLOW_LINES_ALL);
+    struct word_map words = word_map_of(&m->mask);
+    struct encoder e = { b, m, field_map_of(&words), version, false };
+    uint16_t lines = word_map_lines(&words);
     size_t start = b->len;
 
     if (m->flow.packet_ns) {

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "flow/field_text.h"
 #include "openflow/protocol.h"
 
 const struct oxm_row oxm_rows[] = {
@@ -27,7 +28,7 @@ static const struct {
 
 /* Rows by class and number, and the first row of each field; numbers are the row's plus 1.  Filled before main(). */
 static uint16_t by_number[5][128];
-static uint16_t by_field[FIELD_N];
+static uint16_t by_field[FIELD_N], by_version[FIELD_N][OF_LAST + 1];
 _Static_assert(N_ROWS < UINT16_MAX, "row numbers fit");
 
 static int
@@ -43,6 +44,21 @@ class_index(uint16_t class)
     }
 }
 
+/* The rows of a field stand together.  Before the first version of any, the earliest must do: extensions of old
+ * versions send those numbers too. */
+static unsigned int
+row_for_version(enum field_id id, enum of_version version)
+{
+    const struct oxm_row *first = &oxm_rows[by_field[id] - 1], *best = first;
+
+    for (const struct oxm_row *row = first; row < oxm_rows + N_ROWS && row->field == id; row++) {
+        if (row->first <= version ? row->first > best->first || best->first > version : row->first < best->first) {
+            best = row;
+        }
+    }
+    return best - oxm_rows;
+}
+
 __attribute__((constructor)) static void
 index_rows(void)
 {
@@ -53,6 +69,11 @@ index_rows(void)
             by_number[class][oxm_rows[i].number] = i + 1;
         }
         by_field[oxm_rows[i].field] = i + 1;
+    }
+    for (unsigned int id = 0; id < FIELD_N; id++) {
+        for (unsigned int version = 0; version <= OF_LAST && by_field[id]; version++) {
+            by_version[id][version] = row_for_version(id, version) + 1;
+        }
     }
 }
 
@@ -80,22 +101,12 @@ oxm_row_first(const struct field *f)
     return by_field[f->id] ? &oxm_rows[by_field[f->id] - 1] : NULL;
 }
 
-/* The rows of a field stand together.  Before the first version of any, the earliest must do: extensions of old
- * versions send those numbers too. */
 const struct oxm_row *
 oxm_row_for_version(const struct field *f, enum of_version version)
 {
-    const struct oxm_row *best = oxm_row_first(f);
+    uint16_t row = by_version[f->id][MIN(version, OF_LAST)];
 
-    if (best) {
-        for (const struct oxm_row *row = best; row < oxm_rows + N_ROWS && row->field == f->id; row++) {
-            if (row->first <= version ? row->first > best->first || best->first > version
-                                      : row->first < best->first) {
-                best = row;
-            }
-        }
-    }
-    return best;
+    return row ? &oxm_rows[row - 1] : NULL;
 }
 
 const struct oxm_row *
@@ -151,24 +162,10 @@ fixed_can_express(enum fixed_kind kind, const struct field *f, const union field
     return false;
 }
 
-static bool
-is_exact(const struct field *f, const union field_value *mask)
-{
-    union field_value ones;
-
-    field_value_all_ones(f, &ones);
-    for (int i = 0; i < f->wire_bytes; i++) {
-        if (ones.bytes[i] & ~mask->bytes[i]) {
-            return false;
-        }
-    }
-    return true;
-}
-
 unsigned int
 oxm_match_protocols(const struct field *f, const union field_value *mask)
 {
-    bool exact = is_exact(f, mask);
+    bool exact = is_all_ones(mask, f->wire_bytes) || field_mask_is_exact(f, mask);
     unsigned int set = PROTO_NXM_OXM_ANY;
 
     if (is_all_zeros(mask, f->wire_bytes) && !field_is_option(f)) {

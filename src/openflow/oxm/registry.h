@@ -26,6 +26,9 @@ const struct oxm_row *oxm_row_for_version(const struct field *f, enum of_version
 
 /* Takes any header, known or not; false if the bytes do not suffice or the length is too small for it. */
 bool oxm_take_header(struct cursor *c, struct oxm_header *h) MUST_CHECK;
+/* Takes the value and the mask (all ones if there is none) that belong to the header. */
+enum ofperr oxm_take_body(struct cursor *c, const struct oxm_header *, const struct field **f, union field_value *v,
+                          union field_value *mask) MUST_CHECK;
 /* Appends the header of 'row' for a body of 'n' bytes of value (and as many of mask). */
 void oxm_put_header(struct bytes *b, const struct oxm_row *row, size_t n, bool has_mask);
 

@@ -329,7 +329,7 @@ again_packet_in(const struct msg *m, struct bytes *out)
                                    : m->wire->class == CLASS_NXT ? PACKET_IN_NXT : PACKET_IN_STANDARD;
 
     /* Metadata is read loosely, but what we write never lacks a prerequisite. */
-    if (packet_in_decode(m, &pin, NULL) || match_drop_unmet(&pin.metadata) ||
+    if (packet_in_decode(m, &pin, NULL) || match_drop_unmet(&pin.metadata, NULL) ||
         again_has_id_without_tag(m, &pin.metadata)) {
         return false;
     }

@@ -189,7 +189,9 @@ print_flow_stats(struct str *s, const struct flow_stats *fs, const struct act_te
 
     str_putc(s, ' ');
     if (show_stats || fs->cookie) {
-        str_putf(s, "cookie=0x%llx, ", (unsigned long long) fs->cookie);
+        str_puts(s, "cookie=0x");
+        str_put_xint(s, fs->cookie, 0);
+        str_puts(s, ", ");
     }
     if (show_stats) {
         str_puts(s, "duration=");
@@ -219,7 +221,9 @@ print_flow_stats(struct str *s, const struct flow_stats *fs, const struct act_te
         str_putf(s, "importance=%u, ", fs->importance);
     }
     if (show_stats && fs->idle_age >= 0) {
-        str_putf(s, "idle_age=%d, ", fs->idle_age);
+        str_puts(s, "idle_age=");
+        str_put_int(s, fs->idle_age);
+        str_puts(s, ", ");
     }
     if (show_stats && fs->hard_age >= 0 && (uint32_t) fs->hard_age != fs->duration_sec) {
         str_putf(s, "hard_age=%d, ", fs->hard_age);

@@ -113,12 +113,15 @@ print_hex(struct str *s, const void *p_, size_t n, bool ascii)
 void
 print_duration(struct str *s, uint32_t sec, uint32_t nsec)
 {
-    str_putf(s, "%u", sec);
+    str_put_uint(s, sec);
     if (!nsec) {
         return;
     }
     if (nsec % 1000000 == 0) {
-        str_putf(s, ".%03u", nsec / 1000000);
+        unsigned int ms = nsec / 1000000;
+
+        str_puts(s, ms < 10 ? ".00" : ms < 100 ? ".0" : ".");
+        str_put_uint(s, ms);
         return;
     }
     str_putf(s, ".%09u", nsec);
@@ -153,7 +156,7 @@ print_counter(struct str *s, uint64_t v)
     if (v == UINT64_MAX) {
         str_putc(s, '?');
     } else {
-        str_putf(s, "%llu", (unsigned long long) v);
+        str_put_uint(s, v);
     }
 }
 
