@@ -67,9 +67,11 @@ class Place:
 
     def run(self, command, timeout=60, **kwargs):
         """Runs a shell command in the place; the result has returncode, stdout and stderr."""
+        if "input" not in kwargs:
+            kwargs["stdin"] = subprocess.DEVNULL
         return subprocess.run(["nsenter", "-t", str(self.pid), "--net", "--mount", "--pid", f"--wd={ROOT}", "sh", "-c",
                                command], env=self.env, text=True, capture_output=True, timeout=timeout,
-                              stdin=subprocess.DEVNULL, check=False, **kwargs)
+                              check=False, **kwargs)
 
     def sh(self, command, **kwargs):
         """The command's output; a failure is the test's."""

@@ -370,3 +370,25 @@ def test_a_bridge_goes_and_the_daemon_ends_amid_a_commit(place):
     with committing(place):
         place.sh("ovs-appctl -t ovs-vswitchd exit")
     assert place.run(f"grep -l Sanitizer {place.dir}/*.log {place.dir}/*err* 2>/dev/null").stdout == ""
+
+
+N_LINES = 4000  # More than what a tool puts into its bundle at once.
+
+
+def lines(last):
+    return "".join(f"table={i % 3},ip,nw_dst=10.1.{i >> 8}.{i & 255},actions=output:{i % 9 + 1}\n"
+                   for i in range(N_LINES)) + last + "\n"
+
+
+@pytest.mark.parametrize("protocols", ("", "-O OpenFlow13,OpenFlow14"))
+@pytest.mark.parametrize("last, complaint", [
+    ("tcp,tp_dst=1,actions=drop", None),
+    ("ip,nw_dst=10.0.0.300,actions=drop", f"-:{N_LINES + 1}: 10.0.0.300: invalid IP address"),
+    ("actions=group:99", "Error OFPBAC_BAD_OUT_GROUP for: "),
+])
+def test_a_bundle_that_is_filled_while_the_file_is_read_is_all_or_nothing(place, protocols, last, complaint):
+    done = place.run(f"ovs-ofctl {protocols} --bundle add-flows br0 -", input=lines(last))
+    assert (done.returncode != 0) == bool(complaint), done
+    assert (complaint or "") in done.stderr
+    count = place.sh("ovs-ofctl dump-aggregate br0").split("flow_count=")[1].split()[0]
+    assert int(count) == (0 if complaint else N_LINES + 1)
