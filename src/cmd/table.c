@@ -8,7 +8,7 @@
 #include "sys/clock.h"
 
 struct cell {
-    char *text;                  /* One of these three. */
+    char *text;                  /* One of these three, or none: empty. */
     struct json *json;
     const struct col_type *type; /* Of 'datum'; null if there is none. */
     struct datum datum;
@@ -184,8 +184,9 @@ cell_at(const struct table *t, size_t row, size_t column)
     return i < t->n_cells ? &t->cells[i] : &none;
 }
 
+/* The time of a table that is to show it; null for others. */
 static char *
-caption_text(const struct table *t)
+time_text(const struct table *t)
 {
     const int64_t now = clock_wall_ms();
     const time_t seconds = now / 1000;
@@ -193,22 +194,31 @@ caption_text(const struct table *t)
     struct tm tm;
 
     if (!t->timestamp) {
-        return xstrdup(t->caption);
+        return NULL;
     }
     gmtime_r(&seconds, &tm);
     strftime(date, sizeof date, "%Y-%m-%d %H:%M:%S", &tm);
-    return xasprintf("%s.%03d%s%s", date, (int) (now % 1000), t->caption ? " " : "", t->caption ? t->caption : "");
+    return xasprintf("%s.%03d", date, (int) (now % 1000));
+}
+
+static void
+put_time_line(const struct table *t, struct str *s)
+{
+    char *time = time_text(t);
+
+    if (time) {
+        str_putf(s, "%s\n", time);
+    }
+    free(time);
 }
 
 static void
 put_caption_line(const struct table *t, struct str *s)
 {
-    char *caption = caption_text(t);
-
-    if (caption) {
-        str_putf(s, "%s\n", caption);
+    put_time_line(t, s);
+    if (t->caption) {
+        str_putf(s, "%s\n", t->caption);
     }
-    free(caption);
 }
 
 /* ---- "table" ---- */
@@ -341,14 +351,12 @@ put_html_text(struct str *s, const char *text, bool is_name)
 static void
 format_html(const struct table *t, const struct table_style *style, struct str *s)
 {
-    char *caption = caption_text(t);
-
+    put_time_line(t, s);
     str_puts(s, "<table border=1>\n");
-    if (caption) {
+    if (t->caption) {
         str_puts(s, "    <caption>");
-        put_html_text(s, caption, false);
+        put_html_text(s, t->caption, false);
         str_puts(s, "</caption>\n");
-        free(caption);
     }
     if (style->headings) {
         str_puts(s, "  <tr>\n");
@@ -417,18 +425,22 @@ format_csv(const struct table *t, const struct table_style *style, struct str *s
 static struct json *
 cell_json(const struct cell *c)
 {
-    return c->json ? js_ref(c->json) : c->type ? datum_to_json(&c->datum, c->type) : js_str(c->text ? c->text : "");
+    return c->json ? js_ref(c->json) : c->type ? datum_to_json(&c->datum, c->type) : c->text ? js_str(c->text)
+                                                                                            : js_null();
 }
 
 static void
 format_json(const struct table *t, const struct table_style *style, struct str *s)
 {
     struct json *object = js_object(), *headings = js_array(), *data = js_array();
-    char *caption = caption_text(t);
+    char *time = time_text(t);
 
-    if (caption) {
-        js_set_take(object, "caption", js_str(caption));
-        free(caption);
+    if (time) {
+        js_set_take(object, "time", js_str(time));
+        free(time);
+    }
+    if (t->caption) {
+        js_set_take(object, "caption", js_str(t->caption));
     }
     for (size_t x = 0; x < t->n_columns; x++) {
         js_append_take(headings, js_str(t->headings[x]));

@@ -47,7 +47,7 @@ struct table *table_create(void) MUST_CHECK;
 void table_destroy(struct table *t); /* Null is allowed. */
 /* Replaces the caption; null for none. */
 void table_set_caption(struct table *t, const char *caption);
-/* Puts the time in front of the caption when printed (the wall clock's, UTC). */
+/* Shows the time when printed (the wall clock's, UTC): on a line above, in JSON as the member "time". */
 void table_set_timestamp(struct table *t, bool timestamp);
 /* Columns come before rows. */
 void table_add_column(struct table *t, const char *heading_format, ...) PRINTF_FORMAT(2, 3);

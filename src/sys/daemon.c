@@ -224,12 +224,12 @@ fork_with_pipe(int *wait_fd)
     return pid;
 }
 
-static bool keeps_stderr;
+static bool keeps[STDERR_FILENO + 1];
 
 void
-daemon_keep_stderr(void)
+daemon_keep_open(int fd)
 {
-    keeps_stderr = true;
+    keeps[fd] = true;
 }
 
 static void
@@ -237,8 +237,10 @@ leave_terminal(void)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-    for (int fd = 0; fd < (keeps_stderr ? 2 : 3) && null >= 0; fd++) {
-        dup2(null, fd);
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO && null >= 0; fd++) {
+        if (!keeps[fd]) {
+            dup2(null, fd);
+        }
     }
     if (null > 2) {
         close(null);

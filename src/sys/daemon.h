@@ -32,8 +32,8 @@ void daemon_set_overwrite_pidfile(bool);
 void daemon_set_user(const char *user_group);
 bool daemon_is_detaching(void);
 
-/* Leaves the standard error open in the daemon: the program writes its results there. */
-void daemon_keep_stderr(void);
+/* Leaves a standard file (STDOUT_FILENO, STDERR_FILENO) open in the daemon: the program writes its results there. */
+void daemon_keep_open(int fd);
 
 /* Asks for capabilities of a daemon that serves a datapath, where --user drops privileges. */
 void daemon_want_net_admin(void);

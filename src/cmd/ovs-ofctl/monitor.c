@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <time.h>
 
 #include "base/num.h"
@@ -413,7 +414,7 @@ ofctl_monitor(struct cmdline_ctx *ctx)
             cmdline_fatal(0, "%s: unsupported \"monitor\" argument", ctx->argv[i]);
         }
     }
-    daemon_keep_stderr();
+    daemon_keep_open(STDERR_FILENO);
     daemon_start();
     c = ofctl_open(ctx->argv[1]);
     for (int i = 2; i < ctx->argc; i++) {
@@ -438,7 +439,7 @@ ofctl_snoop(struct cmdline_ctx *ctx)
 {
     struct of_client *c;
 
-    daemon_keep_stderr();
+    daemon_keep_open(STDERR_FILENO);
     daemon_start();
     c = ofctl_open_service(ctx->argv[1], "snoop", OF_CONN_RAW);
     run(c, ofctl_names_to_show(NULL), ctx->argv[1], false);

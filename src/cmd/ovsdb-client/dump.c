@@ -94,7 +94,6 @@ print_table(const struct oc *oc, const struct shown *s, const struct json *rows_
     char *caption = xasprintf("%s table", s->ts->name);
 
     table_set_caption(t, caption);
-    table_set_timestamp(t, oc->timestamp);
     for (size_t i = 0; i < s->n; i++) {
         table_add_column(t, "%s", s->columns[i]->name);
     }

@@ -1,17 +1,17 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd/ovsdb-client/oc.h"
 #include "sys/cmdline.h"
 #include "sys/daemon.h"
 #include "sys/dirs.h"
 #include "sys/log.h"
-#include "sys/stream.h"
 
 LOG_MODULE(ovsdb_client)
 
-enum { OPT_TIMEOUT, OPT_TIMESTAMP, OPT_FORCE, OPT_AWARE, OPT_NOT_AWARE, OPT_LEADER, OPT_UNSUPPORTED };
+enum { OPT_TIMEOUT, OPT_TIMESTAMP, OPT_FORCE, OPT_AWARE, OPT_NOT_AWARE, OPT_LEADER, OPT_NO_LEADER, OPT_UNSUPPORTED };
 
 static const struct cmdline_option options[] = {
     TABLE_OPTIONS,
@@ -21,7 +21,7 @@ static const struct cmdline_option options[] = {
     { "db-change-aware", 0, CMDLINE_NO_ARG, OPT_AWARE },
     { "no-db-change-aware", 0, CMDLINE_NO_ARG, OPT_NOT_AWARE },
     { "leader-only", 0, CMDLINE_NO_ARG, OPT_LEADER },
-    { "no-leader-only", 0, CMDLINE_NO_ARG, OPT_LEADER },
+    { "no-leader-only", 0, CMDLINE_NO_ARG, OPT_NO_LEADER },
     { "record", 0, CMDLINE_OPTIONAL_ARG, OPT_UNSUPPORTED },
     { "replay", 0, CMDLINE_OPTIONAL_ARG, OPT_UNSUPPORTED },
 };
@@ -45,9 +45,9 @@ static const struct command {
       "list tables for DATABASE on SERVER" },
     { "list-columns", DATABASE, 0, 1, oc_list_columns, "list-columns [SERVER] [DATABASE] [TABLE]",
       "list columns in TABLE (or all tables) in DATABASE on SERVER" },
-    { "transact", 0, 1, 1, oc_transact, "transact [SERVER] TRANSACTION",
+    { "transact", CONNECTS_ITSELF, 1, 1, oc_transact, "transact [SERVER] TRANSACTION",
       "run TRANSACTION (params for \"transact\" request) on SERVER\n    and print the results as JSON on stdout" },
-    { "query", 0, 1, 1, oc_query, "query [SERVER] TRANSACTION",
+    { "query", CONNECTS_ITSELF, 1, 1, oc_query, "query [SERVER] TRANSACTION",
       "run TRANSACTION (params for \"transact\" request) on SERVER,\n"
       "    as read-only, and print the results as JSON on stdout" },
     { "monitor", DATABASE | DAEMON, 1, INT_MAX, oc_monitor, "monitor [SERVER] [DATABASE] TABLE [COLUMN,...]...",
@@ -64,9 +64,9 @@ static const struct command {
       "    DATABASE on SERVER, since change after LASTID." },
     { "wait", CONNECTS_ITSELF, 2, 2, oc_wait, "wait [SERVER] DATABASE STATE",
       "wait until DATABASE reaches STATE (\"added\" or \"connected\" or \"removed\")\n    in DATABASE on SERVER." },
-    { "convert", 0, 1, 1, oc_convert, "convert [SERVER] SCHEMA",
+    { "convert", CONNECTS_ITSELF, 1, 1, oc_convert, "convert [SERVER] SCHEMA",
       "convert database on SERVER named in SCHEMA to SCHEMA." },
-    { "needs-conversion", 0, 1, 1, oc_needs_conversion, "needs-conversion [SERVER] SCHEMA",
+    { "needs-conversion", CONNECTS_ITSELF, 1, 1, oc_needs_conversion, "needs-conversion [SERVER] SCHEMA",
       "tests whether SCHEMA's db on SERVER needs conversion." },
     { "dump", DATABASE, 0, INT_MAX, oc_dump, "dump [SERVER] [DATABASE] [TABLE [COLUMN]...]",
       "dump contents of DATABASE on SERVER to stdout" },
@@ -127,7 +127,9 @@ parse_options(struct oc *oc, struct cmdline *cl)
             oc->change_aware = id == OPT_AWARE;
             break;
         case OPT_LEADER:
-            break; /* There are no clusters yet, so whoever answers leads. */
+        case OPT_NO_LEADER:
+            oc->any_server = id == OPT_NO_LEADER;
+            break;
         case OPT_UNSUPPORTED:
             cmdline_fatal(0, "--%s is not supported yet", cl->option);
         default:
@@ -136,85 +138,32 @@ parse_options(struct oc *oc, struct cmdline *cl)
     }
 }
 
-/* "METHOD:...", which no database name is. */
-static bool
-looks_like_target(const char *text)
-{
-    size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz");
-
-    return n && text[n] == ':';
-}
-
-static void
-take_server(struct oc *oc, const struct command *c)
-{
-    if (oc->argc > c->min_args && looks_like_target(oc->argv[0])) {
-        oc->server = oc->argv[0];
-        oc->argc--;
-        oc->argv++;
-    } else {
-        oc->server = oc->default_server = dirs_db_remote();
-    }
-}
-
-static void
-connect_to_server(struct oc *oc)
-{
-    int error = jsonrpc_client_open(oc->server, STREAM_PORT_OVSDB, &oc->rpc);
-
-    if (error) {
-        bool known = stream_target_is_active(oc->server) || stream_target_is_passive(oc->server);
-
-        cmdline_fatal(error, "failed to connect%s to \"%s\"", known ? "" : " or listen", oc->server);
-    }
-}
-
-static void
-take_database(struct oc *oc, const struct command *c)
-{
-    struct json *dbs = oc_list_dbs(oc);
-
-    for (size_t i = 0; i < js_array_len(dbs) && oc->argc > c->min_args && !oc->database; i++) {
-        const struct json *name = js_at(dbs, i);
-
-        if (js_is(name, JS_STRING) && !strcmp(js_str_value(name), oc->argv[0])) {
-            oc->database = xstrdup(oc->argv[0]);
-            oc->argc--;
-            oc->argv++;
-        }
-    }
-    js_unref(dbs);
-    if (!oc->database) {
-        oc->database = xstrdup("Open_vSwitch");
-    }
-}
-
 static void
 run(struct oc *oc, const struct command *c)
 {
-    take_server(oc, c);
+    oc_take_server(oc, c->min_args);
+    if (oc->change_aware < 0) {
+        oc->change_aware = (c->flags & DATABASE) && (c->flags & DAEMON); /* A monitor. */
+    }
     if (c->flags & DAEMON) {
+        daemon_keep_open(STDOUT_FILENO);
+        if (c->flags & DATABASE) {
+            daemon_keep_open(STDERR_FILENO);
+        }
         daemon_start();
     }
-    if (!(c->flags & CONNECTS_ITSELF)) {
-        connect_to_server(oc);
-    }
     if (c->flags & DATABASE) {
-        take_database(oc, c);
+        oc_connect_to_database(oc, c->min_args);
+    } else if (!(c->flags & CONNECTS_ITSELF)) {
+        oc_connect(oc, NULL);
     }
     if (oc->argc < c->min_args || oc->argc > c->max_args) {
         cmdline_fatal(0, "invalid syntax for '%s' (use --help for help)", c->name);
     }
-    if (oc->change_aware == 1 && oc->rpc) {
-        struct json *params = js_array();
-
-        js_append_take(params, js_bool(true));
-        js_unref(oc_call(oc, "set_db_change_aware", params));
-    }
     c->run(oc);
     jsonrpc_client_close(oc->rpc);
     free(oc->database);
-    free(oc->default_server);
+    free(oc->own_server);
     if (fflush(stdout)) {
         cmdline_fatal(0, "cannot write the output");
     }

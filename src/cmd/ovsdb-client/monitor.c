@@ -130,15 +130,16 @@ parse_tables(struct monitor *m, int argc, char *argv[], const struct json *where
 {
     struct json *requests = js_object();
 
-    if (argc == 1 && !strcmp(argv[0], "ALL")) {
+    if (!strcmp(argv[0], "ALL")) {
         for (size_t i = 0; i < m->schema->n_tables; i++) {
-            watch_table(m, &m->schema->tables[i], 0, NULL, where, requests);
+            watch_table(m, &m->schema->tables[i], argc - 1, argv + 1, where, requests);
         }
     } else {
         const struct table_schema *ts = schema_table(m->schema, argv[0]);
 
         if (!ts) {
-            cmdline_fatal(0, "%s: %s does not have a table named \"%s\"", m->oc->server, m->oc->database, argv[0]);
+            cmdline_fatal(0, "%s%s%s does not have a table named \"%s\"", m->version == V1 ? m->oc->server : "",
+                          m->version == V1 ? ": " : "", m->oc->database, argv[0]);
         }
         watch_table(m, ts, argc - 1, argv + 1, where, requests);
     }

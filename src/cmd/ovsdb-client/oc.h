@@ -9,8 +9,10 @@
 /* One run of the program. */
 struct oc {
     struct jsonrpc_client *rpc; /* Connected; null for commands that connect themselves. */
-    const char *server;         /* Its target. */
-    char *default_server;       /* Owned; null if one was given. */
+    const char *server;         /* Its target, or those that may be meant before it is connected to. */
+    char *own_server;           /* What 'server' points to, if it is to be released. */
+    bool several;               /* A list of targets was given. */
+    bool any_server;            /* Of a list: not the leader alone. */
     char *database;             /* Null for commands without one. */
     int argc;                   /* The arguments after these. */
     char **argv;
@@ -19,6 +21,13 @@ struct oc {
     int change_aware;           /* -1: as the command thinks best. */
 };
 
+/* Takes the target from the arguments, of which 'min_args' are others, or the default one. */
+void oc_take_server(struct oc *, int min_args);
+/* Connects or exits: of a list to the first server that is there, is connected to its cluster or source and, unless
+ * 'any_server', leads it, which depends on the database (null: does not matter). */
+void oc_connect(struct oc *, const char *database);
+/* The same, with the database that the arguments name, or the default one. */
+void oc_connect_to_database(struct oc *, int min_args);
 /* Sends a request ('params' is taken) and returns the result; exits if the answer is an error. */
 struct json *oc_call(struct oc *, const char *method, struct json *params) MUST_CHECK;
 /* The same, returning the error of the answer instead of exiting ('*error', null if there is none). */
@@ -34,7 +43,7 @@ void oc_print_json(const struct oc *, const struct json *);
 /* Exits with the error, whose text is to be released here; null returns. */
 void oc_check(struct dberr *);
 
-/* The commands, by file. */
+/* The commands, by file; those that learn their database from an argument connect themselves. */
 void oc_list_databases(struct oc *); /* schema.c */
 void oc_show_schema(struct oc *);
 void oc_show_schema_version(struct oc *);

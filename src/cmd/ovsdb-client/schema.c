@@ -122,6 +122,7 @@ oc_needs_conversion(struct oc *oc)
     struct schema *new = read_schema(oc->argv[0]), *old;
 
     oc->database = xstrdup(new->name);
+    oc_connect(oc, new->name);
     old = oc_get_schema(oc);
     puts(schema_equal(old, new) ? "no" : "yes");
     schema_unref(old);
@@ -134,6 +135,7 @@ oc_convert(struct oc *oc)
     struct schema *new = read_schema(oc->argv[0]);
     struct json *params = js_array(), *error;
 
+    oc_connect(oc, new->name);
     /* So that the server answers instead of disconnecting us; older ones do not know this. */
     js_append_take(params, js_bool(true));
     js_unref(oc_try_call(oc, "set_db_change_aware", params, &error));

@@ -7,21 +7,23 @@
 #include "sys/cmdline.h"
 #include "sys/daemon.h"
 
+/* The transaction of the argument, with a connection to a server of its database. */
 static struct json *
-parse_transaction(const char *text)
+begin_transaction(struct oc *oc)
 {
-    struct json *params = oc_parse_json(text);
+    struct json *params = oc_parse_json(oc->argv[0]);
 
     if (!js_is(params, JS_ARRAY) || !js_is(js_at(params, 0), JS_STRING)) {
         cmdline_fatal(0, "not a valid OVSDB query");
     }
+    oc_connect(oc, js_str_value(js_at(params, 0)));
     return params;
 }
 
 void
 oc_transact(struct oc *oc)
 {
-    struct json *result = oc_call(oc, "transact", parse_transaction(oc->argv[0]));
+    struct json *params = begin_transaction(oc), *result = oc_call(oc, "transact", params);
 
     oc_print_json(oc, result);
     js_unref(result);
@@ -31,7 +33,7 @@ oc_transact(struct oc *oc)
 void
 oc_query(struct oc *oc)
 {
-    struct json *parsed = parse_transaction(oc->argv[0]), *params = js_clone(parsed);
+    struct json *parsed = begin_transaction(oc), *params = js_clone(parsed);
     struct json *result, *shown = js_array(), *abort_op = js_object();
     const char *last;
 

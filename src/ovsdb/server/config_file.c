@@ -81,10 +81,11 @@ add_db(struct ovsdb_server *server, const char *key, const struct config_db *c, 
         return error_new("%s: clustered databases are not supported yet", key);
     } else if (c->model != DB_RELAY) {
         error = ovsdb_server_open(server, key);
-    } else if (server_find_db(server, key)) {
-        error = error_new("ovsdb error: %s: duplicate database name", key);
     } else {
-        replication_add_relay(server, key, clone_source(&c->source, &settings));
+        error = server_check_new_name(server, key);
+        if (!error) {
+            replication_add_relay(server, key, clone_source(&c->source, &settings));
+        }
     }
     *db = error ? NULL : find_by_key(server, key);
     return error;

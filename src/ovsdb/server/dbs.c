@@ -106,6 +106,15 @@ server_find_db(const struct ovsdb_server *server, const char *name)
     return strmap_get(&server->dbs, name);
 }
 
+struct error *
+server_check_new_name(const struct ovsdb_server *server, const char *name)
+{
+    if (name[0] == '_') {
+        return error_new("ovsdb error: %s: names beginning with \"_\" are reserved", name);
+    }
+    return server_find_db(server, name) ? error_new("ovsdb error: %s: duplicate database name", name) : NULL;
+}
+
 /* Clients that do not follow _Server must connect again to learn what there is. */
 void
 server_disconnect_unaware(struct ovsdb_server *server)

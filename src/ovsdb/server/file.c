@@ -131,6 +131,7 @@ served_db_close(struct served_db *db)
 struct error *
 ovsdb_server_open(struct ovsdb_server *server, const char *file)
 {
+    struct error *unfit;
     struct served_db *served;
     struct dberr *error;
     struct store *store;
@@ -151,11 +152,10 @@ ovsdb_server_open(struct ovsdb_server *server, const char *file)
         return dberr_to_error(error);
     }
     db = store_db(store);
-    if (server_find_db(server, db->schema->name)) {
-        struct error *twice = error_new("ovsdb error: %s: duplicate database name", db->schema->name);
-
+    unfit = server_check_new_name(server, db->schema->name);
+    if (unfit) {
         dberr_free(store_close(store)); /* Nothing was written. */
-        return twice;
+        return unfit;
     }
     served = served_db_create(server, db->schema->name, db);
     served->file = xstrdup(file);

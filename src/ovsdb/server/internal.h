@@ -139,6 +139,8 @@ struct session {
 struct served_db *served_db_create(struct ovsdb_server *, const char *name, struct db *);
 void served_db_destroy(struct served_db *);
 struct served_db *server_find_db(const struct ovsdb_server *, const char *name);
+/* Whether one more database may have the name: null, or why not. */
+struct error *server_check_new_name(const struct ovsdb_server *, const char *name) MUST_CHECK;
 /* Stops serving a database: monitors end, transactions are canceled, clients that do not know about it are
  * disconnected. */
 void server_remove_db(struct served_db *);

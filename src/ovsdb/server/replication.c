@@ -222,16 +222,15 @@ replication_open_relay(struct ovsdb_server *server, const char *name)
 {
     struct source_settings settings;
     const char *db_name = name + strlen("relay:"), *colon = strchr(db_name, ':');
-    struct error *error = NULL;
+    struct error *error;
     char *copy;
 
     if (!colon || colon == db_name || !colon[1]) {
         return error_new("ovsdb error: %s: invalid syntax", name);
     }
     copy = xstrndup(db_name, colon - db_name);
-    if (server_find_db(server, copy)) {
-        error = error_new("ovsdb error: %s: duplicate database name", copy);
-    } else {
+    error = server_check_new_name(server, copy);
+    if (!error) {
         source_settings_init(&settings, colon + 1);
         settings.probe_interval = server->sync.relay_probe;
         replication_add_relay(server, copy, &settings);
