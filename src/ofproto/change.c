@@ -1,19 +1,17 @@
 #include "ofproto/change.h"
 
-#include <limits.h>
 #include <stdlib.h>
 
 #include "base/hash.h"
 #include "ofproto/flow_monitor.h"
 #include "ofproto/group.h"
 #include "ofproto/learned.h"
-#include "ofproto/meter.h"
 #include "ofproto/rule_list.h"
 #include "ofproto/users.h"
 #include "ofproto/vacancy.h"
 #include "openflow/msg/flow.h"
 
-enum { MANY_RULES = 256, MANY_WITH_COOKIE = 2000 };
+enum { MANY_RULES = 256 };
 
 /* How many others may be published while a long one is made. */
 #define LONG_AHEAD (1 << 16)
@@ -57,8 +55,8 @@ add_table(uint64_t *tables, uint8_t table_id)
     tables[table_id / 64] |= UINT64_C(1) << table_id % 64;
 }
 
-static void
-touch(struct tables_change *c, uint8_t table_id)
+void
+change_touch(struct tables_change *c, uint8_t table_id)
 {
     struct tables_change *other = c->p->long_change;
 
@@ -73,7 +71,7 @@ touch(struct tables_change *c, uint8_t table_id)
 static void
 count_flow(struct tables_change *c, const struct rule *rule, int step)
 {
-    touch(c, rule->table_id);
+    change_touch(c, rule->table_id);
     add_table(c->changed, rule->table_id);
     if (!rule_is_hidden(rule)) {
         c->n_flows[rule->table_id] += step;
@@ -81,34 +79,6 @@ count_flow(struct tables_change *c, const struct rule *rule, int step)
 }
 
 /* Rules. */
-
-/* What every new rule has; its times are now. */
-static struct rule *
-new_rule(struct ofproto *p, uint8_t table_id, struct act_span acts)
-{
-    struct rule *rule = rule_create(acts);
-    int64_t now = clock_now_ms();
-
-    rule->ofproto = p;
-    rule->table_id = table_id;
-    rule->created = now;
-    atomic_store(&rule->modified, now);
-    atomic_store(&rule->used, now);
-    return rule;
-}
-
-static struct rule *
-make_rule(struct ofproto *p, const struct flow_mod *fm, uint8_t table_id)
-{
-    struct rule *rule = new_rule(p, table_id, fm->actions);
-
-    rule->cookie = cpu_to_be64(fm->new_cookie);
-    rule->flags = fm->flags & (FM_SEND_FLOW_REM | FM_RESET_COUNTS | FM_NO_PACKET_COUNTS | FM_NO_BYTE_COUNTS);
-    rule->importance = fm->importance;
-    atomic_store(&rule->idle_timeout, fm->idle_timeout);
-    atomic_store(&rule->hard_timeout, fm->hard_timeout);
-    return rule;
-}
 
 static void
 index_cookie(struct rule *rule)
@@ -126,8 +96,8 @@ unindex_cookie(struct rule *rule)
     }
 }
 
-static void
-add_rule(struct tables_change *c, struct rule *rule, const struct match *match, int priority, uint64_t used_options)
+void
+change_add(struct tables_change *c, struct rule *rule, const struct match *match, int priority, uint64_t used_options)
 {
     struct ofproto *p = c->p;
 
@@ -146,24 +116,6 @@ add_rule(struct tables_change *c, struct rule *rule, const struct match *match, 
     }
 }
 
-/* The rule with new actions, at the end of its mask's rules as a new one. */
-static struct rule *
-make_modified(struct rule *old, const struct flow_mod *fm)
-{
-    struct rule *rule = new_rule(old->ofproto, old->table_id, fm->actions);
-
-    rule->cookie = fm->modify_cookie ? cpu_to_be64(fm->new_cookie) : old->cookie;
-    rule->flags = old->flags;
-    rule->importance = old->importance;
-    atomic_store(&rule->idle_timeout, atomic_load(&old->idle_timeout));
-    atomic_store(&rule->hard_timeout, atomic_load(&old->hard_timeout));
-    rule->created = old->created;
-    rule->is_replacement = true;
-    rule->first_note = old->first_note;
-    atomic_store(&rule->used, atomic_load(&old->used));
-    return rule;
-}
-
 static void
 drop_rule(struct tables_change *c, struct rule *rule, uint8_t why, struct rule *successor)
 {
@@ -179,6 +131,12 @@ void
 change_drop(struct tables_change *c, struct rule *rule, uint8_t why)
 {
     drop_rule(c, rule, why, NULL);
+}
+
+void
+change_replace(struct tables_change *c, struct rule *old, struct rule *successor)
+{
+    drop_rule(c, old, REMOVED_SILENTLY, successor);
 }
 
 /* The end. */
@@ -410,293 +368,6 @@ change_abort(struct tables_change *c)
 {
     (void) change_abort_step(c, NULL);
     change_end(c);
-}
-
-/* Flow-mods. */
-
-static void
-collect(void *s_, struct cls_rule *cr)
-{
-    struct flow_mod_run *s = s_;
-    const struct flow_mod *fm = s->fm;
-    struct rule *rule = rule_from_cls(cr);
-    size_t len;
-    const struct act *acts = rule_acts_rcu(rule, &len);
-    struct act_span span = { len ? acts : NULL, len };
-
-    if ((be64_to_cpu(rule->cookie) ^ fm->cookie) & fm->cookie_mask ||
-        rule_is_hidden(rule) != (fm->priority > UINT16_MAX)) {
-        return;
-    }
-    if (fm->command == FM_DELETE || fm->command == FM_DELETE_STRICT) {
-        if ((fm->out_port != OFPP_NONE && !act_outputs_to_port(span, fm->out_port)) ||
-            (fm->out_group != FM_GROUP_ANY && !act_outputs_to_group(span, fm->out_group))) {
-            return;
-        }
-    }
-    if (s->n == s->capacity) {
-        s->rules = x2nrealloc(s->rules, &s->capacity, sizeof *s->rules);
-    }
-    s->rules[s->n++] = rule;
-}
-
-/* The tables that a modify or delete is about; hidden ones are not for controllers. */
-static unsigned int
-first_table(const struct flow_mod *fm)
-{
-    return fm->table_id == FM_TABLE_ANY ? 0 : fm->table_id;
-}
-
-static unsigned int
-last_table(const struct flow_mod *fm)
-{
-    return fm->table_id == FM_TABLE_ANY ? 253 : fm->table_id;
-}
-
-/* With an exact cookie the index spares a walk over the tables, unless too many have it for one step. */
-static bool
-collect_by_cookie(struct flow_mod_run *s)
-{
-    const struct ofproto *p = s->change->p;
-    const struct flow_mod *fm = s->fm;
-    unsigned int n = 0;
-
-    if (fm->cookie_mask != UINT64_MAX || !fm->cookie) {
-        return false;
-    }
-    for (unsigned int i = first_table(fm); i <= last_table(fm); i++) {
-        touch(s->change, i);
-    }
-    HMAP_FOR_EACH_WITH_HASH (rule, struct rule, by_cookie, hash_u64(cpu_to_be64(fm->cookie), 0), &p->by_cookie) {
-        struct match m;
-
-        if (++n > MANY_WITH_COOKIE) {
-            s->n = 0;
-            return false;
-        }
-        cls_rule_get_match(&rule->cr, &m);
-        if ((fm->table_id == FM_TABLE_ANY ? rule->table_id < 254 : rule->table_id == fm->table_id) &&
-            cls_rule_visible(&rule->cr, s->change->version) && match_is_inside(&m, &fm->match)) {
-            collect(s, &rule->cr);
-        }
-    }
-    return true;
-}
-
-/* True once all tables have been searched. */
-static bool
-search_step(struct flow_mod_run *s, struct loop_slice *slice)
-{
-    for (; s->table_id <= last_table(s->fm); s->table_id++) {
-        if (!s->has_cursor) {
-            touch(s->change, s->table_id);
-            cls_cursor_init(&s->cursor, &s->change->p->xb.tables[s->table_id], &s->fm->match, s->change->version);
-            s->has_cursor = true;
-        }
-        while (cls_cursor_step(&s->cursor, RULES_A_LOOK, collect, s)) {
-            if (slice && clock_real_us() >= slice->until_us) {
-                return false;
-            }
-        }
-        cls_cursor_uninit(&s->cursor);
-        s->has_cursor = false;
-    }
-    return true;
-}
-
-static void
-collect_strict(struct flow_mod_run *s)
-{
-    for (unsigned int i = first_table(s->fm); i <= last_table(s->fm); i++) {
-        struct cls_rule *cr = classifier_find(&s->change->p->xb.tables[i], &s->fm->match, s->fm->priority,
-                                              s->change->version);
-
-        touch(s->change, i);
-        if (cr) {
-            collect(s, cr);
-        }
-    }
-}
-
-bool
-change_evict(struct tables_change *c, uint8_t table_id)
-{
-    struct rule *worst = NULL;
-
-    LIST_FOR_EACH (rule, struct rule, expirable, &c->p->expirable) {
-        if (rule->table_id == table_id && cls_rule_visible(&rule->cr, c->version) &&
-            (!worst || rule->importance < worst->importance ||
-             (rule->importance == worst->importance && atomic_load(&rule->used) < atomic_load(&worst->used)))) {
-            worst = rule;
-        }
-    }
-    if (worst) {
-        change_drop(c, worst, REMOVED_EVICTION);
-    }
-    return worst != NULL;
-}
-
-static enum ofperr
-do_add(struct tables_change *c, const struct flow_mod *fm)
-{
-    struct ofproto *p = c->p;
-    uint8_t table_id = fm->table_id == FM_TABLE_ANY ? 0 : fm->table_id;
-    struct classifier *cls = &p->xb.tables[table_id];
-    struct table_state *t = &p->tables[table_id];
-    struct rule *old = rule_from_cls(classifier_find(cls, &fm->match, fm->priority, c->version)), *rule;
-
-    /* One that takes the place of another is no more in the way than that one was. */
-    if (!old && fm->flags & FM_CHECK_OVERLAP && classifier_overlaps(cls, &fm->match, fm->priority, c->version)) {
-        return OFPERR_OFPFMFC_OVERLAP;
-    }
-    touch(c, table_id);
-    if (!old && fm->priority <= UINT16_MAX && t->n_flows + c->n_flows[table_id] >= t->max_flows &&
-        (!(t->evict || t->of_evict) || !change_evict(c, table_id))) {
-        return OFPERR_OFPFMFC_TABLE_FULL;
-    }
-    rule = make_rule(p, fm, table_id);
-    if (old) {
-        rule->is_replacement = true;
-        rule->first_note = old->first_note;
-        drop_rule(c, old, REMOVED_SILENTLY, fm->flags & FM_RESET_COUNTS ? NULL : rule);
-    }
-    add_rule(c, rule, &fm->match, fm->priority, fm->used_options);
-    return OFPERR_NONE;
-}
-
-static void
-modify_rule(struct tables_change *c, struct rule *old, const struct flow_mod *fm)
-{
-    struct rule *rule = make_modified(old, fm);
-    struct match m;
-
-    cls_rule_get_match(&old->cr, &m);
-    drop_rule(c, old, REMOVED_SILENTLY, fm->flags & FM_RESET_COUNTS ? NULL : rule);
-    rule->is_modified = true;
-    add_rule(c, rule, &m, old->cr.priority, fm->used_options);
-}
-
-/* True once all that was found has been changed. */
-static bool
-act_step(struct flow_mod_run *s, struct loop_slice *slice)
-{
-    if (!s->n && s->fm->add_if_missing && (s->fm->command == FM_MODIFY || s->fm->command == FM_MODIFY_STRICT)) {
-        s->error = do_add(s->change, s->fm);
-    }
-    for (; s->n_done < s->n && !loop_slice_is_over(slice); s->n_done++) {
-        if (s->fm->command == FM_MODIFY || s->fm->command == FM_MODIFY_STRICT) {
-            modify_rule(s->change, s->rules[s->n_done], s->fm);
-        } else {
-            change_drop(s->change, s->rules[s->n_done], REMOVED_DELETE);
-        }
-    }
-    return s->n_done == s->n;
-}
-
-struct reference_check {
-    const struct ofproto *p;
-    enum ofperr error;
-};
-
-static void
-check_group(void *r_, uint32_t group_id)
-{
-    struct reference_check *r = r_;
-
-    if (!group_find(r->p, group_id)) {
-        r->error = OFPERR_OFPBAC_BAD_OUT_GROUP;
-    }
-}
-
-enum ofperr
-check_references(const struct ofproto *p, struct act_span acts)
-{
-    struct reference_check r = { .p = p };
-    uint32_t meter_id = act_meter_id(acts);
-
-    act_each_group(acts, check_group, &r);
-    if (!r.error && meter_id && !meter_find(p, meter_id)) {
-        r.error = OFPERR_OFPMMFC_INVALID_METER;
-    }
-    return r.error;
-}
-
-void
-flow_mod_run_begin(struct flow_mod_run *s, struct tables_change *c, const struct flow_mod *fm)
-{
-    *s = (struct flow_mod_run) { .change = c, .fm = fm, .table_id = first_table(fm) };
-}
-
-void
-flow_mod_run_end(struct flow_mod_run *s)
-{
-    if (s->has_cursor) {
-        cls_cursor_uninit(&s->cursor);
-        s->has_cursor = false;
-    }
-    free(s->rules);
-    s->rules = NULL;
-}
-
-/* Checks it, and does what needs no search. */
-static void
-begin_run(struct flow_mod_run *s)
-{
-    const struct flow_mod *fm = s->fm;
-
-    s->stage = RUN_DONE;
-    if (fm->table_id >= 254 && fm->table_id != FM_TABLE_ANY) {
-        /* The switch's own; no flow there is what a controller could name. */
-        s->error = fm->command == FM_DELETE_STRICT ? OFPERR_NONE : OFPERR_OFPBRC_EPERM;
-        return;
-    }
-    if (fm->command != FM_DELETE && fm->command != FM_DELETE_STRICT) {
-        s->error = check_references(s->change->p, fm->actions);
-    }
-    if (s->error) {
-        return;
-    }
-    switch (fm->command) {
-    case FM_ADD:
-        s->error = do_add(s->change, fm);
-        return;
-    case FM_MODIFY_STRICT:
-    case FM_DELETE_STRICT:
-        collect_strict(s);
-        s->stage = RUN_ACT;
-        return;
-    case FM_MODIFY:
-    case FM_DELETE:
-        s->stage = collect_by_cookie(s) ? RUN_ACT : RUN_SEARCH;
-        return;
-    }
-    s->error = OFPERR_OFPFMFC_BAD_COMMAND;
-}
-
-bool
-flow_mod_run_step(struct flow_mod_run *s, struct loop_slice *slice)
-{
-    if (s->stage == RUN_BEGIN) {
-        begin_run(s);
-    }
-    if (s->stage == RUN_SEARCH && search_step(s, slice)) {
-        s->stage = RUN_ACT;
-    }
-    if (s->stage == RUN_ACT && act_step(s, slice)) {
-        s->stage = RUN_DONE;
-    }
-    return s->stage == RUN_DONE;
-}
-
-enum ofperr
-change_flow_mod(struct tables_change *c, const struct flow_mod *fm)
-{
-    struct flow_mod_run run;
-
-    flow_mod_run_begin(&run, c, fm);
-    (void) flow_mod_run_step(&run, NULL);
-    flow_mod_run_end(&run);
-    return run.error;
 }
 
 /* Rules that use what goes. */

@@ -84,8 +84,13 @@ void flow_mod_run_begin(struct flow_mod_run *, struct tables_change *, const str
 bool flow_mod_run_step(struct flow_mod_run *, struct loop_slice *); /* True: done, see 'error'. */
 void flow_mod_run_end(struct flow_mod_run *);                       /* At any time. */
 
-/* A rule visible so far goes. */
+/* A rule comes, with a match that it has at no other visible rule's priority, and what its actions use of tunnel
+ * options; one visible so far goes; gives way to 'successor', null for one that counts anew. */
+void change_add(struct tables_change *, struct rule *, const struct match *, int priority, uint64_t used_options);
 void change_drop(struct tables_change *, struct rule *, uint8_t why);
+void change_replace(struct tables_change *, struct rule *old, struct rule *successor);
+/* Its outcome depends on what is in the table. */
+void change_touch(struct tables_change *, uint8_t table_id);
 /* All rules whose actions use the group, or the meter. */
 void change_drop_users_of_group(struct tables_change *, uint32_t group_id);
 void change_drop_users_of_meter(struct tables_change *, uint32_t meter_id);
