@@ -165,27 +165,51 @@ conns_of(const struct xbridge *bridge)
     return NULL;
 }
 
-/* Only what is not in the packet: registers, metadata, the port, marks, the tunnel. */
+static void
+set_exact(struct match *m, enum field_id id, const struct flow *flow)
+{
+    union field_value v;
+
+    field_get(field_of(id), flow, &v);
+    match_set(m, field_of(id), &v);
+}
+
+/* The original direction of a connection, whose fields mean something beside an Ethernet type. */
+static void
+set_conntrack(struct match *m, const struct flow *flow)
+{
+    bool is_ipv4 = flow->eth_type == BE16(0x0800);
+
+    if (!flow->ct_state) {
+        return;
+    }
+    set_exact(m, FIELD_ETH_TYPE, flow);
+    if (flow->ct_nw_proto && flow_is_ip(flow)) {
+        set_exact(m, is_ipv4 ? FIELD_CT_NW_SRC : FIELD_CT_IPV6_SRC, flow);
+        set_exact(m, is_ipv4 ? FIELD_CT_NW_DST : FIELD_CT_IPV6_DST, flow);
+        set_exact(m, FIELD_CT_NW_PROTO, flow);
+        set_exact(m, FIELD_CT_TP_SRC, flow);
+        set_exact(m, FIELD_CT_TP_DST, flow);
+    }
+}
+
+/* Only what is not in the packet: registers, metadata, the port, marks, the tunnel, the connection. */
 static void
 make_metadata(const struct flow *flow, const struct tun_map *options, struct match *m)
 {
     static const enum field_id always[] = {
         FIELD_TUN_ID, FIELD_TUN_SRC, FIELD_TUN_DST, FIELD_METADATA, FIELD_PKT_MARK, FIELD_CT_STATE, FIELD_CT_ZONE,
-        FIELD_CT_MARK, FIELD_CT_LABEL, FIELD_DP_HASH, FIELD_RECIRC_ID,
+        FIELD_CT_MARK, FIELD_CT_LABEL, FIELD_DP_HASH,
     };
 
     match_init_catchall(m);
     match_set_u64(m, FIELD_IN_PORT_OXM, be32_to_cpu(flow->in_port));
     for (size_t i = 0; i < ARRAY_SIZE(always); i++) {
-        const struct field *f = field_of(always[i]);
-
-        if (field_is_any(f, flow)) {
-            union field_value v;
-
-            field_get(f, flow, &v);
-            match_set(m, f, &v);
+        if (field_is_any(field_of(always[i]), flow)) {
+            set_exact(m, always[i], flow);
         }
     }
+    set_conntrack(m, flow);
     memcpy(m->flow.tun_metadata, flow->tun_metadata, sizeof flow->tun_metadata);
     m->flow.tun_metadata_present = flow->tun_metadata_present;
     tun_match_add_present(options, m);

@@ -9,6 +9,7 @@
 #include "ofproto/ofconn.h"
 #include "ofproto/recirc.h"
 #include "ofproto/xlate/xlate.h"
+#include "openflow/action/set_field.h"
 #include "openflow/msg/packet.h"
 
 /* Without leading zeros. */
@@ -22,12 +23,75 @@ trim(struct cursor entry)
     return entry;
 }
 
+/* The step that actions with this origin are added to. */
+static struct continuation_step *
+step_for(struct continuation *k, uint8_t table, uint64_t cookie, bool has_instructions, bool is_first)
+{
+    struct continuation_step *last = k->n_steps ? &k->steps[k->n_steps - 1] : NULL;
+
+    if (last && !is_first && last->table == table && last->cookie == cookie && last->has_instructions == has_instructions) {
+        return last;
+    }
+    k->steps = xreallocarray(k->steps, k->n_steps + 1, sizeof *k->steps);
+    last = &k->steps[k->n_steps++];
+    *last = (struct continuation_step) {
+        .table = table, .cookie = cookie, .has_instructions = has_instructions,
+        .start = act_buf_span(&k->actions).len,
+    };
+    return last;
+}
+
+static void
+put_write_metadata(struct act_buf *out, const struct act_write_metadata *a)
+{
+    union field_value value, mask;
+
+    field_value_from_u64(field_of(FIELD_METADATA), a->metadata, &value);
+    field_value_from_u64(field_of(FIELD_METADATA), a->mask, &mask);
+    act_put_set_field_act(out, field_of(FIELD_METADATA), &value, &mask);
+}
+
+static void
+put_goto_table(struct act_buf *out, const struct act_goto_table *a)
+{
+    struct act_resubmit *resubmit = act_put(out, ACT_RESUBMIT, sizeof *resubmit);
+
+    resubmit->in_port = OFPP_IN_PORT;
+    resubmit->table = a->table;
+}
+
+/* Nothing says where an action comes from that does not use it, as in the reference.  Instructions become the actions
+ * that do the same, where there are such.  A list of actions is not put together with another. */
+static void
+put_act(struct continuation *k, const struct frozen_step *s, const struct act *a, bool is_first)
+{
+    const struct continuation_step *last = k->n_steps ? &k->steps[k->n_steps - 1] : NULL;
+    uint64_t cookie = be64_to_cpu(s->cookie);
+    bool told = act_uses_origin(a), is_instruction = false;
+    struct continuation_step *step;
+
+    if (a->type != ACT_WRITE_METADATA && a->type != ACT_GOTO_TABLE) {
+        is_instruction = act_is_instruction(a->type);
+    }
+    step = told ? step_for(k, s->table_id, cookie, false, is_first)
+                : step_for(k, last ? last->table : 0, last ? last->cookie : 0, is_instruction, is_first);
+    if (a->type == ACT_WRITE_METADATA) {
+        put_write_metadata(&k->actions, (const void *) a);
+    } else if (a->type == ACT_GOTO_TABLE) {
+        put_goto_table(&k->actions, (const void *) a);
+    } else {
+        act_put_span(&k->actions, (struct act_span) { a, (const char *) act_next(a) - (const char *) a });
+    }
+    step->end = act_buf_span(&k->actions).len;
+}
+
 void
 continuation_put(struct bytes *out, enum of_version v, const struct frozen_state *s, uint32_t odp_in_port)
 {
     struct continuation k = { .bridge = s->frozen.bridge->uuid, .has_odp_port = true, .odp_port = odp_in_port };
     const uint8_t *stack = frozen_stack(s);
-    size_t n, at = 0;
+    const struct act *acts = frozen_acts(s);
+    size_t n;
     const struct frozen_step *steps = frozen_steps(s, &n);
 
     k.conntracked = s->frozen.conntracked;
@@ -39,14 +103,17 @@ continuation_put(struct bytes *out, enum of_version v, const struct frozen_state
     }
     act_buf_init(&k.actions);
     act_buf_init(&k.action_set);
-    act_put_span(&k.actions, (struct act_span) { frozen_acts(s), s->frozen.acts_len });
     act_put_span(&k.action_set, frozen_action_set(s));
-    k.steps = xcalloc(MAX(n, 1), sizeof *k.steps);
     for (size_t i = 0; i < n; i++) {
-        k.steps[k.n_steps++] = (struct continuation_step) {
-            .table = steps[i].table_id, .cookie = be64_to_cpu(steps[i].cookie), .start = at, .end = at + steps[i].len,
-        };
-        at += steps[i].len;
+        struct act_span span = { acts, steps[i].len };
+
+        ACT_FOR_EACH (a, span) {
+            if (a->type == ACT_NOTE) {
+                continue; /* Which does nothing. */
+            }
+            put_act(&k, &steps[i], a, a == span.first);
+        }
+        acts = act_span_end(span);
     }
     continuation_encode(out, v, &k);
     continuation_uninit(&k);

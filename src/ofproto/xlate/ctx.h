@@ -110,6 +110,9 @@ void xlate_freeze_rest(struct xlate_ctx *, struct act_span rest);
 /* Ends freezing, if it was going on: appends what the pipeline changed and recirc(ID), if anything is left to do.  True
  * if it was.  "apart": for a part of the work which the action set does not follow (a clone). */
 bool xlate_freeze_finish(struct xlate_ctx *);
+/* The outermost list of actions has come to its end: what is said of a pause, if there is one, is where that came
+ * from. */
+void xlate_note_pause(struct xlate_ctx *);
 bool xlate_freeze_finish_apart(struct xlate_ctx *);
 /* Appends recirc(ID) to a state that looks up 'table_id' with the present registers, metadata, stack and action set.
  * Committing comes before, by the caller.  'conntracked': the packet will have been tracked.  Returns the id; for

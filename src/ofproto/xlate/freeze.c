@@ -141,6 +141,15 @@ pause(struct xlate_ctx *ctx)
     xlate_put_controller(ctx, a, ctx->pause.cookie, make_state(ctx, &f, a->userdata)->id);
 }
 
+void
+xlate_note_pause(struct xlate_ctx *ctx)
+{
+    if (ctx->pause.act) {
+        ctx->pause.cookie = ctx->cookie;
+        ctx->pause.table_id = ctx->table_id;
+    }
+}
+
 bool
 xlate_freeze_finish(struct xlate_ctx *ctx)
 {
@@ -296,6 +305,7 @@ run_steps(struct xlate_ctx *ctx, const struct frozen_state *s)
     report_steps(ctx, s);
     for (size_t i = 0; i < n && !xlate_has_failed(ctx); i++) {
         struct act_span span = { acts, steps[i].len };
+        bool was_paused = ctx->pause.act != NULL;
 
         ctx->table_id = steps[i].table_id;
         ctx->cookie = steps[i].cookie;
@@ -303,6 +313,9 @@ run_steps(struct xlate_ctx *ctx, const struct frozen_state *s)
             report_step(ctx, &steps[i]);
         }
         xlate_actions(ctx, span, i == n - 1);
+        if (!was_paused) {
+            xlate_note_pause(ctx);
+        }
         ctx->frozen.end = NULL; /* What stands behind it is another list. */
         acts = act_span_end(span);
     }

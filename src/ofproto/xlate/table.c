@@ -285,10 +285,7 @@ xlate_table(struct xlate_ctx *ctx, ofp_port in_port, uint8_t table_id, bool may_
     } else {
         run_rule(ctx, rule, may_miss, is_last);
     }
-    if (ctx->pause.act) {
-        ctx->pause.cookie = ctx->cookie;
-        ctx->pause.table_id = ctx->table_id;
-    }
+    xlate_note_pause(ctx);
     ctx->trace_depth -= 2;
     ctx->depth -= counts;
     ctx->rule = old_rule;

@@ -501,6 +501,7 @@ enter_pipeline(struct xlate_ctx *ctx)
         ctx->trace_depth++;
         if (xlate_mirror_input(ctx)) {
             xlate_actions(ctx, acts, true);
+            xlate_note_pause(ctx);
         }
         ctx->trace_depth--;
     } else {

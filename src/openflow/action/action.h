@@ -649,6 +649,10 @@ const char *act_name(enum act_type type);
 bool act_is_instruction(enum act_type type);
 bool act_may_be_written(enum act_type type);
 
+/* Whether what it does depends on the table or the cookie of the flow that it is of: what may end in a packet to a
+ * controller, which says both, and what goes on in the same table. */
+bool act_uses_origin(const struct act *a);
+
 /* Whether the actions send packets to 'port', use the group or the meter anywhere (for the out_port filter of flow
  * requests; deletions of groups and meters). */
 bool act_outputs_to_port(struct act_span s, ofp_port port);

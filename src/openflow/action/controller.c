@@ -317,4 +317,5 @@ controller_check(struct act *act UNUSED, struct act_check *c UNUSED)
 const struct act_ops act_controller_ops = {
     .decode = controller_decode, .encode = controller_encode, .format = controller_format,
     .parse = controller_parse, .check = controller_check,
+    .uses_origin = act_always_uses_origin,
 };

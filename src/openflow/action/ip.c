@@ -385,4 +385,5 @@ dec_ttl_check(struct act *act UNUSED, struct act_check *c)
 const struct act_ops act_dec_ttl_ops = {
     .decode = dec_ttl_decode, .encode = dec_ttl_encode, .format = dec_ttl_format, .parse = dec_ttl_parse,
     .check = dec_ttl_check,
+    .uses_origin = act_always_uses_origin,
 };

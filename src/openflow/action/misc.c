@@ -357,6 +357,7 @@ check_pkt_larger_check(struct act *act, struct act_check *c)
 const struct act_ops act_check_pkt_larger_ops = {
     .decode = check_pkt_larger_decode, .encode = check_pkt_larger_encode, .format = check_pkt_larger_format,
     .parse = check_pkt_larger_parse, .check = check_pkt_larger_check,
+    .uses_origin = act_always_uses_origin, /* The rest of its list is what it decides about. */
 };
 
 /* delete_field: of tunnel options only. */

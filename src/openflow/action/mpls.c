@@ -320,4 +320,5 @@ dec_mpls_ttl_check(struct act *act UNUSED, struct act_check *c)
 const struct act_ops act_dec_mpls_ttl_ops = {
     .decode = dec_mpls_ttl_decode, .encode = dec_mpls_ttl_encode, .format = dec_mpls_ttl_format,
     .parse = dec_mpls_ttl_parse, .check = dec_mpls_ttl_check,
+    .uses_origin = act_always_uses_origin,
 };

@@ -386,4 +386,5 @@ dec_nsh_ttl_check(struct act *act UNUSED, struct act_check *c)
 const struct act_ops act_dec_nsh_ttl_ops = {
     .decode = dec_nsh_ttl_decode, .encode = dec_nsh_ttl_encode, .format = dec_nsh_ttl_format,
     .parse = dec_nsh_ttl_parse, .check = dec_nsh_ttl_check,
+    .uses_origin = act_always_uses_origin,
 };

@@ -46,12 +46,16 @@ struct act_ops {
     struct error *(*parse)(struct act_parser *p, const char *keyword, char *arg);
     void (*format)(struct act_writer *w, const struct act *a);
     enum ofperr (*check)(struct act *a, struct act_check *c);
+    bool (*uses_origin)(const struct act *a); /* Null: never. */
 };
 
 #define ACTION(ENUM, NAME, KIND) extern const struct act_ops act_##NAME##_ops;
 #include "openflow/action/actions.def"
 
 const struct act_ops *act_ops_of(const struct act *a);
+
+/* For uses_origin. */
+bool act_always_uses_origin(const struct act *a);
 
 /* Logs what is wrong with an action under the module's name, rate-limited. */
 void act_warn(const char *format, ...) PRINTF_FORMAT(1, 2);

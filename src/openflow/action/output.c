@@ -143,6 +143,7 @@ output_check(struct act *act, struct act_check *c)
 const struct act_ops act_output_ops = {
     .decode = output_decode, .encode = output_encode, .format = output_format, .parse = output_parse,
     .check = output_check,
+    .uses_origin = act_always_uses_origin,
 };
 
 /* Output to the port that a field holds. */
@@ -207,6 +208,7 @@ output_reg_check(struct act *act, struct act_check *c)
 const struct act_ops act_output_reg_ops = {
     .decode = output_reg_decode, .encode = output_reg_encode, .format = output_reg_format, .parse = output_parse,
     .check = output_reg_check,
+    .uses_origin = act_always_uses_origin,
 };
 
 /* Truncated output. */
@@ -257,6 +259,7 @@ output_trunc_check(struct act *act, struct act_check *c)
 const struct act_ops act_output_trunc_ops = {
     .decode = output_trunc_decode, .encode = output_trunc_encode, .format = output_trunc_format,
     .parse = output_parse, .check = output_trunc_check,
+    .uses_origin = act_always_uses_origin,
 };
 
 /* enqueue: to real ports, LOCAL and IN_PORT. */
@@ -331,6 +334,7 @@ enqueue_check(struct act *act, struct act_check *c)
 const struct act_ops act_enqueue_ops = {
     .decode = enqueue_decode, .encode = enqueue_encode, .format = enqueue_format, .parse = enqueue_parse,
     .check = enqueue_check,
+    .uses_origin = act_always_uses_origin,
 };
 
 /* group. */
@@ -373,4 +377,5 @@ group_check(struct act *act UNUSED, struct act_check *c UNUSED)
 const struct act_ops act_group_ops = {
     .decode = group_decode, .encode = group_encode, .format = group_format, .parse = group_parse,
     .check = group_check,
+    .uses_origin = act_always_uses_origin,
 };

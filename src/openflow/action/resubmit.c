@@ -100,7 +100,13 @@ resubmit_check(struct act *act, struct act_check *c)
     return a->with_ct_orig && !known ? OFPERR_OFPBAC_MATCH_INCONSISTENT : OFPERR_NONE;
 }
 
+static bool
+resubmit_uses_origin(const struct act *act)
+{
+    return ((const struct act_resubmit *) act)->table == TABLE_CURRENT;
+}
+
 const struct act_ops act_resubmit_ops = {
     .decode = resubmit_decode, .encode = resubmit_encode, .format = resubmit_format, .parse = resubmit_parse,
-    .check = resubmit_check,
+    .check = resubmit_check, .uses_origin = resubmit_uses_origin,
 };

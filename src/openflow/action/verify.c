@@ -23,6 +23,20 @@ act_is_instruction(enum act_type type)
 }
 
 bool
+act_uses_origin(const struct act *a)
+{
+    const struct act_ops *ops = act_ops_of(a);
+
+    return ops->uses_origin && ops->uses_origin(a);
+}
+
+bool
+act_always_uses_origin(const struct act *a UNUSED)
+{
+    return true;
+}
+
+bool
 act_may_be_written(enum act_type type)
 {
     return facts[type].kind == KIND_WRITE;

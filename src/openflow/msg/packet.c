@@ -282,7 +282,7 @@ packet_in_encode_resume(struct bytes *b, enum of_version v, uint32_t xid, const 
 
 enum {
     CONT_BRIDGE = 0x8000, CONT_STACK, CONT_MIRRORS, CONT_CONNTRACKED, CONT_TABLE_ID, CONT_COOKIE, CONT_ACTIONS,
-    CONT_ACTION_SET, CONT_ODP_PORT
+    CONT_ACTION_SET, CONT_ODP_PORT, CONT_INSTRUCTIONS
 };
 
 static void
@@ -292,6 +292,17 @@ put_actions(struct bytes *b, uint16_t type, struct act_span acts, enum of_versio
 
     bytes_put_zeros(b, 4);
     act_encode_actions(acts, v, b);
+    prop_end(b, start);
+}
+
+/* In the form of one version, since the first one has none. */
+static void
+put_instructions(struct bytes *b, struct act_span acts)
+{
+    size_t start = prop_start(b, CONT_INSTRUCTIONS);
+
+    bytes_put_zeros(b, 4);
+    act_encode_instructions(acts, OF13, b);
     prop_end(b, start);
 }
 
@@ -323,7 +334,11 @@ continuation_encode(struct bytes *b, enum of_version v, const struct continuatio
         }
         table = s->table;
         cookie = s->cookie;
-        put_actions(b, CONT_ACTIONS, acts, v);
+        if (s->has_instructions) {
+            put_instructions(b, acts);
+        } else {
+            put_actions(b, CONT_ACTIONS, acts, v);
+        }
     }
     if (act_buf_span(&k->action_set).len) {
         put_actions(b, CONT_ACTION_SET, act_buf_span(&k->action_set), v);
@@ -341,28 +356,36 @@ nested_actions(const struct prop *p, enum of_version v, struct act_buf *out)
     return cursor_take(&c, 4) ? act_decode_actions(c.at, c.left, v, out) : OFPERR_OFPBPC_BAD_LEN;
 }
 
+static enum ofperr
+nested_instructions(const struct prop *p, struct act_buf *out)
+{
+    struct cursor c = p->body;
+
+    return cursor_take(&c, 4) ? act_decode_instructions(c.at, c.left, OF13, out) : OFPERR_OFPBPC_BAD_LEN;
+}
+
 struct unroll {
     uint8_t table;
     uint64_t cookie;
-    bool changed;
 };
 
 static enum ofperr
 continuation_actions(const struct prop *p, enum of_version v, struct unroll *u, struct continuation *k)
 {
     struct continuation_step step = {
-        .table = u->table, .cookie = u->cookie, .has_unroll = u->changed, .start = act_buf_span(&k->actions).len
+        .table = u->table, .cookie = u->cookie, .start = act_buf_span(&k->actions).len,
+        .has_instructions = p->type == CONT_INSTRUCTIONS,
     };
-    enum ofperr error = nested_actions(p, v, &k->actions);
+    enum ofperr error = step.has_instructions ? nested_instructions(p, &k->actions)
+                                              : nested_actions(p, v, &k->actions);
 
     step.end = act_buf_span(&k->actions).len;
     k->steps = xreallocarray(k->steps, k->n_steps + 1, sizeof *k->steps);
     k->steps[k->n_steps++] = step;
-    u->changed = false;
     return error;
 }
 
-/* Nested actions start with table 0 and cookie 0; a first step without a change is an unrolling all the same. */
+/* Actions start with table 0 and cookie 0, and so are of those where nothing else is said. */
 static enum ofperr
 continuation_prop(const struct prop *p, enum of_version v, struct unroll *u, struct continuation *k)
 {
@@ -381,9 +404,9 @@ continuation_prop(const struct prop *p, enum of_version v, struct unroll *u, str
         return OFPERR_NONE;
     case CONT_MIRRORS: return prop_be32(p, &k->mirrors);
     case CONT_CONNTRACKED: k->conntracked = true; return OFPERR_NONE;
-    case CONT_TABLE_ID: u->changed = true; return prop_u8(p, &u->table);
-    case CONT_COOKIE: u->changed = true; return prop_be64(p, &u->cookie);
-    case CONT_ACTIONS: return continuation_actions(p, v, u, k);
+    case CONT_TABLE_ID: return prop_u8(p, &u->table);
+    case CONT_COOKIE: return prop_be64(p, &u->cookie);
+    case CONT_ACTIONS: case CONT_INSTRUCTIONS: return continuation_actions(p, v, u, k);
     case CONT_ACTION_SET: return nested_actions(p, v, &k->action_set);
     case CONT_ODP_PORT: k->has_odp_port = true; return prop_be32(p, &k->odp_port);
     }
@@ -393,7 +416,7 @@ continuation_prop(const struct prop *p, enum of_version v, struct unroll *u, str
 enum ofperr
 continuation_decode(struct cursor c, enum of_version v, struct continuation *k)
 {
-    struct unroll u = { 0, 0, true };
+    struct unroll u = { 0, 0 };
 
     *k = (struct continuation) { .has_odp_port = false };
     while (c.left) {

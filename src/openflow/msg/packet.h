@@ -51,8 +51,14 @@ struct continuation {
     bool has_odp_port;
     uint32_t mirrors, odp_port; /* Of the datapath. */
     struct act_buf action_set;
-    /* Actions still to do: one entry for each change of table or cookie, in order. */
-    struct continuation_step { uint8_t table; uint64_t cookie; bool has_unroll; size_t start, end; } *steps;
+    /* Actions still to do: an entry for each list and each change of table or cookie, in order.  Instructions stand
+     * apart from actions, in a property that only we have: the reference cannot go on with them. */
+    struct continuation_step {
+        uint8_t table;
+        uint64_t cookie;
+        bool has_instructions;
+        size_t start, end;
+    } *steps;
     size_t n_steps;
     struct act_buf actions; /* 'start' and 'end' are offsets in it. */
 };

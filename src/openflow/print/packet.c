@@ -194,10 +194,8 @@ put_continuation_actions(struct printer *p, const struct continuation *k)
     for (size_t i = 0; i < k->n_steps; i++) {
         const struct continuation_step *step = &k->steps[i];
 
-        str_puts(p->s, i ? "," : "");
-        if (step->has_unroll) {
-            str_putf(p->s, "unroll_xlate(table=%u, cookie=%llu),", step->table, (unsigned long long) step->cookie);
-        }
+        str_putf(p->s, "%sunroll_xlate(table=%u, cookie=%llu),", i ? "," : "", step->table,
+                 (unsigned long long) step->cookie);
         act_format(p->s, sub_span(&k->actions, step->start, step->end), p->names);
     }
     str_putc(p->s, '\n');
