@@ -124,7 +124,7 @@ on_swept(struct loop_wake *w)
     const struct backer *b = w->aux;
 
     LIST_FOR_EACH (xb, struct xbridge, node, &b->xdp.bridges) {
-        rules_expire_waiting(xb->ofproto);
+        expiry_run_waiting(xb->ofproto);
     }
 }
 

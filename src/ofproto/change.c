@@ -7,7 +7,6 @@
 #include "ofproto/group.h"
 #include "ofproto/learned.h"
 #include "ofproto/rule_list.h"
-#include "ofproto/users.h"
 #include "ofproto/vacancy.h"
 #include "openflow/msg/flow.h"
 
@@ -111,9 +110,7 @@ change_add(struct tables_change *c, struct rule *rule, const struct match *match
     learned_note_added(rule);
     users_note_added(rule);
     options_note_added(rule, be64_to_cpu(match->mask.tun_metadata_present), used_options);
-    if (atomic_load(&rule->idle_timeout) || atomic_load(&rule->hard_timeout)) {
-        list_push_back(&p->expirable, &rule->expirable);
-    }
+    expiry_note_added(rule);
 }
 
 static void
@@ -124,6 +121,7 @@ drop_rule(struct tables_change *c, struct rule *rule, uint8_t why, struct rule *
     }
     c->dropped[c->n_dropped++] = (struct dropped_rule) { rule, successor, why, c->n_added };
     cls_rule_hide(&rule->cr, c->version);
+    users_note_dropped(rule);
     count_flow(c, rule, -1);
 }
 
@@ -335,21 +333,37 @@ change_commit(struct tables_change *c)
     change_end(c);
 }
 
+static void
+undo_drop(struct tables_change *c, struct rule *rule)
+{
+    if (atomic_load_explicit(&rule->cr.remove_version, memory_order_relaxed) == c->version) {
+        cls_rule_unhide(&rule->cr);
+    }
+    users_note_kept(rule);
+}
+
+static void
+undo_add(struct tables_change *c, struct rule *rule, bool many)
+{
+    cls_rule_hide(&rule->cr, 0); /* From every version. */
+    retire_rule(c->p, rule, many);
+}
+
+/* The last comes first. */
 static bool
 undo_rules(struct tables_change *c, struct loop_slice *slice)
 {
-    for (; c->n_dropped && !loop_slice_is_over(slice); c->n_dropped--) {
-        struct cls_rule *cr = &c->dropped[c->n_dropped - 1].rule->cr;
+    bool many = c->n_added + c->n_retired > MANY_RULES;
 
-        if (atomic_load_explicit(&cr->remove_version, memory_order_relaxed) == c->version) {
-            cls_rule_unhide(cr);
+    while (c->n_dropped + c->n_added && !loop_slice_is_over(slice)) {
+        if (c->n_dropped && c->dropped[c->n_dropped - 1].after == c->n_added) {
+            undo_drop(c, c->dropped[--c->n_dropped].rule);
+        } else {
+            undo_add(c, c->added[--c->n_added], many);
+            c->n_retired++;
         }
     }
-    for (; !c->n_dropped && c->n_retired < c->n_added && !loop_slice_is_over(slice); c->n_retired++) {
-        cls_rule_hide(&c->added[c->n_retired]->cr, 0); /* From every version. */
-        retire_rule(c->p, c->added[c->n_retired], c->n_added > MANY_RULES);
-    }
-    return !c->n_dropped && c->n_retired == c->n_added;
+    return !c->n_dropped && !c->n_added;
 }
 
 bool
@@ -372,26 +386,28 @@ change_abort(struct tables_change *c)
 
 /* Rules that use what goes. */
 
-static void
-drop_for_group(void *c, struct rule *rule)
+bool
+change_drop_users_step(struct tables_change *c, struct users_run *u, struct loop_slice *slice)
 {
-    change_drop(c, rule, REMOVED_GROUP_DELETE);
+    if (!u->rules) {
+        u->rules = users_list(c->p, u->kind, u->id, &u->n);
+        for (size_t i = 0; i < u->n; i++) {
+            change_touch(c, u->rules[i]->table_id); /* From now on it must not be replaced. */
+        }
+    }
+    for (; u->n_done < u->n && !loop_slice_is_over(slice); u->n_done++) {
+        struct rule *rule = u->rules[u->n_done];
+
+        if (cls_rule_visible(&rule->cr, c->version)) { /* Not one that names it twice. */
+            change_drop(c, rule, u->why);
+        }
+    }
+    return u->n_done == u->n;
 }
 
 void
-change_drop_users_of_group(struct tables_change *c, uint32_t group_id)
+users_run_uninit(struct users_run *u)
 {
-    users_for_each(c->p, USERS_OF_GROUP, group_id, c->version, drop_for_group, c);
-}
-
-static void
-drop_for_meter(void *c, struct rule *rule)
-{
-    change_drop(c, rule, REMOVED_METER_DELETE);
-}
-
-void
-change_drop_users_of_meter(struct tables_change *c, uint32_t meter_id)
-{
-    users_for_each(c->p, USERS_OF_METER, meter_id, c->version, drop_for_meter, c);
+    free(u->rules);
+    *u = (struct users_run) { .rules = NULL };
 }

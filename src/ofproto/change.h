@@ -23,6 +23,7 @@
 #define OFPROTO_CHANGE_H 1
 
 #include "ofproto/ofproto_private.h"
+#include "ofproto/users.h"
 #include "openflow/error.h"
 
 struct group;
@@ -91,9 +92,17 @@ void change_drop(struct tables_change *, struct rule *, uint8_t why);
 void change_replace(struct tables_change *, struct rule *old, struct rule *successor);
 /* Its outcome depends on what is in the table. */
 void change_touch(struct tables_change *, uint8_t table_id);
-/* All rules whose actions use the group, or the meter. */
-void change_drop_users_of_group(struct tables_change *, uint32_t group_id);
-void change_drop_users_of_meter(struct tables_change *, uint32_t meter_id);
+/* All rules whose actions use a group, or a meter, go: in steps, true once all have.  Beginning with 'kind', 'id' and
+ * 'why' alone; to be uninitialised at any time. */
+struct users_run {
+    enum users_kind kind;
+    uint32_t id;
+    uint8_t why;
+    struct rule **rules; /* Null: not begun. */
+    size_t n, n_done;
+};
+bool change_drop_users_step(struct tables_change *, struct users_run *, struct loop_slice *);
+void users_run_uninit(struct users_run *);
 
 /* Whether the groups and the meter that the actions name exist. */
 enum ofperr check_references(const struct ofproto *, struct act_span acts) MUST_CHECK;
@@ -101,8 +110,8 @@ enum ofperr check_references(const struct ofproto *, struct act_span acts) MUST_
 /* Takes rules out of the tables that nobody sees any more since a change that dropped many; whether all are. */
 bool change_unlink_retired(struct ofproto *, struct loop_slice *);
 
-/* Makes room in a full table by OpenFlow 1.4's eviction (§6.5): the least important rule with a timeout goes.  False
- * if there is none. */
+/* Makes room in a full table by OpenFlow 1.4's eviction (§6.5): of the least important rules with a timeout the one
+ * that expires soonest goes.  False if there is none. */
 bool change_evict(struct tables_change *, uint8_t table_id);
 
 #endif

@@ -1,5 +1,5 @@
-/* Changes of tables that controllers ask for and that may take longer than a turn of the main loop: bundles, and
- * flow-mods that search.
+/* Changes of tables that controllers ask for and that may take longer than a turn of the main loop: bundles, flow-mods
+ * that search, deletions of groups and meters with the flows that use them.
  *
  * What it is
  * ----------

@@ -305,18 +305,25 @@ credits_count(void)
 /* Counting. */
 
 /* The rule's flow has closed (ovs-actions(7), fin_timeout): reduced timeouts hold from now on. */
+static bool
+reduce(_Atomic uint16_t *timeout, uint16_t to)
+{
+    uint16_t now = atomic_load(timeout);
+
+    if (!to || (now && now <= to)) {
+        return false;
+    }
+    atomic_store(timeout, to);
+    return true;
+}
+
 static void
 reduce_timeouts(struct rule *rule, uint16_t idle, uint16_t hard)
 {
-    uint16_t now;
+    bool reduced = reduce(&rule->idle_timeout, idle);
 
-    now = atomic_load(&rule->idle_timeout);
-    if (idle && (!now || idle < now)) {
-        atomic_store(&rule->idle_timeout, idle);
-    }
-    now = atomic_load(&rule->hard_timeout);
-    if (hard && (!now || hard < now)) {
-        atomic_store(&rule->hard_timeout, hard);
+    if (reduce(&rule->hard_timeout, hard) || reduced) {
+        expiry_note_reduced(rule);
     }
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "openflow/msg/flow.h"
 
 static uint32_t
 hash_id(uint32_t group_id)
@@ -239,29 +240,49 @@ remove_buckets(struct tables_change *c, const struct group_mod *gm)
     return OFPERR_NONE;
 }
 
-static void
-delete(struct tables_change *c, struct group *g)
-{
-    change_drop_users_of_group(c, g->desc.group_id);
-    replace(c, g, NULL);
-}
+/* Deleting. */
 
 static void
-delete_groups(struct tables_change *c, uint32_t group_id)
+list_groups(struct group_mod_run *r)
 {
-    struct group *g = group_find(c->p, group_id);
+    const struct ofproto *p = r->change->p;
+    struct group *one = group_find(p, r->gm->group_id);
 
-    if (group_id == GROUP_ALL) {
-        HMAP_FOR_EACH_SAFE (each, struct group, node, &c->p->groups) {
-            delete(c, each);
-        }
-    } else if (g) {
-        delete(c, g);
+    r->groups = xcalloc(hmap_count(&p->groups) + 1, sizeof *r->groups);
+    if (r->gm->group_id != GROUP_ALL) {
+        r->groups[0] = one;
+        r->n_groups = one != NULL;
+        return;
+    }
+    HMAP_FOR_EACH (g, struct group, node, &p->groups) {
+        r->groups[r->n_groups++] = g;
     }
 }
 
-enum ofperr
-change_group_mod(struct tables_change *c, struct group_mod *gm)
+static bool
+delete_step(struct group_mod_run *r, struct loop_slice *slice)
+{
+    if (!r->groups) {
+        list_groups(r);
+    }
+    for (; r->n_deleted < r->n_groups && !loop_slice_is_over(slice); r->n_deleted++) {
+        struct group *g = r->groups[r->n_deleted];
+
+        r->users.kind = USERS_OF_GROUP;
+        r->users.id = g->desc.group_id;
+        r->users.why = REMOVED_GROUP_DELETE;
+        if (!change_drop_users_step(r->change, &r->users, slice)) {
+            return false;
+        }
+        users_run_uninit(&r->users);
+        replace(r->change, g, NULL);
+    }
+    return r->n_deleted == r->n_groups;
+}
+
+/* All but deletions. */
+static enum ofperr
+change_group(struct tables_change *c, struct group_mod *gm)
 {
     struct group *old = group_find(c->p, gm->group_id);
 
@@ -278,9 +299,6 @@ change_group_mod(struct tables_change *c, struct group_mod *gm)
         break;
     case GROUP_ADD_OR_MOD:
         break;
-    case GROUP_DELETE:
-        delete_groups(c, gm->group_id);
-        return OFPERR_NONE;
     case GROUP_INSERT_BUCKET:
         return insert_buckets(c, gm);
     case GROUP_REMOVE_BUCKET:
@@ -290,4 +308,28 @@ change_group_mod(struct tables_change *c, struct group_mod *gm)
     }
     replace(c, old, make_group(gm, old ? old->created : clock_now_ms()));
     return OFPERR_NONE;
+}
+
+void
+group_mod_run_begin(struct group_mod_run *r, struct tables_change *c, struct group_mod *gm)
+{
+    *r = (struct group_mod_run) { .change = c, .gm = gm };
+}
+
+bool
+group_mod_run_step(struct group_mod_run *r, struct loop_slice *slice)
+{
+    if (r->gm->command == GROUP_DELETE) {
+        return delete_step(r, slice);
+    }
+    r->error = change_group(r->change, r->gm);
+    return true;
+}
+
+void
+group_mod_run_end(struct group_mod_run *r)
+{
+    free(r->groups);
+    r->groups = NULL;
+    users_run_uninit(&r->users);
 }

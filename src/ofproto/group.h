@@ -16,9 +16,20 @@ void groups_init(struct ofproto *);
 bool groups_destroy_step(struct ofproto *, struct loop_slice *) MUST_CHECK;
 struct group *group_find(const struct ofproto *, uint32_t group_id);
 
-/* Carries out a group-mod as part of the change; what it deletes takes the flows that use it along.  Takes over the
- * buckets and properties of '*gm' and leaves it empty. */
-enum ofperr change_group_mod(struct tables_change *, struct group_mod *gm) MUST_CHECK;
+/* Carries out a group-mod as part of the change, in steps: true once it is done, see 'error'; null for the slice: at
+ * once.  What it deletes takes the flows that use it along.  Takes over the buckets and properties of '*gm', the
+ * caller's until the end, and leaves them empty. */
+struct group_mod_run {
+    struct tables_change *change;
+    struct group_mod *gm;
+    struct group **groups;   /* To be deleted; null: not begun. */
+    size_t n_groups, n_deleted;
+    struct users_run users;  /* Of the one at hand. */
+    enum ofperr error;
+};
+void group_mod_run_begin(struct group_mod_run *, struct tables_change *, struct group_mod *);
+bool group_mod_run_step(struct group_mod_run *, struct loop_slice *);
+void group_mod_run_end(struct group_mod_run *); /* At any time. */
 
 /* Gives buckets that came without an id (before 1.5) their position as one. */
 void group_mod_number_buckets(struct group_mod *gm);

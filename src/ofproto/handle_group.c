@@ -1,33 +1,107 @@
 /* Group-mods and requests about groups. */
 #include <stdlib.h>
 
+#include "ofproto/change_request.h"
 #include "ofproto/group.h"
 #include "ofproto/ofconn.h"
 #include "ofproto/users.h"
 #include "openflow/msg/table.h"
 
-enum ofperr
-handle_group_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
+/* A deletion, which takes as long as there are flows that use the group. */
+struct group_request {
+    struct change_request r;
+    struct group_mod gm;
+    struct group_mod_run run;
+};
+
+static bool
+stage_request(struct change_request *r, struct loop_slice *slice, enum ofperr *error)
+{
+    struct group_request *g = CONTAINER_OF(r, struct group_request, r);
+    bool done = group_mod_run_step(&g->run, slice);
+
+    *error = g->run.error;
+    return done;
+}
+
+static void
+rewind_request(struct change_request *r)
+{
+    struct group_request *g = CONTAINER_OF(r, struct group_request, r);
+
+    group_mod_run_end(&g->run);
+    group_mod_run_begin(&g->run, &r->change, &g->gm);
+}
+
+/* A deletion cannot fail. */
+static void
+answer_request(struct change_request *r UNUSED, enum ofperr error UNUSED)
+{
+}
+
+static void
+destroy_request(struct change_request *r)
+{
+    struct group_request *g = CONTAINER_OF(r, struct group_request, r);
+
+    group_mod_run_end(&g->run);
+    group_mod_uninit(&g->gm);
+    free(g);
+}
+
+static const struct change_request_ops request_ops = { stage_request, rewind_request, answer_request,
+                                                       destroy_request };
+
+/* Takes over 'gm'. */
+static enum ofperr
+delete_in_steps(struct ofconn *c, const struct group_mod *gm)
+{
+    struct group_request *g = xzalloc(sizeof *g);
+    enum ofperr error;
+
+    change_request_begin(&g->r, &request_ops, c);
+    g->gm = *gm;
+    group_mod_run_begin(&g->run, &g->r.change, &g->gm);
+    if (!change_request_run(&g->r)) {
+        return OFPERR_NONE; /* It goes on. */
+    }
+    error = g->r.error;
+    change_request_destroy(&g->r);
+    return error;
+}
+
+static enum ofperr
+change_at_once(struct ofconn *c, struct group_mod *gm)
 {
     struct ofproto *p = c->ofproto;
     struct tables_change change;
+    struct group_mod_run run;
+
+    pthread_mutex_lock(&p->tables_mutex);
+    change_begin(&change, p, c);
+    group_mod_run_begin(&run, &change, gm);
+    (void) group_mod_run_step(&run, NULL);
+    group_mod_run_end(&run);
+    if (run.error) {
+        change_abort(&change);
+    } else {
+        change_commit(&change);
+    }
+    pthread_mutex_unlock(&p->tables_mutex);
+    group_mod_uninit(gm);
+    return run.error;
+}
+
+enum ofperr
+handle_group_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
+{
     struct group_mod gm;
     enum ofperr error = group_mod_decode(m, &gm);
 
     if (error) {
         return error;
     }
-    pthread_mutex_lock(&p->tables_mutex);
-    change_begin(&change, p, c);
-    error = change_group_mod(&change, &gm);
-    if (error) {
-        change_abort(&change);
-    } else {
-        change_commit(&change);
-    }
-    pthread_mutex_unlock(&p->tables_mutex);
-    group_mod_uninit(&gm);
-    return error;
+    return gm.command == GROUP_DELETE ? delete_in_steps(c, &gm) : change_at_once(c, &gm);
 }
 
 static int

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
-#include "ofproto/change.h"
+#include "ofproto/change_request.h"
 #include "ofproto/ofconn.h"
-#include "ofproto/users.h"
+#include "openflow/msg/flow.h"
 
 /* What the userspace datapath is made for. */
 enum { MAX_METERS = 262144, MAX_BANDS = 8 };
@@ -188,21 +188,79 @@ modify_meter(struct ofproto *p, struct meter_mod *mm)
     return error;
 }
 
-static void
-delete_meters(struct ofproto *p, uint32_t id, const struct ofconn *c)
-{
-    struct tables_change change;
+/* A deletion: first of the flows that use the meters, which takes as long as there are such, then of the meters. */
+struct delete_request {
+    struct change_request r;
+    uint32_t *ids;
+    size_t n, n_done;         /* Meters; of how many the flows have been dropped. */
+    struct users_run users;   /* Of the one at hand. */
+};
 
-    pthread_mutex_lock(&p->tables_mutex);
-    change_begin(&change, p, c);
-    HMAP_FOR_EACH_SAFE (m, struct meter, node, &p->meters) {
+static bool
+stage_delete(struct change_request *r, struct loop_slice *slice, enum ofperr *error UNUSED)
+{
+    struct delete_request *d = CONTAINER_OF(r, struct delete_request, r);
+
+    for (; d->n_done < d->n && !loop_slice_is_over(slice); d->n_done++) {
+        d->users.kind = USERS_OF_METER;
+        d->users.id = d->ids[d->n_done];
+        d->users.why = REMOVED_METER_DELETE;
+        if (!change_drop_users_step(&r->change, &d->users, slice)) {
+            return false;
+        }
+        users_run_uninit(&d->users);
+    }
+    return d->n_done == d->n;
+}
+
+static void
+rewind_delete(struct change_request *r)
+{
+    struct delete_request *d = CONTAINER_OF(r, struct delete_request, r);
+
+    users_run_uninit(&d->users);
+    d->n_done = 0;
+}
+
+static void
+finish_delete(struct change_request *r, enum ofperr error UNUSED)
+{
+    struct delete_request *d = CONTAINER_OF(r, struct delete_request, r);
+
+    for (size_t i = 0; i < d->n; i++) {
+        remove_meter(r->p, meter_find(r->p, d->ids[i]));
+    }
+}
+
+static void
+destroy_delete(struct change_request *r)
+{
+    struct delete_request *d = CONTAINER_OF(r, struct delete_request, r);
+
+    users_run_uninit(&d->users);
+    free(d->ids);
+    free(d);
+}
+
+static const struct change_request_ops delete_ops = { stage_delete, rewind_delete, finish_delete, destroy_delete };
+
+static void
+delete_meters(struct ofconn *c, uint32_t id)
+{
+    const struct ofproto *p = c->ofproto;
+    struct delete_request *d = xzalloc(sizeof *d);
+
+    d->ids = xcalloc(hmap_count(&p->meters) + 1, sizeof *d->ids);
+    HMAP_FOR_EACH (m, struct meter, node, &p->meters) {
         if (id == METER_ALL || m->config.meter_id == id) {
-            change_drop_users_of_meter(&change, m->config.meter_id);
-            remove_meter(p, m);
+            d->ids[d->n++] = m->config.meter_id;
         }
     }
-    change_commit(&change);
-    pthread_mutex_unlock(&p->tables_mutex);
+    change_request_begin(&d->r, &delete_ops, c);
+    if (change_request_run(&d->r)) {
+        finish_delete(&d->r, OFPERR_NONE);
+        change_request_destroy(&d->r);
+    }
 }
 
 void
@@ -212,13 +270,15 @@ meters_delete_all(struct ofproto *p)
 }
 
 static enum ofperr
-change_meter(struct ofproto *p, struct meter_mod *mm, const struct ofconn *c)
+change_meter(struct ofconn *c, struct meter_mod *mm)
 {
+    struct ofproto *p = c->ofproto;
+
     if (mm->command == METER_DELETE) {
         if (mm->meter_id != METER_ALL && !is_valid_id(mm->meter_id)) {
             return OFPERR_OFPMMFC_INVALID_METER;
         }
-        delete_meters(p, mm->meter_id, c);
+        delete_meters(c, mm->meter_id);
         return OFPERR_NONE;
     }
     if (!is_valid_id(mm->meter_id)) {
@@ -234,7 +294,7 @@ handle_meter_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED
     enum ofperr error = meter_mod_decode(m, &mm);
 
     if (!error) {
-        error = change_meter(c->ofproto, &mm, c);
+        error = change_meter(c, &mm);
         meter_mod_uninit(&mm);
     }
     return error;

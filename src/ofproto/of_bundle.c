@@ -169,6 +169,9 @@ struct commit {
     struct flow_mod fm;
     struct act_buf acts;
     struct flow_mod_run run;
+    bool is_group_running;   /* The group-mod at 'at' has: */
+    struct group_mod gm;
+    struct group_mod_run group_run;
     struct followup *followups;
     size_t n, capacity;
 };
@@ -180,20 +183,6 @@ add_followup(struct commit *k)
         k->followups = x2nrealloc(k->followups, &k->capacity, sizeof *k->followups);
     }
     return &k->followups[k->n++];
-}
-
-static enum ofperr
-stage_group_mod(struct commit *k, const struct msg *m)
-{
-    struct group_mod gm;
-    enum ofperr error = group_mod_decode(m, &gm);
-
-    if (!error) {
-        k->any_groups = true;
-        error = change_group_mod(&k->r.change, &gm);
-        group_mod_uninit(&gm);
-    }
-    return error;
 }
 
 static enum ofperr
@@ -210,15 +199,13 @@ stage_port_mod(struct commit *k, const struct msg *m)
     return error;
 }
 
-/* All but flow-mods. */
+/* All but flow-mods and group-mods. */
 static enum ofperr
 stage_other(struct commit *k, const struct msg *m)
 {
     struct followup *f;
 
     switch (m->type) {
-    case MSG_GROUP_MOD:
-        return stage_group_mod(k, m);
     case MSG_PACKET_OUT:
         f = add_followup(k);
         f->is_port_mod = false;
@@ -230,7 +217,7 @@ stage_other(struct commit *k, const struct msg *m)
     }
 }
 
-/* These two return true once that message has been staged or refused. */
+/* These return true once that message has been staged or refused. */
 
 static bool
 run_flow_mod(struct commit *k, struct loop_slice *slice, enum ofperr *error)
@@ -245,6 +232,50 @@ run_flow_mod(struct commit *k, struct loop_slice *slice, enum ofperr *error)
 }
 
 static bool
+begin_flow_mod(struct commit *k, const struct msg *m, struct loop_slice *slice, enum ofperr *error)
+{
+    *error = flow_mod_prepare(k->r.as, m, &k->fm, &k->acts);
+    if (*error) {
+        return true;
+    }
+    flow_mod_run_begin(&k->run, &k->r.change, &k->fm);
+    k->is_running = true;
+    return run_flow_mod(k, slice, error);
+}
+
+static void
+end_group_mod(struct commit *k)
+{
+    group_mod_run_end(&k->group_run);
+    group_mod_uninit(&k->gm);
+    k->is_group_running = false;
+}
+
+static bool
+run_group_mod(struct commit *k, struct loop_slice *slice, enum ofperr *error)
+{
+    if (!group_mod_run_step(&k->group_run, slice)) {
+        return false;
+    }
+    *error = k->group_run.error;
+    end_group_mod(k);
+    return true;
+}
+
+static bool
+begin_group_mod(struct commit *k, const struct msg *m, struct loop_slice *slice, enum ofperr *error)
+{
+    *error = group_mod_decode(m, &k->gm);
+    if (*error) {
+        return true;
+    }
+    k->any_groups = true;
+    group_mod_run_begin(&k->group_run, &k->r.change, &k->gm);
+    k->is_group_running = true;
+    return run_group_mod(k, slice, error);
+}
+
+static bool
 stage_message(struct commit *k, const uint8_t *data, size_t len, struct loop_slice *slice, enum ofperr *error)
 {
     struct bundle_add add;
@@ -253,22 +284,21 @@ stage_message(struct commit *k, const uint8_t *data, size_t len, struct loop_sli
     if (k->is_running) {
         return run_flow_mod(k, slice, error);
     }
+    if (k->is_group_running) {
+        return run_group_mod(k, slice, error);
+    }
     *error = msg_decode(data, len, &m);
     *error = *error ? *error : bundle_add_decode(&m, &add, NULL);
     if (*error) {
         return true;
     }
-    if (add.inner.type != MSG_FLOW_MOD) {
+    switch (add.inner.type) {
+    case MSG_FLOW_MOD: return begin_flow_mod(k, &add.inner, slice, error);
+    case MSG_GROUP_MOD: return begin_group_mod(k, &add.inner, slice, error);
+    default:
         *error = stage_other(k, &add.inner);
         return true;
     }
-    *error = flow_mod_prepare(k->r.as, &add.inner, &k->fm, &k->acts);
-    if (*error) {
-        return true;
-    }
-    flow_mod_run_begin(&k->run, &k->r.change, &k->fm);
-    k->is_running = true;
-    return run_flow_mod(k, slice, error);
 }
 
 /* On an error says of which message. */
@@ -326,6 +356,9 @@ rewind_commit(struct change_request *r)
     if (k->is_running) {
         flow_mod_run_end(&k->run);
         k->is_running = false;
+    }
+    if (k->is_group_running) {
+        end_group_mod(k);
     }
     k->at = 0;
 }

@@ -69,7 +69,7 @@ on_second(struct loop_timer *t)
     struct ofproto *p = t->aux;
 
     mac_table_run(p->xb.mac_table);
-    rules_expire(p);
+    expiry_run(p);
     conns_expire_bundles(p->conns);
     samplers_run(p);
     fail_open_run(p);

@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "base/hmap.h"
+#include "ofproto/expiry.h"
 #include "ofproto/ofproto.h"
 #include "ofproto/rule.h"
 #include "ofproto/xbridge.h"
@@ -102,7 +103,7 @@ struct ofproto {
 
     pthread_mutex_t tables_mutex; /* Recursive: a rule's end may be told while a change is under way. */
     struct table_state tables[OFPROTO_N_TABLES];
-    struct list expirable;   /* struct rule with a timeout. */
+    struct expiry expiry;    /* Of rules with a timeout. */
     struct list retired;     /* struct rule: hidden, still to be taken out of the classifier. */
     struct loop_wake retired_wake;
     struct list rule_lists;  /* struct rule_list whose rules have not all been found: no rule leaves the tables. */
@@ -124,8 +125,7 @@ struct ofproto {
     struct list removed;     /* Rules whose flow-removed message is still to be sent: struct removed_rule. */
     struct loop_task removed_task;
     struct loop_wake removed_wake;
-    bool expiry_waits;       /* For a sweep: rules_expire_waiting(). */
-    struct loop_timer second; /* Expiry of rules and MAC entries. */
+    struct loop_timer second; /* Expiry of rules, MAC entries and the like. */
     struct conns *conns;
     uint16_t frag_mode;      /* OFPC_FRAG_* as set by set-config. */
 };
@@ -202,9 +202,6 @@ void tables_init(struct ofproto *);
 void tables_stop(struct ofproto *);    /* The main loop does nothing for them any more. */
 void tables_destroy(struct ofproto *); /* All rules are gone. */
 enum { REMOVED_SILENTLY = 255 }; /* Beside enum flow_removed_reason. */
-void rules_expire(struct ofproto *);
-/* Rules whose time seems to be up go once the packets until then have been credited: what waits for that. */
-void rules_expire_waiting(struct ofproto *);
 /* Tells connections what has happened to the tables so far. */
 void tables_tell(struct ofproto *);
 /* When the bridge's fail mode and controllers are known: who is in charge of the tables.  When that changes, all flows,

@@ -29,7 +29,8 @@ step_for(struct continuation *k, uint8_t table, uint64_t cookie, bool has_instru
 {
     struct continuation_step *last = k->n_steps ? &k->steps[k->n_steps - 1] : NULL;
 
-    if (last && !is_first && last->table == table && last->cookie == cookie && last->has_instructions == has_instructions) {
+    if (last && !is_first && last->table == table && last->cookie == cookie &&
+        last->has_instructions == has_instructions) {
         return last;
     }
     k->steps = xreallocarray(k->steps, k->n_steps + 1, sizeof *k->steps);

@@ -42,7 +42,7 @@ struct rule {
     _Atomic int64_t used;      /* Idle timeout counts from here. */
     _Atomic uint64_t n_packets, n_bytes;
     RCU_PTR(struct rule) successor; /* Which counts in its place, referenced; null: none. */
-    struct list expirable;     /* In ofproto's list of rules with a timeout, or of 'retired' ones; else self-linked. */
+    struct list expirable;     /* In a list of expiry.h, or of 'retired' ones; else self-linked. */
     struct hmap_node by_cookie;
     struct rule_use *uses;     /* Of groups and meters: users.c; null: none. */
     size_t n_uses;

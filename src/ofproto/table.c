@@ -95,7 +95,7 @@ tables_init(struct ofproto *p)
         p->tables[i].max_flows = UINT_MAX;
     }
     atomic_store(&p->xb.tables_version, 1);
-    list_init(&p->expirable);
+    expiry_init(p);
     list_init(&p->retired);
     list_init(&p->rule_lists);
     loop_wake_init(ofproto_loop, &p->retired_wake, on_retired, p);
@@ -172,6 +172,7 @@ tables_stop(struct ofproto *p)
 {
     loop_wake_uninit(&p->removed_wake);
     loop_wake_uninit(&p->retired_wake);
+    expiry_stop(p);
 }
 
 void
@@ -188,58 +189,9 @@ tables_destroy(struct ofproto *p)
     free(rcu_get_protected(&p->xb.options)); /* Nobody translates any more. */
     hmap_uninit(&p->by_cookie);
     users_uninit(p);
+    expiry_uninit(p);
     learned_uninit(p);
     pthread_mutex_destroy(&p->tables_mutex);
-}
-
-/* Whether the rule's time is up, and why.  Packets since 'known' may not have been credited yet; where that matters,
- * '*waits' is set instead. */
-static bool
-is_expired(const struct rule *rule, int64_t now, int64_t known, unsigned int *why, bool *waits)
-{
-    uint16_t hard = atomic_load(&rule->hard_timeout), idle = atomic_load(&rule->idle_timeout);
-    int64_t idle_at = atomic_load(&rule->used) + idle * INT64_C(1000);
-
-    if (hard && now > atomic_load(&rule->modified) + hard * INT64_C(1000)) {
-        *why = REMOVED_HARD;
-        return true;
-    }
-    *why = REMOVED_IDLE;
-    *waits |= idle && now > idle_at && known <= idle_at;
-    return idle && now > idle_at && known > idle_at;
-}
-
-void
-rules_expire(struct ofproto *p)
-{
-    int64_t now = clock_now_ms(), known = revalidator_known(p->backer->revalidator);
-    struct tables_change change;
-    unsigned int why;
-
-    if (p->request) {
-        return; /* A second later. */
-    }
-    p->expiry_waits = false;
-    pthread_mutex_lock(&p->tables_mutex);
-    change_begin(&change, p, NULL);
-    LIST_FOR_EACH (rule, struct rule, expirable, &p->expirable) {
-        if (is_expired(rule, now, known, &why, &p->expiry_waits)) {
-            change_drop(&change, rule, why);
-        }
-    }
-    change_commit(&change);
-    pthread_mutex_unlock(&p->tables_mutex);
-    if (p->expiry_waits) {
-        revalidator_ask(p->backer->revalidator);
-    }
-}
-
-void
-rules_expire_waiting(struct ofproto *p)
-{
-    if (p->expiry_waits) {
-        rules_expire(p);
-    }
 }
 
 void

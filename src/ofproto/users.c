@@ -11,6 +11,8 @@ struct users {
     uint32_t id;
     struct list uses;
     uint32_t n;               /* Of them. */
+    struct rule_use **order;  /* Those of rules that the change under way has not dropped, as they are deleted. */
+    size_t n_order, order_capacity;
 };
 
 /* One mention of it by a rule; in an array of the rule's. */
@@ -18,7 +20,10 @@ struct rule_use {
     struct list node;         /* In users->uses. */
     struct rule *rule;
     struct users *users;
+    size_t place;             /* In users->order; NO_PLACE: not there. */
 };
+
+#define NO_PLACE SIZE_MAX
 
 void
 users_init(struct ofproto *p)
@@ -64,6 +69,35 @@ get(struct ofproto *p, enum users_kind kind, uint32_t id)
     return u;
 }
 
+/* The order. */
+
+static void
+put_in_order(struct rule_use *use)
+{
+    struct users *u = use->users;
+
+    if (u->n_order == u->order_capacity) {
+        u->order = x2nrealloc(u->order, &u->order_capacity, sizeof *u->order);
+    }
+    use->place = u->n_order;
+    u->order[u->n_order++] = use;
+}
+
+/* The last one takes its place. */
+static void
+take_from_order(struct rule_use *use)
+{
+    struct users *u = use->users;
+
+    if (use->place != NO_PLACE) {
+        struct rule_use *last = u->order[--u->n_order];
+
+        u->order[use->place] = last;
+        last->place = use->place;
+        use->place = NO_PLACE;
+    }
+}
+
 /* Adding. */
 
 struct adding {
@@ -86,6 +120,7 @@ add_use(struct adding *a, enum users_kind kind, uint32_t id)
     use->users = get(a->rule->ofproto, kind, id);
     use->users->n++;
     list_push_back(&use->users->uses, &use->node);
+    put_in_order(use);
 }
 
 static void
@@ -115,14 +150,32 @@ users_note_added(struct rule *rule)
 }
 
 void
+users_note_dropped(struct rule *rule)
+{
+    for (size_t i = 0; i < rule->n_uses; i++) {
+        take_from_order(&rule->uses[i]);
+    }
+}
+
+void
+users_note_kept(struct rule *rule)
+{
+    for (size_t i = 0; i < rule->n_uses; i++) {
+        put_in_order(&rule->uses[i]);
+    }
+}
+
+void
 users_note_removed(struct rule *rule)
 {
     for (size_t i = 0; i < rule->n_uses; i++) {
         struct users *u = rule->uses[i].users;
 
+        take_from_order(&rule->uses[i]);
         list_remove(&rule->uses[i].node);
         if (!--u->n) {
             hmap_remove(&rule->ofproto->users, &u->node);
+            free(u->order);
             free(u);
         }
     }
@@ -150,18 +203,16 @@ users_count(const struct ofproto *p, enum users_kind kind, uint32_t id)
     return n;
 }
 
-void
-users_for_each(const struct ofproto *p, enum users_kind kind, uint32_t id, uint64_t version,
-               void (*cb)(void *aux, struct rule *), void *aux)
+struct rule **
+users_list(const struct ofproto *p, enum users_kind kind, uint32_t id, size_t *n)
 {
     const struct users *u = find(p, kind, id);
+    struct rule **rules;
 
-    if (!u) {
-        return;
+    *n = u ? u->n_order : 0;
+    rules = xcalloc(MAX(*n, 1), sizeof *rules);
+    for (size_t i = 0; i < *n; i++) {
+        rules[i] = u->order[i]->rule;
     }
-    LIST_FOR_EACH (use, struct rule_use, node, &u->uses) {
-        if (cls_rule_visible(&use->rule->cr, version)) {
-            cb(aux, use->rule);
-        }
-    }
+    return rules;
 }

@@ -17,12 +17,16 @@ void users_uninit(struct ofproto *); /* All rules have gone. */
 void users_note_added(struct rule *);
 void users_note_removed(struct rule *);
 
+/* A change hides the rule; it is undone. */
+void users_note_dropped(struct rule *);
+void users_note_kept(struct rule *);
+
 /* How often flows that can be seen use it. */
 uint32_t users_count(const struct ofproto *, enum users_kind, uint32_t id);
 
-/* Calls 'cb' for each rule that uses it and is visible in 'version', in the order in which they came; it may hide the
- * rule. */
-void users_for_each(const struct ofproto *, enum users_kind, uint32_t id, uint64_t version,
-                    void (*cb)(void *aux, struct rule *), void *aux);
+/* The rules that use it and that the change under way has not dropped, one that names it twice also twice, to be
+ * released with free().  They are in the order in which they came, but that the last takes the place of one that goes,
+ * as in the reference: controllers are told in this order of the flows that go with a group. */
+struct rule **users_list(const struct ofproto *, enum users_kind, uint32_t id, size_t *n);
 
 #endif

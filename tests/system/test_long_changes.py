@@ -309,6 +309,30 @@ def test_flows_that_use_a_group_or_a_meter_are_counted_and_go_with_it(place):
     assert references(place, "dump-group-stats") == {1: 0, 2: 0}
 
 
+@pytest.mark.parametrize("thing,action", [("group", "group:1"), ("meter", "meter:1,output:1")])
+def test_flows_that_go_with_a_group_or_a_meter_go_at_once_and_others_are_served_meanwhile(place, thing, action):
+    other = Peer(place, V)
+    what = "group_id=1,type=all" if thing == "group" else "meter=1,pktps,band=type=drop,rate=1"
+    place.sh(f"ovs-ofctl -O OpenFlow14 add-{thing} br0 {what}; "
+             f"for i in `seq {N_FLOWS}`; do echo reg0=$i,actions={action}; done | "
+             "ovs-ofctl -O OpenFlow14 --bundle add-flows br0 -")
+    with Watch(other.count) as watch:
+        place.sh(f"ovs-ofctl -O OpenFlow14 del-{thing}s br0")
+        assert Peer(place, V).count() == 0
+    assert set(watch.seen) <= {0, N_FLOWS} and watch.seen[0] == N_FLOWS
+    other.echo()
+
+
+def test_flows_whose_time_is_up_together_go_while_others_are_served(place):
+    place.sh(f"for i in `seq {N_FLOWS}`; do echo hard_timeout=1,reg0=$i,actions=drop; done | "
+             "ovs-ofctl -O OpenFlow14 --bundle add-flows br0 -")
+    other = Peer(place, V)
+    deadline = time.monotonic() + 60
+    while other.count() and time.monotonic() < deadline:
+        other.echo()
+    assert other.count() == 0
+
+
 @contextlib.contextmanager
 def committing(place):
     """A bundle whose commit has been asked for, by a connection that ends at once."""
