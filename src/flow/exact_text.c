@@ -171,6 +171,16 @@ exact_flow_put(struct str *s, const struct flow *flow, const struct tun_map *opt
 
 /* Reading. */
 
+/* Whether the field has a value already, by whatever other field. */
+static bool
+is_set(const struct match *m, const struct field *f)
+{
+    union field_value v = { 0 }, mask;
+
+    match_get_field(m, f, &v, &mask);
+    return !is_all_zeros(&v, sizeof v);
+}
+
 static struct error *
 parse_field(struct match *m, const char *name, const char *value, const struct port_names *names)
 {
@@ -181,8 +191,11 @@ parse_field(struct match *m, const char *name, const char *value, const struct p
     if (!f) {
         return error_new("unknown field %s", name);
     }
-    if (strchr(value, '/')) {
+    if (strchr(value, '/') || *value == '+' || *value == '-') { /* Flags are masked without a slash. */
         return error_new("bad value for %s (%s: wildcards not allowed here)", name, value);
+    }
+    if (is_set(m, f)) {
+        return error_new("field %s set multiple times", name);
     }
     e = match_parse_field(m, f, value, names, &mask);
     if (e) {

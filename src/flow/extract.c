@@ -1,5 +1,6 @@
 #include "flow/extract.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/bytes.h"
@@ -42,13 +43,22 @@ read_be16(const void *p)
     return v;
 }
 
-/* Takes up to two tags.  One that is cut short counts as payload. */
+static _Atomic unsigned int vlan_limit = 2;
+
+void
+flow_set_vlan_limit(unsigned int limit)
+{
+    atomic_store_explicit(&vlan_limit, limit && limit < 2 ? limit : 2, memory_order_relaxed);
+}
+
+/* Takes up to two tags, or fewer by the limit.  One that is cut short counts as payload. */
 static void
 extract_vlans(struct extract *x, be16 *type)
 {
+    int max = atomic_load_explicit(&vlan_limit, memory_order_relaxed);
     struct flow *f = x->out;
 
-    for (int i = 0; i < 2 && eth_type_is_vlan(*type); i++) {
+    for (int i = 0; i < max && eth_type_is_vlan(*type); i++) {
         const struct vlan_header *tag = cursor_take(&x->c, sizeof *tag);
         be16 tci;
 

@@ -22,6 +22,10 @@ struct flow_offsets {
     uint16_t l3_pad; /* Bytes after the end of the IP packet. */
 };
 
+/* How many VLAN tags are looked at, of all packets from now on: 1, or 2 (also for 0).  What is behind them is payload.
+ * Any thread. */
+void flow_set_vlan_limit(unsigned int limit);
+
 /* Fills in the lines of 'out' that the packet has and returns their bitmap; other lines of 'out' are left as they are.
  * 'frame' is at an even address.  What is not in the frame (in_port, recirc_id, packet_ns, ct_*, tunnel and marks) is
  * taken from the lines 'md_lines' of 'md'; FLOW_LINE_BASE is always among them.  Of md's base line only those members

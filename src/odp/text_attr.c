@@ -135,8 +135,8 @@ member_is_shown(const struct member *m, const struct flow *flow, const struct fl
     if (!strcmp(m->name, "cfi")) {
         return mask ? !member_is_any(m, mask) || !member_get(m, flow) : !member_get(m, flow);
     }
-    return !mask || member_is_any(m, mask) || (all && m->kind != MEMBER_FRAG) || !strcmp(m->name, "vid")
-           || (!strcmp(m->name, "pcp") && member_get(m, flow));
+    return !mask || member_is_any(m, mask) || (all && m->kind != MEMBER_FRAG)
+           || ((!strcmp(m->name, "vid") || !strcmp(m->name, "pcp")) && member_get(m, flow));
 }
 
 void

@@ -84,7 +84,9 @@ put_masked(struct str *s, const struct member *m, const struct odp_attr *a)
     }
     str_putf(s, "%s=", m->name);
     member_put(s, m, &flow, NULL, NULL);
-    member_put_mask(s, m, &mask);
+    if (m != &label || !member_is_exact(m, &mask)) {
+        member_put_mask(s, m, &mask);
+    }
     str_putc(s, ',');
 }
 

@@ -144,15 +144,17 @@ put_vlan(struct str *s, const struct flow *key, const struct flow *mask, bool al
     }
 }
 
-/* Opens a tag and what it holds; the caller closes with ")". */
+/* Opens a tag and what it holds; the caller closes with ")".  An inner one of which nothing matters is not shown. */
 static bool
-put_tag(const struct out *o, be16 tpid, be16 tci, const char *name)
+put_tag(const struct out *o, be16 tpid, be16 tci, bool is_inner)
 {
     if (!(tci & BE16(VLAN_PRESENT))) {
         return false;
     }
     str_putf(o->s, "eth_type(0x%04x),", tpid ? be16_to_cpu(tpid) : 0x8100);
-    put_vlan(o->s, o->key, o->mask, o->verbose, name);
+    if (!is_inner || o->verbose || !o->mask || o->mask->vlan2_tci) {
+        put_vlan(o->s, o->key, o->mask, o->verbose, is_inner ? "vlan2" : "vlan");
+    }
     str_puts(o->s, "encap(");
     return true;
 }
@@ -215,8 +217,8 @@ odp_flow_format(struct str *s, const struct flow *key, const struct flow *mask, 
             !eth_addr_is_zero(mask->eth_dst)) {
             attr_put(s, attr_by_name("eth", 3), key, mask, verbose, NULL);
         }
-        depth += put_tag(&o, key->vlan_tpid, key->vlan_tci, "vlan");
-        depth += depth && put_tag(&o, key->vlan2_tpid, key->vlan2_tci, "vlan2");
+        depth += put_tag(&o, key->vlan_tpid, key->vlan_tci, false);
+        depth += depth && put_tag(&o, key->vlan2_tpid, key->vlan2_tci, true);
     }
     put_payload(&o);
     str_chomp(s, ',');

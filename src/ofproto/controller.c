@@ -244,7 +244,7 @@ ofproto_set_controllers(struct ofproto *p, const struct ofproto_controller_confi
     }
     in_band_run(p);
     controllers_set(p->conns, configs, n);
-    tables_set_regime(p);
+    fail_mode_apply(p);
     fail_open_run(p);
 }
 

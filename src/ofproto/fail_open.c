@@ -1,11 +1,59 @@
 #include "ofproto/fail_open.h"
 
+#include "ofproto/change_request.h"
 #include "ofproto/conns.h"
+#include "ofproto/group.h"
+#include "ofproto/meter.h"
 #include "sys/log.h"
 
 LOG_MODULE(fail_open)
 
 enum { PROBES_LOST = 3, DEFAULT_PROBE_MS = 5000 };
+
+/* Nothing is left of what controllers have asked for. */
+static void
+flush(struct ofproto *p)
+{
+    struct group_mod groups;
+    struct tables_change c;
+    struct flow_mod flows;
+
+    group_mod_init(&groups);
+    groups.command = GROUP_DELETE;
+    groups.group_id = GROUP_ALL;
+    flow_mod_init(&flows);
+    flows.command = FM_DELETE;
+    flows.table_id = FM_TABLE_ANY;
+    change_requests_finish(p);
+    pthread_mutex_lock(&p->tables_mutex);
+    change_begin(&c, p, NULL);
+    if (change_flow_mod(&c, &flows) || change_group_mod(&c, &groups)) {
+        log_err("%s: not all flows and groups could be removed", p->xb.name);
+    }
+    change_commit(&c);
+    pthread_mutex_unlock(&p->tables_mutex);
+    meters_delete_all(p);
+    group_mod_uninit(&groups);
+}
+
+/* Flows of a mode, or of controllers, that hold no more go. */
+void
+fail_mode_apply(struct ofproto *p)
+{
+    bool has_controllers = conns_has_controllers(p->conns), is_first = !p->rules_initialised;
+
+    if (is_first || has_controllers != p->had_controllers || (!has_controllers && p->secure != p->was_secure)) {
+        if (!is_first) {
+            flush(p);
+        }
+        if (!p->secure && !has_controllers) {
+            tables_set_normal(p, 0, true);
+        }
+    }
+    p->rules_initialised = true;
+    p->had_controllers = has_controllers;
+    p->was_secure = p->secure;
+}
 
 void
 fail_open_run(struct ofproto *p)

@@ -88,7 +88,8 @@ struct ofproto {
     uint64_t dpid;
     char *mfr, *hw, *sw, *serial, *dp_desc; /* Null: the default. */
     bool secure;
-    enum regime { REGIME_NONE, REGIME_CONTROLLERS, REGIME_STANDALONE, REGIME_SECURE } regime; /* tables_set_regime() */
+    bool rules_initialised;  /* The fail-mode rules are in place, as of the following two. */
+    bool was_secure, had_controllers;
     struct in_band *in_band; /* Null: never had one. */
     bool fail_open;          /* A learning switch for want of a controller. */
     uint32_t versions;       /* Allowed OpenFlow versions, bit N: wire version N. */
@@ -204,9 +205,6 @@ void tables_destroy(struct ofproto *); /* All rules are gone. */
 enum { REMOVED_SILENTLY = 255 }; /* Beside enum flow_removed_reason. */
 /* Tells connections what has happened to the tables so far. */
 void tables_tell(struct ofproto *);
-/* When the bridge's fail mode and controllers are known: who is in charge of the tables.  When that changes, all flows,
- * groups and meters go; fail mode standalone without controllers has its one rule. */
-void tables_set_regime(struct ofproto *);
 /* Carries out a flow-mod, checked before; main thread or worker ('learn').  'requester' null: the switch itself. */
 enum ofperr ofproto_flow_mod(struct ofproto *, const struct flow_mod *, struct ofconn *requester) MUST_CHECK;
 

@@ -5,9 +5,7 @@
 #include "ofproto/conns.h"
 #include "ofproto/depend.h"
 #include "ofproto/flow_monitor.h"
-#include "ofproto/group.h"
 #include "ofproto/learned.h"
-#include "ofproto/meter.h"
 #include "ofproto/ofproto_private.h"
 #include "ofproto/users.h"
 #include "ofproto/vacancy.h"
@@ -213,49 +211,6 @@ tables_set_normal(struct ofproto *p, int priority, bool present)
         log_err("%s: cannot change the rule of fail mode standalone", p->xb.name);
     }
     act_buf_uninit(&acts);
-}
-
-static void
-delete_everything(struct ofproto *p)
-{
-    struct tables_change change;
-    struct flow_mod flows;
-    struct group_mod groups;
-
-    flow_mod_init(&flows);
-    flows.command = FM_DELETE;
-    flows.table_id = 255;
-    group_mod_init(&groups);
-    groups.command = GROUP_DELETE;
-    groups.group_id = GROUP_ALL;
-    change_requests_finish(p);
-    pthread_mutex_lock(&p->tables_mutex);
-    change_begin(&change, p, NULL);
-    if (change_flow_mod(&change, &flows) || change_group_mod(&change, &groups)) {
-        log_err("%s: cannot empty the tables", p->xb.name); /* A delete cannot fail. */
-    }
-    change_commit(&change);
-    pthread_mutex_unlock(&p->tables_mutex);
-    group_mod_uninit(&groups);
-    meters_delete_all(p);
-}
-
-void
-tables_set_regime(struct ofproto *p)
-{
-    enum regime regime = conns_has_controllers(p->conns) ? REGIME_CONTROLLERS
-                         : p->secure ? REGIME_SECURE : REGIME_STANDALONE;
-
-    if (regime == p->regime) {
-        return;
-    }
-    if (p->regime != REGIME_NONE) {
-        delete_everything(p);
-    }
-    p->regime = regime;
-    if (regime == REGIME_STANDALONE) {
-        tables_set_normal(p, 0, true);
-    }
 }
 
 /* Names that are no fields, or of fields that cannot be tracked, are passed over with a warning. */

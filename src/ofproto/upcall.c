@@ -55,6 +55,19 @@ xlate_apply_effects(struct xlate_out *out)
     }
 }
 
+/* Whether there is a tag always matters.  That of a frame whose pipeline did not look at its tag at all has the whole
+ * VLAN: so it is in the reference, and dumps show it. */
+static void
+add_tag_mask(const struct flow *flow, struct flow *wc)
+{
+    if (flow_has_vlan(flow)) {
+        wc->vlan_tci |= wc->vlan_tci ? BE16(VLAN_PRESENT) : BE16(VLAN_PRESENT | VLAN_VID_MASK);
+        wc->vlan_tpid = BE16_MAX;
+    } else {
+        wc->vlan_tci |= BE16(VLAN_PRESENT);
+    }
+}
+
 /* The bits that every megaflow fixes, whatever the pipeline looked at: those that say which other fields exist. */
 static void
 add_datapath_mask(const struct flow *flow, struct flow *wc)
@@ -66,11 +79,8 @@ add_datapath_mask(const struct flow *flow, struct flow *wc)
     if (flow_is_ip(flow)) {
         wc->nw_frag = 3;
     }
-    if (flow->vlan_tci & BE16(VLAN_PRESENT)) {
-        wc->vlan_tci |= BE16(VLAN_PRESENT);
-        wc->vlan_tpid = BE16_MAX;
-    } else if (wc->vlan_tci) {
-        wc->vlan_tci |= BE16(VLAN_PRESENT);
+    if (!flow->packet_ns) {
+        add_tag_mask(flow, wc);
     }
     if (UNLIKELY(atomic_load_explicit(&upcall_megaflows_disabled, memory_order_relaxed))) {
         FLOW_FOR_EACH_LINE (i, flow_used_lines(flow, FLOW_LINES_PACKET)) {

@@ -4,6 +4,7 @@
 
 #include "config.h"
 #include "datapath/datapath.h"
+#include "flow/extract.h"
 #include "sys/log.h"
 #include "sys/tls.h"
 #include "vswitchd/cfg.h"
@@ -23,6 +24,8 @@ static const struct cfg_key global_keys[] = {
     { "bundle-idle-timeout", CFG_INT, offsetof(struct global_cfg, bundle_idle_s), .def = 10, .min = 1,
       .max = INT32_MAX, .bad = CFG_CLAMP, .doc = "Seconds after which an OpenFlow bundle that nothing is done with "
       "is dropped." },
+    { "vlan-limit", CFG_INT, offsetof(struct global_cfg, vlan_limit), .def = 1, .min = 0, .max = INT32_MAX,
+      .bad = CFG_CLAMP, .doc = "VLAN tags of a packet that are looked at; what is behind them is payload.  0: two." },
     { "flow-restore-wait", CFG_BOOL, offsetof(struct global_cfg, flow_restore_wait), .def = false,
       .doc = "Hold forwarding until flows are restored." },
     { "enable-statistics", CFG_BOOL, offsetof(struct global_cfg, enable_statistics), .def = false,
@@ -74,6 +77,7 @@ global_configure(struct vswitchd *sw, const struct vs_open_vswitch *row)
     }
     sw->global_stale |= had_statistics != sw->cfg.enable_statistics;
     configure_tls(vs_open_vswitch_ssl(row));
+    flow_set_vlan_limit(sw->cfg.vlan_limit);
     ofproto_set_pmd_cpu_mask(sw->cfg.pmd_cpu_mask);
     memset(&s, 0, sizeof s); /* It is compared as a whole. */
     s.flow_limit = sw->cfg.flow_limit;

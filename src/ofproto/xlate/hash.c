@@ -61,6 +61,9 @@ hash_symmetric_l4(struct xlate_ctx *ctx, uint64_t basis)
     wc->vlan_tci |= BE16(VLAN_VID_MASK | VLAN_PRESENT);
     basis = mix_pair(&f->eth_src, &f->eth_dst, 6, basis);
     basis = hash_u64((uint64_t) f->eth_type << 16 | (f->vlan_tci & BE16(VLAN_VID_MASK)), basis);
+    if (flow_is_ip(f) && f->nw_proto != 17 && !(f->nw_frag & FLOW_FRAG_LATER)) {
+        wc->tp_src = wc->tp_dst = BE16_MAX; /* Whatever the protocol, as in the reference: traces show masks. */
+    }
     return hash_ports(ctx, false, hash_addresses(ctx, basis));
 }
 
@@ -166,7 +169,7 @@ choose_member(struct xlate_ctx *ctx, const struct act_bundle *a)
     ofp_port best = OFPP_NONE;
     uint32_t hash = 0, best_weight = 0;
 
-    if (a->algorithm == BUNDLE_HRW) {
+    if (a->algorithm == BUNDLE_HRW && a->n_members > 1) {
         hash = xlate_hash_fields(ctx, a->fields, a->basis);
     }
     for (uint32_t i = 0; i < a->n_members; i++) {

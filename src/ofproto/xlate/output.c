@@ -143,6 +143,14 @@ port_is_open(struct xlate_ctx *ctx, const struct xport *port)
     return true;
 }
 
+/* In the reference's words, also where there is no such port. */
+static void
+refuse_truncation(struct xlate_ctx *ctx, ofp_port number)
+{
+    xlate_report(ctx, TRACE_ERROR, "output_trunc does not support patch port %u", ofp_to_u32(number));
+    xlate_why(ctx, WHY_TRUNCATE);
+}
+
 void
 xlate_send_to_port(struct xlate_ctx *ctx, struct xport *port, uint32_t max_len)
 {
@@ -156,9 +164,7 @@ xlate_send_to_port(struct xlate_ctx *ctx, struct xport *port, uint32_t max_len)
     }
     if (port->is_patch) {
         if (max_len) {
-            xlate_report(ctx, TRACE_ERROR, "output_trunc does not support patch port %u",
-                         ofp_to_u32(port->ofp_port));
-            xlate_why(ctx, WHY_TRUNCATE);
+            refuse_truncation(ctx, port->ofp_port);
         } else {
             send_to_peer(ctx, port);
         }
@@ -186,6 +192,8 @@ send_to_number(struct xlate_ctx *ctx, ofp_port number, uint32_t max_len)
 
     if (port) {
         xlate_send_to_port(ctx, port, max_len);
+    } else if (max_len) {
+        refuse_truncation(ctx, number);
     } else {
         xlate_report(ctx, TRACE_WARN, "Nonexistent output port");
         xlate_why(ctx, WHY_NO_PORT);
@@ -352,6 +360,8 @@ void
 xlate_pop_queue(struct xlate_ctx *ctx, const struct act *act UNUSED)
 {
     ctx->wc->skb_priority = BE32_MAX;
-    ctx->flow.skb_priority = ctx->in->flow->skb_priority;
-    xlate_report(ctx, TRACE_DETAIL, "queue = %u", be32_to_cpu(ctx->flow.skb_priority));
+    if (ctx->flow.skb_priority != ctx->in->flow->skb_priority) {
+        ctx->flow.skb_priority = ctx->in->flow->skb_priority;
+        xlate_report(ctx, TRACE_DETAIL, "queue = %u", be32_to_cpu(ctx->flow.skb_priority));
+    }
 }

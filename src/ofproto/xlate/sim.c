@@ -364,6 +364,11 @@ mod_port(struct xport *p, const char *word)
     };
     bool set = !strncmp(word, "no-", 3);
 
+    if (!strcmp(word, "down") || !strcmp(word, "up")) {
+        p->config = word[0] == 'd' ? p->config | XPORT_DOWN : p->config & ~XPORT_DOWN;
+        p->state = word[0] == 'd';
+        return true;
+    }
     for (size_t i = 0; i < ARRAY_SIZE(bits); i++) {
         if (!strcmp(word + (set ? 3 : 0), bits[i].name)) {
             p->config = set ? p->config | bits[i].bit : p->config & ~bits[i].bit;

@@ -118,6 +118,22 @@ lookup(struct xlate_ctx *ctx, uint8_t table_id)
     return rule;
 }
 
+/* In the words of the reference, which has rules of its own in its last table and for some misses, and shows them. */
+static void
+report_no_rule(struct xlate_ctx *ctx, uint8_t table_id)
+{
+    if (ctx->flow.nw_frag && atomic_load_explicit(&ctx->bridge->drop_fragments, memory_order_relaxed)) {
+        xlate_report(ctx, TRACE_TABLE, "%2d. Packets are IP fragments and the fragment handling mode is \"drop\".",
+                     table_id);
+    } else if (table_id == OFPROTO_N_TABLES - 1) {
+        xlate_report(ctx, TRACE_TABLE, "%2d. recirc_id=0, priority 2", table_id);
+    } else if (ctx->bridge != ctx->in->bridge) {
+        xlate_report(ctx, TRACE_TABLE, "%2d. reg0=0x2, priority 0", table_id);
+    } else {
+        xlate_report(ctx, TRACE_TABLE, "%2d. No match.", table_id);
+    }
+}
+
 static void
 report_rule(struct xlate_ctx *ctx, uint8_t table_id, const struct rule *rule)
 {
@@ -127,7 +143,7 @@ report_rule(struct xlate_ctx *ctx, uint8_t table_id, const struct rule *rule)
 
     ctx->in->trace->bridge = ctx->bridge;
     if (!rule) {
-        xlate_report(ctx, TRACE_TABLE, "%2d. No match.", table_id);
+        report_no_rule(ctx, table_id);
         return;
     }
     cls_rule_get_match(&rule->cr, &match);

@@ -144,11 +144,14 @@ trace_one(struct session *s, const struct trace_request *r, bool want_effects, s
     trace_tree_uninit(&s->tree);
 }
 
-static void
-put_ct_state(struct str *s, uint8_t state)
+void
+trace_put_ct_state(struct str *s, uint8_t state)
 {
     const char *separator = "";
 
+    if (!state) {
+        str_putc(s, '0');
+    }
     for (size_t i = 0; i < ARRAY_SIZE(ct_state_names); i++) {
         if (state >> i & 1) {
             str_putf(s, "%s%s", separator, ct_state_names[i]);
@@ -206,7 +209,7 @@ put_heading(struct session *s, struct later *l, struct str *reply)
     if (s->n_ct < r->n_ct_next) {
         l->flow.ct_state = r->ct_next[s->n_ct++];
         str_puts(reply, "ct_state=");
-        put_ct_state(reply, l->flow.ct_state);
+        trace_put_ct_state(reply, l->flow.ct_state);
     } else {
         l->flow.ct_state = CT_TRK | CT_NEW;
         str_puts(reply, "default ct_state=trk|new (use --ct-next to customize)");

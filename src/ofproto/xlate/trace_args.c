@@ -65,6 +65,33 @@ take_l7(struct args *a, const char *text)
     return *end ? error_new("Trailing garbage in packet data") : NULL;
 }
 
+/* What connection tracking can say of a packet (ovs-fields(7), "ct_state"): all that is wrong, a line each. */
+static struct error *
+check_ct_state(uint8_t state)
+{
+    static const struct { uint8_t if_set, unless, not_with; const char *text; } rules[] = {
+        { 0, CT_TRK, UINT8_MAX, "If \"trk\" is unset, no other flags are set" },
+        { CT_INV, 0, (uint8_t) ~(CT_TRK | CT_INV), "when \"inv\" is set, only \"trk\" may also be set" },
+        { CT_NEW, 0, CT_EST, "\"new\" and \"est\" are mutually exclusive" },
+        { CT_NEW, 0, CT_RPL, "\"new\" and \"rpy\" are mutually exclusive" },
+    };
+    struct str s = STR_INIT;
+    struct error *e;
+
+    for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
+        bool applies = (state & rules[i].if_set) == rules[i].if_set && !(state & rules[i].unless);
+
+        if (applies && state & rules[i].not_with) {
+            str_puts(&s, s.len ? "\n" : "");
+            trace_put_ct_state(&s, state);
+            str_putf(&s, ": invalid connection state: %s", rules[i].text);
+        }
+    }
+    e = s.len ? error_new("%s", str_text(&s)) : NULL;
+    str_uninit(&s);
+    return e;
+}
+
 static struct error *
 take_ct_next(struct args *a, const char *text)
 {
@@ -82,6 +109,7 @@ take_ct_next(struct args *a, const char *text)
         e = flag ? NULL : error_new("%s: unknown connection tracking state flag", word);
     }
     free(copy);
+    e = e ? e : check_ct_state(state);
     if (!e && a->n_ct_next < MAX_CT_NEXT) {
         a->ct_next[a->n_ct_next++] = state;
     }
@@ -191,6 +219,9 @@ use_bridge_flow(struct args *a, const char *bridge_name, const char *text)
     bridge = a->request.bridge;
     trace_names_init(&names, &bridge);
     e = exact_flow_parse(text, &names.ports, xbridge_options_rcu(bridge), &a->request.flow);
+    if (!a->request.flow.in_port) {
+        a->request.flow.in_port = cpu_to_be32(ofp_to_u32(OFPP_NONE));
+    }
     return error_wrap(error_wrap(e, "%s", text), "Bad openflow flow syntax");
 }
 

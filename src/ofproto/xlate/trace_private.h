@@ -26,6 +26,9 @@ void trace_tree_init(struct trace_tree *);
 void trace_tree_uninit(struct trace_tree *);
 void trace_tree_put(struct str *s, const struct trace_tree *);
 
+/* "trk|new", or "0". */
+void trace_put_ct_state(struct str *, uint8_t state);
+
 struct trace_odp_names {
     struct odp_names names;
     const struct xdp *xdp;

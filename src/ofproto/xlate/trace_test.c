@@ -364,6 +364,36 @@ recirculation_traces_as_in_the_reference(void **state UNUSED)
 }
 
 static void
+flows_are_learned_in_all_forms_as_in_the_reference(void **state UNUSED)
+{
+    run_file("learn");
+}
+
+static void
+bundle_and_multipath_look_at_what_the_reference_looks_at(void **state UNUSED)
+{
+    run_file("choose");
+}
+
+static void
+reserved_ports_queues_and_messages_trace_as_in_the_reference(void **state UNUSED)
+{
+    run_file("ports");
+}
+
+static void
+all_forms_of_ct_and_nat_trace_as_in_the_reference(void **state UNUSED)
+{
+    run_file("ct_forms");
+}
+
+static void
+loops_chains_and_action_sets_end_as_in_the_reference(void **state UNUSED)
+{
+    run_file("limits");
+}
+
+static void
 arguments_are_checked_as_in_the_reference(void **state UNUSED)
 {
     run_file("arguments");
@@ -383,6 +413,11 @@ main(int argc, char *argv[])
         cmocka_unit_test(recirculation_traces_as_in_the_reference),
         cmocka_unit_test(packet_types_trace_as_in_the_reference),
         cmocka_unit_test(connection_tracking_traces_as_in_the_reference),
+        cmocka_unit_test(flows_are_learned_in_all_forms_as_in_the_reference),
+        cmocka_unit_test(bundle_and_multipath_look_at_what_the_reference_looks_at),
+        cmocka_unit_test(reserved_ports_queues_and_messages_trace_as_in_the_reference),
+        cmocka_unit_test(all_forms_of_ct_and_nat_trace_as_in_the_reference),
+        cmocka_unit_test(loops_chains_and_action_sets_end_as_in_the_reference),
         cmocka_unit_test(arguments_are_checked_as_in_the_reference),
     };
 

@@ -410,8 +410,10 @@ finish_wc(struct xlate_ctx *ctx)
 {
     struct flow *wc = ctx->wc;
 
-    FLOW_FOR_EACH_LINE (i, FLOW_LINES_ALL & ~FLOW_LINES_PACKET) {
-        memset(&wc->lines[i], 0, sizeof wc->lines[i]);
+    if (!ctx->in->trace || !ctx->out->error) { /* Else they are shown, as in the reference. */
+        FLOW_FOR_EACH_LINE (i, FLOW_LINES_ALL & ~FLOW_LINES_PACKET) {
+            memset(&wc->lines[i], 0, sizeof wc->lines[i]);
+        }
     }
     if (wc->vlan_tci) {
         wc->vlan_tci |= BE16(VLAN_PRESENT);
@@ -589,6 +591,7 @@ xlate(const struct xlate_in *in, struct xlate_out *out)
         .flow = *in->flow, .base.flow = *in->flow, .table_id = in->acts ? UINT8_MAX : 0,
         .cookie = in->acts ? BE64_MAX : 0,
         .at_input = !in->flow->recirc_id,
+        .conntracked = !in->flow->recirc_id && in->flow->ct_state, /* Of a trace; else the frozen state says it. */
     };
 
     out->may_install = true;
