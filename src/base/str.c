@@ -1,5 +1,6 @@
 #include "base/str.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 
 void
@@ -310,4 +311,16 @@ str_chomp_text(struct str *s, const char *suffix)
         str_truncate(s, s->len - strlen(suffix));
     }
     return found;
+}
+
+bool
+str_is_word(const char *text)
+{
+    if (!isalpha((unsigned char) *text)) {
+        return false;
+    }
+    while (isalnum((unsigned char) *text)) {
+        text++;
+    }
+    return !*text;
 }

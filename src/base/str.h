@@ -95,4 +95,7 @@ str_puts(struct str *s, const char *text)
     str_putn(s, text, strlen(text));
 }
 
+/* Whether the text is a letter followed by letters and digits only: names that are such need no quotes. */
+bool str_is_word(const char *text);
+
 #endif

@@ -1,6 +1,5 @@
 #include "flow/port.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -109,21 +108,13 @@ ofp_port_parse(const char *text, const struct port_names *names, ofp_port *p)
     return parse_number(text, p) || parse_reserved(text, p) || (names && parse_named(text, names, p));
 }
 
-/* Names that would be taken for something else are quoted. */
+/* Other names are quoted, also where they would not be taken for something else: as in the reference. */
 static bool
 is_plain_name(const char *name)
 {
     ofp_port p;
 
-    if (!isalpha((unsigned char) *name) || parse_reserved(name, &p)) {
-        return false;
-    }
-    for (; *name; name++) {
-        if (!isalnum((unsigned char) *name) && *name != '_' && *name != '-' && *name != '.') {
-            return false;
-        }
-    }
-    return true;
+    return str_is_word(name) && !parse_reserved(name, &p);
 }
 
 static void

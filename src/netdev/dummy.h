@@ -22,7 +22,7 @@ void netdev_dummy_register(const char *how, const char *const *types);
 
 bool netdev_is_dummy(const struct netdev *);
 
-/* Puts a frame into the queue.  -ENOBUFS if it is full, -ENETDOWN if the device is not up. */
+/* Puts a frame into the queue.  -ENOBUFS if it is full.  Whether the device is up does not matter. */
 int netdev_dummy_receive(struct netdev *, const void *frame, size_t n);
 
 /* Sets the function that processes queued frames at once (null: none). */

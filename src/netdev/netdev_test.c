@@ -122,12 +122,11 @@ dummies_receive_and_send(void **state UNUSED)
     assert_int_equal(netdev_get_stats(n, &stats), 0);
     assert_int_equal(stats.rx_packets, 2);
     assert_int_equal(stats.tx_bytes, 31);
+    netdev_dummy_set_admin_state(n, false); /* What is said to come in does. */
     for (int i = 0; i < 100; i++) {
         assert_int_equal(netdev_dummy_receive(n, "x", 1), 0);
     }
     assert_int_equal(netdev_dummy_receive(n, "x", 1), -ENOBUFS);
-    netdev_dummy_set_admin_state(n, false);
-    assert_int_equal(netdev_dummy_receive(n, "x", 1), -ENETDOWN);
     n->class->rxq_close(rxq);
     netdev_close(n);
 }

@@ -15,21 +15,25 @@ static void
 flush(struct ofproto *p)
 {
     struct group_mod groups;
+    struct group_mod_run run;
     struct tables_change c;
     struct flow_mod flows;
 
-    group_mod_init(&groups);
-    groups.command = GROUP_DELETE;
-    groups.group_id = GROUP_ALL;
     flow_mod_init(&flows);
     flows.command = FM_DELETE;
     flows.table_id = FM_TABLE_ANY;
+    group_mod_init(&groups);
+    groups.command = GROUP_DELETE;
+    groups.group_id = GROUP_ALL;
     change_requests_finish(p);
+    if (ofproto_flow_mod(p, &flows, NULL)) {
+        log_err("%s: not all flows could be removed", p->xb.name);
+    }
     pthread_mutex_lock(&p->tables_mutex);
     change_begin(&c, p, NULL);
-    if (change_flow_mod(&c, &flows) || change_group_mod(&c, &groups)) {
-        log_err("%s: not all flows and groups could be removed", p->xb.name);
-    }
+    group_mod_run_begin(&run, &c, &groups);
+    (void) group_mod_run_step(&run, NULL);
+    group_mod_run_end(&run);
     change_commit(&c);
     pthread_mutex_unlock(&p->tables_mutex);
     meters_delete_all(p);

@@ -266,7 +266,9 @@ delete_meters(struct ofconn *c, uint32_t id)
 void
 meters_delete_all(struct ofproto *p)
 {
-    delete_meters(p, METER_ALL, NULL);
+    HMAP_FOR_EACH_SAFE (m, struct meter, node, &p->meters) {
+        remove_meter(p, m);
+    }
 }
 
 static enum ofperr

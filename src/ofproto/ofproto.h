@@ -60,12 +60,14 @@ struct ofproto_desc { const char *mfr, *hw, *sw, *serial, *dp; };
 void ofproto_set_desc(struct ofproto *, const struct ofproto_desc *);
 
 /* Ports.  'request' OFPP_NONE, or taken: one of 1 to 32767 that no port of the bridge had before, as long as there is.
- *  The local port's request is OFPP_LOCAL.  Takes a reference
- * to 'netdev'.  'peer': name of the peer of a patch port, else null. */
+ * The local port's request is OFPP_LOCAL.  Takes a reference to 'netdev'.  'peer': name of the peer of a patch port,
+ * else null. */
 int ofproto_port_add(struct ofproto *, struct netdev *, ofp_port request, const char *peer, ofp_port *port);
 int ofproto_port_del(struct ofproto *, ofp_port);
 /* Null if there is no such port. */
 const char *ofproto_port_name(const struct ofproto *, ofp_port);
+/* Whether a patch port and its peer have found each other. */
+bool ofproto_port_has_peer(const struct ofproto *, ofp_port);
 void ofproto_port_set_peer(struct ofproto *, ofp_port, const char *peer);
 /* The device behind a port changed (carrier, MAC, MTU): port-status to controllers, flags to translation. */
 void ofproto_port_changed(struct ofproto *, ofp_port);

@@ -268,6 +268,14 @@ ofports_destroy(struct ofproto *p)
     }
 }
 
+bool
+ofproto_port_has_peer(const struct ofproto *p, ofp_port port)
+{
+    const struct ofport *o = ofport_find(p, port);
+
+    return o && rcu_get_protected(&o->x->peer);
+}
+
 void
 ofproto_port_set_peer(struct ofproto *p, ofp_port port, const char *peer)
 {

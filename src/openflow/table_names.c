@@ -1,6 +1,5 @@
 #include "openflow/table_names.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 
 #include "base/num.h"
@@ -43,18 +42,6 @@ of_table_parse(const char *text, const struct table_names *names, uint8_t *table
     return names && find_named(text, names, table);
 }
 
-static bool
-is_plain(const char *name)
-{
-    if (!isalpha((unsigned char) *name)) {
-        return false;
-    }
-    while (isalnum((unsigned char) *name) || (*name && strchr("_-.", *name))) {
-        name++;
-    }
-    return !*name;
-}
-
 void
 of_table_put(struct str *s, uint8_t table, const struct table_names *names)
 {
@@ -63,6 +50,6 @@ of_table_put(struct str *s, uint8_t table, const struct table_names *names)
     if (!name) {
         str_put_uint(s, table);
     } else {
-        str_putf(s, is_plain(name) ? "%s" : "\"%s\"", name);
+        str_putf(s, str_is_word(name) ? "%s" : "\"%s\"", name);
     }
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "netdev/patch.h"
 #include "sys/log.h"
 #include "vswitchd/vswitchd.h"
 
@@ -56,12 +57,25 @@ iface_create(struct port *port, const struct vs_interface *row)
     return f;
 }
 
+/* Whether a patch port has its peer is a matter of both. */
+static void
+mark_peer_stale(struct iface *f)
+{
+    const char *peer = f->netdev ? netdev_patch_peer(f->netdev) : NULL;
+    struct iface *other = peer ? strmap_get(&f->o.sw->ifaces_by_name, peer) : NULL;
+
+    if (other) {
+        mark_stale(other);
+    }
+}
+
 /* Takes the device out of the bridge and lets go of it. */
 static void
 take_down(struct iface *f)
 {
     struct bridge *br = iface_bridge(f);
 
+    mark_peer_stale(f);
     if (f->ofport != OFPP_NONE) {
         if (br->ofproto) {
             ofproto_port_del(br->ofproto, f->ofport);
@@ -250,8 +264,10 @@ bring_up(struct iface *f, const struct vs_interface *row)
 static char *
 reconfigure(struct iface *f, const struct vs_interface *row)
 {
-    struct error *bad = set_options(f->netdev, row);
+    struct error *bad;
 
+    mark_peer_stale(f);
+    bad = set_options(f->netdev, row);
     if (bad) {
         return error_take_text(bad);
     }
@@ -343,6 +359,7 @@ iface_configure(struct iface *f, const struct vs_interface *row)
         return;
     }
     set_error(f, NULL);
+    mark_peer_stale(f);
     list_remove(&f->unsatisfied);
     if (f->request != OFPP_NONE && f->request != f->ofport && !iface_is_local(f)) {
         list_push_back(&f->o.sw->unsatisfied, &f->unsatisfied);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "netdev/patch.h"
 #include "vswitchd/vswitchd.h"
 
 static void
@@ -96,12 +97,27 @@ clear_device(const struct vs_interface *row)
     }
 }
 
+/* A patch port that leads nowhere is in the bridge, but says so. */
+static char *
+describe_peer(const struct iface *f)
+{
+    const char *peer = netdev_patch_peer(f->netdev);
+    const struct bridge *br = f->port->bridge;
+
+    if (!peer || ofproto_port_has_peer(br->ofproto, f->ofport)) {
+        return NULL;
+    }
+    return xasprintf("No usable peer '%s' exists in '%s' datapath.", peer, br->type[0] ? br->type : "system");
+}
+
 void
 iface_write(struct iface *f, const struct vs_interface *row)
 {
     bool in_bridge = f->netdev && f->ofport != OFPP_NONE;
+    char *no_peer = in_bridge ? describe_peer(f) : NULL;
 
-    set_text(row, VS_INTERFACE_ERROR, f->error);
+    set_text(row, VS_INTERFACE_ERROR, no_peer ? no_peer : f->error);
+    free(no_peer);
     idl_set_int(&row->row, VS_INTERFACE_OFPORT, in_bridge ? ofp_port_to_u16(f->ofport) : -1);
     if (!in_bridge) {
         clear_device(row);

@@ -181,6 +181,13 @@ print_flow_request(struct printer *p, const struct msg *m)
     return OFPERR_NONE;
 }
 
+/* Then also table 0 is named. */
+static bool
+has_table_name(const struct act_text *names, uint8_t table)
+{
+    return names && names->tables && names->tables->name(names->tables, table);
+}
+
 void
 print_flow_stats(struct str *s, const struct flow_stats *fs, const struct act_text *names, bool show_stats)
 {
@@ -198,7 +205,7 @@ print_flow_stats(struct str *s, const struct flow_stats *fs, const struct act_te
         print_duration(s, fs->duration_sec, fs->duration_nsec);
         str_puts(s, "s, ");
     }
-    if (show_stats || fs->table_id) {
+    if (show_stats || fs->table_id || has_table_name(names, fs->table_id)) {
         str_puts(s, "table=");
         print_table_id(&p, fs->table_id);
         str_puts(s, ", ");
