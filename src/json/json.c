@@ -559,13 +559,35 @@ js_clone(const struct json *json)
 
 /* --- Parsing --- */
 
-struct error *
-js_parse(const char *text, size_t n, struct json **json)
+/* The parser changes the text and keeps it. */
+static char *
+copy_text(const char *text, size_t n)
 {
-    char *copy = xmalloc(n + 1); /* The parser changes it and keeps it. */
+    char *copy = xmalloc(n + 1);
 
     memcpy(copy, text, n);
     copy[n] = '\0';
+    return copy;
+}
+
+size_t
+js_parse_first(const char *text, size_t n, unsigned max_depth, struct json **json)
+{
+    char *copy = copy_text(text, n);
+    size_t used;
+
+    *json = json_parse_first(copy, n, max_depth, &used);
+    if (!*json) {
+        free(copy);
+    }
+    return used;
+}
+
+struct error *
+js_parse(const char *text, size_t n, struct json **json)
+{
+    char *copy = copy_text(text, n);
+
     *json = json_parse_usual(copy, n, false);
     if (*json) {
         return NULL;

@@ -100,6 +100,10 @@ struct error *js_parse_string(const char *text, struct json **json) MUST_CHECK;
 /* The same of a text that is taken over, null-terminated and to be released with free(): a long one is not copied. */
 struct error *js_parse_take(char *text, size_t n, struct json **json) MUST_CHECK;
 
+/* Reads the object or array at the start of the 'n' bytes at 'text', whatever follows it.  Returns its length; 0, with
+ * '*json' null, if it is not complete, or in any way such that js_parse() had better say what it is. */
+size_t js_parse_first(const char *text, size_t n, unsigned max_depth, struct json **json) MUST_CHECK;
+
 /* Reads a whole file.  Only the error of one that cannot be read names it. */
 struct error *js_parse_file(const char *path, struct json **json) MUST_CHECK;
 

@@ -172,6 +172,59 @@ a_text_can_be_taken_over(void **state UNUSED)
     error_free(same);
 }
 
+/* More values than half the bytes; the last closes an object that is large enough for an index. */
+static void
+a_text_that_breaks_off_is_an_error(void **state UNUSED)
+{
+    static const char *const repeated[] = { "[", "[1,", "[[],", "{\"a\":", "[\"\"," };
+
+    for (size_t i = 0; i < ARRAY_SIZE(repeated); i++) {
+        for (size_t n = 1; n < 1500; n = n * 3 / 2 + 1) {
+            struct str s = STR_INIT;
+            struct json *json;
+
+            for (size_t k = 0; k < n; k++) {
+                str_puts(&s, repeated[i]);
+            }
+            str_puts(&s, "{");
+            for (int k = 0; k < 17; k++) {
+                str_putf(&s, "%s\"%d\":0", k ? "," : "", k);
+            }
+            str_puts(&s, "}");
+            error_free(js_parse(s.text, s.len, &json));
+            assert_null(json);
+            assert_int_equal(js_parse_first(s.text, s.len, 2000, &json), 0);
+            assert_null(json);
+            str_uninit(&s);
+        }
+    }
+}
+
+static void
+the_first_of_several_values_is_read(void **state UNUSED)
+{
+    static const struct { const char *text; unsigned max_depth; size_t used; } cases[] = {
+        { "{\"a\":[1,\"\\n\"]}", 9, 14 }, { "{\"a\":1}{\"b\":2}", 9, 7 }, { "[1] [2]", 9, 3 }, { "[1]]", 9, 3 },
+        { "[[1]]", 2, 5 }, { "[[1]]", 1, 0 }, { "[1", 9, 0 }, { "[\"a", 9, 0 }, { "[\"a\\", 9, 0 }, { "1", 9, 0 },
+        { "\"a\"", 9, 0 }, { "[01]", 9, 0 }, { "[}", 9, 0 }, { "", 9, 0 },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct json *json;
+
+        assert_int_equal(js_parse_first(cases[i].text, strlen(cases[i].text), cases[i].max_depth, &json),
+                         cases[i].used);
+        if (cases[i].used) {
+            struct json *same;
+
+            assert_null(js_parse(cases[i].text, cases[i].used, &same));
+            assert_true(js_equal(json, same));
+            js_unref(same);
+        }
+        js_unref(json);
+    }
+}
+
 static void
 put_random_value(struct str *s, struct random *r, int depth)
 {
@@ -270,6 +323,8 @@ main(void)
         cmocka_unit_test(numbers_beyond_a_double_are_errors), cmocka_unit_test(control_characters_are_escaped),
         cmocka_unit_test(an_error_says_where), cmocka_unit_test(both_parsers_agree),
         cmocka_unit_test(a_text_can_be_taken_over),
+        cmocka_unit_test(a_text_that_breaks_off_is_an_error),
+        cmocka_unit_test(the_first_of_several_values_is_read),
         cmocka_unit_test(large_objects_find_their_members), cmocka_unit_test(a_part_holds_its_document),
         cmocka_unit_test(bytes_that_are_not_utf8_are_replaced),
         cmocka_unit_test(pretty_text_has_a_line_for_each_member),

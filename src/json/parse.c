@@ -2,8 +2,9 @@
  *
  * One pass, no recursion.  Values that are complete lie at the start of the document's block; those whose container is
  * still open are stacked from its end downward, the container itself below them.  When a container closes, its children
- * move to the start, side by side.  There are never more values than half the bytes of text, so the block is made
- * large enough at once, and cut when all is read; memory that was never touched costs nothing.
+ * move to the start, side by side.  A text that is complete never has more values than half its bytes, so the block is
+ * made large enough at once, and cut when all is read; memory that was never touched costs nothing.  In one that is not
+ * ("[[[[") the two may meet, which ends the attempt.
  *
  * What is not quite usual (an error, a number out of range, deep nesting) ends the attempt. */
 #include <errno.h>
@@ -14,7 +15,6 @@
 
 #include "json/private.h"
 
-#define MAX_DEPTH 2000
 #define DECODED_SIZE 65536
 #define CUT_MIN 2048 /* Values: below that what is left over is not worth a call. */
 
@@ -24,7 +24,7 @@ struct parser {
     struct json *stack;  /* The lowest value on the stack. */
     struct json *open;   /* The innermost open container, null outside. */
     char *p, *end;       /* '*end' is null. */
-    unsigned depth;
+    unsigned depth, max_depth;
     bool restore;        /* What the text was must be known until all is read. */
 };
 
@@ -146,10 +146,17 @@ unescape(char **from, char *to)
 static char *
 parse_odd(struct parser *p, char *from, char *to, char **end)
 {
-    while (*from != '"') {
-        unsigned char c = *from;
+    for (;;) {
+        size_t plain = js_plain_run(from, p->end - from);
+        unsigned char c;
 
-        if (c == '\\') {
+        memmove(to, from, plain);
+        to += plain;
+        from += plain;
+        c = *from;
+        if (c == '"') {
+            break;
+        } else if (c == '\\') {
             from++;
             to = unescape(&from, to);
             if (!to) {
@@ -364,11 +371,11 @@ parse_word(struct parser *p, struct json *v)
 
 /* --- Containers --- */
 
-/* Puts the value on the stack. */
+/* A place for a value on the stack; null if there is none left. */
 static inline struct json *
 push(struct parser *p)
 {
-    return --p->stack;
+    return LIKELY(p->stack > p->done) ? --p->stack : NULL;
 }
 
 static bool
@@ -376,11 +383,14 @@ open_container(struct parser *p, enum kind kind)
 {
     struct json *v = push(p);
 
+    if (!v) {
+        return false;
+    }
     v->kind = kind;
     v->children = p->open; /* For the time being. */
     p->open = v;
     p->p++;
-    return ++p->depth <= MAX_DEPTH;
+    return ++p->depth <= p->max_depth;
 }
 
 static struct json *
@@ -418,8 +428,8 @@ reverse(struct json *v, size_t n)
 }
 
 /* Moves the members from the stack to their place, which may begin to overlap it.  Of several with the same name the
- * last value counts, at the first's place. */
-static void
+ * last value counts, at the first's place.  False if there is no room for the index. */
+static bool
 place_members(struct parser *p, struct json *object, size_t n_pairs)
 {
     const struct json *from = p->stack;
@@ -429,6 +439,9 @@ place_members(struct parser *p, struct json *object, size_t n_pairs)
     if (n_pairs > SMALL_OBJECT) {
         struct json *holder = p->done++; /* Of the index. */
 
+        if (holder == p->stack) {
+            return false;
+        }
         index = name_index_create(object, 0, n_pairs);
         index->next = p->doc->indexes;
         p->doc->indexes = index;
@@ -457,6 +470,7 @@ place_members(struct parser *p, struct json *object, size_t n_pairs)
     }
     object->children = placed.children;
     object->n = placed.n;
+    return true;
 }
 
 static void
@@ -485,8 +499,8 @@ close_container(struct parser *p)
     reverse(p->stack, n);
     if (v->kind == KIND_ARRAY) {
         place_elements(p, v, n);
-    } else {
-        place_members(p, v, n / 2);
+    } else if (!place_members(p, v, n / 2)) {
+        return false;
     }
     p->stack = v;
     p->open = outer;
@@ -502,7 +516,9 @@ parse_scalar(struct parser *p)
 {
     struct json *v = push(p);
 
-    if (*p->p == '"') {
+    if (!v) {
+        return false;
+    } else if (*p->p == '"') {
         return parse_string(p, v);
     } else if (*p->p == '-' || is_digit(*p->p)) {
         return parse_number(p, v);
@@ -513,8 +529,10 @@ parse_scalar(struct parser *p)
 static bool
 parse_name(struct parser *p)
 {
+    struct json *v = push(p);
+
     p->p = skip_spaces(p->p);
-    if (*p->p != '"' || !parse_string(p, push(p))) {
+    if (!v || *p->p != '"' || !parse_string(p, v)) {
         return false;
     }
     p->p = skip_spaces(p->p);
@@ -525,7 +543,7 @@ parse_name(struct parser *p)
     return true;
 }
 
-/* Reads values until the outermost is complete. */
+/* Reads values until the outermost is complete, and sets p->p behind that. */
 static bool
 parse_all(struct parser *p)
 {
@@ -561,7 +579,7 @@ parse_all(struct parser *p)
             }
         }
     } while (p->open);
-    return skip_spaces(p->p) == p->end;
+    return true;
 }
 
 /* The block of a document that is gone, for the next one: small messages that come one after the other cost no
@@ -666,28 +684,60 @@ restore(struct parser *p, char *text)
     }
 }
 
-struct json *
-json_parse_usual(char *text, size_t n, bool keep)
+/* Null if it is not of the usual kind. */
+static struct json *
+parse_document(struct parser *p, char *text, size_t n, bool (*is_end)(const struct parser *))
 {
     size_t capacity = DOC_VALUES + n / 2 + 2;
-    struct parser p = { .p = text, .end = text + n, .restore = keep };
     struct json *root;
 
     if (capacity > IN_DOC_MAX) {
         return NULL;
     }
-    p.doc = doc_alloc(capacity);
-    *p.doc = (struct doc) { .refs = 1, .text = text, .capacity = p.doc->capacity };
-    p.done = (struct json *) p.doc + DOC_VALUES;
-    p.stack = (struct json *) p.doc + capacity;
-    if (!parse_all(&p)) {
-        if (keep) {
-            restore(&p, text);
+    p->p = text;
+    p->end = text + n;
+    p->doc = doc_alloc(capacity);
+    *p->doc = (struct doc) { .refs = 1, .text = text, .capacity = p->doc->capacity };
+    p->done = (struct json *) p->doc + DOC_VALUES;
+    p->stack = (struct json *) p->doc + capacity;
+    if (!parse_all(p) || !is_end(p)) {
+        if (p->restore) {
+            restore(p, text);
         }
-        p.doc->text = NULL;
-        json_doc_free(p.doc);
+        p->doc->text = NULL;
+        json_doc_free(p->doc);
         return NULL;
     }
-    root = place(&p, p.stack);
-    return cut(p.doc, root, p.done - (struct json *) p.doc, capacity);
+    root = place(p, p->stack);
+    return cut(p->doc, root, p->done - (struct json *) p->doc, capacity);
+}
+
+static bool
+is_all(const struct parser *p)
+{
+    return skip_spaces(p->p) == p->end;
+}
+
+struct json *
+json_parse_usual(char *text, size_t n, bool keep)
+{
+    struct parser p = { .max_depth = JSON_MAX_DEPTH, .restore = keep };
+
+    return parse_document(&p, text, n, is_all);
+}
+
+static bool
+is_container_end(const struct parser *p)
+{
+    return p->p[-1] == '}' || p->p[-1] == ']';
+}
+
+struct json *
+json_parse_first(char *text, size_t n, unsigned max_depth, size_t *used)
+{
+    struct parser p = { .max_depth = max_depth };
+    struct json *json = parse_document(&p, text, n, is_container_end);
+
+    *used = json ? p.p - text : 0;
+    return json;
 }

@@ -1,9 +1,11 @@
 #include "jsonrpc/parser.h"
 
+#define SHORT ((size_t) 2048) /* Bytes of a short value, at most. */
+
 void
 jsonrpc_parser_init(struct jsonrpc_parser *p, size_t max_bytes)
 {
-    *p = (struct jsonrpc_parser) { .text = STR_INIT, .max_bytes = max_bytes };
+    *p = (struct jsonrpc_parser) { .text = STR_INIT, .max_bytes = max_bytes, .expects_short = true };
 }
 
 void
@@ -28,6 +30,7 @@ is_space(char c)
 static void
 complete(struct jsonrpc_parser *p, const char *from, size_t n, struct json **json, struct error **error)
 {
+    p->expects_short = p->text.len + n <= SHORT;
     if (p->text.len) {
         str_putn(&p->text, from, n);
         if (p->text.capacity > 65536) { /* One huge message must not cost its memory for ever. */
@@ -42,6 +45,20 @@ complete(struct jsonrpc_parser *p, const char *from, size_t n, struct json **jso
         *error = js_parse(from, n, json);
     }
     p->failed = *error != NULL;
+}
+
+/* A short value that is here in full, as most are, is read without a look for its end first.  Returns the bytes used,
+ * 0 if it is none. */
+static size_t
+parse_short(struct jsonrpc_parser *p, const char *text, size_t n, struct json **json)
+{
+    size_t used = 0;
+
+    if (p->expects_short) {
+        used = js_parse_first(text, MIN(n, SHORT), JSONRPC_MAX_DEPTH, json);
+        p->expects_short = used > 0;
+    }
+    return used;
 }
 
 /* Looks for the bracket that closes the value; true if it is at '*at', which is then moved past it. */
@@ -108,6 +125,10 @@ jsonrpc_parser_feed(struct jsonrpc_parser *p, const char *text, size_t n, struct
         }
         if (text[start] != '{' && text[start] != '[') {
             return fail(p, n, error, error_new("syntax error at beginning of input"));
+        }
+        at = parse_short(p, text + start, MIN(n - start, p->max_bytes), json);
+        if (at) {
+            return start + at;
         }
     }
     at = start;

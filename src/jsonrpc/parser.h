@@ -1,8 +1,8 @@
 /* Cuts a stream of bytes into JSON values.
  *
  * Messages follow each other with nothing or white space between.  The parser keeps the bytes of the value that is not
- * complete yet; it finds its end by brackets and quotes alone, then hands the whole to json/.  Bytes may come in pieces
- * of any size.  After an error the parser stays in it.
+ * complete yet; it finds its end by brackets and quotes alone, then hands the whole to json/.  Only a short value that
+ * is there in full is read at once.  Bytes may come in pieces of any size.  After an error the parser stays in it.
  *
  * Limits: JSONRPC_MAX_DEPTH levels; 'max_bytes' for one value.
  *
@@ -20,6 +20,7 @@ struct jsonrpc_parser {
     int depth;
     bool in_string, escaped;
     bool failed;
+    bool expects_short; /* The last value was: the next may be. */
 };
 
 /* Starts an empty parser; releases what one holds. */
