@@ -1,18 +1,22 @@
+/* OpenSSL 3 would have a digest found by its name, and a context made, for each text, which takes it longer than a
+ * short text does: 630 to 860 ns for 480 bytes, against 280 to 350. */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "sys/sha1.h"
 
-#include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
 
 struct sha1 {
-    EVP_MD_CTX *context;
+    SHA_CTX context;
 };
 
 static void
-put_hex(const uint8_t digest[SHA1_LEN], char hex[SHA1_HEX_LEN + 1])
+finish(SHA_CTX *context, char hex[SHA1_HEX_LEN + 1])
 {
     static const char digits[] = "0123456789abcdef";
+    uint8_t digest[SHA1_LEN];
 
+    SHA1_Final(digest, context); /* None of these fail. */
     for (int i = 0; i < SHA1_LEN; i++) {
         hex[2 * i] = digits[digest[i] >> 4];
         hex[2 * i + 1] = digits[digest[i] & 15];
@@ -23,10 +27,11 @@ put_hex(const uint8_t digest[SHA1_LEN], char hex[SHA1_HEX_LEN + 1])
 void
 sha1_hex(const void *p, size_t n, char hex[SHA1_HEX_LEN + 1])
 {
-    uint8_t digest[SHA1_LEN];
+    SHA_CTX context;
 
-    SHA1(p, n, digest);
-    put_hex(digest, hex);
+    SHA1_Init(&context);
+    SHA1_Update(&context, p, n);
+    finish(&context, hex);
 }
 
 struct sha1 *
@@ -34,32 +39,21 @@ sha1_begin(void)
 {
     struct sha1 *s = xmalloc(sizeof *s);
 
-    s->context = EVP_MD_CTX_new();
-    if (!s->context || !EVP_DigestInit_ex(s->context, EVP_sha1(), NULL)) {
-        out_of_memory();
-    }
+    SHA1_Init(&s->context);
     return s;
 }
 
 void
 sha1_add(struct sha1 *s, const void *p, size_t n)
 {
-    if (!EVP_DigestUpdate(s->context, p, n)) {
-        out_of_memory();
-    }
+    SHA1_Update(&s->context, p, n);
 }
 
 void
 sha1_finish(struct sha1 *s, char hex[SHA1_HEX_LEN + 1])
 {
-    uint8_t digest[SHA1_LEN];
-
     if (hex) {
-        if (!EVP_DigestFinal_ex(s->context, digest, NULL)) {
-            out_of_memory();
-        }
-        put_hex(digest, hex);
+        finish(&s->context, hex);
     }
-    EVP_MD_CTX_free(s->context);
     free(s);
 }
