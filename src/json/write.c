@@ -4,6 +4,8 @@
 
 #include "json/private.h"
 
+enum { ESCAPE_MAX = 6 };
+
 static int
 compare_names(const void *a, const void *b)
 {
@@ -35,34 +37,45 @@ plain_length(const char *text, size_t n)
     return i;
 }
 
+/* Writes the character as an escape of at most ESCAPE_MAX bytes; returns where that ends. */
+static char *
+put_escape(char *at, unsigned char c)
+{
+    static const char letters[] = "btnvfr", digits[] = "0123456789abcdef"; /* Letters for the codes 8 to 13. */
+
+    *at++ = '\\';
+    if (c == '"' || c == '\\') {
+        *at++ = c;
+    } else if (c >= 8 && c <= 13 && c != 11) {
+        *at++ = letters[c - 8];
+    } else {
+        at = mempcpy(at, "u00", 3);
+        *at++ = digits[c >> 4];
+        *at++ = digits[c & 15];
+    }
+    return at;
+}
+
 void
 js_put_string(struct str *s, const char *text, size_t n)
 {
-    static const char letters[] = "btnvfr"; /* For the codes 8 to 13. */
+    size_t plain = plain_length(text, n);
+    char *at = str_reserve(s, n + ESCAPE_MAX + 2);
 
-    str_putc(s, '"');
-    for (;;) {
-        size_t plain = plain_length(text, n);
-        unsigned char c;
-
-        str_putn(s, text, plain);
-        if (plain == n) {
-            break;
-        }
-        c = text[plain];
-        if (c == '"' || c == '\\') {
-            str_putc(s, '\\');
-            str_putc(s, c);
-        } else if (c >= 8 && c <= 13 && c != 11) {
-            str_putc(s, '\\');
-            str_putc(s, letters[c - 8]);
-        } else {
-            str_putf(s, "\\u%04x", c);
-        }
+    *at++ = '"';
+    while (plain < n) {
+        memcpy(at, text, plain);
+        at = put_escape(at + plain, text[plain]);
         text += plain + 1;
         n -= plain + 1;
+        plain = plain_length(text, n);
+        s->len = at - s->text;
+        at = str_reserve(s, n + ESCAPE_MAX + 1);
     }
-    str_putc(s, '"');
+    memcpy(at, text, n);
+    at[n] = '"';
+    at[n + 1] = '\0';
+    s->len = at + n + 1 - s->text;
 }
 
 static void
@@ -81,7 +94,9 @@ static void put_value(struct str *s, const struct json *json, enum js_format for
 static void
 put_separator(struct str *s, size_t i, enum js_format format, int depth)
 {
-    str_puts(s, i ? "," : "");
+    if (i) {
+        str_putc(s, ',');
+    }
     if (format & JS_PRETTY) {
         str_putc(s, '\n');
         str_put_fill(s, ' ', 2 * depth);
@@ -120,7 +135,7 @@ static void
 put_array(struct str *s, const struct json *json, enum js_format format, int depth)
 {
     str_putc(s, '[');
-    for (size_t i = 0; i < js_array_len(json); i++) {
+    for (size_t i = 0; i < json->n; i++) {
         put_separator(s, i, format, depth);
         put_value(s, js_at(json, i), format, depth);
     }

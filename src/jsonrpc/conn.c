@@ -12,6 +12,7 @@ LOG_MODULE(jsonrpc)
 enum {
     READ_SIZE = 65536,
     FLUSH_SIZE = 262144, /* Written at most in one go. */
+    SPARE_MAX = 1024,    /* Memory kept for the next message. */
     COPY_MAX = 16384,   /* Shared text up to this size is copied: cheaper than a system call of its own. */
 };
 #define DEFAULT_MAX_MESSAGE ((size_t) 1 << 30)
@@ -37,6 +38,7 @@ struct jsonrpc_conn {
     uint64_t received, written;
 
     struct list output;      /* Of segments. */
+    struct segment *spare;   /* An empty one, in no list; or null. */
     size_t output_at;        /* Bytes of the first segment that are written. */
     size_t backlog;
     struct loop_task end;    /* Reports the end. */
@@ -230,6 +232,19 @@ segment_destroy(struct segment *s)
     free(s);
 }
 
+/* One of our own that is written is kept for the next message, if it is small. */
+static void
+segment_done(struct jsonrpc_conn *c, struct segment *s)
+{
+    if (c->spare || s->shared || s->own.capacity > SPARE_MAX) {
+        segment_destroy(s);
+    } else {
+        list_remove(&s->node);
+        str_clear(&s->own);
+        c->spare = s;
+    }
+}
+
 static void
 flush(struct jsonrpc_conn *c)
 {
@@ -252,25 +267,42 @@ flush(struct jsonrpc_conn *c)
         done += n;
         c->backlog -= n;
         if (c->output_at == len) {
-            segment_destroy(s);
+            segment_done(c, s);
             c->output_at = 0;
         }
     }
 }
 
-static void
-put_own(struct jsonrpc_conn *c, const char *text, size_t len)
+/* The segment to which text of our own goes. */
+static struct segment *
+last_own(struct jsonrpc_conn *c)
 {
     struct segment *s = CONTAINER_OF(c->output.prev, struct segment, node);
 
     /* Appending to a segment that is being written may move it, but only its offset is remembered. */
     if (list_is_empty(&c->output) || s->shared || s->own.len > READ_SIZE) {
-        s = xzalloc(sizeof *s);
-        str_init(&s->own);
+        s = c->spare ? c->spare : xzalloc(sizeof *s);
+        c->spare = NULL;
         list_push_back(&c->output, &s->node);
     }
-    str_putn(&s->own, text, len);
+    return s;
+}
+
+static void
+put_own(struct jsonrpc_conn *c, const char *text, size_t len)
+{
+    str_putn(&last_own(c)->own, text, len);
     c->backlog += len;
+}
+
+static void
+put_message(struct jsonrpc_conn *c, const struct jsonrpc_msg *msg)
+{
+    struct str *s = &last_own(c)->own;
+    size_t before = s->len;
+
+    jsonrpc_msg_put(s, msg);
+    c->backlog += s->len - before;
 }
 
 /* Starts writing where nothing was waiting to be written. */
@@ -294,12 +326,9 @@ jsonrpc_conn_send(struct jsonrpc_conn *c, struct jsonrpc_msg *msg)
 {
     if (can_send(c)) {
         bool was_empty = list_is_empty(&c->output);
-        struct str s = STR_INIT;
 
         log_message(c, "send", msg);
-        jsonrpc_msg_put(&s, msg);
-        put_own(c, s.text, s.len);
-        str_uninit(&s);
+        put_message(c, msg);
         start_writing(c, was_empty);
     }
     jsonrpc_msg_free(msg);
@@ -409,6 +438,9 @@ jsonrpc_conn_destroy(struct jsonrpc_conn *c)
         loop_task_cancel(&c->resume);
         LIST_FOR_EACH_SAFE (s, struct segment, node, &c->output) {
             segment_destroy(s);
+        }
+        if (c->spare) {
+            segment_destroy(c->spare);
         }
         jsonrpc_parser_uninit(&c->parser);
         str_uninit(&c->input);

@@ -79,32 +79,39 @@ jsonrpc_type_name(enum jsonrpc_type type)
     return names[type];
 }
 
-/* The member 'name', where null counts as absent. */
-static struct json *
-take_member(const struct json *object, const char *name)
-{
-    struct json *value = js_get(object, name);
-
-    return value && js_type(value) != JS_NULL ? js_ref(value) : NULL;
-}
+/* The members of a message as they came; null where there is none. */
+struct members {
+    struct json *method, *params, *result, *error, *id;
+};
 
 static struct error *
-check_names(const struct json *object)
+find_members(const struct json *object, struct members *m)
 {
-    static const char *const names[] = { "method", "params", "result", "error", "id" };
+    const struct { const char *name; struct json **value; } known[] = {
+        { "method", &m->method }, { "params", &m->params }, { "id", &m->id }, { "result", &m->result },
+        { "error", &m->error },
+    };
 
     for (void *it = js_iter(object); it; it = js_iter_next(object, it)) {
         const char *name = js_iter_name(it);
-        bool known = false;
+        size_t i = 0;
 
-        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-            known |= !strcmp(name, names[i]);
+        while (i < ARRAY_SIZE(known) && strcmp(name, known[i].name)) {
+            i++;
         }
-        if (!known) {
+        if (i == ARRAY_SIZE(known)) {
             return error_new("message has unexpected member \"%s\"", name);
         }
+        *known[i].value = js_iter_value(it);
     }
     return NULL;
+}
+
+/* A reference; null counts as absent. */
+static struct json *
+take(const struct json *value)
+{
+    return js_is(value, JS_NULL) ? NULL : js_ref(value);
 }
 
 /* Which members each kind must have: the order of 'enum jsonrpc_type'. */
@@ -141,29 +148,28 @@ struct error *
 jsonrpc_msg_from_json(struct json *json, struct jsonrpc_msg **msg)
 {
     struct jsonrpc_msg *m = msg_create(JSONRPC_REQUEST);
-    struct json *method = NULL;
+    struct members in = { .method = NULL };
     struct error *error;
 
     *msg = NULL;
-    error = js_type(json) == JS_OBJECT ? check_names(json) : error_new("message is not a JSON object");
+    error = js_type(json) == JS_OBJECT ? find_members(json, &in) : error_new("message is not a JSON object");
     if (!error) {
-        method = js_get(json, "method");
-        if (method && js_type(method) == JS_STRING) {
-            m->method = xstrdup(js_str_value(method));
-        } else if (method && js_type(method) != JS_NULL) {
+        if (js_is(in.method, JS_STRING)) {
+            m->method = xstrdup(js_str_value(in.method));
+        } else if (in.method && !js_is(in.method, JS_NULL)) {
             error = error_new("method is not a JSON string");
         }
-        m->params = take_member(json, "params");
-        m->result = take_member(json, "result");
-        m->error = take_member(json, "error");
-        m->id = take_member(json, "id");
+        m->params = take(in.params);
+        m->result = take(in.result);
+        m->error = take(in.error);
+        m->id = take(in.id);
     }
     if (!error) {
         /* A reply's result may be null, which is a value there. */
         bool has_result = m->result != NULL;
 
         m->type = m->result ? JSONRPC_REPLY : m->error ? JSONRPC_ERROR : m->id ? JSONRPC_REQUEST : JSONRPC_NOTIFY;
-        if (!m->result && !m->error && !m->method && m->id && js_get(json, "result")) {
+        if (!m->result && !m->error && !m->method && m->id && in.result) {
             m->type = JSONRPC_REPLY;
             m->result = js_null();
             has_result = true;
@@ -179,12 +185,11 @@ jsonrpc_msg_from_json(struct json *json, struct jsonrpc_msg **msg)
     return NULL;
 }
 
+/* 'name' with what goes around it. */
 static void
 put_member(struct str *s, const char *name, const struct json *value)
 {
-    str_putc(s, '"');
     str_puts(s, name);
-    str_puts(s, "\":");
     if (value) {
         js_put(s, value, JS_COMPACT);
     } else {
@@ -195,23 +200,21 @@ put_member(struct str *s, const char *name, const struct json *value)
 void
 jsonrpc_msg_put(struct str *s, const struct jsonrpc_msg *m)
 {
-    str_putc(s, '{');
     if (m->type == JSONRPC_REPLY || m->type == JSONRPC_ERROR) {
-        put_member(s, "error", m->error);
-        str_putc(s, ',');
+        put_member(s, "{\"error\":", m->error);
+        put_member(s, ",\"id\":", m->id);
+    } else {
+        put_member(s, "{\"id\":", m->id);
     }
-    put_member(s, "id", m->id);
     if (m->method) {
         str_puts(s, ",\"method\":");
         js_put_quoted(s, m->method);
     }
     if (m->params) {
-        str_putc(s, ',');
-        put_member(s, "params", m->params);
+        put_member(s, ",\"params\":", m->params);
     }
     if (m->type == JSONRPC_REPLY) {
-        str_putc(s, ',');
-        put_member(s, "result", m->result);
+        put_member(s, ",\"result\":", m->result);
     }
     str_putc(s, '}');
 }

@@ -126,7 +126,7 @@ put_real(struct str *s, double real)
 void
 atom_put_json(struct str *s, const union atom *a, enum atom_type t)
 {
-    char text[UUID_LEN + 1];
+    char *at;
 
     switch (t) {
     case ATOM_REAL:
@@ -140,10 +140,10 @@ atom_put_json(struct str *s, const union atom *a, enum atom_type t)
         js_put_string(s, a->string->text, a->string->len);
         break;
     case ATOM_UUID:
-        uuid_format(&a->uuid, text);
-        str_putn(s, "[\"uuid\",\"", 9);
-        str_putn(s, text, UUID_LEN);
-        str_putn(s, "\"]", 2);
+        at = mempcpy(str_reserve(s, UUID_LEN + 11), "[\"uuid\",\"", 9);
+        uuid_format(&a->uuid, at);
+        memcpy(at + UUID_LEN, "\"]", 3);
+        s->len += UUID_LEN + 11;
         break;
     case ATOM_INTEGER: case ATOM_BOOLEAN: case ATOM_VOID: case ATOM_N_TYPES:
         atom_put_bare(s, a, t);

@@ -5,22 +5,20 @@
 
 #include "sys/clock.h"
 
-/* Appends ',' unless 's' ends in an opening brace. */
-static void
-separate(struct str *s)
-{
-    if (s->text[s->len - 1] != '{') {
-        str_putc(s, ',');
-    }
-}
-
+/* Appends a member's name, after a ',' unless 's' ends in an opening brace. */
 static void
 put_name(struct str *s, const char *name)
 {
-    separate(s);
-    str_putc(s, '"');
-    str_puts(s, name);
-    str_puts(s, "\":");
+    size_t len = strlen(name);
+    char *at = str_reserve(s, len + 4);
+
+    if (at[-1] != '{') {
+        *at++ = ',';
+    }
+    *at++ = '"';
+    at = mempcpy(at, name, len);
+    at = mempcpy(at, "\":", 3);
+    s->len = at - 1 - s->text;
 }
 
 static void
@@ -32,7 +30,23 @@ put_uuid_name(struct str *s, const struct uuid *uuid)
     put_name(s, text);
 }
 
-/* A whole row: columns with their default values are left out. */
+/* A new row: columns with their default values are left out. */
+static void
+put_new_row(struct str *s, const struct change *change)
+{
+    const struct table_schema *schema = change->table->schema;
+
+    str_putc(s, '{');
+    for (size_t i = COL_N_STD; i < schema->n_columns; i++) {
+        if (schema->columns[i].is_persistent && change_has_column(change, i)) {
+            put_name(s, schema->columns[i].name);
+            datum_put_json(s, &change->new->fields[i], &schema->columns[i].type);
+        }
+    }
+    str_putc(s, '}');
+}
+
+/* The same of a row that may be old. */
 static void
 put_row(struct str *s, const struct tuple *t, const struct table_schema *schema)
 {
@@ -87,7 +101,7 @@ put_change(struct str *s, const struct change *change, bool as_diff)
     if (!change->old || !change->new) {
         put_uuid_name(s, &change->uuid);
         if (change->new) {
-            put_row(s, change->new, schema);
+            put_new_row(s, change);
         } else {
             str_puts(s, "null");
         }
