@@ -26,6 +26,18 @@ log_changes(const struct served_db *db, const struct change_set *set)
     }
 }
 
+/* Whether remotes or options of the server may be others after the commit. */
+static bool
+configures(const struct served_db *db, const struct change_set *set)
+{
+    LIST_FOR_EACH (c, struct change, node, &set->changes) {
+        if (db->configures[c->table->schema->index]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 on_commit(struct db_listener *l, struct change_set *set)
 {
@@ -41,9 +53,20 @@ on_commit(struct db_listener *l, struct change_set *set)
     if (set->is_undo && db->source) {
         source_resync(db->source);
     }
-    if (db != db->server->own) {
+    if (configures(db, set)) {
         loop_task_post(&db->server->reconfigure);
     }
+}
+
+/* Which tables configure the server shows when it reads its configuration next. */
+static void
+set_data(struct served_db *db, struct db *data)
+{
+    db->db = data;
+    free(db->configures);
+    db->configures = xcalloc(data->schema->n_tables, sizeof *db->configures);
+    db_add_listener(data, &db->listener, on_commit);
+    loop_task_post(&db->server->reconfigure);
 }
 
 struct served_db *
@@ -53,14 +76,13 @@ served_db_create(struct ovsdb_server *server, const char *name, struct db *data)
 
     db->server = server;
     db->name = xstrdup(name);
-    db->db = data;
     db->ready = db->connected = true;
     list_init(&db->waiting);
     list_init(&db->writing);
     hmap_init(&db->specs);
     strmap_init(&db->logged);
     loop_task_init(server->loop, &db->recheck, transact_recheck, db);
-    db_add_listener(data, &db->listener, on_commit);
+    set_data(db, data);
     strmap_put(&server->dbs, name, db);
     return db;
 }
@@ -85,6 +107,7 @@ served_db_destroy(struct served_db *db)
     served_db_close(db);
     hmap_uninit(&db->specs);
     strmap_uninit(&db->logged);
+    free(db->configures);
     free(db->file);
     free(db->name);
     free(db);
@@ -96,8 +119,7 @@ served_db_replace(struct served_db *db, struct db *with)
     cut_off(db);
     db_remove_listener(&db->listener);
     db_destroy(db->db);
-    db->db = with;
-    db_add_listener(with, &db->listener, on_commit);
+    set_data(db, with);
 }
 
 struct served_db *

@@ -68,6 +68,7 @@ struct served_db {
     struct monitor_index *monitor_index; /* Null while there are none. */
     struct strmap logged;     /* Tables whose changes are logged (tlog-set). */
     struct uuid row;          /* In _Server.Database. */
+    bool *configures;         /* By index of the table: remotes or options are read from it. */
 };
 
 struct ovsdb_server {

@@ -8,6 +8,16 @@
  * column of references names rows with the columns target, max_backoff, inactivity_probe, read_only, role and
  * other_config:dscp, in which is_connected and status are kept up to date. */
 
+/* From now on commits to the column's table, and to the one that it refers to, are followed. */
+static void
+follow(struct served_db *db, const struct table *table, const struct column *column)
+{
+    db->configures[table->schema->index] = true;
+    if (base_is_ref(&column->type.key)) {
+        db->configures[column->type.key.uuid.ref->index] = true;
+    }
+}
+
 struct error *
 remote_db_parse(const struct ovsdb_server *server, const char *remote, struct served_db **db, struct table **table,
                 const struct column **column)
@@ -30,6 +40,8 @@ remote_db_parse(const struct ovsdb_server *server, const char *remote, struct se
         error = error_new("\"%s\": table \"%s\" has no column \"%s\"", remote, table_name, column_name);
     } else if ((*column)->type.key.type != ATOM_STRING && !base_is_ref(&(*column)->type.key)) {
         error = error_new("\"%s\": column \"%s\" is neither of strings nor of references", remote, column_name);
+    } else {
+        follow(*db, *table, *column);
     }
     free(copy);
     return error;
