@@ -1,6 +1,8 @@
 #include "sys/loop.h"
 
 #include <stdlib.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "sys/counter.h"
@@ -10,11 +12,15 @@
 COUNTER(loop_longest_turn_us)
 COUNTER(loop_longest_turn_cpu_us)
 
+#define LONGEST_WAIT_MS INT64_C(86400000)
+
 static struct loop_turns turns;
 
 struct loop {
     uv_loop_t uv;
-    uv_timer_t sleep; /* Ends the wait at the next timer. */
+    uv_poll_t sleep;  /* Of 'timer_fd', which ends the wait at the next timer, ... */
+    int timer_fd;
+    int64_t armed;    /* ... at this time at the latest, ms on the system's clock; CLOCK_NEVER: not set. */
     struct list tasks;
     struct loop_timer **heap; /* Binary heap, soonest first. */
     size_t n_timers, capacity;
@@ -45,9 +51,16 @@ free_handle(uv_handle_t *h)
     free(h);
 }
 
+/* The end of a wait; loop_run_once() sees which timers are due. */
 static void
-ignore_timer(uv_timer_t *t UNUSED)
+on_sleep_end(uv_poll_t *p, int status UNUSED, int events UNUSED)
 {
+    struct loop *loop = p->data;
+    uint64_t n;
+
+    (void) !read(loop->timer_fd, &n, sizeof n);
+    loop->armed = CLOCK_NEVER;
+    uv_unref((uv_handle_t *) p);
 }
 
 static void
@@ -116,9 +129,14 @@ loop_create(void)
 {
     struct loop *loop = xzalloc(sizeof *loop);
 
-    if (uv_loop_init(&loop->uv) || uv_timer_init(&loop->uv, &loop->sleep)) {
+    loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    loop->armed = CLOCK_NEVER;
+    if (loop->timer_fd < 0 || uv_loop_init(&loop->uv) || uv_poll_init(&loop->uv, &loop->sleep, loop->timer_fd)) {
         out_of_memory();
     }
+    loop->sleep.data = loop;
+    uv_poll_start(&loop->sleep, UV_READABLE, on_sleep_end);
+    uv_unref((uv_handle_t *) &loop->sleep);
     list_init(&loop->tasks);
     return loop;
 }
@@ -134,6 +152,7 @@ loop_destroy(struct loop *loop)
         continue;
     }
     uv_loop_close(&loop->uv);
+    close(loop->timer_fd);
     if (loop->uses_rcu) {
         go_online(loop);
         rcu_thread_unregister();
@@ -360,22 +379,34 @@ loop_wake_uninit(struct loop_wake *w)
 
 /* The loop. */
 
-/* Makes the next wait end when the next timer is due; while the clock is stopped, time passes only by warps. */
+/* Makes the next wait end when the next timer is due, or before: a timer that is put off again and again, as those of
+ * connections are with each message, costs nothing until the time that it was first set to.  While the clock is
+ * stopped, time passes only by warps. */
 static void
-arm_sleep(struct loop *loop)
+arm_sleep(struct loop *loop, int64_t now)
 {
-    uv_timer_stop(&loop->sleep);
-    if (loop->n_timers && !clock_is_stopped()) {
-        int64_t wait = loop->heap[0]->when - clock_now_ms();
+    int64_t wait, at;
 
-        uv_update_time(&loop->uv);
-        uv_timer_start(&loop->sleep, ignore_timer, MAX(wait, 0), 0);
+    if (!loop->n_timers || clock_is_stopped()) {
+        return;
+    }
+    wait = MIN(MAX(loop->heap[0]->when - now, 0), LONGEST_WAIT_MS);
+    at = clock_real_us() / 1000 + wait; /* Whatever warps do. */
+    if (at < loop->armed) {
+        struct itimerspec t = { .it_value = { wait / 1000, wait % 1000 * 1000000 } };
+
+        t.it_value.tv_nsec += !wait; /* 0 would unset it. */
+        timerfd_settime(loop->timer_fd, 0, &t, NULL);
+        loop->armed = at;
+        uv_ref((uv_handle_t *) &loop->sleep);
     }
 }
 
 void
 loop_run_once(struct loop *loop, bool block)
 {
+    int64_t now;
+
     /* What ran here may be what the caller waits for. */
     if (run_timers(loop) | run_tasks(loop)) {
         block = false;
@@ -383,10 +414,13 @@ loop_run_once(struct loop *loop, bool block)
     if (loop->stopping) {
         return;
     }
-    if (block && loop->n_timers && loop->heap[0]->when <= clock_now_ms()) {
+    now = clock_now_ms();
+    if (block && loop->n_timers && loop->heap[0]->when <= now) {
         block = false;
     }
-    arm_sleep(loop);
+    if (block) {
+        arm_sleep(loop, now);
+    }
     uv_run(&loop->uv, block ? UV_RUN_ONCE : UV_RUN_NOWAIT);
     go_online(loop);
     run_timers(loop);

@@ -2,7 +2,7 @@
  *
  * What it is
  * ----------
- * One loop per thread that waits.  It is a thin layer over libuv (uv_poll, uv_async and one timer), with timers of our
+ * One loop per thread that waits.  It is a thin layer over libuv (uv_poll and uv_async), with timers of our
  * own on clock_now_ms(), so that a test can stop and warp time.  Four kinds of event, each a small struct embedded in
  * the object that wants it, with a callback and an 'aux' pointer:
  *

@@ -16,6 +16,86 @@ note_time(struct loop_timer *t)
 }
 
 static void
+ignore_events(struct loop_fd *f UNUSED, int events UNUSED)
+{
+}
+
+/* Waits once, for what is there already, so that the loop's wait is set to the timers as they are now. */
+static void
+wait_once(struct loop *loop)
+{
+    struct loop_fd f;
+    int fds[2];
+
+    assert_int_equal(pipe(fds), 0);
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    loop_fd_start(loop, &f, fds[0], LOOP_READ, ignore_events, NULL);
+    loop_run_once(loop, true);
+    loop_fd_stop(&f);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void
+run_until_set(struct loop *loop, const int64_t *fired)
+{
+    while (!*fired) {
+        loop_run_once(loop, true);
+    }
+}
+
+/* Before the tests that stop the clock. */
+static void
+a_timer_that_is_moved_fires_at_its_last_time(void **state UNUSED)
+{
+    struct loop *loop = loop_create();
+    int64_t fired = 0, other_fired = 0, start = clock_now_ms();
+    struct loop_timer t, other;
+
+    loop_timer_init(loop, &t, note_time, &fired);
+    loop_timer_init(loop, &other, note_time, &other_fired);
+    loop_timer_set(&t, start + 10);
+    wait_once(loop);
+    loop_timer_set(&t, start + 60); /* Put off. */
+    run_until_set(loop, &fired);
+    assert_true(fired >= start + 60);
+
+    start = clock_now_ms();
+    fired = 0;
+    loop_timer_set(&t, start + 100000);
+    wait_once(loop);
+    loop_timer_set(&other, start + 5); /* Sooner than what the loop waits for. */
+    run_until_set(loop, &other_fired);
+    assert_true(other_fired >= start + 5);
+    loop_timer_set(&t, start + 10); /* Brought forward. */
+    run_until_set(loop, &fired);
+    assert_true(fired >= start + 10);
+    loop_destroy(loop);
+}
+
+static void
+a_warp_past_the_time_that_the_loop_waits_for_leaves_it_awake(void **state UNUSED)
+{
+    struct loop *loop = loop_create();
+    struct loop_timer t;
+    int64_t fired = 0;
+
+    loop_timer_init(loop, &t, note_time, &fired);
+    loop_timer_set(&t, clock_now_ms() + 100000);
+    wait_once(loop);
+    loop_timer_cancel(&t);
+    clock_warp(99990);
+    loop_timer_set(&t, clock_now_ms() + 20); /* Behind what the loop waits for, by the clock as it was. */
+    run_until_set(loop, &fired);
+    loop_timer_set(&t, clock_now_ms() + 100000);
+    wait_once(loop);
+    fired = 0;
+    clock_warp(100000);
+    run_until_set(loop, &fired);
+    loop_destroy(loop);
+}
+
+static void
 timers_fire_in_order_on_the_virtual_clock(void **state UNUSED)
 {
     enum { N = 50 };
@@ -139,6 +219,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_descriptor_wakes_the_loop),
         cmocka_unit_test(another_thread_wakes_the_loop),
+        cmocka_unit_test(a_timer_that_is_moved_fires_at_its_last_time),
+        cmocka_unit_test(a_warp_past_the_time_that_the_loop_waits_for_leaves_it_awake),
         cmocka_unit_test(timers_fire_in_order_on_the_virtual_clock),
         cmocka_unit_test(turns_are_measured),
     };
