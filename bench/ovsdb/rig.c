@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -109,35 +110,76 @@ rig_start(struct rig *r)
         execl(r->server, r->server, r->file, remote, control, "-vconsole:off", NULL);
         _exit(127);
     }
-    r->is_echo = false;
+    r->is_idle = false;
     running = r;
     wait_for_server(r);
 }
 
+/* Where to write what a server writes for each transaction; -1 for one that does nothing. */
+static int
+open_record_file(const struct rig *r, bool writes)
+{
+    char *path = xasprintf("%s.records", r->socket);
+    int fd = writes ? open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
+
+    if (writes && fd < 0) {
+        die("%s: %s", path, strerror(errno));
+    }
+    free(path);
+    return fd;
+}
+
+static void
+wait_readable(int epoll)
+{
+    struct epoll_event event;
+
+    while (epoll_wait(epoll, &event, 1, -1) < 0 && errno == EINTR) {
+        continue;
+    }
+}
+
 static void NORETURN
-serve_nothing(int listener)
+serve_nothing(int listener, int records)
 {
     static const char reply[] = "{\"error\":null,\"id\":0,\"result\":[{\"uuid\":[\"uuid\","
                                 "\"00000000-0000-0000-0000-000000000000\"]}]}";
+    off_t end = 0;
+
     for (;;) {
         struct client c = { .fd = accept(listener, NULL, NULL) };
+        struct epoll_event event = { .events = EPOLLIN };
+        int epoll = epoll_create1(EPOLL_CLOEXEC);
         ssize_t n;
 
         c.capacity = 65536;
         c.in = xmalloc(c.capacity);
+        epoll_ctl(epoll, EPOLL_CTL_ADD, c.fd, &event);
         /* A message of the benchmark's client arrives whole and alone. */
-        while ((n = read(c.fd, c.in, c.capacity)) > 0) {
+        for (;;) {
+            if (records >= 0) {
+                wait_readable(epoll);
+            }
+            n = read(c.fd, c.in, c.capacity);
+            if (n <= 0) {
+                break;
+            }
+            if (records >= 0) {
+                end += pwrite(records, c.in, n, end);
+            }
             if (c.in[n - 1] == '}' && write(c.fd, reply, sizeof reply - 1) < 0) {
                 break;
             }
         }
+        close(epoll);
         client_close(&c);
     }
 }
 
 void
-rig_start_echo(struct rig *r)
+rig_start_idle(struct rig *r, bool writes)
 {
+    int records = open_record_file(r, writes);
     struct sockaddr_un un = { .sun_family = AF_UNIX };
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -152,10 +194,13 @@ rig_start_echo(struct rig *r)
     r->pid = fork();
     if (!r->pid) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        serve_nothing(fd);
+        serve_nothing(fd, records);
     }
     close(fd);
-    r->is_echo = true;
+    if (records >= 0) {
+        close(records);
+    }
+    r->is_idle = true;
     running = r;
 }
 
@@ -167,7 +212,7 @@ rig_stop(struct rig *r)
 
         running = NULL;
         r->pid = 0;
-        kill(pid, r->is_echo ? SIGKILL : SIGTERM);
+        kill(pid, r->is_idle ? SIGKILL : SIGTERM);
         for (int i = 0; waitpid(pid, NULL, WNOHANG) == 0; i++) {
             if (i == 2000) {
                 kill(pid, SIGKILL);

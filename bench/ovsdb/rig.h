@@ -20,7 +20,7 @@ struct rig {
     const char *dir;
     char *file, *socket, *control;
     pid_t pid;      /* 0: not running. */
-    bool is_echo;   /* The server that does nothing. */
+    bool is_idle;   /* A server that does nothing. */
 };
 
 /* Prepares a rig in 'dir', which must exist, with an empty database file made from 'schema'. */
@@ -28,8 +28,9 @@ void rig_init(struct rig *, const char *dir, const char *server, const char *too
               const char *schema);
 /* Starts the server and waits until it answers. */
 void rig_start(struct rig *);
-/* Starts the server that does nothing: it answers each message with a fixed one. */
-void rig_start_echo(struct rig *);
+/* Starts a server that does nothing: it answers each message with a fixed one.  With 'writes' it makes the system calls
+ * that a database must: it waits for any of several clients, and appends what it read to a file before it answers. */
+void rig_start_idle(struct rig *, bool writes);
 void rig_stop(struct rig *);
 void rig_uninit(struct rig *);
 
