@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -559,41 +560,20 @@ js_clone(const struct json *json)
 
 /* --- Parsing --- */
 
-/* The parser changes the text and keeps it. */
-static char *
-copy_text(const char *text, size_t n)
-{
-    char *copy = xmalloc(n + 1);
-
-    memcpy(copy, text, n);
-    copy[n] = '\0';
-    return copy;
-}
-
 size_t
 js_parse_first(const char *text, size_t n, unsigned max_depth, struct json **json)
 {
-    char *copy = copy_text(text, n);
-    size_t used;
+    size_t used = 0;
 
-    *json = json_parse_first(copy, n, max_depth, &used);
-    if (!*json) {
-        free(copy);
-    }
+    *json = json_parse_copy(text, n, max_depth, &used);
     return used;
 }
 
 struct error *
 js_parse(const char *text, size_t n, struct json **json)
 {
-    char *copy = copy_text(text, n);
-
-    *json = json_parse_usual(copy, n, false);
-    if (*json) {
-        return NULL;
-    }
-    free(copy);
-    return json_parse_library(text, n, json);
+    *json = json_parse_copy(text, n, UINT_MAX, NULL);
+    return *json ? NULL : json_parse_library(text, n, json);
 }
 
 struct error *
@@ -601,7 +581,7 @@ js_parse_take(char *text, size_t n, struct json **json)
 {
     struct error *error = NULL;
 
-    *json = json_parse_usual(text, n, true);
+    *json = json_parse_usual(text, n);
     if (!*json) {
         error = json_parse_library(text, n, json);
         free(text);

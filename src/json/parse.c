@@ -4,7 +4,7 @@
  * still open are stacked from its end downward, the container itself below them.  When a container closes, its children
  * move to the start, side by side.  A text that is complete never has more values than half its bytes, so the block is
  * made large enough at once, and cut when all is read; memory that was never touched costs nothing.  In one that is not
- * ("[[[[") the two may meet, which ends the attempt.
+ * ("[[[[") the two may meet, which ends the attempt.  A short text lies behind its values, in the same block.
  *
  * What is not quite usual (an error, a number out of range, deep nesting) ends the attempt. */
 #include <errno.h>
@@ -15,6 +15,7 @@
 
 #include "json/private.h"
 
+#define MAX_DEPTH 2000
 #define DECODED_SIZE 65536
 #define CUT_MIN 2048 /* Values: below that what is left over is not worth a call. */
 
@@ -235,7 +236,7 @@ parse_string(struct parser *p, struct json *v)
     char *start = p->p + 1, *s = start, *last;
 
     s += js_plain_run(s, p->end - s);
-    while ((unsigned char) *s >= 0x20 && (unsigned char) *s < 0x80 && *s != '"' && *s != '\\') {
+    while (*s != '"' && (signed char) *s >= 0x20 && *s != '\\') { /* Near the end of the text. */
         s++;
     }
     if (*s == '"') {
@@ -245,9 +246,7 @@ parse_string(struct parser *p, struct json *v)
         return false;
     }
     *last = '\0';
-    v->kind = KIND_STRING;
-    v->n = last - start;
-    v->text = start;
+    *v = (struct json) { .kind = KIND_STRING, .n = last - start, .text = start };
     return true;
 }
 
@@ -396,10 +395,10 @@ open_container(struct parser *p, enum kind kind)
 static struct json *
 place(struct parser *p, const struct json *v)
 {
-    struct json *to = p->done++;
+    struct json *to = p->done++, placed = *v;
 
-    *to = *v;
-    to->at = to - (struct json *) p->doc;
+    placed.at = to - (struct json *) p->doc;
+    *to = placed;
     return to;
 }
 
@@ -415,24 +414,43 @@ find_among_few(const struct json *members, size_t n, const struct json *name)
     return SIZE_MAX;
 }
 
-/* Puts the 'n' values at 'v', the last of which came first, in order. */
-static void
-reverse(struct json *v, size_t n)
-{
-    for (size_t i = 0; i < n / 2; i++) {
-        struct json t = v[i];
+/* The children of a container that closes, in the order in which they came. */
+struct children {
+    const struct json *next;
+    int step;
+};
 
-        v[i] = v[n - 1 - i];
-        v[n - 1 - i] = t;
-    }
+static inline struct json
+next_child(struct children *c)
+{
+    const struct json *child = c->next;
+
+    c->next += c->step;
+    return *child;
 }
 
-/* Moves the members from the stack to their place, which may begin to overlap it.  Of several with the same name the
- * last value counts, at the first's place.  False if there is no room for the index. */
-static bool
-place_members(struct parser *p, struct json *object, size_t n_pairs)
+/* The 'n' values between the top of the stack and 'v'.  The last came first; they are put in order only where their
+ * places may overlap, at the very end of the block. */
+static struct children
+children_of(struct parser *p, struct json *v, size_t n)
 {
-    const struct json *from = p->stack;
+    if (p->done + n + 1 < p->stack) {
+        return (struct children) { v - 1, -1 };
+    }
+    for (size_t i = 0; i < n / 2; i++) {
+        struct json t = p->stack[i];
+
+        p->stack[i] = v[-1 - (ssize_t) i];
+        v[-1 - (ssize_t) i] = t;
+    }
+    return (struct children) { p->stack, 1 };
+}
+
+/* Puts members in their place.  Of several with the same name the last value counts, at the first's place.  False if
+ * there is no room for the index. */
+static bool
+place_members(struct parser *p, struct json *object, struct children from, size_t n_pairs)
+{
     struct name_index *index = NULL;
     struct json placed = { .kind = KIND_OBJECT };
 
@@ -450,7 +468,7 @@ place_members(struct parser *p, struct json *object, size_t n_pairs)
     placed.children = p->done;
     placed.at = 1; /* So that the index finds its members where those of documents are. */
     for (size_t i = 0; i < n_pairs; i++) {
-        struct json name = *from++, value = *from++;
+        struct json name = next_child(&from), value = next_child(&from);
         size_t old = index ? name_index_find(index, &placed, name.text, name.n)
                            : find_among_few(placed.children, placed.n, &name);
 
@@ -474,14 +492,14 @@ place_members(struct parser *p, struct json *object, size_t n_pairs)
 }
 
 static void
-place_elements(struct parser *p, struct json *array, size_t n)
+place_elements(struct parser *p, struct json *array, struct children from, size_t n)
 {
     array->n = n;
     array->children = p->done;
-    memmove(p->done, p->stack, n * sizeof *p->done);
     for (size_t i = 0; i < n; i++) {
-        p->done->at = p->done - (struct json *) p->doc;
-        p->done++;
+        struct json element = next_child(&from);
+
+        place(p, &element);
     }
 }
 
@@ -496,10 +514,9 @@ close_container(struct parser *p)
         return false;
     }
     outer = v->children;
-    reverse(p->stack, n);
     if (v->kind == KIND_ARRAY) {
-        place_elements(p, v, n);
-    } else if (!place_members(p, v, n / 2)) {
+        place_elements(p, v, children_of(p, v, n), n);
+    } else if (!place_members(p, v, children_of(p, v, n), n / 2)) {
         return false;
     }
     p->stack = v;
@@ -653,6 +670,13 @@ json_doc_free(struct doc *doc)
     }
 }
 
+/* For a text of 'n' bytes. */
+static size_t
+values_in(size_t n)
+{
+    return DOC_VALUES + n / 2 + 2;
+}
+
 /* Gives back the part of the block behind the 'n' values.  Returns the root, which may have moved with the block. */
 static struct json *
 cut(struct doc *doc, const struct json *root, size_t n, size_t capacity)
@@ -684,60 +708,70 @@ restore(struct parser *p, char *text)
     }
 }
 
-/* Null if it is not of the usual kind. */
+/* Reads the text between p->p and p->end into p->doc, which has room for 'capacity' values: all of it; with 'used' its
+ * first value, whose length that is set to.  Null, the document released, if it is not of the usual kind. */
 static struct json *
-parse_document(struct parser *p, char *text, size_t n, bool (*is_end)(const struct parser *))
+parse_document(struct parser *p, size_t capacity, size_t *used)
 {
-    size_t capacity = DOC_VALUES + n / 2 + 2;
+    char *text = p->p;
     struct json *root;
 
-    if (capacity > IN_DOC_MAX) {
-        return NULL;
-    }
-    p->p = text;
-    p->end = text + n;
-    p->doc = doc_alloc(capacity);
-    *p->doc = (struct doc) { .refs = 1, .text = text, .capacity = p->doc->capacity };
     p->done = (struct json *) p->doc + DOC_VALUES;
     p->stack = (struct json *) p->doc + capacity;
-    if (!parse_all(p) || !is_end(p)) {
+    if (!parse_all(p) || (used ? p->p[-1] != '}' && p->p[-1] != ']' : skip_spaces(p->p) != p->end)) {
         if (p->restore) {
             restore(p, text);
+            p->doc->text = NULL;
         }
-        p->doc->text = NULL;
         json_doc_free(p->doc);
         return NULL;
+    }
+    if (used) {
+        *used = p->p - text;
     }
     root = place(p, p->stack);
     return cut(p->doc, root, p->done - (struct json *) p->doc, capacity);
 }
 
-static bool
-is_all(const struct parser *p)
+static struct doc *
+doc_create(size_t capacity, char *text)
 {
-    return skip_spaces(p->p) == p->end;
+    struct doc *doc = doc_alloc(capacity);
+
+    *doc = (struct doc) { .refs = 1, .capacity = doc->capacity, .text = text };
+    return doc;
 }
 
 struct json *
-json_parse_usual(char *text, size_t n, bool keep)
+json_parse_usual(char *text, size_t n)
 {
-    struct parser p = { .max_depth = JSON_MAX_DEPTH, .restore = keep };
+    struct parser p = { .p = text, .end = text + n, .max_depth = MAX_DEPTH, .restore = true };
+    size_t capacity = values_in(n);
 
-    return parse_document(&p, text, n, is_all);
-}
-
-static bool
-is_container_end(const struct parser *p)
-{
-    return p->p[-1] == '}' || p->p[-1] == ']';
+    if (capacity > IN_DOC_MAX) {
+        return NULL;
+    }
+    p.doc = doc_create(capacity, text);
+    return parse_document(&p, capacity, NULL);
 }
 
 struct json *
-json_parse_first(char *text, size_t n, unsigned max_depth, size_t *used)
+json_parse_copy(const char *text, size_t n, unsigned max_depth, size_t *used)
 {
-    struct parser p = { .max_depth = max_depth };
-    struct json *json = parse_document(&p, text, n, is_container_end);
+    struct parser p = { .max_depth = MIN(max_depth, MAX_DEPTH) };
+    size_t capacity = values_in(n), of_text = n / sizeof(struct json) + 1;
 
-    *used = json ? p.p - text : 0;
-    return json;
+    if (capacity > IN_DOC_MAX) {
+        return NULL;
+    }
+    if (capacity + of_text < CUT_MIN) {
+        p.doc = doc_create(capacity + of_text, NULL);
+        p.p = (char *) ((struct json *) p.doc + capacity);
+    } else {
+        p.p = xmalloc(n + 1);
+        p.doc = doc_create(capacity, p.p);
+    }
+    p.end = mempcpy(p.p, text, n);
+    *p.end = '\0';
+    return parse_document(&p, capacity, used);
 }

@@ -14,7 +14,6 @@
 enum kind { KIND_NULL, KIND_FALSE, KIND_TRUE, KIND_OBJECT, KIND_ARRAY, KIND_INTEGER, KIND_REAL, KIND_STRING,
             KIND_WHOLE /* A built real without a fraction: an integer to its users, but written as a real. */ };
 
-#define JSON_MAX_DEPTH 2000
 #define IN_DOC_MAX ((1U << 28) - 1)
 
 struct json {
@@ -110,12 +109,12 @@ size_t name_index_find(const struct name_index *, const struct json *object, con
 void name_index_add(struct name_index *, const struct json *object, size_t i);
 
 /* Parses the 'n' bytes at 'text', which is changed and taken over, if they are a value of the usual kind; null, with
- * the text still the caller's, if they are not: then the library has the word (library.c).  The text is then as it was
- * with 'restore', which costs a copy of each string that has escapes; else of no use. */
-struct json *json_parse_usual(char *text, size_t n, bool restore) MUST_CHECK;
+ * the text as it was and still the caller's, if they are not: then the library has the word (library.c). */
+struct json *json_parse_usual(char *text, size_t n) MUST_CHECK;
 
-/* The same of an object or array at the start of the text, whatever follows; sets '*used' to its length. */
-struct json *json_parse_first(char *text, size_t n, unsigned max_depth, size_t *used) MUST_CHECK;
+/* The same of a text that stays the caller's.  With 'used', just the object or array that it starts with, whatever
+ * follows; sets that to its length. */
+struct json *json_parse_copy(const char *text, size_t n, unsigned max_depth, size_t *used) MUST_CHECK;
 
 /* The library's opinion: a value, built, or its error. */
 struct error *json_parse_library(const char *text, size_t n, struct json **json) MUST_CHECK;
