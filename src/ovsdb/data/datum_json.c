@@ -184,6 +184,12 @@ read_datum(const struct reader *r, struct datum *d, const struct json *json)
 {
     struct dberr *e;
 
+    if (!type_is_map(r->type) && !js_is(json, JS_ARRAY)) { /* A set of one, as most are. */
+        e = r->atom(&d->one, &r->type->key, json, r->symtab);
+        d->n = !e;
+        d->in_block = false;
+        return e;
+    }
     datum_init_empty(d);
     e = type_is_map(r->type) || is_wrapped_set(json) ? read_many(r, d, json) : read_element(r, d, json);
     if (e) {

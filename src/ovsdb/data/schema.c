@@ -106,6 +106,19 @@ add_standard_columns(struct table_schema *t)
     t->n_columns = COL_N_STD;
 }
 
+static bool
+default_is_valid(const struct col_type *type)
+{
+    struct datum d;
+    struct dberr *e;
+
+    datum_init_default(&d, type);
+    e = datum_check(&d, type);
+    datum_uninit(&d, type);
+    dberr_free(e);
+    return !e;
+}
+
 static struct dberr *
 column_from_json(struct column *c, const struct json *json, const char *name, unsigned index)
 {
@@ -124,6 +137,7 @@ column_from_json(struct column *c, const struct json *json, const char *name, un
         c->index = index;
         c->is_mutable = !mutable || js_bool_value(mutable);
         c->is_persistent = !ephemeral || !js_bool_value(ephemeral);
+        c->default_is_valid = default_is_valid(&c->type);
     }
     return e;
 }

@@ -15,6 +15,7 @@ struct column {
     unsigned index;       /* In table_schema.columns and in rows. */
     bool is_mutable;      /* False: set on insert only. */
     bool is_persistent;   /* False: "ephemeral", not in the log. */
+    bool default_is_valid; /* The type's default satisfies its constraints. */
     struct col_type type;
 };
 

@@ -107,22 +107,33 @@ base_type_equal(const struct base_type *a, const struct base_type *b)
     return true;
 }
 
+#define FEW 8u
+
 static struct dberr *
-enum_check(const struct base_type *b, const union atom *a)
+enum_error(const struct base_type *b, const union atom *a)
 {
     struct col_type t = enum_type(b->type);
     struct str allowed = STR_INIT, value = STR_INIT;
-    struct dberr *e = NULL;
+    struct dberr *e;
 
-    if (datum_find(b->enum_, a, b->type) == UINT_MAX) {
-        atom_put_text(&value, a, b->type);
-        datum_put_text(&allowed, b->enum_, &t);
-        e = dberr_new(DBERR_CONSTRAINT, "%s is not one of the allowed values (%s)", str_text(&value),
-                      str_text(&allowed));
-        str_uninit(&allowed);
-        str_uninit(&value);
-    }
+    atom_put_text(&value, a, b->type);
+    datum_put_text(&allowed, b->enum_, &t);
+    e = dberr_new(DBERR_CONSTRAINT, "%s is not one of the allowed values (%s)", str_text(&value), str_text(&allowed));
+    str_uninit(&allowed);
+    str_uninit(&value);
     return e;
+}
+
+static struct dberr *
+enum_check(const struct base_type *b, const union atom *a)
+{
+    /* Most often one of a few, to which it is equal by its address if it is a string. */
+    for (size_t i = 0; i < MIN(b->enum_->n, FEW); i++) {
+        if (atom_equal(&datum_keys(b->enum_)[i], a, b->type)) {
+            return NULL;
+        }
+    }
+    return datum_find(b->enum_, a, b->type) == UINT_MAX ? enum_error(b, a) : NULL;
 }
 
 static struct dberr *

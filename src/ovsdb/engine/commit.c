@@ -27,6 +27,7 @@ struct commit {
     struct row **orphans;     /* Rows of non-root tables that may be without references. */
     size_t n_orphans, orphans_capacity;
     struct hmap purges;
+    bool any_deleted;         /* Some change has deleted its row. */
 };
 
 #define FOR_EACH_CHANGE(C, TXN) \
@@ -123,7 +124,10 @@ count_column(struct commit *c, const struct change *change, const struct column 
     struct datum added, removed;
     struct dberr *e;
 
-    datum_added_removed(&added, &removed, change->old ? &change->old->fields[column->index] : &empty,
+    if (!change->old) {
+        return count_datum(c, change->row, column, &new->fields[column->index], true);
+    }
+    datum_added_removed(&added, &removed, &change->old->fields[column->index],
                         new ? &new->fields[column->index] : &empty, &column->type);
     e = count_datum(c, change->row, column, &added, true);
     e = e ? e : count_datum(c, change->row, column, &removed, false);
@@ -157,6 +161,7 @@ count_references(struct commit *c)
     FOR_EACH_CHANGE (change, c->txn) {
         struct dberr *e = NULL;
 
+        c->any_deleted |= !change->row->tuple;
         if (change_compare(change)) {
             e = count_change(c, change);
         }
@@ -170,6 +175,9 @@ count_references(struct commit *c)
 static struct dberr *
 check_deleted(struct commit *c)
 {
+    if (!c->any_deleted) {
+        return NULL; /* Of many rows, each walk takes its time. */
+    }
     FOR_EACH_CHANGE (change, c->txn) {
         const struct row *row = change->row;
 
@@ -200,6 +208,7 @@ collect_garbage(struct commit *c)
             dberr_free(count_datum(c, row, &schema->columns[i], &row->tuple->fields[i], false));
         }
         txn_delete(c->txn, row);
+        c->any_deleted = true;
     }
 }
 
@@ -339,6 +348,9 @@ purge_weak_references(struct commit *c)
     struct dberr *e = NULL;
 
     FOR_EACH_CHANGE (change, c->txn) {
+        if (!c->any_deleted && !change->table->schema->has_weak) {
+            break; /* Of this table. */
+        }
         if (!change->row->tuple) {
             purge_references_to(c, change->row);
         } else {
@@ -497,8 +509,12 @@ static struct dberr *
 check_indexes(struct commit *c)
 {
     FOR_EACH_CHANGE (change, c->txn) {
-        struct dberr *e = change->row->tuple ? check_indexes_of_row(change->row) : NULL;
+        struct dberr *e;
 
+        if (!change->table->schema->n_indexes) {
+            break; /* Of this table. */
+        }
+        e = change->row->tuple ? check_indexes_of_row(change->row) : NULL;
         if (e) {
             return e;
         }

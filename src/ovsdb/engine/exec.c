@@ -150,10 +150,10 @@ check_defaults(const struct table_schema *t, const struct datum *fields)
     struct dberr *e = NULL;
 
     for (size_t i = COL_N_STD; i < t->n_columns && !e; i++) {
-        const struct col_type *type = &t->columns[i].type;
+        const struct column *c = &t->columns[i];
 
-        if (type->n_min && (base_type_has_constraints(&type->key) || base_type_has_constraints(&type->value))) {
-            e = datum_check(&fields[i], type);
+        if (!c->default_is_valid && datum_is_default(&fields[i], &c->type)) {
+            e = datum_check(&fields[i], &c->type);
         }
     }
     return e;
