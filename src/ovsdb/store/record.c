@@ -1,8 +1,11 @@
 /* Reading records. */
 #include "ovsdb/store/record.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define SHORT ((size_t) 2048) /* Bytes of a row. */
 
 /* --- Taking an object apart --- */
 
@@ -111,43 +114,74 @@ take_name(struct scanner *s)
     return name;
 }
 
+/* Calls 'cb' for each member of the object, with the scanner at its value, which it moves past that. */
+static struct dberr *
+walk(struct scanner *s, struct dberr *(*cb)(void *aux, const char *name, struct scanner *), void *aux)
+{
+    if (!take(s, '{')) {
+        return dberr_syntax(NULL, "not a JSON object");
+    }
+    if (take(s, '}')) {
+        return NULL;
+    }
+    do {
+        char *name = take_name(s);
+        struct dberr *e;
+
+        if (!name || !take(s, ':')) {
+            free(name);
+            return dberr_syntax(NULL, "not valid JSON");
+        }
+        skip_spaces(s);
+        e = cb(aux, name, s);
+        free(name);
+        if (e) {
+            return e;
+        }
+    } while (take(s, ','));
+    if (!take(s, '}')) {
+        return dberr_syntax(NULL, "not valid JSON");
+    }
+    skip_spaces(s);
+    return s->p == s->end ? NULL : dberr_syntax(NULL, "trailing garbage after the JSON object");
+}
+
+/* Moves past a value; sets '*value' and '*len' to its text. */
+static struct dberr *
+take_text(struct scanner *s, const char **value, size_t *len)
+{
+    bool found;
+
+    *value = s->p;
+    found = skip_value(s) && s->p > *value;
+    *len = s->p - *value;
+    return found ? NULL : dberr_syntax(NULL, "not valid JSON");
+}
+
+struct text_walk {
+    struct dberr *(*cb)(void *aux, const char *name, const char *value, size_t len);
+    void *aux;
+};
+
+static struct dberr *
+pass_text(void *w_, const char *name, struct scanner *s)
+{
+    const struct text_walk *w = w_;
+    const char *value;
+    size_t len;
+    struct dberr *e = take_text(s, &value, &len);
+
+    return e ? e : w->cb(w->aux, name, value, len);
+}
+
 struct dberr *
 record_walk(const char *body, size_t len,
             struct dberr *(*cb)(void *aux, const char *name, const char *value, size_t value_len), void *aux)
 {
     struct scanner s = { body, body + len };
+    struct text_walk w = { cb, aux };
 
-    if (!take(&s, '{')) {
-        return dberr_syntax(NULL, "not a JSON object");
-    }
-    if (take(&s, '}')) {
-        return NULL;
-    }
-    do {
-        char *name = take_name(&s);
-        struct dberr *e = NULL;
-        const char *value;
-
-        if (!name || !take(&s, ':')) {
-            free(name);
-            return dberr_syntax(NULL, "not valid JSON");
-        }
-        skip_spaces(&s);
-        value = s.p;
-        if (!skip_value(&s) || s.p == value) {
-            e = dberr_syntax(NULL, "not valid JSON");
-        }
-        e = e ? e : cb(aux, name, value, s.p - value);
-        free(name);
-        if (e) {
-            return e;
-        }
-    } while (take(&s, ','));
-    if (!take(&s, '}')) {
-        return dberr_syntax(NULL, "not valid JSON");
-    }
-    skip_spaces(&s);
-    return s.p == s.end ? NULL : dberr_syntax(NULL, "trailing garbage after the JSON object");
+    return walk(&s, pass_text, &w);
 }
 
 /* --- Applying --- */
@@ -158,12 +192,25 @@ struct apply {
     bool is_diff;
 };
 
+/* Reads a row; one that is not long, as most are, without a look for its end first. */
 static struct dberr *
-parse_value(const char *value, size_t len, struct json **json)
+take_json(struct scanner *s, struct json **json)
 {
-    struct error *error = js_parse(value, len, json);
-    struct dberr *e = error ? dberr_syntax(NULL, "not valid JSON (%s)", error_text(error)) : NULL;
+    size_t used = js_parse_first(s->p, MIN((size_t) (s->end - s->p), SHORT), UINT_MAX, json), len;
+    struct error *error;
+    struct dberr *e;
+    const char *text;
 
+    if (used) {
+        s->p += used;
+        return NULL;
+    }
+    e = take_text(s, &text, &len);
+    if (e) {
+        return e;
+    }
+    error = js_parse(text, len, json);
+    e = error ? dberr_syntax(NULL, "not valid JSON (%s)", error_text(error)) : NULL;
     error_free(error);
     return e;
 }
@@ -253,7 +300,7 @@ apply_row_json(struct apply *a, const struct uuid *uuid, const struct json *json
 }
 
 static struct dberr *
-apply_row(void *a_, const char *name, const char *value, size_t len)
+apply_row(void *a_, const char *name, struct scanner *s)
 {
     struct apply *a = a_;
     struct json *json;
@@ -263,7 +310,7 @@ apply_row(void *a_, const char *name, const char *value, size_t len)
     if (!uuid_parse(&uuid, name)) {
         return dberr_syntax(NULL, "\"%s\" is not a valid UUID", name);
     }
-    e = parse_value(value, len, &json);
+    e = take_json(s, &json);
     if (!e) {
         e = apply_row_json(a, &uuid, json);
         js_unref(json);
@@ -336,6 +383,8 @@ is_about(const char *name, const char *value, size_t len)
 static struct dberr *
 apply_table(struct apply *a, const char *name, const char *value, size_t len)
 {
+    struct scanner s;
+
     if (*name == '_' && is_about(name, value, len)) {
         return NULL;
     }
@@ -343,7 +392,8 @@ apply_table(struct apply *a, const char *name, const char *value, size_t len)
     if (!a->table) {
         return dberr_new("unknown table", "No table named %s.", name);
     }
-    return record_walk(value, len, apply_row, a);
+    s = (struct scanner) { value, value + len };
+    return walk(&s, apply_row, a);
 }
 
 struct dberr *
