@@ -9,9 +9,8 @@
 
 LOG_MODULE(vconn)
 
-/* One read, and how many of them before others get their turn: some hundred messages, which may cost milliseconds. */
-#define READ_SIZE 65536
-#define MAX_READS 1
+/* One read is what others wait for: as much as is carried out in about that time, between these sizes. */
+enum { READ_SIZE = 65536, READ_SIZE_MIN = 16384, READ_US = 500 };
 /* More than this is written at once instead of at the end of the loop's round. */
 #define EAGER_WRITE (256 * 1024)
 
@@ -29,6 +28,7 @@ struct of_conn {
     const struct of_conn_ops *ops;
     void *aux;
     int broken;        /* Error of a write; nothing is written after that. */
+    size_t read_size;  /* Of the next read. */
     struct bytes in, out;
     size_t out_done;   /* Bytes of 'out' that have been written. */
     struct loop_task work; /* Delivers what was held back, writes what was queued. */
@@ -406,26 +406,40 @@ read_end_error(const struct of_conn *c, ssize_t n)
     return n ? (int) n : c->in.len ? -EPROTO : c->broken ? c->broken : c->state == STATE_HELLO ? -ECONNRESET : 0;
 }
 
+/* What came with the last read took 'us'. */
+static void
+adapt_read_size(struct of_conn *c, int64_t us)
+{
+    if (us > READ_US) {
+        c->read_size = MAX(c->read_size / 2, READ_SIZE_MIN);
+    } else if (us < READ_US / 2) {
+        c->read_size = MIN(c->read_size * 2, READ_SIZE);
+    }
+}
+
 static void
 read_some(struct of_conn *c)
 {
-    for (int i = 0; i < MAX_READS && !c->dead && c->stream && (c->reading || c->state == STATE_HELLO); i++) {
-        ssize_t n;
+    int64_t begin;
+    ssize_t n;
 
-        bytes_reserve(&c->in, READ_SIZE);
-        n = stream_read(c->stream, c->in.data + c->in.len, READ_SIZE);
-        if (n == -EAGAIN) {
-            return;
-        }
-        if (n <= 0) {
-            fail(c, read_end_error(c, n));
-            return;
-        }
-        c->in.len += n;
-        deliver(c);
-        if (n < READ_SIZE) {
-            return;
-        }
+    if (!c->reading && c->state != STATE_HELLO) {
+        return;
+    }
+    bytes_reserve(&c->in, c->read_size);
+    n = stream_read(c->stream, c->in.data + c->in.len, c->read_size);
+    if (n == -EAGAIN) {
+        return;
+    }
+    if (n <= 0) {
+        fail(c, read_end_error(c, n));
+        return;
+    }
+    begin = clock_real_us();
+    c->in.len += n;
+    deliver(c);
+    if (!c->dead && (size_t) n == c->read_size) {
+        adapt_read_size(c, clock_real_us() - begin);
     }
 }
 
@@ -496,6 +510,7 @@ create(struct loop *loop, const char *name, uint32_t versions, int flags, const 
     c->versions = versions ? versions : 1u << OF10;
     c->raw = flags & OF_CONN_RAW;
     c->reading = true;
+    c->read_size = READ_SIZE;
     c->ops = ops;
     c->aux = aux;
     loop_task_init(loop, &c->work, work_cb, c);

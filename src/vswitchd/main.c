@@ -1,5 +1,6 @@
 /* ovs-vswitchd(8): the switch daemon. */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,6 +165,9 @@ main(int argc, char *argv[])
     cmdline_init(&cl, argc, argv, CMDLINE_DAEMON | CMDLINE_TLS | CMDLINE_TLS_PEER_CA | CMDLINE_TLS_BOOTSTRAP, options,
                  ARRAY_SIZE(options), usage);
     parse_options(&cl, &p);
+    /* Small pieces are merged as they are freed: what is saved up is merged all at once, which after a large change of
+     * flows keeps whoever allocates next waiting for many milliseconds. */
+    mallopt(M_MXFAST, 0);
     daemon_want_net_admin();
     daemon_start();
     if (p.mlockall && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) {
