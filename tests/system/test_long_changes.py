@@ -382,20 +382,6 @@ def test_flows_that_packets_teach_meanwhile_stay(place):
     raise AssertionError("no flow came while a bundle was being made")
 
 
-def test_a_bridge_goes_and_the_daemon_ends_amid_a_commit(place):
-    place.sh("ovs-vsctl add-br br1 -- set bridge br1 datapath_type=dummy fail_mode=secure")
-    with committing(place):
-        place.sh("ovs-vsctl set bridge br0 fail_mode=standalone -- set bridge br0 fail_mode=secure")
-        place.sh("ovs-vsctl del-br br1")
-    with committing(place):
-        place.sh("ovs-vsctl del-br br0")
-    assert "br0" not in place.sh("ovs-vsctl list-br")
-    place.sh("ovs-vsctl add-br br0 -- set bridge br0 datapath_type=dummy fail_mode=secure")
-    with committing(place):
-        place.sh("ovs-appctl -t ovs-vswitchd exit")
-    assert place.run(f"grep -l Sanitizer {place.dir}/*.log {place.dir}/*err* 2>/dev/null").stdout == ""
-
-
 N_LINES = 4000  # More than what a tool puts into its bundle at once.
 
 
@@ -416,3 +402,17 @@ def test_a_bundle_that_is_filled_while_the_file_is_read_is_all_or_nothing(place,
     assert (complaint or "") in done.stderr
     count = place.sh("ovs-ofctl dump-aggregate br0").split("flow_count=")[1].split()[0]
     assert int(count) == (0 if complaint else N_LINES + 1)
+
+
+def test_a_bridge_goes_and_the_daemon_ends_amid_a_commit(place):
+    place.sh("ovs-vsctl add-br br1 -- set bridge br1 datapath_type=dummy fail_mode=secure")
+    with committing(place):
+        place.sh("ovs-vsctl set bridge br0 fail_mode=standalone -- set bridge br0 fail_mode=secure")
+        place.sh("ovs-vsctl del-br br1")
+    with committing(place):
+        place.sh("ovs-vsctl del-br br0")
+    assert "br0" not in place.sh("ovs-vsctl list-br")
+    place.sh("ovs-vsctl add-br br0 -- set bridge br0 datapath_type=dummy fail_mode=secure")
+    with committing(place):
+        place.sh("ovs-appctl -t ovs-vswitchd exit")
+    assert place.run(f"grep -l Sanitizer {place.dir}/*.log {place.dir}/*err* 2>/dev/null").stdout == ""
