@@ -255,7 +255,7 @@ check_params(const struct json *params, const struct db *db)
 static struct json *
 execute(struct store *store, const struct json *params, bool read_only)
 {
-    struct exec_session session = { .read_only = read_only, .client.role = rbac_role };
+    struct exec_session session = { .read_only = read_only, .alone = true, .client.role = rbac_role };
     struct dberr *error = check_params(params, store_db(store));
     struct exec_outcome out;
     struct json *reply;
@@ -265,7 +265,7 @@ execute(struct store *store, const struct json *params, bool read_only)
         dberr_free(error);
         return reply;
     }
-    exec_transact(store_db(store), params, 1, &session, INT64_MAX, &out);
+    exec_transact(store_db(store), params, 1, &session, 0, &out);
     tool_fatal(store_flush(store));
     reply = js_ref(out.reply);
     exec_outcome_uninit(&out);

@@ -124,6 +124,18 @@ put_real(struct str *s, double real)
 }
 
 void
+atom_put_json_exact(struct str *s, const union atom *a, enum atom_type t)
+{
+    const size_t start = s->len;
+
+    atom_put_json(s, a, t);
+    if (t == ATOM_REAL && isfinite(a->real) && strtod(s->text + start, NULL) != a->real) {
+        str_truncate(s, start);
+        str_putf(s, "%.17g", a->real);
+    }
+}
+
+void
 atom_put_json(struct str *s, const union atom *a, enum atom_type t)
 {
     char *at;

@@ -71,6 +71,8 @@ uint32_t atom_hash(const union atom *a, enum atom_type t, uint32_t basis);
 /* The atom as JSON: a new reference; and appended to 's' as compact JSON text. */
 struct json *atom_to_json(const union atom *a, enum atom_type t) MUST_CHECK;
 void atom_put_json(struct str *s, const union atom *a, enum atom_type t);
+/* The same with as many digits of a real as give the same number again, where clients get 15. */
+void atom_put_json_exact(struct str *s, const union atom *a, enum atom_type t);
 
 /* Appends the string form: strings are quoted when they need it (atom_text_needs_quotes()). */
 void atom_put_text(struct str *s, const union atom *a, enum atom_type t);

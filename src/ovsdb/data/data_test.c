@@ -224,6 +224,40 @@ wrong_values_get_the_documented_errors(void **state UNUSED)
 }
 
 static void
+reals_come_back_exactly_from_their_exact_text(void **state UNUSED)
+{
+    static const double reals[] = { 0.1 + 0.2, 0.3, 1e15, 1e15 + 0.5, -1e-7, 5e-324, 1.7976931348623157e308, 0 };
+    struct col_type t = T("'real'");
+
+    for (size_t i = 0; i < ARRAY_SIZE(reals); i++) {
+        struct str s = STR_INIT;
+        union atom a = { .real = reals[i] };
+
+        atom_put_json_exact(&s, &a, ATOM_REAL);
+        assert_true(strtod(s.text, NULL) == reals[i]);
+        assert_true(i || !strcmp(s.text, "0.30000000000000004"));
+        assert_true(i != 1 || !strcmp(s.text, "0.3"));
+        str_uninit(&s);
+    }
+    col_type_uninit(&t);
+}
+
+static void
+in_a_difference_reals_that_were_rounded_to_the_same_cancel(void **state UNUSED)
+{
+    struct col_type t = T("{'key':'real','min':0,'max':'unlimited'}");
+    struct json *json = J("['set',[0.3,1,0.3,2,2,2]]");
+    struct datum d;
+
+    assert_null(datum_from_json_diff(&d, &t, json));
+    assert_int_equal(d.n, 2);
+    assert_true(datum_keys(&d)[0].real == 1 && datum_keys(&d)[1].real == 2);
+    datum_uninit(&d, &t);
+    js_unref(json);
+    col_type_uninit(&t);
+}
+
+static void
 expect_text(const char *type, const char *text, const char *expected)
 {
     struct col_type t = T(type);
@@ -376,6 +410,8 @@ main(void)
         cmocka_unit_test(differences_are_as_the_log_has_them),
         cmocka_unit_test(set_operations_agree_with_bit_masks),
         cmocka_unit_test(wrong_values_get_the_documented_errors),
+        cmocka_unit_test(reals_come_back_exactly_from_their_exact_text),
+        cmocka_unit_test(in_a_difference_reals_that_were_rounded_to_the_same_cancel),
         cmocka_unit_test(command_line_values_are_read_and_written),
         cmocka_unit_test(a_schema_survives_a_round_trip),
         cmocka_unit_test(versions_compare_as_numbers),

@@ -239,6 +239,21 @@ datum_sort(struct datum *d, const struct col_type *type)
     return NULL;
 }
 
+void
+datum_sort_paired(struct datum *d, const struct col_type *type)
+{
+    if (sort(d, type)) {
+        for (size_t i = 0; i + 1 < d->n;) {
+            if (atom_equal(&keys_w(d)[i], &keys_w(d)[i + 1], type->key.type)) {
+                datum_remove_at(d, type, i + 1);
+                datum_remove_at(d, type, i);
+            } else {
+                i++;
+            }
+        }
+    }
+}
+
 size_t
 datum_sort_unique(struct datum *d, const struct col_type *type)
 {

@@ -80,6 +80,8 @@ void datum_append_take(struct datum *d, const struct col_type *type, union atom 
 /* Makes room for 'n' elements. */
 void datum_reserve(struct datum *d, const struct col_type *type, size_t n);
 
+/* Sorts, and drops elements that are there twice: both of them. */
+void datum_sort_paired(struct datum *d, const struct col_type *type);
 /* Sorts, and fails ("ovsdb error", "set contains duplicate") on duplicate keys.  datum_sort_unique() drops the later
  * duplicates instead and returns how many there were. */
 struct dberr *datum_sort(struct datum *d, const struct col_type *type) MUST_CHECK;
@@ -125,15 +127,18 @@ void datum_added_removed(struct datum *added, struct datum *removed, const struc
 struct dberr *datum_check(const struct datum *d, const struct col_type *type) MUST_CHECK;
 
 /* JSON.  datum_from_json() checks everything; 'symtab' (null: none allowed) resolves "named-uuid".  The _loose form
- * ignores the number of elements and the constraints of atoms: for differences and for reading what was checked
- * before. */
+ * ignores the number of elements and the constraints of atoms: for reading what was checked before.  The _diff form is
+ * the same for differences between sets; of reals that were rounded to the same, one was removed and one added, so
+ * that they are no difference any more. */
 struct dberr *datum_from_json(struct datum *d, const struct col_type *type, const struct json *json,
                               struct symtab *symtab) MUST_CHECK;
 struct dberr *datum_from_json_loose(struct datum *d, const struct col_type *type, const struct json *json,
                                     struct symtab *symtab) MUST_CHECK;
+struct dberr *datum_from_json_diff(struct datum *d, const struct col_type *type, const struct json *json) MUST_CHECK;
 struct json *datum_to_json(const struct datum *d, const struct col_type *type) MUST_CHECK;
-/* Appends compact JSON text. */
+/* Appends compact JSON text; the second with reals as atom_put_json_exact() has them. */
 void datum_put_json(struct str *s, const struct datum *d, const struct col_type *type);
+void datum_put_json_exact(struct str *s, const struct datum *d, const struct col_type *type);
 
 /* Reads one atom; fails with the error of the constraint that it breaks. */
 struct dberr *atom_from_json(union atom *a, const struct base_type *base, const struct json *json,

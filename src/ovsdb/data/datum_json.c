@@ -94,7 +94,7 @@ struct reader {
     const struct col_type *type;
     struct symtab *symtab;
     struct dberr *(*atom)(union atom *, const struct base_type *, const struct json *, struct symtab *);
-    bool loose;
+    bool loose, diff;
 };
 
 static struct dberr *
@@ -176,6 +176,10 @@ read_many(const struct reader *r, struct datum *d, const struct json *json)
     for (size_t i = 0; !e && i < js_array_len(elements); i++) {
         e = read_element(r, d, js_at(elements, i));
     }
+    if (!e && r->diff && r->type->key.type == ATOM_REAL && !type_is_map(r->type)) {
+        datum_sort_paired(d, r->type);
+        return NULL;
+    }
     return e ? e : datum_sort(d, r->type);
 }
 
@@ -201,7 +205,7 @@ read_datum(const struct reader *r, struct datum *d, const struct json *json)
 struct dberr *
 datum_from_json(struct datum *d, const struct col_type *type, const struct json *json, struct symtab *symtab)
 {
-    struct reader r = { type, symtab, atom_from_json, false };
+    struct reader r = { .type = type, .symtab = symtab, .atom = atom_from_json };
 
     return read_datum(&r, d, json);
 }
@@ -209,7 +213,15 @@ datum_from_json(struct datum *d, const struct col_type *type, const struct json 
 struct dberr *
 datum_from_json_loose(struct datum *d, const struct col_type *type, const struct json *json, struct symtab *symtab)
 {
-    struct reader r = { type, symtab, read_atom, true };
+    struct reader r = { .type = type, .symtab = symtab, .atom = read_atom, .loose = true };
+
+    return read_datum(&r, d, json);
+}
+
+struct dberr *
+datum_from_json_diff(struct datum *d, const struct col_type *type, const struct json *json)
+{
+    struct reader r = { .type = type, .atom = read_atom, .loose = true, .diff = true };
 
     return read_datum(&r, d, json);
 }
@@ -241,13 +253,14 @@ datum_to_json(const struct datum *d, const struct col_type *type)
     return json;
 }
 
-void
-datum_put_json(struct str *s, const struct datum *d, const struct col_type *type)
+static inline void
+put_datum(struct str *s, const struct datum *d, const struct col_type *type,
+          void (*put)(struct str *, const union atom *, enum atom_type))
 {
     bool map = type_is_map(type);
 
     if (!map && d->n == 1) {
-        atom_put_json(s, datum_keys(d), type->key.type);
+        put(s, datum_keys(d), type->key.type);
         return;
     }
     str_puts(s, map ? "[\"map\",[" : "[\"set\",[");
@@ -258,12 +271,28 @@ datum_put_json(struct str *s, const struct datum *d, const struct col_type *type
         if (map) {
             str_putc(s, '[');
         }
-        atom_put_json(s, &datum_keys(d)[i], type->key.type);
+        put(s, &datum_keys(d)[i], type->key.type);
         if (map) {
             str_putc(s, ',');
-            atom_put_json(s, &datum_values(d)[i], type->value.type);
+            put(s, &datum_values(d)[i], type->value.type);
             str_putc(s, ']');
         }
     }
     str_puts(s, "]]");
+}
+
+void
+datum_put_json(struct str *s, const struct datum *d, const struct col_type *type)
+{
+    put_datum(s, d, type, atom_put_json);
+}
+
+void
+datum_put_json_exact(struct str *s, const struct datum *d, const struct col_type *type)
+{
+    if (type->key.type == ATOM_REAL || type->value.type == ATOM_REAL) {
+        put_datum(s, d, type, atom_put_json_exact);
+    } else {
+        datum_put_json(s, d, type);
+    }
 }

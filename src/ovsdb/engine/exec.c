@@ -514,10 +514,11 @@ not_yet(struct exec *x, const struct json *timeout)
 {
     int64_t ms = timeout ? MIN(js_int_value(timeout), INT64_C(1000000000000000)) : INT64_MAX;
 
-    if (!ms) {
-        return dberr_new("timed out", "\"where\" clause test failed");
-    } else if (x->elapsed_ms >= ms) {
-        return dberr_new("timed out", "\"wait\" timed out after %" PRId64 " ms", x->elapsed_ms);
+    if (x->elapsed_ms >= ms) {
+        return x->elapsed_ms ? dberr_new("timed out", "\"wait\" timed out after %" PRId64 " ms", x->elapsed_ms)
+                             : dberr_new("timed out", "\"where\" clause test failed");
+    } else if (x->session->alone) {
+        return dberr_new("not supported", "triggers not supported");
     }
     x->must_wait = true;
     x->timeout_ms = ms;

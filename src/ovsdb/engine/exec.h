@@ -11,6 +11,7 @@
 /* Who asks, and what they may do.  All members may be zero: then everything is allowed, and no lock is held. */
 struct exec_session {
     bool read_only; /* Modifying operations give "not allowed". */
+    bool alone;     /* Nobody else can change the database: waiting for that is "not supported". */
     /* Whether the session owns 'lock', for "assert". */
     bool (*owns_lock)(const struct exec_session *, const char *lock);
     struct rbac_client client;

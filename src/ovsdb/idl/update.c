@@ -22,9 +22,9 @@ row_put(struct idl_row *row, unsigned column, struct datum *value)
     idl_row_mark(row, IDL_ROW_MODIFIED);
 }
 
-/* Calls 'put' for every column in 'json' that is replicated. */
+/* Calls 'put' for every column in 'json' that is replicated, with its value or the difference. */
 static struct error *
-row_each_column(struct idl_row *row, const struct json *json,
+row_each_column(struct idl_row *row, const struct json *json, bool diff,
                 void (*put)(struct idl_row *, unsigned column, struct datum *))
 {
     if (!js_is(json, JS_OBJECT)) {
@@ -38,7 +38,8 @@ row_each_column(struct idl_row *row, const struct json *json,
         if (!c || c->index < COL_N_STD || row->table->modes[c->index] == IDL_OMIT) {
             continue;
         }
-        e = datum_from_json_loose(&value, &c->type, js_iter_value(it), NULL);
+        e = diff ? datum_from_json_diff(&value, &c->type, js_iter_value(it))
+                 : datum_from_json_loose(&value, &c->type, js_iter_value(it), NULL);
         if (e) {
             return error_wrap(dberr_to_error(e), "column %s of table %s", c->name, row->table->schema->name);
         }
@@ -100,11 +101,11 @@ row_replace(struct idl_table *t, const struct uuid *uuid, struct idl_row *row, c
         }
         idl_indexes_add(row);
         idl_row_mark(row, IDL_ROW_INSERTED);
-        return row_each_column(row, json, row_put);
+        return row_each_column(row, json, false, row_put);
     }
     row->stale = false;
     reset_absent(row, json);
-    return row_each_column(row, json, put_if_different);
+    return row_each_column(row, json, false, put_if_different);
 }
 
 static void
@@ -144,7 +145,7 @@ row_update2(struct idl_table *t, const struct uuid *uuid, struct idl_row *row, c
         return row_replace(t, uuid, row, new);
     }
     if (js_get(json, "modify")) {
-        return row ? row_each_column(row, js_get(json, "modify"), put_difference)
+        return row ? row_each_column(row, js_get(json, "modify"), true, put_difference)
                    : error_new("modification of a row of table %s that is not there", t->schema->name);
     }
     if (!js_get(json, "delete")) {

@@ -47,7 +47,7 @@ static struct dberr *
 put_difference(struct target *t, const struct column *c, const struct json *json)
 {
     struct datum diff, value;
-    struct dberr *error = datum_from_json_loose(&diff, &c->type, json, NULL);
+    struct dberr *error = datum_from_json_diff(&diff, &c->type, json);
 
     if (error) {
         return error;

@@ -114,6 +114,13 @@ take_name(struct scanner *s)
     return name;
 }
 
+static struct dberr *
+end_of_object(struct scanner *s)
+{
+    skip_spaces(s);
+    return s->p == s->end ? NULL : dberr_syntax(NULL, "trailing garbage after the JSON object");
+}
+
 /* Calls 'cb' for each member of the object, with the scanner at its value, which it moves past that. */
 static struct dberr *
 walk(struct scanner *s, struct dberr *(*cb)(void *aux, const char *name, struct scanner *), void *aux)
@@ -122,7 +129,7 @@ walk(struct scanner *s, struct dberr *(*cb)(void *aux, const char *name, struct 
         return dberr_syntax(NULL, "not a JSON object");
     }
     if (take(s, '}')) {
-        return NULL;
+        return end_of_object(s);
     }
     do {
         char *name = take_name(s);
@@ -142,8 +149,7 @@ walk(struct scanner *s, struct dberr *(*cb)(void *aux, const char *name, struct 
     if (!take(s, '}')) {
         return dberr_syntax(NULL, "not valid JSON");
     }
-    skip_spaces(s);
-    return s->p == s->end ? NULL : dberr_syntax(NULL, "trailing garbage after the JSON object");
+    return end_of_object(s);
 }
 
 /* Moves past a value; sets '*value' and '*len' to its text. */
@@ -219,7 +225,7 @@ static struct dberr *
 apply_diff(struct datum *field, const struct col_type *type, const struct json *json)
 {
     struct datum diff, result;
-    struct dberr *e = datum_from_json_loose(&diff, type, json, NULL);
+    struct dberr *e = datum_from_json_diff(&diff, type, json);
 
     if (e) {
         return e;

@@ -56,7 +56,7 @@ put_row(struct str *s, const struct tuple *t, const struct table_schema *schema)
 
         if (c->is_persistent && !datum_is_default(&t->fields[i], &c->type)) {
             put_name(s, c->name);
-            datum_put_json(s, &t->fields[i], &c->type);
+            datum_put_json_exact(s, &t->fields[i], &c->type);
         }
     }
     str_putc(s, '}');
@@ -72,10 +72,10 @@ put_changed_column(struct str *s, const struct change *change, const struct colu
         struct datum diff;
 
         datum_diff(&diff, &change->old->fields[c->index], new, &c->type);
-        datum_put_json(s, &diff, &c->type);
+        datum_put_json_exact(s, &diff, &c->type);
         datum_uninit(&diff, &c->type);
     } else {
-        datum_put_json(s, new, &c->type);
+        datum_put_json_exact(s, new, &c->type);
     }
 }
 

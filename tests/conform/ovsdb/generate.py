@@ -188,7 +188,7 @@ class Schema:
         elif kind == 'wait':
             rows = [{c: self.value(self.tables[table]['columns'][c]) for c in op['columns']}
                     for _ in range(r.randint(0, 2))]
-            op.update({'until': r.choice(['==', '!=', '!=']), 'rows': rows, 'timeout': 0})
+            op.update({'until': r.choice(['==', '!=', '!=']), 'rows': rows, 'timeout': r.choice([0, 0, 0, 0, 1, 3])})
         elif kind == 'comment':
             op['comment'] = r.choice(STRINGS)
         elif kind == 'commit':
@@ -212,6 +212,30 @@ class Schema:
                 op['uuid-name'] = 'n%d' % len(named)
                 named.append(op['uuid-name'])
             operations.append(op)
+        return operations
+
+    def waiting(self, contents):
+        """A transaction that waits, mostly for a change that other ones may make, before or amid other operations.
+
+        `contents` are the rows of each table now."""
+        r = self.rand
+        table = r.choice(self.names)
+        name = r.choice(list(self.tables[table]['columns']))
+        op = {'op': 'wait', 'table': table, 'until': r.choice(['==', '!='])}
+        if r.random() < .5:
+            columns = ['_uuid', name] if r.random() < .7 else [name]
+            op.update(where=[], columns=columns, until='!=',
+                      rows=[{c: row[c] for c in columns} for row in contents[table]])
+        elif self.rows[table] and r.random() < .7:
+            row = ['uuid', r.choice(self.rows[table])]
+            op.update(where=[['_uuid', '==', row]], columns=['_uuid'], rows=r.choice([[], [{'_uuid': row}]]))
+        else:
+            op.update(where=self.where(table), columns=[name],
+                      rows=[{name: self.value(self.tables[table]['columns'][name])} for _ in range(r.randint(0, 2))])
+        if r.random() < .5:
+            op['timeout'] = 600000
+        operations = self.transaction() if r.random() < .7 else []
+        operations.insert(r.randint(0, len(operations)), op)
         return operations
 
     def everything(self):

@@ -35,8 +35,8 @@ class Connection:
         self.socket.connect(path)
         self.text = ''
 
-    def send(self, method, params):
-        self.socket.sendall(json.dumps({'id': 1, 'method': method, 'params': params}).encode())
+    def send(self, method, params, number=1):
+        self.socket.sendall(json.dumps({'id': number, 'method': method, 'params': params}).encode())
 
     def receive(self):
         while True:
@@ -60,6 +60,15 @@ class Connection:
             if message.get('id') == 1:
                 return message, notes
             notes.append(message)
+
+
+    def answer(self):
+        """The reply to what was sent and may be waiting for something; None if it still does."""
+        self.send('echo', [], 2)
+        found = None
+        while (message := self.receive()).get('id') != 2:
+            found = message
+        return found
 
 
 class Server:
