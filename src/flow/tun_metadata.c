@@ -336,7 +336,8 @@ tun_value_fits(const struct field *mapped, const uint8_t *v, uint8_t *mask)
 {
     size_t beyond = TUN_OPTION_MAX - mapped->wire_bytes;
     bool exact = is_all_ones(mask, TUN_OPTION_MAX);
-    bool fits = is_all_zeros(v, beyond) && (exact || is_all_zeros(mask, beyond));
+    /* One without a value is there or not, whatever is said of its value. */
+    bool fits = !mapped->wire_bytes || (is_all_zeros(v, beyond) && (exact || is_all_zeros(mask, beyond)));
 
     if (is_all_ones(mask + beyond, mapped->wire_bytes)) {
         memset(mask, 0xff, beyond);
@@ -413,7 +414,7 @@ tun_match_unbind(const struct tun_map *map, struct match *m)
 
             memcpy(v.bytes + TUN_OPTION_MAX - n, place_of(&bound.flow, mapped), n);
             memcpy(mask.bytes + TUN_OPTION_MAX - n, place_of(&bound.mask, mapped), n);
-            if (is_all_ones(mask.bytes + TUN_OPTION_MAX - n, n)) {
+            if (n && is_all_ones(mask.bytes + TUN_OPTION_MAX - n, n)) {
                 memset(mask.bytes, 0xff, TUN_OPTION_MAX);
             }
             (void) !tun_match_set_loose(m, f, &v, &mask, n); /* What the map has room for, a match has. */

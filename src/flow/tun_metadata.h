@@ -28,7 +28,8 @@
  * it goes, so that an action on an unbound option does nothing.
  *
  * Threads: a map is immutable; the functions are pure.
- * Limits: 64 options, 256 bytes of values together; options of 4 to 124 bytes.
+ * Limits: 64 options, 256 bytes of values together; options of 0 to 124 bytes; those without a value
+ * are there or not.
  * Standards: RFC 8926 §3.5; ovs-fields(7) "tunnel option". */
 #ifndef FLOW_TUN_METADATA_H
 #define FLOW_TUN_METADATA_H 1

@@ -394,7 +394,7 @@ parse_tlv_key(const char *key, const char *value, struct tlv_map *map)
         map->option_class = v;
     } else if (!strcmp(key, "type") && parse_number(value, UINT8_MAX, &v)) {
         map->option_type = v;
-    } else if (!strcmp(key, "len") && parse_number(value, 124, &v) && v && v % 4 == 0) {
+    } else if (!strcmp(key, "len") && parse_number(value, 124, &v) && v % 4 == 0) {
         map->option_len = v;
     } else if (!strcmp(key, "len")) {
         return error_new("%s: not a valid tun_metadata option length", value);

@@ -498,13 +498,16 @@ note_tag(const struct act_set_field *a, struct match *m)
     }
 }
 
-/* A mask of all bits that a tunnel option has becomes that of all it can have. */
+/* A mask of all bits that a tunnel option has becomes that of all it can have; one without a value has none here. */
 static enum ofperr
 fit_option(struct act_set_field *a, const struct act_check *c)
 {
     const struct field *mapped = field_is_option(a->field) ? tun_map_field(c->options, a->field) : NULL;
     bool fits = !mapped || tun_value_fits(mapped, a->bytes, a->bytes + a->field->wire_bytes);
 
+    if (mapped && !mapped->wire_bytes) {
+        memset(a->bytes, 0, a->field->wire_bytes);
+    }
     return fits || !c->check_options ? OFPERR_NONE : OFPERR_OFPBAC_BAD_SET_LEN;
 }
 

@@ -9,7 +9,7 @@ tlv_map_take(struct cursor *c, struct tlv_map *map, char **why)
         return OFPERR_OFPBRC_BAD_LEN;
     }
     *map = (struct tlv_map) { get_be16(p), p[2], p[3], get_be16(p + 4) };
-    if (map->option_len % 4 || !map->option_len || map->option_len > 124) {
+    if (map->option_len % 4 || map->option_len > 124) {
         if (why) {
             *why = xasprintf("tlv table option length (%u) is not a valid option size", map->option_len);
         }

@@ -52,9 +52,6 @@ static enum ofperr
 add_entry(struct match *m, const struct field *f, union field_value *v, const union field_value *mask,
           enum oxm_strictness strictness)
 {
-    if (is_all_zeros(mask, f->wire_bytes) && LIKELY(!field_is_option(f))) {
-        return OFPERR_NONE;
-    }
     if (!value_is_valid(f, v)) {
         return OFPERR_OFPBMC_BAD_VALUE;
     }
@@ -63,6 +60,9 @@ add_entry(struct match *m, const struct field *f, union field_value *v, const un
     }
     if (is_matched(f, m) && !is_type_of_packet_type(f, m)) {
         return OFPERR_OFPBMC_DUP_FIELD;
+    }
+    if (is_all_zeros(mask, f->wire_bytes) && LIKELY(!field_is_option(f))) {
+        return OFPERR_NONE;
     }
     if (match_set_field(m, f, v, mask)) {
         return OFPERR_NONE;
@@ -103,6 +103,35 @@ skip_body(struct cursor *c, const struct oxm_header *h)
     return cursor_take(c, h->length - (h->class == OXM_EXPERIMENTER ? 4 : 0)) ? OFPERR_NONE : OFPERR_OFPBMC_BAD_LEN;
 }
 
+/* Looks at value and mask before it is known which field that is. */
+static enum ofperr
+check_body(struct cursor c, const struct oxm_header *h)
+{
+    size_t len = h->length - (h->class == OXM_EXPERIMENTER ? 4 : 0), n = len / 2;
+    const uint8_t *body = cursor_take(&c, len);
+
+    for (size_t i = 0; body && h->has_mask && i < n; i++) {
+        if (body[i] & ~body[n + i]) {
+            oxm_warn_wildcards(h);
+            return OFPERR_OFPBMC_BAD_WILDCARDS;
+        }
+    }
+    return body ? OFPERR_NONE : OFPERR_OFPBMC_BAD_LEN; /* Whatever field it is. */
+}
+
+/* What it means that an entry has another length than its field: a field of that length is not there.  A value and a
+ * mask of unequal length are none of any field. */
+static enum ofperr
+wrong_length(const struct oxm_header *h)
+{
+    const struct oxm_row *row = oxm_row_by_number(h->class, h->number, h->experimenter);
+    size_t len = h->length - (h->class == OXM_EXPERIMENTER ? 4 : 0);
+    const struct field *f = row ? field_of(row->field) : NULL;
+    bool same = f && (field_is_option(f) || len >> h->has_mask == f->wire_bytes);
+
+    return same ? OFPERR_OFPBMC_BAD_LEN : OFPERR_OFPBMC_BAD_FIELD;
+}
+
 static enum ofperr
 decode_entry(struct cursor *c, enum oxm_strictness strictness, struct match *m, struct oxm_cookie *cookie)
 {
@@ -122,12 +151,17 @@ decode_entry(struct cursor *c, enum oxm_strictness strictness, struct match *m, 
     if (strictness == OXM_LOOSE && !oxm_row_by_number(h.class, h.number, h.experimenter)) {
         return skip_body(c, &h);
     }
+    error = check_body(*c, &h);
+    if (error) {
+        return error;
+    }
     body = *c;
     error = oxm_take_body(c, &h, &f, &v, &mask);
     if (error == OFPERR_OFPBMC_BAD_LEN && strictness == OXM_LOOSE) {
         *c = body; /* Of another length than ours, it is another field. */
         return skip_body(c, &h);
     }
+    error = error == OFPERR_OFPBMC_BAD_LEN ? wrong_length(&h) : error;
     if (!error && h.has_mask && !f->maskable && !is_all_zeros(mask.bytes, f->wire_bytes) &&
         !is_all_ones(mask.bytes, f->wire_bytes)) {
         return OFPERR_OFPBMC_BAD_MASK;
