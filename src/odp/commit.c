@@ -117,7 +117,7 @@ put_pop_mpls(struct bytes *actions, be16 type)
 static void
 commit_mpls(const struct flow *flow, struct flow *base, struct flow *wc, struct bytes *actions)
 {
-    int n = flow_count_mpls(flow), n_base = flow_count_mpls(base);
+    int n = flow_mpls_depth(flow), n_base = flow_mpls_depth(base);
     int common = common_labels(flow, n, base, n_base);
 
     if (n == n_base && common == n) {
@@ -128,7 +128,7 @@ commit_mpls(const struct flow *flow, struct flow *base, struct flow *wc, struct 
         return;
     }
     for (int i = n_base; i > common; i--) {
-        put_pop_mpls(actions, i > 1 ? base->eth_type : flow_is_mpls(flow) ? BE16(0x0800) : flow->eth_type);
+        put_pop_mpls(actions, i > 1 ? base->eth_type : n ? BE16(0x0800) : flow->eth_type);
     }
     for (int i = n - common - 1; i >= 0; i--) {
         struct odp_push_mpls push = { .lse = flow->mpls_lse[i], .ethertype = flow->eth_type };

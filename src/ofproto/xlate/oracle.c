@@ -186,6 +186,11 @@ run_action(struct oracle_run *r, const struct oracle_action *a)
     case OP_RECIRC: break; /* A detour through the datapath. */
     case OP_GROUP: oracle_run_group(r, a->value); break;
     case OP_METER: r->dropped = oracle_meter_drops(a->value, r->p.f[F_IN_PORT]); break;
+    case OP_CHECK_LEN:
+        /* The list goes on in two branches; what lists around it do behind them is said nowhere. */
+        r->result->gave_up |= r->depth != 1 || r->in_set;
+        set(r, &a->dst, r->p.len > a->value);
+        break;
     case OP_NOTE: break;
     case OP_CLEAR: r->n_set = 0; break;
     case OP_WRITE: write_set(r, a); break;
@@ -270,8 +275,12 @@ oracle_run_set(struct oracle_run *r, const struct oracle_action *const *set, int
         has_end = last && (order[k] == OP_GROUP || order[k] == OP_OUTPUT || order[k] == OP_RESUBMIT);
     }
     if (has_end) {
+        bool in_set = r->in_set;
+
         r->exited = false;
+        r->in_set = true;
         run_actions(r, ordered, n);
+        r->in_set = in_set;
     }
 }
 

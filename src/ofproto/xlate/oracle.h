@@ -12,13 +12,14 @@
 enum oracle_field {
     F_IN_PORT, F_ETH_SRC, F_ETH_DST, F_ETH_TYPE, F_IP_SRC, F_IP_DST, F_PROTO, F_DSCP, F_ECN, F_TTL, F_TP_SRC, F_TP_DST,
     F_TCI, /* Of the outer tag, bit 12 set; 0 without one. */
-    F_REG0, F_REG1, F_REG2, F_METADATA, F_MARK, F_N
+    F_REG0, F_REG1, F_REG2, F_METADATA, F_TUN_ID /* Packets bring none. */, F_MARK, F_N
 };
 
 struct oracle_packet {
     uint64_t f[F_N];
     uint64_t inner_tci; /* 0 without a second tag. */
     uint16_t tpid, inner_tpid;
+    uint16_t len;       /* Of the frame; no limit that is compared with is near, whatever is pushed. */
     uint32_t deeper[8]; /* TPID << 16 | TCI of tags below those, outermost first; 0: none. */
 };
 
@@ -33,7 +34,8 @@ struct oracle_range {
 
 enum oracle_op {
     OP_OUTPUT, OP_OUTPUT_IN_PORT, OP_OUTPUT_REG, OP_FLOOD, OP_LOAD, OP_MOVE, OP_PUSH, OP_POP, OP_PUSH_VLAN,
-    OP_STRIP_VLAN, OP_MOD_VID, OP_MOD_PCP, OP_DEC_TTL, OP_RESUBMIT, OP_CLONE, OP_EXIT, OP_RECIRC, OP_GROUP, OP_NOTE,
+    OP_STRIP_VLAN, OP_MOD_VID, OP_MOD_PCP, OP_DEC_TTL, OP_RESUBMIT, OP_CLONE, OP_EXIT, OP_RECIRC, OP_GROUP,
+    OP_CHECK_LEN, OP_NOTE,
     OP_METER, /* First in its rule. */
     /* Instructions: behind all others, in this order. */
     OP_CLEAR, OP_WRITE, OP_METADATA, OP_GOTO

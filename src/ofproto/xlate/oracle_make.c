@@ -21,6 +21,7 @@ const struct oracle_field_info oracle_fields[F_N] = {
     [F_REG1] = { "reg1", "NXM_NX_REG1", 32, false, false },
     [F_REG2] = { "reg2", "NXM_NX_REG2", 32, false, false },
     [F_METADATA] = { "metadata", "OXM_OF_METADATA", 64, false, false },
+    [F_TUN_ID] = { "tun_id", "NXM_NX_TUN_ID", 64, false, false },
     [F_MARK] = { "pkt_mark", "NXM_NX_PKT_MARK", 32, false, false },
 };
 
@@ -47,6 +48,7 @@ oracle_random_packet(struct random *r, struct oracle_packet *p)
         p->f[f] = random_value(r, f);
     }
     p->f[F_MARK] = random_value(r, F_MARK);
+    p->len = random_below(r, 2) ? 60 : 1500;
     if (p->f[F_TCI]) {
         p->tpid = random_below(r, 4) ? 0x8100 : 0x88a8;
         if (!random_below(r, 3)) {
@@ -82,7 +84,7 @@ random_mask(struct random *r, enum oracle_field f)
     switch (f) {
     case F_IP_SRC: case F_IP_DST: return random_below(r, 2) ? 0xffffffff : random_below(r, 2) ? 0xffffff00 : 0x000000ff;
     case F_ETH_SRC: case F_ETH_DST: return random_below(r, 2) ? oracle_ones(48) : 1;
-    case F_REG0: case F_REG1: case F_REG2: case F_METADATA:
+    case F_REG0: case F_REG1: case F_REG2: case F_METADATA: case F_TUN_ID:
         return random_below(r, 2) ? oracle_ones(oracle_fields[f].bits) : 1 + random_below(r, 3);
     case F_TCI: return random_below(r, 3) ? 0xffff : 0x1000;
     default: return oracle_ones(oracle_fields[f].bits);
@@ -168,6 +170,10 @@ random_operands(struct random *r, struct oracle_action *a, int table, bool is_ip
             a->value = MIN(table + 1, ORACLE_N_TABLES - 1);
         }
         break;
+    case OP_CHECK_LEN:
+        a->value = 200 + random_below(r, 1000);
+        a->dst = (struct oracle_range) { F_REG0 + random_below(r, 3), random_below(r, 3), 1 };
+        break;
     case OP_GROUP: a->value = 1 + random_below(r, ORACLE_N_GROUPS); break;
     case OP_GOTO: a->value = table + 1 + random_below(r, ORACLE_N_TABLES - table - 1); break;
     case OP_METADATA: a->value = random_below(r, 4); a->mask = 1 + random_below(r, 3); a->value &= a->mask; break;
@@ -209,7 +215,7 @@ oracle_random_actions(struct random *r, struct oracle_action *actions, int n, in
         memset(a, 0, sizeof *a);
         do {
             a->op = random_below(r, 3) ? random_below(r, last + 1) : random_below(r, 2) ? OP_OUTPUT : OP_RESUBMIT;
-        } while ((a->op == OP_CLONE && depth > 1) || (a->op == OP_EXIT && random_below(r, 4)) ||
+        } while ((a->op == OP_CLONE && depth > 1) || (a->op == OP_CHECK_LEN && depth) || (a->op == OP_EXIT && random_below(r, 4)) ||
                  (a->op == OP_DEC_TTL && !is_ip));
         random_operands(r, a, table, is_ip, is_udp, depth);
     }

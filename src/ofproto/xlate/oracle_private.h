@@ -45,6 +45,7 @@ struct oracle_run {
     int n_set;
     int depth, n_tables;
     bool exited;
+    bool in_set;                         /* Carrying out an action set, or a bucket. */
     bool dropped;                        /* By a meter. */
 };
 

@@ -28,6 +28,10 @@ put_action(struct str *s, const struct oracle_action *a)
     case OP_CLONE: str_puts(s, "clone("); oracle_put_actions(s, a->nested, a->n_nested); str_putc(s, ')'); break;
     case OP_EXIT: str_puts(s, "exit"); break;
     case OP_RECIRC: str_puts(s, "debug_recirc"); break;
+    case OP_CHECK_LEN:
+        str_putf(s, "check_pkt_larger(%llu)->%s[%u]", (unsigned long long) a->value, oracle_fields[a->dst.field].nxm,
+                 a->dst.ofs);
+        break;
     case OP_GROUP: str_putf(s, "group:%llu", (unsigned long long) a->value); break;
     case OP_METER: str_putf(s, "meter:%llu", (unsigned long long) a->value); break;
     case OP_NOTE: str_puts(s, "note:01.02"); break;
@@ -69,7 +73,8 @@ put_condition(struct str *s, const struct oracle_condition *c)
         str_putf(s, "00:00:00:00:00:%02llx", v);
         str_puts(s, m == 1 ? "/00:00:00:00:00:01" : "");
         break;
-    case F_REG0: case F_REG1: case F_REG2: case F_METADATA: case F_TCI: str_putf(s, "0x%llx/0x%llx", v, m); break;
+    case F_REG0: case F_REG1: case F_REG2: case F_METADATA: case F_TUN_ID: case F_TCI:
+        str_putf(s, "0x%llx/0x%llx", v, m); break;
     default: str_putf(s, "%llu", v); break;
     }
     str_putc(s, ',');

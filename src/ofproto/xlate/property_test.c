@@ -97,6 +97,22 @@ recirculate(struct xbridge *b, uint32_t id, const struct oracle_packet *p, struc
 }
 
 static void
+check_length(struct xbridge *b, const struct odp_attr *check, const struct oracle_packet *p, struct oracle_result *r,
+             int depth)
+{
+    uint16_t size = 0;
+
+    ODP_FOR_EACH (a, odp_attr_data(check), odp_attr_size(check)) {
+        if (a->type == ODP_CHECK_PKT_LEN_SIZE) {
+            memcpy(&size, odp_attr_data(a), sizeof size);
+        } else if ((a->type == ODP_CHECK_PKT_LEN_GREATER) == (p->len > size)) {
+            carry_out(b, odp_attr_data(a), odp_attr_size(a), p, r, depth);
+        }
+    }
+    assert_int_not_equal(size, 0);
+}
+
+static void
 carry_out(struct xbridge *b, const void *actions, size_t len, const struct oracle_packet *packet,
           struct oracle_result *r, int depth)
 {
@@ -120,6 +136,7 @@ carry_out(struct xbridge *b, const void *actions, size_t len, const struct oracl
                 return;
             }
             break;
+        case ODP_CHECK_PKT_LEN: check_length(b, a, &p, r, depth); break;
         case ODP_HASH: break; /* Each recirculation makes up a hash. */
         case ODP_RECIRC: recirculate(b, *(const uint32_t *) odp_attr_data(a), &p, r, depth); break;
         case ODP_PUSH_VLAN:

@@ -110,10 +110,17 @@ xlate_push_mpls(struct xlate_ctx *ctx, const struct act *act)
 {
     const struct act_push_mpls *a = (const void *) act;
     struct flow *f = &ctx->flow;
-    int n = flow_count_mpls(f);
+    int n = flow_mpls_depth(f);
     be32 lse;
 
     if (n >= FLOW_MPLS_LABELS) {
+        if (ctx->in->frame) {
+            xlate_report(ctx, TRACE_ERROR, "dropping packet on which an MPLS push action can't be performed as it would "
+                         "have more MPLS LSEs than the %d supported.", FLOW_MPLS_LABELS);
+        }
+        for (int i = 0; i < n; i++) {
+            ctx->wc->mpls_lse[i] |= BE32(0x100);
+        }
         xlate_fail(ctx, XLATE_TOO_MANY_MPLS_LABELS);
         return;
     }
@@ -142,8 +149,8 @@ void
 xlate_pop_label(struct xlate_ctx *ctx, be16 ethertype)
 {
     struct flow *f = &ctx->flow;
-    int n = flow_count_mpls(f);
-    bool is_last_label = n && be32_to_cpu(f->mpls_lse[0]) & 0x100;
+    int n = flow_mpls_depth(f);
+    bool has_more = flow_has_more_mpls(f);
     bool to_mpls = ethertype == BE16(0x8847) || ethertype == BE16(0x8848);
 
     if (!n) {
@@ -157,9 +164,6 @@ xlate_pop_label(struct xlate_ctx *ctx, be16 ethertype)
     for (int i = 1; i < n; i++) {
         ctx->wc->mpls_lse[i] = BE32_MAX;
     }
-    if (to_mpls == is_last_label) {
-        xlate_report(ctx, TRACE_WARN, "pop_mpls to a type that does not fit the stack");
-    }
     memmove(&f->mpls_lse[0], &f->mpls_lse[1], sizeof f->mpls_lse - sizeof f->mpls_lse[0]);
     f->mpls_lse[FLOW_MPLS_LABELS - 1] = 0;
     f->eth_type = ethertype;
@@ -167,7 +171,7 @@ xlate_pop_label(struct xlate_ctx *ctx, be16 ethertype)
         ctx->was_mpls = true;
         f->nw_src = f->nw_dst = 0;
         f->nw_proto = f->nw_tos = f->nw_ttl = f->nw_frag = 0;
-    } else if (is_last_label || n == FLOW_MPLS_LABELS) {
-        ctx->was_mpls = n == FLOW_MPLS_LABELS || ctx->was_mpls;
+    } else if (has_more) {
+        ctx->was_mpls = true;
     }
 }
