@@ -110,8 +110,7 @@ enum ofperr check_references(const struct ofproto *, struct act_span acts) MUST_
 /* Takes rules out of the tables that nobody sees any more since a change that dropped many; whether all are. */
 bool change_unlink_retired(struct ofproto *, struct loop_slice *);
 
-/* Makes room in a full table by OpenFlow 1.4's eviction (§6.5): of the least important rules with a timeout the one
- * that expires soonest goes.  False if there is none. */
+/* Makes room in a full table (OpenFlow 1.4 §6.5; evict.h): false if no rule of it may go. */
 bool change_evict(struct tables_change *, uint8_t table_id);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "ofproto/change.h"
+#include "ofproto/evict.h"
 #include "ofproto/group.h"
 #include "ofproto/meter.h"
 #include "ofproto/rule_list.h"
@@ -166,35 +167,15 @@ collect_strict(struct flow_mod_run *s)
 
 /* Acting. */
 
-struct eviction {
-    const struct tables_change *c;
-    uint8_t table_id;
-    struct rule *worst;
-};
-
-static void
-consider(void *e_, struct rule *rule)
-{
-    struct eviction *e = e_;
-    const struct rule *worst = e->worst;
-
-    if (rule->table_id == e->table_id && cls_rule_visible(&rule->cr, e->c->version) &&
-        (!worst || rule->importance < worst->importance ||
-         (rule->importance == worst->importance && expiry_of(rule) < expiry_of(worst)))) {
-        e->worst = rule;
-    }
-}
-
 bool
 change_evict(struct tables_change *c, uint8_t table_id)
 {
-    struct eviction e = { .c = c, .table_id = table_id };
+    struct rule *worst = evict_choose(c->p, table_id, c->version);
 
-    expiry_for_each(c->p, consider, &e);
-    if (e.worst) {
-        change_drop(c, e.worst, REMOVED_EVICTION);
+    if (worst) {
+        change_drop(c, worst, REMOVED_EVICTION);
     }
-    return e.worst != NULL;
+    return worst != NULL;
 }
 
 static enum ofperr

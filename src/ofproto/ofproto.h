@@ -145,6 +145,8 @@ struct ofproto_table_config {
     bool evict;
     const char *const *prefixes; /* Names of fields; empty: the default. */
     size_t n_prefixes;
+    const char *const *groups;   /* What makes groups for eviction: "NXM_OF_IN_PORT[]". */
+    size_t n_groups;
 };
 /* Null: no row says anything of the table. */
 void ofproto_set_table(struct ofproto *, uint8_t table_id, const struct ofproto_table_config *);

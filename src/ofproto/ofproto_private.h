@@ -73,6 +73,8 @@ struct table_state {
     char *name, *of_name;    /* The row's and OpenFlow's (table features); null: none. */
     unsigned int max_flows;  /* UINT_MAX: no limit. */
     bool evict, of_evict;    /* When full, by the row's overflow_policy; by table-mod. */
+    struct subfield *groups; /* What makes groups of flows, of which the largest loses one (evict.h); owned. */
+    size_t n_groups;
     bool vacancy;            /* Vacancy events as table-mod set them, in per cent. */
     uint8_t vacancy_down, vacancy_up;
     bool vacancy_is_low;     /* The last event was "down": the next is "up". */

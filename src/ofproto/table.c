@@ -4,6 +4,7 @@
 #include "ofproto/change_request.h"
 #include "ofproto/conns.h"
 #include "ofproto/depend.h"
+#include "ofproto/evict.h"
 #include "ofproto/flow_monitor.h"
 #include "ofproto/learned.h"
 #include "ofproto/ofproto_private.h"
@@ -181,6 +182,7 @@ tables_destroy(struct ofproto *p)
         classifier_uninit(&p->xb.tables[i]);
         free(p->tables[i].name);
         free(p->tables[i].of_name);
+        free(p->tables[i].groups);
     }
     free(p->xb.tables);
     hmap_uninit(&p->option_users);
@@ -258,6 +260,7 @@ ofproto_set_table(struct ofproto *p, uint8_t table_id, const struct ofproto_tabl
     change_requests_finish(p);
     pthread_mutex_lock(&p->tables_mutex);
     set_prefixes(p, table_id, c);
+    evict_set_groups(p, table_id, c->groups, c->n_groups);
     change_begin(&change, p, NULL);
     while (t->n_flows + change.n_flows[table_id] > t->max_flows && t->evict && change_evict(&change, table_id)) {
         continue;

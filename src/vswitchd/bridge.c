@@ -151,18 +151,23 @@ set_flood_vlans(struct bridge *br, const struct vs_bridge *row)
 static void
 set_table(struct bridge *br, uint8_t id, const struct vs_flow_table *t)
 {
-    const struct datum *prefixes = vs_flow_table_prefixes_datum(t);
+    const struct datum *prefixes = vs_flow_table_prefixes_datum(t), *groups = vs_flow_table_groups_datum(t);
+    const char **specs = groups->n ? xmalloc(groups->n * sizeof *specs) : NULL;
     int64_t limit = vs_flow_table_flow_limit(t, -1);
     const char *overflow = vs_flow_table_overflow_policy(t), *names[8];
     struct ofproto_table_config c = {
         .name = vs_flow_table_name(t), .has_limit = limit >= 0, .flow_limit = limit >= 0 ? limit : 0,
-        .evict = overflow && !strcmp(overflow, "evict"), .prefixes = names,
+        .evict = overflow && !strcmp(overflow, "evict"), .prefixes = names, .groups = specs, .n_groups = groups->n,
     };
 
     for (size_t i = 0; i < prefixes->n && i < ARRAY_SIZE(names); i++) {
         names[c.n_prefixes++] = atom_text(&datum_keys(prefixes)[i]);
     }
+    for (size_t i = 0; i < groups->n; i++) {
+        specs[i] = atom_text(&datum_keys(groups)[i]);
+    }
     ofproto_set_table(br->ofproto, id, &c);
+    free(specs);
 }
 
 static void
