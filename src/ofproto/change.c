@@ -104,6 +104,7 @@ change_add(struct tables_change *c, struct rule *rule, const struct match *match
         c->added = x2nrealloc(c->added, &c->added_capacity, sizeof *c->added);
     }
     c->added[c->n_added++] = rule;
+    xbridge_note_change(&p->xb, rule->table_id, c->version);
     classifier_insert(&p->xb.tables[rule->table_id], &rule->cr, match, priority, c->version);
     count_flow(c, rule, 1);
     index_cookie(rule);
@@ -120,6 +121,7 @@ drop_rule(struct tables_change *c, struct rule *rule, uint8_t why, struct rule *
         c->dropped = x2nrealloc(c->dropped, &c->dropped_capacity, sizeof *c->dropped);
     }
     c->dropped[c->n_dropped++] = (struct dropped_rule) { rule, successor, why, c->n_added };
+    xbridge_note_change(&c->p->xb, rule->table_id, c->version);
     cls_rule_hide(&rule->cr, c->version);
     users_note_dropped(rule);
     count_flow(c, rule, -1);
@@ -371,6 +373,9 @@ change_abort_step(struct tables_change *c, struct loop_slice *slice)
 {
     if (!undo_rules(c, slice)) {
         return false;
+    }
+    if (c->is_long) { /* Else the next version is the one that was noted. */
+        xbridge_forget_changes(&c->p->xb, atomic_load_explicit(&c->p->xb.tables_version, memory_order_relaxed));
     }
     groups_abort(c);
     c->n_groups = 0;

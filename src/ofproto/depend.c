@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "ofproto/depend_private.h"
+#include "ofproto/xlate/run.h"
 
 /* Notes of a shape; beyond these, all its nodes count as changed. */
 enum { MAX_NOTED = 256 };
@@ -30,6 +31,14 @@ struct depend_step {
     struct step_item items[];
 };
 
+/* The step of a run behind another step; referenced. */
+enum { N_RUNS = 4096 };
+struct known_run {
+    uint64_t id;                /* Of the run; 0: none. */
+    const struct depend_step *parent;
+    struct depend_step *step;
+};
+
 struct depend {
     pthread_mutex_t mutex;      /* Guards all below. */
     struct depend_client client;
@@ -45,6 +54,7 @@ struct depend {
     uint64_t walk;              /* The last one when the walk under way began. */
     _Atomic bool needs_walk, has_soft; /* Since the last walk began; or walks, for the latter, if one is under way. */
     struct depend_limits left;  /* Of this settling. */
+    struct known_run runs[N_RUNS];
     bool doubts;                /* Found by this settling. */
     struct change log[DEPEND_LOG]; /* The last ones: number N is at N % DEPEND_LOG, the first is number 1. */
 };
@@ -64,9 +74,23 @@ depend_create(const struct depend_client *client, const struct depend_limits *li
     return d;
 }
 
+static void unref_step(struct depend *, struct depend_step *);
+
+void
+depend_forget_runs(struct depend *d)
+{
+    pthread_mutex_lock(&d->mutex);
+    for (unsigned int i = 0; i < N_RUNS; i++) {
+        unref_step(d, d->runs[i].step);
+        d->runs[i] = (struct known_run) { .id = 0 };
+    }
+    pthread_mutex_unlock(&d->mutex);
+}
+
 void
 depend_destroy(struct depend *d)
 {
+    depend_forget_runs(d);
     questions_uninit(&d->questions);
     hmap_uninit(&d->steps);
     for (int i = 0; i < DEPEND_LOG; i++) {
@@ -400,6 +424,32 @@ depend_needs_walk(const struct depend *d)
     return atomic_load(&((struct depend *) d)->needs_walk);
 }
 
+static bool
+concerns_any(const struct change *c, const struct xlate_consulted *consulted, size_t n, const uint64_t *words)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct xlate_consulted *asked = &consulted[i];
+
+        if (change_concerns(c, asked, asked->kind == CONSULTED_TABLE ? words + asked->table.at : NULL)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+concerns_runs(const struct change *c, const struct xlate_out *out)
+{
+    for (size_t i = 0; i < out->n_runs; i++) {
+        const struct xlate_run *run = out->runs[i];
+
+        if (concerns_any(c, run->consulted, run->n_lookups, run->words)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Whether something that 'out' consulted has changed since 'seq'. */
 static bool
 has_changed_since(const struct depend *d, const struct xlate_out *out, uint64_t seq)
@@ -412,15 +462,9 @@ has_changed_since(const struct depend *d, const struct xlate_out *out, uint64_t 
     for (uint64_t i = seq + 1; i <= now; i++) {
         const struct change *c = &d->log[i % DEPEND_LOG];
 
-        if (c->kind == CHANGED_ALL) {
+        if (c->kind == CHANGED_ALL || concerns_any(c, out->consulted, out->n_consulted, out->words) ||
+            concerns_runs(c, out)) {
             return true;
-        }
-        for (size_t k = 0; k < out->n_consulted; k++) {
-            const struct xlate_consulted *asked = &out->consulted[k];
-
-            if (change_concerns(c, asked, asked->kind == CONSULTED_TABLE ? out->words + asked->table.at : NULL)) {
-                return true;
-            }
         }
     }
     return false;
@@ -472,10 +516,9 @@ get_step(struct depend *d, struct depend_step *parent, const struct placed *node
 struct group { size_t end; uint32_t hash; };
 
 static unsigned int
-find_groups(const struct placed *nodes, size_t n, struct group groups[N_CLASSES])
+find_groups(const struct placed *nodes, size_t n, uint32_t hash, struct group groups[N_CLASSES])
 {
     unsigned int n_groups = 0;
-    uint32_t hash = 0;
 
     for (size_t i = 0; i < n; i++) {
         hash = hash_pointer(nodes[i].node, hash);
@@ -486,15 +529,45 @@ find_groups(const struct placed *nodes, size_t n, struct group groups[N_CLASSES]
     return n_groups;
 }
 
+/* The step of a run behind 'parent', made if need be. */
+static struct depend_step *
+get_run_step(struct depend *d, struct depend_step *parent, const struct xlate_run *run)
+{
+    struct known_run *known = &d->runs[hash_u64(run->id, hash_pointer(parent, 0)) % N_RUNS];
+    const struct placed *nodes;
+    struct depend_step *old;
+    uint32_t hash;
+    size_t n;
+
+    if (known->id == run->id && known->parent == parent) {
+        return known->step;
+    }
+    n = place_questions(&d->questions, run->consulted, run->n_lookups, run->words, &nodes);
+    hash = hash_pointer(parent, 0);
+    for (size_t i = 0; i < n; i++) {
+        hash = hash_pointer(nodes[i].node, hash);
+    }
+    old = known->step;
+    *known = (struct known_run) { run->id, parent, get_step(d, parent, nodes, n, hash) };
+    known->step->n_refs++;
+    unref_step(d, old);
+    return known->step;
+}
+
 static struct depend_step *
 get_path(struct depend *d, const struct xlate_out *out)
 {
     struct depend_step *step = &d->root;
     struct group groups[N_CLASSES];
     const struct placed *nodes;
-    size_t n = place_questions(&d->questions, out, &nodes), begin = 0;
-    unsigned int n_groups = find_groups(nodes, n, groups);
+    unsigned int n_groups;
+    size_t n, begin = 0;
 
+    for (size_t i = 0; i < out->n_runs; i++) {
+        step = get_run_step(d, step, out->runs[i]);
+    }
+    n = place_questions(&d->questions, out->consulted, out->n_consulted, out->words, &nodes);
+    n_groups = find_groups(nodes, n, hash_pointer(step, 0), groups);
     for (unsigned int i = 0; i < n_groups; i++) {
         hmap_prefetch_bucket(&d->steps, groups[i].hash);
     }

@@ -7,7 +7,8 @@
  * Each such question is a node, shared by all that asked it; the questions of one translation are a path of steps,
  * each some nodes that follow those of the step before it, and paths share the steps that they begin with.  Questions
  * that many ask come first in a path: of a pipeline of forty tables, what is a megaflow's own is one step with the one
- * or two questions that nobody else asked.
+ * or two questions that nobody else asked.  Of a run of lookups (ofproto/xlate/run.h), which comes first, all questions
+ * are one step: which, is known by the run.
  *
  * A change finds the nodes whose answer it may alter, so it costs nothing for everything else:
  *
@@ -86,6 +87,10 @@ void depend_attach(struct depend *, struct dependent *, const struct xlate_out *
 
 /* A no-op if it is not attached. */
 void depend_detach(struct depend *, struct dependent *);
+
+/* Runs of lookups (ofproto/xlate/run.h) are kept as steps for a while, also when nobody depends on them any more: no
+ * longer. */
+void depend_forget_runs(struct depend *);
 
 /* Whether it is right, as far as the changes go that were settled.  'mark' is called either way, unless it was stale
  * already.  One that is not attached is stale. */

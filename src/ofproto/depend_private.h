@@ -88,8 +88,9 @@ struct table *find_table(const struct questions *, const struct xbridge *, enum 
 /* Null if nobody asked. */
 struct node *find_node(const struct shape *, const uint64_t *values);
 /* The nodes of what a translation consulted, each once, made if need be, in the order of a path; their number.
- * 'nodes': until the next call. */
-size_t place_questions(struct questions *, const struct xlate_out *, const struct placed **nodes);
+ * 'words': of the lookups.  'nodes': until the next call. */
+size_t place_questions(struct questions *, const struct xlate_consulted *, size_t n_asked, const uint64_t *words,
+                       const struct placed **nodes);
 /* Nobody asks any more; its shape and table go with it if it was the last. */
 void drop_node(struct questions *, struct node *);
 /* Forgets the notes up to change 'seq'. */

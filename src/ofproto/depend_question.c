@@ -186,16 +186,17 @@ reserve(struct questions *q, size_t n)
 }
 
 size_t
-place_questions(struct questions *q, const struct xlate_out *out, const struct placed **nodes)
+place_questions(struct questions *q, const struct xlate_consulted *consulted, size_t n_asked, const uint64_t *words,
+                const struct placed **nodes)
 {
-    size_t n = 0, n_asked = out->n_consulted;
+    size_t n = 0;
 
     reserve(q, n_asked);
     *nodes = q->placed;
     for (size_t i = 0; i < n_asked; i++) {
-        const struct xlate_consulted *c = &out->consulted[i];
+        const struct xlate_consulted *c = &consulted[i];
 
-        ask(q, c, c->kind == CONSULTED_TABLE ? out->words + c->table.at : NULL, &q->asked[i]);
+        ask(q, c, c->kind == CONSULTED_TABLE ? words + c->table.at : NULL, &q->asked[i]);
     }
     for (size_t i = 0; i < n_asked; i++) {
         hmap_prefetch_node(&q->asked[i].shape->nodes, q->asked[i].hash);

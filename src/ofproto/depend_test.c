@@ -11,6 +11,7 @@
 #include "ofproto/mac_table.h"
 #include "ofproto/mirror.h"
 #include "ofproto/xlate/oracle_flow.h"
+#include "ofproto/xlate/run_sim.h"
 #include "ofproto/xlate/sim.h"
 #include "sys/rcu_cmocka.h"
 
@@ -69,10 +70,10 @@ is_used(struct rig *rig, struct translated *t)
 static void
 translate(struct rig *rig, const struct flow *flow, struct xlate_out *out)
 {
-    struct xlate_in in = { .bridge = rig->b, .flow = flow, .tables_version = 1 };
+    struct xlate_in in = { .bridge = rig->b, .flow = flow, .tables_version = rig->b->tables_version };
 
     xlate_out_clear(out);
-    xlate(&in, out);
+    sim_xlate(&in, xlate_runs_mine(), out);
 }
 
 static void
@@ -118,6 +119,7 @@ rig_uninit(struct rig *rig)
         depend_detach(rig->d, &rig->packets[i].dependent);
         xlate_out_uninit(&rig->packets[i].out);
     }
+    depend_forget_runs(rig->d);
     depend_get_stats(rig->d, &stats);
     assert_int_equal(stats.n_dependents, 0);
     assert_int_equal(stats.n_nodes, 0);
@@ -474,6 +476,44 @@ on_mac(void *rig_, struct eth_addr mac, uint16_t vlan)
 }
 
 static void
+attach_to(struct rig *rig, struct translated *t, uint64_t metadata)
+{
+    t->flow = (struct flow) { .in_port = BE32(1), .metadata = cpu_to_be64(metadata) };
+    attach(rig, t);
+}
+
+static void
+a_run_concerns_those_who_took_it(void **state UNUSED)
+{
+    struct rig rig;
+
+    rig_init(&rig);
+    assert_null(sim_add_flow_directly(rig.b, "actions=resubmit(,1)"));
+    for (int i = 1; i < 10; i++) {
+        for (int net = 0; net < 2; net++) {
+            char *text = xasprintf("table=%d,metadata=%d,actions=resubmit(,%d)", i, net, i + 1);
+
+            assert_null(sim_add_flow_directly(rig.b, text));
+            free(text);
+        }
+    }
+    for (int i = 0; i < 8; i++) {
+        attach_to(&rig, &rig.packets[i], i % 2);
+        assert_int_equal(rig.packets[i].out.n_runs, i >= 2); /* The first of each net makes its run. */
+    }
+    assert_null(sim_add_flow_directly(rig.b, "table=5,priority=50000,metadata=1,actions=drop"));
+    depend_rule_changed(rig.d, rig.b, 5, &sim_newest->cr);
+    depend_settle(rig.d);
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(rig.packets[i].is_marked, i % 2);
+    }
+    attach_to(&rig, &rig.packets[1], 1);
+    assert_false(rig.packets[1].is_marked);
+    assert_int_equal(rig.packets[1].out.n_runs, 0);
+    rig_uninit(&rig);
+}
+
+static void
 an_address_concerns_those_who_send_to_it(void **state UNUSED)
 {
     static struct rig rig;
@@ -639,6 +679,7 @@ main(void)
         cmocka_unit_test(a_change_during_translation_is_noticed),
         cmocka_unit_test(a_broad_change_costs_the_same_for_many),
         cmocka_unit_test(soft_changes_leave_everything_in_use),
+        cmocka_unit_test(a_run_concerns_those_who_took_it),
         cmocka_unit_test(an_address_concerns_those_who_send_to_it),
         cmocka_unit_test(a_mirror_concerns_the_ports_that_it_selects),
     };

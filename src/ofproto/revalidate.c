@@ -9,7 +9,7 @@
 
 #include "flow/tun_metadata.h"
 #include "ofproto/megaflow.h"
-#include "ofproto/xlate/xlate.h"
+#include "ofproto/xlate/run.h"
 #include "odp/effect.h"
 #include "odp/text.h"
 #include "sys/log.h"
@@ -47,9 +47,10 @@ struct revalidator {
     uint32_t limit, configured_limit; /* Of megaflows: at present; as configured when that was last looked at. */
 };
 
-/* Translates the key anew.  False if nothing in the bridge has that port any more. */
+/* Translates the key anew, with a memory of lookups or (null) without.  False if nothing in the bridge has that port
+ * any more. */
 static bool
-retranslate(struct revalidator *r, const struct flow *key)
+retranslate(struct revalidator *r, const struct flow *key, struct xlate_runs *runs)
 {
     struct flow flow = *key;
     struct xbridge *bridge = upcall_bridge_rcu(r->backer, &flow);
@@ -60,6 +61,7 @@ retranslate(struct revalidator *r, const struct flow *key)
     }
     xin = (struct xlate_in) {
         .bridge = bridge, .flow = &flow, .tables_version = atomic_load(&bridge->tables_version),
+        .runs = runs,
     };
     xlate_out_clear(&r->out);
     xlate(&xin, &r->out);
@@ -105,7 +107,7 @@ renew(struct revalidator *r, struct megaflow *m, struct dp_flow *f, const struct
     uint64_t seq = depend_seq(r->backer->depend);
 
     r->n_renewed++;
-    if (retranslate(r, key) && same_actions(r, f) && flow_mask_is_subset(&r->out.wc, mask)) {
+    if (retranslate(r, key, xlate_runs_mine()) && same_actions(r, f) && flow_mask_is_subset(&r->out.wc, mask)) {
         m->doubted = 0;
         megaflow_update(r->backer->depend, m, &r->out, seq);
     } else {
@@ -113,9 +115,10 @@ renew(struct revalidator *r, struct megaflow *m, struct dp_flow *f, const struct
     }
 }
 
-/* Looks whether a megaflow that nothing has made stale is right.  (The bits that decide may be others now: a rule that
- * has come may be ruled out by other bits than those that did before.)  What is under way may look like a disagreement:
- * only one that is still there at the next look, when nothing else has happened, is an error of ours. */
+/* Looks whether a megaflow that nothing has made stale is right, from the tables themselves.  (The bits that decide may
+ * be others now: a rule that has come may be ruled out by other bits than those that did before.)  What is under way
+ * may look like a disagreement: only one that is still there at the next look, when nothing else has happened, is an
+ * error of ours. */
 static void
 check(struct revalidator *r, struct megaflow *m, struct dp_flow *f, const struct flow *key, const struct flow *mask)
 {
@@ -123,7 +126,7 @@ check(struct revalidator *r, struct megaflow *m, struct dp_flow *f, const struct
     struct datapath *dp = r->backer->xdp.dp;
     uint32_t seq = depend_seq(r->backer->depend);
 
-    if (retranslate(r, key) && (same_actions(r, f) || same_effect(r, f, key, mask))) {
+    if (retranslate(r, key, NULL) && (same_actions(r, f) || same_effect(r, f, key, mask))) {
         m->doubted = 0;
     } else if (m->doubted != seq + 1) {
         m->doubted = seq + 1;

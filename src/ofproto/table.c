@@ -95,6 +95,7 @@ tables_init(struct ofproto *p)
     }
     atomic_store(&p->xb.tables_version, 1);
     expiry_init(p);
+    p->xb.serial = xbridge_new_serial();
     list_init(&p->retired);
     list_init(&p->rule_lists);
     loop_wake_init(ofproto_loop, &p->retired_wake, on_retired, p);

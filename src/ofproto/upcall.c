@@ -8,7 +8,7 @@
 #include "ofproto/megaflow.h"
 #include "ofproto/ofproto_private.h"
 #include "ofproto/sampler.h"
-#include "ofproto/xlate/xlate.h"
+#include "ofproto/xlate/run.h"
 #include "openflow/flow_mod.h"
 #include "sys/counter.h"
 #include "sys/log.h"
@@ -122,6 +122,7 @@ answer(struct backer *b, struct dp_upcall *u, struct xlate_out *out, uint64_t se
         .bridge = bridge, .flow = &flow, .frame = u->frame, .frame_len = u->frame_len,
         .packet_len = u->packet_len, .tcp_flags = be16_to_cpu(flow.tcp_flags),
         .tables_version = atomic_load(&bridge->tables_version), .want_effects = true,
+        .runs = xlate_runs_mine(),
     };
     xlate(&xin, out);
     install = out->may_install && u->type == DP_UPCALL_MISS;

@@ -10,6 +10,27 @@ ofp_hash(ofp_port p)
     return hash_u32(ofp_to_u32(p), 0);
 }
 
+uint64_t
+xbridge_new_serial(void)
+{
+    static _Atomic uint64_t last;
+
+    return atomic_fetch_add(&last, 1) + 1;
+}
+
+void
+xbridge_forget_changes(struct xbridge *b, uint64_t version)
+{
+    for (unsigned int i = 0; i < OFPROTO_N_TABLES; i++) {
+        if (xbridge_changed_in(b, i) > version) {
+            atomic_store_explicit(&b->changed_in[i], version, memory_order_relaxed);
+        }
+    }
+    if (atomic_load_explicit(&b->changed, memory_order_relaxed) > version) {
+        atomic_store_explicit(&b->changed, version, memory_order_relaxed);
+    }
+}
+
 struct xport *
 xbridge_port_rcu(const struct xbridge *b, ofp_port port)
 {

@@ -68,6 +68,10 @@ struct xbridge {
     struct drops *drops;         /* Why its packets were dropped (ofproto/drops.h). */
     struct classifier *tables;   /* OFPROTO_N_TABLES of them; 254 is for hidden rules of the switch itself. */
     _Atomic uint64_t tables_version;
+    uint64_t serial;             /* xbridge_new_serial(): no other bridge of this process ever had it. */
+    /* The newest version with which a rule comes or goes, of all tables and of each: noted by the writer before the
+     * version is published. */
+    _Atomic uint64_t changed, changed_in[OFPROTO_N_TABLES];
     /* What a miss in a table means: enum of_table_miss per table (OpenFlow 1.1/1.2 table-mod). */
     _Atomic uint8_t table_miss[OFPROTO_N_TABLES];
     _Atomic uint64_t table_lookups[OFPROTO_N_TABLES], table_matches[OFPROTO_N_TABLES];
@@ -139,6 +143,29 @@ struct xmeter {
     uint32_t id;               /* OpenFlow's. */
     uint32_t dp_id;            /* The datapath's. */
 };
+
+uint64_t xbridge_new_serial(void);
+
+/* A rule of the table comes or goes with this version.  The writer, before it publishes the version. */
+static inline void
+xbridge_note_change(struct xbridge *b, uint8_t table_id, uint64_t version)
+{
+    if (atomic_load_explicit(&b->changed_in[table_id], memory_order_relaxed) < version) {
+        atomic_store_explicit(&b->changed_in[table_id], version, memory_order_relaxed);
+    }
+    if (atomic_load_explicit(&b->changed, memory_order_relaxed) < version) {
+        atomic_store_explicit(&b->changed, version, memory_order_relaxed);
+    }
+}
+
+/* What was noted for versions above 'version' will not be. */
+void xbridge_forget_changes(struct xbridge *, uint64_t version);
+
+static inline uint64_t
+xbridge_changed_in(const struct xbridge *b, uint8_t table_id)
+{
+    return atomic_load_explicit(&b->changed_in[table_id], memory_order_relaxed);
+}
 
 /* Lookups, in an RCU read section; null if there is none. */
 static inline const struct tun_map *xbridge_options_rcu(const struct xbridge *b) { return rcu_get(&b->options); }

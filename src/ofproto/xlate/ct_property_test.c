@@ -15,6 +15,7 @@
 #include "conntrack/info.h"
 #include "odp/text.h"
 #include "ofproto/xlate/ct_oracle.h"
+#include "ofproto/xlate/run_sim.h"
 #include "ofproto/xlate/sim.h"
 #include "packet/csum.h"
 #include "packet/env.h"
@@ -248,7 +249,7 @@ megaflow_matches(const struct megaflow *m, const struct flow *key)
 static void
 process(struct fake_datapath *d, const struct packet_state *s, int depth)
 {
-    struct xlate_in in = { .bridge = d->bridge, .flow = &s->key, .tables_version = 1 };
+    struct xlate_in in = { .bridge = d->bridge, .flow = &s->key, .tables_version = d->bridge->tables_version };
     struct megaflow *m = NULL;
 
     for (int i = 0; i < d->n && !m; i++) {
@@ -263,7 +264,7 @@ process(struct fake_datapath *d, const struct packet_state *s, int depth)
         m = &d->megaflows[d->n++];
         m->key = s->key;
         xlate_out_init(&m->out);
-        xlate(&in, &m->out);
+        sim_xlate(&in, xlate_runs_mine(), &m->out);
         assert_int_equal(m->out.slow, 0);
     }
     if (m->out.error) {

@@ -1,7 +1,7 @@
 /* Translation's own state, and what its files offer each other.  Private to this directory.
  *
  *   xlate.c        begin and end, credits, effects, reports to trace
- *   table.c        lookups, action lists, the dispatch table
+ *   table.c        lookups, action lists, the dispatch table; run.c: lookups remembered
  *   output.c       ports: output, flood, patch ports
  *   normal.c       the NORMAL action; vlan.c: tags as NORMAL sees them
  *   mirror.c       copies for mirrors; bond.c: members of bonds
@@ -19,7 +19,7 @@
 #define OFPROTO_XLATE_CTX_H 1
 
 #include "odp/commit.h"
-#include "ofproto/xlate/xlate.h"
+#include "ofproto/xlate/run.h"
 
 enum { XLATE_MAX_DEPTH = 64, XLATE_MAX_RESUBMITS = 4096, XLATE_MAX_ACTIONS_LEN = 65536, XLATE_MAX_STACK = 65536,
        XLATE_MAX_BUCKETS = 65536 /* Run or asked whether they are alive. */ };
@@ -70,6 +70,7 @@ struct xlate_ctx {
     int depth;                 /* Of tables and bridges. */
     int trace_depth;
     unsigned int n_resubmits, n_buckets;
+    struct xlate_record record; /* The run under way. */
     struct bytes stack;        /* Of push and pop: frozen_stack_push() (ofproto/recirc.h). */
     struct act_buf action_set;
     char *conj_parts[16];      /* For trace: the rules that made up a conjunction; owned until they are shown. */
@@ -216,6 +217,7 @@ void xlate_why(struct xlate_ctx *, enum xlate_why);
 void xlate_report_unknown_port(struct xlate_ctx *);
 static inline bool xlate_has_failed(const struct xlate_ctx *ctx) { return ctx->out->error != XLATE_OK; }
 struct xlate_credit *xlate_credit(struct xlate_ctx *, enum xlate_credit_kind);
+void xlate_credits(struct xlate_ctx *, const struct xlate_credit *, size_t n);
 /* Null if no effects are wanted. */
 struct xlate_effect *xlate_effect(struct xlate_ctx *, enum xlate_effect_kind);
 

@@ -12,6 +12,7 @@
 #include "odp/frame.h"
 #include "odp/text.h"
 #include "ofproto/xlate/oracle_flow.h"
+#include "ofproto/xlate/run_sim.h"
 #include "ofproto/xlate/sim.h"
 #include "sys/log.h"
 #include "sys/rcu.h"
@@ -158,13 +159,13 @@ recirculate(struct xbridge *b, const struct xlate_out *out, const struct flow *f
 static void
 translate(struct xbridge *b, const struct flow *flow, const struct bytes *packet, int depth, int *n_left)
 {
-    struct xlate_in in = { .bridge = b, .flow = flow, .tables_version = 1, .packet_len = packet->len };
+    struct xlate_in in = { .bridge = b, .flow = flow, .tables_version = b->tables_version, .packet_len = packet->len };
     struct str s = STR_INIT;
     struct xlate_out out;
 
     --*n_left;
     xlate_out_init(&out);
-    xlate(&in, &out);
+    sim_xlate(&in, xlate_runs_mine(), &out);
     odp_actions_format(&s, out.actions.data, out.actions.len, NULL);
     check_text(&out, str_text(&s));
     recirculate(b, &out, flow, packet, depth, n_left);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "ofproto/xlate/oracle_flow.h"
+#include "ofproto/xlate/run_sim.h"
 #include "ofproto/xlate/sim.h"
 #include "odp/text.h"
 #include "sys/rcu_cmocka.h"
@@ -59,10 +60,10 @@ apply_set(const struct odp_attr *set, struct oracle_packet *p)
 static void
 translate(struct xbridge *b, const struct flow *flow, struct xlate_out *out)
 {
-    struct xlate_in in = { .bridge = b, .flow = flow, .tables_version = 1 };
+    struct xlate_in in = { .bridge = b, .flow = flow, .tables_version = b->tables_version };
 
     xlate_out_clear(out);
-    xlate(&in, out);
+    sim_xlate(&in, xlate_runs_mine(), out);
 }
 
 static void carry_out(struct xbridge *b, const void *actions, size_t len, const struct oracle_packet *packet,

@@ -129,6 +129,7 @@ sim_add_bridge(struct sim *sim, const char *name)
         classifier_init(&b->tables[i]);
     }
     b->tables_version = 1;
+    b->serial = xbridge_new_serial();
     list_push_back(&sim->xdp.bridges, &b->node);
     sim_add_port(sim, b, name, ofp_to_u32(OFPP_LOCAL), NULL);
     return b;
@@ -196,6 +197,14 @@ go_over_the_wire(struct flow_mod *fm, unsigned int protocols)
     bytes_uninit(&wire);
 }
 
+/* For a change of the table. */
+static uint64_t
+next_version(struct xbridge *b, uint8_t table_id)
+{
+    xbridge_note_change(b, table_id, b->tables_version + 1);
+    return ++b->tables_version;
+}
+
 struct rule *sim_newest;
 
 static char *
@@ -216,13 +225,13 @@ add_flow(struct xbridge *b, const char *text, unsigned int allowed, bool over_th
         go_over_the_wire(&fm, protocols & allowed);
     }
     fm.table_id = fm.table_id == 255 ? 0 : fm.table_id;
-    old = classifier_find(&b->tables[fm.table_id], &fm.match, fm.priority, 1);
+    old = classifier_find(&b->tables[fm.table_id], &fm.match, fm.priority, b->tables_version);
     if (old) {
         classifier_remove(&b->tables[fm.table_id], old);
         rule_unref(rule_from_cls(old));
     }
     sim_newest = r = make_rule(&fm);
-    classifier_insert(&b->tables[fm.table_id], &r->cr, &fm.match, fm.priority, 1);
+    classifier_insert(&b->tables[fm.table_id], &r->cr, &fm.match, fm.priority, next_version(b, fm.table_id));
     flow_mod_uninit(&fm);
     return NULL;
 }
@@ -252,6 +261,7 @@ sim_remove_local(struct xbridge *b)
 void
 sim_delete_flow(struct xbridge *b, struct rule *r)
 {
+    next_version(b, r->table_id);
     classifier_remove(&b->tables[r->table_id], &r->cr);
     rule_unref(r);
 }
@@ -299,8 +309,10 @@ sim_delete_flows(struct xbridge *b)
         group_unref(g);
     }
     for (int i = 0; i < OFPROTO_N_TABLES; i++) {
-        classifier_for_each(&b->tables[i], NULL, 1, delete_rule, &b->tables[i]);
+        xbridge_note_change(b, i, b->tables_version + 1);
+        classifier_for_each(&b->tables[i], NULL, b->tables_version, delete_rule, &b->tables[i]);
     }
+    b->tables_version++;
 }
 
 static void

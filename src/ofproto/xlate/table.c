@@ -241,6 +241,25 @@ find_rule_with_tuple(struct xlate_ctx *ctx, uint8_t *table_id, ofp_port in_port)
     return rule;
 }
 
+static struct rule *
+find_rule_or_run(struct xlate_ctx *ctx, uint8_t *table_id, ofp_port in_port, bool with_tuple)
+{
+    bool may_run = xlate_run_may(ctx, in_port, with_tuple);
+    struct rule *rule = may_run ? xlate_run_take(ctx, table_id) : NULL;
+    uint8_t begun = *table_id;
+
+    if (rule) {
+        return rule;
+    }
+    rule = with_tuple ? find_rule_with_tuple(ctx, table_id, in_port) : find_rule(ctx, table_id, in_port);
+    if (may_run && rule && *table_id == begun) {
+        xlate_run_note(ctx, begun, rule);
+    } else {
+        xlate_run_end(ctx);
+    }
+    return rule;
+}
+
 static void
 run_rule(struct xlate_ctx *ctx, struct rule *rule, bool may_miss, bool is_last)
 {
@@ -282,7 +301,7 @@ xlate_table(struct xlate_ctx *ctx, ofp_port in_port, uint8_t table_id, bool may_
     }
     ctx->depth += counts;
     ctx->trace_depth++;
-    rule = with_tuple ? find_rule_with_tuple(ctx, &table_id, in_port) : find_rule(ctx, &table_id, in_port);
+    rule = find_rule_or_run(ctx, &table_id, in_port, with_tuple);
     ctx->table_id = table_id;
     ctx->rule = rule;
     ctx->cookie = rule ? rule->cookie : 0;
@@ -301,6 +320,8 @@ xlate_table(struct xlate_ctx *ctx, ofp_port in_port, uint8_t table_id, bool may_
     } else {
         run_rule(ctx, rule, may_miss, is_last);
     }
+    ctx->record.n = 0; /* What comes now is not what its last rule goes on with. */
+    ctx->record.expects = false;
     xlate_note_pause(ctx);
     ctx->trace_depth -= 2;
     ctx->depth -= counts;

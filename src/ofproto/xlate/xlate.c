@@ -96,6 +96,9 @@ xlate_out_clear(struct xlate_out *out)
     for (size_t i = 0; i < out->n_frozen; i++) {
         recirc_unref(out->frozen[i]);
     }
+    for (size_t i = 0; i < out->n_runs; i++) {
+        xlate_run_unref(out->runs[i]);
+    }
     bytes_clear(&out->actions);
     bytes_clear(&out->slow_actions);
     memset(&out->wc, 0, sizeof out->wc);
@@ -108,6 +111,7 @@ xlate_out_clear(struct xlate_out *out)
     out->n_consulted = 0;
     out->n_frozen = 0;
     out->n_words = 0;
+    out->n_runs = 0;
 }
 
 void
@@ -121,6 +125,7 @@ xlate_out_uninit(struct xlate_out *out)
     free(out->consulted);
     free(out->frozen);
     free(out->words);
+    free(out->runs);
 }
 
 struct xlate_credit *
@@ -136,6 +141,18 @@ xlate_credit(struct xlate_ctx *ctx, enum xlate_credit_kind kind)
     memset(c, 0, sizeof *c);
     c->kind = kind;
     return c;
+}
+
+void
+xlate_credits(struct xlate_ctx *ctx, const struct xlate_credit *credits, size_t n)
+{
+    struct xlate_out *out = ctx->out;
+
+    while (out->n_credits + n > out->credits_capacity) {
+        out->credits = x2nrealloc(out->credits, &out->credits_capacity, sizeof *out->credits);
+    }
+    memcpy(out->credits + out->n_credits, credits, n * sizeof *credits);
+    out->n_credits += n;
 }
 
 struct xlate_effect *

@@ -44,6 +44,9 @@
 #include "ofproto/rule.h"
 #include "ofproto/xbridge.h"
 
+struct xlate_run;
+struct xlate_runs;
+
 enum xlate_error {
     XLATE_OK,
 #define XLATE_ERROR(ENUM, COUNTER, TEXT) XLATE_##ENUM,
@@ -174,6 +177,8 @@ struct xlate_in {
     size_t acts_len;
     bool want_effects;            /* False: 'effects' stays empty. */
     struct xlate_trace *trace;    /* Null but for trace. */
+    struct xlate_runs *runs;      /* The thread's memory of lookups (ofproto/xlate/run.h); null: none.  What comes out
+                                   * is the same. */
 };
 
 struct xlate_out {
@@ -194,6 +199,8 @@ struct xlate_out {
     size_t n_frozen, frozen_capacity;
     uint64_t *words;              /* Of the lookups in 'consulted'. */
     size_t n_words, words_capacity;
+    struct xlate_run **runs;      /* Consulted, too: many lookups each (ofproto/xlate/run.h).  References. */
+    size_t n_runs, runs_capacity;
 };
 
 void xlate_out_init(struct xlate_out *);
