@@ -233,6 +233,27 @@ limits_hold(void **state UNUSED)
     rig_uninit(&rig);
 }
 
+/* A run is not passed through where its second lookup would already be too deep. */
+static void
+depth_is_limited_inside_of_a_run(void **state UNUSED)
+{
+    struct flow flow = packet(5, 1);
+    struct rig rig;
+
+    rig_init(&rig, 1);
+    add(&rig, "table=0,actions=resubmit(,1)");
+    add(&rig, "table=1,metadata=5,actions=resubmit(,2)");
+    add(&rig, "table=2,metadata=5,actions=resubmit(,3)");
+    add(&rig, "table=3,metadata=5,actions=output:2,resubmit(,1)");
+    for (int i = 0; i < 3; i++) {
+        translate(&rig, &flow);
+        assert_int_equal(rig.out.error, XLATE_RECURSION_TOO_DEEP);
+        assert_int_equal(rig.out.drop.table_id, 1);
+    }
+    assert_true(n_taken(&rig) > 0);
+    rig_uninit(&rig);
+}
+
 /* A rule for some table: most go on with the next one or the one behind it, some change the packet, some drop it. */
 static void
 add_random_rule(struct rig *rig)
@@ -321,6 +342,7 @@ main(int argc, char *argv[])
         cmocka_unit_test(older_versions_take_no_newer_run),
         cmocka_unit_test(what_was_noted_for_a_change_that_does_not_come_is_forgotten),
         cmocka_unit_test(limits_hold),
+        cmocka_unit_test(depth_is_limited_inside_of_a_run),
         cmocka_unit_test(random_pipelines_are_translated_alike),
     };
 
