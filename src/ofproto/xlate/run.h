@@ -12,8 +12,9 @@
  * ------------
  * A lookup joins the run before it while both ask for nearly the same bits: else a run would be one connection's.
  * The key of a run is what its lookups asked for, and the type of Ethernet: the classifier's promise is that a packet
- * which agrees there has the same answers.  For each table that runs begin with there are a few masks of keys; the runs
- * are in one table of fixed size, a newer one in the place of an older.
+ * which agrees there has the same answers.  (Its own lookups might, rarely, have told so by other bits.)  For each table
+ * that runs begin with there are a few masks of keys; the runs are in one table of fixed size, a newer one in the place
+ * of an older.
  *
  * A run holds for the version of the tables that it was made for, and for later ones as long as no rule of its tables
  * has come or gone since (xbridge.h, 'changed').  So no rule that it names has been released when it is used.

@@ -56,11 +56,12 @@ check_credits(const struct xlate_out *a, const struct xlate_out *b)
     }
 }
 
-void
+bool
 sim_xlate(const struct xlate_in *in, struct xlate_runs *runs, struct xlate_out *out)
 {
     struct xlate_in with = *in;
     struct xlate_out plain;
+    bool same_mask;
 
     with.runs = runs;
     xlate(&with, out);
@@ -70,11 +71,11 @@ sim_xlate(const struct xlate_in *in, struct xlate_runs *runs, struct xlate_out *
     check(out->actions.len == plain.actions.len &&
           (!plain.actions.len || !memcmp(out->actions.data, plain.actions.data, plain.actions.len)), "actions");
     check(out->slow == plain.slow && out->may_install == plain.may_install, "ways");
-    check(!memcmp(&out->wc, &plain.wc, sizeof plain.wc), "masks");
     check(out->drop.why == plain.drop.why && out->drop.rule == plain.drop.rule &&
           out->drop.table_id == plain.drop.table_id && out->drop.bridge == plain.drop.bridge, "reasons for a drop");
     check(out->n_effects == plain.n_effects && out->n_frozen == plain.n_frozen, "effects");
-    check(sum_all(out) == sum_all(&plain), "questions");
+    same_mask = !memcmp(&out->wc, &plain.wc, sizeof plain.wc) && sum_all(out) == sum_all(&plain);
     check_credits(out, &plain);
     xlate_out_uninit(&plain);
+    return same_mask;
 }
