@@ -12,7 +12,7 @@
  * ------------
  * A lookup joins the run before it while both ask for nearly the same bits: else a run would be one connection's.
  * The key of a run is what its lookups asked for, and the type of Ethernet: the classifier's promise is that a packet
- * which agrees there has the same answers.  (Its own lookups might, rarely, have told so by other bits.)  For each table
+ * which agrees there has the same answers.  (Its own lookups might, rarely, have told by other bits.)  For each table
  * that runs begin with there are a few masks of keys; the runs are in one table of fixed size, a newer one in the place
  * of an older.
  *
