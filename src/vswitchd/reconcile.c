@@ -325,7 +325,7 @@ apply_iface(struct iface *f)
     }
 }
 
-/* When the interface's turn to get a number is: local ports, then what is asked for, what there was before a restart. */
+/* When it is the interface's turn to get a number: local ports, then what is asked for, what was before a restart. */
 static int
 turn_of(const struct iface *f)
 {

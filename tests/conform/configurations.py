@@ -212,5 +212,5 @@ class Generator:
             yield f"ovs-vsctl list-ports {bridge}", True
             src, dst = self.rand.sample(MACS, 2)
             vlan = self.rand.choice(["", "", ",dl_vlan=10", ",dl_vlan=20"])
-            yield f"ovs-appctl ofproto/trace --names {bridge} in_port={self.rand.randint(1, 8)},dl_src={src},dl_dst={dst}," \
-                f"dl_type=0x1234{vlan}", True
+            yield f"ovs-appctl ofproto/trace --names {bridge} in_port={self.rand.randint(1, 8)},dl_src={src}," \
+                f"dl_dst={dst},dl_type=0x1234{vlan}", True

@@ -215,8 +215,8 @@ oracle_random_actions(struct random *r, struct oracle_action *actions, int n, in
         memset(a, 0, sizeof *a);
         do {
             a->op = random_below(r, 3) ? random_below(r, last + 1) : random_below(r, 2) ? OP_OUTPUT : OP_RESUBMIT;
-        } while ((a->op == OP_CLONE && depth > 1) || (a->op == OP_CHECK_LEN && depth) || (a->op == OP_EXIT && random_below(r, 4)) ||
-                 (a->op == OP_DEC_TTL && !is_ip));
+        } while ((a->op == OP_CLONE && depth > 1) || (a->op == OP_CHECK_LEN && depth) ||
+                 (a->op == OP_EXIT && random_below(r, 4)) || (a->op == OP_DEC_TTL && !is_ip));
         random_operands(r, a, table, is_ip, is_udp, depth);
     }
 }

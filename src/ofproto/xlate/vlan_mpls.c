@@ -115,8 +115,8 @@ xlate_push_mpls(struct xlate_ctx *ctx, const struct act *act)
 
     if (n >= FLOW_MPLS_LABELS) {
         if (ctx->in->frame) {
-            xlate_report(ctx, TRACE_ERROR, "dropping packet on which an MPLS push action can't be performed as it would "
-                         "have more MPLS LSEs than the %d supported.", FLOW_MPLS_LABELS);
+            xlate_report(ctx, TRACE_ERROR, "dropping packet on which an MPLS push action can't be performed as it "
+                         "would have more MPLS LSEs than the %d supported.", FLOW_MPLS_LABELS);
         }
         for (int i = 0; i < n; i++) {
             ctx->wc->mpls_lse[i] |= BE32(0x100);
