@@ -169,13 +169,51 @@ ofproto_bundle_set(struct ofproto *p, const void *key, const struct ofproto_bund
     bond_destroy(old_bond);
 }
 
+struct gone_hosts {
+    const void *key;
+    struct mac_entry *entries;
+    size_t n, capacity;
+};
+
+static void
+collect_host(void *gone_, const struct mac_entry *e)
+{
+    struct gone_hosts *gone = gone_;
+
+    if (e->bundle_key == gone->key && !e->is_static) {
+        if (gone->n == gone->capacity) {
+            gone->entries = x2nrealloc(gone->entries, &gone->capacity, sizeof *gone->entries);
+        }
+        gone->entries[gone->n++] = *e;
+    }
+}
+
+/* The bundle goes, or all of its ports do: the hosts behind it may come back anywhere, so that other bridges, which may
+ * have learned them by patch ports, forget them, too. */
+static void
+forget_hosts(struct ofproto *p, const void *key)
+{
+    struct gone_hosts gone = { .key = key };
+
+    if (hmap_count(&all_ofprotos) > 1) {
+        mac_table_for_each(p->xb.mac_table, collect_host, &gone);
+    }
+    HMAP_FOR_EACH (other, struct ofproto, node, &all_ofprotos) {
+        for (size_t i = 0; other != p && i < gone.n; i++) {
+            mac_table_forget(other->xb.mac_table, gone.entries[i].mac, gone.entries[i].vlan);
+        }
+    }
+    free(gone.entries);
+    mac_table_flush_bundle(p->xb.mac_table, key);
+}
+
 void
 ofproto_bundle_remove(struct ofproto *p, const void *key)
 {
     struct bundle *b = find(p, key);
 
     if (b) {
-        mac_table_flush_bundle(p->xb.mac_table, key);
+        forget_hosts(p, key);
         xbridge_set_bundle(&p->xb, key, NULL);
         backer_changed(p->backer);
         hmap_remove(&p->bundles, &b->node);
@@ -201,7 +239,7 @@ bundles_forget_port(struct ofproto *p, struct xport *x)
         }
         publish(p, b, x);
         if (!b->n_published) {
-            mac_table_flush_bundle(p->xb.mac_table, b->key);
+            forget_hosts(p, b->key);
         }
     }
 }

@@ -524,6 +524,19 @@ mac_table_flush_bundle(struct mac_table *t, const void *bundle_key)
     pthread_mutex_unlock(&t->mutex);
 }
 
+void
+mac_table_forget(struct mac_table *t, struct eth_addr mac, uint16_t vlan)
+{
+    struct node *n;
+
+    pthread_mutex_lock(&t->mutex);
+    n = find_rcu(t, mac, vlan);
+    if (n && !n->e.is_static) {
+        remove_node(t, n);
+    }
+    pthread_mutex_unlock(&t->mutex);
+}
+
 /* Removes what has expired of one slot; what was used since moves to its new slot. */
 static bool
 run_slot(struct mac_table *t, struct list *slot, int64_t now)

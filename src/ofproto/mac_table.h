@@ -67,6 +67,8 @@ bool mac_table_del_static(struct mac_table *, struct eth_addr, uint16_t vlan);
 /* Forgets everything learned; everything learned on one bundle. */
 void mac_table_flush(struct mac_table *);
 void mac_table_flush_bundle(struct mac_table *, const void *bundle_key);
+/* Forgets where (mac, vlan) was learned, if it was. */
+void mac_table_forget(struct mac_table *, struct eth_addr, uint16_t vlan);
 
 /* Removes expired entries; call it once a second.  True if any was removed. */
 bool mac_table_run(struct mac_table *);

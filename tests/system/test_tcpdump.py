@@ -48,7 +48,7 @@ def test_it_shows_both_directions_of_a_port(place):
 
 
 def test_tcpdumps_own_options_are_tcpdumps(place):
-    lines = dump(place, "-e -i p2", PING, 3) + dump(place, "-i p2 -t icmp[0]=8", PING, 3)
+    lines = dump(place, "-e -i p2 icmp", PING, 3) + dump(place, "-i p2 -t icmp[0]=8", PING, 3)
     assert any("ethertype IPv4" in line for line in lines[:3])
     assert all(line.startswith("IP 10.0.0.1 > 10.0.0.2: ICMP echo request") for line in lines[3:])
 
