@@ -48,7 +48,9 @@ class Exporter(Place):
             f.write(COLLECTOR)
 
     def add_bridge(self):
-        self.sh("ovs-vsctl --if-exists del-br br0 -- add-br br0 -- set bridge br0 fail_mode=secure "
+        # Two transactions: in one the bridge would stay as it is, with its flows.
+        self.sh("ovs-vsctl --if-exists del-br br0")
+        self.sh("ovs-vsctl add-br br0 -- set bridge br0 fail_mode=secure "
                 "-- add-port br0 p1 -- set interface p1 ofport_request=1 "
                 "-- add-port br0 p2 -- set interface p2 ofport_request=2")
         self.sh("ovs-ofctl add-flow br0 actions=2")

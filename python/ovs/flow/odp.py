@@ -85,7 +85,9 @@ def field_decoders():
         "nd": _nested(target=IPMask, sll=EthMask, tll=EthMask),
         "nd_ext": _nested(nd_reserved=Mask32, nd_options_type=Mask8), "packet_type": _nested(ns=Mask16, id=Mask16),
     }
-    out["encap"] = nested_kv_decoder(KVDecoders(out))
+    inner = KVDecoders(out)
+    inner.add({"encap": nested_kv_decoder(inner)})  # There may be one more.
+    out["encap"] = nested_kv_decoder(inner)
     return out
 
 
