@@ -119,6 +119,15 @@ on_wake(struct loop_wake *w)
     }
 }
 
+/* Until say_released() has been called. */
+static void
+wait_released(void)
+{
+    rcu_offline();
+    rcu_barrier_all();
+    rcu_online();
+}
+
 /* All the rest, without letting others have their turn. */
 static void
 run_through(struct removal *r)
@@ -129,9 +138,7 @@ run_through(struct removal *r)
         done = delete_step(r, NULL);
     }
     tables_tell(r->p);
-    rcu_offline();
-    rcu_barrier_all();
-    rcu_online();
+    wait_released();
     finish(r);
 }
 
@@ -168,6 +175,9 @@ removals_finish(void)
     while (!list_is_empty(&removals)) {
         struct removal *r = CONTAINER_OF(list_pop_front(&removals), struct removal, node);
 
+        if (r->stage == IS_RELEASED) {
+            wait_released(); /* It uses the wake. */
+        }
         loop_wake_uninit(&r->wake);
         tables_stop(r->p);
     }

@@ -58,8 +58,8 @@ def test_a_bridge_and_a_datapath_are_removed_and_made_again(place):
         place.sh("ovs-appctl revalidator/resume")
     # The last one of its datapath.
     for i in range(10):
-        place.sh("ovs-vsctl del-br br0; ovs-vsctl add-br br0 -- set bridge br0 fail_mode=standalone -- add-port br0 p1 -- "
-                 "add-port br0 p2")
+        place.sh("ovs-vsctl del-br br0")
+        place.sh("ovs-vsctl add-br br0 -- set bridge br0 fail_mode=standalone -- add-port br0 p1 -- add-port br0 p2")
         place.sh(f"ovs-appctl netdev-dummy/receive p1 '{UDP.format(i)}'")
         place.sh("ovs-vsctl del-br br0")
         assert place.sh("ovs-appctl dpif/show") == ""
