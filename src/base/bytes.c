@@ -1,7 +1,8 @@
 #include "base/bytes.h"
 
-#include <ctype.h>
 #include <stdlib.h>
+
+#include "base/num.h"
 
 void
 bytes_init(struct bytes *b)
@@ -75,14 +76,6 @@ cursor_take_sub(struct cursor *c, size_t n, struct cursor *sub)
     return p != NULL;
 }
 
-static int
-hex_digit(char c)
-{
-    return isdigit((unsigned char) c)    ? c - '0'
-           : isxdigit((unsigned char) c) ? tolower((unsigned char) c) - 'a' + 10
-                                         : -1;
-}
-
 const char *
 bytes_put_from_hex(struct bytes *b, const char *text)
 {
@@ -90,8 +83,8 @@ bytes_put_from_hex(struct bytes *b, const char *text)
         int high, low;
 
         text += strspn(text, " \t\r\n");
-        high = hex_digit(text[0]);
-        low = high >= 0 ? hex_digit(text[1]) : -1;
+        high = num_hex_digit(text[0]);
+        low = high >= 0 ? num_hex_digit(text[1]) : -1;
         if (low < 0) {
             return text;
         }

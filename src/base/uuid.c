@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/num.h"
 
 void
 uuid_generate(struct uuid *uuid, struct random *r)
@@ -59,17 +60,6 @@ uuid_format(const struct uuid *uuid, char text[UUID_LEN + 1])
     *text = '\0';
 }
 
-static int
-hex_value(char c)
-{
-    /* One more than the value; 0: no digit. */
-    static const int8_t values[256] = {
-        ['0'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ['a'] = 11, 12, 13, 14, 15, 16, ['A'] = 11, 12, 13, 14, 15, 16,
-    };
-
-    return values[(unsigned char) c] - 1;
-}
-
 bool
 uuid_parse_prefix(struct uuid *uuid, const char *text)
 {
@@ -77,7 +67,7 @@ uuid_parse_prefix(struct uuid *uuid, const char *text)
 
     memset(uuid, 0, sizeof *uuid);
     for (int i = 0; i < 16; i++) {
-        int high = hex_value(text[0]), low = high >= 0 ? hex_value(text[1]) : -1;
+        int high = num_hex_digit(text[0]), low = high >= 0 ? num_hex_digit(text[1]) : -1;
 
         if (low < 0) {
             return false;
@@ -110,7 +100,7 @@ uuid_abbreviation_len(const char *text)
     for (int at = 0; text[at]; at++) {
         bool hyphen = at == 8 || at == 13 || at == 18 || at == 23;
 
-        if (at >= UUID_LEN || (hyphen ? text[at] != '-' : hex_value(text[at]) < 0)) {
+        if (at >= UUID_LEN || (hyphen ? text[at] != '-' : num_hex_digit(text[at]) < 0)) {
             return 0;
         }
         n += !hyphen;

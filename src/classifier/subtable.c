@@ -72,10 +72,10 @@ stage_word(enum cls_stage stage, unsigned int index)
 uint32_t
 cls_mask_hash(const struct flow *mask, const struct word_map *map)
 {
-    uint64_t h = cls_hash_word(map->bits[0], map->bits[1]);
+    uint64_t h = hash_add_word(map->bits[0], map->bits[1]);
 
     WORD_MAP_FOR_EACH (i, map) {
-        h = cls_hash_word(h, flow_word(mask, i));
+        h = hash_add_word(h, flow_word(mask, i));
     }
     return h;
 }
@@ -171,7 +171,7 @@ node_hash(const struct cls_node *node, unsigned int n)
     uint64_t h = 0;
 
     for (unsigned int k = 0; k < n; k++) {
-        h = cls_hash_word(h, node->values[k]);
+        h = hash_add_word(h, node->values[k]);
     }
     return h;
 }
@@ -439,7 +439,7 @@ count_stages(struct cls_subtable *st, const struct cls_node *node, int delta)
 
     for (int stage = 0; stage < N_STAGES - 1; stage++) {
         for (; k < st->ends[stage]; k++) {
-            h = cls_hash_word(h, node->values[k]);
+            h = hash_add_word(h, node->values[k]);
         }
         if (stage_is_useful(st, stage)) {
             count_in_set(&st->stages[stage], h, delta);

@@ -12,6 +12,7 @@
 #ifndef CLASSIFIER_SUBTABLE_H
 #define CLASSIFIER_SUBTABLE_H 1
 
+#include "base/hash.h"
 #include "base/hmap.h"
 #include "classifier/classifier.h"
 #include "classifier/trie.h"
@@ -78,22 +79,12 @@ struct cls_subtable {
     struct cls_word words[];
 };
 
-/* Both halves of the product: what varies may be in the word's upper bits alone (the last byte of an address is), and
- * slots are chosen by the lower bits of the hash. */
-static ALWAYS_INLINE uint64_t
-cls_hash_word(uint64_t h, uint64_t word)
-{
-    __uint128_t product = (__uint128_t) (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-
-    return (uint64_t) product ^ (uint64_t) (product >> 64);
-}
-
 /* The hash of the flow's values in words 'from' to 'end' - 1, going on from 'h'. */
 static ALWAYS_INLINE uint64_t
 cls_hash(const struct cls_subtable *st, const struct flow *flow, unsigned int from, unsigned int end, uint64_t h)
 {
     for (unsigned int i = from; i < end; i++) {
-        h = cls_hash_word(h, flow_word(flow, st->words[i].index) & st->words[i].mask);
+        h = hash_add_word(h, flow_word(flow, st->words[i].index) & st->words[i].mask);
     }
     return h;
 }

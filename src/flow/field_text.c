@@ -38,19 +38,12 @@ field_mask_is_exact(const struct field *f, const union field_value *mask)
 
 /* Integers. */
 
-static int
-hex_digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                                                                                        : -1;
-}
-
 /* Puts hexadecimal digits from the end.  Digits that do not fit must be zero. */
 static int
 hex_to_bytes(const char *digits, size_t n_digits, uint8_t *bytes, size_t n)
 {
     for (size_t i = 0; i < n_digits; i++) {
-        unsigned int x = hex_digit(digits[n_digits - 1 - i]);
+        unsigned int x = num_hex_digit(digits[n_digits - 1 - i]);
 
         if (i / 2 < n) {
             bytes[n - 1 - i / 2] |= x << (i % 2 * 4);
@@ -118,10 +111,10 @@ parse_int(const struct field *f, const char *text, union field_value *v, union f
 static const char *
 scan_hex_byte(const char *text, uint8_t *v)
 {
-    int high = hex_digit(text[0]), low = hex_digit(text[1]);
+    int high = num_hex_digit(text[0]), low = num_hex_digit(text[1]);
     char *end;
 
-    if (low < 0 ? text[1] != 'x' && text[1] != 'X' : hex_digit(text[2]) < 0) {
+    if (low < 0 ? text[1] != 'x' && text[1] != 'X' : num_hex_digit(text[2]) < 0) {
         *v = low < 0 ? high : high << 4 | low;
         return text + (low < 0 ? 1 : 2);
     }
@@ -134,7 +127,7 @@ static const char *
 scan_mac(const char *text, uint8_t *mac)
 {
     for (int i = 0; i < 6; i++) {
-        if (hex_digit(*text) < 0) {
+        if (num_hex_digit(*text) < 0) {
             return NULL;
         }
         text = scan_hex_byte(text, &mac[i]);

@@ -75,34 +75,6 @@ config_equal(const struct ofproto_bundle_config *a, const struct ofproto_bundle_
            a->is_protected == b->is_protected;
 }
 
-/* Makes the xbundle that 'b' asks for, of those of its ports that exist, but for 'without'. */
-static void
-publish(struct ofproto *p, struct bundle *b, const struct xport *without)
-{
-    struct xbundle *x = xzalloc(sizeof *x + b->c.n_ports * sizeof x->ports[0]);
-
-    x->key = b->key;
-    x->name = xstrdup(b->c.name);
-    x->vlan_mode = b->c.vlan_mode;
-    x->vlan = MAX(b->c.vlan, 0);
-    x->qinq_ethtype = b->c.qinq_ethtype;
-    x->trunks = copy_bitmap(b->c.trunks);
-    x->cvlans = copy_bitmap(b->c.cvlans);
-    x->priority_tags = b->c.priority_tags;
-    x->is_protected = b->c.is_protected;
-    x->bond = b->bond;
-    for (size_t i = 0; i < b->c.n_ports; i++) {
-        struct ofport *o = ofport_find(p, b->c.ports[i]);
-
-        if (o && o->x != without) {
-            x->ports[x->n_ports++] = o->x;
-        }
-    }
-    b->n_published = x->n_ports;
-    xbridge_set_bundle(&p->xb, b->key, x);
-    backer_changed(p->backer);
-}
-
 /* How many of the bundle's ports there are, but for 'without'; they are written to 'ports' unless it is null. */
 static size_t
 present_ports(const struct ofproto *p, const struct bundle *b, const struct xport *without, struct xport **ports)
@@ -120,6 +92,28 @@ present_ports(const struct ofproto *p, const struct bundle *b, const struct xpor
         }
     }
     return n;
+}
+
+/* Makes the xbundle that 'b' asks for, of those of its ports that exist, but for 'without'. */
+static void
+publish(struct ofproto *p, struct bundle *b, const struct xport *without)
+{
+    struct xbundle *x = xzalloc(sizeof *x + b->c.n_ports * sizeof x->ports[0]);
+
+    x->key = b->key;
+    x->name = xstrdup(b->c.name);
+    x->vlan_mode = b->c.vlan_mode;
+    x->vlan = MAX(b->c.vlan, 0);
+    x->qinq_ethtype = b->c.qinq_ethtype;
+    x->trunks = copy_bitmap(b->c.trunks);
+    x->cvlans = copy_bitmap(b->c.cvlans);
+    x->priority_tags = b->c.priority_tags;
+    x->is_protected = b->c.is_protected;
+    x->bond = b->bond;
+    x->n_ports = present_ports(p, b, without, x->ports);
+    b->n_published = x->n_ports;
+    xbridge_set_bundle(&p->xb, b->key, x);
+    backer_changed(p->backer);
 }
 
 /* Makes, changes or ends the bond ('c' null: none); the bundle is to be published before an old one may go. */
@@ -170,7 +164,6 @@ ofproto_bundle_set(struct ofproto *p, const void *key, const struct ofproto_bund
 }
 
 struct gone_hosts {
-    const void *key;
     struct mac_entry *entries;
     size_t n, capacity;
 };
@@ -180,12 +173,10 @@ collect_host(void *gone_, const struct mac_entry *e)
 {
     struct gone_hosts *gone = gone_;
 
-    if (e->bundle_key == gone->key && !e->is_static) {
-        if (gone->n == gone->capacity) {
-            gone->entries = x2nrealloc(gone->entries, &gone->capacity, sizeof *gone->entries);
-        }
-        gone->entries[gone->n++] = *e;
+    if (gone->n == gone->capacity) {
+        gone->entries = x2nrealloc(gone->entries, &gone->capacity, sizeof *gone->entries);
     }
+    gone->entries[gone->n++] = *e;
 }
 
 /* The bundle goes, or all of its ports do: the hosts behind it may come back anywhere, so that other bridges, which may
@@ -193,10 +184,10 @@ collect_host(void *gone_, const struct mac_entry *e)
 static void
 forget_hosts(struct ofproto *p, const void *key)
 {
-    struct gone_hosts gone = { .key = key };
+    struct gone_hosts gone = { .entries = NULL };
 
     if (hmap_count(&all_ofprotos) > 1) {
-        mac_table_for_each(p->xb.mac_table, collect_host, &gone);
+        mac_table_for_each_learned(p->xb.mac_table, key, collect_host, &gone);
     }
     HMAP_FOR_EACH (other, struct ofproto, node, &all_ofprotos) {
         for (size_t i = 0; other != p && i < gone.n; i++) {

@@ -15,8 +15,6 @@ static void
 flush(struct ofproto *p)
 {
     struct group_mod groups;
-    struct group_mod_run run;
-    struct tables_change c;
     struct flow_mod flows;
 
     flow_mod_init(&flows);
@@ -26,16 +24,9 @@ flush(struct ofproto *p)
     groups.command = GROUP_DELETE;
     groups.group_id = GROUP_ALL;
     change_requests_finish(p);
-    if (ofproto_flow_mod(p, &flows, NULL)) {
-        log_err("%s: not all flows could be removed", p->xb.name);
+    if (ofproto_flow_mod(p, &flows, NULL) || group_mod_at_once(p, NULL, &groups)) {
+        log_err("%s: not all flows and groups could be removed", p->xb.name);
     }
-    pthread_mutex_lock(&p->tables_mutex);
-    change_begin(&c, p, NULL);
-    group_mod_run_begin(&run, &c, &groups);
-    (void) group_mod_run_step(&run, NULL);
-    group_mod_run_end(&run);
-    change_commit(&c);
-    pthread_mutex_unlock(&p->tables_mutex);
     meters_delete_all(p);
     group_mod_uninit(&groups);
 }
@@ -44,19 +35,19 @@ flush(struct ofproto *p)
 void
 fail_mode_apply(struct ofproto *p)
 {
-    bool has_controllers = conns_has_controllers(p->conns), is_first = !p->rules_initialised;
+    enum regime regime = conns_has_controllers(p->conns) ? REGIME_CONTROLLERS
+                         : p->secure ? REGIME_SECURE : REGIME_STANDALONE;
 
-    if (is_first || has_controllers != p->had_controllers || (!has_controllers && p->secure != p->was_secure)) {
-        if (!is_first) {
-            flush(p);
-        }
-        if (!p->secure && !has_controllers) {
-            tables_set_normal(p, 0, true);
-        }
+    if (regime == p->regime) {
+        return;
     }
-    p->rules_initialised = true;
-    p->had_controllers = has_controllers;
-    p->was_secure = p->secure;
+    if (p->regime != REGIME_NONE) {
+        flush(p);
+    }
+    p->regime = regime;
+    if (regime == REGIME_STANDALONE) {
+        tables_set_normal(p, 0, true);
+    }
 }
 
 void

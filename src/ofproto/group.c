@@ -333,3 +333,23 @@ group_mod_run_end(struct group_mod_run *r)
     r->groups = NULL;
     users_run_uninit(&r->users);
 }
+
+enum ofperr
+group_mod_at_once(struct ofproto *p, const struct ofconn *requester, struct group_mod *gm)
+{
+    struct tables_change change;
+    struct group_mod_run run;
+
+    pthread_mutex_lock(&p->tables_mutex);
+    change_begin(&change, p, requester);
+    group_mod_run_begin(&run, &change, gm);
+    (void) group_mod_run_step(&run, NULL);
+    group_mod_run_end(&run);
+    if (run.error) {
+        change_abort(&change);
+    } else {
+        change_commit(&change);
+    }
+    pthread_mutex_unlock(&p->tables_mutex);
+    return run.error;
+}

@@ -31,6 +31,9 @@ void group_mod_run_begin(struct group_mod_run *, struct tables_change *, struct 
 bool group_mod_run_step(struct group_mod_run *, struct loop_slice *);
 void group_mod_run_end(struct group_mod_run *); /* At any time. */
 
+/* All of it at once, as a change of its own. */
+enum ofperr group_mod_at_once(struct ofproto *, const struct ofconn *requester, struct group_mod *) MUST_CHECK;
+
 /* Gives buckets that came without an id (before 1.5) their position as one. */
 void group_mod_number_buckets(struct group_mod *gm);
 

@@ -70,28 +70,6 @@ delete_in_steps(struct ofconn *c, const struct group_mod *gm)
     return error;
 }
 
-static enum ofperr
-change_at_once(struct ofconn *c, struct group_mod *gm)
-{
-    struct ofproto *p = c->ofproto;
-    struct tables_change change;
-    struct group_mod_run run;
-
-    pthread_mutex_lock(&p->tables_mutex);
-    change_begin(&change, p, c);
-    group_mod_run_begin(&run, &change, gm);
-    (void) group_mod_run_step(&run, NULL);
-    group_mod_run_end(&run);
-    if (run.error) {
-        change_abort(&change);
-    } else {
-        change_commit(&change);
-    }
-    pthread_mutex_unlock(&p->tables_mutex);
-    group_mod_uninit(gm);
-    return run.error;
-}
-
 enum ofperr
 handle_group_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
 {
@@ -101,7 +79,12 @@ handle_group_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED
     if (error) {
         return error;
     }
-    return gm.command == GROUP_DELETE ? delete_in_steps(c, &gm) : change_at_once(c, &gm);
+    if (gm.command == GROUP_DELETE) {
+        return delete_in_steps(c, &gm);
+    }
+    error = group_mod_at_once(c->ofproto, c, &gm);
+    group_mod_uninit(&gm);
+    return error;
 }
 
 static int

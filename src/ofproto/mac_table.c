@@ -609,6 +609,26 @@ mac_table_for_each(const struct mac_table *t_, void (*cb)(void *aux, const struc
 }
 
 void
+mac_table_for_each_learned(const struct mac_table *t_, const void *bundle_key,
+                           void (*cb)(void *aux, const struct mac_entry *), void *aux)
+{
+    struct mac_table *t = (struct mac_table *) t_;
+    const struct owner *o;
+
+    pthread_mutex_lock(&t->mutex);
+    o = owner_find(t, bundle_key);
+    if (o) {
+        LIST_FOR_EACH (n, struct node, by_owner, &o->entries) {
+            struct mac_entry e;
+
+            fill_entry(t, n, &e);
+            cb(aux, &e);
+        }
+    }
+    pthread_mutex_unlock(&t->mutex);
+}
+
+void
 mac_table_get_stats(const struct mac_table *t_, struct mac_table_stats *stats)
 {
     struct mac_table *t = (struct mac_table *) t_;

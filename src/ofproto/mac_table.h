@@ -76,6 +76,10 @@ bool mac_table_run(struct mac_table *);
 /* Calls 'cb' for each entry in the order of fdb/show. */
 void mac_table_for_each(const struct mac_table *, void (*cb)(void *aux, const struct mac_entry *), void *aux);
 
+/* The same for those learned on one bundle, in any order; 'cb' must not call back. */
+void mac_table_for_each_learned(const struct mac_table *, const void *bundle_key,
+                                void (*cb)(void *aux, const struct mac_entry *), void *aux);
+
 /* Counters of fdb/stats-show. */
 struct mac_table_stats {
     size_t n_entries, max_entries, n_static;

@@ -90,8 +90,9 @@ struct ofproto {
     uint64_t dpid;
     char *mfr, *hw, *sw, *serial, *dp_desc; /* Null: the default. */
     bool secure;
-    bool rules_initialised;  /* The fail-mode rules are in place, as of the following two. */
-    bool was_secure, had_controllers;
+    enum regime {            /* Whose the tables are, as of the last fail_mode_apply(). */
+        REGIME_NONE, REGIME_CONTROLLERS, REGIME_STANDALONE, REGIME_SECURE
+    } regime;
     struct in_band *in_band; /* Null: never had one. */
     bool fail_open;          /* A learning switch for want of a controller. */
     uint32_t versions;       /* Allowed OpenFlow versions, bit N: wire version N. */

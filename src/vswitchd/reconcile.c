@@ -87,13 +87,18 @@ mark(struct vswitchd *sw)
 
 /* 2. remove */
 
-/* A row that has taken the place of the object's own, which is gone: the object is its from now on. */
+/* The object of a row, null if there is none.  A row that has taken the place of an object's own, which is gone, has
+ * that object from now on. */
 
 static struct iface *
-adopt_iface(struct port *p, const struct vs_interface *row)
+iface_of(struct port *p, const struct vs_interface *row)
 {
-    struct iface *f = strmap_get(&p->o.sw->ifaces_by_name, vs_interface_name(row));
+    struct iface *f = find_iface(p->o.sw, &row->row.uuid);
 
+    if (f) {
+        return f;
+    }
+    f = strmap_get(&p->o.sw->ifaces_by_name, vs_interface_name(row));
     if (!f || f->port != p || iface_row(f)) {
         return NULL;
     }
@@ -103,10 +108,14 @@ adopt_iface(struct port *p, const struct vs_interface *row)
 }
 
 static struct port *
-adopt_port(struct bridge *br, const struct vs_port *row)
+port_of(struct bridge *br, const struct vs_port *row)
 {
-    struct port *p = strmap_get(&br->o.sw->ports_by_name, vs_port_name(row));
+    struct port *p = find_port(br->o.sw, &row->row.uuid);
 
+    if (p) {
+        return p;
+    }
+    p = strmap_get(&br->o.sw->ports_by_name, vs_port_name(row));
     if (!p || p->bridge != br || port_row(p)) {
         return NULL;
     }
@@ -116,8 +125,13 @@ adopt_port(struct bridge *br, const struct vs_port *row)
 }
 
 static struct bridge *
-adopt_bridge(struct vswitchd *sw, const struct vs_bridge *row)
+bridge_of(struct vswitchd *sw, const struct vs_bridge *row)
 {
+    struct bridge *found = find_bridge(sw, &row->row.uuid);
+
+    if (found) {
+        return found;
+    }
     HMAP_FOR_EACH (o, struct object, node, &sw->bridges) {
         struct bridge *br = CONTAINER_OF(o, struct bridge, o);
 
@@ -135,9 +149,8 @@ remove_ifaces(struct port *p, const struct vs_port *row, uint64_t generation)
 {
     for (size_t i = 0; i < vs_port_interfaces_datum(row)->n; i++) {
         const struct vs_interface *child = vs_port_interfaces(row, i);
-        struct iface *f = child ? find_iface(p->o.sw, &child->row.uuid) : NULL;
+        struct iface *f = child ? iface_of(p, child) : NULL;
 
-        f = f || !child ? f : adopt_iface(p, child);
         if (f && f->port == p) {
             f->o.seen = generation;
         }
@@ -154,9 +167,8 @@ remove_ports(struct bridge *br, const struct vs_bridge *row, uint64_t generation
 {
     for (size_t i = 0; i < vs_bridge_ports_datum(row)->n; i++) {
         const struct vs_port *child = vs_bridge_ports(row, i);
-        struct port *p = child ? find_port(br->o.sw, &child->row.uuid) : NULL;
+        struct port *p = child ? port_of(br, child) : NULL;
 
-        p = p || !child ? p : adopt_port(br, child);
         if (p && p->bridge == br) {
             p->o.seen = generation;
         }
@@ -175,9 +187,8 @@ remove_bridges(struct vswitchd *sw, const struct vs_open_vswitch *global, uint64
 {
     for (size_t i = 0; global && i < vs_open_vswitch_bridges_datum(global)->n; i++) {
         const struct vs_bridge *child = vs_open_vswitch_bridges(global, i);
-        struct bridge *br = child ? find_bridge(sw, &child->row.uuid) : NULL;
+        struct bridge *br = child ? bridge_of(sw, child) : NULL;
 
-        br = br || !child ? br : adopt_bridge(sw, child);
         if (br && !bridge_must_be_remade(br, child)) {
             br->o.seen = generation;
         }

@@ -25,22 +25,13 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.dirname(HERE)]
 from openflow_peer import ERROR, Peer, quoted, xid_of  # noqa: E402
-from side import Missing, Place, Side  # noqa: E402
+from side import Daemons, Missing, Place, Side  # noqa: E402
 
 RECORD = os.path.join(HERE, "bad_messages.txt")
 SEEDS = os.path.join(HERE, "..", "..", "src", "openflow", "print", "message_seeds")
 DIFFER = os.path.join(HERE, "bad_messages_differ.txt")
 HELLO = 0
 REACH = 72      # Bytes from the start of a message in which pairs are changed.
-
-
-class Daemons:
-    """What side.Place wants to know of a case."""
-    headers = {}
-
-    @staticmethod
-    def daemons():
-        return ["ovsdb-server", "ovs-vswitchd"]
 
 
 def seeds():
@@ -110,7 +101,7 @@ def try_message(path, data):
 
 
 def results(side):
-    with Place(Daemons, side, side) as place:
+    with Place(Daemons(), side, side) as place:
         out, err, status = place.run("ovs-vsctl add-br br0 -- set bridge br0 datapath_type=dummy fail_mode=secure "
                                      "protocols=OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15 -- "
                                      "add-port br0 p1 -- set interface p1 type=dummy ofport_request=1", "")

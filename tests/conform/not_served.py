@@ -11,13 +11,11 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, HERE)
-from case import Case  # noqa: E402
-from side import Place, Side  # noqa: E402
+from side import Daemons, Place, Side  # noqa: E402
 
 UNSERVED = re.compile(r"is not a valid command|does not track connections yet|unknown command|not supported yet")
 # Who reads keys of columns, and in which columns they are configuration.
@@ -49,12 +47,8 @@ def source():
 
 def check_commands(build, found):
     """With any number of arguments."""
-    with tempfile.NamedTemporaryFile("w", suffix=".case") as f:
-        f.write("daemons: ovsdb-server ovs-vswitchd\n")
-        f.flush()
-        case = Case(f.name)
     side, wrong = Side("ours", build), []
-    with Place(case, side, side) as place:
+    with Place(Daemons(), side, side) as place:
         place.run("ovs-vsctl add-br br0", "")
         for area, prefix in (("ovs-vswitchd control commands", "ovs-appctl"), ("ovs-dpctl commands", "ovs-dpctl")):
             for command in found.get(area, []):

@@ -139,22 +139,13 @@ is_start_of(const struct start *s, const struct xbridge *bridge, uint8_t table_i
     return s->serial == bridge->serial && s->table_id == table_id;
 }
 
-/* Like the classifier's: keys differ in few bits, of any place. */
-static ALWAYS_INLINE uint64_t
-mix(uint64_t h, uint64_t word)
-{
-    __uint128_t product = (__uint128_t) (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-
-    return (uint64_t) product ^ (uint64_t) (product >> 64);
-}
-
 static uint32_t
 key_hash(uint64_t shape, const uint64_t *key, unsigned int n)
 {
     uint64_t h = shape;
 
     for (unsigned int i = 0; i < n; i++) {
-        h = mix(h, key[i]);
+        h = hash_add_word(h, key[i]);
     }
     return h ^ h >> 32;
 }
