@@ -17,6 +17,7 @@ import time
 import unittest
 
 import ovn_topology as topology
+from ovsdb_rpc import listens
 
 BUILD = os.path.abspath(sys.argv.pop(1) if len(sys.argv) > 1 and os.path.isdir(sys.argv[1])
                         else os.environ.get("WEFT_BUILD") or "build")
@@ -110,7 +111,7 @@ class Site:
 
     def wait_for_sockets(self):
         end = time.monotonic() + 20
-        while not all(os.path.exists(self.path(f"{db}.sock")) for db in SCHEMAS):
+        while not all(listens(self.path(f"{db}.sock")) for db in SCHEMAS):
             if time.monotonic() > end:
                 raise RuntimeError(f"{self.server} does not listen\n{self.logs()}")
             time.sleep(0.05)
@@ -256,7 +257,7 @@ class Controller(unittest.TestCase):
         site = self.site
         site.run("/usr/bin/ovsdb-tool", "create", site.path("conf"), os.path.join(TREE, "schema/vswitch.ovsschema"))
         site.start_server("conf")
-        self.until("the database listens", lambda: os.path.exists(site.path("conf.sock")))
+        self.until("the database listens", lambda: listens(site.path("conf.sock")))
         site.vsctl("init -- set Open_vSwitch . external_ids:system-id=c1 external_ids:ovn-encap-type=geneve "
                    f"external_ids:ovn-encap-ip=127.0.0.1 external_ids:ovn-remote={site.sockets['sb']}")
         site.start(SWITCH, site.sockets["conf"], "--enable-dummy=override", "--disable-system",

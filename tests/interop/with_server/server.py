@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -38,10 +39,19 @@ class Server:
         self.process = subprocess.Popen([os.environ["SERVER"], "-vconsole:off", f"--remote=p{self.remote}",
                                          f"--unixctl={self.dir}/ctl", f"{self.dir}/db"])
         for _ in range(200):
-            if os.path.exists(f"{self.dir}/sock"):
+            if self._listens():
                 return
             time.sleep(0.05)
         raise SystemExit("the server does not start")
+
+    def _listens(self):
+        """A socket's name is there a moment before it takes connections."""
+        with socket.socket(socket.AF_UNIX) as s:
+            try:
+                s.connect(f"{self.dir}/sock")
+            except OSError:
+                return False
+            return True
 
     def stop(self):
         if self.process:
