@@ -296,11 +296,13 @@ packet_ins_uninit(struct ofconn *c)
 static void
 send_packet_in(struct ofconn *c, const struct conns_packet_in *p, struct packet_in *pin)
 {
-    bool is_miss = pin->reason == OFPR_NO_MATCH || pin->reason == OFPR_EXPLICIT_MISS;
+    bool is_miss = pin->reason == OFPR_NO_MATCH || pin->reason == OFPR_EXPLICIT_MISS ||
+                   pin->reason == OFPR_IMPLICIT_MISS;
     unsigned int reason = packet_in_reason_to_wire(pin->reason, c->version);
     struct bytes b = BYTES_INIT, continuation = BYTES_INIT;
 
-    if (p->controller_id != c->controller_id || !ofconn_wants(c, ASYNC_PACKET_IN, reason)) {
+    if (p->controller_id != c->controller_id || !ofconn_wants(c, ASYNC_PACKET_IN, reason) ||
+        (pin->reason == OFPR_IMPLICIT_MISS && c->version >= OF13)) { /* Since 1.3 a miss drops (§5.4). */
         return;
     }
     if (p->has_continuation) {

@@ -34,7 +34,8 @@ make_rule(struct ofproto *p, const struct flow_mod *fm, uint8_t table_id)
     struct rule *rule = new_rule(p, table_id, fm->actions);
 
     rule->cookie = cpu_to_be64(fm->new_cookie);
-    rule->flags = fm->flags & (FM_SEND_FLOW_REM | FM_RESET_COUNTS | FM_NO_PACKET_COUNTS | FM_NO_BYTE_COUNTS);
+    rule->flags = fm->flags & (FM_SEND_FLOW_REM | FM_CHECK_OVERLAP | FM_RESET_COUNTS | FM_NO_PACKET_COUNTS |
+                               FM_NO_BYTE_COUNTS);
     rule->importance = fm->importance;
     atomic_store(&rule->idle_timeout, fm->idle_timeout);
     atomic_store(&rule->hard_timeout, fm->hard_timeout);
@@ -218,23 +219,6 @@ modify_rule(struct tables_change *c, struct rule *old, const struct flow_mod *fm
     change_add(c, rule, &m, old->cr.priority, fm->used_options);
 }
 
-/* True once all that was found has been changed. */
-static bool
-act_step(struct flow_mod_run *s, struct loop_slice *slice)
-{
-    if (!s->n && s->fm->add_if_missing && (s->fm->command == FM_MODIFY || s->fm->command == FM_MODIFY_STRICT)) {
-        s->error = do_add(s->change, s->fm);
-    }
-    for (; s->n_done < s->n && !loop_slice_is_over(slice); s->n_done++) {
-        if (s->fm->command == FM_MODIFY || s->fm->command == FM_MODIFY_STRICT) {
-            modify_rule(s->change, s->rules[s->n_done], s->fm);
-        } else {
-            change_drop(s->change, s->rules[s->n_done], REMOVED_DELETE);
-        }
-    }
-    return s->n_done == s->n;
-}
-
 struct reference_check {
     const struct ofproto *p;
     enum ofperr error;
@@ -261,6 +245,43 @@ check_references(const struct ofproto *p, struct act_span acts)
         r.error = OFPERR_OFPMMFC_INVALID_METER;
     }
     return r.error;
+}
+
+static bool
+is_modification(const struct flow_mod *fm)
+{
+    return fm->command == FM_MODIFY || fm->command == FM_MODIFY_STRICT;
+}
+
+/* What a modification needs before the first rule gets its actions: of one that changes nothing, the groups and the
+ * meter need not exist. */
+static enum ofperr
+begin_modification(struct flow_mod_run *s)
+{
+    bool adds = !s->n && s->fm->add_if_missing;
+    enum ofperr error = s->n || adds ? check_references(s->change->p, s->fm->actions) : OFPERR_NONE;
+
+    return !error && adds ? do_add(s->change, s->fm) : error;
+}
+
+/* True once all that was found has been changed. */
+static bool
+act_step(struct flow_mod_run *s, struct loop_slice *slice)
+{
+    if (!s->n_done && is_modification(s->fm)) {
+        s->error = begin_modification(s);
+        if (s->error) {
+            return true;
+        }
+    }
+    for (; s->n_done < s->n && !loop_slice_is_over(slice); s->n_done++) {
+        if (is_modification(s->fm)) {
+            modify_rule(s->change, s->rules[s->n_done], s->fm);
+        } else {
+            change_drop(s->change, s->rules[s->n_done], REMOVED_DELETE);
+        }
+    }
+    return s->n_done == s->n;
 }
 
 /* The whole. */
@@ -294,15 +315,10 @@ begin_run(struct flow_mod_run *s)
         s->error = fm->command == FM_DELETE_STRICT ? OFPERR_NONE : OFPERR_OFPBRC_EPERM;
         return;
     }
-    if (fm->command != FM_DELETE && fm->command != FM_DELETE_STRICT) {
-        s->error = check_references(s->change->p, fm->actions);
-    }
-    if (s->error) {
-        return;
-    }
     switch (fm->command) {
     case FM_ADD:
-        s->error = do_add(s->change, fm);
+        s->error = check_references(s->change->p, fm->actions);
+        s->error = s->error ? s->error : do_add(s->change, fm);
         return;
     case FM_MODIFY_STRICT:
     case FM_DELETE_STRICT:

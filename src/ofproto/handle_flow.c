@@ -13,7 +13,7 @@ check_flow_mod(struct ofconn *c, struct flow_mod *fm, struct act_buf *acts)
 {
     struct match match = fm->match;
     struct act_check check = {
-        .match = &match, .protocols = PROTO_ANY, .max_ports = OFPP_MAX,
+        .match = &match, .protocols = c->protocol, .max_ports = OFPP_MAX,
         .table = fm->table_id == FM_TABLE_ANY ? 0 : fm->table_id, .n_tables = 254,
         .check_options = true, .options = xbridge_options_rcu(&c->ofproto->xb),
     };

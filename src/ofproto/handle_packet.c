@@ -64,10 +64,11 @@ carry_out(struct ofproto *p, const struct packet_out *po)
 
 /* Actions are checked against what the packet is. */
 static enum ofperr
-check_actions(const struct ofproto *p, const struct packet_out *po, struct act_buf *acts)
+check_actions(const struct ofconn *c, const struct packet_out *po, struct act_buf *acts)
 {
+    const struct ofproto *p = c->ofproto;
     struct match match;
-    struct act_check check = { .match = &match, .protocols = PROTO_ANY, .max_ports = OFPP_MAX, .n_tables = 254 };
+    struct act_check check = { .match = &match, .protocols = c->protocol, .max_ports = OFPP_MAX, .n_tables = 254 };
     enum ofperr error;
 
     packet_flow(p, po, &match.flow);
@@ -87,7 +88,7 @@ packet_out_prepare(struct ofconn *c, const struct msg *m, struct packet_out_job 
         error = OFPERR_OFPBRC_BUFFER_UNKNOWN; /* No packet is ever buffered. */
     }
     if (!error) {
-        error = check_actions(c->ofproto, &job->po, &job->acts);
+        error = check_actions(c, &job->po, &job->acts);
         job->po.actions = act_buf_span(&job->acts);
     }
     return error;

@@ -11,12 +11,13 @@ struct table_event {
     struct table_status status;
 };
 
-/* Per cent of the table that is free. */
+/* Per cent of the table that is free, rounded down: one flow in a table without a limit leaves 99. */
 static uint8_t
 vacancy_of(const struct table_state *t)
 {
-    return t->max_flows == UINT_MAX ? 100 : t->n_flows >= t->max_flows ? 0
-           : (uint64_t) (t->max_flows - t->n_flows) * 100 / t->max_flows;
+    unsigned int room = t->max_flows;
+
+    return t->n_flows >= room ? 0 : (uint64_t) (room - t->n_flows) * 100 / room;
 }
 
 void

@@ -28,15 +28,21 @@ class Generator:
         used = {i for p in self.ports.values() for i in p.interfaces}
         return [n for n in NAMES if n not in used]
 
+    @staticmethod
+    def start():
+        return []
+
+    @staticmethod
+    def is_ordered(_command):
+        return True
+
     def step(self):
-        """The commands of the next change."""
-        if not self.bridges:
-            return self.add_bridge()
-        while True:
+        """The commands of the next change, each with its input."""
+        commands = None if self.bridges else self.add_bridge()
+        while not commands:
             change = self.rand.choices([c for c, _ in self.CHANGES], [w for _, w in self.CHANGES])[0]
             commands = change(self)
-            if commands:
-                return commands
+        return [(c, "") for c in commands]
 
     # Changes: each gives a list of commands, or none when it cannot be.
 

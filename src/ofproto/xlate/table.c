@@ -118,9 +118,22 @@ lookup(struct xlate_ctx *ctx, uint8_t table_id)
     return rule;
 }
 
+/* Whether a packet that no rule of the table matches goes to the controllers. */
+static bool
+miss_calls_controller(struct xlate_ctx *ctx, uint8_t table_id)
+{
+    struct xport *port = xbridge_port_rcu(ctx->bridge, OFP_PORT(be32_to_cpu(ctx->flow.in_port)));
+    enum table_miss action = atomic_load_explicit(&ctx->bridge->table_miss[table_id], memory_order_relaxed);
+    bool wanted = action == TABLE_MISS_CONTROLLER ||
+                  (action == TABLE_MISS_DEFAULT &&
+                   atomic_load_explicit(&ctx->bridge->wants_misses, memory_order_relaxed));
+
+    return wanted && !(port && port_has(port, XPORT_NO_PACKET_IN));
+}
+
 /* In the words of the reference, which has rules of its own in its last table and for some misses, and shows them. */
 static void
-report_no_rule(struct xlate_ctx *ctx, uint8_t table_id)
+report_no_rule(struct xlate_ctx *ctx, uint8_t table_id, bool may_miss)
 {
     if (ctx->flow.nw_frag && atomic_load_explicit(&ctx->bridge->drop_fragments, memory_order_relaxed)) {
         xlate_report(ctx, TRACE_TABLE, "%2d. Packets are IP fragments and the fragment handling mode is \"drop\".",
@@ -130,12 +143,14 @@ report_no_rule(struct xlate_ctx *ctx, uint8_t table_id)
     } else if (ctx->bridge != ctx->in->bridge) {
         xlate_report(ctx, TRACE_TABLE, "%2d. reg0=0x2, priority 0", table_id);
     } else {
-        xlate_report(ctx, TRACE_TABLE, "%2d. No match.", table_id);
+        xlate_report(ctx, TRACE_TABLE, "%2d. No match%s.", table_id,
+                     may_miss && miss_calls_controller(ctx, ctx->table_id)
+                     ? ", and a \"packet-in\" is called for" : "");
     }
 }
 
 static void
-report_rule(struct xlate_ctx *ctx, uint8_t table_id, const struct rule *rule)
+report_rule(struct xlate_ctx *ctx, uint8_t table_id, const struct rule *rule, bool may_miss)
 {
     const struct act_text *names = ctx->in->trace->names;
     struct str s = STR_INIT;
@@ -143,7 +158,7 @@ report_rule(struct xlate_ctx *ctx, uint8_t table_id, const struct rule *rule)
 
     ctx->in->trace->bridge = ctx->bridge;
     if (!rule) {
-        report_no_rule(ctx, table_id);
+        report_no_rule(ctx, table_id, may_miss);
         return;
     }
     cls_rule_get_match(&rule->cr, &match);
@@ -169,15 +184,10 @@ report_rule(struct xlate_ctx *ctx, uint8_t table_id, const struct rule *rule)
 static void
 miss(struct xlate_ctx *ctx, bool may_miss)
 {
-    struct xport *port = xbridge_port_rcu(ctx->bridge, OFP_PORT(be32_to_cpu(ctx->flow.in_port)));
-    enum table_miss action = atomic_load_explicit(&ctx->bridge->table_miss[ctx->table_id], memory_order_relaxed);
-    bool to_controller = action == TABLE_MISS_CONTROLLER ||
-                         (action == TABLE_MISS_DEFAULT && may_miss &&
-                          atomic_load_explicit(&ctx->bridge->wants_misses, memory_order_relaxed));
-    struct xlate_packet_in pin = { .max_len = UINT16_MAX,
-                                   .reason = action == TABLE_MISS_DEFAULT ? OFPR_IMPLICIT_MISS : OFPR_NO_MATCH };
+    struct xlate_packet_in pin = { .max_len = UINT16_MAX, .reason = OFPR_IMPLICIT_MISS };
 
-    if (to_controller && !(port && port_has(port, XPORT_NO_PACKET_IN))) {
+    if (may_miss && miss_calls_controller(ctx, ctx->table_id)) {
+        xlate_report(ctx, TRACE_ACTION, "controller(reason=)");
         xlate_send_to_controller(ctx, &pin);
     } else {
         xlate_report(ctx, TRACE_ACTION, "drop");
@@ -201,9 +211,9 @@ xlate_limits_allow(struct xlate_ctx *ctx)
     return !xlate_has_failed(ctx);
 }
 
-/* TABLE_MISS_CONTINUE goes on with the next table (OpenFlow 1.1 and 1.2). */
+/* TABLE_MISS_CONTINUE goes on with the next table (OpenFlow 1.1 and 1.2), but for who resubmits. */
 static struct rule *
-find_rule(struct xlate_ctx *ctx, uint8_t *table_id, ofp_port in_port)
+find_rule(struct xlate_ctx *ctx, uint8_t *table_id, ofp_port in_port, bool may_miss)
 {
     be32 old_in_port = ctx->flow.in_port;
     struct rule *rule = NULL;
@@ -215,7 +225,7 @@ find_rule(struct xlate_ctx *ctx, uint8_t *table_id, ofp_port in_port)
     }
     for (;; ++*table_id) {
         rule = lookup(ctx, *table_id);
-        if (rule || *table_id >= OFPROTO_N_TABLES - 2 ||
+        if (rule || !may_miss || *table_id >= OFPROTO_N_TABLES - 2 ||
             atomic_load_explicit(&ctx->bridge->table_miss[*table_id], memory_order_relaxed) != TABLE_MISS_CONTINUE) {
             break;
         }
@@ -226,7 +236,7 @@ find_rule(struct xlate_ctx *ctx, uint8_t *table_id, ofp_port in_port)
 
 /* What the lookup asks of addresses and ports, it asks of the tuple. */
 static NOINLINE struct rule *
-find_rule_with_tuple(struct xlate_ctx *ctx, uint8_t *table_id, ofp_port in_port)
+find_rule_with_tuple(struct xlate_ctx *ctx, uint8_t *table_id, ofp_port in_port, bool may_miss)
 {
     bool is_v6 = ctx->flow.eth_type == BE16(0x86dd);
     struct flow wc = *ctx->wc;
@@ -234,7 +244,7 @@ find_rule_with_tuple(struct xlate_ctx *ctx, uint8_t *table_id, ofp_port in_port)
 
     memset(ctx->wc, 0, sizeof *ctx->wc);
     xlate_swap_tuple(&ctx->flow, is_v6);
-    rule = find_rule(ctx, table_id, in_port);
+    rule = find_rule(ctx, table_id, in_port, may_miss);
     xlate_swap_tuple(&ctx->flow, is_v6);
     xlate_swap_tuple(ctx->wc, is_v6);
     flow_or(ctx->wc, &wc);
@@ -242,7 +252,7 @@ find_rule_with_tuple(struct xlate_ctx *ctx, uint8_t *table_id, ofp_port in_port)
 }
 
 static struct rule *
-find_rule_or_run(struct xlate_ctx *ctx, uint8_t *table_id, ofp_port in_port, bool with_tuple)
+find_rule_or_run(struct xlate_ctx *ctx, uint8_t *table_id, ofp_port in_port, bool with_tuple, bool may_miss)
 {
     bool may_run = xlate_run_may(ctx, in_port, with_tuple);
     struct rule *rule = may_run ? xlate_run_take(ctx, table_id) : NULL;
@@ -251,7 +261,8 @@ find_rule_or_run(struct xlate_ctx *ctx, uint8_t *table_id, ofp_port in_port, boo
     if (rule) {
         return rule;
     }
-    rule = with_tuple ? find_rule_with_tuple(ctx, table_id, in_port) : find_rule(ctx, table_id, in_port);
+    rule = with_tuple ? find_rule_with_tuple(ctx, table_id, in_port, may_miss)
+           : find_rule(ctx, table_id, in_port, may_miss);
     if (may_run && rule && *table_id == begun) {
         xlate_run_note(ctx, begun, rule);
     } else {
@@ -290,7 +301,7 @@ xlate_table(struct xlate_ctx *ctx, ofp_port in_port, uint8_t table_id, bool may_
 {
     struct rule *old_rule = ctx->rule, *rule;
     be64 old_cookie = ctx->cookie;
-    uint8_t old_table = ctx->table_id;
+    uint8_t old_table = ctx->table_id, begun = table_id;
     bool is_last = ctx->depth ? ctx->list_is_last && !ctx->rest.len : true;
     bool with_tuple = ctx->with_tuple, counts = !ctx->goes_up;
     bool drops = ctx->flow.nw_frag && atomic_load_explicit(&ctx->bridge->drop_fragments, memory_order_relaxed);
@@ -301,12 +312,13 @@ xlate_table(struct xlate_ctx *ctx, ofp_port in_port, uint8_t table_id, bool may_
     }
     ctx->depth += counts;
     ctx->trace_depth++;
-    rule = find_rule_or_run(ctx, &table_id, in_port, with_tuple);
+    rule = find_rule_or_run(ctx, &table_id, in_port, with_tuple, may_miss);
     ctx->table_id = table_id;
     ctx->rule = rule;
     ctx->cookie = rule ? rule->cookie : 0;
     if (ctx->in->trace) {
-        report_rule(ctx, table_id, rule);
+        /* As in the reference, which names the table that was gone to, though the actions are those of a later one. */
+        report_rule(ctx, old_rule ? begun : table_id, rule, may_miss);
     }
     if (ctx->out->drop.why == WHY_NONE) {
         xlate_why(ctx, WHY_NONE); /* Where it is. */

@@ -287,6 +287,9 @@ decode11_vlan(const uint8_t *p, uint32_t w, struct match *m)
     if (w & W11_DL_VLAN) {
         return OFPERR_NONE; /* A priority alone is ignored. */
     }
+    if (vid != VLAN_NONE && !wild_pcp && p[38] > 7) {
+        return OFPERR_OFPBMC_BAD_VALUE;
+    }
     if (vid == VLAN_NONE) {
         set_vlan(m, 0, 0xffff);
     } else if (vid == VLAN11_ANY) {
@@ -308,23 +311,22 @@ decode11_l3(const uint8_t *p, uint32_t w, struct match *m)
     enum l3 l3 = l3_of(m);
     be32 mask;
 
-    if (l3 == L3_IPV4 || l3 == L3_IPV6) {
-        if (!(w & W11_NW_TOS)) {
-            m->flow.nw_tos = p[42] & TOS_DSCP;
-            m->mask.nw_tos = TOS_DSCP;
+    if (l3 == L3_IPV4 && !(w & W11_NW_TOS)) { /* OpenFlow 1.1 knows no IPv6. */
+        if (p[42] & ~TOS_DSCP) {
+            return OFPERR_OFPBMC_BAD_VALUE;
         }
+        m->flow.nw_tos = p[42] & TOS_DSCP;
+        m->mask.nw_tos = TOS_DSCP;
     }
-    if (l3 == L3_IPV4 || l3 == L3_IPV6 || l3 == L3_ARP) {
+    if (l3 == L3_IPV4 || l3 == L3_ARP) {
         if (!(w & W11_NW_PROTO)) {
             m->flow.nw_proto = p[43];
             m->mask.nw_proto = 0xff;
         }
-        if (l3 != L3_IPV6) {
-            memcpy(&mask, p + 48, 4);
-            set_ip(&m->flow.nw_src, &m->mask.nw_src, p + 44, ~mask);
-            memcpy(&mask, p + 56, 4);
-            set_ip(&m->flow.nw_dst, &m->mask.nw_dst, p + 52, ~mask);
-        }
+        memcpy(&mask, p + 48, 4);
+        set_ip(&m->flow.nw_src, &m->mask.nw_src, p + 44, ~mask);
+        memcpy(&mask, p + 56, 4);
+        set_ip(&m->flow.nw_dst, &m->mask.nw_dst, p + 52, ~mask);
     }
     if (l3 == L3_MPLS) {
         if (!(w & W11_MPLS_LABEL)) {
@@ -346,8 +348,7 @@ decode11_l4(const uint8_t *p, uint32_t w, struct match *m)
         return OFPERR_NONE;
     }
     if (!l4) {
-        return m->mask.nw_proto && (l3_of(m) == L3_IPV4 || l3_of(m) == L3_IPV6) ? OFPERR_OFPBMC_BAD_FIELD
-                                                                               : OFPERR_NONE;
+        return OFPERR_NONE;
     }
     if (l4 == L4_ICMP && ((!(w & W11_TP_SRC) && get_be16(p + 60) > 0xff) ||
                           (!(w & W11_TP_DST) && get_be16(p + 62) > 0xff))) {

@@ -20,9 +20,12 @@ flags_of(enum of_version v)
     return bits;
 }
 
+/* From fm->flags as on the wire: the last thing that is looked at. */
 static enum ofperr
-decode_flags(struct flow_mod *fm, uint16_t wire, enum of_version v)
+decode_flags(struct flow_mod *fm, enum of_version v)
 {
+    uint16_t wire = fm->flags;
+
     if (v == OF10 && wire & WIRE_EMERGENCY) {
         /* No emergency flow cache: what the standard says of a full one. */
         return wire & ~(flags_of(v) | WIRE_EMERGENCY) ? OFPERR_OFPFMFC_BAD_FLAGS : OFPERR_OFPFMFC_TABLE_FULL;
@@ -79,22 +82,21 @@ decode_of10(const struct msg *m, bool has_table_id, struct flow_mod *fm, struct 
     fm->priority = exact ? UINT16_MAX : get_be16(p + 54);
     fm->buffer_id = get_be32(p + 56);
     fm->out_port = ofp_port_from_u16(get_be16(p + 60));
+    fm->flags = get_be16(p + 62);
     set_plain_cookie(fm, get_be64(p + 40));
     fm->add_if_missing = is_modify(fm);
     (void) cursor_take(acts, 64);
-    return decode_flags(fm, get_be16(p + 62), m->version);
+    return OFPERR_NONE;
 }
 
 static enum ofperr
-decode_nxt(const struct msg *m, bool has_table_id, struct flow_mod *fm, struct cursor *acts)
+decode_nxt(bool has_table_id, struct flow_mod *fm, struct cursor *acts)
 {
     const uint8_t *p = cursor_take(acts, 32);
-    enum ofperr error = decode_command(fm, get_be16(p + 8), has_table_id);
     struct oxm_cookie cookie;
+    enum ofperr error = nx_match_take(acts, get_be16(p + 24), OXM_STRICT, &fm->match, &cookie);
 
-    if (!error) {
-        error = nx_match_take(acts, get_be16(p + 24), OXM_STRICT, &fm->match, &cookie);
-    }
+    error = error ? error : decode_command(fm, get_be16(p + 8), has_table_id);
     if (error) {
         return error;
     }
@@ -108,9 +110,10 @@ decode_nxt(const struct msg *m, bool has_table_id, struct flow_mod *fm, struct c
     fm->priority = get_be16(p + 14);
     fm->buffer_id = get_be32(p + 16);
     fm->out_port = ofp_port_from_u16(get_be16(p + 20));
+    fm->flags = get_be16(p + 22);
     set_plain_cookie(fm, get_be64(p));
     fm->add_if_missing = is_modify(fm) && !cookie.mask;
-    return decode_flags(fm, get_be16(p + 22), m->version);
+    return OFPERR_NONE;
 }
 
 /* From 1.1 on the cookie of a modification is a filter only.  In 1.1, one without a filter adds what is missing. */
@@ -134,8 +137,11 @@ static enum ofperr
 decode_of11(const struct msg *m, struct flow_mod *fm, struct cursor *acts)
 {
     const uint8_t *p = cursor_take(acts, 40);
-    enum ofperr error;
+    enum ofperr error = match_struct_take(acts, OXM_STRICT, &fm->match);
 
+    if (error) {
+        return error;
+    }
     fm->command = p[17];
     fm->table_id = p[16];
     /* All tables are for deletions; 1.1 has not even that. */
@@ -143,24 +149,16 @@ decode_of11(const struct msg *m, struct flow_mod *fm, struct cursor *acts)
         (m->version == OF11 || (fm->command != FM_DELETE && fm->command != FM_DELETE_STRICT))) {
         return OFPERR_OFPFMFC_BAD_TABLE_ID;
     }
-    if (fm->command > FM_DELETE_STRICT) {
-        return OFPERR_OFPFMFC_BAD_COMMAND;
-    }
     set_masked_cookie(fm, m->version, get_be64(p), get_be64(p + 8));
     fm->idle_timeout = get_be16(p + 18);
     fm->hard_timeout = get_be16(p + 20);
     fm->priority = get_be16(p + 22);
     fm->buffer_id = get_be32(p + 24);
     fm->out_group = get_be32(p + 32);
+    fm->flags = get_be16(p + 36);
     fm->importance = m->version >= OF14 ? get_be16(p + 38) : 0;
     error = ofp_port_from_wire32(get_be32(p + 28), &fm->out_port);
-    if (!error) {
-        error = decode_flags(fm, get_be16(p + 36), m->version);
-    }
-    if (!error) {
-        error = match_struct_take(acts, OXM_STRICT, &fm->match);
-    }
-    return error;
+    return error || fm->command <= FM_DELETE_STRICT ? error : OFPERR_OFPFMFC_BAD_COMMAND;
 }
 
 enum ofperr
@@ -174,7 +172,7 @@ flow_mod_decode_into(const struct msg *m, bool has_table_id, struct flow_mod *fm
     fm->out_group = FM_GROUP_ANY;
     act_buf_clear(acts);
     if (m->wire->class == CLASS_NXT) {
-        error = decode_nxt(m, has_table_id, fm, &rest);
+        error = decode_nxt(has_table_id, fm, &rest);
     } else if (m->version == OF10) {
         error = decode_of10(m, has_table_id, fm, &rest);
     } else {
@@ -186,7 +184,7 @@ flow_mod_decode_into(const struct msg *m, bool has_table_id, struct flow_mod *fm
     error = m->version == OF10 ? act_decode_actions(rest.at, rest.left, m->version, acts)
                                : act_decode_instructions(rest.at, rest.left, m->version, acts);
     fm->actions = act_buf_span(acts);
-    return error;
+    return error ? error : decode_flags(fm, m->version);
 }
 
 enum ofperr

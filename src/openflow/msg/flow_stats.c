@@ -355,7 +355,7 @@ put_of11(struct bytes *b, enum of_version v, const struct flow_stats *fs)
 
     put_be16(p + 18, v >= OF13 ? fs->flags & FLAGS_ALL : 0);
     put_be16(p + 20, v >= OF14 ? fs->importance : 0);
-    match_struct_put(b, v, &fs->match);
+    oxm_put_match_struct(b, &fs->match, v); /* In 1.1, too, like the reference: its own cannot hold all of them. */
     act_encode_instructions(fs->actions, v, b);
 }
 
