@@ -66,6 +66,9 @@ struct xlate_ctx {
     bool at_input;             /* The bridge's mirrors have not seen the packet come in. */
     uint32_t mirrors;          /* Of the bridge: those that have had the packet. */
     const struct act_nat *nat; /* Inside ct: that which was met. */
+    be16 tag_read;             /* Bits of the tag from which NORMAL made the present one: they matter once the packet
+                                * leaves with another tag than it has. */
+    bool tag_varies;           /* Whether there is a tag now depends on them. */
     bool was_mpls;             /* Labels were popped: what is below them has not been parsed. */
     int depth;                 /* Of tables and bridges. */
     int trace_depth;
@@ -162,8 +165,9 @@ void xlate_send_to_port(struct xlate_ctx *, struct xport *, uint32_t max_len /* 
 void xlate_output_to(struct xlate_ctx *, ofp_port, uint16_t controller_max_len, uint32_t max_len);
 /* The ports of the bridge in order: the local port, then by number.  '*ports' is to be released with free(). */
 size_t xlate_ports_sorted(struct xlate_ctx *, struct xport ***ports);
-/* Whether a packet may come in: false for ports that are configured not to receive it. */
-bool xlate_may_receive(struct xlate_ctx *, const struct xport *);
+/* Whether the packet may go on: false if it has just come in by a port that does not receive it, or is a mirror's own.
+ * Mirrors of what comes in have had it then. */
+bool xlate_is_received(struct xlate_ctx *);
 void xlate_commit(struct xlate_ctx *);
 /* The same, if a whole header is pending and something follows the present action: in front of what may end up in a
  * clone, so that the header is not pushed twice. */

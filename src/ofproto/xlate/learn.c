@@ -3,6 +3,7 @@
 
 #include "flow/tun_metadata.h"
 #include "ofproto/xlate/ctx.h"
+#include "openflow/action/set_field.h"
 #include "openflow/flow_mod.h"
 
 /* The value of a spec, right-aligned. */
@@ -43,6 +44,7 @@ add_load(struct act_buf *acts, const struct learn_spec *s, const union field_val
     union field_value ones;
 
     memset(&ones, 0xff, sizeof ones);
+    act_show_as_load(a);
     a->field = f;
     bits_copy(v->bytes, sizeof v->bytes, 0, a->bytes, f->wire_bytes, s->dst.ofs, s->n_bits);
     bits_copy(&ones, sizeof ones, 0, a->bytes + f->wire_bytes, f->wire_bytes, s->dst.ofs, s->n_bits);

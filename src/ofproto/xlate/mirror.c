@@ -18,6 +18,15 @@ passes_filter(struct xlate_ctx *ctx, const struct xmirror *m)
     return match_covers_flow(m->filter, &ctx->flow);
 }
 
+static bool
+has_vlan(struct xlate_ctx *ctx, const struct xmirror *m, uint16_t vlan)
+{
+    if (m->vlans) {
+        vlan_of_packet(ctx);
+    }
+    return vlan_bitmap_has(m->vlans, vlan);
+}
+
 /* It has had the packet, and all others with the same destination.  Before the packet is sent: what goes to a mirror's
  * port may be selected itself. */
 static void
@@ -68,34 +77,6 @@ send_to_vlan(struct xlate_ctx *ctx, const struct xmirror *m, const struct xbundl
     free(ports);
 }
 
-/* Copies for those of 'wanted' that have not had the packet. */
-static void
-mirror_packet(struct xlate_ctx *ctx, const struct xmirrors *ms, const struct xbundle *in, const struct xport *port,
-              uint32_t wanted)
-{
-    struct vlan_stack packet = vlan_of_packet(ctx), inside;
-    bool was_last = ctx->is_last;
-
-    if (!vlan_is_valid_input(ctx, in, &packet, port)) {
-        return;
-    }
-    inside = vlan_input(in, &packet);
-    ctx->is_last = false;
-    for (size_t i = 0; i < ms->n; i++) {
-        const struct xmirror *m = &ms->mirrors[i];
-
-        if (wanted & ~ctx->mirrors & UINT32_C(1) << i && vlan_bitmap_has(m->vlans, inside.tag[0].vid) &&
-            passes_filter(ctx, m)) {
-            if (m->output) {
-                send_to_port(ctx, m, in, &inside);
-            } else {
-                send_to_vlan(ctx, m, in, inside);
-            }
-        }
-    }
-    ctx->is_last = was_last;
-}
-
 /* The mirrors that may have to copy what passes the bundle. */
 static uint32_t
 wanted_by(struct xlate_ctx *ctx, const struct xmirrors *ms, const struct xbundle *b, bool is_input)
@@ -104,13 +85,47 @@ wanted_by(struct xlate_ctx *ctx, const struct xmirrors *ms, const struct xbundle
     return xmirrors_find(ms, b->key, is_input) & ~ctx->mirrors;
 }
 
+/* Copies for the bundle's mirrors that have not had the packet.  Like the reference's traces, ours say of each packet
+ * whether its VLAN suits the port, though nobody may want a copy. */
+static void
+mirror_packet(struct xlate_ctx *ctx, const struct xmirrors *ms, const struct xbundle *in, const struct xport *port,
+              bool is_input)
+{
+    uint32_t wanted = wanted_by(ctx, ms, in, is_input);
+    struct vlan_stack packet, inside;
+    bool was_last = ctx->is_last;
+
+    if (LIKELY(!wanted && !ctx->in->trace)) {
+        return;
+    }
+    packet = vlan_of_packet_unshown(ctx);
+    if (!vlan_is_valid_input(ctx, in, &packet, port) || !wanted) {
+        return;
+    }
+    inside = vlan_input(in, &packet);
+    ctx->is_last = false;
+    for (size_t i = 0; i < ms->n; i++) {
+        const struct xmirror *m = &ms->mirrors[i];
+
+        if (!(wanted & ~ctx->mirrors & UINT32_C(1) << i) || !has_vlan(ctx, m, inside.tag[0].vid) ||
+            !passes_filter(ctx, m)) {
+            continue;
+        }
+        if (m->output) {
+            send_to_port(ctx, m, in, &inside);
+        } else {
+            send_to_vlan(ctx, m, in, inside);
+        }
+    }
+    ctx->is_last = was_last;
+}
+
 bool
 xlate_mirror_input(struct xlate_ctx *ctx)
 {
     const struct xmirrors *ms = ctx->at_input ? rcu_get(&ctx->bridge->mirrors) : NULL;
     const struct xbundle *b;
     const struct xport *port;
-    uint32_t wanted;
 
     ctx->at_input = false;
     if (LIKELY(!ms)) {
@@ -128,12 +143,9 @@ xlate_mirror_input(struct xlate_ctx *ctx)
         xlate_why(ctx, WHY_MIRROR_PORT);
         return false;
     }
-    wanted = wanted_by(ctx, ms, b, true);
-    if (wanted) {
-        ctx->trace_depth--; /* Belongs to the table, not to an action. */
-        mirror_packet(ctx, ms, b, port, wanted);
-        ctx->trace_depth++;
-    }
+    ctx->trace_depth--; /* Belongs to the table, not to an action. */
+    mirror_packet(ctx, ms, b, port, true);
+    ctx->trace_depth++;
     return true;
 }
 
@@ -142,10 +154,9 @@ xlate_mirror_output(struct xlate_ctx *ctx, const struct xport *port)
 {
     const struct xmirrors *ms = rcu_get(&ctx->bridge->mirrors);
     const struct xbundle *b = ms ? rcu_get(&port->bundle) : NULL;
-    uint32_t wanted = b ? wanted_by(ctx, ms, b, false) : 0;
 
-    if (wanted) {
-        mirror_packet(ctx, ms, b, port, wanted);
+    if (b) {
+        mirror_packet(ctx, ms, b, port, false);
     }
 }
 

@@ -98,6 +98,31 @@ find_input(struct xlate_ctx *ctx, struct normal *n)
     return false;
 }
 
+/* Where the packet has shown the address to be, which the table learns once it is translated; null: nowhere. */
+static const struct xbundle *
+just_learned(const struct xlate_ctx *ctx, struct eth_addr mac, uint16_t vlan)
+{
+    const struct xlate_out *out = ctx->out;
+
+    for (size_t i = out->n_effects; i-- > 0;) {
+        const struct xlate_effect *e = &out->effects[i];
+
+        if (e->kind == EFFECT_LEARN_MAC && e->learn_mac.bridge == ctx->bridge && e->learn_mac.vlan == vlan &&
+            eth_addr_equal(e->learn_mac.mac, mac)) {
+            return e->learn_mac.bundle;
+        }
+    }
+    return NULL;
+}
+
+static bool
+is_news(const struct xlate_ctx *ctx, const struct normal *n, struct eth_addr mac, uint16_t vlan)
+{
+    const struct xbundle *b = just_learned(ctx, mac, vlan);
+
+    return b ? b != n->in_bundle : mac_table_would_change(ctx->bridge->mac_table, mac, vlan, n->in_bundle->key);
+}
+
 static void
 learn(struct xlate_ctx *ctx, const struct normal *n)
 {
@@ -115,7 +140,7 @@ learn(struct xlate_ctx *ctx, const struct normal *n)
     c->mac.vlan = vid;
     c->mac.mac = mac;
     c->mac.port = n->in_port->ofp_port;
-    if (!mac_table_would_change(ctx->bridge->mac_table, mac, vid, n->in_bundle->key)) {
+    if (!is_news(ctx, n, mac, vid)) {
         return;
     }
     e = xlate_effect(ctx, EFFECT_LEARN_MAC);
@@ -137,30 +162,28 @@ vlan_send_to_bundle(struct xlate_ctx *ctx, const struct xbundle *in, const struc
 {
     be16 old[4] = { ctx->flow.vlan_tpid, ctx->flow.vlan_tci, ctx->flow.vlan2_tpid, ctx->flow.vlan2_tci };
     struct odp_tags below = ctx->below;
-    struct xport *port = b->bond ? xlate_bond_output(ctx, b, inside->tag[0].vid) : b->n_ports ? b->ports[0] : NULL;
+    be16 tag_read = ctx->tag_read;
+    struct xport *port;
 
+    if (b->is_protected && in->is_protected) {
+        xlate_report(ctx, TRACE_WARN, "Flow is between protected ports, skipping output.");
+        xlate_why(ctx, WHY_PROTECTED);
+        return;
+    }
+    port = b->bond ? xlate_bond_output(ctx, b, inside->tag[0].vid) : b->n_ports ? b->ports[0] : NULL;
     if (!port) {
         xlate_why(ctx, WHY_NO_MEMBER);
         return;
     }
     vlan_put_output(ctx, in, b, inside);
     xlate_send_to_port(ctx, port, max_len);
+    ctx->tag_read = tag_read;
+    ctx->tag_varies = false;
     ctx->flow.vlan_tpid = old[0];
     ctx->flow.vlan_tci = old[1];
     ctx->flow.vlan2_tpid = old[2];
     ctx->flow.vlan2_tci = old[3];
     ctx->below = below;
-}
-
-static void
-send_to_bundle(struct xlate_ctx *ctx, const struct normal *n, const struct xbundle *b)
-{
-    if (b->is_protected && n->in_bundle->is_protected) {
-        xlate_report(ctx, TRACE_WARN, "Flow is between protected ports, skipping output.");
-        xlate_why(ctx, WHY_PROTECTED);
-        return;
-    }
-    vlan_send_to_bundle(ctx, n->in_bundle, b, &n->inside, 0);
 }
 
 /* All of its ports must want floods. */
@@ -190,23 +213,33 @@ flood(struct xlate_ctx *ctx, const struct normal *n)
         if (b && b->ports[0] == ports[i] && b != n->in_bundle && may_flood(b) &&
             !xlate_is_reserved_for_mirror(ctx, b) && vlan_bundle_carries(ctx, b, &n->inside)) {
             ctx->is_last = was_last && i == n_ports - 1;
-            send_to_bundle(ctx, n, b);
+            vlan_send_to_bundle(ctx, n->in_bundle, b, &n->inside, 0);
         }
     }
     free(ports);
+}
+
+/* The packet's own address is known by now. */
+static const struct xbundle *
+find_host(struct xlate_ctx *ctx, struct eth_addr mac, uint16_t vlan)
+{
+    const struct xbundle *b = just_learned(ctx, mac, vlan);
+    struct mac_entry entry;
+
+    xlate_note_mac(ctx, mac, vlan);
+    if (!b && mac_table_lookup(ctx->bridge->mac_table, mac, vlan, &entry)) {
+        b = xbridge_bundle_rcu(ctx->bridge, entry.bundle_key);
+    }
+    return b;
 }
 
 static void
 forward(struct xlate_ctx *ctx, const struct normal *n)
 {
     const struct xbundle *b = NULL;
-    struct mac_entry entry;
 
     if (!eth_addr_is_multicast(ctx->flow.eth_dst)) {
-        xlate_note_mac(ctx, ctx->flow.eth_dst, n->inside.tag[0].vid);
-        if (mac_table_lookup(ctx->bridge->mac_table, ctx->flow.eth_dst, n->inside.tag[0].vid, &entry)) {
-            b = xbridge_bundle_rcu(ctx->bridge, entry.bundle_key);
-        }
+        b = find_host(ctx, ctx->flow.eth_dst, n->inside.tag[0].vid);
     }
     if (!b) {
         xlate_report(ctx, TRACE_DETAIL, "no learned MAC for destination, flooding");
@@ -216,7 +249,7 @@ forward(struct xlate_ctx *ctx, const struct normal *n)
         xlate_why(ctx, WHY_LEARNED_HERE);
     } else {
         xlate_report(ctx, TRACE_DETAIL, "forwarding to learned port");
-        send_to_bundle(ctx, n, b);
+        vlan_send_to_bundle(ctx, n->in_bundle, b, &n->inside, 0);
     }
 }
 

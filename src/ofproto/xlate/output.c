@@ -28,6 +28,9 @@ hide_payload(struct flow *flow, const struct flow *base)
 void
 xlate_commit(struct xlate_ctx *ctx)
 {
+    if (ctx->flow.vlan_tci != ctx->base.flow.vlan_tci) {
+        ctx->wc->vlan_tci |= ctx->tag_read;
+    }
     if (UNLIKELY(ctx->was_mpls)) {
         struct flow flow = ctx->flow;
 
@@ -54,8 +57,8 @@ xlate_port_is_live(struct xlate_ctx *ctx, ofp_port number)
     return p && !port_has(p, XPORT_DOWN) && !(atomic_load_explicit(&p->state, memory_order_relaxed) & 1);
 }
 
-bool
-xlate_may_receive(struct xlate_ctx *ctx, const struct xport *port)
+static bool
+may_receive(struct xlate_ctx *ctx, const struct xport *port)
 {
     bool is_stp;
 
@@ -64,7 +67,23 @@ xlate_may_receive(struct xlate_ctx *ctx, const struct xport *port)
     }
     memset(&ctx->wc->eth_dst, 0xff, sizeof ctx->wc->eth_dst);
     is_stp = eth_addr_equal(ctx->flow.eth_dst, stp_group);
-    return !port_has(port, is_stp ? XPORT_NO_RECV_STP : XPORT_NO_RECV);
+    if (port_has(port, is_stp ? XPORT_NO_RECV_STP : XPORT_NO_RECV)) {
+        xlate_why(ctx, WHY_NO_RECV);
+        return false;
+    }
+    return true;
+}
+
+bool
+xlate_is_received(struct xlate_ctx *ctx)
+{
+    struct xport *in_port;
+
+    if (!ctx->at_input) {
+        return true;
+    }
+    in_port = xbridge_port_rcu(ctx->bridge, OFP_PORT(be32_to_cpu(ctx->flow.in_port)));
+    return (!in_port || may_receive(ctx, in_port)) && xlate_mirror_input(ctx);
 }
 
 /* Into the bridge at the other end of a patch port, as a packet that just came in there: nothing of this pipeline's
@@ -85,6 +104,9 @@ enter_peer(struct xlate_ctx *ctx, struct xport *peer)
     ctx->version = atomic_load_explicit(&peer->bridge->tables_version, memory_order_acquire);
     xlate_credit(ctx, CREDIT_PORT_RX)->port = peer;
     xlate_report(ctx, TRACE_BRIDGE, "bridge(\"%s\")", ctx->bridge->name);
+    if (!may_receive(ctx, peer)) {
+        return;
+    }
     xlate_table(ctx, peer->ofp_port, 0, true);
     if (!xlate_freeze_finish(ctx)) {
         xlate_action_set_execute(ctx);
@@ -99,8 +121,7 @@ send_to_peer(struct xlate_ctx *ctx, struct xport *port)
     struct xlate_ctx saved;
 
     if (!peer) {
-        xlate_report(ctx, TRACE_WARN, "Nonexistent patch port peer");
-        xlate_why(ctx, WHY_NO_PEER);
+        xlate_why(ctx, WHY_NO_PEER); /* Traces say nothing, as the reference's. */
         return;
     }
     xlate_commit_pending(ctx);
@@ -156,6 +177,9 @@ xlate_send_to_port(struct xlate_ctx *ctx, struct xport *port, uint32_t max_len)
 {
     if (!port_is_open(ctx, port)) {
         return;
+    }
+    if (UNLIKELY(ctx->tag_varies)) {
+        ctx->wc->vlan_tci |= ctx->tag_read;
     }
     if (ctx->flow.packet_ns && !port->is_tunnel && !port->is_patch) {
         xlate_report(ctx, TRACE_WARN, "Trying to send non-Ethernet packet through legacy L2 port. Dropping packet.");

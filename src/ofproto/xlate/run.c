@@ -185,15 +185,12 @@ find_run(const struct xlate_runs *runs, const struct shape *s, const struct xlat
 bool
 xlate_run_may(const struct xlate_ctx *ctx, ofp_port in_port, bool with_tuple)
 {
-    const struct xport *port;
-
     if (!ctx->in->runs || ctx->in->trace || !ctx->rule || ctx->at_input || with_tuple || ctx->was_mpls ||
         ctx->flow.nw_frag || cpu_to_be32(ofp_to_u32(in_port)) != ctx->flow.in_port ||
         ctx->out->actions.len > XLATE_MAX_ACTIONS_LEN || ctx->depth > XLATE_MAX_DEPTH) {
         return false; /* Beyond a limit, what leads on fails. */
     }
-    port = xbridge_port_rcu(ctx->bridge, in_port);
-    return !port || !(atomic_load_explicit(&port->config, memory_order_relaxed) & (XPORT_NO_RECV | XPORT_NO_RECV_STP));
+    return true;
 }
 
 static void

@@ -272,28 +272,15 @@ find_rule_or_run(struct xlate_ctx *ctx, uint8_t *table_id, ofp_port in_port, boo
 }
 
 static void
-run_rule(struct xlate_ctx *ctx, struct rule *rule, bool may_miss, bool is_last)
+run_rule(struct xlate_ctx *ctx, struct rule *rule, bool is_last)
 {
-    struct xport *in_port;
+    struct act_span acts;
 
-    if (!rule) {
-        if (xlate_mirror_input(ctx)) {
-            miss(ctx, may_miss);
-        }
-        return;
+    acts.first = rule_acts_rcu(rule, &acts.len);
+    if (!acts.len) {
+        xlate_why(ctx, WHY_FLOW);
     }
-    in_port = xbridge_port_rcu(ctx->bridge, OFP_PORT(be32_to_cpu(ctx->flow.in_port)));
-    if (in_port && !xlate_may_receive(ctx, in_port)) {
-        xlate_why(ctx, WHY_NO_RECV);
-    } else if (xlate_mirror_input(ctx)) {
-        struct act_span acts;
-
-        acts.first = rule_acts_rcu(rule, &acts.len);
-        if (!acts.len) {
-            xlate_why(ctx, WHY_FLOW);
-        }
-        xlate_actions(ctx, acts, is_last);
-    }
+    xlate_actions(ctx, acts, is_last);
 }
 
 void
@@ -324,13 +311,15 @@ xlate_table(struct xlate_ctx *ctx, ofp_port in_port, uint8_t table_id, bool may_
         xlate_why(ctx, WHY_NONE); /* Where it is. */
     }
     ctx->trace_depth++;
-    if (drops) {
-        if (xlate_mirror_input(ctx)) {
-            xlate_report(ctx, TRACE_ACTION, "drop");
-            xlate_why(ctx, WHY_FRAGMENT);
-        }
+    if (!xlate_is_received(ctx)) {
+        ; /* It has been said why. */
+    } else if (drops) {
+        xlate_report(ctx, TRACE_ACTION, "drop");
+        xlate_why(ctx, WHY_FRAGMENT);
+    } else if (rule) {
+        run_rule(ctx, rule, is_last);
     } else {
-        run_rule(ctx, rule, may_miss, is_last);
+        miss(ctx, may_miss);
     }
     ctx->record.n = 0; /* What comes now is not what its last rule goes on with. */
     ctx->record.expects = false;

@@ -9,13 +9,26 @@ tag_of(be16 tpid, be16 tci)
                                .pcp = v >> VLAN_PCP_SHIFT };
 }
 
+static struct vlan_stack
+tags_of(const struct flow *f)
+{
+    return (struct vlan_stack) { { tag_of(f->vlan_tpid, f->vlan_tci), tag_of(f->vlan2_tpid, f->vlan2_tci) } };
+}
+
 struct vlan_stack
 vlan_of_packet(struct xlate_ctx *ctx)
 {
-    const struct flow *f = &ctx->flow;
-
     ctx->wc->vlan_tci |= BE16(VLAN_VID_MASK | VLAN_PRESENT);
-    return (struct vlan_stack) { { tag_of(f->vlan_tpid, f->vlan_tci), tag_of(f->vlan2_tpid, f->vlan2_tci) } };
+    return tags_of(&ctx->flow);
+}
+
+struct vlan_stack
+vlan_of_packet_unshown(struct xlate_ctx *ctx)
+{
+    if (!ctx->in->trace) {
+        ctx->wc->vlan_tci |= BE16(VLAN_VID_MASK | VLAN_PRESENT);
+    }
+    return tags_of(&ctx->flow);
 }
 
 static bool
@@ -74,6 +87,7 @@ vlan_input(const struct xbundle *b, const struct vlan_stack *packet)
         inside.tag[0] = (struct vlan_tag) { .present = true, .tpid = b->qinq_ethtype, .vid = b->vlan };
     } else if (b->vlan_mode != XVLAN_TRUNK && !packet->tag[0].vid) {
         inside.tag[0].vid = b->vlan;
+        inside.tag[0].present = true; /* In a VLAN, if only in 0: priority-tags=always shows it. */
     }
     return inside;
 }
@@ -111,10 +125,12 @@ is_shown(struct xlate_ctx *ctx, const struct xbundle *b, const struct vlan_tag *
     if (t->vid) {
         return true;
     }
-    ctx->wc->vlan_tci |= BE16(VLAN_PCP_MASK);
+    ctx->tag_read = t->tpid ? BE16(VLAN_PCP_MASK) : 0;
     if (untagged_mode) {
-        return t->pcp && b->priority_tags != XPRIO_NEVER;
+        ctx->tag_varies = b->priority_tags != XPRIO_NEVER;
+        return t->pcp && ctx->tag_varies;
     }
+    ctx->tag_varies = t->present;
     return t->present && (t->pcp || b->priority_tags == XPRIO_ALWAYS);
 }
 

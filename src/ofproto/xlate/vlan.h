@@ -29,6 +29,10 @@ vlan_bitmap_has(const uint64_t *bitmap, uint16_t vid)
 /* Reads the packet's tags; notes the id of the outer one. */
 struct vlan_stack vlan_of_packet(struct xlate_ctx *);
 
+/* The same; the id is noted where the megaflow is installed, but traces do not show it (the reference has the id in all
+ * megaflows that are installed, and does not show it for what only mirrors looked at). */
+struct vlan_stack vlan_of_packet_unshown(struct xlate_ctx *);
+
 /* Whether a bundle accepts a packet with these tags; reports why not if 'in_port' (may be null) is given. */
 bool vlan_is_valid_input(struct xlate_ctx *, const struct xbundle *, const struct vlan_stack *packet,
                          const struct xport *in_port);

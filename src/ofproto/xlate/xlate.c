@@ -518,7 +518,7 @@ enter_pipeline(struct xlate_ctx *ctx)
         struct act_span acts = { ctx->in->acts, ctx->in->acts_len };
 
         ctx->trace_depth++;
-        if (xlate_mirror_input(ctx)) {
+        if (xlate_is_received(ctx)) {
             xlate_actions(ctx, acts, true);
             xlate_note_pause(ctx);
         }
