@@ -25,7 +25,8 @@ class Pipelines:
                    f"udp,tp_dst={r.randint(1, 3)}", "tcp,tcp_flags=+syn-ack", f"arp,arp_op={r.randint(1, 2)}",
                    "icmp6,icmp_type=135,nd_target=fe80::3", "icmp,icmp_type=8", "mpls,mpls_label=16", "mpls",
                    "ip,nw_frag=later", "ip,nw_frag=first", "ip,nw_ttl=1", "dl_type=0x894f,nsh_spi=1",
-                   f"in_port={self.port()},ip", f"in_port={self.port()},dl_vlan=10", "dl_dst=01:00:00:00:00:00/01:00:00:00:00:00"]
+                   f"in_port={self.port()},ip", f"in_port={self.port()},dl_vlan=10",
+                   "dl_dst=01:00:00:00:00:00/01:00:00:00:00:00"]
         if table:
             matches += ["reg0=1", "reg0=0x5/0xf", "ct_state=+trk+est,ip", "ct_state=+trk+new,ip", "ct_state=-trk",
                         "ct_mark=1,ip", "metadata=3"]
