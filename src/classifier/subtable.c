@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "classifier/chain.h"
+#include "sys/slab.h"
 
 /* A table is moved to a bigger one in steps of MOVES slots, small ones at once. */
 enum { MIN_SLOTS = 4, MOVES = 8, SMALL = 256 };
@@ -462,10 +463,16 @@ ports_length(const struct cls_subtable *st)
     return 32 - __builtin_ctz(st->ports_mask);
 }
 
+static size_t
+node_size(const struct cls_subtable *st)
+{
+    return sizeof(struct cls_node) + st->n_words * sizeof(uint64_t);
+}
+
 static struct cls_node *
 add_node(struct cls_subtable *st, const struct flow *flow, uint64_t hash)
 {
-    struct cls_node *node = xmalloc(sizeof *node + st->n_words * sizeof node->values[0]);
+    struct cls_node *node = slab_alloc(node_size(st));
     size_t at;
 
     rcu_set(&node->first, NULL);
@@ -518,8 +525,10 @@ cls_node_unref(void *node_)
     struct cls_node *node = node_;
 
     if (atomic_fetch_sub(&node->n_refs, 1) == 1) {
-        cls_subtable_unref(node->subtable);
-        free(node);
+        struct cls_subtable *st = node->subtable;
+
+        slab_free(node, node_size(st));
+        cls_subtable_unref(st);
     }
 }
 

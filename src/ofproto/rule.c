@@ -1,6 +1,6 @@
 #include "ofproto/rule.h"
 
-#include <stdlib.h>
+#include "sys/slab.h"
 
 static void
 note_group(void *a, uint32_t group_id UNUSED)
@@ -8,10 +8,16 @@ note_group(void *a, uint32_t group_id UNUSED)
     ((struct rule_actions *) a)->has_groups = true;
 }
 
+static size_t
+rule_size(size_t acts_len)
+{
+    return sizeof(struct rule) + sizeof(struct rule_actions) + acts_len;
+}
+
 struct rule *
 rule_create(struct act_span acts)
 {
-    struct rule *r = xzalloc(sizeof *r + sizeof(struct rule_actions) + acts.len);
+    struct rule *r = slab_zalloc(rule_size(acts.len));
     struct rule_actions *a = (struct rule_actions *) (r + 1);
 
     a->len = acts.len;
@@ -43,7 +49,7 @@ free_rule(void *r_)
         move_counters(r, successor); /* From who had not seen yet that there is one. */
     }
     cls_rule_uninit(&r->cr);
-    free(r);
+    slab_free(r, rule_size(rcu_get_protected(&r->actions)->len));
 }
 
 bool

@@ -1,0 +1,156 @@
+/* Always of slab.c itself, also where the sanitizers have the other in its place. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/random.h"
+#include "sys/slab.h"
+
+enum { N = 4096 };
+
+/* What the oracle knows of an object: all of its bytes have a value that no neighbour has. */
+struct piece {
+    unsigned char *p; /* Null: none. */
+    size_t size;
+    unsigned char value;
+};
+
+static void
+make(struct piece *piece, size_t size, unsigned char value)
+{
+    *piece = (struct piece) { slab_alloc(size), size, value };
+    assert_int_equal((uintptr_t) piece->p % SLAB_STEP, 0);
+    memset(piece->p, value, size);
+}
+
+static void
+check_and_free(struct piece *piece)
+{
+    for (size_t i = 0; i < piece->size; i++) {
+        assert_int_equal(piece->p[i], piece->value);
+    }
+    slab_free(piece->p, piece->size);
+    piece->p = NULL;
+}
+
+static void
+objects_keep_what_is_in_them(void **state UNUSED)
+{
+    struct piece *pieces = calloc(N, sizeof *pieces);
+    struct random r;
+
+    random_seed(&r, 1);
+    for (int i = 0; i < 200000; i++) {
+        struct piece *piece = &pieces[random_below(&r, N)];
+
+        if (piece->p) {
+            check_and_free(piece);
+        } else {
+            make(piece, 1 + random_below(&r, SLAB_MAX + 100), i);
+        }
+    }
+    for (int i = 0; i < N; i++) {
+        if (pieces[i].p) {
+            check_and_free(&pieces[i]);
+        }
+    }
+    free(pieces);
+}
+
+static void
+cleared_memory_is_zero_when_it_was_used_before(void **state UNUSED)
+{
+    unsigned char *p = slab_alloc(100);
+
+    memset(p, 0xff, 100);
+    slab_free(p, 100);
+    p = slab_zalloc(100);
+    assert_true(is_all_zeros(p, 100));
+    slab_free(p, 100);
+    slab_free(NULL, 100);
+}
+
+/* Another thread releases what this one made, as RCU's does. */
+static void *
+release_all(void *pieces_)
+{
+    struct piece *pieces = pieces_;
+
+    for (int i = 0; i < N; i++) {
+        check_and_free(&pieces[i]);
+    }
+    return NULL;
+}
+
+static void
+what_another_thread_releases_is_used_again(void **state UNUSED)
+{
+    struct piece *pieces = calloc(N, sizeof *pieces);
+    uintptr_t low = UINTPTR_MAX, high = 0;
+    pthread_t thread;
+
+    for (int round = 0; round < 50; round++) {
+        for (int i = 0; i < N; i++) {
+            make(&pieces[i], 272, i);
+            low = (uintptr_t) pieces[i].p < low ? (uintptr_t) pieces[i].p : low;
+            high = (uintptr_t) pieces[i].p > high ? (uintptr_t) pieces[i].p : high;
+        }
+        assert_int_equal(pthread_create(&thread, NULL, release_all, pieces), 0);
+        pthread_join(thread, NULL); /* Its hands have been emptied. */
+    }
+    assert_true(high - low < 8 * N * 272);
+    free(pieces);
+}
+
+/* Two threads make and release at the same time, each what is its own. */
+static void *
+make_and_release(void *unused UNUSED)
+{
+    struct piece pieces[200] = { { NULL } };
+
+    for (int i = 0; i < 100000; i++) {
+        struct piece *piece = &pieces[i * 7 % 200];
+
+        if (piece->p) {
+            check_and_free(piece);
+        }
+        make(piece, 24 + i % 3 * 16, i);
+    }
+    for (int i = 0; i < 200; i++) {
+        if (pieces[i].p) {
+            check_and_free(&pieces[i]);
+        }
+    }
+    return NULL;
+}
+
+static void
+threads_do_not_get_each_others(void **state UNUSED)
+{
+    pthread_t threads[2];
+
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, make_and_release, NULL), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(objects_keep_what_is_in_them),
+        cmocka_unit_test(cleared_memory_is_zero_when_it_was_used_before),
+        cmocka_unit_test(what_another_thread_releases_is_used_again),
+        cmocka_unit_test(threads_do_not_get_each_others),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
