@@ -49,14 +49,15 @@ static struct chunk *
 make_chunk(struct slab *s)
 {
     struct chunk *c = s->spare;
+    void *memory;
 
     if (c) {
         s->spare = NULL;
     } else {
-        c = aligned_alloc(CHUNK, CHUNK - CACHE_LINE);
-        if (!c) {
+        if (posix_memalign(&memory, CHUNK, CHUNK - CACHE_LINE)) {
             out_of_memory();
         }
+        c = memory;
         c->returned = NULL;
         c->fresh = (char *) (c + 1);
         c->n = c->n_free = (CHUNK - CACHE_LINE - sizeof *c) / object_size(s);
