@@ -3,21 +3,30 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/list.h"
 
-/* CHUNK is aligned to itself; what malloc() needs in front of the next one is left out of it.  ROW objects at a time
- * are taken from chunks and given back, of at most AT_HAND. */
-enum { CHUNK = 32 << 10, ROW = 32, AT_HAND = 2 * ROW, N_SIZES = SLAB_MAX / SLAB_STEP };
+/* CHUNK and AREA are aligned to themselves.  ROW objects at a time are taken from chunks and given back, of at most
+ * AT_HAND. */
+enum { CHUNK = 32 << 10, AREA_CHUNKS = 64, AREA = AREA_CHUNKS * CHUNK, ROW = 32, AT_HAND = 2 * ROW,
+       N_SIZES = SLAB_MAX / SLAB_STEP };
 
 struct object { struct object *next; };
 
+struct area {
+    struct list node;          /* In 'areas'; self-linked while nothing of it is free. */
+    char *memory;
+    uint64_t free;             /* Bitmap of its chunks. */
+};
+
 struct chunk {
     struct list node;          /* In slab->chunks; self-linked while nothing of it is free. */
+    struct area *area;
     struct object *returned;   /* Free, used before. */
     char *fresh;               /* Behind it nothing was used yet. */
     unsigned int n_free, n;    /* Objects. */
-} ALIGNED(SLAB_STEP);
+} ALIGNED(CACHE_LINE);
 
 /* Of one size; guarded by 'mutex'. */
 struct slab {
@@ -43,24 +52,94 @@ object_size(const struct slab *s)
     return (size_t) (s - slabs + 1) * SLAB_STEP;
 }
 
+/* Areas. */
+
+static pthread_mutex_t areas_mutex = PTHREAD_MUTEX_INITIALIZER; /* Guards all areas; taken inside of a slab's. */
+static struct list areas = LIST_INIT(&areas);                   /* struct area: those with free chunks. */
+
+/* Of one large page, where the system has such. */
+static char *
+map_area(void)
+{
+    char *all = mmap(NULL, 2 * AREA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    size_t before;
+
+    if (all == MAP_FAILED) {
+        out_of_memory();
+    }
+    before = -(uintptr_t) all % AREA;
+    if (before) {
+        munmap(all, before);
+    }
+    munmap(all + before + AREA, AREA - before);
+    (void) madvise(all + before, AREA, MADV_HUGEPAGE);
+    return all + before;
+}
+
+static struct area *
+make_area(void)
+{
+    struct area *a = xmalloc(sizeof *a);
+
+    a->memory = map_area();
+    a->free = UINT64_MAX;
+    list_push_front(&areas, &a->node);
+    return a;
+}
+
+static struct chunk *
+take_chunk(void)
+{
+    struct chunk *c;
+    struct area *a;
+    unsigned int i;
+
+    pthread_mutex_lock(&areas_mutex);
+    a = list_is_empty(&areas) ? make_area() : CONTAINER_OF(areas.next, struct area, node);
+    i = __builtin_ctzll(a->free);
+    a->free &= a->free - 1;
+    if (!a->free) {
+        list_remove(&a->node);
+    }
+    pthread_mutex_unlock(&areas_mutex);
+    c = (struct chunk *) (a->memory + (size_t) i * CHUNK);
+    c->area = a;
+    return c;
+}
+
+/* The last area that is left stays, so that it is not made and given back again and again. */
+static void
+give_chunk_back(struct chunk *c)
+{
+    struct area *a = c->area;
+
+    pthread_mutex_lock(&areas_mutex);
+    if (!a->free) {
+        list_push_back(&areas, &a->node);
+    }
+    a->free |= UINT64_C(1) << ((char *) c - a->memory) / CHUNK;
+    if (a->free == UINT64_MAX && (areas.next != &a->node || areas.prev != &a->node)) {
+        list_remove(&a->node);
+        munmap(a->memory, AREA);
+        free(a);
+    }
+    pthread_mutex_unlock(&areas_mutex);
+}
+
 /* Chunks; the slab is locked. */
 
 static struct chunk *
 make_chunk(struct slab *s)
 {
     struct chunk *c = s->spare;
-    void *memory;
 
     if (c) {
         s->spare = NULL;
     } else {
-        if (posix_memalign(&memory, CHUNK, CHUNK - CACHE_LINE)) {
-            out_of_memory();
-        }
-        c = memory;
+        c = take_chunk();
         c->returned = NULL;
         c->fresh = (char *) (c + 1);
-        c->n = c->n_free = (CHUNK - CACHE_LINE - sizeof *c) / object_size(s);
+        c->n = c->n_free = (CHUNK - sizeof *c) / object_size(s);
     }
     list_push_front(&s->chunks, &c->node);
     return c;
@@ -96,7 +175,9 @@ give_back(struct slab *s, struct object *o)
     }
     if (c->n_free == c->n) {
         list_remove(&c->node);
-        free(s->spare);
+        if (s->spare) {
+            give_chunk_back(s->spare);
+        }
         s->spare = c;
     }
 }

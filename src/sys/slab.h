@@ -11,11 +11,14 @@
  * Objects of one size (rounded up to SLAB_STEP) are cut from chunks, which are aligned to their size, so that an
  * object's address says which chunk is its.  Each thread keeps a few objects of each size at hand; more are taken from
  * the chunks, or given back to them, in rows, under one mutex for each size.  A chunk that is whole again goes back to
- * the system, but for one.
+ * its area, but for one, and an area that is whole again to the system, but for the last.
+ *
+ * Areas are large pages, if the system gives them: of a lookup among many rules a good part was waiting for the
+ * addresses of pages.
  *
  * Under the sanitizers each object is of malloc() (slab_plain.c), so that they see what becomes of it.
  *
- * Limits: larger objects than SLAB_MAX are of malloc().  What a thread has at hand goes with the thread.
+ * Limits: the first object takes an area, 2 MB.  Larger objects than SLAB_MAX are of malloc().  What a thread has at hand goes with the thread.
  *
  * Threads: any. */
 #ifndef SYS_SLAB_H
