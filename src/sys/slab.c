@@ -14,18 +14,17 @@ enum { CHUNK = 32 << 10, AREA_CHUNKS = 64, AREA = AREA_CHUNKS * CHUNK, ROW = 32,
 
 struct object { struct object *next; };
 
-struct area {
-    struct list node;          /* In 'areas'; self-linked while nothing of it is free. */
-    char *memory;
-    uint64_t free;             /* Bitmap of its chunks. */
-};
-
 struct chunk {
     struct list node;          /* In slab->chunks; self-linked while nothing of it is free. */
-    struct area *area;
     struct object *returned;   /* Free, used before. */
     char *fresh;               /* Behind it nothing was used yet. */
     unsigned int n_free, n;    /* Objects. */
+} ALIGNED(CACHE_LINE);
+
+/* In its first chunk, behind that one's own. */
+struct area {
+    struct list node;          /* In 'areas'; self-linked while nothing of it is free. */
+    uint64_t free;             /* Bitmap of its chunks. */
 } ALIGNED(CACHE_LINE);
 
 /* Of one size; guarded by 'mutex'. */
@@ -57,6 +56,18 @@ object_size(const struct slab *s)
 static pthread_mutex_t areas_mutex = PTHREAD_MUTEX_INITIALIZER; /* Guards all areas; taken inside of a slab's. */
 static struct list areas = LIST_INIT(&areas);                   /* struct area: those with free chunks. */
 
+static struct area *
+area_of(const void *p)
+{
+    return (struct area *) (((uintptr_t) p & ~(uintptr_t) (AREA - 1)) + sizeof(struct chunk));
+}
+
+static char *
+area_memory(const struct area *a)
+{
+    return (char *) a - sizeof(struct chunk);
+}
+
 /* Of one large page, where the system has such. */
 static char *
 map_area(void)
@@ -79,9 +90,8 @@ map_area(void)
 static struct area *
 make_area(void)
 {
-    struct area *a = xmalloc(sizeof *a);
+    struct area *a = area_of(map_area());
 
-    a->memory = map_area();
     a->free = UINT64_MAX;
     list_push_front(&areas, &a->node);
     return a;
@@ -90,7 +100,6 @@ make_area(void)
 static struct chunk *
 take_chunk(void)
 {
-    struct chunk *c;
     struct area *a;
     unsigned int i;
 
@@ -102,26 +111,23 @@ take_chunk(void)
         list_remove(&a->node);
     }
     pthread_mutex_unlock(&areas_mutex);
-    c = (struct chunk *) (a->memory + (size_t) i * CHUNK);
-    c->area = a;
-    return c;
+    return (struct chunk *) (area_memory(a) + (size_t) i * CHUNK);
 }
 
 /* The last area that is left stays, so that it is not made and given back again and again. */
 static void
 give_chunk_back(struct chunk *c)
 {
-    struct area *a = c->area;
+    struct area *a = area_of(c);
 
     pthread_mutex_lock(&areas_mutex);
     if (!a->free) {
         list_push_back(&areas, &a->node);
     }
-    a->free |= UINT64_C(1) << ((char *) c - a->memory) / CHUNK;
+    a->free |= UINT64_C(1) << ((char *) c - area_memory(a)) / CHUNK;
     if (a->free == UINT64_MAX && (areas.next != &a->node || areas.prev != &a->node)) {
         list_remove(&a->node);
-        munmap(a->memory, AREA);
-        free(a);
+        munmap(area_memory(a), AREA);
     }
     pthread_mutex_unlock(&areas_mutex);
 }
@@ -138,8 +144,8 @@ make_chunk(struct slab *s)
     } else {
         c = take_chunk();
         c->returned = NULL;
-        c->fresh = (char *) (c + 1);
-        c->n = c->n_free = (CHUNK - sizeof *c) / object_size(s);
+        c->fresh = (char *) (c + 1) + (area_of(c) == (struct area *) (c + 1) ? sizeof(struct area) : 0);
+        c->n = c->n_free = ((char *) c + CHUNK - c->fresh) / object_size(s);
     }
     list_push_front(&s->chunks, &c->node);
     return c;
