@@ -14,6 +14,8 @@ enum {
     FLUSH_SIZE = 262144, /* Written at most in one go. */
     SPARE_MAX = 1024,    /* Memory kept for the next message. */
     COPY_MAX = 16384,   /* Shared text up to this size is copied: cheaper than a system call of its own. */
+    HOLD_SIZE = 16384,   /* Output is held back while there is more input at hand: up to so many bytes, ... */
+    HOLD_US = 1000,      /* ... and for so long. */
 };
 #define DEFAULT_MAX_MESSAGE ((size_t) 1 << 30)
 
@@ -41,6 +43,9 @@ struct jsonrpc_conn {
     struct segment *spare;   /* An empty one, in no list; or null. */
     size_t output_at;        /* Bytes of the first segment that are written. */
     size_t backlog;
+    bool more_input;         /* There is, behind the message that is being handled. */
+    bool holds;              /* All of the output is held back, so that answers to many requests go out at once, ... */
+    int64_t held_since;      /* ... since this time, us. */
     struct loop_task end;    /* Reports the end. */
     struct loop_task resume; /* Parses what was read before a pause. */
 };
@@ -126,6 +131,8 @@ log_message(const struct jsonrpc_conn *c, const char *what, const struct jsonrpc
     str_uninit(&s);
 }
 
+static void release(struct jsonrpc_conn *c);
+
 /* Hands on one value.  False if the connection is gone. */
 static bool
 dispatch(struct jsonrpc_conn *c, struct json *json, struct error *error)
@@ -142,6 +149,7 @@ dispatch(struct jsonrpc_conn *c, struct json *json, struct error *error)
                     : "error parsing stream",
                     error_text(error));
         error_free(error);
+        release(c);
         end_with(c, -EPROTO);
         return true;
     }
@@ -166,10 +174,16 @@ parse(struct jsonrpc_conn *c, const char *p, size_t n)
         struct error *error;
 
         used += jsonrpc_parser_feed(&c->parser, p + used, n - used, &json, &error);
+        c->more_input = used < n;
+        if (c->holds && clock_real_us() - c->held_since > HOLD_US) {
+            release(c);
+        }
         if ((json || error) && !dispatch(c, json, error)) {
             return SIZE_MAX;
         }
     }
+    c->more_input = false;
+    release(c);
     return used;
 }
 
@@ -305,13 +319,27 @@ put_message(struct jsonrpc_conn *c, const struct jsonrpc_msg *msg)
     c->backlog += s->len - before;
 }
 
-/* Starts writing where nothing was waiting to be written. */
+/* Writes what was held back. */
+static void
+release(struct jsonrpc_conn *c)
+{
+    if (c->holds) {
+        c->holds = false;
+        flush(c);
+        update_wants(c);
+    }
+}
+
+/* Starts writing where nothing was waiting to be written, or holds the output back. */
 static void
 start_writing(struct jsonrpc_conn *c, bool was_empty)
 {
     if (was_empty) {
-        flush(c);
-        update_wants(c);
+        c->holds = true;
+        c->held_since = c->more_input ? clock_real_us() : 0;
+    }
+    if (!c->more_input || c->backlog >= HOLD_SIZE) {
+        release(c);
     }
 }
 
@@ -434,6 +462,7 @@ jsonrpc_conn_destroy(struct jsonrpc_conn *c)
         if (c->destroyed) {
             *c->destroyed = true;
         }
+        release(c);
         loop_task_cancel(&c->end);
         loop_task_cancel(&c->resume);
         LIST_FOR_EACH_SAFE (s, struct segment, node, &c->output) {
