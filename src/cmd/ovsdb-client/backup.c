@@ -138,7 +138,7 @@ read_backup(void)
         if (!body) {
             break;
         }
-        oc_check(record_apply(db, body, len));
+        oc_check(record_apply(db, body, len, NULL));
     }
     log_reader_close(r);
     return db;

@@ -17,6 +17,19 @@ table_schema_column(const struct table_schema *t, const char *name)
     return strmap_get(&t->by_name, name);
 }
 
+struct column *
+table_schema_column_after(const struct table_schema *t, const struct column *before, const char *name)
+{
+    uint32_t *follower = &t->followers[before ? before->index + 1 : 0];
+    struct column *c = &t->columns[*follower];
+
+    if (strcmp(c->name, name)) {
+        c = table_schema_column(t, name);
+        *follower = c ? c->index : *follower;
+    }
+    return c;
+}
+
 struct dberr *
 table_schema_get_column(const struct table_schema *t, const struct json *name, const struct column **column)
 {
@@ -38,6 +51,7 @@ table_uninit(struct table_schema *t)
     }
     strmap_uninit(&t->by_name);
     free(t->columns);
+    free(t->followers);
     free(t->indexes);
     free(t->name);
 }
@@ -158,6 +172,7 @@ columns_from_json(struct table_schema *t, const struct json *json)
     for (size_t i = 0; i < t->n_columns; i++) {
         strmap_put(&t->by_name, t->columns[i].name, &t->columns[i]);
     }
+    t->followers = xcalloc(t->n_columns + 1, sizeof *t->followers);
     free(names);
     return e;
 }

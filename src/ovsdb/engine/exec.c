@@ -70,7 +70,7 @@ struct dberr *
 exec_row_from_json(const struct table_schema *t, struct datum *fields, const struct json *json,
                    struct symtab *symtab, const struct column ***columns, size_t *n)
 {
-    const struct column **named = NULL;
+    const struct column **named = NULL, *c = NULL;
     struct dberr *e = NULL;
     size_t n_named = 0;
 
@@ -81,9 +81,9 @@ exec_row_from_json(const struct table_schema *t, struct datum *fields, const str
         named = xcalloc(js_object_len(json) + 1, sizeof *named);
     }
     for (void *it = js_iter(json); it && !e; it = js_iter_next(json, it)) {
-        const struct column *c = table_schema_column(t, js_iter_name(it));
         struct datum d;
 
+        c = table_schema_column_after(t, c, js_iter_name(it));
         if (!c) {
             e = dberr_at(json, DBERR_UNKNOWN_COLUMN, "No column %s in table %s.", js_iter_name(it), t->name);
             break;

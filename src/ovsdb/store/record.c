@@ -123,13 +123,13 @@ end_of_object(struct scanner *s)
 
 /* Calls 'cb' for each member of the object, with the scanner at its value, which it moves past that. */
 static struct dberr *
-walk(struct scanner *s, struct dberr *(*cb)(void *aux, const char *name, struct scanner *), void *aux)
+walk_members(struct scanner *s, struct dberr *(*cb)(void *aux, const char *name, struct scanner *), void *aux)
 {
     if (!take(s, '{')) {
         return dberr_syntax(NULL, "not a JSON object");
     }
     if (take(s, '}')) {
-        return end_of_object(s);
+        return NULL;
     }
     do {
         char *name = take_name(s);
@@ -146,10 +146,16 @@ walk(struct scanner *s, struct dberr *(*cb)(void *aux, const char *name, struct 
             return e;
         }
     } while (take(s, ','));
-    if (!take(s, '}')) {
-        return dberr_syntax(NULL, "not valid JSON");
-    }
-    return end_of_object(s);
+    return take(s, '}') ? NULL : dberr_syntax(NULL, "not valid JSON");
+}
+
+/* The same for an object that is all of the text. */
+static struct dberr *
+walk(struct scanner *s, struct dberr *(*cb)(void *aux, const char *name, struct scanner *), void *aux)
+{
+    struct dberr *e = walk_members(s, cb, aux);
+
+    return e ? e : end_of_object(s);
 }
 
 /* Moves past a value; sets '*value' and '*len' to its text. */
@@ -196,6 +202,7 @@ struct apply {
     struct txn *txn;
     struct table *table;
     bool is_diff;
+    enum record_fault fault; /* If there is an error. */
 };
 
 /* Reads a row; one that is not long, as most are, without a look for its end first. */
@@ -262,11 +269,11 @@ apply_columns(struct apply *a, struct row *row, const struct json *json, bool as
 {
     const struct table_schema *schema = a->table->schema;
     struct datum *fields = txn_modify(a->txn, row);
+    const struct column *c = NULL;
     struct dberr *e = NULL;
 
     for (void *it = js_iter(json); it && !e; it = js_iter_next(json, it)) {
-        const struct column *c = table_schema_column(schema, js_iter_name(it));
-
+        c = table_schema_column_after(schema, c, js_iter_name(it));
         if (!c) {
             e = dberr_at(json, DBERR_UNKNOWN_COLUMN, "No column %s in table %s.", js_iter_name(it), schema->name);
         } else if (c->index >= COL_N_STD) {
@@ -288,6 +295,7 @@ apply_row_json(struct apply *a, const struct uuid *uuid, const struct json *json
             char text[UUID_LEN + 1];
 
             uuid_format(uuid, text);
+            a->fault = RECORD_DELETES_UNKNOWN;
             return dberr_syntax(NULL, "transaction deletes row %s that does not exist", text);
         }
         txn_delete(a->txn, row);
@@ -332,46 +340,26 @@ is_integer(const char *value, size_t len)
     return len > start && strspn(value + start, "0123456789") >= len - start;
 }
 
-/* The members of a record, found in one walk over it: "_is_diff" may stand behind the tables that it concerns. */
-struct parts {
-    struct part {
-        char *name;
-        const char *value;
-        size_t len;
-    } *parts;
-    size_t n, capacity;
-};
-
 static struct dberr *
-note_part(void *p_, const char *name, const char *value, size_t len)
+note_diff(void *is_diff_, const char *name, const char *value, size_t len)
 {
-    struct parts *p = p_;
+    bool *is_diff = is_diff_;
 
-    if (p->n == p->capacity) {
-        p->parts = x2nrealloc(p->parts, &p->capacity, sizeof *p->parts);
-    }
-    p->parts[p->n++] = (struct part) { xstrdup(name), value, len };
+    *is_diff |= !strcmp(name, "_is_diff") && len >= 4 && !memcmp(value, "true", 4);
     return NULL;
 }
 
-static void
-parts_uninit(struct parts *p)
+/* Sets '*is_diff' to whether the record says so: maybe behind the tables that it concerns.  There it stands in all that
+ * we write, for which a look at the end does: the bracket ends the outermost object, and there is no backslash before
+ * the name's first quote. */
+static struct dberr *
+find_is_diff(const char *body, size_t len, bool *is_diff)
 {
-    for (size_t i = 0; i < p->n; i++) {
-        free(p->parts[i].name);
-    }
-    free(p->parts);
-}
+    static const char at_end[] = ",\"_is_diff\":true}";
+    size_t n = len - (len && body[len - 1] == '\n');
 
-static bool
-is_diff(const struct parts *p)
-{
-    for (size_t i = 0; i < p->n; i++) {
-        if (!strcmp(p->parts[i].name, "_is_diff") && p->parts[i].len >= 4 && !strncmp(p->parts[i].value, "true", 4)) {
-            return true;
-        }
-    }
-    return false;
+    *is_diff = n >= sizeof at_end - 1 && !memcmp(body + n - (sizeof at_end - 1), at_end, sizeof at_end - 1);
+    return *is_diff ? NULL : record_walk(body, len, note_diff, is_diff);
 }
 
 /* Whether the member is one of those that are about the transaction rather than a table. */
@@ -386,43 +374,60 @@ is_about(const char *name, const char *value, size_t len)
                                              || (len == 5 && !memcmp(value, "false", 5))));
 }
 
-static struct dberr *
-apply_table(struct apply *a, const char *name, const char *value, size_t len)
+/* Whether what was at 's' is about the transaction; then 's' is behind it. */
+static bool
+take_about(struct scanner *s, const char *name)
 {
-    struct scanner s;
+    struct scanner ahead = *s;
+    const char *value;
+    size_t len;
+    struct dberr *e = take_text(&ahead, &value, &len);
+    bool about = !e && is_about(name, value, len);
 
-    if (*name == '_' && is_about(name, value, len)) {
+    dberr_free(e);
+    *s = about ? ahead : *s;
+    return about;
+}
+
+static struct dberr *
+apply_table(void *a_, const char *name, struct scanner *s)
+{
+    struct apply *a = a_;
+
+    if (*name == '_' && take_about(s, name)) {
         return NULL;
     }
     a->table = db_table(a->txn->db, name);
-    if (!a->table) {
-        return dberr_new("unknown table", "No table named %s.", name);
+    return a->table ? walk_members(s, apply_row, a) : dberr_new("unknown table", "No table named %s.", name);
+}
+
+/* Ends the transaction; 'e' is why it cannot be committed, or null. */
+static struct dberr *
+end_transaction(struct apply *a, struct dberr *e)
+{
+    if (e) {
+        txn_abort(a->txn);
+    } else {
+        e = txn_commit(a->txn, NULL);
+        a->fault = RECORD_BREAKS_CONSTRAINT;
     }
-    s = (struct scanner) { value, value + len };
-    return walk(&s, apply_row, a);
+    return e;
 }
 
 struct dberr *
-record_apply(struct db *db, const char *body, size_t len)
+record_apply(struct db *db, const char *body, size_t len, enum record_fault *fault)
 {
-    struct apply a = { .txn = NULL };
-    struct parts parts = { .parts = NULL };
-    struct dberr *e = record_walk(body, len, note_part, &parts);
+    struct apply a = { .txn = NULL, .fault = RECORD_SENSELESS };
+    struct dberr *e = find_is_diff(body, len, &a.is_diff);
 
     if (!e) {
-        a.is_diff = is_diff(&parts);
+        struct scanner s = { body, body + len };
+
         a.txn = txn_begin(db);
+        e = end_transaction(&a, walk(&s, apply_table, &a));
     }
-    for (size_t i = 0; i < parts.n && !e; i++) {
-        e = apply_table(&a, parts.parts[i].name, parts.parts[i].value, parts.parts[i].len);
+    if (fault) {
+        *fault = a.fault;
     }
-    parts_uninit(&parts);
-    if (!a.txn) {
-        return e;
-    }
-    if (e) {
-        txn_abort(a.txn);
-        return e;
-    }
-    return txn_commit(a.txn, NULL);
+    return e;
 }

@@ -16,9 +16,16 @@ void record_put_snapshot_row(struct str *s, const struct table_schema **open, co
                              const struct tuple *);
 void record_put_snapshot_end(struct str *s, const struct table_schema *open, const char *comment);
 
+/* What kind of error record_apply() has returned.  Whatever the kind, nothing of the record has been applied. */
+enum record_fault {
+    RECORD_SENSELESS,          /* It is none, or not one for this schema. */
+    RECORD_BREAKS_CONSTRAINT,  /* A transaction with such an outcome is not to be committed. */
+    RECORD_DELETES_UNKNOWN,    /* It deletes a row that is not there. */
+};
+
 /* Applies the record in the 'len' bytes at 'body' to 'db' as a transaction.  Large records are taken apart row by row,
- * so the memory in use stays near that of the text. */
-struct dberr *record_apply(struct db *db, const char *body, size_t len) MUST_CHECK;
+ * so the memory in use stays near that of the text.  After an error sets '*fault', if not null. */
+struct dberr *record_apply(struct db *db, const char *body, size_t len, enum record_fault *fault) MUST_CHECK;
 
 /* Calls 'cb' for every member of the object in 'body', with the place of its value in the text, until it returns an
  * error.  Checks no more of the value than where it ends. */

@@ -522,16 +522,37 @@ store_read_schema(const char *path, struct schema **schema)
     return e;
 }
 
-static struct dberr *
-apply_record(struct store *s, struct log_reader *r, const char *body, size_t len)
+/* Leaves a record out, with a message instead of the error, which is released. */
+static void
+leave_out(struct dberr *e)
 {
-    struct dberr *e = record_apply(s->db, body, len);
+    char *text = dberr_to_string(e);
 
-    if (e) {
-        char *place = log_reader_place(r);
+    log_warn("record left out: %s", text);
+    free(text);
+    dberr_free(e);
+}
 
-        e = dberr_wrap(e, "%s", place);
-        free(place);
+/* Applies a record.  Of one that breaks a constraint the others do not have to suffer: a defect somewhere, or a schema
+ * that was changed by hand, has let it into the file.  It is left out, and so are deletions of what then is not there;
+ * '*any_left_out' tells.  In the file they stay until it is written anew. */
+static struct dberr *
+apply_record(struct store *s, struct log_reader *r, const char *body, size_t len, bool *any_left_out)
+{
+    enum record_fault fault;
+    struct dberr *e = record_apply(s->db, body, len, &fault);
+    char *place;
+
+    if (!e) {
+        return NULL;
+    }
+    place = log_reader_place(r);
+    e = dberr_wrap(e, "%s", place);
+    free(place);
+    if (fault == RECORD_BREAKS_CONSTRAINT || (fault == RECORD_DELETES_UNKNOWN && *any_left_out)) {
+        leave_out(e);
+        e = NULL;
+        *any_left_out = true;
     }
     return e;
 }
@@ -540,6 +561,7 @@ apply_record(struct store *s, struct log_reader *r, const char *body, size_t len
 static struct dberr *
 read_records(struct store *s, struct log_reader *r, struct dberr **damage)
 {
+    bool any_left_out = false;
     const char *body;
     size_t len;
 
@@ -551,7 +573,7 @@ read_records(struct store *s, struct log_reader *r, struct dberr **damage)
         if (*damage || !body) {
             return NULL;
         }
-        e = apply_record(s, r, body, len);
+        e = apply_record(s, r, body, len, &any_left_out);
         if (e) {
             return e;
         }
