@@ -1,6 +1,5 @@
 /* ovsdb-server(1): the database daemon. */
 #include <errno.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "sys/cmdline.h"
 #include "sys/daemon.h"
 #include "sys/dirs.h"
+#include "sys/heap.h"
 #include "sys/log.h"
 #include "sys/signals.h"
 #include "sys/tls.h"
@@ -271,16 +271,6 @@ start(struct daemon *d, const struct cmdline *cl)
     }
 }
 
-/* Long texts (of requests, snapshots, compactions) are mapped one by one and given back one by one: from the heap,
- * hundreds of megabytes at its end would go back in one call, which takes tens of milliseconds.  Left to itself, malloc
- * puts them into the heap once it has seen some.  Not before the databases are read, which that would slow down. */
-static void
-set_up_memory(void)
-{
-    mallopt(M_MMAP_THRESHOLD, 128 << 10);
-    mallopt(M_TRIM_THRESHOLD, 2 << 20);
-}
-
 int
 main(int argc, char *argv[])
 {
@@ -291,8 +281,9 @@ main(int argc, char *argv[])
                  ARRAY_SIZE(options), usage);
     parse_options(&d, &cl);
     check_config_file(&d, &cl);
+    heap_set_up_loading();
     start(&d, &cl);
-    set_up_memory();
+    heap_set_up_serving();
     loop_run(d.loop);
     signal_watch_stop(&d.sigchld);
     signal_watch_stop(&d.sighup);

@@ -4,6 +4,9 @@
 
 #include "base/hash.h"
 #include "ovsdb/engine/internal.h"
+#include "sys/heap.h"
+
+#define ROWS_PER_CHECK 256 /* Of the heap, while rows are added. */
 
 static void
 table_init(struct table *t, struct db *db, const struct table_schema *schema)
@@ -31,6 +34,9 @@ table_enter_row(struct table *t, struct row *row)
         row->slot = t->n_slots++;
     }
     t->slots[row->slot] = row;
+    if (!(row->slot % ROWS_PER_CHECK)) {
+        heap_check();
+    }
     hmap_insert(&t->rows, &row->node, uuid_hash(&row->uuid));
 }
 

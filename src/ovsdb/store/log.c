@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sys/heap.h"
 #include "sys/sha1.h"
 
 #define HEADER_MAX 128 /* Bytes of a header line, more than enough. */
@@ -49,8 +50,10 @@ fill(struct log_reader *r, size_t n)
     while (available(r) < n) {
         size_t want = MAX(n - available(r), CHUNK);
         void *p = bytes_put_uninit(&r->buffer, want);
-        ssize_t got = r->io->read(r->fd, p, want);
+        ssize_t got;
 
+        heap_advise(p, want);
+        got = r->io->read(r->fd, p, want);
         bytes_truncate(&r->buffer, r->buffer.len - want + MAX(got, 0));
         if (got < 0) {
             return dberr_io(-got, "%s: error reading %zu bytes starting at offset %jd", r->path, n,
