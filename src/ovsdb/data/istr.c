@@ -10,10 +10,16 @@
 #define N_PARTS (1u << PART_BITS)
 #define FIRST_PLACES 16
 
-/* A string is in the first free place at or behind that of its hash.  A hash of 0: free; no string has that. */
+/* A string is in the first free place at or behind that of its hash.  What tells it from others lies in the place, so
+ * that a look-up reads one cache line of the table and, of the strings, only the one that it finds. */
+struct place {
+    struct istr *string;
+    uint32_t hash; /* 0: the place is free; no string has that. */
+    uint32_t len;
+};
+
 static struct part {
-    struct istr **strings;
-    uint32_t *hashes;
+    struct place *places;
     size_t mask; /* Places less one; they are a power of two. */
     size_t n;
 } parts[N_PARTS];
@@ -35,29 +41,27 @@ part_of(uint32_t hash)
 }
 
 /* The place of the string, or the free one where it would go. */
-static inline size_t
+static inline struct place *
 find(const struct part *p, const char *text, size_t len, uint32_t hash)
 {
-    size_t i;
+    for (size_t i = hash & p->mask;; i = (i + 1) & p->mask) {
+        struct place *place = &p->places[i];
 
-    for (i = hash & p->mask; p->hashes[i]; i = (i + 1) & p->mask) {
-        if (p->hashes[i] == hash && p->strings[i]->len == len && !memcmp(p->strings[i]->text, text, len)) {
-            break;
+        if (!place->hash || (place->hash == hash && place->len == len && !memcmp(place->string->text, text, len))) {
+            return place;
         }
     }
-    return i;
 }
 
 static void
-put(struct part *p, struct istr *s, uint32_t hash)
+put(struct part *p, const struct place *from)
 {
-    size_t i = hash & p->mask;
+    size_t i = from->hash & p->mask;
 
-    while (p->hashes[i]) {
+    while (p->places[i].hash) {
         i = (i + 1) & p->mask;
     }
-    p->strings[i] = s;
-    p->hashes[i] = hash;
+    p->places[i] = *from;
 }
 
 static void
@@ -65,15 +69,13 @@ resize(struct part *p, size_t n_places)
 {
     struct part to = { .mask = n_places - 1, .n = p->n };
 
-    to.strings = xcalloc(n_places, sizeof *to.strings);
-    to.hashes = xcalloc(n_places, sizeof *to.hashes);
-    for (size_t i = 0; p->strings && i <= p->mask; i++) {
-        if (p->hashes[i]) {
-            put(&to, p->strings[i], p->hashes[i]);
+    to.places = xcalloc(n_places, sizeof *to.places);
+    for (size_t i = 0; p->places && i <= p->mask; i++) {
+        if (p->places[i].hash) {
+            put(&to, &p->places[i]);
         }
     }
-    free(p->strings);
-    free(p->hashes);
+    free(p->places);
     *p = to;
 }
 
@@ -89,15 +91,15 @@ istr_make(const char *text, size_t len)
 {
     uint32_t hash = hash_text(text, len);
     struct part *p = part_of(hash);
+    struct place *place;
     struct istr *s;
-    size_t i;
 
-    if (is_full(p) || !p->strings) {
-        resize(p, p->strings ? 2 * (p->mask + 1) : FIRST_PLACES);
+    if (is_full(p) || !p->places) {
+        resize(p, p->places ? 2 * (p->mask + 1) : FIRST_PLACES);
     }
-    i = find(p, text, len, hash);
-    if (p->hashes[i]) {
-        return istr_ref(p->strings[i]);
+    place = find(p, text, len, hash);
+    if (place->hash) {
+        return istr_ref(place->string);
     }
     s = xmalloc(sizeof *s + len + 1);
     s->hash = hash;
@@ -105,8 +107,7 @@ istr_make(const char *text, size_t len)
     s->len = len;
     memcpy(s->text, text, len);
     s->text[len] = '\0';
-    p->strings[i] = s;
-    p->hashes[i] = hash;
+    *place = (struct place) { s, hash, len };
     p->n++;
     n_strings++;
     total_bytes += sizeof *s + len + 1;
@@ -118,9 +119,9 @@ istr_find(const char *text, size_t len)
 {
     uint32_t hash = hash_text(text, len);
     const struct part *p = part_of(hash);
-    size_t i = p->strings ? find(p, text, len, hash) : 0;
+    const struct place *place = p->places ? find(p, text, len, hash) : NULL;
 
-    return p->strings && p->hashes[i] ? p->strings[i] : NULL;
+    return place && place->hash ? place->string : NULL;
 }
 
 struct istr *
@@ -144,17 +145,16 @@ vacate(struct part *p, size_t i)
         size_t home;
 
         next = (next + 1) & p->mask;
-        if (!p->hashes[next]) {
+        if (!p->places[next].hash) {
             break;
         }
-        home = p->hashes[next] & p->mask;
+        home = p->places[next].hash & p->mask;
         if (((next - home) & p->mask) >= ((next - i) & p->mask)) {
-            p->strings[i] = p->strings[next];
-            p->hashes[i] = p->hashes[next];
+            p->places[i] = p->places[next];
             i = next;
         }
     }
-    p->hashes[i] = 0;
+    p->places[i].hash = 0;
 }
 
 void
@@ -163,7 +163,7 @@ istr_free(struct istr *s)
     struct part *p = part_of(s->hash);
     size_t i = s->hash & p->mask;
 
-    while (!p->hashes[i] || p->strings[i] != s) {
+    while (!p->places[i].hash || p->places[i].string != s) {
         i = (i + 1) & p->mask;
     }
     vacate(p, i);
