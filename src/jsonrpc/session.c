@@ -372,24 +372,21 @@ session_alloc(struct loop *loop, const struct jsonrpc_session_ops *ops, void *au
     return s;
 }
 
-/* Cuts "a,b,c", where each begins with a known method, so that commas inside are kept. */
 static void
-split_targets(struct jsonrpc_session *s, const char *text)
+split_targets(struct jsonrpc_session *s, const char *list)
 {
     size_t capacity = 0;
-    char *copy = xstrdup(text), *save = NULL;
 
-    for (char *t = strtok_r(copy, ", \t", &save); t; t = strtok_r(NULL, ", \t", &save)) {
+    for (char *t = stream_targets_take(&list); t; t = stream_targets_take(&list)) {
         if (s->n_targets == capacity) {
             s->targets = x2nrealloc(s->targets, &capacity, sizeof *s->targets);
         }
-        s->targets[s->n_targets++] = xstrdup(t);
+        s->targets[s->n_targets++] = t;
     }
-    if (!s->n_targets) {
+    if (!s->n_targets) { /* An error when it is tried. */
         s->targets = xmalloc(sizeof *s->targets);
-        s->targets[s->n_targets++] = xstrdup(text);
+        s->targets[s->n_targets++] = xstrdup("");
     }
-    free(copy);
 }
 
 struct jsonrpc_session *

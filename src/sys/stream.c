@@ -43,12 +43,6 @@ stream_strerror(int error)
     return error == STREAM_EOF ? "End of file" : strerror(-error);
 }
 
-bool
-stream_target_is_active(const char *target)
-{
-    return has_prefix(target, "unix:") || has_prefix(target, "tcp:") || has_prefix(target, "ssl:");
-}
-
 /* Paths of any length: those too long for the address are reached by a descriptor of their directory. */
 
 static int

@@ -54,6 +54,13 @@ typedef void stream_accept_cb(struct stream_listener *, struct stream *stream, v
 bool stream_target_is_active(const char *target);
 bool stream_target_is_passive(const char *target);
 
+/* Whether 'text' begins with "METHOD:", known or not. */
+bool stream_target_has_method(const char *text);
+/* Takes the first target, as a new string, from a list of them with commas between, and moves '*list' behind it; null
+ * if there is none left.  A comma that no "METHOD:" follows is part of a target's path, and blanks around a target are
+ * not. */
+char *stream_targets_take(const char **list) MUST_CHECK;
+
 /* Starts to connect to 'target'.  Returns 0 and sets '*stream', or returns a negative errno value: -EAFNOSUPPORT for a
  * target of no known kind or with a bad address.  What can be told at once (no such socket file) is reported by the
  * callback too, never by the callback before this function has returned. */

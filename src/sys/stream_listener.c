@@ -35,13 +35,6 @@ struct stream_listener {
     struct loop_timer pause; /* Accepting has failed for want of descriptors: try again later. */
 };
 
-bool
-stream_target_is_passive(const char *target)
-{
-    return !strncmp(target, "punix:", 6) || !strncmp(target, "ptcp:", 5) || !strncmp(target, "pssl:", 5)
-           || !strncmp(target, "pfd:", 4);
-}
-
 static char *
 peer_name(const struct stream_listener *l, const struct sockaddr_storage *peer)
 {

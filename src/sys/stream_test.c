@@ -191,6 +191,7 @@ bytes_pass_over_tls(void **state UNUSED)
     char *command = xasprintf("openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=weft-test -days 2 -keyout %s -out "
                               "%s "
                               ">/dev/null 2>&1", key, cert);
+    char *other_key = xasprintf("openssl genrsa -out %s 2048 >/dev/null 2>&1", boot);
 
     assert_int_equal(system(command), 0);
     tls_set_private_key(key);
@@ -198,9 +199,23 @@ bytes_pass_over_tls(void **state UNUSED)
     tls_set_ca_cert(cert, false);
     assert_true(tls_is_configured());
     exchange("pssl:0:127.0.0.1", "ssl:127.0.0.1:%u");
+
+    /* Of files that cannot be read, or do not fit, the last good ones stay in use. */
+    tls_set_certificate(boot);
+    exchange("pssl:0:127.0.0.1", "ssl:127.0.0.1:%u");
+    tls_set_certificate(cert);
+    tls_set_ca_cert(key, false);
+    exchange("pssl:0:127.0.0.1", "ssl:127.0.0.1:%u");
+    tls_set_ca_cert(cert, false);
+    assert_int_equal(system(other_key), 0);
+    tls_set_private_key(boot);
+    exchange("pssl:0:127.0.0.1", "ssl:127.0.0.1:%u");
+    tls_set_private_key(NULL);
+    assert_false(tls_is_configured());
     unlink(key);
     unlink(cert);
     unlink(boot);
+    free(other_key);
     free(command);
     free(boot);
     free(cert);
@@ -226,6 +241,35 @@ protocol_ranges_are_checked(void **state UNUSED)
     assert_null(tls_set_protocols("TLSv1.2+"));
 }
 
+static void
+lists_of_targets_are_cut_at_commas_that_a_method_follows(void **state UNUSED)
+{
+    static const struct { const char *list, *targets[4]; } cases[] = {
+        { "tcp:h:1", { "tcp:h:1" } },
+        { "tcp:h:1,ssl:[::1]:2", { "tcp:h:1", "ssl:[::1]:2" } },
+        { " tcp:a , unix:/b\t,\tssl:c ", { "tcp:a", "unix:/b", "ssl:c" } },
+        { "unix:/a,b c/d,unix:e", { "unix:/a,b c/d", "unix:e" } },
+        { "unix:a unix:b", { "unix:a unix:b" } },
+        { "unix:a,", { "unix:a" } },
+        { "x", { "x" } },
+        { "", { NULL } },
+        { " , ", { NULL } },
+        { ",,unix:a,,unix:b,, ", { "unix:a", "unix:b" } },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const char *rest = cases[i].list;
+
+        for (size_t j = 0; cases[i].targets[j]; j++) {
+            char *target = stream_targets_take(&rest);
+
+            assert_string_equal(target, cases[i].targets[j]);
+            free(target);
+        }
+        assert_null(stream_targets_take(&rest));
+    }
+}
+
 static int
 set_up(void **state UNUSED)
 {
@@ -248,6 +292,7 @@ main(void)
         cmocka_unit_test(bytes_pass_over_unix_sockets_of_any_path_length),
         cmocka_unit_test(failures_are_reported),
         cmocka_unit_test(protocol_ranges_are_checked),
+        cmocka_unit_test(lists_of_targets_are_cut_at_commas_that_a_method_follows),
         cmocka_unit_test(bytes_pass_over_tls),
     };
 

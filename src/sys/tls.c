@@ -28,8 +28,11 @@ static struct tls_file private_key, certificate, ca_cert, peer_ca_cert;
 static bool bootstrap, no_verify;
 static char *ciphers, *ciphersuites, *server_name;
 static int min_version = TLS1_2_VERSION, max_version = TLS1_3_VERSION;
-static SSL_CTX *ctx;         /* Null: to be made. */
+static SSL_CTX *ctx;         /* By the settings and files that were last found good; null if there are none. */
+static bool stale = true;    /* Something has changed since: 'ctx' is to be made anew. */
 static int64_t last_check;   /* ms, of the files' times. */
+/* Whoever connects can make the next messages appear. */
+static struct log_limit limit = LOG_LIMIT_INIT(10, 25);
 
 struct tls_session {
     SSL *ssl;
@@ -38,19 +41,12 @@ struct tls_session {
 };
 
 static void
-drop_ctx(void)
-{
-    SSL_CTX_free(ctx);
-    ctx = NULL;
-}
-
-static void
 set_text(char **where, const char *value)
 {
     if (!*where != !value || (value && strcmp(*where, value))) {
         free(*where);
         *where = xstrdup(value);
-        drop_ctx();
+        stale = true;
     }
 }
 
@@ -184,7 +180,7 @@ tls_set_protocols(const char *spec)
     }
     min_version = low;
     max_version = high;
-    drop_ctx();
+    stale = true;
     return NULL;
 }
 
@@ -220,7 +216,7 @@ ssl_error_text(void)
     return text;
 }
 
-static void
+static bool
 load_ca(SSL_CTX *new)
 {
     if (no_verify) {
@@ -230,11 +226,12 @@ load_ca(SSL_CTX *new)
     } else {
         SSL_CTX_set_verify(new, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
         if (SSL_CTX_load_verify_locations(new, ca_cert.name, NULL) != 1) {
-            log_err("failed to load CA certificate from %s: %s", ca_cert.name, ssl_error_text());
-        } else {
-            SSL_CTX_set_client_CA_list(new, SSL_load_client_CA_file(ca_cert.name));
+            log_err_rl(&limit, "failed to load CA certificate from %s: %s", ca_cert.name, ssl_error_text());
+            return false;
         }
+        SSL_CTX_set_client_CA_list(new, SSL_load_client_CA_file(ca_cert.name));
     }
+    return true;
 }
 
 /* Further certificates to send with ours. */
@@ -245,7 +242,7 @@ load_peer_ca(SSL_CTX *new)
     X509 *x;
 
     if (!bio) {
-        log_err("failed to open %s: %s", peer_ca_cert.name, ssl_error_text());
+        log_err_rl(&limit, "failed to open %s: %s", peer_ca_cert.name, ssl_error_text());
         return;
     }
     while ((x = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
@@ -257,42 +254,71 @@ load_peer_ca(SSL_CTX *new)
     BIO_free(bio);
 }
 
-static int
-make_ctx(void)
+static bool
+load_own(SSL_CTX *new)
 {
-    SSL_CTX *new = SSL_CTX_new(TLS_method());
-
-    if (!new) {
-        log_err("SSL_CTX_new: %s", ssl_error_text());
-        return -ENOPROTOOPT;
+    if (SSL_CTX_use_certificate_chain_file(new, certificate.name) != 1) {
+        log_err_rl(&limit, "SSL_use_certificate_file: %s: %s", certificate.name, ssl_error_text());
+    } else if (SSL_CTX_use_PrivateKey_file(new, private_key.name, SSL_FILETYPE_PEM) != 1) {
+        log_err_rl(&limit, "SSL_use_PrivateKey_file: %s: %s", private_key.name, ssl_error_text());
+    } else {
+        return true;
     }
+    return false;
+}
+
+static void
+set_rules(SSL_CTX *new)
+{
     SSL_CTX_set_options(new, SSL_OP_NO_TICKET | SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_session_cache_mode(new, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_mode(new, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_min_proto_version(new, min_version);
     SSL_CTX_set_max_proto_version(new, max_version);
     if (SSL_CTX_set_cipher_list(new, ciphers ? ciphers : "DEFAULT:@SECLEVEL=2") != 1) {
-        log_err("SSL_CTX_set_cipher_list: %s", ssl_error_text());
+        log_err_rl(&limit, "SSL_CTX_set_cipher_list: %s", ssl_error_text());
     }
     if (ciphersuites && SSL_CTX_set_ciphersuites(new, ciphersuites) != 1) {
-        log_err("SSL_CTX_set_ciphersuites: %s", ssl_error_text());
+        log_err_rl(&limit, "SSL_CTX_set_ciphersuites: %s", ssl_error_text());
     }
-    if (SSL_CTX_use_PrivateKey_file(new, private_key.name, SSL_FILETYPE_PEM) != 1) {
-        log_err("SSL_use_PrivateKey_file: %s: %s", private_key.name, ssl_error_text());
+}
+
+/* Replaces 'ctx'.  If the files are not good, which may be because they are being replaced one after the other, what
+ * was there stays in use. */
+static void
+make_ctx(void)
+{
+    SSL_CTX *new = SSL_CTX_new(TLS_method());
+
+    if (!new) {
+        log_err_rl(&limit, "SSL_CTX_new: %s", ssl_error_text());
+        return;
+    }
+    set_rules(new);
+    if (!load_own(new) || !load_ca(new)) {
         SSL_CTX_free(new);
-        return -ENOPROTOOPT;
+        return;
     }
-    if (SSL_CTX_use_certificate_chain_file(new, certificate.name) != 1) {
-        log_err("SSL_use_certificate_file: %s: %s", certificate.name, ssl_error_text());
-        SSL_CTX_free(new);
-        return -ENOPROTOOPT;
-    }
-    load_ca(new);
     if (peer_ca_cert.name) {
         load_peer_ca(new);
     }
+    SSL_CTX_free(ctx);
     ctx = new;
-    return 0;
+    stale = false;
+}
+
+static void
+log_what_is_missing(void)
+{
+    if (!private_key.name) {
+        log_err_rl(&limit, "Private key must be configured to use SSL");
+    }
+    if (!certificate.name) {
+        log_err_rl(&limit, "Certificate must be configured to use SSL");
+    }
+    if (!ca_cert.name) {
+        log_err_rl(&limit, "CA certificate must be configured to use SSL");
+    }
 }
 
 static int
@@ -301,29 +327,20 @@ refresh_ctx(void)
     int64_t now = clock_now_ms();
 
     if (!tls_is_configured()) {
-        if (!private_key.name) {
-            log_err("Private key must be configured to use SSL");
-        }
-        if (!certificate.name) {
-            log_err("Certificate must be configured to use SSL");
-        }
-        if (!ca_cert.name) {
-            log_err("CA certificate must be configured to use SSL");
-        }
+        log_what_is_missing();
         return -ENOPROTOOPT;
     }
     if (!ctx || now >= last_check + 1000) {
-        bool changed = file_changed(&private_key);
-
-        changed |= file_changed(&certificate);
-        changed |= file_changed(&ca_cert);
-        changed |= file_changed(&peer_ca_cert);
+        stale |= file_changed(&private_key);
+        stale |= file_changed(&certificate);
+        stale |= file_changed(&ca_cert);
+        stale |= file_changed(&peer_ca_cert);
         last_check = now;
-        if (changed) {
-            drop_ctx();
-        }
     }
-    return ctx ? 0 : make_ctx();
+    if (stale) {
+        make_ctx();
+    }
+    return ctx ? 0 : -ENOPROTOOPT;
 }
 
 /* Sessions. */
@@ -373,8 +390,6 @@ tls_session_attach(struct tls_session *t, int fd)
 static int
 call_error(struct tls_session *t, int result, const char *what, const char *name, int *needs)
 {
-    static struct log_limit limit = LOG_LIMIT_INIT(10, 25);
-
     switch (SSL_get_error(t->ssl, result)) {
     case SSL_ERROR_WANT_READ:
         *needs = LOOP_READ;
@@ -419,7 +434,7 @@ bootstrap_ca(struct tls_session *t)
         return -EIO;
     }
     log_info("successfully bootstrapped CA cert to %s", ca_cert.name);
-    drop_ctx();
+    stale = true;
     return -EPROTO; /* Connect again, with verification. */
 }
 

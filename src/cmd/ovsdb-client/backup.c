@@ -221,7 +221,14 @@ insert_op(const struct db *db, const struct row *row, const struct table_schema 
         const struct column *c = &ts->columns[i];
         const struct column *there = table_schema_column(to, c->name);
 
-        if (there && there->is_persistent && !datum_is_default(&row->tuple->fields[i], &c->type)) {
+        if (datum_is_default(&row->tuple->fields[i], &c->type)) {
+            continue;
+        }
+        if (!there) {
+            cmdline_fatal(0, "the backup has values in column %s of table %s, which the database does not have",
+                          c->name, ts->name);
+        }
+        if (there->is_persistent) {
             js_set_take(values, c->name, datum_by_name(db, &row->tuple->fields[i], &c->type));
         }
     }
@@ -245,21 +252,38 @@ delete_op(const char *table)
 }
 
 static void
-check_versions(const struct oc *oc, const struct schema *backup, const struct schema *there)
+check_schemas(const struct oc *oc, const struct schema *backup, const struct schema *there)
 {
     char *text;
 
-    if (!strcmp(backup->version, there->version)) {
+    if (schema_equal(backup, there)) {
         return;
     }
-    text = xasprintf("backup schema has version \"%s\" but database schema has version \"%s\"", backup->version,
-                     there->version);
+    text = strcmp(backup->version, there->version)
+           ? xasprintf("backup schema has version \"%s\" but database schema has version \"%s\"", backup->version,
+                       there->version)
+           : xasprintf("backup schema and database schema are both version %s but still differ", there->version);
     if (!oc->force) {
         cmdline_fatal(0, "%s (use --force to override differences, or \"ovsdb-client convert\" to change the schema)",
                       text);
     }
     log_info("%s", text);
     free(text);
+}
+
+/* The operations that insert the rows of a table.  What has no place in the database is an error, since it would be
+ * lost. */
+static void
+put_inserts(struct json *params, const struct db *db, const struct table *from, const struct schema *there)
+{
+    const struct table_schema *to = schema_table(there, from->schema->name);
+
+    TABLE_FOR_EACH_ROW (row, from) {
+        if (!to) {
+            cmdline_fatal(0, "the backup has rows in table %s, which the database does not have", from->schema->name);
+        }
+        js_append_take(params, insert_op(db, row, to));
+    }
 }
 
 void
@@ -273,18 +297,12 @@ oc_restore(struct oc *oc)
         cmdline_fatal(0, "not reading backup from a terminal; please redirect stdin from a file");
     }
     db = read_backup();
-    check_versions(oc, db->schema, there);
+    check_schemas(oc, db->schema, there);
     for (size_t i = 0; i < there->n_tables; i++) {
         js_append_take(params, delete_op(there->tables[i].name));
     }
     for (size_t i = 0; i < db->schema->n_tables; i++) {
-        const struct table_schema *to = schema_table(there, db->schema->tables[i].name);
-
-        if (to) {
-            TABLE_FOR_EACH_ROW (row, &db->tables[i]) {
-                js_append_take(params, insert_op(db, row, to));
-            }
-        }
+        put_inserts(params, db, &db->tables[i], there);
     }
     js_set_take(comment, "op", js_str("comment"));
     js_set_take(comment, "comment", js_str("ovsdb-client: restored database backup"));

@@ -11,38 +11,28 @@
 
 LOG_MODULE(reconnect)
 
-/* "METHOD:...", which no database name is. */
 static bool
-looks_like_target(const char *text)
+has_several(const char *targets)
 {
-    size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz");
+    char *first = stream_targets_take(&targets), *second = stream_targets_take(&targets);
+    bool several = second;
 
-    return n && text[n] == ':';
-}
-
-/* The comma before the next target of a list, so that one inside a path is kept; null in the last. */
-static const char *
-next_comma(const char *targets)
-{
-    const char *comma = strchr(targets, ',');
-
-    while (comma && !looks_like_target(comma + 1)) {
-        comma = strchr(comma + 1, ',');
-    }
-    return comma;
+    free(first);
+    free(second);
+    return several;
 }
 
 void
 oc_take_server(struct oc *oc, int min_args)
 {
-    if (oc->argc > min_args && looks_like_target(oc->argv[0])) {
+    if (oc->argc > min_args && stream_target_has_method(oc->argv[0])) { /* No database is named so. */
         oc->server = oc->argv[0];
         oc->argc--;
         oc->argv++;
     } else {
         oc->server = oc->own_server = dirs_db_remote();
     }
-    oc->several = next_comma(oc->server) != NULL;
+    oc->several = has_several(oc->server);
 }
 
 static void
@@ -127,21 +117,16 @@ try_target(struct oc *oc, const char *target, const char *database)
 static void
 connect_to_any(struct oc *oc, const char *database)
 {
-    const char *at = oc->server, *comma;
+    const char *rest = oc->server;
 
-    do {
-        char *target;
-
-        comma = next_comma(at);
-        target = comma ? xstrndup(at, comma - at) : xstrdup(at);
+    for (char *target = stream_targets_take(&rest); target; target = stream_targets_take(&rest)) {
         if (try_target(oc, target, database)) {
             free(oc->own_server);
             oc->server = oc->own_server = target;
             return;
         }
         free(target);
-        at = comma ? comma + 1 : at;
-    } while (comma);
+    }
     cmdline_fatal(0, "no servers were available");
 }
 
