@@ -48,6 +48,7 @@ struct daemon {
     bool no_dbs, no_column_diff, data_conversion;
     const char *sync_from, *sync_exclude, *config_file;
     bool active;
+    bool is_strict;                /* A wrong "db:..." option ends the program. */
     pid_t child;                   /* Of --run; 0 if there is none. */
     struct signal_watch sigchld, sighup;
 };
@@ -223,6 +224,9 @@ look_up_option(const char *where, void *d_)
     char *value;
     struct error *error = ovsdb_server_read_option(d->server, where, &value);
 
+    if (error && d->is_strict) {
+        cmdline_fatal_error(error);
+    }
     if (error) {
         log_warn("%s", error_text(error));
         error_free(error);
@@ -259,7 +263,9 @@ start(struct daemon *d, const struct cmdline *cl)
         cmdline_fatal_error(ovsdb_server_set_sync(d->server, d->sync_from, d->sync_exclude, d->active));
         open_databases(d, cl);
     }
+    d->is_strict = !d->config_file && !d->no_dbs;
     on_change(d);
+    d->is_strict = false;
     ovsdb_server_on_change(d->server, on_change, d);
     for (size_t i = 0; i < d->n_remotes; i++) {
         cmdline_fatal_error(ovsdb_server_add_remote(d->server, d->remotes[i]));

@@ -102,6 +102,8 @@ static void do_nothing(const char *arg UNUSED) { }
 static void do_ca_cert(const char *arg) { tls_set_ca_cert(arg, false); }
 static void do_bootstrap(const char *arg) { tls_set_ca_cert(arg, true); }
 static void do_protocols(const char *arg) { cmdline_fatal_error(tls_set_protocols(arg)); }
+static void do_ciphers(const char *arg) { cmdline_fatal_error(tls_set_ciphers(arg)); }
+static void do_ciphersuites(const char *arg) { cmdline_fatal_error(tls_set_ciphersuites(arg)); }
 
 static const struct built_in built_ins[] = {
     { { "help", 'h', CMDLINE_NO_ARG, 0 }, 0, do_help },
@@ -121,8 +123,8 @@ static const struct built_in built_ins[] = {
     { { "certificate", 'c', CMDLINE_ARG, 0 }, CMDLINE_TLS, tls_set_certificate },
     { { "ca-cert", 'C', CMDLINE_ARG, 0 }, CMDLINE_TLS, do_ca_cert },
     { { "ssl-protocols", 0, CMDLINE_ARG, 0 }, CMDLINE_TLS, do_protocols },
-    { { "ssl-ciphers", 0, CMDLINE_ARG, 0 }, CMDLINE_TLS, tls_set_ciphers },
-    { { "ssl-ciphersuites", 0, CMDLINE_ARG, 0 }, CMDLINE_TLS, tls_set_ciphersuites },
+    { { "ssl-ciphers", 0, CMDLINE_ARG, 0 }, CMDLINE_TLS, do_ciphers },
+    { { "ssl-ciphersuites", 0, CMDLINE_ARG, 0 }, CMDLINE_TLS, do_ciphersuites },
     { { "ssl-server-name", 0, CMDLINE_ARG, 0 }, CMDLINE_TLS, tls_set_server_name },
     { { "peer-ca-cert", 0, CMDLINE_ARG, 0 }, CMDLINE_TLS_PEER_CA, tls_set_peer_ca_cert },
     { { "bootstrap-ca-cert", 0, CMDLINE_ARG, 0 }, CMDLINE_TLS_BOOTSTRAP, do_bootstrap },

@@ -123,18 +123,6 @@ tls_set_peer_ca_cert(const char *file)
 }
 
 void
-tls_set_ciphers(const char *list)
-{
-    set(CIPHERS, list);
-}
-
-void
-tls_set_ciphersuites(const char *list)
-{
-    set(CIPHERSUITES, list);
-}
-
-void
 tls_set_server_name(const char *name)
 {
     set(SERVER_NAME, name);
@@ -267,7 +255,7 @@ load_own(SSL_CTX *new)
     return false;
 }
 
-static void
+static bool
 set_rules(SSL_CTX *new)
 {
     SSL_CTX_set_options(new, SSL_OP_NO_TICKET | SSL_OP_IGNORE_UNEXPECTED_EOF);
@@ -277,10 +265,41 @@ set_rules(SSL_CTX *new)
     SSL_CTX_set_max_proto_version(new, max_version);
     if (SSL_CTX_set_cipher_list(new, ciphers ? ciphers : "DEFAULT:@SECLEVEL=2") != 1) {
         log_err_rl(&limit, "SSL_CTX_set_cipher_list: %s", ssl_error_text());
+        return false;
     }
     if (ciphersuites && SSL_CTX_set_ciphersuites(new, ciphersuites) != 1) {
         log_err_rl(&limit, "SSL_CTX_set_ciphersuites: %s", ssl_error_text());
+        return false;
     }
+    return true;
+}
+
+/* Whether OpenSSL takes the list; what is in the database is seen when it is used. */
+static struct error *
+set_list(int setting, const char *list, int (*check)(SSL_CTX *, const char *))
+{
+    SSL_CTX *try = list && strncmp(list, "db:", 3) ? SSL_CTX_new(TLS_method()) : NULL;
+    struct error *error = NULL;
+
+    if (try && check(try, list) != 1) {
+        error = error_new("%s: %s", list, ssl_error_text());
+    } else {
+        set(setting, list);
+    }
+    SSL_CTX_free(try);
+    return error;
+}
+
+struct error *
+tls_set_ciphers(const char *list)
+{
+    return set_list(CIPHERS, list, SSL_CTX_set_cipher_list);
+}
+
+struct error *
+tls_set_ciphersuites(const char *list)
+{
+    return set_list(CIPHERSUITES, list, SSL_CTX_set_ciphersuites);
 }
 
 /* Replaces 'ctx'.  If the files are not good, which may be because they are being replaced one after the other, what
@@ -294,8 +313,7 @@ make_ctx(void)
         log_err_rl(&limit, "SSL_CTX_new: %s", ssl_error_text());
         return;
     }
-    set_rules(new);
-    if (!load_own(new) || !load_ca(new)) {
+    if (!set_rules(new) || !load_own(new) || !load_ca(new)) {
         SSL_CTX_free(new);
         return;
     }

@@ -16,8 +16,9 @@ void tls_set_certificate(const char *file);
 /* "none" turns verification off.  With 'bootstrap' the certificate is taken from the first peer if there is no file. */
 void tls_set_ca_cert(const char *file, bool bootstrap);
 void tls_set_peer_ca_cert(const char *file);
-void tls_set_ciphers(const char *list);
-void tls_set_ciphersuites(const char *list);
+/* An error if OpenSSL can make nothing of the list. */
+struct error *tls_set_ciphers(const char *list) MUST_CHECK;
+struct error *tls_set_ciphersuites(const char *list) MUST_CHECK;
 void tls_set_server_name(const char *name);
 /* "TLSv1.2,TLSv1.3", "TLSv1.2-TLSv1.3", "TLSv1.2+". */
 struct error *tls_set_protocols(const char *spec) MUST_CHECK;

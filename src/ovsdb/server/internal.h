@@ -243,6 +243,8 @@ void remote_options_init(struct remote_options *);
 struct remote_options remote_options_clone(const struct remote_options *from);
 
 /* remote_db.c: remotes of "db:DB,TABLE,COLUMN". */
+struct error *remote_db_check(const struct ovsdb_server *, const char *remote) MUST_CHECK;
+/* '*db' is null, or the database in which there is no such table or column; one that is not ready may yet get it. */
 struct error *remote_db_parse(const struct ovsdb_server *, const char *remote, struct served_db **, struct table **,
                               const struct column **) MUST_CHECK;
 /* 'defaults' are for what the columns do not say; null: the usual ones. */

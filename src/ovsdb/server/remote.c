@@ -198,9 +198,5 @@ remote_forget_all(struct ovsdb_server *server)
 struct error *
 remote_check(const struct ovsdb_server *server, const char *remote)
 {
-    struct served_db *db;
-    struct table *table;
-    const struct column *column;
-
-    return strncmp(remote, "db:", 3) ? NULL : remote_db_parse(server, remote, &db, &table, &column);
+    return strncmp(remote, "db:", 3) ? NULL : remote_db_check(server, remote);
 }

@@ -3,10 +3,20 @@
 
 #include "base/num.h"
 #include "ovsdb/server/internal.h"
+#include "sys/log.h"
+
+LOG_MODULE(ovsdb_server)
 
 /* Remotes configured in a database: "db:DB,TABLE,COLUMN", ovsdb-server(1).  A column of strings names targets; a
  * column of references names rows with the columns target, max_backoff, inactivity_probe, read_only, role and
  * other_config:dscp, in which is_connected and status are kept up to date. */
+
+/* A relay that has no schema yet: what is named in it cannot be looked for before it has. */
+static bool
+is_yet_to_come(const struct served_db *db)
+{
+    return db && !db->ready;
+}
 
 /* From now on commits to the column's table, and to the one that it refers to, are followed. */
 static void
@@ -16,6 +26,21 @@ follow(struct served_db *db, const struct table *table, const struct column *col
     if (base_is_ref(&column->type.key)) {
         db->configures[column->type.key.uuid.ref->index] = true;
     }
+}
+
+struct error *
+remote_db_check(const struct ovsdb_server *server, const char *remote)
+{
+    struct served_db *db;
+    struct table *table;
+    const struct column *column;
+    struct error *error = remote_db_parse(server, remote, &db, &table, &column);
+
+    if (error && is_yet_to_come(db)) {
+        error_free(error);
+        error = NULL;
+    }
+    return error;
 }
 
 struct error *
@@ -173,7 +198,11 @@ remote_db_want(struct ovsdb_server *server, const char *remote, const struct rem
     struct error *error = remote_db_parse(server, remote, &db, &table, &column);
 
     if (error) {
-        error_free(error); /* The database has gone since the remote was given; it may come back. */
+        /* The database has gone since the remote was given, and may come back; or a relay has got a schema without. */
+        if (db && db->ready) {
+            log_warn("%s", error_text(error));
+        }
+        error_free(error);
     } else if (column->type.key.type == ATOM_STRING) {
         want_strings(server, table, column, defaults);
     } else {
@@ -338,8 +367,13 @@ ovsdb_server_read_option(struct ovsdb_server *server, const char *where, char **
     struct error *error = remote_db_parse(server, where, &db, &table, &column);
 
     *value = NULL;
-    if (!error && column->type.key.type != ATOM_STRING) {
-        error = error_new("\"%s\": column \"%s\" is not a string", where, column->name);
+    if (error && is_yet_to_come(db)) {
+        error_free(error);
+        return NULL;
+    }
+    if (!error && (column->type.key.type != ATOM_STRING || type_is_map(&column->type))) {
+        error = error_new("\"%s\": table \"%s\" column \"%s\" is not string or set of strings", where,
+                          table->schema->name, column->name);
     }
     if (!error) {
         TABLE_FOR_EACH_ROW (row, table) {

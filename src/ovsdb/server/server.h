@@ -72,7 +72,8 @@ struct error *ovsdb_server_set_sync(struct ovsdb_server *, const char *from, con
 bool ovsdb_server_configure(struct ovsdb_server *, const char *file) MUST_CHECK;
 
 /* The first nonempty string in the column named by "db:DB,TABLE,COLUMN", for options that take their value from the
- * database: sets '*value', to be released with free(), to null if there is none. */
+ * database: sets '*value', to be released with free(), to null if there is none, or not yet because the database is a
+ * relay that has not been filled. */
 struct error *ovsdb_server_read_option(struct ovsdb_server *, const char *where, char **value) MUST_CHECK;
 
 /* Runs 'changed' after commits, at most once a turn of the loop. */
