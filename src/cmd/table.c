@@ -101,6 +101,7 @@ table_add_datum(struct table *t, const struct datum *d, const struct col_type *t
 
 /* ---- Options ---- */
 
+/* Leaves '*value' alone when it fails. */
 static struct error *
 parse_name(const char *what, const char *name, const char *const names[], size_t n, int *value)
 {
@@ -119,16 +120,16 @@ table_style_set(struct table_style *style, int id, const char *arg)
     static const char *const formats[] = { "table", "list", "html", "csv", "json" };
     static const char *const datas[] = { "string", "bare", "json" };
     struct error *e = NULL;
-    int value;
+    int format = style->format, data = style->data;
 
     switch (id) {
     case TABLE_OPT_FORMAT:
-        e = parse_name("output", arg, formats, ARRAY_SIZE(formats), &value);
-        style->format = e ? style->format : (enum table_format) value;
+        e = parse_name("output", arg, formats, ARRAY_SIZE(formats), &format);
+        style->format = format;
         break;
     case TABLE_OPT_DATA:
-        e = parse_name("data", arg, datas, ARRAY_SIZE(datas), &value);
-        style->data = e ? style->data : (enum table_data) value;
+        e = parse_name("data", arg, datas, ARRAY_SIZE(datas), &data);
+        style->data = data;
         break;
     case TABLE_OPT_NO_HEADINGS:
         style->headings = false;

@@ -224,10 +224,11 @@ void revalidator_destroy(struct revalidator *, struct list *left);
 /* For backer_when_settled(). */
 void revalidator_settle(struct revalidator *, struct unpublished *);
 void revalidator_wake(struct revalidator *);
-/* Returns after a complete pass that began after the call. */
+/* Returns after a complete pass that began after the call; at once while the revalidator is paused. */
 void revalidator_wait(struct revalidator *);
 /* The same, but gives up after 'ms' milliseconds. */
 void revalidator_wait_ms(struct revalidator *, unsigned int ms);
+/* From the return of a pause to its end there is no pass, whoever asks for one; what was asked for comes at the end. */
 void revalidator_pause(struct revalidator *, bool pause);
 /* All packets before this time (ms) have been credited; INT64_MAX while the revalidator is paused. */
 int64_t revalidator_known(struct revalidator *);

@@ -26,6 +26,7 @@ struct revalidator {
     pthread_cond_t done;   /* A pass has ended. */
     _Atomic bool stop;     /* Also read without the mutex. */
     bool paused;
+    bool is_passing;
     bool urgent;           /* Somebody waits for a pass. */
     bool was_asked;        /* By revalidator_ask(). */
     int64_t known;         /* ms */
@@ -316,7 +317,7 @@ wait_for_work(struct revalidator *r, bool *all)
 
     soonest = after_ms(&r->last_begun, MIN_INTERVAL_MS);
     pthread_mutex_lock(&r->mutex);
-    for (int status = 0; !r->stop && !r->urgent;) {
+    for (int status = 0; !r->stop && (r->paused || !r->urgent);) {
         if (r->paused) {
             pthread_cond_wait(&r->wake, &r->mutex);
         } else if (status != ETIMEDOUT) {
@@ -334,6 +335,7 @@ wait_for_work(struct revalidator *r, bool *all)
     r->urgent = false;
     atomic_store(&r->woken, false);
     r->n_begun++;
+    r->is_passing = go;
     pthread_mutex_unlock(&r->mutex);
     r->last_begun = now;
     return go;
@@ -403,6 +405,7 @@ pass(struct revalidator *r, bool all)
     }
     plan(r, all);
     pthread_mutex_lock(&r->mutex);
+    r->is_passing = false;
     if (all) {
         r->n_ended = r->n_begun;
         r->known = r->now;
@@ -529,11 +532,16 @@ revalidator_wait_ms(struct revalidator *r, unsigned int ms)
 void
 revalidator_pause(struct revalidator *r, bool pause)
 {
+    rcu_offline();
     pthread_mutex_lock(&r->mutex);
     r->paused = pause;
     pthread_cond_broadcast(&r->wake);
     pthread_cond_broadcast(&r->done);
+    while (pause && r->is_passing) {
+        pthread_cond_wait(&r->done, &r->mutex);
+    }
     pthread_mutex_unlock(&r->mutex);
+    rcu_online();
 }
 
 int64_t
