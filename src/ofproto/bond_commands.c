@@ -203,12 +203,12 @@ cmd_hash(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
     struct eth_addr mac;
     uint32_t vlan = 0, basis = 0;
 
-    if (!eth_addr_parse(argv[1], &mac)) {
-        ctl_reply_error(r, "invalid mac");
-    } else if (argc > 2 && !num_parse_u32(argv[2], 10, &vlan)) {
+    if (argc > 2 && !num_parse_u32(argv[2], 10, &vlan)) {
         ctl_reply_error(r, "invalid vlan");
     } else if (argc > 3 && !num_parse_u32(argv[3], 10, &basis)) {
         ctl_reply_error(r, "invalid basis");
+    } else if (!eth_addr_parse(argv[1], &mac)) {
+        ctl_reply_error(r, "invalid mac");
     } else {
         ctl_replyf(r, "%u", bond_hash(mac, vlan, basis));
     }

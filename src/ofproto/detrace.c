@@ -116,7 +116,7 @@ cmd_offload_classes(struct ctl_request *r, int argc UNUSED, const char *argv[] U
 void
 detrace_commands_register(void)
 {
-    ctl_register("ofproto/detrace", "ufid [pmd=pmd-id]", 1, 2, cmd_detrace, NULL);
+    ctl_register("ofproto/detrace", "UFID [pmd=PMD-ID]", 1, 2, cmd_detrace, NULL);
     ctl_register("dpif/offload/show", "", 0, 0, cmd_offload_show, NULL);
     ctl_register("dpif/offload/classes", NULL, 0, 0, cmd_offload_classes, NULL);
 }

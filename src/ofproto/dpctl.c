@@ -163,7 +163,7 @@ run_command(struct ctl_request *r, int argc, const char *argv[], void *command_)
     const struct dpctl_command *command = command_;
     struct dpctl *d = dpctl_begin(r, argc, argv);
 
-    if (!take_options(d)) {
+    if (d->argc >= command->min && !take_options(d)) {
         d->failed = true;
     } else if (d->argc < command->min) {
         str_putf(&d->out, "\"%s\" command requires at least %d arguments", argv[0], command->min);

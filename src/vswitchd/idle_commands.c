@@ -43,10 +43,10 @@ cmd_force(struct ctl_request *r, int argc, const char *argv[], void *none)
 {
     const char *value = argv[argc - 1];
 
-    if (argc > 2) {
-        ctl_reply_error(r, "%s", (const char *) none);
-    } else if (strcmp(value, "true") && strcmp(value, "false") && strcmp(value, "normal")) {
+    if (strcmp(value, "true") && strcmp(value, "false") && strcmp(value, "normal")) {
         ctl_reply_error(r, "unknown fault string");
+    } else if (argc > 2) {
+        ctl_reply_error(r, "%s", (const char *) none);
     } else {
         ctl_reply(r, "OK");
     }

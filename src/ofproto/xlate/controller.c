@@ -40,13 +40,13 @@ xlate_put_userspace(struct xlate_ctx *ctx, struct bytes *actions, const struct o
     odp_end(actions, begun);
 }
 
-/* A trace sends nothing. */
+/* A trace sends nothing, and says so unless it has a packet: then it shows what would be sent, as the reference does. */
 static struct odp_cookie
 make_cookie(struct xlate_ctx *ctx, be64 rule_cookie, uint32_t recirc_id)
 {
     struct odp_cookie cookie = {
         .type = ODP_COOKIE_CONTROLLER, .recirc_id = recirc_id, .ofp_in_port = be32_to_cpu(ctx->flow.in_port),
-        .flags = ctx->in->trace ? 1 : 0, .rule_cookie = rule_cookie,
+        .flags = !ctx->in->want_effects && ctx->in->trace, .rule_cookie = rule_cookie,
     };
 
     memcpy(cookie.ofproto_uuid, ctx->bridge->uuid.bytes, sizeof cookie.ofproto_uuid);
@@ -80,7 +80,7 @@ xlate_put_controller(struct xlate_ctx *ctx, const struct act_controller *a, be64
 {
     struct odp_cookie cookie = make_cookie(ctx, rule_cookie, recirc_id);
 
-    if (ctx->in->trace) {
+    if (ctx->in->trace && !ctx->in->want_effects) {
         return; /* As in the reference, what is paused for shows in the tree alone. */
     }
     cookie.reason = a->reason;

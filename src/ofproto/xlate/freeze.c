@@ -349,7 +349,7 @@ xlate_thaw(struct xlate_ctx *ctx)
         out->may_install = false;
         xlate_report(ctx, TRACE_BRIDGE, "bridge(\"%s\")", ctx->bridge->name);
         ctx->trace_depth++;
-        xlate_report(ctx, TRACE_ERROR, "Recirculation context not found for ID %u", id);
+        xlate_report(ctx, TRACE_ERROR, "Recirculation context not found for ID %x", id);
         ctx->trace_depth--;
         xlate_fail(ctx, XLATE_NO_RECIRCULATION_CONTEXT);
         return;

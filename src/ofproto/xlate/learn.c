@@ -1,6 +1,8 @@
 /* learn: a flow made of this packet's fields. */
+#include <inttypes.h>
 #include <stdlib.h>
 
+#include "flow/match_text.h"
 #include "flow/tun_metadata.h"
 #include "ofproto/xlate/ctx.h"
 #include "openflow/action/set_field.h"
@@ -143,8 +145,37 @@ write_result(struct xlate_ctx *ctx, const struct act_learn *a, bool ok)
         if (xlate_place(ctx, &a->result_dst, &place)) {
             subfield_set_ones(&place, ctx->wc);
             xlate_put_bit(ctx, &a->result_dst, ok);
+            xlate_report_subfield(ctx, &a->result_dst);
         }
     }
+}
+
+/* What is learned, in a trace. */
+static void
+report(struct xlate_ctx *ctx, const struct flow_mod *fm)
+{
+    struct act_text text = xlate_act_text(ctx);
+    struct str s = STR_INIT;
+    size_t len;
+
+    str_putf(&s, "table=%u ", fm->table_id);
+    len = s.len;
+    match_format(&s, &fm->match, text.ports, MATCH_DEFAULT_PRIORITY);
+    str_puts(&s, s.len > len ? " " : "");
+    str_putf(&s, "priority=%d", fm->priority);
+    if (fm->new_cookie) {
+        str_putf(&s, " cookie=%#"PRIx64, fm->new_cookie);
+    }
+    if (fm->idle_timeout) {
+        str_putf(&s, " idle=%u", fm->idle_timeout);
+    }
+    if (fm->hard_timeout) {
+        str_putf(&s, " hard=%u", fm->hard_timeout);
+    }
+    str_puts(&s, fm->flags & FM_SEND_FLOW_REM ? " send_flow_rem actions=" : " actions=");
+    act_format(&s, fm->actions, &text);
+    xlate_report(ctx, TRACE_DETAIL, "%s", str_text(&s));
+    str_uninit(&s);
 }
 
 void
@@ -161,6 +192,9 @@ xlate_learn(struct xlate_ctx *ctx, const struct act *act)
         free(fm);
         return;
     }
+    if (UNLIKELY(ctx->in->trace != NULL)) {
+        report(ctx, fm);
+    }
     ok = has_room(ctx, fm, a->limit);
     add_credit(ctx, fm, a->limit);
     e = xlate_effect(ctx, EFFECT_FLOW_MOD);
@@ -170,4 +204,7 @@ xlate_learn(struct xlate_ctx *ctx, const struct act *act)
         e->flow_mod.limit = a->limit;
     }
     write_result(ctx, a, ok);
+    if (!ok) {
+        xlate_report(ctx, TRACE_DETAIL, "Limit exceeded, learn failed");
+    }
 }
