@@ -38,18 +38,19 @@ add_match(struct xlate_ctx *ctx, struct match *m, const struct learn_spec *s, co
     }
 }
 
+/* It shows as it was said in "learn". */
 static void
 add_load(struct act_buf *acts, const struct learn_spec *s, const union field_value *v)
 {
     const struct field *f = s->dst.field;
-    struct act_set_field *a = act_put(acts, ACT_SET_FIELD, sizeof *a + 2 * (size_t) f->wire_bytes);
-    union field_value ones;
+    union field_value value, mask, ones;
 
+    memset(&value, 0, sizeof value);
+    memset(&mask, 0, sizeof mask);
     memset(&ones, 0xff, sizeof ones);
-    act_show_as_load(a);
-    a->field = f;
-    bits_copy(v->bytes, sizeof v->bytes, 0, a->bytes, f->wire_bytes, s->dst.ofs, s->n_bits);
-    bits_copy(&ones, sizeof ones, 0, a->bytes + f->wire_bytes, f->wire_bytes, s->dst.ofs, s->n_bits);
+    bits_copy(v->bytes, sizeof v->bytes, 0, value.bytes, f->wire_bytes, s->dst.ofs, s->n_bits);
+    bits_copy(&ones, sizeof ones, 0, mask.bytes, f->wire_bytes, s->dst.ofs, s->n_bits);
+    act_put_load(acts, f, &value, &mask);
 }
 
 static void
@@ -155,12 +156,14 @@ static void
 report(struct xlate_ctx *ctx, const struct flow_mod *fm)
 {
     struct act_text text = xlate_act_text(ctx);
+    struct match match = fm->match;
     struct str s = STR_INIT;
     size_t len;
 
+    tun_match_unbind(text.options, &match);
     str_putf(&s, "table=%u ", fm->table_id);
     len = s.len;
-    match_format(&s, &fm->match, text.ports, MATCH_DEFAULT_PRIORITY);
+    match_format(&s, &match, text.ports, MATCH_DEFAULT_PRIORITY);
     str_puts(&s, s.len > len ? " " : "");
     str_putf(&s, "priority=%d", fm->priority);
     if (fm->new_cookie) {

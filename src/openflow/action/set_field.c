@@ -26,6 +26,15 @@ act_put_set_field_act(struct act_buf *out, const struct field *f, const union fi
     return a;
 }
 
+struct act_set_field *
+act_put_load(struct act_buf *out, const struct field *f, const union field_value *v, const union field_value *mask)
+{
+    struct act_set_field *a = act_put_set_field_act(out, f, v, mask);
+
+    a->act.form = ACT_FORM_NX_REG_LOAD;
+    return a;
+}
+
 static const union field_value *
 value_of(const struct act_set_field *a)
 {
@@ -472,7 +481,7 @@ parse_load(struct act_parser *p, char *arg)
     if (!e) {
         dst.field = act_numbered_field(dst.field);
         place_bits(&dst, value, sizeof value, &v, &mask);
-        act_put_set_field_act(p->out, dst.field, &v, &mask)->act.form = ACT_FORM_NX_REG_LOAD;
+        act_put_load(p->out, dst.field, &v, &mask);
     }
     return e;
 }

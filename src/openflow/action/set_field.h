@@ -7,6 +7,9 @@
 /* Appends a set_field; value bits outside the mask are cleared. */
 struct act_set_field *act_put_set_field_act(struct act_buf *out, const struct field *f, const union field_value *v,
                                             const union field_value *mask);
+/* The same for the bits of 'mask', which are one run: they show as "load" where a version has it. */
+struct act_set_field *act_put_load(struct act_buf *out, const struct field *f, const union field_value *v,
+                                   const union field_value *mask);
 
 /* From now on texts show it as a load. */
 void act_show_as_load(struct act_set_field *);
