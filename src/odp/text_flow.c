@@ -231,7 +231,7 @@ struct in {
     const char *p;
     const struct odp_names *names;
     struct flow *key, *mask; /* 'mask' null: none wanted. */
-    bool has_eth, has_eth_type;
+    bool has_in_port, has_eth, has_eth_type;
     int depth;               /* Of encap(). */
     struct odp_echo *echo;   /* What was read, attribute by attribute; null: not wanted. */
 };
@@ -381,6 +381,7 @@ echo_attr(struct in *in, enum odp_key key, const struct attr_text *a)
 static bool
 scan_plain(struct in *in, const struct attr_text *a)
 {
+    in->has_in_port |= !strcmp(a->name, "in_port");
     in->has_eth |= !strcmp(a->name, "eth");
     in->has_eth_type |= !strcmp(a->name, "eth_type");
     return attr_scan(&in->p, a, in->names, in->key, in->mask);
@@ -448,6 +449,9 @@ add_implied(struct in *in)
     }
     if (in->key->vlan_tci && !in->key->vlan_tpid) {
         in->key->vlan_tpid = BE16(0x8100);
+    }
+    if (!in->has_in_port) {
+        in->key->in_port = cpu_to_be32(ODP_PORT_NONE.n);
     }
     if (in->mask) {
         in->mask->in_port = BE32_MAX;

@@ -295,7 +295,8 @@ put_by_hand(struct dpctl *d, const char *text, const char *actions_text, enum fi
         dpctl_fail(d, -EINVAL, "parsing actions");
         error_free(bad);
     } else {
-        error = put_flow_by_hand(d, &key, &mask, &actions, &ufid, verb, &stats);
+        error = be32_to_cpu(key.in_port) == ODP_PORT_NONE.n /* It says none. */
+                    ? -EINVAL : put_flow_by_hand(d, &key, &mask, &actions, &ufid, verb, &stats);
         if (error) {
             dpctl_fail(d, error, "updating flow table");
         } else if (d->statistics) {

@@ -269,6 +269,7 @@ ofproto_set_settings(const struct ofproto_settings *s)
     if (memcmp(s, &ofproto_settings, sizeof *s)) {
         ofproto_settings = *s;
         atomic_store(&upcalls_wait, s->flow_restore_wait);
+        xlate_set_explicit_sampled_drops(s->explicit_sampled_drops);
         for (struct backer *b = backer_first(); b; b = backer_next(b)) {
             backer_changed(b);
         }

@@ -185,6 +185,7 @@ struct ofproto_settings {
     unsigned int max_revalidator_ms;   /* 500 */
     unsigned int bundle_idle_s;        /* 10: of OpenFlow bundles. */
     bool flow_restore_wait;
+    bool explicit_sampled_drops;       /* xlate_set_explicit_sampled_drops() */
 };
 void ofproto_set_settings(const struct ofproto_settings *);
 /* pmd-cpu-mask: cores of the polling workers, hexadecimal; null: the default. */

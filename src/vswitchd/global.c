@@ -26,6 +26,8 @@ static const struct cfg_key global_keys[] = {
       "is dropped." },
     { "vlan-limit", CFG_INT, offsetof(struct global_cfg, vlan_limit), .def = 1, .min = 0, .max = INT32_MAX,
       .bad = CFG_CLAMP, .doc = "VLAN tags of a packet that are looked at; what is behind them is payload.  0: two." },
+    { "explicit-sampled-drops", CFG_BOOL, offsetof(struct global_cfg, explicit_sampled_drops), .def = false,
+      .doc = "Whether packets that are sampled last, and go nowhere after that, are dropped with an action." },
     { "flow-restore-wait", CFG_BOOL, offsetof(struct global_cfg, flow_restore_wait), .def = false,
       .doc = "Hold forwarding until flows are restored." },
     { "enable-statistics", CFG_BOOL, offsetof(struct global_cfg, enable_statistics), .def = false,
@@ -85,6 +87,7 @@ global_configure(struct vswitchd *sw, const struct vs_open_vswitch *row)
     s.max_revalidator_ms = sw->cfg.max_revalidator_ms;
     s.bundle_idle_s = sw->cfg.bundle_idle_s;
     s.flow_restore_wait = sw->cfg.flow_restore_wait;
+    s.explicit_sampled_drops = sw->cfg.explicit_sampled_drops;
     ofproto_set_settings(&s);
 }
 

@@ -52,7 +52,7 @@ struct global_cfg {
     int64_t flow_limit, max_idle_ms, max_revalidator_ms, min_revalidate_pps, vlan_limit, bundle_idle_s;
     int64_t n_handlers, n_revalidators;
     int64_t stats_interval_ms;
-    bool flow_restore_wait, enable_statistics;
+    bool flow_restore_wait, enable_statistics, explicit_sampled_drops;
     const char *pmd_cpu_mask;
 };
 

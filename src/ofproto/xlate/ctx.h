@@ -41,6 +41,7 @@ struct xlate_ctx {
     struct odp_tags below;     /* Tags below those that it shows. */
     struct odp_base base;      /* As the datapath has it. */
     size_t useful_len;         /* Of out->actions: what is behind changes a packet that goes nowhere. */
+    size_t sampled_len;        /* Of out->actions with the last sample. */
     struct rule *rule;         /* Whose actions are running, null for a packet-out and after recirculation. */
     be64 cookie;               /* Of the flow whose actions are running; all ones for a packet-out. */
     uint8_t table_id;

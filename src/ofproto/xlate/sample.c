@@ -71,7 +71,7 @@ put_of_bridge(struct xlate_ctx *ctx, uint32_t probability, uint32_t output_port)
         odp_end(actions, nested);
         odp_end(actions, begun);
     }
-    ctx->useful_len = actions->len;
+    ctx->useful_len = ctx->sampled_len = actions->len;
 }
 
 void
@@ -112,5 +112,5 @@ xlate_sample(struct xlate_ctx *ctx, const struct act *act)
     memcpy(cookie.ofproto_uuid, ctx->bridge->uuid.bytes, sizeof cookie.ofproto_uuid);
     xlate_commit(ctx);
     put(ctx, &cookie);
-    ctx->useful_len = ctx->out->actions.len;
+    ctx->useful_len = ctx->sampled_len = ctx->out->actions.len;
 }

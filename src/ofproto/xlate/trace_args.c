@@ -12,7 +12,8 @@
 #include "ofproto/xlate/trace_private.h"
 #include "openflow/error.h"
 
-enum { MAX_ARGS = 4 /* A datapath or bridge, the flow, a packet; the actions of packet-out. */, MAX_CT_NEXT = TRACE_MAX_RECIRCULATIONS, MAX_L7 = 64000 };
+/* Words: a datapath or bridge, the flow, a packet; the actions of packet-out. */
+enum { MAX_ARGS = 4, MAX_CT_NEXT = TRACE_MAX_RECIRCULATIONS, MAX_L7 = 64000 };
 
 struct args {
     const struct trace_host *host;

@@ -600,6 +600,31 @@ finish_drop(struct xlate_ctx *ctx)
     xlate_credit(ctx, CREDIT_DROP)->drop = out->drop;
 }
 
+/* other_config:explicit-sampled-drops */
+static _Atomic bool explicit_sampled_drops;
+
+void
+xlate_set_explicit_sampled_drops(bool on)
+{
+    atomic_store(&explicit_sampled_drops, on);
+}
+
+/* Why nothing more happens to the packet, where an action says that. */
+static void
+put_drop(struct xlate_ctx *ctx)
+{
+    struct xlate_out *out = ctx->out;
+    bool ends_sampled = ctx->sampled_len && ctx->sampled_len == out->actions.len;
+
+    if (out->error) {
+        bytes_clear(&out->actions);
+    }
+    if (!(ctx->in->bridge->xdp->without & XDP_WITHOUT_EXPLICIT_DROP) &&
+        (out->error || (ends_sampled && atomic_load_explicit(&explicit_sampled_drops, memory_order_relaxed)))) {
+        odp_put_u32(&out->actions, ODP_DROP, out->error);
+    }
+}
+
 void
 xlate(const struct xlate_in *in, struct xlate_out *out)
 {
@@ -633,12 +658,7 @@ xlate(const struct xlate_in *in, struct xlate_out *out)
     if (in->trace) {
         in->trace->final = ctx.flow;
     }
-    if (out->error) {
-        bytes_clear(&out->actions);
-        if (!(in->bridge->xdp->without & XDP_WITHOUT_EXPLICIT_DROP)) {
-            odp_put_u32(&out->actions, ODP_DROP, out->error);
-        }
-    }
+    put_drop(&ctx);
     finish_drop(&ctx);
     bytes_uninit(&ctx.stack);
     act_buf_uninit(&ctx.action_set);

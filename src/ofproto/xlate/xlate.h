@@ -212,6 +212,10 @@ void xlate_out_uninit(struct xlate_out *);
 struct xlate_learned *xlate_learned_ref(struct xlate_learned *);
 void xlate_learned_unref(struct xlate_learned *);
 
+/* Actions that end with a sample get an explicit drop from now on, where the datapath has one.  Any thread; what was
+ * translated before stays as it is. */
+void xlate_set_explicit_sampled_drops(bool);
+
 /* Translates.  'out' must be cleared. */
 void xlate(const struct xlate_in *in, struct xlate_out *out);
 
