@@ -40,7 +40,8 @@ xlate_put_userspace(struct xlate_ctx *ctx, struct bytes *actions, const struct o
     odp_end(actions, begun);
 }
 
-/* A trace sends nothing, and says so unless it has a packet: then it shows what would be sent, as the reference does. */
+/* A trace sends nothing, and says so unless it has a packet: then it shows what a packet would get, as the reference
+ * does. */
 static struct odp_cookie
 make_cookie(struct xlate_ctx *ctx, be64 rule_cookie, uint32_t recirc_id)
 {
