@@ -312,12 +312,6 @@ put_classic(struct bytes *b, const struct act_set_field *a, enum of_version v)
     }
 }
 
-void
-act_show_as_load(struct act_set_field *a)
-{
-    a->act.form = ACT_FORM_NX_REG_LOAD;
-}
-
 static bool
 is_load(const struct act_set_field *a)
 {

@@ -11,9 +11,6 @@ struct act_set_field *act_put_set_field_act(struct act_buf *out, const struct fi
 struct act_set_field *act_put_load(struct act_buf *out, const struct field *f, const union field_value *v,
                                    const union field_value *mask);
 
-/* From now on texts show it as a load. */
-void act_show_as_load(struct act_set_field *);
-
 /* Cuts "LEFT->RIGHT" in 'arg' at the arrow. */
 struct error *act_split_arrow(char *arg, char **dst) MUST_CHECK;
 
