@@ -53,13 +53,19 @@ add_load(struct act_buf *acts, const struct learn_spec *s, const union field_val
     act_put_load(acts, f, &value, &mask);
 }
 
+/* Ports are those of 1.0: of the reserved ones those that a flow of any version may output to, no others. */
 static void
 add_output(struct act_buf *acts, const union field_value *v)
 {
     uint32_t n = get_be32(v->bytes + sizeof v->bytes - 4);
-    struct act_output *a = act_put(acts, ACT_OUTPUT, sizeof *a);
+    ofp_port port = n <= UINT16_MAX ? ofp_port_from_u16(n) : OFPP_NONE;
 
-    a->port = n <= UINT16_MAX ? ofp_port_from_u16(n) : OFP_PORT(n);
+    if (ofp_port_is_real(port) || port == OFPP_IN_PORT || port == OFPP_FLOOD || port == OFPP_ALL ||
+        port == OFPP_LOCAL) {
+        struct act_output *a = act_put(acts, ACT_OUTPUT, sizeof *a);
+
+        a->port = port;
+    }
 }
 
 static void

@@ -24,18 +24,19 @@ act_warn(const char *format, ...)
 }
 
 enum wire_kind { KIND_OF, KIND_NX, KIND_ONF };
-enum wire_tail { TAIL_FIXED, TAIL_VARIABLE };
+enum wire_tail { TAIL_FIXED, TAIL_VARIABLE, TAIL_OLD };
 
 struct wire_row {
     uint8_t kind, tail;
     uint8_t first, last;
     uint16_t number, length;
     enum act_type action;
+    const char *form;
 };
 
 static const struct wire_row wire_rows[ACT_N_FORMS] = {
 #define WIRE(FORM, KIND, NUMBER, FIRST, LAST, LENGTH, TAIL, ACTION) \
-    [ACT_FORM_##FORM] = { KIND_##KIND, TAIL_##TAIL, FIRST, LAST, NUMBER, LENGTH, ACT_##ACTION },
+    [ACT_FORM_##FORM] = { KIND_##KIND, TAIL_##TAIL, FIRST, LAST, NUMBER, LENGTH, ACT_##ACTION, #FORM },
 #include "openflow/action/wire.def"
 };
 
@@ -118,6 +119,32 @@ find_any_form(const uint8_t *p, size_t left, enum of_version v, enum act_form *f
     return OFPERR_NONE;
 }
 
+/* The form's name in the log, from that of the row: "OF11_SET_NW_SRC" is OFPAT_SET_NW_SRC. */
+static const char *
+log_prefix(const struct wire_row *row)
+{
+    return row->kind == KIND_NX ? "NXAST_" : "OFPAT_";
+}
+
+static const char *
+log_name(const struct wire_row *row)
+{
+    return strchr(row->form, '_') + 1;
+}
+
+static enum ofperr
+check_length(const struct wire_row *row, unsigned int len, size_t left)
+{
+    unsigned int max = row->tail == TAIL_VARIABLE ? UINT16_MAX - 7 : row->length;
+
+    if (len % 8 == 0 && len <= left && len >= row->length && len <= max) {
+        return OFPERR_NONE;
+    }
+    log_warn_rl(&rl, "OpenFlow action %s%s length %u not in valid range [%u,%u]", log_prefix(row), log_name(row), len,
+                row->length, max);
+    return OFPERR_OFPBAC_BAD_LEN;
+}
+
 /* 'left' is at least HEADER_LEN. */
 static enum ofperr
 decode_one(const uint8_t *p, size_t left, enum of_version v, unsigned int depth, struct act_buf *out)
@@ -131,10 +158,12 @@ decode_one(const uint8_t *p, size_t left, enum of_version v, unsigned int depth,
         return error;
     }
     row = &wire_rows[w.form];
-    if (w.len % 8 || w.len > left || (row->tail == TAIL_FIXED ? w.len != row->length : w.len < row->length)) {
-        return OFPERR_OFPBAC_BAD_LEN;
+    if (row->tail == TAIL_OLD && v >= OF12) {
+        log_info_rl(&rl, "%s%s is deprecated in %s (use Set-Field)", log_prefix(row), log_name(row),
+                    of_version_name(v));
     }
-    return ops[row->action]->decode(&w, out);
+    error = check_length(row, w.len, left);
+    return error ? error : ops[row->action]->decode(&w, out);
 }
 
 /* Debugging aid in the words of the original. */

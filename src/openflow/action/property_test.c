@@ -229,8 +229,6 @@ static struct {
     { "mod_nw_ecn", OF12, OF15, "set_field:@->nw_ecn" },
     { "mod_nw_ttl", OF10, OF10, "load:*->NXM_NX_IP_TTL\\[]" },
     { "set_nw_ttl", OF10, OF10, "load:*->NXM_NX_IP_TTL\\[]" },
-    { "mod_tp_src", OF12, OF15, "set_field:@->tcp_src" },
-    { "mod_tp_dst", OF12, OF15, "set_field:@->tcp_dst" },
     { "set_mpls_label", OF12, OF15, "set_field:@->mpls_label" },
     { "set_mpls_tc", OF12, OF15, "set_field:@->mpls_tc" },
     { "set_tunnel", OF12, OF15, "set_field:@->tun_id" },

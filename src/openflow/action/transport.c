@@ -14,13 +14,15 @@ protocol(const struct act_check *c)
     return known && (proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_SCTP) ? proto : 0;
 }
 
+/* Of an unknown protocol there is no field: then the old action, which later versions still have numbers for. */
 static void
-put_port(struct bytes *b, enum of_version v, enum act_form form, uint16_t port, enum field_id id)
+put_port(struct bytes *b, enum of_version v, enum act_form form, uint16_t port, uint8_t proto,
+         const enum field_id ids[3])
 {
-    if (v <= OF11) {
+    if (v <= OF11 || !proto) {
         act_put_be16(b, form, port);
     } else {
-        act_put_set_field_u64(b, v, id, port);
+        act_put_set_field_u64(b, v, ids[proto == PROTO_UDP ? 1 : proto == PROTO_SCTP ? 2 : 0], port);
     }
 }
 
@@ -35,15 +37,14 @@ set_l4_src_decode(const struct act_wire *w, struct act_buf *out)
     return OFPERR_NONE;
 }
 
+static const enum field_id src_fields[] = { FIELD_TCP_SRC, FIELD_UDP_SRC, FIELD_SCTP_SRC };
+
 static void
 set_l4_src_encode(const struct act *act, enum of_version v, struct bytes *b)
 {
     const struct act_set_l4_src *a = (const struct act_set_l4_src *) act;
 
-    put_port(b, v, ACT_FORM_OF10_SET_TP_SRC, a->port,
-             a->ip_proto == PROTO_UDP    ? FIELD_UDP_SRC
-             : a->ip_proto == PROTO_SCTP ? FIELD_SCTP_SRC
-                                         : FIELD_TCP_SRC);
+    put_port(b, v, ACT_FORM_OF10_SET_TP_SRC, a->port, a->ip_proto, src_fields);
 }
 
 static void
@@ -86,15 +87,14 @@ set_l4_dst_decode(const struct act_wire *w, struct act_buf *out)
     return OFPERR_NONE;
 }
 
+static const enum field_id dst_fields[] = { FIELD_TCP_DST, FIELD_UDP_DST, FIELD_SCTP_DST };
+
 static void
 set_l4_dst_encode(const struct act *act, enum of_version v, struct bytes *b)
 {
     const struct act_set_l4_dst *a = (const struct act_set_l4_dst *) act;
 
-    put_port(b, v, ACT_FORM_OF10_SET_TP_DST, a->port,
-             a->ip_proto == PROTO_UDP    ? FIELD_UDP_DST
-             : a->ip_proto == PROTO_SCTP ? FIELD_SCTP_DST
-                                         : FIELD_TCP_DST);
+    put_port(b, v, ACT_FORM_OF10_SET_TP_DST, a->port, a->ip_proto, dst_fields);
 }
 
 static void

@@ -95,11 +95,31 @@ put_wire_match(struct str *s, const struct msg *m)
     }
 }
 
+/* As a switch decodes it that knows nothing of its own tables and ports. */
+static enum ofperr
+decode_flow_mod(const struct msg *m, struct flow_mod *fm, struct act_buf *acts)
+{
+    enum ofperr error = flow_mod_decode_into(m, true, fm, acts);
+    struct match match;
+    struct act_check check = {
+        .match = &match, .max_ports = OFPP_MAX, .table = fm->table_id, .n_tables = 255,
+        .protocols = m->version == OF10 ? PROTO_OF10_ANY : proto_of_version(m->version),
+    };
+
+    if (!error) {
+        match = fm->match;
+        error = act_check(acts, &check);
+        fm->actions = act_buf_span(acts);
+    }
+    return error;
+}
+
 enum ofperr
 print_flow_mod_msg(struct printer *p, const struct msg *m)
 {
+    struct act_buf acts = ACT_BUF_INIT;
     struct flow_mod fm;
-    enum ofperr error = flow_mod_decode(m, true, &fm);
+    enum ofperr error = decode_flow_mod(m, &fm, &acts);
 
     if (!error) {
         struct str match = STR_INIT;
@@ -111,8 +131,8 @@ print_flow_mod_msg(struct printer *p, const struct msg *m)
         str_putc(p->s, ' ');
         print_flow_mod(p->s, &fm, m->version, p->names, is_verbose ? str_text(&match) : NULL);
         str_uninit(&match);
-        flow_mod_uninit(&fm);
     }
+    act_buf_uninit(&acts);
     return error;
 }
 
