@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ofproto/change_request.h"
 #include "ofproto/conns_private.h"
@@ -23,13 +24,13 @@ enum {
  * is dropped, so that the peer knows that it has missed something. */
 #define MAX_UNREAD ((size_t) 64 << 20)
 
+static struct log_limit limit = LOG_LIMIT_INIT(5, 5);
+
 /* Connections. */
 
 static void
 drop_deaf(struct ofconn *c)
 {
-    static struct log_limit limit = LOG_LIMIT_INIT(5, 5);
-
     log_warn_rl(&limit, "%s<->%s: connection dropped: %zu bytes that the peer has not read", c->ofproto->xb.name,
                 of_conn_name(c->transport), of_conn_queued(c->transport));
     of_conn_abort(c->transport, -ENOBUFS);
@@ -263,8 +264,14 @@ client_message(struct of_conn *transport UNUSED, const uint8_t *data, size_t len
 }
 
 static void
-client_closed(struct of_conn *transport, int error UNUSED, void *c)
+client_closed(struct of_conn *transport, int error, void *c_)
 {
+    struct ofconn *c = c_;
+
+    if (error) {
+        log_warn_rl(&limit, "%s<->%s: connection dropped (%s)", c->ofproto->xb.name, of_conn_name(transport),
+                    strerror(-error));
+    }
     ofconn_destroy(c);
     of_conn_close(transport);
 }
@@ -321,6 +328,28 @@ close_client(struct ofconn *c)
 
     ofconn_destroy(c);
     of_conn_close(transport);
+}
+
+/* Those that came to a listener; others belong to sessions. */
+static bool
+is_client(const struct ofconn *c)
+{
+    LIST_FOR_EACH (controller, struct controller, node, &c->ofproto->conns->controllers) {
+        if (controller->ofconn == c) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void
+conns_close_clients(struct conns *cs)
+{
+    LIST_FOR_EACH_SAFE (c, struct ofconn, node, &cs->ofconns) {
+        if (is_client(c)) {
+            close_client(c);
+        }
+    }
 }
 
 void

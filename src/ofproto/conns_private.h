@@ -59,5 +59,7 @@ void ofconn_destroy(struct ofconn *);
 /* Accepts on a target; 0 or a negative errno value. */
 int service_open(struct conns *, const char *target, bool is_snoop, const struct ofproto_controller_config *);
 void service_close(struct service *);
+/* Ends the connections that came to listeners. */
+void conns_close_clients(struct conns *);
 
 #endif

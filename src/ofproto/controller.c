@@ -106,6 +106,7 @@ static void
 add(struct conns *cs, const struct ofproto_controller_config *config)
 {
     struct controller *c = xzalloc(sizeof *c);
+    char *name = xasprintf("%s<->%s", cs->ofproto->xb.name, config->target);
 
     c->conns = cs;
     list_init(&c->snoopers);
@@ -113,8 +114,9 @@ add(struct conns *cs, const struct ofproto_controller_config *config)
     apply_config(c, config);
     list_push_back(&cs->controllers, &c->node);
     log_info("%s: added %s controller \"%s\"", cs->ofproto->xb.name, kind_name(config), config->target);
-    c->session = of_session_create(ofproto_loop, config->target, cs->ofproto->versions, config->max_backoff_ms,
+    c->session = of_session_create(ofproto_loop, name, config->target, cs->ofproto->versions, config->max_backoff_ms,
                                    config->probe_ms, &session_ops, c);
+    free(name);
     apply_config(c, config);
 }
 
@@ -174,6 +176,8 @@ controllers_set(struct conns *cs, const struct ofproto_controller_config *config
             apply_config(c, &configs[i]);
             list_remove(&c->node);
             list_push_back(&cs->controllers, &c->node);
+        } else if (!stream_target_is_active(configs[i].target)) {
+            log_warn("%s: unsupported controller \"%s\"", cs->ofproto->xb.name, configs[i].target);
         } else if (!find(&cs->controllers, configs[i].target)) {
             add(cs, &configs[i]);
         }
@@ -186,6 +190,31 @@ controllers_set(struct conns *cs, const struct ofproto_controller_config *config
         log_info("%s: removed %s controller \"%s\"", cs->ofproto->xb.name, kind_name(&s->config), s->target);
         service_close(s);
     }
+}
+
+static void
+say_reinitializing(const struct conns *cs, const char *target)
+{
+    log_info("%s: Changes to controller \"%s\" expects re-initialization: Re-initializing now.", cs->ofproto->xb.name,
+             target);
+}
+
+/* A version that is not allowed any more is not spoken any more either: all connections are made anew. */
+static void
+reinitialize(struct conns *cs)
+{
+    LIST_FOR_EACH (c, struct controller, node, &cs->controllers) {
+        say_reinitializing(cs, c->config.target);
+        of_session_configure(c->session, cs->ofproto->versions, c->config.max_backoff_ms, c->config.probe_ms,
+                             c->config.dscp);
+        of_session_reconnect(c->session);
+    }
+    LIST_FOR_EACH (s, struct service, node, &cs->services) {
+        if (!s->is_snoop) {
+            say_reinitializing(cs, s->target);
+        }
+    }
+    conns_close_clients(cs);
 }
 
 void
@@ -257,7 +286,12 @@ ofproto_set_fail_mode(struct ofproto *p, bool secure)
 void
 ofproto_set_protocols(struct ofproto *p, uint32_t versions)
 {
+    uint32_t old = p->versions;
+
     p->versions = versions ? versions & OF_VERSIONS_ALL : OF_VERSIONS_ALL;
+    if (p->versions != old) {
+        reinitialize(p->conns);
+    }
 }
 
 bool

@@ -240,10 +240,10 @@ check_references(const struct ofproto *p, struct act_span acts)
     struct reference_check r = { .p = p };
     uint32_t meter_id = act_meter_id(acts);
 
-    act_each_group(acts, check_group, &r);
-    if (!r.error && meter_id && !meter_find(p, meter_id)) {
-        r.error = OFPERR_OFPMMFC_INVALID_METER;
+    if (meter_id && !meter_find(p, meter_id)) {
+        return OFPERR_OFPMMFC_INVALID_METER;
     }
+    act_each_group(acts, check_group, &r);
     return r.error;
 }
 

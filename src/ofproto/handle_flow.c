@@ -7,15 +7,14 @@
 #include "ofproto/rule_list.h"
 #include "openflow/msg/flow.h"
 
-/* Checks what only the switch can check: the actions against the match. */
-static enum ofperr
-check_flow_mod(struct ofconn *c, struct flow_mod *fm, struct act_buf *acts)
+enum ofperr
+flow_mod_check(struct ofconn *c, struct flow_mod *fm, struct act_buf *acts, bool check_options)
 {
     struct match match = fm->match;
     struct act_check check = {
         .match = &match, .protocols = c->protocol, .max_ports = OFPP_MAX,
         .table = fm->table_id == FM_TABLE_ANY ? 0 : fm->table_id, .n_tables = 254,
-        .check_options = true, .options = xbridge_options_rcu(&c->ofproto->xb),
+        .check_options = check_options, .options = xbridge_options_rcu(&c->ofproto->xb),
     };
     enum ofperr error;
 
@@ -43,7 +42,7 @@ flow_mod_prepare(struct ofconn *c, const struct msg *m, struct flow_mod *fm, str
         error = options_bind_match(c->ofproto, &fm->match);
         fm->actions = act_buf_span(acts);
     }
-    error = error ? error : check_flow_mod(c, fm, acts);
+    error = error ? error : flow_mod_check(c, fm, acts, true);
     return error;
 }
 

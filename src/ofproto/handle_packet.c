@@ -62,19 +62,15 @@ carry_out(struct ofproto *p, const struct packet_out *po)
     xlate_out_uninit(&out);
 }
 
-/* Actions are checked against what the packet is. */
-static enum ofperr
-check_actions(const struct ofconn *c, const struct packet_out *po, struct act_buf *acts)
+enum ofperr
+packet_out_check(const struct ofconn *c, const struct packet_out *po, struct act_buf *acts)
 {
-    const struct ofproto *p = c->ofproto;
     struct match match;
     struct act_check check = { .match = &match, .protocols = c->protocol, .max_ports = OFPP_MAX, .n_tables = 254 };
-    enum ofperr error;
 
-    packet_flow(p, po, &match.flow);
+    packet_flow(c->ofproto, po, &match.flow);
     memset(&match.mask, 0xff, sizeof match.mask);
-    error = act_check(acts, &check);
-    return error ? error : check_references(p, act_buf_span(acts));
+    return act_check(acts, &check);
 }
 
 enum ofperr
@@ -88,8 +84,11 @@ packet_out_prepare(struct ofconn *c, const struct msg *m, struct packet_out_job 
         error = OFPERR_OFPBRC_BUFFER_UNKNOWN; /* No packet is ever buffered. */
     }
     if (!error) {
-        error = check_actions(c, &job->po, &job->acts);
+        error = packet_out_check(c, &job->po, &job->acts);
         job->po.actions = act_buf_span(&job->acts);
+    }
+    if (!error) {
+        error = check_references(c->ofproto, job->po.actions);
     }
     return error;
 }

@@ -86,7 +86,7 @@ open_bundle(struct ofconn *c, uint32_t id, uint16_t flags, const struct msg *m, 
 
 /* What is wrong with a message by itself, whatever the switch looks like. */
 static enum ofperr
-check_message(const struct ofproto *p, const struct msg *m)
+check_message(struct ofconn *c, const struct msg *m)
 {
     struct act_buf acts = ACT_BUF_INIT;
     enum ofperr error = OFPERR_NONE;
@@ -97,10 +97,11 @@ check_message(const struct ofproto *p, const struct msg *m)
 
     if (m->type == MSG_FLOW_MOD) {
         error = flow_mod_decode_into(m, false, &fm, &acts);
-        error = error ? error : options_check(p, &fm.match, &acts);
+        error = error ? error : options_check(c->ofproto, &fm.match, &acts);
         if (!error && fm.table_id >= 254 && fm.table_id != FM_TABLE_ANY) {
             error = OFPERR_OFPBRC_EPERM;
         }
+        error = error ? error : flow_mod_check(c, &fm, &acts, false);
     } else if (m->type == MSG_GROUP_MOD) {
         error = group_mod_decode(m, &gm);
         if (!error) {
@@ -108,6 +109,7 @@ check_message(const struct ofproto *p, const struct msg *m)
         }
     } else if (m->type == MSG_PACKET_OUT) {
         error = packet_out_decode(m, &po, &acts, NULL);
+        error = error ? error : packet_out_check(c, &po, &acts);
     } else {
         error = port_mod_decode(m, false, &pm);
     }
@@ -140,7 +142,7 @@ handle_bundle_add(struct ofconn *c, const struct msg *m, struct bytes *out UNUSE
         drop(c, b);
         return error;
     }
-    error = check_message(c->ofproto, &add.inner);
+    error = check_message(c, &add.inner);
     if (!error) {
         bytes_put(&b->messages, m->data, m->len);
         c->n_bundle_bytes += m->len;

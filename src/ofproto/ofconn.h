@@ -108,12 +108,16 @@ handler handle_ipfix_stats, handle_ct_flush, handle_ct_flush_zone;
 
 /* Decodes and checks a flow-mod.  'fm->actions' points into 'acts' (cleared first): no flow_mod_uninit(). */
 enum ofperr flow_mod_prepare(struct ofconn *, const struct msg *, struct flow_mod *fm, struct act_buf *acts) MUST_CHECK;
+/* The last part of that: what only the switch can check, the actions against the match. */
+enum ofperr flow_mod_check(struct ofconn *, struct flow_mod *fm, struct act_buf *acts, bool check_options) MUST_CHECK;
 
 struct packet_out_job {
     struct packet_out po; /* Points into the message. */
     struct act_buf acts;
 };
 /* packet_out_finish() is due in any case. */
+/* The actions against the packet. */
+enum ofperr packet_out_check(const struct ofconn *, const struct packet_out *, struct act_buf *) MUST_CHECK;
 enum ofperr packet_out_prepare(struct ofconn *, const struct msg *, struct packet_out_job *) MUST_CHECK;
 void packet_out_execute(struct ofconn *, struct packet_out_job *);
 void packet_out_finish(struct packet_out_job *);

@@ -14,7 +14,12 @@ enum { READ_SIZE = 65536, READ_SIZE_MIN = 16384, READ_US = 500 };
 /* More than this is written at once instead of at the end of the loop's round. */
 #define EAGER_WRITE (256 * 1024)
 
-enum state { STATE_CONNECTING, STATE_HELLO, STATE_OPEN, STATE_CLOSED };
+/* REFUSED: of an accepted connection, no version could be agreed on. */
+enum state { STATE_CONNECTING, STATE_HELLO, STATE_OPEN, STATE_REFUSED, STATE_CLOSED };
+
+/* How long who was refused may take to read why and close: a connection closed at once would make what it sends
+ * meanwhile an error that hides the reason. */
+#define REFUSED_MS 1000
 
 struct of_conn {
     struct loop *loop;
@@ -23,7 +28,8 @@ struct of_conn {
     enum state state;
     uint32_t versions; /* That we allow. */
     int version;
-    bool raw, reading, finishing, aborted;
+    bool raw, reading, finishing, aborted, accepted;
+    struct loop_timer refused_timer;
     bool asked_drained;
     const struct of_conn_ops *ops;
     void *aux;
@@ -67,6 +73,7 @@ static void
 close_stream(struct of_conn *c)
 {
     loop_task_cancel(&c->work);
+    loop_timer_cancel(&c->refused_timer);
     stream_close(c->stream);
     c->stream = NULL;
     c->state = STATE_CLOSED;
@@ -309,7 +316,18 @@ refuse_versions(struct of_conn *c, uint32_t theirs, uint32_t xid)
     str_uninit(&theirs_text);
     of_conn_send(c, &b);
     flush(c);
-    fail(c, c->broken ? c->broken : -EPROTO);
+    if (c->accepted && !c->broken) {
+        c->state = STATE_REFUSED;
+        loop_timer_set(&c->refused_timer, clock_now_ms() + REFUSED_MS);
+    } else {
+        fail(c, -EPROTO);
+    }
+}
+
+static void
+on_refused_timer(struct loop_timer *t)
+{
+    fail(t->aux, -EPROTO);
 }
 
 static void
@@ -381,7 +399,11 @@ deliver(struct of_conn *c)
 {
     size_t at = 0;
 
-    while (!c->dead && !c->aborted && c->state != STATE_CLOSED && c->in.len - at >= MSG_HEADER) {
+    if (c->state == STATE_REFUSED) {
+        bytes_clear(&c->in);
+        return;
+    }
+    while (!c->dead && !c->aborted && c->state < STATE_REFUSED && c->in.len - at >= MSG_HEADER) {
         size_t len = msg_stated_length(c->in.data + at);
 
         if (len < MSG_HEADER) {
@@ -403,6 +425,9 @@ deliver(struct of_conn *c)
 static int
 read_end_error(const struct of_conn *c, ssize_t n)
 {
+    if (c->state == STATE_REFUSED) {
+        return -EPROTO;
+    }
     return n ? (int) n : c->in.len ? -EPROTO : c->broken ? c->broken : c->state == STATE_HELLO ? -ECONNRESET : 0;
 }
 
@@ -514,6 +539,7 @@ create(struct loop *loop, const char *name, uint32_t versions, int flags, const 
     c->ops = ops;
     c->aux = aux;
     loop_task_init(loop, &c->work, work_cb, c);
+    loop_timer_init(loop, &c->refused_timer, on_refused_timer, c);
     return c;
 }
 
@@ -539,6 +565,7 @@ of_conn_accept(struct loop *loop, struct stream *stream, uint32_t versions, int 
     struct of_conn *c = create(loop, stream_name(stream), versions, flags, ops, aux);
 
     c->stream = stream;
+    c->accepted = true;
     stream_set_callback(stream, stream_event, c);
     if (!stream_status(stream)) {
         c->state = STATE_HELLO;

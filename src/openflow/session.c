@@ -11,6 +11,7 @@ LOG_MODULE(rconn)
 
 struct of_session {
     struct loop *loop;
+    char *name; /* In the log. */
     char *target;
     uint32_t versions;
     uint8_t dscp;
@@ -42,7 +43,7 @@ conn_open(struct of_conn *c UNUSED, void *s_)
 {
     struct of_session *s = s_;
 
-    log_info("%s: connected", s->target);
+    log_info("%s: connected", s->name);
     s->open = true;
     step(s, RECONNECT_EV_CONNECTED);
     if (s->conn) {
@@ -67,11 +68,11 @@ static void
 log_end(const struct of_session *s, int error)
 {
     if (!s->open) {
-        log_warn("%s: connection failed (%s)", s->target, strerror(-error));
+        log_warn("%s: connection failed (%s)", s->name, strerror(-error));
     } else if (error) {
-        log_warn("%s: connection dropped (%s)", s->target, strerror(-error));
+        log_warn("%s: connection dropped (%s)", s->name, strerror(-error));
     } else {
-        log_info("%s: connection closed by peer", s->target);
+        log_info("%s: connection closed by peer", s->name);
     }
 }
 
@@ -112,8 +113,11 @@ drop(struct of_session *s, bool timed_out)
 {
     bool was_open = s->open;
 
-    if (timed_out) {
-        log_err("%s: no response to inactivity probe after %d seconds, disconnecting", s->target,
+    if (timed_out && !was_open) {
+        log_info("%s: connection timed out", s->name);
+        s->last_error = -ETIMEDOUT;
+    } else if (timed_out) {
+        log_err("%s: no response to inactivity probe after %d seconds, disconnecting", s->name,
                 s->fsm.probe_interval / 1000);
         s->last_error = -ETIMEDOUT;
     }
@@ -125,15 +129,34 @@ drop(struct of_session *s, bool timed_out)
     }
 }
 
+/* Of what goes on failing only the failures are still logged. */
+static bool
+is_quiet(const struct of_session *s)
+{
+    return s->fsm.backoff >= s->fsm.max_backoff;
+}
+
+static void
+log_wait(const struct of_session *s, int old_backoff)
+{
+    if (!is_quiet(s)) {
+        log_info("%s: waiting %d seconds before reconnect", s->name, s->fsm.backoff / 1000);
+    } else if (old_backoff < s->fsm.max_backoff) {
+        log_info("%s: continuing to retry connections in the background but suppressing further logging", s->name);
+    }
+}
+
 static void
 start_connecting(struct of_session *s)
 {
     int error;
 
-    log_info("%s: connecting...", s->target);
+    if (!is_quiet(s)) {
+        log_info("%s: connecting...", s->name);
+    }
     error = of_conn_open(s->loop, s->target, s->versions, 0, &conn_ops, s, &s->conn);
     if (error) {
-        log_warn("%s: connection failed (%s)", s->target, strerror(-error));
+        log_warn("%s: connection failed (%s)", s->name, strerror(-error));
         s->last_error = error;
         step(s, RECONNECT_EV_FAILED);
     }
@@ -147,7 +170,7 @@ send_probe(struct of_session *s)
     if (!s->open) {
         return;
     }
-    log_dbg("%s: idle, sending inactivity probe", s->target);
+    log_dbg("%s: idle, sending inactivity probe", s->name);
     msg_put_simple(&b, MSG_ECHO_REQUEST, of_conn_version(s->conn), 0, NULL, 0);
     of_conn_send(s->conn, &b);
 }
@@ -155,6 +178,8 @@ send_probe(struct of_session *s)
 static void
 step(struct of_session *s, enum reconnect_event event)
 {
+    enum reconnect_state old = s->fsm.state;
+    int old_backoff = s->fsm.backoff;
     struct reconnect_update update;
 
     reconnect_step(&s->fsm, event, clock_now_ms(), &update);
@@ -165,6 +190,9 @@ step(struct of_session *s, enum reconnect_event event)
     }
     if (update.disconnect && s->conn) {
         drop(s, update.timed_out);
+    }
+    if (s->fsm.state == RECONNECT_BACKOFF && old != RECONNECT_BACKOFF && event != RECONNECT_EV_ENABLE) {
+        log_wait(s, old_backoff);
     }
     if (update.connect) {
         start_connecting(s);
@@ -181,12 +209,13 @@ timer_cb(struct loop_timer *t)
 }
 
 struct of_session *
-of_session_create(struct loop *loop, const char *target, uint32_t versions, int max_backoff_ms, int probe_ms,
-                  const struct of_session_ops *ops, void *aux)
+of_session_create(struct loop *loop, const char *name, const char *target, uint32_t versions, int max_backoff_ms,
+                  int probe_ms, const struct of_session_ops *ops, void *aux)
 {
     struct of_session *s = xzalloc(sizeof *s);
 
     s->loop = loop;
+    s->name = xstrdup(name);
     s->target = xstrdup(target);
     s->ops = ops;
     s->aux = aux;
@@ -203,6 +232,7 @@ of_session_destroy(struct of_session *s)
     if (s) {
         loop_timer_cancel(&s->timer);
         of_conn_close(s->conn);
+        free(s->name);
         free(s->target);
         free(s);
     }

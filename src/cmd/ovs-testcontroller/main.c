@@ -287,7 +287,7 @@ open_method(struct controller *c, const char *target)
 
     if (stream_target_is_active(target)) {
         p = create_peer(c);
-        p->session = of_session_create(c->loop, target, c->versions, MAX_BACKOFF_MS, PROBE_MS, &session_ops, p);
+        p->session = of_session_create(c->loop, target, target, c->versions, MAX_BACKOFF_MS, PROBE_MS, &session_ops, p);
         return true;
     }
     l = xzalloc(sizeof *l);

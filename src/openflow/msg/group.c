@@ -255,7 +255,8 @@ check_buckets(const struct group_mod *gm)
         const struct bucket *b = &gm->buckets[i];
         bool watches = b->watch_port != OFPP_NONE || b->watch_group != GROUP_ANY;
 
-        if (b->weight && gm->type != GROUP_TYPE_SELECT) {
+        /* Buckets to be inserted come without the group's type. */
+        if (b->weight && gm->type != GROUP_TYPE_SELECT && gm->command != GROUP_INSERT_BUCKET) {
             return OFPERR_OFPGMFC_INVALID_GROUP;
         }
         if (gm->type == GROUP_TYPE_FF && !watches) {
