@@ -192,11 +192,14 @@ controllers_set(struct conns *cs, const struct ofproto_controller_config *config
     }
 }
 
+/* In the words of the reference, which forgets it and adds it again. */
 static void
-say_reinitializing(const struct conns *cs, const char *target)
+say_reinitializing(const struct conns *cs, const char *kind, const char *target)
 {
-    log_info("%s: Changes to controller \"%s\" expects re-initialization: Re-initializing now.", cs->ofproto->xb.name,
-             target);
+    const char *bridge = cs->ofproto->xb.name;
+
+    log_info("%s: Changes to controller \"%s\" expects re-initialization: Re-initializing now.", bridge, target);
+    log_info("%s: added %s controller \"%s\"", bridge, kind, target);
 }
 
 /* A version that is not allowed any more is not spoken any more either: all connections are made anew. */
@@ -204,14 +207,14 @@ static void
 reinitialize(struct conns *cs)
 {
     LIST_FOR_EACH (c, struct controller, node, &cs->controllers) {
-        say_reinitializing(cs, c->config.target);
+        say_reinitializing(cs, kind_name(&c->config), c->config.target);
         of_session_configure(c->session, cs->ofproto->versions, c->config.max_backoff_ms, c->config.probe_ms,
                              c->config.dscp);
         of_session_reconnect(c->session);
     }
     LIST_FOR_EACH (s, struct service, node, &cs->services) {
         if (!s->is_snoop) {
-            say_reinitializing(cs, s->target);
+            say_reinitializing(cs, s->is_controller ? kind_name(&s->config) : "service", s->target);
         }
     }
     conns_close_clients(cs);

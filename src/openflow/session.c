@@ -109,12 +109,14 @@ static const struct of_conn_ops conn_ops = { conn_open, conn_message, conn_close
 /* Carrying out what the state machine says. */
 
 static void
-drop(struct of_session *s, bool timed_out)
+drop(struct of_session *s, bool timed_out, bool quiet)
 {
     bool was_open = s->open;
 
     if (timed_out && !was_open) {
-        log_info("%s: connection timed out", s->name);
+        if (!quiet) {
+            log_info("%s: connection timed out", s->name);
+        }
         s->last_error = -ETIMEDOUT;
     } else if (timed_out) {
         log_err("%s: no response to inactivity probe after %d seconds, disconnecting", s->name,
@@ -189,7 +191,7 @@ step(struct of_session *s, enum reconnect_event event)
         loop_timer_set(&s->timer, update.wake_at);
     }
     if (update.disconnect && s->conn) {
-        drop(s, update.timed_out);
+        drop(s, update.timed_out, old_backoff >= s->fsm.max_backoff);
     }
     if (s->fsm.state == RECONNECT_BACKOFF && old != RECONNECT_BACKOFF && event != RECONNECT_EV_ENABLE) {
         log_wait(s, old_backoff);

@@ -49,7 +49,7 @@ ofctl_set_color(const char *when)
 
         ofctl_options.color = isatty(STDOUT_FILENO) && term && strcmp(term, "dumb");
     } else {
-        cmdline_fatal(0, "incorrect color `%s'", when);
+        cmdline_fatal(0, "incorrect value `%s' for --color", when);
     }
     if (ofctl_options.color) {
         read_environment();

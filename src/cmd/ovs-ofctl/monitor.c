@@ -99,10 +99,8 @@ arrived(struct of_client *c, void *m_)
     if (!m->blocked && of_client_is_closed(c, &error)) {
         if (error == -ECONNRESET && m->snooped && !m->any) {
             cmdline_fatal(error, "%s: failed to connect to socket", m->snooped);
-        } else if (error == -ECONNRESET) {
-            m->done = true; /* The switch has gone: an orderly end. */
         } else {
-            cmdline_fatal(error, "%s: receive error", of_client_name(c));
+            cmdline_fatal(0, "vconn_recv (%s)", error == -ECONNRESET ? "End of file" : strerror(-error));
         }
     }
 }
