@@ -113,7 +113,8 @@ struct of_session_ops {
 
 /* Starts to connect.  'name' is for the log; 'probe_ms' 0: no probes; 'max_backoff_ms' 0: 8 seconds. */
 struct of_session *of_session_create(struct loop *, const char *name, const char *target, uint32_t versions,
-                                     int max_backoff_ms, int probe_ms, const struct of_session_ops *, void *aux) MUST_CHECK;
+                                     int max_backoff_ms, int probe_ms, const struct of_session_ops *,
+                                     void *aux) MUST_CHECK;
 void of_session_destroy(struct of_session *); /* Null is allowed. */
 
 /* Change the settings; new versions and code points count from the next connection on. */

@@ -25,8 +25,8 @@ ACTIONS = ["1", "2", "LOCAL", "in_port", "normal", "flood", "all", "controller",
            "delete_field:metadata", "output(port=2,max_len=64)", "dec_mpls_ttl", "pop_mpls:0x0800", "ct_clear",
            "fin_timeout(idle_timeout=500)", "sample(probability=1,collector_set_id=1)", "check_pkt_larger(100)->"
            "NXM_NX_REG0[0]"]
-GROUP_ACTIONS = ["1", "2", "controller", "mod_vlan_vid:5,output:1", "group:2", "group:3", "drop", "set_queue:1,output:2",
-                 "set_field:1->reg0,output:2", "resubmit(,3)"]
+GROUP_ACTIONS = ["1", "2", "controller", "mod_vlan_vid:5,output:1", "group:2", "group:3", "drop",
+                 "set_queue:1,output:2", "set_field:1->reg0,output:2", "resubmit(,3)"]
 PACKETS = ["eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=6,tos=0,ttl=64,frag=no),tcp(src=81,dst=80),"
            "tcp_flags(syn)",
            "eth_type(0x0800),ipv4(src=10.0.0.3,dst=10.0.0.2,proto=17,tos=0x20,ttl=1,frag=no),udp(src=5,dst=53)",
@@ -43,7 +43,7 @@ class Generator:
     def start():
         ports = " ".join(f"-- add-port br0 p{i} -- set interface p{i} type=dummy ofport_request={i}" for i in (1, 2, 3))
         return [("ovs-vsctl add-br br0 -- set bridge br0 fail_mode=secure other_config:hwaddr=aa:66:aa:66:00:01 "
-                 "other_config:datapath-id=00000000000000ab other_config:disable-in-band=true protocols=[] " + ports, "")]
+                 "other_config:datapath-id=00000000000000ab other_config:disable-in-band=true " + ports, "")]
 
     @staticmethod
     def is_ordered(command):
@@ -145,7 +145,8 @@ class Generator:
             return command, self.one("group_id=1", "group_id=2", "group_id=3", "group_id=all", "group_id=1")
         group = f"group_id={self.rand.randint(1, 3)}"
         if command == "insert_bucket":
-            return command, f"{group},command_bucket_id={self.one('first', 'last', 0, 1, 7)},bucket={self.bucket(5, 'all')}"
+            place = self.one('first', 'last', 0, 1, 7)
+            return command, f"{group},command_bucket_id={place},bucket={self.bucket(5, 'all')}"
         if command == "remove_bucket":
             return command, f"{group},command_bucket_id={self.one('first', 'last', 'all', 0, 1, 7)}"
         return command, self.group_text()
