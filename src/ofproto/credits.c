@@ -11,10 +11,11 @@
 #include "ofproto/mirror.h"
 #include "ofproto/ofproto_private.h"
 #include "ofproto/xgroup.h"
+#include "sys/slab.h"
 
 struct piece {
     struct hmap_node node;   /* In 'pieces', unless it is not shared. */
-    uint32_t n_refs, n;
+    uint32_t n_refs, n, n_made; /* Of the last two: those that are there; those that it has memory for. */
     bool is_shared;          /* False: something that was dying was left out. */
     struct xlate_credit credits[];
 };
@@ -74,6 +75,12 @@ drop(const struct xlate_credit *c)
 
 /* Pieces. */
 
+static size_t
+piece_memory(size_t n)
+{
+    return sizeof(struct piece) + n * sizeof(struct xlate_credit);
+}
+
 static struct piece *
 find_piece(const struct xlate_credit *credits, size_t n, uint32_t hash)
 {
@@ -107,8 +114,9 @@ get_piece_locked(const struct xlate_credit *credits, size_t n, uint32_t hash)
         p->n_refs++;
         return p;
     }
-    p = xmalloc(sizeof *p + n * sizeof *credits);
+    p = slab_alloc(piece_memory(n));
     p->n_refs = 1;
+    p->n_made = n;
     p->n = 0;
     for (size_t i = 0; i < n; i++) {
         if (take(&credits[i])) {
@@ -141,10 +149,16 @@ free_piece(struct piece *p)
     for (size_t i = 0; i < p->n; i++) {
         drop(&p->credits[i]);
     }
-    free(p);
+    slab_free(p, piece_memory(p->n_made));
 }
 
 /* Lists. */
+
+static size_t
+list_memory(size_t n)
+{
+    return sizeof(struct credits) + n * sizeof(void *);
+}
 
 static size_t
 n_parts(const struct credits *c)
@@ -191,7 +205,7 @@ free_list(struct credits *c, size_t n_gone)
     for (size_t i = 0; i < c->n_frozen; i++) {
         recirc_unref(c->parts[c->n_pieces + i]);
     }
-    free(c);
+    slab_free(c, list_memory(n_parts(c)));
 }
 
 /* Pieces 'begin' to 'end' - 1, at most TOGETHER: so many wait for memory at the same time. */
@@ -218,7 +232,7 @@ struct credits *
 credits_get_rcu(const struct xlate_out *out)
 {
     size_t n_pieces = (out->n_credits + CREDITS_PIECE - 1) / CREDITS_PIECE;
-    struct credits *new = xmalloc(sizeof *new + (n_pieces + out->n_frozen) * sizeof new->parts[0]), *c;
+    struct credits *new = slab_alloc(list_memory(n_pieces + out->n_frozen)), *c;
     size_t n_gone = 0;
     uint32_t hash;
 

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "ofproto/depend_private.h"
 #include "ofproto/xlate/run.h"
+#include "sys/slab.h"
 
 /* Notes of a shape; beyond these, all its nodes count as changed. */
 enum { MAX_NOTED = 256 };
@@ -488,6 +489,12 @@ find_step(struct depend *d, const struct depend_step *parent, const struct place
     return NULL;
 }
 
+static size_t
+step_memory(size_t n_items)
+{
+    return sizeof(struct depend_step) + n_items * sizeof(struct step_item);
+}
+
 static struct depend_step *
 get_step(struct depend *d, struct depend_step *parent, const struct placed *nodes, size_t n, uint32_t hash)
 {
@@ -496,7 +503,7 @@ get_step(struct depend *d, struct depend_step *parent, const struct placed *node
     if (s) {
         return s;
     }
-    s = xmalloc(sizeof *s + n * sizeof s->items[0]);
+    s = slab_alloc(step_memory(n));
     *s = (struct depend_step) { .parent = parent, .n_items = n, .checked = depend_seq(d) };
     s->member.is_step = true;
     list_push_back(&parent->members, &s->member.node);
@@ -596,7 +603,7 @@ unref_step(struct depend *d, struct depend_step *s)
         d->stats.n_items -= s->n_items;
         hmap_remove(&d->steps, &s->hmap_node);
         list_remove(&s->member.node);
-        free(s);
+        slab_free(s, step_memory(s->n_items));
         s = parent;
     }
 }

@@ -2,6 +2,7 @@
 
 #include "base/hash.h"
 #include "ofproto/depend_private.h"
+#include "sys/slab.h"
 
 struct asked {
     struct shape *shape;
@@ -141,6 +142,12 @@ ask(struct questions *q, const struct xlate_consulted *c, const uint64_t *words,
     hmap_prefetch_bucket(&s->nodes, asked->hash);
 }
 
+static size_t
+node_memory(const struct shape *s)
+{
+    return sizeof(struct node) + s->n_values * sizeof(uint64_t);
+}
+
 static struct node *
 get_node(struct questions *q, const struct asked *asked)
 {
@@ -148,7 +155,7 @@ get_node(struct questions *q, const struct asked *asked)
     struct node *node = find_hashed(s, asked->values, asked->hash);
 
     if (!node) {
-        node = xmalloc(sizeof *node + s->n_values * sizeof node->values[0]);
+        node = slab_alloc(node_memory(s));
         list_init(&node->items);
         node->shape = s;
         node->changed = 0;
@@ -257,7 +264,7 @@ drop_node(struct questions *q, struct node *node)
     struct shape *s = node->shape;
 
     hmap_remove(&s->nodes, &node->hmap_node);
-    free(node);
+    slab_free(node, node_memory(s));
     q->n_nodes--;
     if (!hmap_count(&s->nodes)) {
         drop_shape(q, s);

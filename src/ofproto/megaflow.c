@@ -1,9 +1,8 @@
 #include "ofproto/megaflow.h"
 
-#include <stdlib.h>
-
 #include "base/hash.h"
 #include "ofproto/credits.h"
+#include "sys/slab.h"
 
 /* Locks that megaflows share. */
 enum { N_LOCKS = 64 };
@@ -24,7 +23,7 @@ megaflow_unlock(const struct megaflow *m)
 struct megaflow *
 megaflow_create(const struct xlate_out *out, uint64_t seq, size_t first_bytes)
 {
-    struct megaflow *m = xzalloc(sizeof *m);
+    struct megaflow *m = slab_zalloc(sizeof *m);
 
     dependent_init(&m->dependent);
     m->dependent.seq = seq;
@@ -79,6 +78,6 @@ megaflow_finish(struct depend *d, struct megaflow *m, const struct dp_flow_stats
         }
         depend_detach(d, &m->dependent);
         credits_unref(m->credits);
-        free(m);
+        slab_free(m, sizeof *m);
     }
 }
