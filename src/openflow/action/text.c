@@ -209,7 +209,13 @@ parse_one(struct act_parser *p, const char *key, char *value)
     ofp_port port;
 
     if (type >= 0 && act_is_instruction(type) && !p->instructions) {
-        return error_new("%s instruction not allowed here", act_name(type));
+        if (type != ACT_METER) {
+            return error_new("%s instruction not allowed here", act_name(type));
+        }
+        if (p->outer != ACT_N) {
+            return error_new("%s action doesn't support nested action meter", act_name(p->outer));
+        }
+        *p->protocols &= PROTO_OF15_UP; /* Where it is an action. */
     }
     if (type >= 0) {
         return ops[type]->parse(p, names[row].keyword, value);
