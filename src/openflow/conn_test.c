@@ -104,16 +104,32 @@ both_sides_choose_the_highest_common_version(void **state UNUSED)
 }
 
 static void
-without_a_common_version_the_connection_ends(void **state UNUSED)
+without_a_common_version_the_connection_ends_with_the_peers(void **state UNUSED)
 {
     struct pair p;
 
     make_pair(&p, 0x10, 0x02);
     run(&p);
-    assert_non_null(strstr(str_text(&p.a.trace), "closed"));
-    assert_null(strstr(str_text(&p.a.trace), "open"));
+    assert_string_equal(str_text(&p.a.trace), "");
+    of_conn_close(p.b.conn);
+    p.b.conn = NULL;
+    run(&p);
+    assert_string_equal(str_text(&p.a.trace), "closed 71;"); /* EPROTO. */
     assert_string_equal(of_conn_hello_failure(p.a.conn),
                         "version negotiation failed (we support version 0x04, peer supports version 0x01)");
+    destroy(&p);
+}
+
+static void
+who_was_refused_and_does_not_close_is_closed(void **state UNUSED)
+{
+    struct pair p;
+
+    make_pair(&p, 0x10, 0x02);
+    while (!p.a.trace.len || !p.b.trace.len) {
+        loop_run_once(p.loop, true);
+    }
+    assert_string_equal(str_text(&p.a.trace), "closed 71;");
     destroy(&p);
 }
 
@@ -251,7 +267,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_sides_choose_the_highest_common_version),
-        cmocka_unit_test(without_a_common_version_the_connection_ends),
+        cmocka_unit_test(without_a_common_version_the_connection_ends_with_the_peers),
+        cmocka_unit_test(who_was_refused_and_does_not_close_is_closed),
         cmocka_unit_test(messages_arrive_whole_and_in_order_however_they_are_cut),
         cmocka_unit_test(an_echo_request_is_answered_with_its_payload),
         cmocka_unit_test(nonsense_ends_the_connection),
