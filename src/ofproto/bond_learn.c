@@ -3,7 +3,6 @@
 #include "ofproto/bond.h"
 #include "ofproto/mac_table.h"
 #include "ofproto/ofproto_private.h"
-#include "odp/action.h"
 #include "sys/log.h"
 
 LOG_MODULE(bond)
@@ -56,23 +55,17 @@ static void
 send_one(void *walk_, const struct mac_entry *e)
 {
     struct walk *w = walk_;
-    struct datapath *dp = w->b->ofproto->backer->xdp.dp;
-    struct bytes frame = BYTES_INIT, actions = BYTES_INIT;
+    struct bytes frame = BYTES_INIT;
     const struct xport *port = bond_choose(w->b, e->mac, e->vlan);
     int tag = tag_of(w->bundle, e->vlan);
-    struct flow key;
 
     if (e->bundle_key == w->b->key || !port || tag < 0) {
         return;
     }
     compose(&frame, e->mac, tag);
-    odp_put_output(&actions, port->odp_port);
-    memset(&key, 0, sizeof key);
-    key.in_port = BE32_MAX;
-    w->n_failed += dp->class->execute(dp, frame.data, frame.len, &key, actions.data, actions.len) != 0;
+    w->n_failed += ofproto_send_own(w->b->ofproto, port, frame.data, frame.len) != 0;
     w->n_sent++;
     bytes_uninit(&frame);
-    bytes_uninit(&actions);
 }
 
 bool

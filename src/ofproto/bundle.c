@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "ofproto/bond.h"
 #include "ofproto/mac_table.h"
+#include "ofproto/mirror.h"
 #include "ofproto/ofproto_private.h"
 
 /* The configuration of a bundle, from which xbundles are made anew whenever it or its ports change. */
@@ -205,6 +206,9 @@ ofproto_bundle_remove(struct ofproto *p, const void *key)
 
     if (b) {
         forget_hosts(p, key);
+        if (mirrors_select(p, key)) {
+            mac_table_flush(p->xb.mac_table); /* As in the reference, which arranges its mirrors anew then. */
+        }
         xbridge_set_bundle(&p->xb, key, NULL);
         backer_changed(p->backer);
         hmap_remove(&p->bundles, &b->node);

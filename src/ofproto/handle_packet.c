@@ -1,4 +1,4 @@
-/* Packet-out: a controller's packet goes through a list of actions. */
+/* Packet-out: a controller's packet goes through a list of actions; so does one of the switch itself. */
 #include <stdlib.h>
 
 #include "flow/extract.h"
@@ -22,7 +22,7 @@ packet_flow(const struct ofproto *p, const struct packet_out *po, struct flow *f
     flow_extract_full(po->packet, po->packet_len, &md, flow, NULL);
 }
 
-static void
+static int
 execute(struct ofproto *p, const struct packet_out *po, const struct flow *flow, const struct xlate_out *out)
 {
     struct datapath *dp = p->backer->xdp.dp;
@@ -31,20 +31,23 @@ execute(struct ofproto *p, const struct packet_out *po, const struct flow *flow,
         .n_packets = 1, .n_bytes = po->packet_len, .used = clock_now_ms(), .tcp_flags = be16_to_cpu(flow->tcp_flags),
     };
     struct flow key = *flow;
+    int error = 0;
 
     key.in_port = cpu_to_be32(in ? in->odp_port.n : UINT32_MAX);
     if (out->actions.len) {
-        dp->class->execute(dp, po->packet, po->packet_len, &key, out->actions.data, out->actions.len);
+        error = dp->class->execute(dp, po->packet, po->packet_len, &key, out->actions.data, out->actions.len);
     }
     xlate_credit_stats(out->credits, out->n_credits, &one);
+    return error;
 }
 
-static void
+static int
 carry_out(struct ofproto *p, const struct packet_out *po)
 {
     struct xlate_out out;
     struct xlate_in in;
     struct flow flow;
+    int error = 0;
 
     packet_flow(p, po, &flow);
     in = (struct xlate_in) {
@@ -57,9 +60,32 @@ carry_out(struct ofproto *p, const struct packet_out *po)
     if (po->actions.len) {
         xlate(&in, &out);
         xlate_apply_effects(&out);
-        execute(p, po, &flow, &out);
+        error = execute(p, po, &flow, &out);
     }
     xlate_out_uninit(&out);
+    return error;
+}
+
+int
+ofproto_send_own(struct ofproto *p, const struct xport *port, const void *frame, size_t len)
+{
+    struct act_buf acts;
+    struct act_output *output;
+    struct packet_out po = { .packet = frame, .packet_len = len };
+    int error;
+
+    act_buf_init(&acts);
+    output = act_put(&acts, ACT_OUTPUT, sizeof *output);
+    output->port = port->ofp_port;
+    po.actions = act_buf_span(&acts);
+    match_init_catchall(&po.metadata);
+    error = carry_out(p, &po);
+    act_buf_uninit(&acts);
+    if (!error) {
+        p->n_own_packets++;
+        p->n_own_bytes += len;
+    }
+    return error;
 }
 
 enum ofperr

@@ -382,6 +382,31 @@ ofproto_mirror_get_stats(const struct ofproto *p, const struct uuid *key, uint64
     return m != NULL;
 }
 
+static bool
+has_key(const void *const *keys, size_t n, const void *key)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (keys[i] == key) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+mirrors_select(const struct ofproto *p, const void *key)
+{
+    for (size_t i = 0; p->mirrors && i < MIRRORS_MAX; i++) {
+        const struct mirror *m = p->mirrors->all[i];
+
+        if (m && m->output != key && (m->select_all || has_key(m->srcs, m->n_srcs, key) ||
+                                      has_key(m->dsts, m->n_dsts, key))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void
 mirrors_destroy(struct ofproto *p)
 {

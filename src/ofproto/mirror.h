@@ -98,6 +98,9 @@ xmirrors_reserve(const struct xmirrors *m, const void *key)
     return false;
 }
 
+/* Main thread: whether a mirror to elsewhere selects the bundle. */
+bool mirrors_select(const struct ofproto *, const void *key);
+
 /* Main thread: an end to all mirrors of the bridge. */
 void mirrors_destroy(struct ofproto *);
 

@@ -101,6 +101,7 @@ struct ofproto {
     uint64_t used_numbers[0xff00 / 64]; /* Bit N: a port has or had the number N. */
     struct hmap bundles;     /* struct bundle by key. */
     struct mirrors *mirrors; /* Null: none. */
+    uint64_t n_own_packets, n_own_bytes; /* Of ofproto_send_own(). */
     struct list samplers;    /* struct sampler (ofproto/sampler.c). */
     uint64_t *flood_vlans;   /* Null: none. */
     unsigned int mac_idle_s; /* Age at which MAC entries expire. */
@@ -183,6 +184,10 @@ void bundles_forget_port(struct ofproto *, struct xport *);
 void bundles_port_changed(struct ofproto *, struct xport *);
 /* The name of the bundle with that key, null if it is gone. */
 const char *bundle_name(const struct ofproto *, const void *key);
+
+/* handle_packet.c: sends a frame of the switch itself by the port: mirrors have it, and it counts as received from the
+ * local port.  0 or -errno.  Main thread. */
+int ofproto_send_own(struct ofproto *, const struct xport *, const void *frame, size_t len) MUST_CHECK;
 
 /* handle_tlv.c: tunnel options.  Binds a match to the bridge's map: NXFMFC_INVALID_TLV_FIELD, OFPBMC_BAD_VALUE.  Counts
  * what a rule that comes uses (bits of options that it matches, that its actions name), until it goes; the caller holds

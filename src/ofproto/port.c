@@ -348,6 +348,9 @@ ofproto_port_get_stats(const struct ofproto *p, ofp_port port, struct netdev_sta
         stats->rx_bytes = atomic_load(&o->x->n_rx_bytes);
         stats->tx_packets = atomic_load(&o->x->n_tx_packets);
         stats->tx_bytes = atomic_load(&o->x->n_tx_bytes);
+    } else if (o->x->is_local) {
+        stats->rx_packets += p->n_own_packets;
+        stats->rx_bytes += p->n_own_bytes;
     }
     return error;
 }

@@ -36,7 +36,7 @@ commands_finish_exit(void)
 
 /* Dummy devices. */
 
-enum { MIN_FRAME = 14 }; /* An Ethernet header. */
+enum { MIN_FRAME = 60 }; /* The shortest that there are on wires, without the checksum. */
 static const char unknown_dummy[] = "Unknown Dummy Interface";
 
 static struct netdev *

@@ -143,14 +143,15 @@ void
 xlate_check_pkt_larger(struct xlate_ctx *ctx, const struct act *act)
 {
     const struct act_check_pkt_larger *a = (const void *) act;
-    size_t begun = odp_begin(&ctx->out->actions, ODP_CHECK_PKT_LEN);
     struct act_span rest = ctx->rest;
     bool with_set = ctx->list_is_last && !ctx->in_action_set && !ctx->apart;
+    size_t begun;
 
     if (!rest.len) {
-        bytes_truncate(&ctx->out->actions, begun);
         return;
     }
+    xlate_commit(ctx); /* The length is that of the packet as it is by now. */
+    begun = odp_begin(&ctx->out->actions, ODP_CHECK_PKT_LEN);
     odp_put(&ctx->out->actions, ODP_CHECK_PKT_LEN_SIZE, &a->pkt_len, sizeof a->pkt_len);
     translate_branch(ctx, a, rest, with_set, true);
     translate_branch(ctx, a, rest, with_set, false);

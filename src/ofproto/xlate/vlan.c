@@ -86,6 +86,9 @@ vlan_input(const struct xbundle *b, const struct vlan_stack *packet)
         inside.tag[1] = packet->tag[0];
         inside.tag[0] = (struct vlan_tag) { .present = true, .tpid = b->qinq_ethtype, .vid = b->vlan };
     } else if (b->vlan_mode != XVLAN_TRUNK && !packet->tag[0].vid) {
+        if (b->vlan_mode == XVLAN_ACCESS) {
+            inside.tag[1] = (struct vlan_tag) { .present = false };
+        }
         inside.tag[0].vid = b->vlan;
         inside.tag[0].present = true; /* In a VLAN, if only in 0: priority-tags=always shows it. */
     }
@@ -102,13 +105,23 @@ carries_customer(struct xlate_ctx *ctx, const struct xbundle *b, const struct vl
     return vlan_bitmap_has(b->cvlans, inside->tag[1].vid);
 }
 
+/* Access ports carry nothing that is in a VLAN inside of theirs. */
+static bool
+has_inner(struct xlate_ctx *ctx, const struct vlan_stack *inside)
+{
+    if (flow_has_vlan(&ctx->flow) && (inside->tag[1].present || !ctx->in->trace)) {
+        ctx->wc->vlan2_tci |= BE16(VLAN_VID_MASK | VLAN_PRESENT);
+    }
+    return inside->tag[1].vid;
+}
+
 bool
 vlan_bundle_carries(struct xlate_ctx *ctx, const struct xbundle *b, const struct vlan_stack *inside)
 {
     uint16_t vid = inside->tag[0].vid;
 
     switch (b->vlan_mode) {
-    case XVLAN_ACCESS: return vid == b->vlan;
+    case XVLAN_ACCESS: return vid == b->vlan && !has_inner(ctx, inside);
     case XVLAN_TRUNK: return trunks_vlan(b, vid);
     /* What has no tag there is in the native VLAN, so VLAN 0 is carried only if it is that one. */
     case XVLAN_NATIVE_TAGGED: case XVLAN_NATIVE_UNTAGGED:
@@ -134,7 +147,17 @@ is_shown(struct xlate_ctx *ctx, const struct xbundle *b, const struct vlan_tag *
     return t->present && (t->pcp || b->priority_tags == XPRIO_ALWAYS);
 }
 
-/* The tag that the bridge added or took away the port's own is the only one that is touched. */
+/* What comes from an access port, or is in VLAN 0, has no tags; of others the outer one is replaced. */
+static void
+pop_tags(struct xlate_ctx *ctx, const struct xbundle *in, uint16_t vid)
+{
+    bool all = in->vlan_mode == XVLAN_ACCESS || !vid;
+
+    do {
+        odp_tags_pop(&ctx->flow, &ctx->below);
+    } while (all && flow_has_vlan(&ctx->flow));
+}
+
 void
 vlan_put_output(struct xlate_ctx *ctx, const struct xbundle *in, const struct xbundle *b,
                 const struct vlan_stack *inside)
@@ -143,7 +166,7 @@ vlan_put_output(struct xlate_ctx *ctx, const struct xbundle *in, const struct xb
     bool untagged_mode = b->vlan_mode == XVLAN_ACCESS || (b->vlan_mode == XVLAN_NATIVE_UNTAGGED && t.vid == b->vlan);
 
     if (in->vlan_mode != XVLAN_DOT1Q_TUNNEL && flow_has_vlan(&ctx->flow)) {
-        odp_tags_pop(&ctx->flow, &ctx->below);
+        pop_tags(ctx, in, t.vid);
     }
     if (b->vlan_mode == XVLAN_DOT1Q_TUNNEL) {
         return;

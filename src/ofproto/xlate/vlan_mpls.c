@@ -87,12 +87,14 @@ xlate_copy_label(struct xlate_ctx *ctx)
     return ctx->flow.mpls_lse[0] & ~BE32(0x100);
 }
 
-/* A new label takes label, class and time to live from the one below it, or class and time to live from IP (OpenFlow
- * 1.3 §5.9). */
+/* A new label takes label, class and time to live from the one below it, or class and time to live from IP, and the
+ * null label of its version (OpenFlow 1.3 §5.9, ovs-actions(7) "push_mpls"). */
 static be32
 new_lse(struct xlate_ctx *ctx, int n_labels)
 {
+    enum { IPV6_EXPLICIT_NULL = 2 }; /* RFC 3032 §2.1. */
     const struct flow *f = &ctx->flow;
+    uint32_t label, ttl;
 
     if (n_labels) {
         return xlate_copy_label(ctx);
@@ -100,7 +102,9 @@ new_lse(struct xlate_ctx *ctx, int n_labels)
     if (flow_is_ip(f)) {
         ctx->wc->nw_tos |= 0xfc;
         ctx->wc->nw_ttl = UINT8_MAX;
-        return cpu_to_be32((uint32_t) (f->nw_tos >> 5) << 9 | 0x100 | f->nw_ttl);
+        label = f->eth_type == BE16(0x86dd) ? IPV6_EXPLICIT_NULL : 0;
+        ttl = f->nw_ttl ? f->nw_ttl : 64; /* So it is in the reference. */
+        return cpu_to_be32(label << 12 | (uint32_t) (f->nw_tos >> 2 & 7) << 9 | 0x100 | ttl);
     }
     return BE32(0x100 | 64);
 }
