@@ -161,12 +161,18 @@ owner_free(struct mac_table *t, struct owner *o)
 
 /* Lists. */
 
+/* When its time is up, in ms: at the beginning of a second, as many after that in which it was last seen as the idle
+ * time has. */
+static int64_t
+node_expires(const struct mac_table *t, const struct node *n)
+{
+    return node_used(n) / 1000 * 1000 + t->idle_ms;
+}
+
 static void
 put_in_slot(struct mac_table *t, struct node *n)
 {
-    int64_t expires = node_used(n) + t->idle_ms;
-
-    list_push_back(&t->slots[DIV_ROUND_UP(expires, 1000) % N_SLOTS], &n->in_slot);
+    list_push_back(&t->slots[node_expires(t, n) / 1000 % N_SLOTS], &n->in_slot);
 }
 
 static void
@@ -396,7 +402,7 @@ static void
 fill_entry(const struct mac_table *t, const struct node *n, struct mac_entry *e)
 {
     *e = n->e;
-    e->expires = n->e.is_static ? CLOCK_NEVER : node_used(n) + t->idle_ms;
+    e->expires = n->e.is_static ? CLOCK_NEVER : node_expires(t, n);
 }
 
 bool
@@ -548,7 +554,7 @@ run_slot(struct mac_table *t, struct list *slot, int64_t now)
     while (!list_is_empty(&due)) {
         struct node *n = CONTAINER_OF(list_pop_front(&due), struct node, in_slot);
 
-        if (node_used(n) + t->idle_ms > now) {
+        if (node_expires(t, n) > now) {
             put_in_slot(t, n);
         } else {
             remove_node(t, n);

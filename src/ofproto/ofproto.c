@@ -63,6 +63,13 @@ ofproto_find(const char *name)
     return NULL;
 }
 
+/* When the clock shows another second: what ends with a second ends then. */
+static int64_t
+next_second(void)
+{
+    return (clock_now_ms() / 1000 + 1) * 1000;
+}
+
 static void
 on_second(struct loop_timer *t)
 {
@@ -74,7 +81,7 @@ on_second(struct loop_timer *t)
     samplers_run(p);
     fail_open_run(p);
     in_band_run(p);
-    loop_timer_set(t, clock_now_ms() + 1000);
+    loop_timer_set(t, next_second());
 }
 
 /* Any thread. */
@@ -123,7 +130,7 @@ ofproto_create(const char *name, const char *type, struct ofproto **pp)
     p->conns = conns_create(p);
     hmap_insert(&all_ofprotos, &p->node, hash_string(name, 0));
     loop_timer_init(ofproto_loop, &p->second, on_second, p);
-    loop_timer_set(&p->second, clock_now_ms() + 1000);
+    loop_timer_set(&p->second, next_second());
     *pp = p;
     return 0;
 }
