@@ -149,7 +149,7 @@ class Pipelines:
 
     def questions(self, bridge):
         yield f"{OFCTL} dump-flows {bridge}", False
-        yield f"{OFCTL} dump-groups {bridge}", True
-        yield f"{OFCTL} dump-group-stats {bridge} | sed 's/ref_count=[0-9]*,//'", True
+        yield f"{OFCTL} dump-groups {bridge}", False
+        yield f"{OFCTL} dump-group-stats {bridge} | sed 's/ref_count=[0-9]*,//'", False
         yield f"{OFCTL} meter-stats {bridge} | sed 's/duration:[0-9.]*s/duration/'", True
         yield f"ovs-appctl ofproto/trace --names {bridge} {self.packet()}", True

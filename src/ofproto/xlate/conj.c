@@ -86,7 +86,24 @@ is_complete(struct rule *const *rules, size_t n, uint32_t id)
     return n_clauses && clauses == all;
 }
 
-/* The rule for packets of conjunction 'id', null if there is none. */
+/* The one of a priority that is no part of a conjunction. */
+struct peer_search {
+    int priority;
+    struct rule *found;
+};
+
+static void
+consider_peer(void *s_, struct cls_rule *cr)
+{
+    struct peer_search *s = s_;
+
+    if (cr->priority == s->priority && !xlate_rule_is_conjunctive(rule_from_cls(cr))) {
+        s->found = rule_from_cls(cr);
+    }
+}
+
+/* The rule for packets of conjunction 'id', null if there is none.  It may have the priority of the parts of the
+ * conjunction, which the packet matches, too. */
 static struct rule *
 lookup_id(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *flow, struct cls_mask *asked, uint32_t id)
 {
@@ -95,7 +112,13 @@ lookup_id(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *flow, stru
 
     copy.conj_id = cpu_to_be32(id);
     rule = rule_from_cls(classifier_lookup_rcu(&ctx->bridge->tables[table_id], ctx->version, &copy, asked));
-    return rule && !xlate_rule_is_conjunctive(rule) ? rule : NULL;
+    if (rule && xlate_rule_is_conjunctive(rule)) {
+        struct peer_search s = { .priority = rule->cr.priority };
+
+        classifier_for_each_match_rcu(&ctx->bridge->tables[table_id], ctx->version, &copy, asked, consider_peer, &s);
+        rule = s.found;
+    }
+    return rule;
 }
 
 static void
