@@ -79,6 +79,12 @@ cls_mask_add(struct cls_mask *m, unsigned int word, uint64_t bits)
     *half |= bit;
 }
 
+static inline uint64_t
+cls_mask_word(const struct cls_mask *m, unsigned int word)
+{
+    return m->map.bits[word / 64] >> word % 64 & 1 ? flow_word(&m->bits, word) : 0;
+}
+
 void classifier_init(struct classifier *);
 /* Every rule must have been removed. */
 void classifier_uninit(struct classifier *);

@@ -4,6 +4,9 @@
 /* How many subtables ahead memory is asked for; lines of what a rule is part of. */
 enum { AHEAD = 4, RULE_LINES = 5 };
 
+/* How many subtables may wait for their ports to be noted. */
+enum { MAX_PENDING = 32 };
+
 /* A search under way: what the tries said, each asked at most once; hashes of the subtables that come next. */
 struct search {
     const struct cls_order *order;
@@ -13,6 +16,8 @@ struct search {
     struct trie_result results[CLS_MAX_PREFIXES];
     unsigned int hashed;     /* Bit N: hashes[N] are there, those of subtables whose number is N modulo AHEAD. */
     uint64_t hashes[AHEAD][N_STAGES]; /* Of the packet's values up to each stage. */
+    unsigned int n_pending;  /* Subtables that only some bits of ports are still to be noted of. */
+    const struct cls_subtable *pending[MAX_PENDING];
 };
 
 /* 'results' are nobody's yet. */
@@ -24,6 +29,7 @@ begin(struct search *s, const struct cls_order *order, const struct flow *flow, 
     s->wc = wc;
     s->asked = 0;
     s->hashed = 0;
+    s->n_pending = 0;
 }
 
 static ALWAYS_INLINE void
@@ -85,32 +91,75 @@ prefix_passes(struct search *s, unsigned int i, unsigned int length)
     return false;
 }
 
+/* Both ports, in the words of struct flow that have them. */
+enum { SRC_WORD = offsetof(struct flow, tp_src) / 8, DST_WORD = offsetof(struct flow, tp_dst) / 8 };
+
+static void
+put_ports(struct flow *flow, uint32_t ports)
+{
+    flow->tp_src = cpu_to_be16(ports >> 16);
+    flow->tp_dst = cpu_to_be16(ports);
+}
+
+static void
+note_ports(struct cls_mask *wc, uint32_t ports)
+{
+    struct flow flow;
+
+    flow.lines[SRC_WORD / 8].words[SRC_WORD % 8] = flow.lines[DST_WORD / 8].words[DST_WORD % 8] = 0;
+    put_ports(&flow, ports);
+    cls_mask_add(wc, SRC_WORD, flow_word(&flow, SRC_WORD));
+    cls_mask_add(wc, DST_WORD, flow_word(&flow, DST_WORD));
+}
+
+/* Those bits of both ports that have been noted. */
+static uint32_t
+noted_ports(const struct cls_mask *wc)
+{
+    struct flow flow;
+
+    *flow_word_ptr(&flow, SRC_WORD) = cls_mask_word(wc, SRC_WORD);
+    *flow_word_ptr(&flow, DST_WORD) = cls_mask_word(wc, DST_WORD);
+    return (uint32_t) be16_to_cpu(flow.tp_src) << 16 | be16_to_cpu(flow.tp_dst);
+}
+
+/* Notes the ports of the subtables that wait for it: as many bits as tell.  That is left to the end, since most of
+ * them have been noted by then and need not be looked for. */
+static void
+note_pending(struct search *s)
+{
+    for (unsigned int i = 0; i < s->n_pending; i++) {
+        const struct cls_subtable *st = s->pending[i];
+
+        if (st->ports_mask & ~noted_ports(s->wc)) {
+            union trie_key key = cls_ports_key(s->flow, st->ports_mask);
+            struct trie_result r;
+
+            trie_lookup_rcu(&st->ports, &key, &r);
+            note_ports(s->wc, (r.n_bits >= 32 ? UINT32_MAX : ~(UINT32_MAX >> r.n_bits)) & st->ports_mask);
+        }
+    }
+    s->n_pending = 0;
+}
+
 /* Nothing in the subtable matches: notes all of its bits, but of the ports only those that tell. */
 static NOINLINE void
-note_mismatch(struct cls_mask *wc, const struct cls_subtable *st, const struct flow *flow)
+note_mismatch(struct search *s, const struct cls_subtable *st)
 {
     struct flow ports = { 0 };
-    struct trie_result r;
-    union trie_key key;
-    uint32_t bits;
 
-    if (!wc || !st->ports_mask) {
-        note_words(wc, st, st->n_words);
+    if (!st->ports_mask) {
+        note_words(s->wc, st, st->n_words);
         return;
     }
-    key = cls_ports_key(flow, st->ports_mask);
-    trie_lookup_rcu(&st->ports, &key, &r);
-    bits = r.n_bits >= 32 ? UINT32_MAX : ~(UINT32_MAX >> r.n_bits);
-    bits &= st->ports_mask;
-    ports.tp_src = BE16_MAX;
-    ports.tp_dst = BE16_MAX;
+    put_ports(&ports, UINT32_MAX);
     for (unsigned int i = 0; i < st->n_words; i++) {
-        cls_mask_add(wc, st->words[i].index, st->words[i].mask & ~flow_word(&ports, st->words[i].index));
+        cls_mask_add(s->wc, st->words[i].index, st->words[i].mask & ~flow_word(&ports, st->words[i].index));
     }
-    ports.tp_src = cpu_to_be16(bits >> 16);
-    ports.tp_dst = cpu_to_be16(bits);
-    cls_mask_add(wc, offsetof(struct flow, tp_src) / 8, flow_word(&ports, offsetof(struct flow, tp_src) / 8));
-    cls_mask_add(wc, offsetof(struct flow, tp_dst) / 8, flow_word(&ports, offsetof(struct flow, tp_dst) / 8));
+    if (s->n_pending == MAX_PENDING) {
+        note_pending(s);
+    }
+    s->pending[s->n_pending++] = st;
 }
 
 static ALWAYS_INLINE bool
@@ -163,7 +212,7 @@ note_failure(struct search *s, const struct cls_order_entry *e, unsigned int las
     if (st->ends[last] < st->n_words) {
         note_words(s->wc, st, st->ends[last]);
     } else {
-        note_mismatch(s->wc, st, s->flow);
+        note_mismatch(s, st);
     }
 }
 
@@ -288,6 +337,7 @@ classifier_lookup_rcu(const struct classifier *cls, uint64_t version, const stru
             best = rule;
         }
     }
+    note_pending(&s);
     return best;
 }
 
@@ -306,4 +356,5 @@ classifier_for_each_match_rcu(const struct classifier *cls, uint64_t version, co
             }
         }
     }
+    note_pending(&s);
 }

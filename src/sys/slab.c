@@ -1,9 +1,11 @@
 #include "sys/slab.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/list.h"
 
@@ -55,6 +57,7 @@ object_size(const struct slab *s)
 
 static pthread_mutex_t areas_mutex = PTHREAD_MUTEX_INITIALIZER; /* Guards all areas; taken inside of a slab's. */
 static struct list areas = LIST_INIT(&areas);                   /* struct area: those with free chunks. */
+static size_t n_chunks;                                         /* Taken. */
 
 static struct area *
 area_of(const void *p)
@@ -66,6 +69,30 @@ static char *
 area_memory(const struct area *a)
 {
     return (char *) a - sizeof(struct chunk);
+}
+
+/* The heap: it grows by so much at a time, of which little has been touched when it is seen to. */
+enum { HEAP_GROWTH = 16 << 20 };
+static uintptr_t heap_end; /* So far it was seen to; 0: it need not be.  Guarded by the areas' mutex. */
+
+static void
+see_to_heap(void)
+{
+    uintptr_t end = (uintptr_t) sbrk(0) & ~(uintptr_t) (AREA - 1);
+
+    if (heap_end && end > heap_end) {
+        /* No more than a wish, also where the heap is smaller again. */
+        (void) madvise((void *) heap_end, end - heap_end, MADV_HUGEPAGE);
+    }
+    heap_end = heap_end ? end : 0;
+}
+
+void
+slab_with_heap(void)
+{
+    mallopt(M_TOP_PAD, HEAP_GROWTH);
+    mallopt(M_MMAP_THRESHOLD, HEAP_GROWTH);
+    heap_end = ROUND_UP((uintptr_t) sbrk(0), AREA);
 }
 
 /* Of one large page, where the system has such. */
@@ -94,6 +121,7 @@ make_area(void)
 
     a->free = UINT64_MAX;
     list_push_front(&areas, &a->node);
+    see_to_heap();
     return a;
 }
 
@@ -107,6 +135,7 @@ take_chunk(void)
     a = list_is_empty(&areas) ? make_area() : CONTAINER_OF(areas.next, struct area, node);
     i = __builtin_ctzll(a->free);
     a->free &= a->free - 1;
+    n_chunks++;
     if (!a->free) {
         list_remove(&a->node);
     }
@@ -124,6 +153,7 @@ give_chunk_back(struct chunk *c)
     if (!a->free) {
         list_push_back(&areas, &a->node);
     }
+    n_chunks--;
     a->free |= UINT64_C(1) << ((char *) c - area_memory(a)) / CHUNK;
     if (a->free == UINT64_MAX && (areas.next != &a->node || areas.prev != &a->node)) {
         list_remove(&a->node);
@@ -297,4 +327,15 @@ slab_free(void *p, size_t size)
     if (++h->n > AT_HAND) {
         give(h, &slabs[number_of(size)], ROW);
     }
+}
+
+size_t
+slab_memory(void)
+{
+    size_t n;
+
+    pthread_mutex_lock(&areas_mutex);
+    n = n_chunks;
+    pthread_mutex_unlock(&areas_mutex);
+    return n * CHUNK;
 }

@@ -35,4 +35,11 @@ void *slab_zalloc(size_t size) MUST_CHECK __attribute__((malloc, alloc_size(1)))
 /* Null is allowed. */
 void slab_free(void *, size_t size);
 
+/* For a program's start: its heap, too, is to grow in large pages, for what of malloc() grows with the objects (hash
+ * tables, tries).  It is seen to whenever an area is made. */
+void slab_with_heap(void);
+
+/* What objects take, with what is free between them, in bytes; 0 where they are of malloc(). */
+size_t slab_memory(void);
+
 #endif

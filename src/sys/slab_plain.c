@@ -20,3 +20,14 @@ slab_free(void *p, size_t size UNUSED)
 {
     free(p);
 }
+
+void
+slab_with_heap(void)
+{
+}
+
+size_t
+slab_memory(void)
+{
+    return 0;
+}

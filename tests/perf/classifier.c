@@ -10,6 +10,7 @@
 
 #include "base/random.h"
 #include "classifier/classifier.h"
+#include "sys/slab.h"
 
 enum { N_NETWORKS = 64, BATCH = 1024, N_BATCHES = 400 };
 
@@ -138,6 +139,12 @@ time_lookups(const struct classifier *cls, struct random *r, const struct entry 
     return seconds / n_found;
 }
 
+static size_t
+memory(void)
+{
+    return mallinfo2().uordblks + mallinfo2().hblkhd + slab_memory();
+}
+
 static void
 measure(const struct shape *s, size_t n)
 {
@@ -156,12 +163,12 @@ measure(const struct shape *s, size_t n)
     for (size_t i = 0; i < n; i++) {
         random_entry(&r, s, networks, &entries[i]);
     }
-    before = mallinfo2().uordblks + mallinfo2().hblkhd;
+    before = memory();
     add = insert_all(&cls, entries, n, &n_inserted);
     rcu_offline();
     rcu_barrier_all();
     rcu_online();
-    after = mallinfo2().uordblks + mallinfo2().hblkhd;
+    after = memory();
     look = time_lookups(&cls, &r, entries, n);
     printf("  ours alone: %-10s %8zu rules: add %5.2f us, lookup %7.0f ns, %4.0f bytes a rule, %zu subtables\n",
            s->name, n_inserted, add / n_inserted * 1e6, look * 1e9,
