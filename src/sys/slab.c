@@ -1,13 +1,13 @@
 #include "sys/slab.h"
 
-#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/list.h"
+#include "sys/rcu.h"
+#include "sys/work.h"
 
 /* CHUNK and AREA are aligned to themselves.  ROW objects at a time are taken from chunks and given back, of at most
  * AT_HAND. */
@@ -59,6 +59,13 @@ static pthread_mutex_t areas_mutex = PTHREAD_MUTEX_INITIALIZER; /* Guards all ar
 static struct list areas = LIST_INIT(&areas);                   /* struct area: those with free chunks. */
 static size_t n_chunks;                                         /* Taken. */
 
+/* To find a large page may take long, so areas of such are made ready beside, and while there is none an area has small
+ * ones. */
+enum { N_READY = 2, SMALL_PAGE = 4096 };
+static struct area *ready[N_READY];
+static unsigned int n_ready, n_areas; /* Of those, and of all that are in use. */
+static bool is_preparing;
+
 static struct area *
 area_of(const void *p)
 {
@@ -71,32 +78,7 @@ area_memory(const struct area *a)
     return (char *) a - sizeof(struct chunk);
 }
 
-/* The heap: it grows by so much at a time, of which little has been touched when it is seen to. */
-enum { HEAP_GROWTH = 16 << 20 };
-static uintptr_t heap_end; /* So far it was seen to; 0: it need not be.  Guarded by the areas' mutex. */
-
-static void
-see_to_heap(void)
-{
-    uintptr_t end = (uintptr_t) sbrk(0) & ~(uintptr_t) (AREA - 1);
-
-    if (heap_end && end > heap_end) {
-        /* No more than a wish, also where the heap is smaller again. */
-        (void) madvise((void *) heap_end, end - heap_end, MADV_HUGEPAGE);
-    }
-    heap_end = heap_end ? end : 0;
-}
-
-void
-slab_with_heap(void)
-{
-    mallopt(M_TOP_PAD, HEAP_GROWTH);
-    mallopt(M_MMAP_THRESHOLD, HEAP_GROWTH);
-    heap_end = ROUND_UP((uintptr_t) sbrk(0), AREA);
-}
-
-/* Of one large page, where the system has such. */
-static char *
+static struct area *
 map_area(void)
 {
     char *all = mmap(NULL, 2 * AREA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -110,18 +92,59 @@ map_area(void)
         munmap(all, before);
     }
     munmap(all + before + AREA, AREA - before);
-    (void) madvise(all + before, AREA, MADV_HUGEPAGE);
-    return all + before;
+    return area_of(all + before);
+}
+
+/* Of one large page, if the system has such. */
+static struct area *
+map_large_area(void)
+{
+    struct area *a = map_area();
+    volatile char *memory = area_memory(a);
+
+    (void) madvise(area_memory(a), AREA, MADV_HUGEPAGE);
+    for (size_t i = 0; i < AREA; i += SMALL_PAGE) {
+        memory[i] = 0;
+    }
+    return a;
+}
+
+static bool
+put_ready(struct area *a)
+{
+    bool more;
+
+    pthread_mutex_lock(&areas_mutex);
+    if (a) {
+        ready[n_ready++] = a;
+    }
+    more = n_ready < N_READY;
+    is_preparing = more;
+    pthread_mutex_unlock(&areas_mutex);
+    return more;
+}
+
+static void
+prepare(void *unused UNUSED)
+{
+    rcu_offline();
+    for (bool more = put_ready(NULL); more;) {
+        more = put_ready(map_large_area());
+    }
+    rcu_online();
 }
 
 static struct area *
 make_area(void)
 {
-    struct area *a = area_of(map_area());
+    struct area *a = n_ready ? ready[--n_ready] : map_area();
 
+    if (n_areas++ && !is_preparing) { /* Who has few needs none. */
+        is_preparing = true;
+        work_start(prepare, NULL);
+    }
     a->free = UINT64_MAX;
     list_push_front(&areas, &a->node);
-    see_to_heap();
     return a;
 }
 
@@ -158,6 +181,7 @@ give_chunk_back(struct chunk *c)
     if (a->free == UINT64_MAX && (areas.next != &a->node || areas.prev != &a->node)) {
         list_remove(&a->node);
         munmap(area_memory(a), AREA);
+        n_areas--;
     }
     pthread_mutex_unlock(&areas_mutex);
 }

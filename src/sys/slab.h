@@ -14,11 +14,13 @@
  * its area, but for one, and an area that is whole again to the system, but for the last.
  *
  * Areas are large pages, if the system gives them: of a lookup among many rules a good part was waiting for the
- * addresses of pages.
+ * addresses of pages.  They are made ready on a thread beside (sys/work.h), as finding such a page may take many
+ * milliseconds; the first area, and one for which none is ready, has small pages.
  *
  * Under the sanitizers each object is of malloc() (slab_plain.c), so that they see what becomes of it.
  *
- * Limits: the first object takes an area, 2 MB.  Larger objects than SLAB_MAX are of malloc().  What a thread has at hand goes with the thread.
+ * Limits: the first object takes an area, 2 MB, of which only what is used is there; with the second, two more are
+ * made ready.  Larger objects than SLAB_MAX are of malloc().  What a thread has at hand goes with the thread.
  *
  * Threads: any. */
 #ifndef SYS_SLAB_H
@@ -34,10 +36,6 @@ void *slab_alloc(size_t size) MUST_CHECK __attribute__((malloc, alloc_size(1)));
 void *slab_zalloc(size_t size) MUST_CHECK __attribute__((malloc, alloc_size(1)));
 /* Null is allowed. */
 void slab_free(void *, size_t size);
-
-/* For a program's start: its heap, too, is to grow in large pages, for what of malloc() grows with the objects (hash
- * tables, tries).  It is seen to whenever an area is made. */
-void slab_with_heap(void);
 
 /* What objects take, with what is free between them, in bytes; 0 where they are of malloc(). */
 size_t slab_memory(void);

@@ -21,11 +21,6 @@ slab_free(void *p, size_t size UNUSED)
     free(p);
 }
 
-void
-slab_with_heap(void)
-{
-}
-
 size_t
 slab_memory(void)
 {

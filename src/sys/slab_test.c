@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "sys/rcu.h"
 #include "sys/slab.h"
+#include "sys/work.h"
 
 enum { N = 4096 };
 
@@ -160,6 +162,16 @@ threads_do_not_get_each_others(void **state UNUSED)
     }
 }
 
+/* Areas that are being made ready. */
+static int
+wait_for_work(void **state UNUSED)
+{
+    rcu_thread_register();
+    work_wait_all();
+    rcu_thread_unregister();
+    return 0;
+}
+
 int
 main(void)
 {
@@ -170,5 +182,5 @@ main(void)
         cmocka_unit_test(threads_do_not_get_each_others),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, wait_for_work);
 }

@@ -14,7 +14,6 @@
 #include "sys/dirs.h"
 #include "sys/log.h"
 #include "sys/signals.h"
-#include "sys/slab.h"
 #include "sys/stream.h"
 #include "vswitchd/vswitchd.h"
 
@@ -169,7 +168,6 @@ main(int argc, char *argv[])
     /* Small pieces are merged as they are freed: what is saved up is merged all at once, which after a large change of
      * flows keeps whoever allocates next waiting for many milliseconds. */
     mallopt(M_MXFAST, 0);
-    slab_with_heap();
     daemon_want_net_admin();
     daemon_start();
     if (p.mlockall && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) {
