@@ -1,6 +1,7 @@
 """Random changes of the configuration of a switch with dummy ports, and questions about it, as commands.
 
 The generator keeps a model of what it asked for, only so that most changes mean something."""
+from beside import Ask, unordered
 from frames import MACS, Frames
 from pipelines import Pipelines
 
@@ -31,14 +32,11 @@ class Generator:
 
     def step(self):
         """The commands of the next change."""
-        if not self.bridges:
-            return self.add_bridge()
         changes = self.CHANGES + (self.PIPELINES if self.has_pipelines else [])
-        while True:
-            change = self.rand.choices([c for c, _ in changes], [w for _, w in changes])[0]
-            commands = change(self)
-            if commands:
-                return commands
+        commands = None if self.bridges else self.add_bridge()
+        while not commands:
+            commands = self.rand.choices([c for c, _ in changes], [w for _, w in changes])[0](self)
+        return [Ask(c) for c in commands]
 
     # Changes: each gives a list of commands, or none when it cannot be.
 
@@ -207,13 +205,13 @@ class Generator:
     # Questions.
 
     def questions(self):
-        """Yields (command, whether the order of its lines means something)."""
-        yield "ovs-appctl revalidator/wait", True  # Statistics are credited, and what they teach is known.
-        yield "ovs-vsctl -f csv --no-heading --columns=name,type,ofport,admin_state,link_state,mtu " \
-            "list interface | grep -v '^b[0-9],'", False
-        yield "ovs-vsctl --bare --columns=error find interface type!=patch", True
-        yield "ovs-appctl dpif/show | sed 's/hit:.*//; s,/[0-9]*:,:,'", True
-        yield "ovs-appctl dpctl/dump-conntrack | sort", True
+        """Yields what is asked after each change."""
+        yield Ask("ovs-appctl revalidator/wait")  # Statistics are credited, and what they teach is known.
+        yield unordered("ovs-vsctl -f csv --no-heading --columns=name,type,ofport,admin_state,link_state,mtu "
+                        "list interface | grep -v '^b[0-9],'")
+        yield Ask("ovs-vsctl --bare --columns=error find interface type!=patch")
+        yield Ask("ovs-appctl dpif/show | sed 's/hit:.*//; s,/[0-9]*:,:,'")
+        yield Ask("ovs-appctl dpctl/dump-conntrack | sort")
         # What the switch fixes and the reference does not: which frames a port without "receive" takes, and which are
         # copied to a mirror's VLAN, depends on their destination; whether a tag stays, on its priority.
         cut = "s/^\\(Megaflow.*\\),dl_dst=[^,]*/\\1/;" if self.dst_matters else ""
@@ -221,9 +219,9 @@ class Generator:
         for bridge in sorted(self.bridges):
             # With a bond the port of an address is any of its members.
             columns = " | awk '{ print $2, $3 }'" if self.has_bonds else ""
-            yield f"ovs-ofctl show {bridge}", False
-            yield f"ovs-ofctl dump-ports {bridge}", False
-            yield f"ovs-appctl fdb/show {bridge}{columns}", False
-            yield f"ovs-vsctl list-ports {bridge}", True
-            for question, ordered in self.pipelines.questions(bridge):
-                yield question + (f" | sed '{cut}'" if cut and "trace" in question else ""), ordered
+            yield unordered(f"ovs-ofctl show {bridge}")
+            yield unordered(f"ovs-ofctl dump-ports {bridge}")
+            yield unordered(f"ovs-appctl fdb/show {bridge}{columns}")
+            yield Ask(f"ovs-vsctl list-ports {bridge}")
+            for ask in self.pipelines.questions(bridge):
+                yield ask._replace(command=f"{ask.command} | sed '{cut}'") if cut and "trace" in ask.command else ask

@@ -2,6 +2,8 @@
 
 Values come from small pools, so that most changes meet what earlier ones made."""
 
+from beside import Ask, unordered
+
 VERSIONS = ["OpenFlow10", "OpenFlow11", "OpenFlow12", "OpenFlow13", "OpenFlow14", "OpenFlow15"]
 LATER = VERSIONS[1:]
 MATCHES = ["in_port=1", "in_port=2", "ip", "tcp", "udp,tp_dst=53", "arp", "ipv6", "icmp,icmp_type=8",
@@ -37,17 +39,13 @@ PACKETS = ["eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=6,tos=0,ttl=64
 
 class Generator:
     def __init__(self, rand):
-        self.rand, self.n_monitors, self.monitors = rand, 0, []
+        self.rand, self.n_monitors, self.monitors, self.started = rand, 0, [], False
 
     @staticmethod
     def start():
         ports = " ".join(f"-- add-port br0 p{i} -- set interface p{i} type=dummy ofport_request={i}" for i in (1, 2, 3))
-        return [("ovs-vsctl add-br br0 -- set bridge br0 fail_mode=secure other_config:hwaddr=aa:66:aa:66:00:01 "
-                 "other_config:datapath-id=00000000000000ab other_config:disable-in-band=true " + ports, "")]
-
-    @staticmethod
-    def is_ordered(command):
-        return not command.startswith("cat ")
+        return ["ovs-vsctl add-br br0 -- set bridge br0 fail_mode=secure other_config:hwaddr=aa:66:aa:66:00:01 "
+                "other_config:datapath-id=00000000000000ab other_config:disable-in-band=true " + ports]
 
     def one(self, *choices):
         return self.rand.choice(choices)
@@ -59,16 +57,15 @@ class Generator:
         return self.one(*VERSIONS)
 
     def step(self):
-        while True:
-            change = self.rand.choices([c for c, _ in self.CHANGES], [w for _, w in self.CHANGES])[0]
-            commands = change(self)
-            if commands:
-                break
-        commands = [(c, "") if isinstance(c, str) else c for c in commands]
+        """The commands of the next change, with what the monitors are told."""
+        commands = None if self.started else self.start()
+        self.started = True
+        while not commands:
+            commands = self.rand.choices([c for c, _ in self.CHANGES], [w for _, w in self.CHANGES])[0](self)
+        asks = [Ask(c) if isinstance(c, str) else Ask(*c) for c in commands]
         for m in self.monitors:
-            commands.append((f"ovs-appctl -t $DIR/{m}.ctl ofctl/barrier", ""))
-            commands.append((f"cat {m}.log; : >{m}.log", ""))
-        return commands
+            asks += [Ask(f"ovs-appctl -t $DIR/{m}.ctl ofctl/barrier"), unordered(f"cat {m}.log; : >{m}.log")]
+        return asks
 
     # Flows.
 
@@ -221,13 +218,13 @@ class Generator:
     # Questions.
 
     def questions(self):
-        """Yields (command, whether the order of its lines means something)."""
+        """Yields what is asked after each change."""
         v = self.version()
-        yield f"ovs-ofctl -O {v} dump-flows br0", False
-        yield f"ovs-ofctl -O {self.one(*LATER)} dump-groups br0", False
+        yield unordered(f"ovs-ofctl -O {v} dump-flows br0")
+        yield unordered(f"ovs-ofctl -O {self.one(*LATER)} dump-groups br0")
         question = self.one("dump-aggregate br0", "dump-tables br0", f"dump-flows br0 '{self.which(False)}'",
                             f"-m dump-flows br0 '{self.which(False)}'", f"dump-aggregate br0 '{self.which(False)}'")
-        yield f"ovs-ofctl -O {self.version()} {question}", False
+        yield unordered(f"ovs-ofctl -O {self.version()} {question}")
         question = self.one("dump-group-stats br0", "dump-meters br0", "meter-stats br0", "dump-groups br0",
                             "dump-table-desc br0", "dump-ports br0")
-        yield f"ovs-ofctl -O {self.one(*VERSIONS[4:])} {question}", False
+        yield unordered(f"ovs-ofctl -O {self.one(*VERSIONS[4:])} {question}")

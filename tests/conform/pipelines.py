@@ -2,6 +2,7 @@
 
 Left out, since what happens is not said anywhere or depends on chance: select groups with a choice, and rates of meters
 that packets reach."""
+from beside import Ask, unordered
 from frames import MACS
 
 OFCTL = "ovs-ofctl -O OpenFlow15"
@@ -148,8 +149,8 @@ class Pipelines:
         return f"in_port={r.randint(1, 8)},dl_src={src},dl_dst={dst},{kind}{vlan}"
 
     def questions(self, bridge):
-        yield f"{OFCTL} dump-flows {bridge}", False
-        yield f"{OFCTL} dump-groups {bridge}", False
-        yield f"{OFCTL} dump-group-stats {bridge} | sed 's/ref_count=[0-9]*,//'", False
-        yield f"{OFCTL} meter-stats {bridge} | sed 's/duration:[0-9.]*s/duration/'", True
-        yield f"ovs-appctl ofproto/trace --names {bridge} {self.packet()}", True
+        yield unordered(f"{OFCTL} dump-flows {bridge}")
+        yield unordered(f"{OFCTL} dump-groups {bridge}")
+        yield unordered(f"{OFCTL} dump-group-stats {bridge} | sed 's/ref_count=[0-9]*,//'")
+        yield Ask(f"{OFCTL} meter-stats {bridge} | sed 's/duration:[0-9.]*s/duration/'")
+        yield Ask(f"ovs-appctl ofproto/trace --names {bridge} {self.packet()}")
