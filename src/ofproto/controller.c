@@ -290,9 +290,11 @@ void
 ofproto_set_protocols(struct ofproto *p, uint32_t versions)
 {
     uint32_t old = p->versions;
+    bool is_first = !p->has_versions; /* Nobody has connected yet to a bridge that is just being made. */
 
     p->versions = versions ? versions & OF_VERSIONS_ALL : OF_VERSIONS_ALL;
-    if (p->versions != old) {
+    p->has_versions = true;
+    if (p->versions != old && !is_first) {
         reinitialize(p->conns);
     }
 }

@@ -96,6 +96,7 @@ struct ofproto {
     struct in_band *in_band; /* Null: never had one. */
     bool fail_open;          /* A learning switch for want of a controller. */
     uint32_t versions;       /* Allowed OpenFlow versions, bit N: wire version N. */
+    bool has_versions;       /* They have been set. */
     struct hmap ports;       /* struct ofport by number. */
     uint32_t last_port;      /* Last automatically chosen number. */
     uint64_t used_numbers[0xff00 / 64]; /* Bit N: a port has or had the number N. */
