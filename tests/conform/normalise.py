@@ -34,9 +34,9 @@ class Normaliser:
     def __call__(self, data):
         text = data.decode("utf-8", "backslashreplace")
         text = text.replace(self.directory, "$DIR")
+        text = UUID.sub(self._uuid, text)  # First: a part of one may look like a process.
         for pid in self.pids:
             text = re.sub(rf"\b{pid}\b", "<pid>", text)
-        text = UUID.sub(self._uuid, text)
         for pattern, replacement in RULES:
             text = pattern.sub(replacement, text)
         return text
