@@ -134,7 +134,7 @@ xlate_clear_actions(struct xlate_ctx *ctx, const struct act *act UNUSED)
 void
 xlate_action_set_execute(struct xlate_ctx *ctx)
 {
-    bool exit = ctx->exit;
+    bool exit = ctx->exit, from_action_set = ctx->from_action_set;
     struct act_buf ordered;
 
     if (!ctx->action_set.bytes.len || xlate_has_failed(ctx)) {
@@ -147,7 +147,7 @@ xlate_action_set_execute(struct xlate_ctx *ctx)
         return;
     }
     ctx->exit = false;
-    ctx->in_action_set = true;
+    ctx->in_action_set = ctx->from_action_set = true;
     ctx->trace_depth += 2;
     xlate_report(ctx, TRACE_TABLE, "--. Executing action set:");
     ctx->trace_depth++;
@@ -155,6 +155,7 @@ xlate_action_set_execute(struct xlate_ctx *ctx)
     xlate_freeze_finish_apart(ctx);
     ctx->trace_depth -= 3;
     ctx->in_action_set = false;
+    ctx->from_action_set = from_action_set;
     ctx->exit = exit;
     act_buf_uninit(&ordered);
 }

@@ -61,6 +61,20 @@ put(struct xlate_ctx *ctx, const struct odp_cookie *cookie, bool has_meter, uint
     ctx->useful_len = ctx->out->actions.len;
 }
 
+/* Why the packet is sent (OpenFlow 1.4 §7.4.1), where the action does not say. */
+static uint8_t
+reason_of(const struct xlate_ctx *ctx, const struct xlate_packet_in *pin)
+{
+    if (pin->reason != OFPR_ACTION) {
+        return pin->reason;
+    }
+    if (ctx->in->acts && !ctx->in->trace) {
+        return OFPR_PACKET_OUT;
+    }
+    return ctx->in_bucket ? OFPR_GROUP : ctx->from_action_set ? OFPR_ACTION_SET
+           : is_miss_rule(ctx->rule) ? OFPR_EXPLICIT_MISS : OFPR_ACTION;
+}
+
 void
 xlate_send_to_controller(struct xlate_ctx *ctx, const struct xlate_packet_in *pin)
 {
@@ -70,7 +84,7 @@ xlate_send_to_controller(struct xlate_ctx *ctx, const struct xlate_packet_in *pi
     xlate_commit(ctx);
     id = xlate_freeze_message(ctx, pin->userdata, pin->userdata_len);
     cookie = make_cookie(ctx, ctx->cookie, id);
-    cookie.reason = pin->reason == OFPR_ACTION && is_miss_rule(ctx->rule) ? OFPR_EXPLICIT_MISS : pin->reason;
+    cookie.reason = reason_of(ctx, pin);
     cookie.controller_id = pin->controller_id;
     cookie.max_len = pin->max_len;
     put(ctx, &cookie, pin->has_meter, pin->meter_id);

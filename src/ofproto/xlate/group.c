@@ -80,6 +80,7 @@ run_bucket(struct xlate_ctx *ctx, struct group *g, size_t i, bool is_last)
     struct xlate_credit *c;
     struct act_buf ordered;
     be32 old_in_port = ctx->flow.in_port;
+    bool in_bucket = ctx->in_bucket;
 
     if (!count_bucket(ctx)) {
         return;
@@ -95,7 +96,9 @@ run_bucket(struct xlate_ctx *ctx, struct group *g, size_t i, bool is_last)
     xlate_report(ctx, TRACE_BUCKET, "bucket %zu", i);
     ctx->trace_depth++;
     ctx->depth++;
+    ctx->in_bucket = true;
     xlate_actions(ctx, act_buf_span(&ordered), is_last);
+    ctx->in_bucket = in_bucket;
     if (ctx->out->error == XLATE_UNSUPPORTED_PACKET_TYPE) {
         ctx->out->error = XLATE_OK; /* This ends only the bucket: ovs-actions(7), "Error Handling". */
     }

@@ -290,7 +290,7 @@ xlate_table(struct xlate_ctx *ctx, ofp_port in_port, uint8_t table_id, bool may_
     be64 old_cookie = ctx->cookie;
     uint8_t old_table = ctx->table_id, begun = table_id;
     bool is_last = ctx->depth ? ctx->list_is_last && !ctx->rest.len : true;
-    bool with_tuple = ctx->with_tuple, counts = !ctx->goes_up;
+    bool with_tuple = ctx->with_tuple, counts = !ctx->goes_up, in_bucket = ctx->in_bucket;
     bool drops = ctx->flow.nw_frag && atomic_load_explicit(&ctx->bridge->drop_fragments, memory_order_relaxed);
 
     ctx->with_tuple = ctx->goes_up = false;
@@ -299,6 +299,7 @@ xlate_table(struct xlate_ctx *ctx, ofp_port in_port, uint8_t table_id, bool may_
     }
     ctx->depth += counts;
     ctx->trace_depth++;
+    ctx->in_bucket = false;
     rule = find_rule_or_run(ctx, &table_id, in_port, with_tuple, may_miss);
     ctx->table_id = table_id;
     ctx->rule = rule;
@@ -326,6 +327,7 @@ xlate_table(struct xlate_ctx *ctx, ofp_port in_port, uint8_t table_id, bool may_
     xlate_note_pause(ctx);
     ctx->trace_depth -= 2;
     ctx->depth -= counts;
+    ctx->in_bucket = in_bucket;
     ctx->rule = old_rule;
     ctx->cookie = old_cookie;
     ctx->table_id = old_table;
