@@ -63,7 +63,7 @@ struct xlate_ctx {
     bool is_last;              /* Nothing will be done with the packet after the present action. */
     bool in_action_set;
     bool from_action_set;      /* The same, also in bridges and buckets that the set leads to; for packet-ins. */
-    bool in_bucket;            /* In the actions of a group's bucket, not in a table that they lead to; for packet-ins. */
+    bool in_bucket;            /* In the actions of a bucket, not in a table that they lead to; for packet-ins. */
     bool apart;                /* In a part that the action set does not follow: a clone, a bucket. */
     bool list_is_last;         /* Behind the present list there is only the action set. */
     bool at_input;             /* The bridge's mirrors have not seen the packet come in. */
