@@ -110,7 +110,25 @@ store_failed(int error, const char *what)
     return (struct store_failure) { error, what, false };
 }
 
-/* Deals with what the writer has done: waits, entries, failures (store.c). */
+/* Reads the file: the schema, which makes the database, and all records (load.c).  On success 'fd' and the sizes are
+ * set. */
+struct dberr *load_file(struct store *s) MUST_CHECK;
+
+/* commits.c */
+/* The listener: makes the record of a commit and gives it to the writer. */
+void commits_note(struct db_listener *, struct change_set *set);
+/* The first commit that somebody waits to see on disk; UINT64_MAX if there is none. */
+uint64_t commits_first_durable_wait(const struct store *s);
+/* Forgets how to undo commits up to 'written' that will not have to be. */
+void commits_trim(struct store *s, uint64_t written);
+/* Undoes the commits after 'safe'. */
+void commits_undo_after(struct store *s, uint64_t safe);
+/* Writes the file anew, with all commits up to now.  The second, after a failed sync, sets the writer's failure if that
+ * fails too, for store_settle(). */
+struct store_failure commits_rewrite(struct store *s);
+void commits_try_rewrite(struct store *s);
+
+/* Deals with what the writer has done: waits, entries, failures (wait.c). */
 void store_settle(struct store *s);
 struct dberr *store_failure_error(const struct store *s, struct store_failure f) MUST_CHECK;
 
