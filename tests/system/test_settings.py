@@ -106,6 +106,9 @@ pmd thread numa_id 0 core_id 0:
     place.run("ovs-vsctl --timeout=20 set interface d0 options:n_rxq_desc=many")
     assert "n_rxq_desc: 'many' is not a number" in place.sh("ovs-vsctl get interface d0 error")
     place.sh("ovs-vsctl --timeout=20 set interface d0 options:n_rxq_desc=512")
+    place.run("ovs-vsctl --timeout=20 set interface d0 options:n_txq_desc=few")
+    assert "n_txq_desc: 'few' is not a number" in place.sh("ovs-vsctl get interface d0 error")
+    place.sh("ovs-vsctl --timeout=20 set interface d0 options:n_txq_desc=512")
     assert place.sh("ovs-vsctl get interface d0 error") == "[]\n"
     place.sh("ovs-vsctl del-br br1 -- remove open . other_config pmd-cpu-mask")
 
