@@ -524,8 +524,11 @@ reschedule(struct jsonrpc_session *s)
 void
 jsonrpc_session_set_probe_interval(struct jsonrpc_session *s, int ms)
 {
-    s->probe_is_set = true;
-    if (s->fsm.probe_interval != ms) {
+    s->probe_is_set = ms >= 0;
+    if (ms < 0) {
+        set_probe_for(s, !s->conn || stream_needs_probes(jsonrpc_conn_stream(s->conn)));
+        reschedule(s);
+    } else if (s->fsm.probe_interval != ms) {
         s->fsm.probe_interval = ms;
         reschedule(s);
     }
@@ -534,8 +537,11 @@ jsonrpc_session_set_probe_interval(struct jsonrpc_session *s, int ms)
 void
 jsonrpc_session_set_max_backoff(struct jsonrpc_session *s, int ms)
 {
-    s->fsm.max_backoff = MAX(ms, 1);
-    s->fsm.min_backoff = MIN(s->fsm.min_backoff, s->fsm.max_backoff);
+    struct reconnect defaults;
+
+    reconnect_init(&defaults);
+    s->fsm.max_backoff = ms < 0 ? defaults.max_backoff : MAX(ms, 1);
+    s->fsm.min_backoff = MIN(defaults.min_backoff, s->fsm.max_backoff);
 }
 
 void

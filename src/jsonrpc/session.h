@@ -49,7 +49,8 @@ size_t jsonrpc_session_held(const struct jsonrpc_session *);
 void jsonrpc_session_set_reading(struct jsonrpc_session *, bool);
 void jsonrpc_session_set_max_message(struct jsonrpc_session *, size_t max_bytes);
 
-/* Settings in ms; a probe interval of 0 turns probes off.  Unset: 5000 (0 for Unix sockets), 8000. */
+/* Settings in ms; a probe interval of 0 turns probes off.  Unset, or set to less than 0: 5000 (0 for Unix sockets),
+ * 8000. */
 void jsonrpc_session_set_probe_interval(struct jsonrpc_session *, int ms);
 void jsonrpc_session_set_max_backoff(struct jsonrpc_session *, int ms);
 void jsonrpc_session_set_dscp(struct jsonrpc_session *, uint8_t dscp);

@@ -160,6 +160,8 @@ void server_db_update(struct ovsdb_server *);
 /* Makes a session: of an accepted stream, which is taken over, or with a remote that is connected to. */
 struct session *session_create(struct remote *, struct stream *);
 void session_destroy(struct session *);
+/* Applies those options of its remote that can change on a living connection. */
+void session_configure(struct session *);
 void session_reply(struct session *, struct json *result, const struct json *id);       /* Takes 'result'. */
 void session_reply_error(struct session *, struct json *error, const struct json *id);  /* Takes 'error'. */
 void session_reply_dberr(struct session *, struct dberr *, const struct json *id);      /* Takes the error. */

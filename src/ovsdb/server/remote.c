@@ -112,16 +112,11 @@ remote_destroy(struct remote *r)
 static void
 apply_to_sessions(struct remote *r)
 {
+    if (r->listener) {
+        (void) !stream_listener_set_dscp(r->listener, MAX(r->options.dscp, 0));
+    }
     LIST_FOR_EACH (s, struct session, remote_node, &r->sessions) {
-        if (r->options.probe_interval >= 0) {
-            jsonrpc_session_set_probe_interval(s->rpc, r->options.probe_interval);
-        }
-        if (r->options.max_backoff >= 0) {
-            jsonrpc_session_set_max_backoff(s->rpc, r->options.max_backoff);
-        }
-        if (r->options.dscp >= 0) {
-            jsonrpc_session_set_dscp(s->rpc, r->options.dscp);
-        }
+        session_configure(s);
     }
 }
 

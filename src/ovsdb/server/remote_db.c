@@ -11,6 +11,8 @@ LOG_MODULE(ovsdb_server)
  * column of references names rows with the columns target, max_backoff, inactivity_probe, read_only, role and
  * other_config:dscp, in which is_connected and status are kept up to date. */
 
+enum { DSCP_OF_ROWS = 48 }; /* Unless they say otherwise (ovs-vswitchd.conf.db(5)). */
+
 /* A relay that has no schema yet: what is named in it cannot be looked for before it has. */
 static bool
 is_yet_to_come(const struct served_db *db)
@@ -140,7 +142,7 @@ want_row(struct ovsdb_server *server, const struct row *row, const struct remote
     o.max_backoff = backoff < 0 ? o.max_backoff : MAX(backoff, 1000);
     o.probe_interval = get_int(row, "inactivity_probe", o.probe_interval);
     dscp = get_dscp(row);
-    o.dscp = dscp < 0 ? o.dscp : dscp;
+    o.dscp = dscp >= 0 ? dscp : o.dscp >= 0 ? o.dscp : DSCP_OF_ROWS;
     o.read_only |= get_bool(row, "read_only");
     if (role) {
         free(o.role);

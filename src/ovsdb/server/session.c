@@ -377,7 +377,6 @@ session_create(struct remote *remote, struct stream *stream)
 {
     struct session *s = xzalloc(sizeof *s);
     struct loop *loop = remote->server->loop;
-    const struct remote_options *o = &remote->options;
 
     s->server = remote->server;
     s->remote = remote;
@@ -393,16 +392,18 @@ session_create(struct remote *remote, struct stream *stream)
     s->rpc = stream ? jsonrpc_session_accept(loop, stream, &rpc_ops, s)
                     : jsonrpc_session_open(loop, remote->target, STREAM_PORT_OVSDB, &rpc_ops, s);
     jsonrpc_session_set_max_message(s->rpc, MAX_REQUEST);
-    if (o->probe_interval >= 0) {
-        jsonrpc_session_set_probe_interval(s->rpc, o->probe_interval);
-    }
-    if (o->max_backoff >= 0) {
-        jsonrpc_session_set_max_backoff(s->rpc, o->max_backoff);
-    }
-    if (o->dscp >= 0) {
-        jsonrpc_session_set_dscp(s->rpc, o->dscp);
-    }
+    session_configure(s);
     return s;
+}
+
+void
+session_configure(struct session *s)
+{
+    const struct remote_options *o = &s->remote->options;
+
+    jsonrpc_session_set_probe_interval(s->rpc, o->probe_interval);
+    jsonrpc_session_set_max_backoff(s->rpc, o->max_backoff);
+    jsonrpc_session_set_dscp(s->rpc, MAX(o->dscp, 0));
 }
 
 void
