@@ -3,20 +3,22 @@
 
 #include "ovsdb/data/schema.h"
 
-/* Takes a decimal number from '*s'. */
+/* Takes a decimal number from '*s'.  Blanks and a plus sign before it are passed over, as the reference does. */
 static bool
 take_number(const char **s, uint64_t *v)
 {
-    const char *p = *s;
+    const char *p = *s, *digits;
 
+    while (isspace((unsigned char) *p)) {
+        p++;
+    }
+    p += *p == '+';
+    digits = p;
     for (*v = 0; isdigit((unsigned char) *p); p++) {
         *v = *v > UINT64_MAX / 20 ? UINT64_MAX / 20 : *v * 10 + (*p - '0');
     }
-    if (p == *s) {
-        return false;
-    }
     *s = p;
-    return true;
+    return p > digits;
 }
 
 static bool
