@@ -17,6 +17,7 @@
 #include "base/hmap.h"
 #include "base/list.h"
 #include "base/num.h"
+#include "base/pqueue.h"
 #include "base/random.h"
 #include "base/str.h"
 #include "base/strmap.h"
@@ -345,11 +346,62 @@ a_hash_table_agrees_with_an_array(void **state UNUSED)
     hmap_uninit(&map);
 }
 
+struct waiting {
+    struct pqueue_node node;
+    uint32_t key;
+    bool in;
+};
+
+static bool
+key_is_less(const struct pqueue_node *a, const struct pqueue_node *b)
+{
+    return CONTAINER_OF(a, struct waiting, node)->key < CONTAINER_OF(b, struct waiting, node)->key;
+}
+
+static uint32_t
+least_key(const struct waiting *all, size_t n)
+{
+    uint32_t least = UINT32_MAX;
+
+    for (size_t i = 0; i < n; i++) {
+        least = all[i].in ? MIN(least, all[i].key) : least;
+    }
+    return least;
+}
+
+/* Elements come, change and go at random; keys repeat. */
+static void
+a_queue_agrees_with_a_search(void **state UNUSED)
+{
+    enum { N = 100 };
+    struct pqueue q = PQUEUE_INIT(key_is_less);
+    struct waiting all[N] = { 0 };
+    struct random random;
+
+    random_seed(&random, 1);
+    for (int step = 0; step < 20000; step++) {
+        struct waiting *w = &all[random_below(&random, N)];
+
+        if (w->in && random_below(&random, 2)) {
+            pqueue_remove(&q, &w->node);
+            w->in = false;
+        } else {
+            w->key = random_below(&random, 50);
+            (w->in ? pqueue_fix : pqueue_insert)(&q, &w->node);
+            w->in = true;
+        }
+        assert_int_equal(q.n ? CONTAINER_OF(pqueue_first(&q), struct waiting, node)->key : UINT32_MAX,
+                         least_key(all, N));
+    }
+    pqueue_uninit(&q);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_hash_table_agrees_with_an_array),
+        cmocka_unit_test(a_queue_agrees_with_a_search),
         cmocka_unit_test(strings_grow_and_shrink),
         cmocka_unit_test(formatted_text_is_that_of_printf),
         cmocka_unit_test(numbers_are_appended_as_printf_would),

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "ofproto/evict.h"
 #include "ofproto/flow_monitor.h"
 #include "ofproto/group.h"
 #include "ofproto/learned.h"
@@ -17,6 +18,19 @@ enum { MANY_RULES = 256 };
 
 static bool undo_rules(struct tables_change *, struct loop_slice *);
 
+static bool
+has_table(const uint64_t *tables, uint8_t table_id)
+{
+    return tables[table_id / 64] >> table_id % 64 & 1;
+}
+
+static void
+spoil_now(struct tables_change *c)
+{
+    (void) undo_rules(c, NULL);
+    c->is_spoiled = true;
+}
+
 void
 change_begin(struct tables_change *c, struct ofproto *p, const struct ofconn *requester)
 {
@@ -28,8 +42,17 @@ change_begin(struct tables_change *c, struct ofproto *p, const struct ofconn *re
         .version = atomic_load_explicit(&p->xb.tables_version, memory_order_relaxed) + 1,
     };
     if (p->long_change && !p->long_change->is_published && c->version == p->long_change->version) {
-        (void) undo_rules(p->long_change, NULL);
-        p->long_change->is_spoiled = true;
+        spoil_now(p->long_change);
+    }
+}
+
+void
+change_undo_other(struct tables_change *c, uint8_t table_id)
+{
+    struct tables_change *other = c->p->long_change;
+
+    if (other && other != c && !other->is_published && has_table(other->touched, table_id)) {
+        spoil_now(other);
     }
 }
 
@@ -40,12 +63,6 @@ change_begin_long(struct tables_change *c, struct ofproto *p, const struct ofcon
     c->version += LONG_AHEAD;
     c->is_long = true;
     p->long_change = c;
-}
-
-static bool
-has_table(const uint64_t *tables, uint8_t table_id)
-{
-    return tables[table_id / 64] >> table_id % 64 & 1;
 }
 
 static void
@@ -112,6 +129,7 @@ change_add(struct tables_change *c, struct rule *rule, const struct match *match
     users_note_added(rule);
     options_note_added(rule, be64_to_cpu(match->mask.tun_metadata_present), used_options);
     expiry_note_added(rule);
+    evict_note_added(rule);
 }
 
 static void
@@ -123,6 +141,7 @@ drop_rule(struct tables_change *c, struct rule *rule, uint8_t why, struct rule *
     c->dropped[c->n_dropped++] = (struct dropped_rule) { rule, successor, why, c->n_added };
     xbridge_note_change(&c->p->xb, rule->table_id, c->version);
     cls_rule_hide(&rule->cr, c->version);
+    evict_note_removed(rule);
     users_note_dropped(rule);
     count_flow(c, rule, -1);
 }
@@ -340,6 +359,7 @@ undo_drop(struct tables_change *c, struct rule *rule)
 {
     if (atomic_load_explicit(&rule->cr.remove_version, memory_order_relaxed) == c->version) {
         cls_rule_unhide(&rule->cr);
+        evict_note_added(rule);
     }
     users_note_kept(rule);
 }
@@ -348,6 +368,7 @@ static void
 undo_add(struct tables_change *c, struct rule *rule, bool many)
 {
     cls_rule_hide(&rule->cr, 0); /* From every version. */
+    evict_note_removed(rule);
     retire_rule(c->p, rule, many);
 }
 

@@ -92,6 +92,8 @@ void change_drop(struct tables_change *, struct rule *, uint8_t why);
 void change_replace(struct tables_change *, struct rule *old, struct rule *successor);
 /* Its outcome depends on what is in the table. */
 void change_touch(struct tables_change *, uint8_t table_id);
+/* It depends on what is in the table but for a long change of another: undoes that, if it has touched the table. */
+void change_undo_other(struct tables_change *, uint8_t table_id);
 /* All rules whose actions use a group, or a meter, go: in steps, true once all have.  Beginning with 'kind', 'id' and
  * 'why' alone; to be uninitialised at any time. */
 struct users_run {

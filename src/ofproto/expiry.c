@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "ofproto/change.h"
+#include "ofproto/evict.h"
 #include "openflow/msg/flow.h"
 
 static void
@@ -83,8 +84,8 @@ take_closed(struct expiry *e, size_t *n)
     return closed;
 }
 
-static void
-check_closed(struct ofproto *p)
+void
+expiry_look_at_reduced(struct ofproto *p)
 {
     size_t n;
     struct rule **closed = take_closed(&p->expiry, &n);
@@ -94,6 +95,7 @@ check_closed(struct ofproto *p)
         if (cls_rule_visible(&closed[i]->cr, version)) {
             list_remove(&closed[i]->expirable);
             list_push_back(&p->expiry.checking, &closed[i]->expirable);
+            evict_note_reduced(closed[i]);
         }
         rule_unref(closed[i]);
     }
@@ -174,7 +176,7 @@ expiry_run(struct ofproto *p)
     struct expiry *e = &p->expiry;
 
     pthread_mutex_lock(&p->tables_mutex);
-    check_closed(p);
+    expiry_look_at_reduced(p);
     list_splice(&e->checking, &e->waiting);
     take_slots(e, clock_now_ms() / 1000);
     pthread_mutex_unlock(&p->tables_mutex);

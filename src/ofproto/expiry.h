@@ -51,6 +51,9 @@ void expiry_note_reduced(struct rule *);
 /* When its time is up, as things are: ms; INT64_MAX: never. */
 int64_t expiry_of(const struct rule *);
 
+/* Looks at those that expiry_note_reduced() was told of so far. */
+void expiry_look_at_reduced(struct ofproto *);
+
 /* Calls 'cb' for each rule with a timeout. */
 void expiry_for_each(const struct ofproto *, void (*cb)(void *aux, struct rule *), void *aux);
 

@@ -171,7 +171,10 @@ collect_strict(struct flow_mod_run *s)
 bool
 change_evict(struct tables_change *c, uint8_t table_id)
 {
-    struct rule *worst = evict_choose(c->p, table_id, c->version);
+    struct rule *worst;
+
+    change_undo_other(c, table_id);
+    worst = evict_choose(c->p, table_id, c->version);
 
     if (worst) {
         change_drop(c, worst, REMOVED_EVICTION);

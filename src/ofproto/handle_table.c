@@ -2,6 +2,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "ofproto/evict.h"
 #include "ofproto/ofconn.h"
 #include "ofproto/vacancy.h"
 #include "openflow/msg/table.h"
@@ -205,7 +206,10 @@ modify_table(struct ofproto *p, enum of_version v, unsigned int id, const struct
         atomic_store(&p->xb.table_miss[id], tm->miss);
     }
     if (tm->eviction >= 0) {
+        pthread_mutex_lock(&p->tables_mutex);
         t->of_evict = tm->eviction;
+        evict_settings_changed(t);
+        pthread_mutex_unlock(&p->tables_mutex);
     }
     if (tm->vacancy >= 0) {
         vacancy_configure(p, id, tm->vacancy, tm->vacancy_down, tm->vacancy_up);

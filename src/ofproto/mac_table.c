@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/hmap.h"
 #include "base/list.h"
+#include "base/pqueue.h"
 #include "sys/clock.h"
 #include "sys/rcu_map.h"
 
@@ -20,7 +21,7 @@ struct owner {
     const void *bundle_key;
     struct list entries;   /* The dynamic ones, roughly by falling age. */
     size_t n;              /* Of those. */
-    size_t heap_index;     /* In mac_table->heap. */
+    struct pqueue_node by_size; /* In mac_table->by_size. */
 };
 
 /* Replaced as a whole when it moves, so that a reader never sees one port with another's bundle.  Only 'used' and
@@ -47,8 +48,7 @@ struct mac_table {
 
     pthread_mutex_t mutex;     /* For all changes; readers take no lock. */
     struct hmap owners;
-    struct owner **heap;       /* The owner with most entries first. */
-    size_t heap_capacity;
+    struct pqueue by_size;     /* The owner with most entries first. */
     size_t max_entries;
     uint64_t next_seq;
     int64_t wheel_at;          /* Second up to which the wheel was run. */
@@ -79,41 +79,10 @@ node_used(const struct node *n)
     return atomic_load_explicit(&n->used, memory_order_relaxed);
 }
 
-/* The heap of owners. */
-
-static void
-heap_set(struct mac_table *t, size_t i, struct owner *o)
+static bool
+has_more(const struct pqueue_node *a, const struct pqueue_node *b)
 {
-    t->heap[i] = o;
-    o->heap_index = i;
-}
-
-static size_t
-heap_size(const struct mac_table *t)
-{
-    return hmap_count(&t->owners);
-}
-
-/* Moves 'o' to where its count belongs. */
-static void
-heap_fix(struct mac_table *t, struct owner *o)
-{
-    size_t i = o->heap_index, n = heap_size(t);
-
-    while (i && t->heap[(i - 1) / 2]->n < o->n) {
-        heap_set(t, i, t->heap[(i - 1) / 2]);
-        i = (i - 1) / 2;
-    }
-    for (size_t child; (child = 2 * i + 1) < n; i = child) {
-        if (child + 1 < n && t->heap[child + 1]->n > t->heap[child]->n) {
-            child++;
-        }
-        if (t->heap[child]->n <= o->n) {
-            break;
-        }
-        heap_set(t, i, t->heap[child]);
-    }
-    heap_set(t, i, o);
+    return CONTAINER_OF(a, struct owner, by_size)->n > CONTAINER_OF(b, struct owner, by_size)->n;
 }
 
 static struct owner *
@@ -136,11 +105,8 @@ owner_get(struct mac_table *t, const void *bundle_key)
         o = xzalloc(sizeof *o);
         o->bundle_key = bundle_key;
         list_init(&o->entries);
-        if (heap_size(t) >= t->heap_capacity) {
-            t->heap = x2nrealloc(t->heap, &t->heap_capacity, sizeof *t->heap);
-        }
         hmap_insert(&t->owners, &o->node, hash_pointer(bundle_key, 0));
-        heap_set(t, heap_size(t) - 1, o);
+        pqueue_insert(&t->by_size, &o->by_size);
     }
     return o;
 }
@@ -148,14 +114,8 @@ owner_get(struct mac_table *t, const void *bundle_key)
 static void
 owner_free(struct mac_table *t, struct owner *o)
 {
-    size_t last = heap_size(t) - 1, i = o->heap_index;
-    struct owner *moved = t->heap[last];
-
     hmap_remove(&t->owners, &o->node);
-    if (i != last) {
-        heap_set(t, i, moved);
-        heap_fix(t, moved);
-    }
+    pqueue_remove(&t->by_size, &o->by_size);
     free(o);
 }
 
@@ -189,7 +149,7 @@ attach(struct mac_table *t, struct node *n)
         n->listed = node_used(n);
         list_push_back(&n->owner->entries, &n->by_owner);
         n->owner->n++;
-        heap_fix(t, n->owner);
+        pqueue_fix(&t->by_size, &n->owner->by_size);
         put_in_slot(t, n);
     }
 }
@@ -204,7 +164,7 @@ detach(struct mac_table *t, struct node *n)
     t->stats.n_entries--;
     t->stats.n_static -= n->e.is_static;
     if (o && --o->n) {
-        heap_fix(t, o);
+        pqueue_fix(&t->by_size, &o->by_size);
     } else if (o) {
         owner_free(t, o);
     }
@@ -231,7 +191,7 @@ remove_node(struct mac_table *t, struct node *n)
 static void
 evict(struct mac_table *t)
 {
-    struct owner *o = t->heap[0];
+    struct owner *o = CONTAINER_OF(pqueue_first(&t->by_size), struct owner, by_size);
     struct node *victim = CONTAINER_OF(o->entries.next, struct node, by_owner);
 
     for (int tries = 0; tries < 16 && node_used(victim) != victim->listed; tries++) {
@@ -266,7 +226,7 @@ install(struct mac_table *t, struct node *n, struct node *old)
         rcu_map_replace(&t->map, old, n, hash);
         rcu_defer(free, old);
     } else {
-        while (t->stats.n_entries >= t->max_entries && heap_size(t)) {
+        while (t->stats.n_entries >= t->max_entries && pqueue_first(&t->by_size)) {
             evict(t);
         }
         if (t->stats.n_entries >= t->max_entries) {
@@ -289,6 +249,7 @@ mac_table_create(void)
 
     rcu_map_init(&t->map);
     hmap_init(&t->owners);
+    t->by_size = (struct pqueue) PQUEUE_INIT(has_more);
     pthread_mutex_init(&t->mutex, NULL);
     for (int i = 0; i < N_SLOTS; i++) {
         list_init(&t->slots[i]);
@@ -343,7 +304,7 @@ mac_table_destroy(struct mac_table *t)
         remove_where(t, is_any, NULL);
         rcu_map_uninit(&t->map);
         hmap_uninit(&t->owners);
-        free(t->heap);
+        pqueue_uninit(&t->by_size);
         free(rcu_get_protected(&t->flood_vlans));
         pthread_mutex_destroy(&t->mutex);
         free(t);
@@ -357,7 +318,7 @@ mac_table_configure(struct mac_table *t, unsigned int idle_s, size_t max_entries
 
     pthread_mutex_lock(&t->mutex);
     t->max_entries = MIN(MAX(max_entries, (size_t) 10), (size_t) 1000000);
-    while (t->stats.n_entries > t->max_entries && heap_size(t)) {
+    while (t->stats.n_entries > t->max_entries && pqueue_first(&t->by_size)) {
         evict(t);
     }
     if (idle_ms != t->idle_ms) {

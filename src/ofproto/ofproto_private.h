@@ -18,6 +18,7 @@
 
 struct conns;
 struct depend;
+struct evict_order;
 struct ofconn;
 struct bytes;
 struct flow_mod;
@@ -75,6 +76,7 @@ struct table_state {
     bool evict, of_evict;    /* When full, by the row's overflow_policy; by table-mod. */
     struct subfield *groups; /* What makes groups of flows, of which the largest loses one (evict.h); owned. */
     size_t n_groups;
+    struct evict_order *order; /* In which flows go (evict.h); null: nobody has asked for it. */
     bool vacancy;            /* Vacancy events as table-mod set them, in per cent. */
     uint8_t vacancy_down, vacancy_up;
     bool vacancy_is_low;     /* The last event was "down": the next is "up". */

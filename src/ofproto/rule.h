@@ -16,6 +16,7 @@
 
 struct ofproto;
 struct rule_use;
+struct evictee;
 
 /* What a rule does: immutable, in the rule's memory behind it. */
 struct rule_actions {
@@ -44,6 +45,7 @@ struct rule {
     RCU_PTR(struct rule) successor; /* Which counts in its place, referenced; null: none. */
     struct list expirable;     /* In a list of expiry.h, or of 'retired' ones; else self-linked. */
     struct hmap_node by_cookie;
+    struct evictee *evictee;   /* Its place in the order of eviction (evict.h); null: none. */
     struct rule_use *uses;     /* Of groups and meters: users.c; null: none. */
     size_t n_uses;
     uint64_t first_note, last_note; /* Numbers of the changes, as flow monitors count, that made and last changed the

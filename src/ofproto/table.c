@@ -184,6 +184,7 @@ tables_destroy(struct ofproto *p)
         free(p->tables[i].name);
         free(p->tables[i].of_name);
         free(p->tables[i].groups);
+        evict_uninit(&p->tables[i]);
     }
     free(p->xb.tables);
     hmap_uninit(&p->option_users);
@@ -262,6 +263,7 @@ ofproto_set_table(struct ofproto *p, uint8_t table_id, const struct ofproto_tabl
     pthread_mutex_lock(&p->tables_mutex);
     set_prefixes(p, table_id, c);
     evict_set_groups(p, table_id, c->groups, c->n_groups);
+    evict_settings_changed(t);
     change_begin(&change, p, NULL);
     while (t->n_flows + change.n_flows[table_id] > t->max_flows && t->evict && change_evict(&change, table_id)) {
         continue;
