@@ -191,11 +191,11 @@ parse_field(struct match *m, const char *name, const char *value, const struct p
     if (!f) {
         return error_new("unknown field %s", name);
     }
-    if (strchr(value, '/') || *value == '+' || *value == '-') { /* Flags are masked without a slash. */
-        return error_new("bad value for %s (%s: wildcards not allowed here)", name, value);
-    }
     if (is_set(m, f)) {
         return error_new("field %s set multiple times", name);
+    }
+    if (!field_prereqs_met(f, &m->flow)) {
+        return error_new("prerequisites not met for setting %s", name);
     }
     e = match_parse_field(m, f, value, names, &mask);
     if (e) {
@@ -205,7 +205,10 @@ parse_field(struct match *m, const char *name, const char *value, const struct p
         free(text);
         return e;
     }
-    return field_prereqs_met(f, &m->flow) ? NULL : error_new("prerequisites not met for setting %s", name);
+    if (strchr(value, '/') || *value == '+' || *value == '-') { /* Flags are masked without a slash. */
+        return error_new("bad value for %s (%s: wildcards not allowed here)", name, value);
+    }
+    return NULL;
 }
 
 /* Takes "name=value", "name:value", "name(value)" or "name" off the text, null at the end.  Commas and spaces inside

@@ -239,15 +239,24 @@ dpctl_dump_bridge(struct dpctl *d, const struct ofproto *bridge)
 
 /* Changes. */
 
-/* Reads "[ufid:...,] FLOW".  'ufid' is zero if there is none. */
+/* Takes a flow's name off the text, if it begins with one; else 'ufid' is zero.  False, with the error said, if it is
+ * none. */
+static bool
+take_ufid(struct dpctl *d, const char **text, struct uuid *ufid)
+{
+    *ufid = (struct uuid) { 0 };
+    if (!strncmp(*text, "ufid:", 5) && !odp_ufid_parse(text, ufid)) {
+        dpctl_fail(d, -EINVAL, "parsing flow ufid");
+        return false;
+    }
+    return true;
+}
+
 static struct error *
-parse_key(struct dpctl *d, const char *text, struct flow *key, struct flow *mask, struct uuid *ufid)
+parse_key(struct dpctl *d, const char *text, struct flow *key, struct flow *mask)
 {
     struct dp_names names = dp_names_of(d->dp);
 
-    if (!odp_ufid_parse(&text, ufid)) {
-        *ufid = (struct uuid) { 0 };
-    }
     return odp_flow_parse(text, &names.names, key, mask);
 }
 
@@ -281,10 +290,14 @@ put_by_hand(struct dpctl *d, const char *text, const char *actions_text, enum fi
     struct dp_flow_stats stats = { 0 };
     struct bytes actions = BYTES_INIT;
     struct flow key, mask;
+    struct error *bad;
     struct uuid ufid;
-    struct error *bad = parse_key(d, text, &key, &mask, &ufid);
     int error;
 
+    if (!take_ufid(d, &text, &ufid)) {
+        return;
+    }
+    bad = parse_key(d, text, &key, &mask);
     if (bad) {
         dpctl_fail(d, -EINVAL, "parsing flow key (%s)", error_text(bad));
         error_free(bad);
@@ -337,20 +350,20 @@ static void
 delete_by_hand(struct dpctl *d, const char *text)
 {
     struct datapath *dp = d->dp;
-    const char *rest = text;
     struct dp_flow_stats stats;
     struct flow key, mask;
+    struct error *error;
     struct dp_flow *f;
     struct uuid ufid;
 
-    if (!odp_ufid_parse(&rest, &ufid) || *rest) {
-        struct error *error = parse_key(d, text, &key, &mask, &ufid);
-
-        if (error) {
-            dpctl_fail(d, -EINVAL, "%s", error_text(error));
-            error_free(error);
-            return;
-        }
+    if (!take_ufid(d, &text, &ufid)) {
+        return;
+    }
+    error = parse_key(d, text, &key, &mask);
+    if (error) {
+        dpctl_fail(d, -EINVAL, "%s", error_text(error));
+        error_free(error);
+        return;
     }
     f = uuid_is_zero(&ufid) ? dp->class->flow_lookup(dp, &key) : find_by_ufid(dp, &ufid);
     if (!f || dp->class->flow_del(dp, f, &stats)) {
@@ -398,7 +411,10 @@ dpctl_run_get_flow(struct dpctl *d)
         return;
     }
     text = d->argv[0];
-    if (!odp_ufid_parse(&text, &ufid)) {
+    if (!take_ufid(d, &text, &ufid)) {
+        return;
+    }
+    if (text == d->argv[0]) {
         dpctl_fail(d, 0, "parsing flow ufid");
         return;
     }

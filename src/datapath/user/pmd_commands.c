@@ -222,6 +222,13 @@ takes_number(const char *option)
     return !strcmp(option, "-pmd") || !strcmp(option, "-secs") || !strcmp(option, "-it") || !strcmp(option, "-ms");
 }
 
+/* What is measured is kept for a minute, in intervals of five seconds.  0: all of it. */
+static uint32_t
+measured_seconds(uint32_t n)
+{
+    return !n || n > 60 ? 60 : (n + 4) / 5 * 5;
+}
+
 /* "[-pmd core] [-secs secs] [-nh] [-it n] [-ms n] [dp]".  There are no histograms and histories of iterations. */
 static bool
 parse(struct show *s, struct ctl_request *r, int argc, const char *argv[])
@@ -241,7 +248,7 @@ parse(struct show *s, struct ctl_request *r, int argc, const char *argv[])
         } else if (!strcmp(option, "-pmd")) {
             s->core = n;
         } else if (!strcmp(option, "-secs")) {
-            s->seconds = n;
+            s->seconds = measured_seconds(n);
         }
     }
     return true;

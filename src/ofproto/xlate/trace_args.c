@@ -12,8 +12,8 @@
 #include "ofproto/xlate/trace_private.h"
 #include "openflow/error.h"
 
-/* Words: a datapath or bridge, the flow, a packet; the actions of packet-out. */
-enum { MAX_ARGS = 4, MAX_CT_NEXT = TRACE_MAX_RECIRCULATIONS, MAX_L7 = 64000 };
+/* Words: a datapath or bridge, the flow, a packet. */
+enum { MAX_ARGS = 3, MAX_CT_NEXT = TRACE_MAX_RECIRCULATIONS, MAX_L7 = 64000 };
 
 struct args {
     const struct trace_host *host;
@@ -133,14 +133,13 @@ take_valued(struct args *a, int argc, const char *const argv[], int *i)
                                         : take_l7_len(a, argv[*i]);
 }
 
-/* In packet-out the last word is the actions, whatever it looks like. */
 static struct error *
 take_words(struct args *a, int argc, const char *const argv[], bool is_packet_out)
 {
     for (int i = 1; i < argc; i++) {
         const char *arg = argv[i];
 
-        if (arg[0] != '-' || (is_packet_out && i == argc - 1)) {
+        if (arg[0] != '-') {
             if (a->n >= MAX_ARGS) {
                 return error_new("too many arguments");
             }
@@ -305,7 +304,7 @@ check_references(const struct xbridge *bridge, struct act_span acts)
 static struct error *
 parse_actions(struct args *a, const char *text)
 {
-    const struct xbridge *bridge = a->n > 1 ? a->host->find_bridge(a->host->aux, a->words[0]) : NULL;
+    const struct xbridge *bridge = a->n ? a->host->find_bridge(a->host->aux, a->words[0]) : NULL;
     unsigned int protocols = PROTO_ANY;
     struct trace_names names;
 
@@ -333,17 +332,13 @@ check_actions(struct args *a)
     return err ? error_new("Bad actions: %s", ofperr_name(err)) : NULL;
 }
 
-/* Actions, packet, flow: in this order they are looked at, as by the reference. */
+/* Packet, flow: in this order they are looked at, as by the reference, which looks at actions before all else. */
 static struct error *
-take_request(struct args *a, const char *actions)
+take_request(struct args *a, bool is_packet_out)
 {
     const char *packet = NULL;
-    struct error *e;
+    struct error *e = NULL;
 
-    if (a->n > 3) {
-        return error_new("too many arguments");
-    }
-    e = actions ? parse_actions(a, actions) : NULL;
     if (a->n == 3 || (a->n == 2 && looks_like_packet(a, a->words[1]))) {
         packet = a->words[--a->n]; /* If it is none, take_packet() says why. */
     }
@@ -359,21 +354,26 @@ take_request(struct args *a, const char *actions)
     if (!e) {
         settle_packet(a);
     }
-    return e || !actions ? e : check_actions(a);
+    return e || !is_packet_out ? e : check_actions(a);
 }
 
 static struct error *
 run(int argc, const char *const argv[], const struct trace_host *host, bool is_packet_out, struct str *reply)
 {
     struct args a = { .host = host, .l7 = BYTES_INIT };
-    struct error *e = take_words(&a, argc, argv, is_packet_out);
+    /* In packet-out the last word is the actions, whatever it looks like. */
+    struct error *e = take_words(&a, argc - is_packet_out, argv, is_packet_out), *first = NULL;
 
     act_buf_init(&a.acts);
-    if (!e && is_packet_out && a.n < 2) {
-        e = error_new("Syntax error");
+    if (is_packet_out) {
+        first = parse_actions(&a, argv[argc - 1]);
+    }
+    if (first) {
+        error_free(e);
+        e = first;
     }
     if (!e) {
-        e = take_request(&a, is_packet_out ? a.words[--a.n] : NULL);
+        e = take_request(&a, is_packet_out);
     }
     if (!e) {
         bool has_packet = a.request.frame.data && host->apply_effects;
