@@ -1,6 +1,8 @@
 """The programs of one side (the reference's or ours), and a directory with daemons running in it."""
+import contextlib
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -108,7 +110,20 @@ class Place:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        while pids := list(self._left()):  # Again, since a monitor may have started another one meanwhile.
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.01)
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _left(self):
+        """Daemons that commands of the case have started and not ended: all have this place in their environment."""
+        mark = f"OVS_RUNDIR={self.directory}".encode()
+        for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as f:
+                if mark in f.read().split(b"\0"):
+                    yield pid
 
     def _make_path(self):
         """A name that this side lacks must not be found elsewhere on PATH: it is shadowed by a program that says so."""
