@@ -106,7 +106,7 @@ note_ports(struct cls_mask *wc, uint32_t ports)
 {
     struct flow flow;
 
-    flow.lines[SRC_WORD / 8].words[SRC_WORD % 8] = flow.lines[DST_WORD / 8].words[DST_WORD % 8] = 0;
+    *flow_word_ptr(&flow, SRC_WORD) = *flow_word_ptr(&flow, DST_WORD) = 0;
     put_ports(&flow, ports);
     cls_mask_add(wc, SRC_WORD, flow_word(&flow, SRC_WORD));
     cls_mask_add(wc, DST_WORD, flow_word(&flow, DST_WORD));

@@ -410,6 +410,16 @@ change_abort(struct tables_change *c)
     change_end(c);
 }
 
+void
+change_finish(struct tables_change *c, enum ofperr error)
+{
+    if (error) {
+        change_abort(c);
+    } else {
+        change_commit(c);
+    }
+}
+
 /* Rules that use what goes. */
 
 bool

@@ -57,6 +57,8 @@ struct tables_change {
 void change_begin(struct tables_change *, struct ofproto *, const struct ofconn *requester);
 void change_commit(struct tables_change *);
 void change_abort(struct tables_change *);
+/* Whichever of the two is right after a step that ended so. */
+void change_finish(struct tables_change *, enum ofperr error);
 
 /* The same for a long change, of which a bridge has one at a time.  Steps return whether they are through; null for the
  * slice: all at once. */

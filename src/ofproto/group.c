@@ -345,11 +345,7 @@ group_mod_at_once(struct ofproto *p, const struct ofconn *requester, struct grou
     group_mod_run_begin(&run, &change, gm);
     (void) group_mod_run_step(&run, NULL);
     group_mod_run_end(&run);
-    if (run.error) {
-        change_abort(&change);
-    } else {
-        change_commit(&change);
-    }
+    change_finish(&change, run.error);
     pthread_mutex_unlock(&p->tables_mutex);
     return run.error;
 }

@@ -120,11 +120,7 @@ ofproto_flow_mod(struct ofproto *p, const struct flow_mod *fm, struct ofconn *re
     pthread_mutex_lock(&p->tables_mutex);
     change_begin(&change, p, requester);
     error = change_flow_mod(&change, fm);
-    if (error) {
-        change_abort(&change);
-    } else {
-        change_commit(&change);
-    }
+    change_finish(&change, error);
     pthread_mutex_unlock(&p->tables_mutex);
     return error;
 }

@@ -139,11 +139,11 @@ is_quiet(const struct of_session *s)
 }
 
 static void
-log_wait(const struct of_session *s, int old_backoff)
+log_wait(const struct of_session *s, bool was_quiet)
 {
     if (!is_quiet(s)) {
         log_info("%s: waiting %d seconds before reconnect", s->name, s->fsm.backoff / 1000);
-    } else if (old_backoff < s->fsm.max_backoff) {
+    } else if (!was_quiet) {
         log_info("%s: continuing to retry connections in the background but suppressing further logging", s->name);
     }
 }
@@ -181,7 +181,7 @@ static void
 step(struct of_session *s, enum reconnect_event event)
 {
     enum reconnect_state old = s->fsm.state;
-    int old_backoff = s->fsm.backoff;
+    bool was_quiet = is_quiet(s);
     struct reconnect_update update;
 
     reconnect_step(&s->fsm, event, clock_now_ms(), &update);
@@ -191,10 +191,10 @@ step(struct of_session *s, enum reconnect_event event)
         loop_timer_set(&s->timer, update.wake_at);
     }
     if (update.disconnect && s->conn) {
-        drop(s, update.timed_out, old_backoff >= s->fsm.max_backoff);
+        drop(s, update.timed_out, was_quiet);
     }
     if (s->fsm.state == RECONNECT_BACKOFF && old != RECONNECT_BACKOFF && event != RECONNECT_EV_ENABLE) {
-        log_wait(s, old_backoff);
+        log_wait(s, was_quiet);
     }
     if (update.connect) {
         start_connecting(s);

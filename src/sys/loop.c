@@ -22,8 +22,7 @@ struct loop {
     int timer_fd;
     int64_t armed;    /* ... at this time at the latest, ms on the system's clock; CLOCK_NEVER: not set. */
     struct list tasks;
-    struct loop_timer **heap; /* Binary heap, soonest first. */
-    size_t n_timers, capacity;
+    struct pqueue timers;     /* struct loop_timer, the soonest first. */
     bool stopping;
     bool uses_rcu, offline;
     int64_t turn_began;       /* us, if it uses RCU; 0: not yet. */
@@ -124,6 +123,12 @@ loop_use_rcu(struct loop *loop)
     uv_unref((uv_handle_t *) &loop->before_wait);
 }
 
+static bool
+is_sooner(const struct pqueue_node *a, const struct pqueue_node *b)
+{
+    return CONTAINER_OF(a, struct loop_timer, node)->when < CONTAINER_OF(b, struct loop_timer, node)->when;
+}
+
 struct loop *
 loop_create(void)
 {
@@ -131,6 +136,7 @@ loop_create(void)
 
     loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     loop->armed = CLOCK_NEVER;
+    loop->timers = (struct pqueue) PQUEUE_INIT(is_sooner);
     if (loop->timer_fd < 0 || uv_loop_init(&loop->uv) || uv_poll_init(&loop->uv, &loop->sleep, loop->timer_fd)) {
         out_of_memory();
     }
@@ -157,38 +163,19 @@ loop_destroy(struct loop *loop)
         go_online(loop);
         rcu_thread_unregister();
     }
-    free(loop->heap);
+    pqueue_uninit(&loop->timers);
     free(loop);
 }
 
 /* Timers. */
 
-static void
-heap_set(struct loop *loop, size_t i, struct loop_timer *t)
+/* Null: none is set. */
+static struct loop_timer *
+next_timer(const struct loop *loop)
 {
-    loop->heap[i] = t;
-    t->position = i;
-}
+    struct pqueue_node *first = pqueue_first(&loop->timers);
 
-static void
-heap_fix(struct loop *loop, struct loop_timer *t)
-{
-    size_t i = t->position;
-
-    while (i && loop->heap[(i - 1) / 2]->when > t->when) {
-        heap_set(loop, i, loop->heap[(i - 1) / 2]);
-        i = (i - 1) / 2;
-    }
-    for (size_t child; (child = 2 * i + 1) < loop->n_timers; i = child) {
-        if (child + 1 < loop->n_timers && loop->heap[child + 1]->when < loop->heap[child]->when) {
-            child++;
-        }
-        if (loop->heap[child]->when >= t->when) {
-            break;
-        }
-        heap_set(loop, i, loop->heap[child]);
-    }
-    heap_set(loop, i, t);
+    return first ? CONTAINER_OF(first, struct loop_timer, node) : NULL;
 }
 
 void
@@ -200,34 +187,21 @@ loop_timer_init(struct loop *loop, struct loop_timer *t, void (*cb)(struct loop_
 void
 loop_timer_set(struct loop_timer *t, int64_t when_ms)
 {
-    struct loop *loop = t->loop;
+    bool was_set = loop_timer_is_set(t);
 
     if (when_ms == CLOCK_NEVER) {
         loop_timer_cancel(t);
         return;
     }
-    if (!loop_timer_is_set(t)) {
-        if (loop->n_timers == loop->capacity) {
-            loop->heap = x2nrealloc(loop->heap, &loop->capacity, sizeof *loop->heap);
-        }
-        t->position = loop->n_timers++;
-    }
     t->when = when_ms;
-    heap_fix(loop, t);
+    (was_set ? pqueue_fix : pqueue_insert)(&t->loop->timers, &t->node);
 }
 
 void
 loop_timer_cancel(struct loop_timer *t)
 {
-    struct loop *loop = t->loop;
-
     if (loop_timer_is_set(t)) {
-        struct loop_timer *last = loop->heap[--loop->n_timers];
-
-        if (last != t) {
-            heap_set(loop, t->position, last);
-            heap_fix(loop, last);
-        }
+        pqueue_remove(&t->loop->timers, &t->node);
         t->when = CLOCK_NEVER;
     }
 }
@@ -238,11 +212,10 @@ static bool
 run_timers(struct loop *loop)
 {
     int64_t now = clock_now_ms();
+    struct loop_timer *t;
     bool any = false;
 
-    while (loop->n_timers && loop->heap[0]->when <= now && !loop->stopping) {
-        struct loop_timer *t = loop->heap[0];
-
+    while ((t = next_timer(loop)) != NULL && t->when <= now && !loop->stopping) {
         loop_timer_cancel(t);
         t->cb(t);
         any = true;
@@ -385,12 +358,13 @@ loop_wake_uninit(struct loop_wake *w)
 static void
 arm_sleep(struct loop *loop, int64_t now)
 {
+    const struct loop_timer *next = next_timer(loop);
     int64_t wait, at;
 
-    if (!loop->n_timers || clock_is_stopped()) {
+    if (!next || clock_is_stopped()) {
         return;
     }
-    wait = MIN(MAX(loop->heap[0]->when - now, 0), LONGEST_WAIT_MS);
+    wait = MIN(MAX(next->when - now, 0), LONGEST_WAIT_MS);
     at = clock_real_us() / 1000 + wait; /* Whatever warps do. */
     if (at < loop->armed) {
         struct itimerspec t = { .it_value = { wait / 1000, wait % 1000 * 1000000 } };
@@ -405,6 +379,7 @@ arm_sleep(struct loop *loop, int64_t now)
 void
 loop_run_once(struct loop *loop, bool block)
 {
+    const struct loop_timer *next;
     int64_t now;
 
     /* What ran here may be what the caller waits for. */
@@ -415,7 +390,8 @@ loop_run_once(struct loop *loop, bool block)
         return;
     }
     now = clock_now_ms();
-    if (block && loop->n_timers && loop->heap[0]->when <= now) {
+    next = next_timer(loop);
+    if (next && next->when <= now) {
         block = false;
     }
     if (block) {

@@ -27,6 +27,7 @@
 #define SYS_LOOP_H 1
 
 #include "base/list.h"
+#include "base/pqueue.h"
 #include "sys/clock.h"
 
 struct loop;
@@ -44,7 +45,7 @@ struct loop_timer {
     void (*cb)(struct loop_timer *);
     void *aux;
     int64_t when;    /* ms on clock_now_ms(); CLOCK_NEVER while not set. */
-    size_t position; /* In the heap. */
+    struct pqueue_node node; /* In the loop's queue while set. */
 };
 
 struct loop_task {

@@ -54,6 +54,9 @@ typedef void stream_accept_cb(struct stream_listener *, struct stream *stream, v
 bool stream_target_is_active(const char *target);
 bool stream_target_is_passive(const char *target);
 
+/* Whether probes of who is at the target make sense: not of Unix sockets, whose end is always noticed. */
+bool stream_target_needs_probes(const char *target);
+
 /* Whether 'text' begins with "METHOD:", known or not. */
 bool stream_target_has_method(const char *text);
 /* Takes the first target, as a new string, from a list of them with commas between, and moves '*list' behind it; null
@@ -92,7 +95,7 @@ const char *stream_name(const struct stream *);
 /* The port at the far end and here; 0 if there is none. */
 uint16_t stream_remote_port(const struct stream *);
 uint16_t stream_local_port(const struct stream *);
-/* Whether the peer's probes make sense: false for Unix sockets, whose end is always noticed. */
+/* The same of the stream's peer. */
 bool stream_needs_probes(const struct stream *);
 /* The common name in the peer's certificate, or null. */
 const char *stream_peer_id(const struct stream *);

@@ -18,6 +18,12 @@ stream_target_is_passive(const char *target)
 }
 
 bool
+stream_target_needs_probes(const char *target)
+{
+    return strncmp(target, "unix:", 5) && strncmp(target, "punix:", 6);
+}
+
+bool
 stream_target_has_method(const char *text)
 {
     size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz");

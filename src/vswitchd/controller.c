@@ -28,13 +28,6 @@ is_service(const struct vs_controller *c)
     return type ? !strcmp(type, "service") : stream_target_is_passive(vs_controller_target(c));
 }
 
-/* By default who is on this machine is not probed: its end is noticed. */
-static bool
-needs_probes(const char *target)
-{
-    return strncmp(target, "unix:", 5) && strncmp(target, "punix:", 6);
-}
-
 static struct ofproto_controller_config
 read_row(const struct vs_controller *c, const struct controllers_cfg *cfg)
 {
@@ -50,7 +43,7 @@ read_row(const struct vs_controller *c, const struct controllers_cfg *cfg)
         .in_band = !cfg->disable_in_band && !text_is(vs_controller_connection_mode(c), "out-of-band"),
         .queue_size = vs_controller_controller_queue_size(c, cfg->queue_size),
         .max_backoff_ms = vs_controller_max_backoff(c, 0),
-        .probe_ms = vs_controller_inactivity_probe(c, needs_probes(vs_controller_target(c)) ? 5000 : 0),
+        .probe_ms = vs_controller_inactivity_probe(c, stream_target_needs_probes(vs_controller_target(c)) ? 5000 : 0),
         .rate_limit = vs_controller_controller_rate_limit(c, 0),
         .burst_limit = vs_controller_controller_burst_limit(c, 0),
         .enable_async = vs_controller_enable_async_messages(c, true),

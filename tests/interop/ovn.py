@@ -17,7 +17,7 @@ import time
 import unittest
 
 import ovn_topology as topology
-from ovsdb_rpc import listens
+from listening import listens
 
 BUILD = os.path.abspath(sys.argv.pop(1) if len(sys.argv) > 1 and os.path.isdir(sys.argv[1])
                         else os.environ.get("WEFT_BUILD") or "build")

@@ -15,6 +15,8 @@ import threading
 import time
 import unittest
 
+from listening import listens
+
 BUILD = os.path.abspath(sys.argv.pop(1) if len(sys.argv) > 1 and os.path.isdir(sys.argv[1])
                         else os.environ.get("WEFT_BUILD") or "build")
 SERVERS = {"ours": os.path.join(BUILD, "src/ovsdb-server/ovsdb-server")}
@@ -146,17 +148,10 @@ class Server:
                  *self.arguments], stdin=subprocess.DEVNULL, stdout=err, stderr=err,
                 env=dict(os.environ, OVS_RUNDIR=self.dir, OVS_SYSLOG_METHOD="null", **self.env))
         end = time.monotonic() + 20
-        while not self.listens():
+        while not listens(self.path):
             if self.process.poll() is not None or time.monotonic() > end:
                 raise AssertionError(f"{self.side} did not start: {self.errors()}")
             time.sleep(0.02)
-
-    def listens(self):
-        try:
-            Client(self.path).close()
-        except OSError:
-            return False
-        return True
 
     def kill(self, number=signal.SIGKILL):
         if self.process and self.process.poll() is None:
@@ -521,11 +516,11 @@ class Relay(Copies):
         source = self.server("ours", schemas=(guarded,))
         relay = self.server("ours", f"relay:T:unix:{source.path}", "--remote=db:G,G,r", schemas=(gate,))
         roled, reading = (os.path.join(relay.dir, name) for name in ("roled", "reading"))
+        self.until("the relay has it", lambda: relay.about("connected") == [{"connected": True}])
         relay.transact(insert("G", r=["set", [["named-uuid", "x"], ["named-uuid", "y"]]]),
                        insert("R", "x", target=f"punix:{roled}", role="nobody"),
                        insert("R", "y", target=f"punix:{reading}", read_only=True), db="G")
-        self.until("the relay has it", lambda: relay.about("connected") == [{"connected": True}])
-        self.until("it listens", lambda: os.path.exists(roled) and os.path.exists(reading))
+        self.until("it listens", lambda: listens(roled) and listens(reading))
         for path, error in ((roled, "permission error"), (reading, "not allowed")):
             client = Client(path)
             self.assertEqual(client.call("transact", "T", insert("C", c=1))[0]["error"], error)

@@ -32,6 +32,8 @@ import sys
 import tempfile
 import time
 
+from listening import listens
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 TIMEOUT = 10
@@ -60,12 +62,6 @@ SCHEMA = {
 
 class Closed(Exception):
     pass
-
-
-def listens(path):
-    """The file of a socket is there a little before connections are taken."""
-    with socket.socket(socket.AF_UNIX) as s:
-        return s.connect_ex(path) == 0
 
 
 class Client:

@@ -43,15 +43,23 @@ n_flows(unsigned int table)
     return sim.bridge->tables[table].n_flows;
 }
 
+/* Packets, of which each makes one flow more in the table, until there are 'limit'; at first there are 'n'. */
+static void
+storm(unsigned int table, unsigned int n, unsigned int limit)
+{
+    for (unsigned int i = 0; i < N_PACKETS; i++) {
+        assert_string_equal(send_from(i), "p2");
+        assert_int_equal(n_flows(table), MIN(n + i + 1, limit));
+        clock_warp(1);
+    }
+}
+
 static void
 a_storm_teaches_no_more_flows_than_the_limit_of_the_action(void **state UNUSED)
 {
     sim_flow(&sim, FM_ADD, "actions=learn(table=1,limit=7,cookie=1,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],"
                            "output:NXM_OF_IN_PORT[]),output:2");
-    for (unsigned int i = 0; i < N_PACKETS; i++) {
-        assert_string_equal(send_from(i), "p2");
-        assert_int_equal(n_flows(1), MIN(i + 1, 7u));
-    }
+    storm(1, 0, 7);
 }
 
 /* The packet goes on when there is no room for what it teaches. */
@@ -62,10 +70,7 @@ a_storm_fills_a_table_up_to_its_limit(void **state UNUSED)
 
     ofproto_set_table(sim.bridge, 1, &config);
     sim_flow(&sim, FM_ADD, "actions=learn(table=1,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[]),output:2");
-    for (unsigned int i = 0; i < N_PACKETS; i++) {
-        assert_string_equal(send_from(i), "p2");
-        assert_int_equal(n_flows(1), MIN(i + 1, 9u));
-    }
+    storm(1, 0, 9);
 }
 
 /* The last ones taught are there: those before them expire sooner. */
@@ -78,11 +83,7 @@ a_storm_drives_out_the_flows_that_were_taught_first(void **state UNUSED)
     ofproto_set_table(sim.bridge, 1, &config);
     sim_flow(&sim, FM_ADD, "actions=learn(table=1,idle_timeout=60,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],"
                            "output:NXM_OF_IN_PORT[]),output:2");
-    for (unsigned int i = 0; i < N_PACKETS; i++) {
-        assert_string_equal(send_from(i), "p2");
-        assert_int_equal(n_flows(1), MIN(i + 1, 9u));
-        clock_warp(1);
-    }
+    storm(1, 0, 9);
     for (unsigned int i = N_PACKETS - 9; i < N_PACKETS; i++) {
         struct flow_mod fm;
         struct act_text names = { NULL, NULL };
@@ -105,11 +106,7 @@ what_is_taught_may_not_drive_out_who_teaches(void **state UNUSED)
     ofproto_set_table(sim.bridge, 0, &config);
     sim_flow(&sim, FM_ADD, "priority=1,actions=learn(table=0,priority=2,hard_timeout=60,NXM_OF_ETH_SRC[],"
                            "output:NXM_OF_IN_PORT[]),output:2");
-    for (unsigned int i = 0; i < N_PACKETS; i++) {
-        assert_string_equal(send_from(i), "p2");
-        assert_int_equal(n_flows(0), MIN(i + 2, 5u));
-        clock_warp(1);
-    }
+    storm(0, 1, 5);
 }
 
 int

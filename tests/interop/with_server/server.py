@@ -6,13 +6,15 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 
 import ovs.poller
+
+sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from listening import listens  # noqa: E402
 
 sys.tracebacklimit = 0  # Of an exception only the message counts.
 
@@ -39,19 +41,10 @@ class Server:
         self.process = subprocess.Popen([os.environ["SERVER"], "-vconsole:off", f"--remote=p{self.remote}",
                                          f"--unixctl={self.dir}/ctl", f"{self.dir}/db"])
         for _ in range(200):
-            if self._listens():
+            if listens(f"{self.dir}/sock"):
                 return
             time.sleep(0.05)
         raise SystemExit("the server does not start")
-
-    def _listens(self):
-        """A socket's name is there a moment before it takes connections."""
-        with socket.socket(socket.AF_UNIX) as s:
-            try:
-                s.connect(f"{self.dir}/sock")
-            except OSError:
-                return False
-            return True
 
     def stop(self):
         if self.process:
