@@ -1,7 +1,9 @@
 #include "rig.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -202,6 +204,46 @@ rig_start_idle(struct rig *r, bool writes)
     }
     r->is_idle = true;
     running = r;
+}
+
+/* The 'nth' of the processors that this program could use when it was first asked; -1: all of them. */
+static void
+find_cpus(int nth, cpu_set_t *set)
+{
+    static cpu_set_t all;
+
+    if (!CPU_COUNT(&all) && sched_getaffinity(0, sizeof all, &all)) {
+        die("sched_getaffinity: %s", strerror(errno));
+    }
+    CPU_ZERO(set);
+    for (int cpu = 0, i = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (CPU_ISSET(cpu, &all) && (nth < 0 || i++ == nth)) {
+            CPU_SET(cpu, set);
+        }
+    }
+    if (!CPU_COUNT(set)) {
+        die("there are only %d processors", CPU_COUNT(&all));
+    }
+}
+
+void
+rig_pin(const struct rig *r, int nth)
+{
+    char *tasks = xasprintf("/proc/%d/task", r ? (int) r->pid : (int) getpid());
+    DIR *dir;
+    cpu_set_t set;
+
+    find_cpus(nth, &set);
+    if (!(dir = opendir(tasks))) {
+        die("%s: %s", tasks, strerror(errno));
+    }
+    for (struct dirent *e; (e = readdir(dir)) != NULL; ) {
+        if (atoi(e->d_name) && sched_setaffinity(atoi(e->d_name), sizeof set, &set) && errno != ESRCH) {
+            die("sched_setaffinity: %s", strerror(errno));
+        }
+    }
+    closedir(dir);
+    free(tasks);
 }
 
 void

@@ -31,6 +31,8 @@ void rig_start(struct rig *);
 /* Starts a server that does nothing: it answers each message with a fixed one.  With 'writes' it makes the system calls
  * that a database must: it waits for any of several clients, and appends what it read to a file before it answers. */
 void rig_start_idle(struct rig *, bool writes);
+/* Lets all the server's threads, or with null this program's, run on the 'nth' processor alone; -1: on any. */
+void rig_pin(const struct rig *, int nth);
 void rig_stop(struct rig *);
 void rig_uninit(struct rig *);
 
