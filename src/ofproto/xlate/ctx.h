@@ -66,7 +66,7 @@ struct xlate_ctx {
     bool in_bucket;            /* In the actions of a bucket, not in a table that they lead to; for packet-ins. */
     bool apart;                /* In a part that the action set does not follow: a clone, a bucket. */
     bool list_is_last;         /* Behind the present list there is only the action set. */
-    bool at_input;             /* The bridge's mirrors have not seen the packet come in. */
+    bool at_input;             /* The mirrors have not seen the packet come in, or come back resumed. */
     uint32_t mirrors;          /* Of the bridge: those that have had the packet. */
     const struct act_nat *nat; /* Inside ct: that which was met. */
     be16 tag_read;             /* Bits of the tag from which NORMAL made the present one: they matter once the packet

@@ -303,6 +303,9 @@ run_steps(struct xlate_ctx *ctx, const struct frozen_state *s)
     const struct act *acts = frozen_acts(s);
 
     report_steps(ctx, s);
+    if (!xlate_is_received(ctx)) {
+        return;
+    }
     for (size_t i = 0; i < n && !xlate_has_failed(ctx); i++) {
         struct act_span span = { acts, steps[i].len };
         bool was_paused = ctx->pause.act != NULL;

@@ -632,7 +632,7 @@ xlate(const struct xlate_in *in, struct xlate_out *out)
         .in = in, .out = out, .wc = &out->wc, .bridge = in->bridge, .version = in->tables_version,
         .flow = *in->flow, .base.flow = *in->flow, .table_id = in->acts ? UINT8_MAX : 0,
         .cookie = in->acts ? BE64_MAX : 0,
-        .at_input = !in->flow->recirc_id,
+        .at_input = true,
         .conntracked = !in->flow->recirc_id && in->flow->ct_state, /* Of a trace; else the frozen state says it. */
     };
 
