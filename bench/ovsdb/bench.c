@@ -169,8 +169,8 @@ stop_idle(struct contestant *c)
     free(c->rig.socket);
 }
 
-/* Where client and server run.  Left to the scheduler they are now on one processor and now on two, and a processor that
- * was idle takes long to wake, which counts for all of them alike; so the rates are comparable where both are pinned. */
+/* Where client and server run.  Left to the scheduler they are now on one processor and now on two, and a processor
+ * that was idle takes long to wake, which counts for all alike; so the rates are comparable where both are pinned. */
 enum placement { ANYWHERE, ONE_CORE, OWN_CORES, N_PLACEMENTS };
 static const char *const placement_names[N_PLACEMENTS] = { "", "-one-core", "-own-cores" };
 

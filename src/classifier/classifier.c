@@ -39,36 +39,6 @@ init_tracked(struct cls_tracked *t, enum field_id id)
     t->stage = f->prereq == PREREQ_NONE ? STAGE_METADATA : STAGE_L3;
 }
 
-unsigned int
-cls_tracked_length(const struct cls_tracked *t, const struct flow *mask)
-{
-    unsigned int length = 0;
-    union trie_key key;
-
-    cls_tracked_key(t, mask, &key);
-    while (length < t->width && key.words[length / 32] >> (31 - length % 32) & 1) {
-        length++;
-    }
-    for (unsigned int i = length; i < t->width; i++) {
-        if (key.words[i / 32] >> (31 - i % 32) & 1) {
-            return 0;
-        }
-    }
-    return length;
-}
-
-static void
-set_lengths(const struct cls_order *order, struct cls_subtable *st)
-{
-    struct flow mask = { 0 };
-
-    cls_subtable_get_mask(st, &mask);
-    memset(st->lengths, 0, sizeof st->lengths);
-    for (unsigned int i = 0; i < order->n_tracked; i++) {
-        st->lengths[i] = cls_tracked_length(&order->tracked[i], &mask);
-    }
-}
-
 /* The prefixes of a rule of 'st' enter (or leave) the tries. */
 static void
 update_tries(const struct cls_order *order, const struct cls_subtable *st, const struct flow *flow, bool add)
@@ -98,51 +68,15 @@ free_trie(void *t)
 
 /* The order. */
 
-static struct cls_order *
-make_order(size_t n)
-{
-    struct cls_order *order = xmalloc(sizeof *order + n * sizeof order->entries[0]);
-
-    order->n = 0;
-    order->n_tracked = 0;
-    return order;
-}
-
-static void
-add_entry(struct cls_order *order, struct cls_subtable *st)
-{
-    struct cls_order_entry *e = &order->entries[order->n++];
-
-    *e = (struct cls_order_entry) { .subtable = st };
-    set_lengths(order, st);
-    memcpy(e->lengths, st->lengths, sizeof e->lengths);
-}
-
-/* Sorts by falling highest priority; equals stay in order. */
-static void
-sort_order(struct cls_order *order)
-{
-    for (size_t i = 0; i < order->n; i++) {
-        struct cls_order_entry e = order->entries[i];
-        size_t j = i;
-
-        e.max_priority = e.subtable->max_priority;
-        for (; j > 0 && order->entries[j - 1].max_priority < e.max_priority; j--) {
-            order->entries[j] = order->entries[j - 1];
-        }
-        order->entries[j] = e;
-    }
-}
-
 static void
 publish_order(struct classifier *cls, struct cls_order *order)
 {
     struct cls_order *old = rcu_get_protected(&cls->order);
 
-    sort_order(order);
+    cls_order_finish(order);
     rcu_set(&cls->order, order);
     if (old) {
-        rcu_defer(free, old);
+        rcu_defer(cls_order_free, old);
     }
 }
 
@@ -151,17 +85,15 @@ static void
 update_order(struct classifier *cls, const struct cls_subtable *gone, struct cls_subtable *added)
 {
     const struct cls_order *old = rcu_get_protected(&cls->order);
-    struct cls_order *order = make_order(old->n + 1);
+    struct cls_order *order = cls_order_create(old->n + 1, old);
 
-    order->n_tracked = old->n_tracked;
-    memcpy(order->tracked, old->tracked, sizeof order->tracked);
     for (size_t i = 0; i < old->n; i++) {
         if (old->entries[i].subtable != gone) {
             order->entries[order->n++] = old->entries[i];
         }
     }
     if (added) {
-        add_entry(order, added);
+        cls_order_add(order, added);
     }
     publish_order(cls, order);
 }
@@ -216,13 +148,13 @@ classifier_set_prefixes(struct classifier *cls, const enum field_id *ids, size_t
             return;
         }
     }
-    order = make_order(old ? old->n : 0);
+    order = cls_order_create(old ? old->n : 0, NULL);
     for (size_t i = 0; i < n && i < CLS_MAX_PREFIXES; i++) {
         init_tracked(&order->tracked[order->n_tracked++], ids[i]);
     }
     memcpy(gone, old ? old->tracked : order->tracked, n_gone * sizeof gone[0]);
     for (size_t i = 0; old && i < old->n; i++) {
-        add_entry(order, old->entries[i].subtable);
+        cls_order_add(order, old->entries[i].subtable);
         LIST_FOR_EACH (rule, struct cls_rule, in_order, &old->entries[i].subtable->in_order) {
             struct match m;
 
@@ -250,7 +182,7 @@ classifier_uninit(struct classifier *cls)
     for (unsigned int i = 0; order && i < order->n_tracked; i++) {
         free(order->tracked[i].trie); /* Empty, since all rules are gone. */
     }
-    free(order);
+    cls_order_free(order);
     rcu_map_uninit(&cls->subtables_by_mask);
 }
 
@@ -278,7 +210,7 @@ add_subtable(struct classifier *cls, const struct flow *mask, const struct word_
     struct cls_subtable *st = cls_subtable_create(mask, map, hash);
 
     rcu_map_insert(&cls->subtables_by_mask, st, hash);
-    set_lengths(rcu_get_protected(&cls->order), st);
+    cls_order_set_lengths(rcu_get_protected(&cls->order), st);
     return st;
 }
 
@@ -367,9 +299,7 @@ classifier_give_up_rules(struct classifier *cls)
     if (!old || !old->n) {
         return;
     }
-    order = make_order(0);
-    order->n_tracked = old->n_tracked;
-    memcpy(order->tracked, old->tracked, sizeof order->tracked);
+    order = cls_order_create(0, old);
     for (size_t i = 0; i < old->n; i++) {
         struct cls_subtable *st = old->entries[i].subtable;
 

@@ -25,6 +25,10 @@
  *
  * These are the bits that the reference notes; traces and dumps of megaflows show them.
  *
+ * Where there are many subtables, most differ in the lengths of their prefixes.  Those that have no rule with the
+ * packet's prefix are then passed over all at once, by sets of subtables (order.h), as soon as looking at them could
+ * note nothing new: neither the rule found nor the bits noted change by that.
+ *
  * Memory: a rule costs struct cls_rule and, if no other has its values, a node of 24 bytes and 8 for each word of its
  * mask; some 24 bytes of slots; and for each prefix or port that no other rule has, a node of a trie (24 bytes, and its
  * share of those above).

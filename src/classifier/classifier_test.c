@@ -8,7 +8,7 @@
 
 #include "base/random.h"
 #include "base/str.h"
-#include "classifier/classifier.h"
+#include "classifier/order.h"
 
 /* The oracle: an unordered array of rules, searched from end to end. */
 struct entry {
@@ -60,6 +60,9 @@ random_match(struct random *r, struct match *m)
     }
     if (!random_below(r, 3)) {
         random_part(r, m, FIELD_TCP_DST, random_u64(r) & 0x8103);
+    }
+    if (!random_below(r, 4)) {
+        random_part(r, m, FIELD_TUN_ID, random_u64(r) & 0x8103);
     }
     match_normalize(m);
 }
@@ -124,8 +127,29 @@ random_neighbour(struct random *r, const struct flow *flow, const struct cls_mas
     other->eth_type = flow->eth_type; /* Always part of a megaflow. */
 }
 
+/* Looking at each subtable finds the same and notes the same. */
 static void
-check_packet(struct random *r, const struct classifier *cls, const struct entry *entries)
+check_without_sets(struct classifier *cls, const struct flow *flow, const struct cls_rule *rule,
+                   const struct cls_mask *wc)
+{
+    struct cls_order *order = rcu_get_protected(&cls->order);
+    struct cls_sets *sets = order ? order->sets : NULL;
+    struct cls_mask other;
+
+    if (!sets) {
+        return;
+    }
+    order->sets = NULL;
+    cls_mask_init(&other);
+    assert_ptr_equal(classifier_lookup_rcu(cls, 1, flow, &other), rule);
+    for (unsigned int i = 0; i < FLOW_N_WORDS; i++) {
+        assert_int_equal(cls_mask_word(&other, i), cls_mask_word(wc, i));
+    }
+    order->sets = sets;
+}
+
+static void
+check_packet(struct random *r, struct classifier *cls, const struct entry *entries)
 {
     struct cls_rule *rule, *again;
     struct flow flow, other;
@@ -135,6 +159,7 @@ check_packet(struct random *r, const struct classifier *cls, const struct entry 
     cls_mask_init(&wc);
     rule = classifier_lookup_rcu(cls, 1, &flow, &wc);
     assert_int_equal(rule ? rule->priority : -1, best_priority(entries, &flow));
+    check_without_sets(cls, &flow, rule, &wc);
     for (int k = 0; k < 10; k++) {
         random_neighbour(r, &flow, &wc, &other);
         again = classifier_lookup_rcu(cls, 1, &other, NULL);

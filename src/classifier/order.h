@@ -1,9 +1,19 @@
 /* What a search goes through: the subtables in order, and the tries of tracked prefixes, published as one.  Private to
- * the classifier. */
+ * the classifier.
+ *
+ * Where there are many subtables, sets of them (bit N: entry N of the order) say which a search may pass over without
+ * looking at each: those with a prefix of a length that the packet has not got, once the bits that tell so have been
+ * noted, and with them what stages before the prefix look at. */
 #ifndef CLASSIFIER_ORDER_H
 #define CLASSIFIER_ORDER_H 1
 
 #include "classifier/subtable.h"
+
+/* Sets are made from this many subtables on, and know of this many. */
+enum { CLS_SETS_FROM = 8, CLS_MAX_SET_WORDS = 16 };
+
+/* How many different beginnings of masks are told apart; the number of those beyond that. */
+enum { CLS_N_HEADS = 8, CLS_OTHER_HEAD = CLS_N_HEADS };
 
 struct cls_tracked {
     enum field_id field;
@@ -18,17 +28,40 @@ struct cls_order_entry {
     struct cls_subtable *subtable;
     int max_priority;
     uint8_t lengths[CLS_MAX_PREFIXES]; /* Of the subtable's prefix of each tracked field; 0: none. */
+    uint8_t head;                      /* A number for what its mask has up to layer 2. */
+};
+
+/* The subtables with a prefix of this length of a tracked field. */
+struct cls_length_set {
+    uint8_t field, length;
+    uint64_t entries[CLS_MAX_SET_WORDS];
+};
+
+struct cls_sets {
+    size_t n_words;                                     /* In use of each set. */
+    uint64_t heads[CLS_N_HEADS][CLS_MAX_SET_WORDS];     /* Entries with the same head. */
+    size_t n;
+    struct cls_length_set lengths[];                    /* By field: those that are asked first come first. */
 };
 
 struct cls_order {
+    struct cls_sets *sets;   /* Null: too few subtables, or none has prefixes. */
     unsigned int n_tracked;
     struct cls_tracked tracked[CLS_MAX_PREFIXES];
     size_t n;
     struct cls_order_entry entries[];
 };
 
-/* The length of the prefix that the mask has of the field; 0 if the mask is no prefix or has nothing of it. */
-unsigned int cls_tracked_length(const struct cls_tracked *, const struct flow *mask);
+/* A new order with room for 'n' subtables and none in it; the tracked fields are those of 'like', null: none. */
+struct cls_order *cls_order_create(size_t n, const struct cls_order *like);
+/* Adds a subtable that is none of 'order' yet, and its lengths. */
+void cls_order_add(struct cls_order *, struct cls_subtable *);
+/* When all are in: sorts by falling highest priority, equals as they were added, and makes the sets. */
+void cls_order_finish(struct cls_order *);
+void cls_order_free(void *);
+
+/* Finds the lengths of the subtable's prefixes of the tracked fields. */
+void cls_order_set_lengths(const struct cls_order *, struct cls_subtable *);
 
 /* The field in a flow as a key of its trie. */
 static inline void

@@ -7,20 +7,26 @@ enum { AHEAD = 4, RULE_LINES = 5 };
 /* How many subtables may wait for their ports to be noted. */
 enum { MAX_PENDING = 32 };
 
-/* A search under way: what the tries said, each asked at most once; hashes of the subtables that come next. */
+/* A search under way: what the tries said, each asked at most once; the subtables that come next. */
 struct search {
     const struct cls_order *order;
     const struct flow *flow;
     struct cls_mask *wc;     /* Null: nobody wants to know. */
     unsigned int asked;      /* Bit N: results[N] is there. */
+    unsigned int heads;      /* Bit N: what masks with head N have up to layer 2 has been noted. */
+    bool knows_more;         /* Than when subtables were last looked for that may be passed over. */
     struct trie_result results[CLS_MAX_PREFIXES];
-    unsigned int hashed;     /* Bit N: hashes[N] are there, those of subtables whose number is N modulo AHEAD. */
+    uint8_t noted[CLS_MAX_PREFIXES]; /* How many bits of each tracked field. */
+    unsigned int n_next, at; /* Of 'next' those from 'at' on are to come. */
+    size_t next[AHEAD];      /* Numbers of entries. */
+    unsigned int hashed;     /* Bit N: hashes[N] are there, those of next[N]. */
     uint64_t hashes[AHEAD][N_STAGES]; /* Of the packet's values up to each stage. */
+    uint64_t passed_over[CLS_MAX_SET_WORDS]; /* Entries that need not be looked at. */
     unsigned int n_pending;  /* Subtables that only some bits of ports are still to be noted of. */
     const struct cls_subtable *pending[MAX_PENDING];
 };
 
-/* 'results' are nobody's yet. */
+/* 'results' and 'passed_over' are nobody's yet. */
 static ALWAYS_INLINE void
 begin(struct search *s, const struct cls_order *order, const struct flow *flow, struct cls_mask *wc)
 {
@@ -28,6 +34,11 @@ begin(struct search *s, const struct cls_order *order, const struct flow *flow, 
     s->flow = flow;
     s->wc = wc;
     s->asked = 0;
+    s->heads = 0;
+    s->knows_more = false;
+    s->at = 0;
+    s->n_next = 1;
+    s->next[0] = 0;
     s->hashed = 0;
     s->n_pending = 0;
 }
@@ -51,12 +62,18 @@ note_prefix32(struct cls_mask *wc, unsigned int offset, unsigned int n)
     cls_mask_add(wc, offset / 8, word);
 }
 
+/* The first 'n' bits of tracked field 'i'. */
 static void
-note_prefix(struct cls_mask *wc, const struct cls_tracked *t, unsigned int n)
+note_prefix(struct search *s, unsigned int i, unsigned int n)
 {
-    for (unsigned int i = 0; wc && i * 32 < n; i++) {
-        note_prefix32(wc, t->offset + 4 * i, n - i * 32);
+    if (!s->wc || n <= s->noted[i]) {
+        return;
     }
+    for (unsigned int word = 0; word * 32 < n; word++) {
+        note_prefix32(s->wc, s->order->tracked[i].offset + 4 * word, n - word * 32);
+    }
+    s->noted[i] = n;
+    s->knows_more = true;
 }
 
 /* Asks the trie of a field, once a search. */
@@ -69,6 +86,8 @@ ask(struct search *s, unsigned int i)
     cls_tracked_key(t, s->flow, &key);
     trie_lookup_rcu(t->trie, &key, &s->results[i]);
     s->asked |= 1 << i;
+    s->noted[i] = 0;
+    s->knows_more = true;
 }
 
 /* Whether some rule has the packet's prefix of this length; if not, notes the bits that tell. */
@@ -87,7 +106,7 @@ prefix_passes(struct search *s, unsigned int i, unsigned int length)
     if (trie_result_has(r, length)) {
         return true;
     }
-    note_prefix(s->wc, t, MIN(length, r->n_bits));
+    note_prefix(s, i, MIN(length, r->n_bits));
     return false;
 }
 
@@ -194,6 +213,16 @@ may_pass(const struct search *s, const struct cls_order_entry *e, unsigned int s
     return true;
 }
 
+/* All that the mask has up to layer 2, at least, has been noted. */
+static ALWAYS_INLINE void
+note_head(struct search *s, const struct cls_order_entry *e)
+{
+    unsigned int bit = 1u << e->head;
+
+    s->knows_more |= !(s->heads & bit);
+    s->heads |= bit;
+}
+
 /* No rule of the subtable has the packet's values of the stages up to 'last': notes what tells. */
 static NOINLINE void
 note_failure(struct search *s, const struct cls_order_entry *e, unsigned int last, bool has_prefixes)
@@ -206,6 +235,9 @@ note_failure(struct search *s, const struct cls_order_entry *e, unsigned int las
     for (unsigned int stage = 0; has_prefixes && stage <= last; stage++) {
         if (!prefixes_pass(s, e, stage)) {
             note_words(s->wc, st, stage ? st->ends[stage - 1] : 0);
+            if (stage > STAGE_L2) {
+                note_head(s, e);
+            }
             return;
         }
     }
@@ -213,6 +245,9 @@ note_failure(struct search *s, const struct cls_order_entry *e, unsigned int las
         note_words(s->wc, st, st->ends[last]);
     } else {
         note_mismatch(s, st);
+    }
+    if (last >= STAGE_L2) {
+        note_head(s, e);
     }
 }
 
@@ -230,20 +265,81 @@ is_excluded(const struct search *s, const struct cls_order_entry *e)
     return false;
 }
 
-/* Asks for the memory that searching the next subtables, from number 'i' on, will need: where there are many, that is
- * what a search waits for. */
+/* Finds anew which subtables can be passed over: those that lack a rule with the packet's prefix of their length, if
+ * whatever tells that has been noted.  A subtable that lacks one in several fields tells so by the first. */
 static NOINLINE void
-look_ahead(struct search *s, size_t i)
+find_passed_over(struct search *s)
 {
-    for (size_t end = MIN(i + AHEAD, s->order->n); i < end; i++) {
+    const struct cls_sets *sets = s->order->sets;
+    const struct cls_length_set *set = sets->lengths, *end = set + sets->n;
+    uint64_t undecided[CLS_MAX_SET_WORDS];
+
+    for (size_t w = 0; w < sets->n_words; w++) {
+        s->passed_over[w] = 0;
+        undecided[w] = UINT64_MAX;
+    }
+    while (set < end) {
+        unsigned int i = set->field;
+        const struct trie_result *r = s->asked >> i & 1 ? &s->results[i] : NULL;
+        bool applies = !s->order->tracked[i].eth_type || s->order->tracked[i].eth_type == s->flow->eth_type;
+
+        for (; set < end && set->field == i; set++) {
+            bool decides = applies && (!r || !trie_result_has(r, set->length));
+            bool passes = decides && r && (!s->wc || MIN(set->length, r->n_bits) <= s->noted[i]);
+
+            for (size_t w = 0; decides && w < sets->n_words; w++) {
+                s->passed_over[w] |= passes ? undecided[w] & set->entries[w] : 0;
+                undecided[w] &= ~set->entries[w];
+            }
+        }
+    }
+    for (size_t w = 0; s->wc && w < sets->n_words; w++) {
+        uint64_t noted = 0;
+
+        for (unsigned int heads = s->heads & ((1u << CLS_N_HEADS) - 1); heads; heads &= heads - 1) {
+            noted |= sets->heads[__builtin_ctz(heads)][w];
+        }
+        s->passed_over[w] &= noted;
+    }
+    s->knows_more = false;
+}
+
+/* The number of the first entry from 'i' on that is not passed over. */
+static size_t
+skip(const struct search *s, size_t i)
+{
+    const struct cls_sets *sets = s->order->sets;
+
+    for (size_t w = i / 64; s->asked && sets && w < sets->n_words; w++, i = w * 64) {
+        uint64_t left = ~s->passed_over[w] >> i % 64;
+
+        if (left) {
+            return i + __builtin_ctzll(left);
+        }
+    }
+    return i;
+}
+
+/* Finds the next subtables to be searched and asks for the memory that it takes: where there are many, that is what a
+ * search waits for. */
+static NOINLINE void
+look_ahead(struct search *s)
+{
+    size_t i = s->next[s->n_next - 1] + 1;
+
+    if (s->knows_more && s->order->sets) {
+        find_passed_over(s);
+    }
+    s->at = s->n_next = s->hashed = 0;
+    while (s->n_next < AHEAD && (i = skip(s, i)) < s->order->n) {
         const struct cls_order_entry *e = &s->order->entries[i];
-        uint64_t *hashes = s->hashes[i % AHEAD];
 
         if (!is_excluded(s, e)) {
-            cls_hash_stages(e->subtable, s->flow, hashes);
-            cls_subtable_prefetch_rcu(e->subtable, hashes);
-            s->hashed |= 1 << i % AHEAD;
+            cls_hash_stages(e->subtable, s->flow, s->hashes[s->n_next]);
+            cls_subtable_prefetch_rcu(e->subtable, s->hashes[s->n_next]);
+            s->hashed |= 1 << s->n_next;
         }
+        s->next[s->n_next++] = i++;
     }
 }
 
@@ -256,15 +352,13 @@ prefetch_rule(const struct cls_rule *rule)
     }
 }
 
-/* The first rule with the packet's values in subtable number 'at', visible or not; null if there is none.  A trie that
- * was not asked yet is asked only where nothing matches: it then says what tells, and keeps searches of later subtables
- * short. */
+/* The first rule with the packet's values in an entry's subtable, visible or not; null if there is none.  'ready' are
+ * its hashes; null: not there.  A trie that was not asked yet is asked only where nothing matches: it then says what
+ * tells, and keeps searches of later subtables short. */
 static struct cls_rule *
-search_subtable(struct search *s, size_t at)
+search_subtable(struct search *s, const struct cls_order_entry *e, const uint64_t *ready)
 {
-    const struct cls_order_entry *e = &s->order->entries[at];
     const struct cls_subtable *st = e->subtable;
-    const uint64_t *ready = s->hashed >> at % AHEAD & 1 ? s->hashes[at % AHEAD] : NULL;
     unsigned int done = 0, last = 0;
     uint32_t has_prefixes;
     struct cls_rule *rule;
@@ -298,20 +392,27 @@ search_subtable(struct search *s, size_t at)
     rule = rcu_get(&node->first);
     prefetch_rule(rule);
     note_words(s->wc, st, st->n_words);
+    note_head(s, e);
     return rule;
 }
 
-/* The same for one subtable after the other. */
-static ALWAYS_INLINE struct cls_rule *
-search_next(struct search *s, size_t at)
+/* The next entry, and its hashes if they are there; null: the search has seen all. */
+static ALWAYS_INLINE const struct cls_order_entry *
+next_entry(struct search *s, const uint64_t **ready)
 {
-    if (at % AHEAD == 1) {
-        s->hashed = 0;
-        if (at + 1 < s->order->n) {
-            look_ahead(s, at);
+    if (s->at == s->n_next) {
+        if (s->next[s->n_next - 1] + 1 >= s->order->n) {
+            return NULL;
+        }
+        look_ahead(s);
+        if (!s->n_next) {
+            s->n_next = s->at = 1;
+            s->next[0] = s->order->n;
+            return NULL;
         }
     }
-    return search_subtable(s, at);
+    *ready = s->hashed >> s->at & 1 ? s->hashes[s->at] : NULL;
+    return &s->order->entries[s->next[s->at++]];
 }
 _Static_assert(CLS_MAX_PREFIXES == sizeof(uint32_t), "all lengths are looked at at once");
 
@@ -319,17 +420,18 @@ struct cls_rule *
 classifier_lookup_rcu(const struct classifier *cls, uint64_t version, const struct flow *flow, struct cls_mask *wc)
 {
     const struct cls_order *order = rcu_get(&((struct classifier *) cls)->order);
+    const struct cls_order_entry *e;
     struct cls_rule *best = NULL;
+    const uint64_t *ready;
     struct search s;
 
+    if (!order || !order->n) {
+        return NULL;
+    }
     begin(&s, order, flow, wc);
-    for (size_t i = 0; order && i < order->n; i++) {
-        struct cls_rule *rule;
+    while ((e = next_entry(&s, &ready)) && !(best && e->max_priority <= best->priority)) {
+        struct cls_rule *rule = search_subtable(&s, e, ready);
 
-        if (best && order->entries[i].max_priority <= best->priority) {
-            break;
-        }
-        rule = search_next(&s, i);
         while (rule && !cls_rule_visible(rule, version)) {
             rule = rcu_get(&rule->next);
         }
@@ -346,11 +448,16 @@ classifier_for_each_match_rcu(const struct classifier *cls, uint64_t version, co
                               struct cls_mask *wc, void (*cb)(void *aux, struct cls_rule *), void *aux)
 {
     const struct cls_order *order = rcu_get(&((struct classifier *) cls)->order);
+    const struct cls_order_entry *e;
+    const uint64_t *ready;
     struct search s;
 
+    if (!order || !order->n) {
+        return;
+    }
     begin(&s, order, flow, wc);
-    for (size_t i = 0; order && i < order->n; i++) {
-        for (struct cls_rule *rule = search_next(&s, i); rule; rule = rcu_get(&rule->next)) {
+    while ((e = next_entry(&s, &ready))) {
+        for (struct cls_rule *rule = search_subtable(&s, e, ready); rule; rule = rcu_get(&rule->next)) {
             if (cls_rule_visible(rule, version)) {
                 cb(aux, rule);
             }

@@ -247,6 +247,9 @@ forward(struct xlate_ctx *ctx, const struct normal *n)
     } else if (b == n->in_bundle) {
         xlate_report(ctx, TRACE_DETAIL, "learned port is input port, dropping");
         xlate_why(ctx, WHY_LEARNED_HERE);
+    } else if (xlate_is_reserved_for_mirror(ctx, b)) {
+        xlate_report(ctx, TRACE_WARN, "learned port is a mirror port, dropping");
+        xlate_why(ctx, WHY_MIRROR_PORT);
     } else {
         xlate_report(ctx, TRACE_DETAIL, "forwarding to learned port");
         vlan_send_to_bundle(ctx, n->in_bundle, b, &n->inside, 0);
