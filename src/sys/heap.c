@@ -11,12 +11,13 @@
 #define HUGE_PAGE ((uintptr_t) 2 << 20)
 
 enum {
-    STEP = 8 << 20, /* The heap grows by at least so much. */
+    STEP = 64 << 20, /* The heap grows by at least so much: at the end of each step small pages are left. */
     FIRST = 4 << 20, /* So much of it stays in small pages. */
 };
 
 static bool is_loading;
-static char *begin, *end; /* Of the heap when last seen; null: not yet. */
+static char *begin; /* Of what comes into the heap while it is loaded. */
+static char *end;   /* Of the heap when last seen. */
 
 void
 heap_set_up_loading(void)
@@ -24,6 +25,7 @@ heap_set_up_loading(void)
     mallopt(M_MMAP_THRESHOLD, 4 << 20);
     mallopt(M_TRIM_THRESHOLD, 2 * STEP);
     mallopt(M_TOP_PAD, STEP);
+    begin = end = sbrk(0);
     is_loading = true;
 }
 
@@ -61,7 +63,6 @@ heap_check(void)
     if (now == end || !is_loading) {
         return;
     }
-    begin = begin ? begin : now;
     if (now > end && now - begin > FIRST) {
         /* The last huge page of before may be complete now. */
         advise(MAX((uintptr_t) begin + FIRST, (uintptr_t) end - HUGE_PAGE), (uintptr_t) now);

@@ -49,9 +49,12 @@ fill(struct log_reader *r, size_t n)
     }
     while (available(r) < n) {
         size_t want = MAX(n - available(r), CHUNK);
-        void *p = bytes_put_uninit(&r->buffer, want);
         ssize_t got;
+        void *p;
 
+        /* With room for the null byte of log_reader_next(): what has been advised about cannot grow without a copy. */
+        bytes_reserve(&r->buffer, want + 1);
+        p = bytes_put_uninit(&r->buffer, want);
         heap_advise(p, want);
         got = r->io->read(r->fd, p, want);
         bytes_truncate(&r->buffer, r->buffer.len - want + MAX(got, 0));
@@ -168,8 +171,7 @@ log_reader_next(struct log_reader *r, const char **body, size_t *len)
     }
     e = e ? e : check_hash(r, expected);
     if (!e) {
-        bytes_reserve(&r->buffer, 1);
-        if (r->buffer.len == r->used + body_len) {
+        if (r->buffer.len == r->used + body_len) { /* fill() has left room. */
             r->buffer.data[r->buffer.len] = '\0';
         }
         *body = at(r);
