@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/list.h"
 #include "ovsdb/store/new_file.h"
@@ -10,11 +11,14 @@
 
 #define QUEUE_MAX ((size_t) 4 << 20)
 
+/* While processors are short the thread takes a tenth of the time that others get: clients wait for those. */
+#define NICE 10
+
 struct item {
-    struct list node; /* In background.items. */
+    struct list node; /* In background.items or 'written'. */
     enum { PIECE, LAST_PIECE, RECORDS } kind;
-    char *data;
-    size_t len;
+    struct str text;      /* Of a piece, ... */
+    struct bytes records; /* ... or records. */
 };
 
 struct background {
@@ -27,6 +31,8 @@ struct background {
     pthread_mutex_t mutex;
     pthread_cond_t cond;
     struct list items;    /* Of struct item. */
+    struct list written;  /* Pieces whose memory the next ones get: new memory would cost more than what is put there,
+                           * and giving it back holds up the other thread. */
     size_t n_queued;      /* Bytes in them. */
     bool refused;         /* Tell when there is room. */
     bool stop;
@@ -34,10 +40,17 @@ struct background {
     uint64_t size;
 };
 
+static size_t
+item_len(const struct item *i)
+{
+    return i->kind == RECORDS ? i->records.len : i->text.len;
+}
+
 static void
 item_free(struct item *i)
 {
-    free(i->data);
+    str_uninit(&i->text);
+    bytes_uninit(&i->records);
     free(i);
 }
 
@@ -48,11 +61,11 @@ run_item(struct new_file *f, const struct item *i, uint64_t *size)
     int error;
 
     if (i->kind == RECORDS) {
-        error = new_file_append(f, i->data, i->len);
-        *size += i->len;
+        error = new_file_append(f, i->records.data, i->records.len);
+        *size += i->records.len;
         return error;
     }
-    error = new_file_put(f, i->data, i->len, i->kind == LAST_PIECE);
+    error = new_file_put(f, str_text(&i->text), i->text.len, i->kind == LAST_PIECE);
     if (!error && i->kind == LAST_PIECE) {
         error = new_file_finish(f, size);
     }
@@ -65,7 +78,7 @@ note_done(struct background *b, const struct item *i, int error, uint64_t size)
 {
     bool completes = i->kind != PIECE && list_is_empty(&b->items);
 
-    b->n_queued -= i->len;
+    b->n_queued -= item_len(i);
     b->size = size;
     if (error || completes) {
         b->status = error;
@@ -95,7 +108,11 @@ write_items(struct background *b, struct new_file *f)
         error = run_item(f, i, &size);
         pthread_mutex_lock(&b->mutex);
         note_done(b, i, error, size);
-        item_free(i);
+        if (i->kind == PIECE) {
+            list_push_front(&b->written, &i->node);
+        } else {
+            item_free(i);
+        }
     }
 }
 
@@ -107,6 +124,7 @@ thread_main(void *b_)
     int error = new_file_create(b->io, b->path, b->schema, &f);
 
     log_set_thread_name("compaction");
+    (void) setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + NICE); /* Of this thread, on Linux. */
     pthread_mutex_lock(&b->mutex);
     if (error) {
         b->status = error;
@@ -120,11 +138,18 @@ thread_main(void *b_)
 }
 
 static void
+free_items(struct list *items)
+{
+    while (!list_is_empty(items)) {
+        item_free(CONTAINER_OF(list_pop_front(items), struct item, node));
+    }
+}
+
+static void
 background_free(struct background *b)
 {
-    while (!list_is_empty(&b->items)) {
-        item_free(CONTAINER_OF(list_pop_front(&b->items), struct item, node));
-    }
+    free_items(&b->items);
+    free_items(&b->written);
     pthread_mutex_destroy(&b->mutex);
     pthread_cond_destroy(&b->cond);
     free(b->path);
@@ -145,6 +170,7 @@ background_start(const struct store_io *io, const char *path, const char *schema
     pthread_mutex_init(&b->mutex, NULL);
     pthread_cond_init(&b->cond, NULL);
     list_init(&b->items);
+    list_init(&b->written);
     if (pthread_create(&b->thread, NULL, thread_main, b)) {
         background_free(b);
         return NULL;
@@ -177,38 +203,46 @@ background_wants(struct background *b)
     return wants;
 }
 
+/* With the mutex. */
 static void
-queue(struct background *b, int kind, void *data, size_t len)
+queue(struct background *b, struct item *i)
 {
-    struct item *i = xzalloc(sizeof *i);
-
-    i->kind = kind;
-    i->data = data;
-    i->len = len;
-    pthread_mutex_lock(&b->mutex);
     if (!b->status) {
         b->status = -EAGAIN; /* There is more to do. */
     }
     list_push_back(&b->items, &i->node);
-    b->n_queued += len;
+    b->n_queued += item_len(i);
     pthread_cond_signal(&b->cond);
-    pthread_mutex_unlock(&b->mutex);
 }
 
 void
 background_put(struct background *b, struct str *piece, bool last)
 {
-    size_t len = piece->len;
+    struct str text = *piece;
+    struct item *i;
 
-    queue(b, last ? LAST_PIECE : PIECE, str_steal(piece), len);
+    pthread_mutex_lock(&b->mutex);
+    i = list_is_empty(&b->written) ? xzalloc(sizeof *i)
+                                   : CONTAINER_OF(list_pop_front(&b->written), struct item, node);
+    *piece = i->text;
+    str_clear(piece);
+    i->text = text;
+    i->kind = last ? LAST_PIECE : PIECE;
+    queue(b, i);
+    pthread_mutex_unlock(&b->mutex);
 }
 
 void
 background_append(struct background *b, struct bytes *records)
 {
-    size_t len = records->len;
+    struct item *i = xzalloc(sizeof *i);
 
-    queue(b, RECORDS, bytes_steal(records), len);
+    i->kind = RECORDS;
+    i->records = *records;
+    bytes_init(records);
+    pthread_mutex_lock(&b->mutex);
+    queue(b, i);
+    pthread_mutex_unlock(&b->mutex);
 }
 
 int

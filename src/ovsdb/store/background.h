@@ -1,7 +1,9 @@
 /* A new database file that a thread of its own writes, so that its disk keeps nobody waiting.
  *
  * The pieces of the record, then appended records, are queued; the thread writes them in order.  Memory is bounded if
- * the user heeds background_wants().
+ * the user heeds background_wants(); that of a piece is used for a later one.
+ *
+ * The thread runs at a lower priority than the one that started it.
  *
  * Threads: all functions are for the thread that started it; 'wake' is signalled from the other one. */
 #ifndef OVSDB_STORE_BACKGROUND_H
@@ -23,7 +25,7 @@ void background_stop(struct background *);
 
 /* Whether the queue is short. */
 bool background_wants(struct background *) MUST_CHECK;
-/* Queues a piece of the record and empties 'piece'; with the last one the file becomes complete. */
+/* Queues a piece of the record and empties 'piece', which gets the memory of one that is written; with the last one the file becomes complete. */
 void background_put(struct background *, struct str *piece, bool last);
 /* Queues records that come after it, and empties 'records'. */
 void background_append(struct background *, struct bytes *records);
