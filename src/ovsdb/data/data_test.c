@@ -331,7 +331,7 @@ a_schema_survives_a_round_trip(void **state UNUSED)
     assert_null(schema_from_json(&s, json));
     again = schema_to_json(s);
     assert_true(js_equal(json, again));
-    assert_true(schema_table(s, "A")->has_weak);
+    assert_true(schema_table(s, "A")->n_weak);
     assert_false(schema_table(s, "B")->is_root);
     assert_int_equal(table_schema_column(schema_table(s, "A"), "n")->index, COL_N_STD);
     schema_unref(s);

@@ -43,7 +43,11 @@ static void
 table_uninit(struct table_schema *t)
 {
     for (size_t i = 0; i < t->n_columns; i++) {
+        if (t->defaults) {
+            datum_uninit(&t->defaults[i], &t->columns[i].type);
+        }
         free(t->columns[i].name);
+        free(t->columns[i].member);
         col_type_uninit(&t->columns[i].type);
     }
     for (size_t i = 0; i < t->n_indexes; i++) {
@@ -52,6 +56,10 @@ table_uninit(struct table_schema *t)
     strmap_uninit(&t->by_name);
     free(t->columns);
     free(t->followers);
+    free(t->strong);
+    free(t->weak);
+    free(t->defaults);
+    free(t->counted);
     free(t->indexes);
     free(t->name);
 }
@@ -105,6 +113,16 @@ sorted_names(const struct json *object)
     return names;
 }
 
+/* The names, as they are and as they are written. */
+static void
+set_name(struct column *c, const char *name, unsigned index)
+{
+    c->name = xstrdup(name);
+    c->member = xasprintf("\"%s\":", name);
+    c->member_len = strlen(c->member);
+    c->index = index;
+}
+
 /* Makes the standard columns "_uuid" and "_version". */
 static void
 add_standard_columns(struct table_schema *t)
@@ -114,7 +132,7 @@ add_standard_columns(struct table_schema *t)
     for (unsigned i = 0; i < COL_N_STD; i++) {
         struct column *c = &t->columns[i];
 
-        *c = (struct column) { .name = xstrdup(names[i]), .index = i };
+        set_name(c, names[i], i);
         col_type_init_scalar(&c->type, ATOM_UUID);
     }
     t->n_columns = COL_N_STD;
@@ -147,13 +165,45 @@ column_from_json(struct column *c, const struct json *json, const char *name, un
     e = members_finish(&m);
     e = e ? e : col_type_from_json(&c->type, type);
     if (!e) {
-        c->name = xstrdup(name);
-        c->index = index;
+        set_name(c, name, index);
         c->is_mutable = !mutable || js_bool_value(mutable);
         c->is_persistent = !ephemeral || !js_bool_value(ephemeral);
         c->default_is_valid = default_is_valid(&c->type);
     }
     return e;
+}
+
+/* Whether copies of the value have to be counted. */
+static bool
+is_counted(const struct datum *d, const struct col_type *type)
+{
+    return d->in_block || (d->n && type->key.type == ATOM_STRING);
+}
+
+static void
+make_defaults(struct table_schema *t)
+{
+    t->defaults = xcalloc(t->n_columns, sizeof *t->defaults);
+    t->counted = xcalloc(t->n_columns, sizeof *t->counted);
+    for (size_t i = 0; i < t->n_columns; i++) {
+        const struct col_type *type = &t->columns[i].type;
+
+        datum_init_default(&t->defaults[i], type);
+        if (is_counted(&t->defaults[i], type)) {
+            t->counted[t->n_counted++] = i;
+        }
+    }
+}
+
+void
+table_schema_init_row(const struct table_schema *t, struct datum *fields)
+{
+    memcpy(fields, t->defaults, t->n_columns * sizeof *fields);
+    for (size_t i = 0; i < t->n_counted; i++) {
+        unsigned column = t->counted[i];
+
+        datum_clone(&fields[column], &t->defaults[column], &t->columns[column].type);
+    }
 }
 
 static struct dberr *
@@ -173,6 +223,9 @@ columns_from_json(struct table_schema *t, const struct json *json)
         strmap_put(&t->by_name, t->columns[i].name, &t->columns[i]);
     }
     t->followers = xcalloc(t->n_columns + 1, sizeof *t->followers);
+    t->strong = xcalloc(t->n_columns, sizeof *t->strong);
+    t->weak = xcalloc(t->n_columns, sizeof *t->weak);
+    make_defaults(t);
     free(names);
     return e;
 }
@@ -304,8 +357,12 @@ resolve_references(struct schema *s)
 
             e = resolve_base(s, c, &c->type.key, "key");
             e = e ? e : resolve_base(s, c, &c->type.value, "value");
-            t->has_strong |= type_has_strong(&c->type);
-            t->has_weak |= type_has_weak(&c->type);
+            if (type_has_strong(&c->type)) {
+                t->strong[t->n_strong++] = c;
+            }
+            if (type_has_weak(&c->type)) {
+                t->weak[t->n_weak++] = c;
+            }
         }
     }
     return e;

@@ -12,6 +12,8 @@ enum { COL_UUID = 0, COL_VERSION = 1, COL_N_STD = 2 };
 
 struct column {
     char *name;
+    char *member;         /* The name as it is in JSON objects, with quotes and colon, ... */
+    size_t member_len;    /* ... and the length of that. */
     unsigned index;       /* In table_schema.columns and in rows. */
     bool is_mutable;      /* False: set on insert only. */
     bool is_persistent;   /* False: "ephemeral", not in the log. */
@@ -36,7 +38,11 @@ struct table_schema {
     uint32_t *followers;    /* See table_schema_column_after(): index of the column behind column i - 1. */
     struct index_schema *indexes;
     size_t n_indexes;
-    bool has_strong, has_weak; /* Some column holds references. */
+    const struct column **strong, **weak; /* The columns that hold such references, ... */
+    size_t n_strong, n_weak;              /* ... so many. */
+    struct datum *defaults; /* Of each column; see table_schema_init_row(). */
+    unsigned *counted;      /* Those of them that are counted, 'n_counted'. */
+    size_t n_counted;
 };
 
 struct schema {
@@ -73,6 +79,9 @@ struct column *table_schema_column_after(const struct table_schema *t, const str
 /* The same with the errors that clients get ("unknown column": "No column X in table Y."). */
 struct dberr *table_schema_get_column(const struct table_schema *t, const struct json *name,
                                       const struct column **column) MUST_CHECK;
+
+/* Sets the fields of a row, as many as the table has columns and uninitialised, to the defaults. */
+void table_schema_init_row(const struct table_schema *t, struct datum *fields);
 
 /* Whether 'text' is a version "x.y.z". */
 bool schema_is_version(const char *text);

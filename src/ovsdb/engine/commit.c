@@ -142,11 +142,11 @@ count_change(struct commit *c, const struct change *change)
     const struct table_schema *schema = change->table->schema;
     struct dberr *e = NULL;
 
-    for (size_t i = 0; schema->has_strong && i < schema->n_columns && !e; i++) {
+    for (size_t i = 0; i < schema->n_strong && !e; i++) {
         /* Of a new row also what nobody set: a column that may not be empty refers to the row zero, which is not
          * there. */
-        if ((change_has_column(change, i) || !change->old) && type_has_strong(&schema->columns[i].type)) {
-            e = count_column(c, change, &schema->columns[i]);
+        if (change_has_column(change, schema->strong[i]->index) || !change->old) {
+            e = count_column(c, change, schema->strong[i]);
         }
     }
     if (!change->old && change->row->tuple) {
@@ -203,9 +203,11 @@ collect_garbage(struct commit *c)
         if (!row->tuple || row->n_refs) {
             continue;
         }
-        for (size_t i = 0; schema->has_strong && i < schema->n_columns; i++) {
+        for (size_t i = 0; i < schema->n_strong; i++) {
+            const struct column *column = schema->strong[i];
+
             /* Counting down cannot fail. */
-            dberr_free(count_datum(c, row, &schema->columns[i], &row->tuple->fields[i], false));
+            dberr_free(count_datum(c, row, column, &row->tuple->fields[column->index], false));
         }
         txn_delete(c->txn, row);
         c->any_deleted = true;
@@ -301,20 +303,18 @@ purge_added(struct commit *c, const struct change *change)
 {
     const struct table_schema *schema = change->table->schema;
 
-    for (size_t i = 0; schema->has_weak && i < schema->n_columns; i++) {
-        const struct col_type *type = &schema->columns[i].type;
+    for (size_t i = 0; i < schema->n_weak; i++) {
+        const struct col_type *type = &schema->weak[i]->type;
+        unsigned column = schema->weak[i]->index;
 
-        if (change_has_column(change, i) || !change->old) {
+        if (change_has_column(change, column) || !change->old) {
             static const struct datum empty;
             struct datum added, removed;
 
-            if (!type_has_weak(type)) {
-                continue;
-            }
-            datum_added_removed(&added, &removed, change->old ? &change->old->fields[i] : &empty,
-                                &change->row->tuple->fields[i], type);
-            purge_nonexistent(c, change->row, i, &type->key, datum_keys(&added), added.n);
-            purge_nonexistent(c, change->row, i, &type->value, datum_values(&added), added.n);
+            datum_added_removed(&added, &removed, change->old ? &change->old->fields[column] : &empty,
+                                &change->row->tuple->fields[column], type);
+            purge_nonexistent(c, change->row, column, &type->key, datum_keys(&added), added.n);
+            purge_nonexistent(c, change->row, column, &type->value, datum_values(&added), added.n);
             datum_uninit(&added, type);
             datum_uninit(&removed, type);
         }
@@ -348,7 +348,7 @@ purge_weak_references(struct commit *c)
     struct dberr *e = NULL;
 
     FOR_EACH_CHANGE (change, c->txn) {
-        if (!c->any_deleted && !change->table->schema->has_weak) {
+        if (!c->any_deleted && !change->table->schema->n_weak) {
             break; /* Of this table. */
         }
         if (!change->row->tuple) {
@@ -396,23 +396,21 @@ track_weak_references(struct commit *c)
         const struct table_schema *schema = change->table->schema;
         const struct tuple *new;
 
-        if (!schema->has_weak) {
+        if (!schema->n_weak) {
             break; /* Of this table. */
         }
         new = change->row->tuple;
-        for (size_t i = 0; i < schema->n_columns; i++) {
-            const struct col_type *type = &schema->columns[i].type;
+        for (size_t i = 0; i < schema->n_weak; i++) {
+            const struct col_type *type = &schema->weak[i]->type;
+            unsigned column = schema->weak[i]->index;
             struct datum added, removed;
 
-            if (!type_has_weak(type)) {
-                continue;
-            }
-            datum_added_removed(&added, &removed, change->old ? &change->old->fields[i] : &empty,
-                                new ? &new->fields[i] : &empty, type);
-            track_atoms(change->row, i, &type->key, datum_keys(&removed), removed.n, false);
-            track_atoms(change->row, i, &type->value, datum_values(&removed), removed.n, false);
-            track_atoms(change->row, i, &type->key, datum_keys(&added), added.n, true);
-            track_atoms(change->row, i, &type->value, datum_values(&added), added.n, true);
+            datum_added_removed(&added, &removed, change->old ? &change->old->fields[column] : &empty,
+                                new ? &new->fields[column] : &empty, type);
+            track_atoms(change->row, column, &type->key, datum_keys(&removed), removed.n, false);
+            track_atoms(change->row, column, &type->value, datum_values(&removed), removed.n, false);
+            track_atoms(change->row, column, &type->key, datum_keys(&added), added.n, true);
+            track_atoms(change->row, column, &type->value, datum_values(&added), added.n, true);
             datum_uninit(&added, type);
             datum_uninit(&removed, type);
         }

@@ -182,9 +182,7 @@ tuple_create(const struct table_schema *schema, const struct uuid *uuid)
 {
     struct tuple *t = tuple_alloc(schema);
 
-    for (size_t i = 0; i < schema->n_columns; i++) {
-        datum_init_default(&t->fields[i], &schema->columns[i].type);
-    }
+    table_schema_init_row(schema, t->fields);
     t->fields[COL_UUID].one.uuid = *uuid;
     return t;
 }

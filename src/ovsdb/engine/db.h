@@ -127,6 +127,14 @@ table_row_from_slot(const struct table *t, uint32_t slot)
     return slot < t->n_slots ? t->slots[slot] : NULL;
 }
 
+/* Asks for the memory that looking for the row, or entering it, will read first: for one who has something else to do
+ * before that. */
+static inline void
+table_prefetch_row(const struct table *t, const struct uuid *uuid)
+{
+    hmap_prefetch_bucket(&t->rows, uuid_hash(uuid));
+}
+
 /* Walks the rows; the walk must not change the table. */
 #define TABLE_FOR_EACH_ROW(VAR, TABLE) \
     for (struct row *VAR = table_row_from_slot(TABLE, 0); VAR; VAR = table_row_from_slot(TABLE, VAR->slot + 1))

@@ -72,7 +72,10 @@ insert_row(struct exec *x, struct op *op, const struct json *row_json, const str
 {
     const struct table_schema *schema = op->table->schema;
     struct tuple *t = tuple_create(schema, uuid);
-    struct dberr *e = exec_row_from_json(schema, t->fields, row_json, &x->symtab, NULL, NULL);
+    struct dberr *e;
+
+    table_prefetch_row(op->table, uuid);
+    e = exec_row_from_json(schema, t->fields, row_json, &x->symtab, NULL, NULL);
 
     t->fields[COL_UUID].one.uuid = *uuid; /* Whatever the row says. */
     e = e ? e : check_defaults(schema, t->fields);

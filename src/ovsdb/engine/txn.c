@@ -112,6 +112,9 @@ compare(struct change *c)
         return false;
     }
     for (size_t i = COL_N_STD; i < c->table->schema->n_columns; i++) {
+        if (!c->old && !c->row->tuple->fields[i].n && !columns[i].type.n_min) {
+            continue; /* As most columns of new rows are. */
+        }
         if (column_differs(c, i)) {
             change_set_bit(c, i);
             differs = true;

@@ -163,9 +163,7 @@ idl_row_create(struct idl_table *table, const struct uuid *uuid)
     list_init(&row->change);
     list_init(&row->overlay_node);
     row->fields = xcalloc(ts->n_columns, sizeof *row->fields);
-    for (size_t i = 0; i < ts->n_columns; i++) {
-        datum_init_default(&row->fields[i], &ts->columns[i].type);
-    }
+    table_schema_init_row(ts, row->fields);
     row->fields[COL_UUID].one.uuid = *uuid;
     hmap_insert(&table->rows, &row->node, uuid_hash(uuid));
     return row;

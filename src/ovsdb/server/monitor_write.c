@@ -43,7 +43,7 @@ put_column_name(struct str *s, const struct column *c, bool *first)
     if (!*first) {
         str_putc(s, ',');
     }
-    put_name(s, c->name);
+    str_putn(s, c->member, c->member_len);
     *first = false;
 }
 

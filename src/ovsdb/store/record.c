@@ -324,6 +324,7 @@ apply_row(void *a_, const char *name, struct scanner *s)
     if (!uuid_parse(&uuid, name)) {
         return dberr_syntax(NULL, "\"%s\" is not a valid UUID", name);
     }
+    table_prefetch_row(a->table, &uuid);
     e = take_json(s, &json);
     if (!e) {
         e = apply_row_json(a, &uuid, json);

@@ -5,20 +5,30 @@
 
 #include "sys/clock.h"
 
-/* Appends a member's name, after a ',' unless 's' ends in an opening brace. */
+/* Appends a ',' unless 's' ends in an opening brace. */
+static void
+put_comma(struct str *s)
+{
+    if (s->text[s->len - 1] != '{') {
+        str_putc(s, ',');
+    }
+}
+
+/* Appends a member's name. */
 static void
 put_name(struct str *s, const char *name)
 {
-    size_t len = strlen(name);
-    char *at = str_reserve(s, len + 4);
+    put_comma(s);
+    str_putc(s, '"');
+    str_puts(s, name);
+    str_putn(s, "\":", 2);
+}
 
-    if (at[-1] != '{') {
-        *at++ = ',';
-    }
-    *at++ = '"';
-    at = mempcpy(at, name, len);
-    at = mempcpy(at, "\":", 3);
-    s->len = at - 1 - s->text;
+static void
+put_column_name(struct str *s, const struct column *c)
+{
+    put_comma(s);
+    str_putn(s, c->member, c->member_len);
 }
 
 static void
@@ -39,7 +49,7 @@ put_new_row(struct str *s, const struct change *change)
     str_putc(s, '{');
     for (size_t i = COL_N_STD; i < schema->n_columns; i++) {
         if (schema->columns[i].is_persistent && change_has_column(change, i)) {
-            put_name(s, schema->columns[i].name);
+            put_column_name(s, &schema->columns[i]);
             datum_put_json(s, &change->new->fields[i], &schema->columns[i].type);
         }
     }
@@ -55,7 +65,7 @@ put_row(struct str *s, const struct tuple *t, const struct table_schema *schema)
         const struct column *c = &schema->columns[i];
 
         if (c->is_persistent && !datum_is_default(&t->fields[i], &c->type)) {
-            put_name(s, c->name);
+            put_column_name(s, c);
             datum_put_json_exact(s, &t->fields[i], &c->type);
         }
     }
@@ -67,7 +77,7 @@ put_changed_column(struct str *s, const struct change *change, const struct colu
 {
     const struct datum *new = &change->new->fields[c->index];
 
-    put_name(s, c->name);
+    put_column_name(s, c);
     if (as_diff && c->type.n_max != 1) {
         struct datum diff;
 
