@@ -25,7 +25,8 @@ void background_stop(struct background *);
 
 /* Whether the queue is short. */
 bool background_wants(struct background *) MUST_CHECK;
-/* Queues a piece of the record and empties 'piece', which gets the memory of one that is written; with the last one the file becomes complete. */
+/* Queues a piece of the record and empties 'piece', which gets the memory of one that is written; with the last one the
+ * file becomes complete. */
 void background_put(struct background *, struct str *piece, bool last);
 /* Queues records that come after it, and empties 'records'. */
 void background_append(struct background *, struct bytes *records);

@@ -213,6 +213,74 @@ who_waits_for_a_write_during_a_replacement_is_told(void **state UNUSED)
     close_threaded(s);
 }
 
+static atomic_int n_syncs_begun, n_syncs;
+static atomic_bool may_end_second;
+static int n_syncs_before_rename;
+
+static int
+counted_fsync(int fd)
+{
+    int error;
+
+    if (atomic_fetch_add(&n_syncs_begun, 1) == 1) {
+        while (!atomic_load(&may_end_second)) {
+            usleep(1000);
+        }
+    }
+    error = store_io_system.fsync(fd);
+    atomic_fetch_add(&n_syncs, 1);
+    return error;
+}
+
+static int
+noting_rename(const char *from, const char *to)
+{
+    n_syncs_before_rename = n_syncs;
+    return store_io_system.rename(from, to);
+}
+
+/* A record comes while the new file is brought to the disk, with all before it.  Returns how many syncs there were
+ * until the new file took its place. */
+static int
+n_syncs_of_compaction(enum store_level level)
+{
+    struct store_io io = store_io_system;
+    struct store_wait wait;
+    struct store *s;
+
+    setup(NULL);
+    io.fsync = counted_fsync;
+    io.rename = noting_rename;
+    s = open_threaded(&io);
+    fill(s, 10);
+    n_syncs_begun = n_syncs = 0;
+    may_end_second = false;
+    assert_true(store_compact_beside(s, NULL, NULL));
+    while (n_syncs_begun < 2) {
+        loop_run_once(loop, false);
+    }
+    insert_and_wait(s, 1000, &wait, level);
+    while (level == STORE_DURABLE && n_syncs < 2) {
+        usleep(1000);
+    }
+    may_end_second = true;
+    while (store_is_compacting(s) || n_waiting) {
+        loop_run_once(loop, true);
+    }
+    assert_int_equal(n_done, 1);
+    expect_same_as_file(s);
+    close_threaded(s);
+    return n_syncs_before_rename;
+}
+
+/* Who waits for a write does not wait for the disk, unless somebody else was told that it has what is in the file. */
+static void
+a_replacement_syncs_what_was_on_disk_before(void **state UNUSED)
+{
+    assert_int_equal(n_syncs_of_compaction(STORE_WRITTEN), 2);
+    assert_int_equal(n_syncs_of_compaction(STORE_DURABLE), 4);
+}
+
 static void
 a_compaction_can_be_given_up_at_any_step(void **state UNUSED)
 {
@@ -245,6 +313,7 @@ main(void)
         TEST(a_walk_gives_one_state),
         TEST(each_call_of_a_compaction_beside_may_fail),
         TEST(who_waits_for_a_write_during_a_replacement_is_told),
+        TEST(a_replacement_syncs_what_was_on_disk_before),
         TEST(a_compaction_can_be_given_up_at_any_step),
     };
 

@@ -26,6 +26,7 @@ struct store_job {
     char *replace;     /* Path of a file that is to take the place of the present one, after 'data' was appended to
                         * it; null for normal jobs. */
     uint64_t replace_size;
+    bool replace_synced; /* 'data' must be on disk before the file takes the place. */
 };
 
 struct store_failure {

@@ -116,6 +116,15 @@ close_aside(int fd)
     pthread_attr_destroy(&attr);
 }
 
+/* Whether some of the commits that a replacement appends are on disk in the old file, so that they have to be in the new
+ * one before it takes its place.  If none is, nobody has been told that they are: then those who wait for a record that
+ * comes meanwhile do not wait for a disk.  The rest of the new file is there already. */
+static bool
+holds_synced(const struct store *s, const struct store_job *job)
+{
+    return s->synced_seq > job->seq - job->n_records;
+}
+
 /* Completes the new file and puts it in the place of the old one. */
 static struct store_failure
 replace(struct store *s, const struct store_job *job)
@@ -127,7 +136,7 @@ replace(struct store *s, const struct store_job *job)
         f = store_failed(store_io_write_all(s->io, fd, job->data.data, job->data.len, job->replace_size),
                          "write failed");
     }
-    if (!f.error) {
+    if (!f.error && job->replace_synced) {
         f = store_failed(s->io->fsync(fd), "fsync failed");
     }
     if (!f.error) {
@@ -253,6 +262,7 @@ work_once(struct store *s)
     if (!list_is_empty(&s->jobs)) {
         job = CONTAINER_OF(list_pop_front(&s->jobs), struct store_job, node);
         s->in_job = true;
+        job->replace_synced = holds_synced(s, job);
         pthread_mutex_unlock(&s->mutex);
         f = run_job(s, job);
         pthread_mutex_lock(&s->mutex);
@@ -326,6 +336,7 @@ writer_run_all(struct store *s)
     while (!f.error && !list_is_empty(&s->jobs)) {
         struct store_job *job = CONTAINER_OF(list_pop_front(&s->jobs), struct store_job, node);
 
+        job->replace_synced = holds_synced(s, job);
         f = note_done(s, job, run_job(s, job));
         job_free(job);
     }
@@ -343,7 +354,7 @@ writer_run_all(struct store *s)
 struct store_failure
 writer_replace_now(struct store *s, char *path, uint64_t size)
 {
-    struct store_job job = { .replace = path, .replace_size = size, .data = BYTES_INIT };
+    struct store_job job = { .replace = path, .replace_size = size, .data = BYTES_INIT, .replace_synced = true };
     struct store_failure f = replace(s, &job);
 
     return f.error ? f : sync_all(s);
