@@ -116,9 +116,9 @@ close_aside(int fd)
     pthread_attr_destroy(&attr);
 }
 
-/* Whether some of the commits that a replacement appends are on disk in the old file, so that they have to be in the new
- * one before it takes its place.  If none is, nobody has been told that they are: then those who wait for a record that
- * comes meanwhile do not wait for a disk.  The rest of the new file is there already. */
+/* Whether some of the commits that a replacement appends are on disk in the old file, so that they have to be in the
+ * new one before it takes its place.  If none is, nobody has been told that they are: then those who wait for a record
+ * that comes meanwhile do not wait for a disk.  The rest of the new file is there already. */
 static bool
 holds_synced(const struct store *s, const struct store_job *job)
 {
