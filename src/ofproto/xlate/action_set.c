@@ -15,7 +15,7 @@ may_be_in_set(enum act_type type)
 #include "openflow/action/actions.def"
     };
 
-    return kinds[type] == WRITE || type == ACT_CONTROLLER;
+    return kinds[type] == WRITE;
 }
 
 static int
@@ -35,7 +35,7 @@ order_of(enum act_type type)
         return ORDER_NEVER;
     }
     return type == ACT_GROUP ? ORDER_GROUP
-           : type == ACT_OUTPUT || type == ACT_CONTROLLER ? ORDER_OUTPUT
+           : type == ACT_OUTPUT ? ORDER_OUTPUT
            : type == ACT_RESUBMIT ? ORDER_RESUBMIT : type == ACT_CT ? ORDER_CT : ORDER_SET;
 }
 
@@ -130,7 +130,7 @@ xlate_clear_actions(struct xlate_ctx *ctx, const struct act *act UNUSED)
     ctx->flow.actset_output = cpu_to_be32(ofp_to_u32(OFPP_UNSET));
 }
 
-/* The set is carried out after "exit" too (ovs-actions(7)). */
+/* The set is carried out after "exit" too (ovs-actions(7)).  What is written meanwhile has no effect. */
 void
 xlate_action_set_execute(struct xlate_ctx *ctx)
 {
@@ -142,6 +142,7 @@ xlate_action_set_execute(struct xlate_ctx *ctx)
     }
     act_buf_init(&ordered);
     xlate_order_actions(act_buf_span(&ctx->action_set), &ordered);
+    act_buf_clear(&ctx->action_set);
     if (!ordered.bytes.len) {
         act_buf_uninit(&ordered);
         return;
@@ -152,7 +153,8 @@ xlate_action_set_execute(struct xlate_ctx *ctx)
     xlate_report(ctx, TRACE_TABLE, "--. Executing action set:");
     ctx->trace_depth++;
     xlate_actions(ctx, act_buf_span(&ordered), true);
-    xlate_freeze_finish_apart(ctx);
+    act_buf_clear(&ctx->action_set);
+    xlate_freeze_finish(ctx);
     ctx->trace_depth -= 3;
     ctx->in_action_set = false;
     ctx->from_action_set = from_action_set;

@@ -64,7 +64,7 @@ struct xlate_ctx {
     bool in_action_set;
     bool from_action_set;      /* The same, also in bridges and buckets that the set leads to; for packet-ins. */
     bool in_bucket;            /* In the actions of a bucket, not in a table that they lead to; for packet-ins. */
-    bool apart;                /* In a part that the action set does not follow: a clone, a bucket. */
+    bool apart;                /* In a bucket, behind which there is more to do before the action set. */
     bool list_is_last;         /* Behind the present list there is only the action set. */
     bool at_input;             /* The mirrors have not seen the packet come in, or come back resumed. */
     uint32_t mirrors;          /* Of the bridge: those that have had the packet. */
@@ -115,7 +115,7 @@ void xlate_freeze(struct xlate_ctx *, const struct act *again);
 /* While freezing: 'rest' of a list of the present table and flow is left, too. */
 void xlate_freeze_rest(struct xlate_ctx *, struct act_span rest);
 /* Ends freezing, if it was going on: appends what the pipeline changed and recirc(ID), if anything is left to do.  True
- * if it was.  "apart": for a part of the work which the action set does not follow (a clone). */
+ * if it was.  "apart": for a bucket, which the action set stays behind; what is left of the bucket gets an empty one. */
 bool xlate_freeze_finish(struct xlate_ctx *);
 /* The outermost list of actions has come to its end: what is said of a pause, if there is one, is where that came
  * from. */

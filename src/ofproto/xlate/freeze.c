@@ -63,7 +63,7 @@ describe(struct xlate_ctx *ctx, bool conntracked)
     f.bridge = ctx->bridge;
     f.in_port = ctx->flow.in_port;
     f.conntracked = conntracked;
-    f.apart = ctx->apart;
+    f.in_action_set = ctx->in_action_set;
     f.hash = ctx->hash;
     f.mirrors = ctx->mirrors;
     FLOW_FOR_EACH_LINE (i, FROZEN_LINES) {
@@ -178,12 +178,10 @@ bool
 xlate_freeze_finish_apart(struct xlate_ctx *ctx)
 {
     struct act_buf set = ctx->action_set;
-    bool froze, apart = ctx->apart;
+    bool froze;
 
     act_buf_init(&ctx->action_set);
-    ctx->apart = true;
     froze = xlate_freeze_finish(ctx);
-    ctx->apart = apart;
     act_buf_uninit(&ctx->action_set);
     ctx->action_set = set;
     return froze;
@@ -195,7 +193,7 @@ xlate_fork(struct xlate_ctx *ctx, uint8_t table_id, bool conntracked)
     struct frozen f = describe(ctx, conntracked);
 
     f.resume = FROZEN_TABLE;
-    f.apart = false; /* It goes through the pipeline in its own right. */
+    f.in_action_set = false; /* It goes through the pipeline in its own right. */
     f.table_id = table_id;
     return recirculate(ctx, &f);
 }
@@ -237,7 +235,7 @@ restore(struct xlate_ctx *ctx, const struct frozen_state *s)
     act_put_span(&ctx->action_set, frozen_action_set(s));
     ctx->mirrors = f->mirrors;
     ctx->conntracked = f->conntracked;
-    ctx->apart = f->apart;
+    ctx->in_action_set = f->in_action_set;
     ctx->hash = f->hash;
 }
 

@@ -72,7 +72,17 @@ bucket_is_alive(struct xlate_ctx *ctx, const struct group *g, size_t i, int dept
 
 /* Taking buckets. */
 
-/* Its actions are an action set; nothing that they change shows outside. */
+/* What the bucket, or a table that it leads to, wrote into the pipeline's action set stays there. */
+static void
+keep_action_set(struct xlate_ctx *ctx, struct xlate_saved *saved)
+{
+    struct act_buf set = ctx->action_set;
+
+    ctx->action_set = saved->action_set;
+    saved->action_set = set;
+}
+
+/* Its actions are an action set; nothing else that they change shows outside. */
 static void
 run_bucket(struct xlate_ctx *ctx, struct group *g, size_t i, bool is_last)
 {
@@ -106,6 +116,7 @@ run_bucket(struct xlate_ctx *ctx, struct group *g, size_t i, bool is_last)
     ctx->depth--;
     ctx->trace_depth -= 2;
     xlate_wrap_irreversible(ctx, &saved);
+    keep_action_set(ctx, &saved);
     xlate_restore(ctx, &saved);
     ctx->flow.in_port = old_in_port;
     act_buf_uninit(&ordered);

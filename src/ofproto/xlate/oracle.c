@@ -119,18 +119,45 @@ mod_tag(struct oracle_run *r, uint64_t value, uint64_t mask)
 static void run_table(struct oracle_run *r, int table);
 static bool run_actions(struct oracle_run *r, const struct oracle_action *actions, int n);
 
+void
+oracle_give_up_after_detour(struct oracle_run *r)
+{
+    r->result->gave_up |= r->in_part && r->detoured;
+}
+
+/* What is written while the set is carried out has no effect. */
+static void
+run_own_set(struct oracle_run *r)
+{
+    const struct oracle_action *set[ARRAY_SIZE(r->set)];
+    bool exited = r->exited;
+    int n = r->n_set;
+
+    memcpy(set, r->set, sizeof set);
+    r->n_set = 0;
+    oracle_run_set(r, set, n);
+    r->exited = exited;
+}
+
 static void
 run_clone(struct oracle_run *r, const struct oracle_action *a)
 {
     struct oracle_run copy = *r;
 
+    copy.in_part = true;
+    copy.detoured = copy.in_set = false;
     run_actions(&copy, a->nested, a->n_nested);
+    if (!copy.dropped) {
+        run_own_set(&copy);
+    }
     r->n_tables = copy.n_tables;
+    r->exited = copy.exited;
 }
 
 static void
 write_set(struct oracle_run *r, const struct oracle_action *a)
 {
+    oracle_give_up_after_detour(r);
     for (int i = 0; i < a->n_nested; i++) {
         if (r->n_set >= 64) {
             r->result->gave_up = true;
@@ -182,8 +209,11 @@ run_action(struct oracle_run *r, const struct oracle_action *a)
         break;
     case OP_RESUBMIT: run_table(r, a->value); break;
     case OP_CLONE: run_clone(r, a); break;
-    case OP_EXIT: r->exited = true; break;
-    case OP_RECIRC: break; /* A detour through the datapath. */
+    case OP_EXIT:
+        oracle_give_up_after_detour(r);
+        r->exited = true;
+        break;
+    case OP_RECIRC: r->detoured = true; break;
     case OP_GROUP: oracle_run_group(r, a->value); break;
     case OP_METER: r->dropped = oracle_meter_drops(a->value, r->p.f[F_IN_PORT]); break;
     case OP_CHECK_LEN:
@@ -192,7 +222,10 @@ run_action(struct oracle_run *r, const struct oracle_action *a)
         set(r, &a->dst, r->p.len > a->value);
         break;
     case OP_NOTE: break;
-    case OP_CLEAR: r->n_set = 0; break;
+    case OP_CLEAR:
+        oracle_give_up_after_detour(r);
+        r->n_set = 0;
+        break;
     case OP_WRITE: write_set(r, a); break;
     case OP_METADATA: r->p.f[F_METADATA] = (r->p.f[F_METADATA] & ~a->mask) | a->value; break;
     case OP_GOTO: r->depth--; run_table(r, a->value); r->depth++; break;
@@ -295,5 +328,5 @@ oracle_run(const struct oracle_pipeline *pipeline, const struct oracle_packet *p
     result->gave_up = false;
     result->n_ttl = 0;
     run_table(&r, 0);
-    oracle_run_set(&r, r.set, r.n_set);
+    run_own_set(&r);
 }

@@ -114,7 +114,7 @@ bucket_is_alive(const struct oracle_pipeline *p, const struct oracle_group *g, c
     return true;
 }
 
-/* On a copy of the packet. */
+/* On a copy of the packet; what is written is the pipeline's, or nobody's in an action set. */
 static void
 run_bucket(struct oracle_run *r, const struct oracle_bucket *b)
 {
@@ -125,8 +125,12 @@ run_bucket(struct oracle_run *r, const struct oracle_bucket *b)
         set[i] = &b->actions[i];
     }
     copy.depth++;
+    copy.in_part = true;
+    copy.detoured = false;
     oracle_run_set(&copy, set, b->n_actions);
     r->n_tables = copy.n_tables;
+    memcpy(r->set, copy.set, sizeof r->set);
+    r->n_set = copy.n_set;
 }
 
 static const struct oracle_bucket *
@@ -182,6 +186,7 @@ oracle_run_group(struct oracle_run *r, uint64_t id)
             alive[n++] = &g->buckets[i];
         }
     }
+    r->detoured |= g->type == OG_SELECT_DP_HASH; /* The datapath is asked for its hash. */
     b = choose(r, alive, g->type == OG_FF ? MIN(n, 1) : n);
     if (b) {
         run_bucket(r, b);

@@ -47,9 +47,13 @@ struct oracle_run {
     bool exited;
     bool in_set;                         /* Carrying out an action set, or a bucket. */
     bool dropped;                        /* By a meter. */
+    bool in_part;                        /* In a clone or a bucket, */
+    bool detoured;                       /* which has been through the datapath: what surrounds it was done meanwhile. */
 };
 
-/* oracle.c: carries actions out in the order of an action set. */
+/* oracle.c: what the part does now concerns what surrounds it. */
+void oracle_give_up_after_detour(struct oracle_run *);
+/* Carries actions out in the order of an action set. */
 void oracle_run_set(struct oracle_run *, const struct oracle_action *const *, int n);
 bool oracle_port_exists(uint64_t port);
 

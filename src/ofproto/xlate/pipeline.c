@@ -60,18 +60,26 @@ xlate_restore(struct xlate_ctx *ctx, struct xlate_saved *s)
     ctx->base.pending = s->base.pending; /* What had been committed of it has gone into a clone. */
 }
 
+/* It ends with the action set as it is by then.  "exit" in it ends the pipeline, too (ovs-actions(7)). */
 void
 xlate_clone(struct xlate_ctx *ctx, const struct act *act)
 {
+    bool in_action_set = ctx->in_action_set, is_last = ctx->is_last, exit;
     struct xlate_saved saved;
-    bool is_last = ctx->is_last;
 
     xlate_save(ctx, &saved);
-    ctx->apart = true;
+    ctx->apart = ctx->in_action_set = false;
     xlate_actions(ctx, act_clone_actions((const void *) act), is_last);
-    xlate_freeze_finish_apart(ctx);
+    ctx->trace_depth--; /* Belongs to the clone. */
+    if (!xlate_freeze_finish(ctx)) {
+        xlate_action_set_execute(ctx);
+    }
+    ctx->trace_depth++;
+    exit = ctx->exit;
     xlate_wrap_irreversible(ctx, &saved);
     xlate_restore(ctx, &saved);
+    ctx->in_action_set = in_action_set;
+    ctx->exit = exit;
 }
 
 const struct xmeter *

@@ -289,7 +289,7 @@ xlate_table(struct xlate_ctx *ctx, ofp_port in_port, uint8_t table_id, bool may_
     struct rule *old_rule = ctx->rule, *rule;
     be64 old_cookie = ctx->cookie;
     uint8_t old_table = ctx->table_id, begun = table_id;
-    bool is_last = ctx->depth ? ctx->list_is_last && !ctx->rest.len : true;
+    bool is_last = ctx->list_is_last && !ctx->rest.len;
     bool with_tuple = ctx->with_tuple, counts = !ctx->goes_up, in_bucket = ctx->in_bucket;
     bool drops = ctx->flow.nw_frag && atomic_load_explicit(&ctx->bridge->drop_fragments, memory_order_relaxed);
 

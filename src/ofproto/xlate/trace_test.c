@@ -394,6 +394,12 @@ loops_chains_and_action_sets_end_as_in_the_reference(void **state UNUSED)
 }
 
 static void
+clones_and_buckets_write_action_sets_as_in_the_reference(void **state UNUSED)
+{
+    run_file("action_sets");
+}
+
+static void
 arguments_are_checked_as_in_the_reference(void **state UNUSED)
 {
     run_file("arguments");
@@ -418,6 +424,7 @@ main(int argc, char *argv[])
         cmocka_unit_test(reserved_ports_queues_and_messages_trace_as_in_the_reference),
         cmocka_unit_test(all_forms_of_ct_and_nat_trace_as_in_the_reference),
         cmocka_unit_test(loops_chains_and_action_sets_end_as_in_the_reference),
+        cmocka_unit_test(clones_and_buckets_write_action_sets_as_in_the_reference),
         cmocka_unit_test(arguments_are_checked_as_in_the_reference),
     };
 

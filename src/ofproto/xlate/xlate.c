@@ -632,7 +632,7 @@ xlate(const struct xlate_in *in, struct xlate_out *out)
         .in = in, .out = out, .wc = &out->wc, .bridge = in->bridge, .version = in->tables_version,
         .flow = *in->flow, .base.flow = *in->flow, .table_id = in->acts ? UINT8_MAX : 0,
         .cookie = in->acts ? BE64_MAX : 0,
-        .at_input = true,
+        .at_input = true, .list_is_last = true,
         .conntracked = !in->flow->recirc_id && in->flow->ct_state, /* Of a trace; else the frozen state says it. */
     };
 
@@ -643,8 +643,10 @@ xlate(const struct xlate_in *in, struct xlate_out *out)
     act_buf_init(&ctx.frozen.acts);
     init_wc(&ctx);
     enter_pipeline(&ctx);
-    if (!xlate_freeze_finish(&ctx) && !ctx.apart) {
-        xlate_action_set_execute(&ctx);
+    if (!xlate_freeze_finish(&ctx)) {
+        if (!ctx.in_action_set) {
+            xlate_action_set_execute(&ctx);
+        }
         if (!xlate_is_from_controller(in)) {
             deliver_dhcp(&ctx);
         }
