@@ -36,6 +36,33 @@ _weft_values() {
         for word in "$@"; do
             ovsdb-client -t 1 --format=csv --no-headings list-columns Open_vSwitch "$word" | cut -d, -f1
         done ;;
+    TYPE-OF-CERTIFICATE)
+        printf '%s\n' switch controller ;;
+    esac 2>/dev/null
+}
+
+# The same for vtep-ctl, whose names are in another database.
+_weft_vtep_values() {
+    local what=$1 word
+    shift
+    case $what in
+    PSWITCH)
+        vtep-ctl -t 1 list-ps ;;
+    LSWITCH)
+        vtep-ctl -t 1 list-ls ;;
+    LROUTER)
+        vtep-ctl -t 1 list-lr ;;
+    PORT)
+        vtep-ctl -t 1 list-ports "$1" ;;
+    TABLE)
+        ovsdb-client -t 1 --format=csv --no-headings list-tables hardware_vtep ;;
+    RECORD)
+        for word; do :; done # The last one is the table.
+        vtep-ctl -t 1 --bare --columns=name list "$word" ;;
+    COLUMN*)
+        for word in "$@"; do
+            ovsdb-client -t 1 --format=csv --no-headings list-columns hardware_vtep "$word" | cut -d, -f1
+        done ;;
     esac 2>/dev/null
 }
 
@@ -98,8 +125,7 @@ _weft_complete() {
         if [ "${1##*/}" = ovs-appctl ]; then mapfile -t found < <(_weft_control_commands "$1"); fi
     else
         line=$(grep -F -- "command ${words[0]}," <<<"$table" | head -n 1)
-        # The names in a VTEP's database are not those of the switch's.
-        if [ "${1##*/}" != vtep-ctl ]; then mapfile -t found < <(_weft_arguments "${line#*,*,}"); fi
+        mapfile -t found < <(_weft_arguments "$1" "${line#*,*,}")
     fi
     if [ ${#found[@]} -eq 0 ]; then
         compopt -o default 2>/dev/null
@@ -117,12 +143,13 @@ _weft_quote() {
     esac
 }
 
-# Values for the argument that comes next, by the usage $1.
+# Values for the argument that comes next, of the program $1, by the usage $2.
 _weft_arguments() {
-    local usage what
-    read -ra usage <<<"$1"
+    local usage what values=_weft_values
+    if [ "${1##*/}" = vtep-ctl ]; then values=_weft_vtep_values; fi
+    read -ra usage <<<"$2"
     for what in $(_weft_placeholders $((${#words[@]} - 1)) "${usage[@]}"); do
-        _weft_values "$what" "${words[@]:1}"
+        "$values" "$what" "${words[@]:1}"
     done | sort -u
 }
 
@@ -137,4 +164,4 @@ _weft_control_commands() {
 }
 
 complete -F _weft_complete ovs-vsctl vtep-ctl ovs-ofctl ovs-dpctl ovs-appctl ovsdb-client ovsdb-tool \
-    ovs-testcontroller ovs-pcap ovs-tcpundump
+    ovs-testcontroller ovs-pcap ovs-tcpundump ovs-pki ovs-tcpdump ovs-dpctl-top ovs-ctl

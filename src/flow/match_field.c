@@ -178,7 +178,8 @@ static bool
 is_allowed(enum field_prereq p, const struct match *m, uint8_t known[N_PREREQS])
 {
     if (known[p] == UNKNOWN) {
-        bool yes = p >= PREREQ_CT || field_prereqs_met_by_match(prereq_field[p], &m->flow, &m->mask);
+        /* Who asks for NSH of other packets, or for a tracked tuple, is told so by the switch. */
+        bool yes = p >= PREREQ_CT || p == PREREQ_NSH || field_prereqs_met_by_match(prereq_field[p], &m->flow, &m->mask);
 
         known[p] = yes ? YES : NO;
     }

@@ -141,6 +141,7 @@ ofconn_create(struct conns *cs, struct of_conn *transport, const struct ofproto_
     list_init(&c->bundles);
     list_init(&c->monitors);
     packet_ins_init(c);
+    flow_mod_log_init(c);
     ofconn_configure(c);
     list_push_back(&cs->ofconns, &c->node);
     return c;
@@ -242,6 +243,7 @@ ofconn_destroy(struct ofconn *c)
     list_remove(&c->node);
     end_job(c);
     packet_ins_uninit(c);
+    flow_mod_log_end(c);
     bytes_uninit(&c->held_updates);
     bytes_uninit(&c->held_request);
     update_wants_misses(c->ofproto->conns);

@@ -89,6 +89,9 @@ answer_search(struct change_request *r, enum ofperr error)
     const struct search_request *s = CONTAINER_OF(r, struct search_request, r);
     struct msg m;
 
+    if (!error && r->c) {
+        flow_mod_log_add_one(r->c, s->fm.command);
+    }
     error = error ? error : buffer_error(&s->fm);
     if (error && !msg_decode(s->message.data, s->message.len, &m)) {
         ofconn_refuse(r->as, &m, error, &r->out);
@@ -124,7 +127,11 @@ search_and_change(struct ofconn *c, const struct msg *m, const struct flow_mod *
     if (!change_request_run(&s->r)) {
         return OFPERR_NONE; /* It answers later. */
     }
-    error = s->r.error ? s->r.error : buffer_error(&s->fm);
+    error = s->r.error;
+    if (!error) {
+        flow_mod_log_add_one(c, fm->command);
+        error = buffer_error(&s->fm);
+    }
     change_request_destroy(&s->r);
     return error;
 }
@@ -143,7 +150,11 @@ handle_flow_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
         return search_and_change(c, m, &fm);
     }
     error = ofproto_flow_mod(c->ofproto, &fm, c);
-    return error ? error : buffer_error(&fm);
+    if (!error) {
+        flow_mod_log_add_one(c, fm.command);
+        error = buffer_error(&fm);
+    }
+    return error;
 }
 
 /* Flow and aggregate statistics. */

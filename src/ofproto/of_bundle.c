@@ -176,6 +176,7 @@ struct commit {
     struct group_mod_run group_run;
     struct followup *followups;
     size_t n, capacity;
+    struct flow_mod_counts flow_mods; /* Staged. */
 };
 
 static struct followup *
@@ -228,6 +229,7 @@ run_flow_mod(struct commit *k, struct loop_slice *slice, enum ofperr *error)
         return false;
     }
     *error = k->run.error;
+    flow_mod_counts_add(&k->flow_mods, k->fm.command);
     flow_mod_run_end(&k->run);
     k->is_running = false;
     return true;
@@ -363,6 +365,7 @@ rewind_commit(struct change_request *r)
         end_group_mod(k);
     }
     k->at = 0;
+    k->flow_mods = (struct flow_mod_counts) { 0 };
 }
 
 /* What was carried out, to whom it may concern. */
@@ -384,6 +387,9 @@ static void
 settle(struct commit *k)
 {
     follow_up(k, !k->r.error);
+    if (!k->r.error && k->r.c) {
+        flow_mod_log_add(k->r.c, &k->flow_mods);
+    }
     if (!k->r.error && k->any_groups) {
         forward_all(k);
     }

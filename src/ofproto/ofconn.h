@@ -9,6 +9,7 @@
 #define OFPROTO_OFCONN_H 1
 
 #include "base/list.h"
+#include "ofproto/flow_mod_log.h"
 #include "ofproto/ofproto_private.h"
 #include "ofproto/pin_sched.h"
 #include "openflow/hello.h"
@@ -49,6 +50,7 @@ struct ofconn {
     uint64_t pin_ends[MAX_QUEUE_SIZE]; /* Ring: where those that wait end, in bytes that were ever queued. */
     size_t first_pin_end, n_pin_ends;
     uint64_t n_packet_in_dropped;
+    struct flow_mod_log flow_mods;
     uint32_t xid;                /* Of the message that is being handled. */
     struct ofconn_job *job;      /* Owned; null: none. */
     struct bytes held_request;   /* A message that has to wait (change_request.h); no other is read. */

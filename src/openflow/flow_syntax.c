@@ -21,6 +21,17 @@ struct syntax {
     unsigned int protocols;
 };
 
+/* Whether the log says that the match has changed: not of TCP flags and fragments alone, as the reference. */
+static bool
+shows(const struct match *before, const struct match *after)
+{
+    struct flow a = before->mask, b = after->mask;
+
+    a.tcp_flags = b.tcp_flags = 0;
+    a.nw_frag = b.nw_frag = 0;
+    return memcmp(&a, &b, sizeof a) != 0;
+}
+
 bool
 match_normalize_prereqs(struct match *m, bool log)
 {
@@ -30,7 +41,7 @@ match_normalize_prereqs(struct match *m, bool log)
     if (!match_drop_unmet(m, &before)) {
         return false;
     }
-    if (log) {
+    if (log && shows(&before, m)) {
         match_format(&pre, &before, NULL, MATCH_DEFAULT_PRIORITY);
         match_format(&post, m, NULL, MATCH_DEFAULT_PRIORITY);
         log_info_rl(&rl, "normalization changed ofp_match, details:");

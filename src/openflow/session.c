@@ -86,10 +86,10 @@ conn_closed(struct of_conn *c, int error, void *s_)
     s->last_error = error;
     s->conn = NULL;
     s->open = false;
-    of_conn_close(c);
     if (was_open) {
-        s->ops->disconnected(s, error, s->aux);
+        s->ops->disconnected(s, error, s->aux); /* Who may still want to name it. */
     }
+    of_conn_close(c);
     step(s, was_open ? RECONNECT_EV_DISCONNECTED : RECONNECT_EV_FAILED);
 }
 

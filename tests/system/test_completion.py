@@ -1,5 +1,6 @@
 """bash completes the tools' command lines: options and commands from their own tables, names from the daemons."""
 import json
+import re
 import shlex
 
 import pytest
@@ -11,11 +12,15 @@ SCRIPT = "utilities/completion.bash"
 @pytest.fixture(scope="module", name="place")
 def fixture_place():
     p = Place()
-    p.env["PATH"] = f"{BUILD}/src/cmd/vtep-ctl:{p.env['PATH']}"
+    p.env["PATH"] = f"{p.dir}/scripts:{BUILD}/src/cmd/vtep-ctl:{BUILD}/utilities:{p.env['PATH']}"
     try:
+        p.sh(f"mkdir {p.dir}/scripts && cp utilities/ovs-ctl {BUILD}/utilities/ovs-lib {p.dir}/scripts")
         p.start_database()
         p.start_switch("--enable-dummy=override", "--disable-system")
         p.sh("ovs-vsctl add-br br0 -- add-port br0 p1 -- add-port br0 p2 -- add-br br1 -- add-port br1 q1")
+        p.sh(f"ovsdb-tool create {p.dir}/vtep.db schema/vtep.ovsschema;"
+             f" ovs-appctl -t ovsdb-server ovsdb-server/add-db {p.dir}/vtep.db")
+        p.sh("vtep-ctl add-ps ps0 -- add-ps ps1 -- add-port ps0 vp1 -- add-port ps1 vp2 -- add-ls ls0 -- add-lr lr0")
         yield p
     finally:
         p.leave()
@@ -59,6 +64,21 @@ def complete(place, line):
     ("ovs-testcontroller --hu", ["--hub"]),
     ("ovs-pcap --ver", ["--version", "--verbose="]),
     ("ovs-tcpundump --he", ["--help"]),
+    ("ovs-pki --dsa", ["--dsaparam="]),
+    ("ovs-pki sel", ["self-sign"]),
+    ("ovs-pki sign name ", ["controller", "switch"]),
+    ("ovs-tcpdump --mirror", ["--mirror-to="]),
+    ("ovs-dpctl-top --accumulate-", ["--accumulate-decay="]),
+    ("ovs-ctl --no-mon", ["--no-monitor"]),
+    ("ovs-ctl --db-sc", ["--db-schema="]),
+    ("ovs-ctl sta", ["start", "status"]),
+    ("vtep-ctl list-ports ", ["ps0", "ps1"]),
+    ("vtep-ctl del-port ps0 ", ["vp1"]),
+    ("vtep-ctl bind-ls ps0 vp1 5 ", ["ls0"]),
+    ("vtep-ctl lr-exists ", ["lr0"]),
+    ("vtep-ctl list Physical_S", ["Physical_Switch"]),
+    ("vtep-ctl list Physical_Switch ", ["ps0", "ps1"]),
+    ("vtep-ctl get Physical_Switch ps0 manage", ["management_ips"]),
     ("ovs-vsctl no-such-command ", []),
     ("ovs-vsctl --db ", []),
 ])
@@ -72,6 +92,15 @@ def test_every_command_of_a_table_is_offered(place):
         described = place.sh(f"WEFT_DESCRIBE=1 {program}").splitlines()
         commands = {d.split(" ", 1)[1].split(",")[0] for d in described if d.startswith("command ")}
         assert len(commands) > 15 and set(complete(place, f"{program} ")) == commands, program
+
+
+def test_every_option_and_command_that_a_script_says_is_offered(place):
+    for program, text in (("ovs-pki", "ovs-pki --help"), ("ovs-ctl", "ovs-ctl --help"),
+                          ("ovs-tcpdump", "ovs-tcpdump --help"), ("ovs-dpctl-top", "ovs-dpctl-top --help")):
+        said = set(re.findall(r"^  (?:\[?-\w[, ]+\w*,? ?)?(--[a-z-]+)", place.sh(text), re.M))
+        assert len(said) > 4 and said <= {o.rstrip("=") for o in complete(place, f"{program} -")}, program
+    for program, n in (("ovs-pki", 7), ("ovs-ctl", 11)):
+        assert len(complete(place, f"{program} ")) == n
 
 
 def test_without_daemons_nothing_is_offered(place):

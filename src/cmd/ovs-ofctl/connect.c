@@ -178,7 +178,7 @@ no_usable(unsigned int usable)
 {
     struct str s = STR_INIT;
 
-    proto_put_set(&s, usable & ofctl_options.protocols);
+    proto_put_set(&s, usable);
     cmdline_fatal(0, "switch does not support any of the usable flow formats (%s)", str_text(&s));
 }
 
@@ -216,9 +216,10 @@ ofctl_open_for_flows(const char *name, unsigned int usable, unsigned int *protoc
 struct of_client *
 ofctl_open_for_dump(const char *name, unsigned int usable, unsigned int *protocol)
 {
-    unsigned int tid = PROTO_OF10_TID | PROTO_NXM_TID;
+    unsigned int plain = usable & ~(PROTO_OF10_TID | PROTO_NXM_TID);
 
-    return open_with_protocol(name, usable & ~tid ? usable & ~tid : usable, true, protocol);
+    check_usable(usable);
+    return open_with_protocol(name, plain & ofctl_options.protocols ? plain : usable, true, protocol);
 }
 
 /* Messages. */

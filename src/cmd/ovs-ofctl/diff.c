@@ -126,7 +126,7 @@ static void
 read_file(struct table_set *ts, const char *file, const char *switch_name, int index)
 {
     size_t len;
-    char *text = ofctl_read_file(file, &len), *line;
+    char *text = ofctl_read_file(file, "open", &len), *line;
     struct line_iter it = { text, text + len, 0 };
 
     while ((line = ofctl_next_line(&it))) {

@@ -5,14 +5,14 @@
 #include "cmd/ovs-ofctl/ofctl.h"
 
 char *
-ofctl_read_file(const char *name, size_t *len)
+ofctl_read_file(const char *name, const char *no_open, size_t *len)
 {
     FILE *f = strcmp(name, "-") ? fopen(name, "r") : stdin;
     size_t capacity = 65536, n = 0, got;
     char *text;
 
     if (!f) {
-        cmdline_fatal(-errno, "%s: open failed", name);
+        cmdline_fatal(-errno, "%s: %s", name, no_open);
     }
     text = xmalloc(capacity);
     while ((got = fread(text + n, 1, capacity - n - 1, f)) > 0) {

@@ -258,7 +258,7 @@ run_file(const char *switch_name, const char *file, int command)
 {
     struct flow_batch b = { .switch_name = switch_name, .file = file, .command = command };
 
-    b.text = ofctl_read_file(file, &b.len);
+    b.text = ofctl_read_file(file, "open failed", &b.len);
     run(&b);
 }
 

@@ -200,14 +200,26 @@ set_versions(const char *text)
     }
 }
 
+/* Bundles are of OpenFlow 1.4 and later (of 1.3 as an extension): 1.4 need not be allowed explicitly. */
+static void
+keep_versions_with_bundles(void)
+{
+    ofctl_options.versions &= ~((1u << OF13) - 1);
+    if (!ofctl_options.versions) {
+        ofctl_options.versions = 1u << OF14;
+    }
+}
+
 static unsigned int
 parse_formats(const char *text)
 {
     char *bad = NULL;
     unsigned int formats = proto_parse_set(text, &bad);
 
-    if (!formats) {
-        cmdline_fatal(0, "%s: unknown flow protocol", bad ? bad : text);
+    if (bad) {
+        cmdline_fatal(0, "%s: unknown flow protocol", bad);
+    } else if (!formats) {
+        cmdline_fatal(0, "%s: no flow protocol specified", text);
     }
     return formats;
 }
@@ -331,6 +343,9 @@ main(int argc, char *argv[])
     ofctl_set_color("auto");
     while ((id = cmdline_next(&cl)) != CMDLINE_END) {
         parse_option(&cl, id, &formats);
+    }
+    if (ofctl_options.bundle) {
+        keep_versions_with_bundles();
     }
     combine_formats(formats);
     if (ofctl_options.read_only && cl.argc) {

@@ -112,8 +112,9 @@ bool ofctl_shows_names(void);
 
 /* Flows from files (flow_file.c). */
 
-/* Reads all lines of the file ("-": standard input) that say something; exits if it cannot be read. */
-char *ofctl_read_file(const char *name, size_t *len);
+/* Reads all lines of the file ("-": standard input) that say something; exits if it cannot be read; "no_open" are the
+ * words for a file that cannot be opened. */
+char *ofctl_read_file(const char *name, const char *no_open, size_t *len);
 struct line_iter {
     char *at, *end;
     int number;     /* Of the present line, from 1. */

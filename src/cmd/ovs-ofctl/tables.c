@@ -47,7 +47,7 @@ static void
 add_groups_of_file(struct group_batch *b, const char *file, int command)
 {
     size_t len;
-    char *text = ofctl_read_file(file, &len), *line;
+    char *text = ofctl_read_file(file, "open failed", &len), *line;
     struct line_iter it = { text, text + len, 0 };
 
     while ((line = ofctl_next_line(&it))) {
@@ -272,7 +272,7 @@ void
 ofctl_bundle(struct cmdline_ctx *ctx)
 {
     size_t len;
-    char *text = ofctl_read_file(ctx->argv[2], &len), *line;
+    char *text = ofctl_read_file(ctx->argv[2], "open failed", &len), *line;
     struct line_iter it = { text, text + len, 0 };
     struct bytes messages = BYTES_INIT;
     unsigned int protocol;

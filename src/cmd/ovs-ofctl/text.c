@@ -205,7 +205,7 @@ void
 ofctl_parse_flows(struct cmdline_ctx *ctx)
 {
     size_t len, n = 0, capacity = 0;
-    char *text = ofctl_read_file(ctx->argv[1], &len), *line;
+    char *text = ofctl_read_file(ctx->argv[1], "open failed", &len), *line;
     struct line_iter it = { text, text + len, 0 };
     struct flow_mod *fms = NULL;
     unsigned int usable = PROTO_ANY, chosen;

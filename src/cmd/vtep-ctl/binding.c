@@ -113,10 +113,10 @@ get_replication_mode(struct dbctl_ctx *ctx)
 }
 
 const struct dbctl_command vtepctl_binding_commands[] = {
-    { "bind-ls", 4, 4, "", "", true, vtepctl_prepare, bind_ls, NULL },
-    { "unbind-ls", 3, 3, "", "", true, vtepctl_prepare, unbind_ls, NULL },
-    { "list-bindings", 2, 2, "", "", false, vtepctl_prepare, list_bindings, NULL },
-    { "set-replication-mode", 2, 2, "", "", true, vtepctl_prepare, set_replication_mode, NULL },
-    { "get-replication-mode", 1, 1, "", "", false, vtepctl_prepare, get_replication_mode, NULL },
+    { "bind-ls", 4, 4, "PSWITCH PORT VLAN LSWITCH", "", true, vtepctl_prepare, bind_ls, NULL },
+    { "unbind-ls", 3, 3, "PSWITCH PORT VLAN", "", true, vtepctl_prepare, unbind_ls, NULL },
+    { "list-bindings", 2, 2, "PSWITCH PORT", "", false, vtepctl_prepare, list_bindings, NULL },
+    { "set-replication-mode", 2, 2, "LSWITCH MODE", "", true, vtepctl_prepare, set_replication_mode, NULL },
+    { "get-replication-mode", 1, 1, "LSWITCH", "", false, vtepctl_prepare, get_replication_mode, NULL },
 };
 const size_t vtepctl_n_binding_commands = ARRAY_SIZE(vtepctl_binding_commands);

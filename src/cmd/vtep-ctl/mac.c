@@ -311,17 +311,17 @@ static struct error *clear_remote(struct dbctl_ctx *ctx) { return clear(ctx, &uc
 static struct error *list_remote(struct dbctl_ctx *ctx) { return list(ctx, &ucast_remote, &mcast_remote); }
 
 const struct dbctl_command vtepctl_mac_commands[] = {
-    { "add-ucast-local", 3, 4, "", "", true, vtepctl_prepare_macs, add_ucast_local, NULL },
-    { "del-ucast-local", 2, 2, "", "", true, vtepctl_prepare_macs, del_ucast_local, NULL },
-    { "add-mcast-local", 3, 4, "", "", true, vtepctl_prepare_macs, add_mcast_local, NULL },
-    { "del-mcast-local", 3, 4, "", "", true, vtepctl_prepare_macs, del_mcast_local, NULL },
-    { "clear-local-macs", 1, 1, "", "", true, vtepctl_prepare_macs, clear_local, NULL },
-    { "list-local-macs", 1, 1, "", "", false, vtepctl_prepare_macs, list_local, NULL },
-    { "add-ucast-remote", 3, 4, "", "", true, vtepctl_prepare_macs, add_ucast_remote, NULL },
-    { "del-ucast-remote", 2, 2, "", "", true, vtepctl_prepare_macs, del_ucast_remote, NULL },
-    { "add-mcast-remote", 3, 4, "", "", true, vtepctl_prepare_macs, add_mcast_remote, NULL },
-    { "del-mcast-remote", 3, 4, "", "", true, vtepctl_prepare_macs, del_mcast_remote, NULL },
-    { "clear-remote-macs", 1, 1, "", "", true, vtepctl_prepare_macs, clear_remote, NULL },
-    { "list-remote-macs", 1, 1, "", "", false, vtepctl_prepare_macs, list_remote, NULL },
+    { "add-ucast-local", 3, 4, "LSWITCH MAC [ENCAP] IP", "", true, vtepctl_prepare_macs, add_ucast_local, NULL },
+    { "del-ucast-local", 2, 2, "LSWITCH MAC", "", true, vtepctl_prepare_macs, del_ucast_local, NULL },
+    { "add-mcast-local", 3, 4, "LSWITCH MAC [ENCAP] IP", "", true, vtepctl_prepare_macs, add_mcast_local, NULL },
+    { "del-mcast-local", 3, 4, "LSWITCH MAC [ENCAP] IP", "", true, vtepctl_prepare_macs, del_mcast_local, NULL },
+    { "clear-local-macs", 1, 1, "LSWITCH", "", true, vtepctl_prepare_macs, clear_local, NULL },
+    { "list-local-macs", 1, 1, "LSWITCH", "", false, vtepctl_prepare_macs, list_local, NULL },
+    { "add-ucast-remote", 3, 4, "LSWITCH MAC [ENCAP] IP", "", true, vtepctl_prepare_macs, add_ucast_remote, NULL },
+    { "del-ucast-remote", 2, 2, "LSWITCH MAC", "", true, vtepctl_prepare_macs, del_ucast_remote, NULL },
+    { "add-mcast-remote", 3, 4, "LSWITCH MAC [ENCAP] IP", "", true, vtepctl_prepare_macs, add_mcast_remote, NULL },
+    { "del-mcast-remote", 3, 4, "LSWITCH MAC [ENCAP] IP", "", true, vtepctl_prepare_macs, del_mcast_remote, NULL },
+    { "clear-remote-macs", 1, 1, "LSWITCH", "", true, vtepctl_prepare_macs, clear_remote, NULL },
+    { "list-remote-macs", 1, 1, "LSWITCH", "", false, vtepctl_prepare_macs, list_remote, NULL },
 };
 const size_t vtepctl_n_mac_commands = ARRAY_SIZE(vtepctl_mac_commands);

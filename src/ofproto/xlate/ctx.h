@@ -115,7 +115,7 @@ void xlate_freeze(struct xlate_ctx *, const struct act *again);
 /* While freezing: 'rest' of a list of the present table and flow is left, too. */
 void xlate_freeze_rest(struct xlate_ctx *, struct act_span rest);
 /* Ends freezing, if it was going on: appends what the pipeline changed and recirc(ID), if anything is left to do.  True
- * if it was.  "apart": for a bucket, which the action set stays behind; what is left of the bucket gets an empty one. */
+ * if it was.  "apart": for a bucket, whose rest gets an empty action set: the present one stays the pipeline's. */
 bool xlate_freeze_finish(struct xlate_ctx *);
 /* The outermost list of actions has come to its end: what is said of a pause, if there is one, is where that came
  * from. */

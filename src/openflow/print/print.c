@@ -278,6 +278,8 @@ put_wrong_length(struct str *s, const uint8_t *data, size_t len, char **why)
     return true;
 }
 
+enum { VERBOSITY_BYTES = 5 }; /* From here on the bytes of a message stand behind what they say. */
+
 static void
 print_whole(struct printer *p, const uint8_t *data, size_t len)
 {
@@ -298,6 +300,9 @@ print_whole(struct printer *p, const uint8_t *data, size_t len)
         print_hex(&body, data, len, true);
     }
     end_line(&body);
+    if (!error && p->verbosity >= VERBOSITY_BYTES) {
+        print_hex(&body, data, len, true);
+    }
     str_putn(out, body.text, body.len);
     str_uninit(&body);
 }

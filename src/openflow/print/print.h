@@ -1,6 +1,7 @@
 /* OpenFlow messages as text: what ovs-ofctl shows in ofp-print, monitor, snoop and dump-*, and what the log shows.
  *
- * 'verbosity' 0 is a line where one will do; 1 adds packets' headers and statistics' entries; 3 adds packets' bytes.
+ * 'verbosity' 0 is a line where one will do; 1 adds packets' headers and statistics' entries; 3 adds packets' bytes;
+ * 5 adds each message's bytes.
  * Names of ports and tables are shown where the caller knows them.
  *
  * Nothing received is too broken to be printed: what cannot be decoded is shown as the error and a hexadecimal dump.
