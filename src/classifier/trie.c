@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sys/slab.h"
+
 enum { STRIDE = 4 };
 
 /* Looks at STRIDE bits of the key, those behind the first 'position', which are in 'key'.  Its own prefixes end at one
@@ -113,12 +115,47 @@ find_occupied(uint32_t prefixes, uint16_t children)
     return occupied;
 }
 
+static size_t
+node_size(const struct trie *t, unsigned int n_children, uint32_t prefixes)
+{
+    return children_offset(t) + n_children * sizeof(trie_ptr) + count_bits(prefixes) * sizeof(uint32_t);
+}
+
+static void
+free_node(const struct trie *t, struct trie_node *node)
+{
+    slab_free(node, node_size(t, node->n_children, node->prefixes));
+}
+
+static void
+free_node_32(void *node)
+{
+    free_node(&(struct trie) { .width = 32 }, node);
+}
+
+static void
+free_node_64(void *node)
+{
+    free_node(&(struct trie) { .width = 64 }, node);
+}
+
+static void
+free_node_128(void *node)
+{
+    free_node(&(struct trie) { .width = 128 }, node);
+}
+
+static void
+defer_free_node(const struct trie *t, struct trie_node *node)
+{
+    rcu_defer(t->width == 32 ? free_node_32 : t->width == 64 ? free_node_64 : free_node_128, node);
+}
+
 static struct trie_node *
 make_node(const struct trie *t, const uint32_t *key, unsigned int position, uint16_t children, uint32_t prefixes)
 {
     unsigned int n_children = count_bits(children);
-    struct trie_node *node = xmalloc(children_offset(t) + n_children * sizeof(trie_ptr) +
-                                     count_bits(prefixes) * sizeof(uint32_t));
+    struct trie_node *node = slab_alloc(node_size(t, n_children, prefixes));
 
     *node = (struct trie_node) {
         .position = position, .n_children = n_children, .children = children, .prefixes = prefixes,
@@ -149,12 +186,12 @@ remake_node(const struct trie *t, const struct trie_node *old, uint16_t children
 }
 
 static void
-replace(trie_ptr *at, struct trie_node *new)
+replace(const struct trie *t, trie_ptr *at, struct trie_node *new)
 {
     struct trie_node *old = rcu_get_protected(at);
 
     rcu_set(at, new);
-    rcu_defer(free, old);
+    defer_free_node(t, old);
 }
 
 /* Changes. */
@@ -179,7 +216,7 @@ add_prefix(const struct trie *t, trie_ptr *at, unsigned int number)
         struct trie_node *new = remake_node(t, node, node->children, prefixes);
 
         node_counts(t, new)[rank(prefixes, number)] = 0;
-        replace(at, new);
+        replace(t, at, new);
         node = new;
     }
     node_counts(t, node)[rank(prefixes, number)]++;
@@ -193,7 +230,7 @@ add_child(const struct trie *t, trie_ptr *at, struct trie_node *child)
 
     new = remake_node(t, node, node->children | 1 << value, node->prefixes);
     rcu_set(&node_children(t, new)[rank(new->children, value)], child);
-    replace(at, new);
+    replace(t, at, new);
 }
 
 /* Puts a node above 'node', which leaves the key at bit 'same' or is behind the prefix altogether. */
@@ -259,9 +296,9 @@ reduce(const struct trie *t, trie_ptr *at, uint16_t children, uint32_t prefixes)
     struct trie_node *node = rcu_get_protected(at);
 
     if (is_needed(children, prefixes)) {
-        replace(at, remake_node(t, node, children, prefixes));
+        replace(t, at, remake_node(t, node, children, prefixes));
     } else {
-        replace(at, rcu_get_protected(&node_children(t, node)[rank(node->children, __builtin_ctz(children))]));
+        replace(t, at, rcu_get_protected(&node_children(t, node)[rank(node->children, __builtin_ctz(children))]));
     }
 }
 
@@ -287,9 +324,9 @@ trie_remove(struct trie *t, const union trie_key *key_, unsigned int length)
         reduce(t, at, node->children, prefixes);
     } else if (parent) {
         reduce(t, above, parent->children & ~(1 << bits_at(key, parent->position)), parent->prefixes);
-        rcu_defer(free, node);
+        defer_free_node(t, node);
     } else {
-        replace(at, NULL);
+        replace(t, at, NULL);
     }
 }
 
@@ -350,7 +387,7 @@ free_nodes(const struct trie *t, struct trie_node *node)
     for (unsigned int i = 0; i < node->n_children; i++) {
         free_nodes(t, rcu_get_protected(&node_children(t, node)[i]));
     }
-    free(node);
+    free_node(t, node);
 }
 
 static void
