@@ -336,6 +336,18 @@ classifier_find(const struct classifier *cls, const struct match *match, int pri
     return rule && rule->priority == priority ? rule : NULL;
 }
 
+void
+classifier_prefetch(const struct classifier *cls, const struct match *match, const struct word_map *map)
+{
+    const struct cls_subtable *st = find_subtable(cls, &match->mask, map);
+    uint64_t hashes[N_STAGES];
+
+    if (st) {
+        cls_hash_stages(st, &match->flow, hashes);
+        cls_subtable_prefetch_rcu(st, hashes);
+    }
+}
+
 /* Walks. */
 
 /* Whether some packet may match both: the values agree in all bits that 'match' and the subtable's mask have. */

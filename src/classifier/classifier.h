@@ -135,6 +135,9 @@ void classifier_for_each_match_rcu(const struct classifier *, uint64_t version, 
 /* The rule with exactly this match and priority that is visible in 'version', or null. */
 struct cls_rule *classifier_find(const struct classifier *, const struct match *, int priority, uint64_t version);
 
+/* Asks for the memory that finding or inserting a rule with this match will need; 'map' is its mask's. */
+void classifier_prefetch(const struct classifier *, const struct match *, const struct word_map *map);
+
 /* Whether a rule visible in 'version', of the same priority, overlaps 'match'. */
 bool classifier_overlaps(const struct classifier *, const struct match *, int priority, uint64_t version);
 

@@ -1,8 +1,9 @@
 /* OpenFlow bundles: messages that a controller collects, and that are carried out together or not at all.
  *
- * Messages are checked as they arrive, kept as they came, and carried out at the commit in one change of the tables
- * (change_request.h), over several turns of the main loop if there are many.  Packet-outs and, in bundles that are not
- * atomic, port-mods take part: they are checked with the rest and done once the change is made.
+ * Messages are checked as they arrive, kept as they came, flow-mods also as they were understood (prepared.h), and
+ * carried out at the commit in one change of the tables (of_bundle_commit.h), over several turns of the main loop if
+ * there are many.  Packet-outs and, in bundles that are not atomic, port-mods take part: they are checked with the rest
+ * and done once the change is made.
  *
  * Limits: bytes and number of bundles per connection; a bundle that nothing is done with for a while is dropped with
  * OFPBFC_TIMEOUT.

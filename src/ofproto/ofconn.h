@@ -59,7 +59,7 @@ struct ofconn {
     bool monitors_paused;
     uint64_t paused_at;          /* Number of the last change that was told. */
     struct list bundles;         /* struct of_bundle. */
-    size_t n_bundles, n_bundle_bytes;
+    size_t n_bundles, n_bundle_bytes, n_prepared_bytes;
 
     struct of_conn *transport;   /* conns.c's. */
 };

@@ -325,6 +325,7 @@ slab_alloc(size_t size)
     o = h->first;
     h->first = o->next;
     h->n--;
+    __builtin_prefetch(h->first, 1); /* The next call reads it. */
     return o;
 }
 

@@ -1,0 +1,334 @@
+#include "ofproto/of_bundle_commit.h"
+
+#include <stdlib.h>
+
+#include "ofproto/change_request.h"
+#include "ofproto/conns.h"
+#include "ofproto/group.h"
+#include "openflow/msg/bundle.h"
+#include "openflow/msg/flow.h"
+#include "openflow/msg/port.h"
+
+/* What is done once the tables have changed. */
+struct followup {
+    bool is_port_mod;
+    ofp_port port; /* Of 'port_mod': it may go meanwhile. */
+    struct port_mod_job port_mod;
+    struct packet_out_job packet_out;
+};
+
+/* A commit under way. */
+struct commit {
+    struct change_request r;
+    bool is_atomic, any_groups;
+    struct bytes messages;   /* The bundle's. */
+    struct prepared_flows prepared;
+    struct prepared_reader reader;
+    struct bytes request;    /* The message that asks for the commit. */
+    size_t at;               /* How much of 'messages' has been staged. */
+    bool is_running;         /* The flow-mod at 'at' has been begun: */
+    struct flow_mod fm;
+    struct act_buf acts;
+    struct flow_mod_run run;
+    bool is_group_running;   /* The group-mod at 'at' has: */
+    struct group_mod gm;
+    struct group_mod_run group_run;
+    struct followup *followups;
+    size_t n, capacity;
+    struct flow_mod_counts flow_mods; /* Begun. */
+};
+
+static struct followup *
+add_followup(struct commit *k)
+{
+    if (k->n == k->capacity) {
+        k->followups = x2nrealloc(k->followups, &k->capacity, sizeof *k->followups);
+    }
+    return &k->followups[k->n++];
+}
+
+static enum ofperr
+stage_port_mod(struct commit *k, const struct msg *m)
+{
+    struct followup *f = add_followup(k);
+    enum ofperr error;
+
+    f->is_port_mod = true;
+    error = port_mod_prepare(k->r.as, m, &f->port_mod);
+    if (!error) {
+        f->port = f->port_mod.port->x->ofp_port;
+    }
+    return error;
+}
+
+/* All but flow-mods and group-mods. */
+static enum ofperr
+stage_other(struct commit *k, const struct msg *m)
+{
+    struct followup *f;
+
+    switch (m->type) {
+    case MSG_PACKET_OUT:
+        f = add_followup(k);
+        f->is_port_mod = false;
+        return packet_out_prepare(k->r.as, m, &f->packet_out);
+    case MSG_PORT_MOD:
+        return k->is_atomic ? OFPERR_OFPBFC_MSG_FAILED /* It cannot be undone. */ : stage_port_mod(k, m);
+    default:
+        return OFPERR_OFPBFC_MSG_UNSUP;
+    }
+}
+
+/* These return true once that message has been staged or refused. */
+
+static bool
+run_flow_mod(struct commit *k, struct loop_slice *slice, enum ofperr *error)
+{
+    if (!flow_mod_run_step(&k->run, slice)) {
+        return false;
+    }
+    *error = k->run.error;
+    flow_mod_run_end(&k->run);
+    k->is_running = false;
+    return true;
+}
+
+static bool
+begin_flow_mod(struct commit *k, const struct flow_mod *fm, struct loop_slice *slice, enum ofperr *error)
+{
+    flow_mod_counts_add(&k->flow_mods, fm->command);
+    flow_mod_run_begin(&k->run, &k->r.change, fm);
+    k->is_running = true;
+    return run_flow_mod(k, slice, error);
+}
+
+static bool
+decode_flow_mod(struct commit *k, const struct msg *m, struct loop_slice *slice, enum ofperr *error)
+{
+    *error = flow_mod_prepare(k->r.as, m, &k->fm, &k->acts);
+    return *error || begin_flow_mod(k, &k->fm, slice, error);
+}
+
+static void
+end_group_mod(struct commit *k)
+{
+    group_mod_run_end(&k->group_run);
+    group_mod_uninit(&k->gm);
+    k->is_group_running = false;
+}
+
+static bool
+run_group_mod(struct commit *k, struct loop_slice *slice, enum ofperr *error)
+{
+    if (!group_mod_run_step(&k->group_run, slice)) {
+        return false;
+    }
+    *error = k->group_run.error;
+    end_group_mod(k);
+    return true;
+}
+
+static bool
+begin_group_mod(struct commit *k, const struct msg *m, struct loop_slice *slice, enum ofperr *error)
+{
+    *error = group_mod_decode(m, &k->gm);
+    if (*error) {
+        return true;
+    }
+    k->any_groups = true;
+    group_mod_run_begin(&k->group_run, &k->r.change, &k->gm);
+    k->is_group_running = true;
+    return run_group_mod(k, slice, error);
+}
+
+/* Where the next flow will go is asked for while this one is put into its table. */
+static void
+prefetch(const struct commit *k)
+{
+    const struct prepared_flow *next = prepared_flows_next(&k->reader);
+
+    if (next && next->fm.table_id < OFPROTO_N_TABLES) {
+        classifier_prefetch(&k->r.p->xb.tables[next->fm.table_id], &next->fm.match, &next->words);
+    }
+}
+
+static bool
+stage_message(struct commit *k, const uint8_t *data, size_t len, struct loop_slice *slice, enum ofperr *error)
+{
+    const struct flow_mod *fm;
+    struct bundle_add add;
+    struct msg m;
+
+    if (k->is_running) {
+        return run_flow_mod(k, slice, error);
+    }
+    if (k->is_group_running) {
+        return run_group_mod(k, slice, error);
+    }
+    fm = prepared_flows_take(&k->prepared, k->at, &k->reader);
+    if (fm) {
+        prefetch(k);
+        return begin_flow_mod(k, fm, slice, error);
+    }
+    *error = msg_decode(data, len, &m);
+    *error = *error ? *error : bundle_add_decode(&m, &add, NULL);
+    if (*error) {
+        return true;
+    }
+    switch (add.inner.type) {
+    case MSG_FLOW_MOD: return decode_flow_mod(k, &add.inner, slice, error);
+    case MSG_GROUP_MOD: return begin_group_mod(k, &add.inner, slice, error);
+    default:
+        *error = stage_other(k, &add.inner);
+        return true;
+    }
+}
+
+/* On an error says of which message. */
+static bool
+stage_commit(struct change_request *r, struct loop_slice *slice, enum ofperr *error)
+{
+    struct commit *k = CONTAINER_OF(r, struct commit, r);
+
+    while (k->at < k->messages.len) {
+        const uint8_t *data = k->messages.data + k->at;
+        size_t len = msg_stated_length(data);
+
+        if (!stage_message(k, data, len, slice, error)) {
+            return false;
+        }
+        if (*error) {
+            error_encode_reply(&r->out, *error, r->as->version, data, len);
+            return true;
+        }
+        k->at += len;
+        if (loop_slice_is_over(slice)) {
+            return k->at == k->messages.len;
+        }
+    }
+    return true;
+}
+
+static void
+follow_up(struct commit *k, bool success)
+{
+    for (size_t i = 0; i < k->n; i++) {
+        struct followup *f = &k->followups[i];
+
+        if (f->is_port_mod) {
+            f->port_mod.port = success ? ofport_find(k->r.p, f->port) : NULL;
+            if (f->port_mod.port) {
+                port_mod_execute(&f->port_mod);
+            }
+        } else {
+            if (success) {
+                packet_out_execute(k->r.as, &f->packet_out);
+            }
+            packet_out_finish(&f->packet_out);
+        }
+    }
+    k->n = 0;
+}
+
+static void
+rewind_commit(struct change_request *r)
+{
+    struct commit *k = CONTAINER_OF(r, struct commit, r);
+
+    follow_up(k, false);
+    if (k->is_running) {
+        flow_mod_run_end(&k->run);
+        k->is_running = false;
+    }
+    if (k->is_group_running) {
+        end_group_mod(k);
+    }
+    k->at = 0;
+    k->flow_mods = (struct flow_mod_counts) { 0 };
+}
+
+/* What was carried out, to whom it may concern. */
+static void
+forward_all(const struct commit *k)
+{
+    for (size_t at = 0; at < k->messages.len; at += msg_stated_length(k->messages.data + at)) {
+        const uint8_t *data = k->messages.data + at;
+        struct bundle_add add;
+        struct msg m;
+
+        if (!msg_decode(data, msg_stated_length(data), &m) && !bundle_add_decode(&m, &add, NULL)) {
+            conns_forward_request(k->r.c ? k->r.c : k->r.as, &add.inner);
+        }
+    }
+}
+
+static void
+settle(struct commit *k)
+{
+    follow_up(k, !k->r.error);
+    if (!k->r.error && k->r.c) {
+        flow_mod_log_add(k->r.c, &k->flow_mods);
+    }
+    if (!k->r.error && k->any_groups) {
+        forward_all(k);
+    }
+}
+
+static void
+answer_commit(struct change_request *r, enum ofperr error)
+{
+    struct commit *k = CONTAINER_OF(r, struct commit, r);
+    struct bundle_control bc;
+    struct msg m;
+
+    settle(k);
+    if (msg_decode(k->request.data, k->request.len, &m) || bundle_control_decode(&m, &bc)) {
+        return; /* It has been decoded before. */
+    }
+    if (error) {
+        ofconn_refuse(r->as, &m, OFPERR_OFPBFC_MSG_FAILED, &r->out);
+    } else {
+        struct bundle_control reply = { .bundle_id = bc.bundle_id, .type = BUNDLE_COMMIT_REPLY };
+
+        bundle_control_reply(&r->out, &m, &reply);
+    }
+}
+
+static void
+destroy_commit(struct change_request *r)
+{
+    struct commit *k = CONTAINER_OF(r, struct commit, r);
+
+    rewind_commit(r);
+    free(k->followups);
+    prepared_flows_uninit(&k->prepared);
+    bytes_uninit(&k->messages);
+    bytes_uninit(&k->request);
+    act_buf_uninit(&k->acts);
+    free(k);
+}
+
+static const struct change_request_ops commit_ops = { stage_commit, rewind_commit, answer_commit, destroy_commit };
+
+enum ofperr
+of_bundle_commit(struct ofconn *c, bool is_atomic, struct bytes messages, struct prepared_flows prepared,
+                 const struct msg *m, struct bytes *out)
+{
+    struct commit *k = xzalloc(sizeof *k);
+    enum ofperr error;
+
+    change_request_begin(&k->r, &commit_ops, c);
+    k->is_atomic = is_atomic;
+    act_buf_init(&k->acts);
+    bytes_put(&k->request, m->data, m->len);
+    k->messages = messages;
+    k->prepared = prepared;
+    if (!change_request_run(&k->r)) {
+        return OFPERR_NONE; /* It answers later. */
+    }
+    error = k->r.error;
+    bytes_put(out, k->r.out.data, k->r.out.len);
+    settle(k);
+    change_request_destroy(&k->r);
+    return error ? OFPERR_OFPBFC_MSG_FAILED : OFPERR_NONE;
+}
