@@ -1,7 +1,9 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cmd/ovs-ofctl/ofctl.h"
 #include "openflow/hello.h"
@@ -298,18 +300,27 @@ ofctl_print(FILE *f, const void *message, size_t len, const struct act_text *nam
     ofctl_print_more(f, message, len, names, 1);
 }
 
-void
-ofctl_print_more(FILE *f, const void *message, size_t len, const struct act_text *names, int more)
+/* The text goes through 's', which is cleared first. */
+static void
+print_through(struct str *s, FILE *f, const void *message, size_t len, const struct act_text *names, int more)
 {
-    struct str s = STR_INIT;
     char *why = NULL;
 
-    msg_print(&s, message, len, names, ofctl_options.verbosity + more, &why);
-    fputs(str_text(&s), f);
+    str_clear(s);
+    msg_print(s, message, len, names, ofctl_options.verbosity + more, &why);
+    fwrite(str_text(s), 1, s->len, f);
     if (why) {
         log_warn("%s", why);
         free(why);
     }
+}
+
+void
+ofctl_print_more(FILE *f, const void *message, size_t len, const struct act_text *names, int more)
+{
+    struct str s = STR_INIT;
+
+    print_through(&s, f, message, len, names, more);
     str_uninit(&s);
 }
 
@@ -322,16 +333,33 @@ ofctl_more_follow(const struct bytes *m)
            msg.stat_flags & MSG_STAT_MORE;
 }
 
+/* Who reads a long text from a pipe is not to be woken for every few pages of it. */
+static void
+widen_pipe(int fd)
+{
+    enum { WIDE = 1 << 20 }; /* What anybody may have. */
+
+    (void) fcntl(fd, F_SETPIPE_SZ, WIDE); /* It fails where it is no pipe. */
+}
+
+/* Parts of an answer are many and alike, so that each is printed through the memory of the one before it. */
 void
 ofctl_dump(struct of_client *c, struct bytes *request, const struct act_text *names)
 {
     struct bytes reply = BYTES_INIT;
+    struct str s = STR_INIT;
     uint32_t xid = ofctl_xid(request);
 
     ofctl_send(c, request);
-    do {
+    ofctl_recv_xid(c, xid, &reply);
+    print_through(&s, stdout, reply.data, reply.len, names, 1);
+    if (ofctl_more_follow(&reply)) {
+        widen_pipe(STDOUT_FILENO);
+    }
+    while (ofctl_more_follow(&reply)) {
         ofctl_recv_xid(c, xid, &reply);
-        ofctl_print(stdout, reply.data, reply.len, names);
-    } while (ofctl_more_follow(&reply));
+        print_through(&s, stdout, reply.data, reply.len, names, 1);
+    }
     bytes_uninit(&reply);
+    str_uninit(&s);
 }
