@@ -102,6 +102,7 @@ ofctl_bundle_add(struct ofctl_bundle *b, const void *messages, size_t n)
     const uint8_t *m = messages, *end = m + n;
 
     bytes_put(&b->sent, messages, n);
+    bytes_reserve(&adds, MIN(n + n / 4, CHUNK + UINT16_MAX));
     for (; m < end; m += msg_stated_length(m)) {
         if (!bundle_add_encode(&adds, BUNDLE_ID, BUNDLE_FLAGS, m, msg_stated_length(m))) {
             cmdline_fatal(0, "message is too long for a bundle");

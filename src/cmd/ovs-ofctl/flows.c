@@ -23,17 +23,17 @@ struct flow_batch {
     size_t len;
     unsigned int usable;    /* PROTO_* that can say all read so far. */
     unsigned int protocol;  /* In which 'messages' are. */
-    struct bytes messages;
-    size_t n;
+    struct bytes messages;  /* But for those that are in the bundle. */
+    size_t n;               /* Flows read. */
 
     /* With --bundle; null before it has been opened. */
     struct of_client *c;
     struct ofctl_bundle *bundle;
-    size_t n_bundled;       /* Bytes of 'messages' that are in it. */
     bool fills_early;       /* It may be filled before all lines have been read. */
 };
 
 #define CHUNK (128 * 1024)
+#define PIECE (64 * 1024) /* Of text. */
 
 static void fill_bundle_early(struct flow_batch *);
 static void forget_bundle(struct flow_batch *);
@@ -76,26 +76,44 @@ add_line(struct flow_batch *b, char *line, int number)
     return true;
 }
 
-/* The text is needed once more if the protocol changes, and lines are cut in place, so a copy is read.  A bundle that
- * has been filled in the wrong protocol is given up. */
+/* The lines from 'at' on, some of them; where the next ones begin. */
+static const char *
+end_of_piece(const char *at, const char *end)
+{
+    const char *nl = (size_t) (end - at) > PIECE ? memchr(at + PIECE, '\n', end - at - PIECE) : NULL;
+
+    return nl ? nl + 1 : end;
+}
+
+/* The text is needed once more if the protocol changes, and lines are cut in place, so a copy is read, of a few at a
+ * time.  A bundle that has been filled in the wrong protocol is given up. */
 static bool
 add_lines(struct flow_batch *b)
 {
-    char *copy = xmemdup(b->text, b->len + 1);
-    struct line_iter it = { copy, copy + b->len, 0 };
+    const char *end = b->text + b->len, *next;
+    struct bytes copy = BYTES_INIT;
+    struct line_iter it = { .number = 0 };
     bool ok = true;
     char *line;
 
     bytes_clear(&b->messages);
     b->n = 0;
-    while (ok && (line = ofctl_next_line(&it))) {
-        ok = add_line(b, line, it.number);
+    for (const char *at = b->text; ok && at < end; at = next) {
+        next = end_of_piece(at, end);
+        bytes_clear(&copy);
+        bytes_put(&copy, at, next - at);
+        bytes_put_u8(&copy, '\0');
+        it.at = (char *) copy.data;
+        it.end = it.at + (next - at);
+        while (ok && (line = ofctl_next_line(&it))) {
+            ok = add_line(b, line, it.number);
+        }
     }
     if (!ok && b->bundle) {
         forget_bundle(b);
         b->fills_early = false;
     }
-    free(copy);
+    bytes_uninit(&copy);
     return ok;
 }
 
@@ -200,20 +218,19 @@ forget_bundle(struct flow_batch *b)
     b->bundle = NULL;
     of_client_close(b->c);
     b->c = NULL;
-    b->n_bundled = 0;
 }
 
 static void
 fill_bundle(struct flow_batch *b)
 {
-    ofctl_bundle_add(b->bundle, b->messages.data + b->n_bundled, b->messages.len - b->n_bundled);
-    b->n_bundled = b->messages.len;
+    ofctl_bundle_add(b->bundle, b->messages.data, b->messages.len);
+    bytes_clear(&b->messages);
 }
 
 static void
 fill_bundle_early(struct flow_batch *b)
 {
-    if (b->fills_early && b->messages.len - b->n_bundled >= CHUNK) {
+    if (b->fills_early && b->messages.len >= CHUNK) {
         b->fills_early = b->bundle || begin_bundle(b);
         if (b->fills_early) {
             fill_bundle(b);
