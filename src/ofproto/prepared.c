@@ -1,5 +1,6 @@
 #include "ofproto/prepared.h"
 
+#include "sys/rcu.h"
 #include "sys/slab.h"
 
 /* Its match follows, a mask and a value for each of the words; then its actions. */
@@ -24,12 +25,23 @@ drop_first(struct prepared_flows *p)
     slab_free(e, e->size);
 }
 
+static void
+free_all(void *first)
+{
+    for (struct prepared *e = first, *next; e; e = next) {
+        next = e->next;
+        slab_free(e, e->size);
+    }
+}
+
+/* Of a million that takes longer than a turn of the main loop may: RCU's thread has the time. */
 void
 prepared_flows_uninit(struct prepared_flows *p)
 {
-    while (p->first) {
-        drop_first(p);
+    if (p->first) {
+        rcu_defer(free_all, p->first);
     }
+    *p = (struct prepared_flows) { .first = NULL };
 }
 
 static struct prepared *

@@ -3,7 +3,8 @@
  * A bundle's messages come while whoever sends them is busy with the next; what is done with them then is not done
  * while it waits for the commit.  A flow-mod is kept as short as it can be: only the words of its match that have bits
  * (flow/match.h).  They are read in the order in which they were put, once each, and go as they are read: the rules
- * that are made of them get their memory, and a million of them are not released in one turn of the main loop.
+ * that are made of them get their memory, and a million of them are not released in one turn of the main loop.  What is
+ * not read is released by RCU's thread, for the same reason.
  *
  * Only flow-mods whose decoding depends on nothing that may change until then can be kept.
  *

@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "ofproto/prepared.h"
+#include "sys/rcu_cmocka.h"
 
 enum { N = 300 };
 
@@ -147,5 +148,5 @@ main(void)
         cmocka_unit_test(some_may_be_passed_over),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, rcu_group_setup, rcu_group_teardown);
 }
