@@ -14,7 +14,8 @@ enum { STRIDE = 4 };
  *
  * Nothing of a published node changes but its counts and pointers: a change makes another node in its place. */
 struct trie_node {
-    uint8_t position, n_children;
+    uint8_t position;
+    uint8_t n_children : 5, n_words : 3; /* Words: of the key. */
     uint16_t children; /* Bitmap of the children, by value. */
     uint32_t prefixes; /* Bitmap of those that were added. */
     uint32_t occupied; /* Of those that were, or that begin some that were. */
@@ -42,15 +43,15 @@ count_bits(uint32_t x)
 }
 
 static ALWAYS_INLINE size_t
-children_offset(const struct trie *t)
+offsetof_children(unsigned int n_words)
 {
-    return (offsetof(struct trie_node, key) + t->width / 8 + 7) & ~(size_t) 7;
+    return (offsetof(struct trie_node, key) + n_words * sizeof(uint32_t) + 7) & ~(size_t) 7;
 }
 
 static ALWAYS_INLINE trie_ptr *
 node_children(const struct trie *t, const struct trie_node *node)
 {
-    return (trie_ptr *) ((char *) node + children_offset(t));
+    return (trie_ptr *) ((char *) node + offsetof_children(t->width / 32));
 }
 
 static uint32_t *
@@ -115,51 +116,30 @@ find_occupied(uint32_t prefixes, uint16_t children)
     return occupied;
 }
 
+/* Changes make and release them by the dozen, the latter on another thread: so they are of slabs. */
 static size_t
-node_size(const struct trie *t, unsigned int n_children, uint32_t prefixes)
+node_size(unsigned int n_words, unsigned int n_children, uint32_t prefixes)
 {
-    return children_offset(t) + n_children * sizeof(trie_ptr) + count_bits(prefixes) * sizeof(uint32_t);
+    return offsetof_children(n_words) + n_children * sizeof(trie_ptr) + count_bits(prefixes) * sizeof(uint32_t);
 }
 
 static void
-free_node(const struct trie *t, struct trie_node *node)
+free_node(void *node_)
 {
-    slab_free(node, node_size(t, node->n_children, node->prefixes));
-}
+    struct trie_node *node = node_;
 
-static void
-free_node_32(void *node)
-{
-    free_node(&(struct trie) { .width = 32 }, node);
-}
-
-static void
-free_node_64(void *node)
-{
-    free_node(&(struct trie) { .width = 64 }, node);
-}
-
-static void
-free_node_128(void *node)
-{
-    free_node(&(struct trie) { .width = 128 }, node);
-}
-
-static void
-defer_free_node(const struct trie *t, struct trie_node *node)
-{
-    rcu_defer(t->width == 32 ? free_node_32 : t->width == 64 ? free_node_64 : free_node_128, node);
+    slab_free(node, node_size(node->n_words, node->n_children, node->prefixes));
 }
 
 static struct trie_node *
 make_node(const struct trie *t, const uint32_t *key, unsigned int position, uint16_t children, uint32_t prefixes)
 {
     unsigned int n_children = count_bits(children);
-    struct trie_node *node = slab_alloc(node_size(t, n_children, prefixes));
+    struct trie_node *node = slab_alloc(node_size(t->width / 32, n_children, prefixes));
 
     *node = (struct trie_node) {
-        .position = position, .n_children = n_children, .children = children, .prefixes = prefixes,
-        .occupied = find_occupied(prefixes, children),
+        .position = position, .n_children = n_children, .n_words = t->width / 32, .children = children,
+        .prefixes = prefixes, .occupied = find_occupied(prefixes, children),
     };
     memcpy(node->key, key, t->width / 8);
     return node;
@@ -186,12 +166,12 @@ remake_node(const struct trie *t, const struct trie_node *old, uint16_t children
 }
 
 static void
-replace(const struct trie *t, trie_ptr *at, struct trie_node *new)
+replace(trie_ptr *at, struct trie_node *new)
 {
     struct trie_node *old = rcu_get_protected(at);
 
     rcu_set(at, new);
-    defer_free_node(t, old);
+    rcu_defer(free_node, old);
 }
 
 /* Changes. */
@@ -216,7 +196,7 @@ add_prefix(const struct trie *t, trie_ptr *at, unsigned int number)
         struct trie_node *new = remake_node(t, node, node->children, prefixes);
 
         node_counts(t, new)[rank(prefixes, number)] = 0;
-        replace(t, at, new);
+        replace(at, new);
         node = new;
     }
     node_counts(t, node)[rank(prefixes, number)]++;
@@ -230,7 +210,7 @@ add_child(const struct trie *t, trie_ptr *at, struct trie_node *child)
 
     new = remake_node(t, node, node->children | 1 << value, node->prefixes);
     rcu_set(&node_children(t, new)[rank(new->children, value)], child);
-    replace(t, at, new);
+    replace(at, new);
 }
 
 /* Puts a node above 'node', which leaves the key at bit 'same' or is behind the prefix altogether. */
@@ -296,9 +276,9 @@ reduce(const struct trie *t, trie_ptr *at, uint16_t children, uint32_t prefixes)
     struct trie_node *node = rcu_get_protected(at);
 
     if (is_needed(children, prefixes)) {
-        replace(t, at, remake_node(t, node, children, prefixes));
+        replace(at, remake_node(t, node, children, prefixes));
     } else {
-        replace(t, at, rcu_get_protected(&node_children(t, node)[rank(node->children, __builtin_ctz(children))]));
+        replace(at, rcu_get_protected(&node_children(t, node)[rank(node->children, __builtin_ctz(children))]));
     }
 }
 
@@ -324,9 +304,9 @@ trie_remove(struct trie *t, const union trie_key *key_, unsigned int length)
         reduce(t, at, node->children, prefixes);
     } else if (parent) {
         reduce(t, above, parent->children & ~(1 << bits_at(key, parent->position)), parent->prefixes);
-        defer_free_node(t, node);
+        rcu_defer(free_node, node);
     } else {
-        replace(t, at, NULL);
+        replace(at, NULL);
     }
 }
 
@@ -387,7 +367,7 @@ free_nodes(const struct trie *t, struct trie_node *node)
     for (unsigned int i = 0; i < node->n_children; i++) {
         free_nodes(t, rcu_get_protected(&node_children(t, node)[i]));
     }
-    free_node(t, node);
+    free_node(node);
 }
 
 static void
