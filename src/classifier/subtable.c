@@ -7,7 +7,7 @@
 #include "sys/slab.h"
 
 /* A table is moved to a bigger one in steps of MOVES slots, small ones at once. */
-enum { MIN_SLOTS = 4, MOVES = 8, SMALL = 256 };
+enum { MIN_SLOTS = 4, MOVES = 8, SMALL = 256, PAGE = 4096 };
 
 /* Stages. */
 
@@ -232,6 +232,18 @@ size_for(size_t n, size_t n_old)
     return n_slots;
 }
 
+/* Writes to the next page of a table's 'size' bytes of slots, none of which is in use yet; true once it has written to
+ * all. */
+static bool
+touch(void *slots, size_t size, size_t *n_touched)
+{
+    if (*n_touched < size) {
+        ((volatile char *) slots)[*n_touched] = 0;
+        *n_touched += PAGE;
+    }
+    return *n_touched >= size;
+}
+
 static struct cls_set *
 make_set(size_t n_slots)
 {
@@ -276,7 +288,7 @@ make_room_in_set(struct cls_stage_set *s)
         s->next = make_set(size_for(s->n_live, now->mask + 1));
         s->next_n = s->n_moved = 0;
     }
-    if (s->next) {
+    if (s->next && touch(s->next->slots, (s->next->mask + 1) * sizeof s->next->slots[0], &s->next->n_touched)) {
         move_set(s, now);
     }
 }
@@ -426,7 +438,7 @@ make_room(struct cls_subtable *st)
         st->next = make_slots(size_for(st->n_nodes, now->mask + 1));
         st->n_next_used = st->n_moved = 0;
     }
-    if (st->next) {
+    if (st->next && touch(st->next->slots, (st->next->mask + 1) * sizeof st->next->slots[0], &st->next->n_touched)) {
         move_slots(st, now);
     }
 }

@@ -6,7 +6,9 @@
  *
  * Hash tables grow without stopping the writer for long: when half of one is in use, a bigger one is begun beside it,
  * and each insertion moves a few slots there; what changes in slots that have been moved changes in both.  Readers see
- * the old one until the new one is whole.
+ * the old one until the new one is whole.  Before that, insertions write to the new one's pages, one each: the system
+ * takes a page that is read first for one of zeros that all share, and has to interrupt all processors when that is
+ * written to later; this may hold up the writer for milliseconds.
  *
  * Threads: one writer; *_rcu() any reader. */
 #ifndef CLASSIFIER_SUBTABLE_H
@@ -36,6 +38,7 @@ struct cls_node {
 /* In a slot: the node, and 16 bits of its hash above; 0 empty. */
 struct cls_slots {
     size_t mask;
+    size_t n_touched; /* Bytes whose pages have been written to. */
     _Atomic uintptr_t slots[];
 };
 #define SLOT_REMOVED ((uintptr_t) 1)
@@ -44,6 +47,7 @@ struct cls_slots {
 /* A set of hashes, each in the upper half of a slot, and how many nodes have it in the lower; 0 empty. */
 struct cls_set {
     size_t mask;
+    size_t n_touched; /* As of cls_slots. */
     _Atomic uint64_t slots[];
 };
 

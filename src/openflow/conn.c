@@ -9,8 +9,10 @@
 
 LOG_MODULE(vconn)
 
-/* One read is what others wait for: as much as is carried out in about that time, between these sizes. */
-enum { READ_SIZE = 65536, READ_SIZE_MIN = 16384, READ_US = 500 };
+/* What one connection asks for is what others wait for: when it has taken DELIVER_US the rest waits for the next turn of
+ * the loop.  Where several are behind they share a slice (LOOP_SLICE_US), and when a turn has taken that long each gets
+ * the least. */
+enum { READ_SIZE = 65536, DELIVER_US = 500, DELIVER_LEAST_US = 50 };
 /* More than this is written at once instead of at the end of the loop's round. */
 #define EAGER_WRITE (256 * 1024)
 
@@ -34,10 +36,12 @@ struct of_conn {
     const struct of_conn_ops *ops;
     void *aux;
     int broken;        /* Error of a write; nothing is written after that. */
-    size_t read_size;  /* Of the next read. */
     struct bytes in, out;
     size_t out_done;   /* Bytes of 'out' that have been written. */
     struct loop_task work; /* Delivers what was held back, writes what was queued. */
+    bool is_behind;    /* Of 'in' there is a rest to be delivered by ... */
+    struct loop_task rest; /* ... in the next turn. */
+    bool may_read;     /* The stream has said so while it was behind. */
     unsigned int busy; /* Depth of our frames on the stack. */
     bool dead;         /* Closed by the owner while busy; freed when the last frame is left. */
     uint64_t n_sent, n_received, n_queued_ever;
@@ -47,6 +51,8 @@ struct of_conn {
 };
 
 static struct log_limit limit = LOG_LIMIT_INIT(60, 60);
+
+static __thread unsigned int n_behind; /* Of the thread's connections. */
 
 static void stream_event(struct stream *, int events, void *);
 
@@ -70,8 +76,21 @@ release(struct of_conn *c)
 }
 
 static void
+set_behind(struct of_conn *c, bool is_behind)
+{
+    n_behind += is_behind - c->is_behind;
+    c->is_behind = is_behind;
+    if (is_behind) {
+        loop_task_post_next_turn(&c->rest);
+    } else {
+        loop_task_cancel(&c->rest);
+    }
+}
+
+static void
 close_stream(struct of_conn *c)
 {
+    set_behind(c, false);
     loop_task_cancel(&c->work);
     loop_timer_cancel(&c->refused_timer);
     stream_close(c->stream);
@@ -393,17 +412,28 @@ take_message(struct of_conn *c, const uint8_t *p, size_t len)
     }
 }
 
-/* Hands on what is complete. */
+/* When a connection that begins now has to leave the others their turn. */
+static int64_t
+deliver_until_us(const struct of_conn *c)
+{
+    int64_t now = clock_real_us(), share = MIN(DELIVER_US, LOOP_SLICE_US / MAX(n_behind, 1));
+    int64_t end_of_turn = loop_turn_began_us(c->loop) + LOOP_SLICE_US;
+
+    return MAX(MIN(now + share, end_of_turn), now + DELIVER_LEAST_US);
+}
+
+/* Hands on what is complete, as far as there is time for it, unless a rest waits for the next turn. */
 static void
 deliver(struct of_conn *c)
 {
+    int64_t until = 0; /* Not known yet. */
     size_t at = 0;
 
     if (c->state == STATE_REFUSED) {
         bytes_clear(&c->in);
         return;
     }
-    while (!c->dead && !c->aborted && c->state < STATE_REFUSED && c->in.len - at >= MSG_HEADER) {
+    while (!c->dead && !c->aborted && !c->is_behind && c->state < STATE_REFUSED && c->in.len - at >= MSG_HEADER) {
         size_t len = msg_stated_length(c->in.data + at);
 
         if (len < MSG_HEADER) {
@@ -412,6 +442,12 @@ deliver(struct of_conn *c)
             return;
         }
         if (c->in.len - at < len || (!c->reading && c->state == STATE_OPEN)) {
+            break;
+        }
+        if (!until) {
+            until = deliver_until_us(c);
+        } else if (clock_real_us() >= until) {
+            set_behind(c, true);
             break;
         }
         take_message(c, c->in.data + at, len);
@@ -431,28 +467,17 @@ read_end_error(const struct of_conn *c, ssize_t n)
     return n ? (int) n : c->in.len ? -EPROTO : c->broken ? c->broken : c->state == STATE_HELLO ? -ECONNRESET : 0;
 }
 
-/* What came with the last read took 'us'. */
-static void
-adapt_read_size(struct of_conn *c, int64_t us)
-{
-    if (us > READ_US) {
-        c->read_size = MAX(c->read_size / 2, READ_SIZE_MIN);
-    } else if (us < READ_US / 2) {
-        c->read_size = MIN(c->read_size * 2, READ_SIZE);
-    }
-}
-
 static void
 read_some(struct of_conn *c)
 {
-    int64_t begin;
     ssize_t n;
 
-    if (!c->reading && c->state != STATE_HELLO) {
+    c->may_read = c->is_behind;
+    if (c->is_behind || (!c->reading && c->state != STATE_HELLO)) {
         return;
     }
-    bytes_reserve(&c->in, c->read_size);
-    n = stream_read(c->stream, c->in.data + c->in.len, c->read_size);
+    bytes_reserve(&c->in, READ_SIZE);
+    n = stream_read(c->stream, c->in.data + c->in.len, READ_SIZE);
     if (n == -EAGAIN) {
         return;
     }
@@ -460,12 +485,25 @@ read_some(struct of_conn *c)
         fail(c, read_end_error(c, n));
         return;
     }
-    begin = clock_real_us();
     c->in.len += n;
     deliver(c);
-    if (!c->dead && (size_t) n == c->read_size) {
-        adapt_read_size(c, clock_real_us() - begin);
+}
+
+static void
+on_rest(struct loop_task *task)
+{
+    struct of_conn *c = task->aux;
+
+    enter(c);
+    set_behind(c, false);
+    deliver(c);
+    if (!c->dead && c->stream && c->may_read) {
+        read_some(c);
     }
+    if (!c->dead) {
+        update_wants(c);
+    }
+    leave(c);
 }
 
 static void
@@ -535,10 +573,10 @@ create(struct loop *loop, const char *name, uint32_t versions, int flags, const 
     c->versions = versions ? versions : 1u << OF10;
     c->raw = flags & OF_CONN_RAW;
     c->reading = true;
-    c->read_size = READ_SIZE;
     c->ops = ops;
     c->aux = aux;
     loop_task_init(loop, &c->work, work_cb, c);
+    loop_task_init(loop, &c->rest, on_rest, c);
     loop_timer_init(loop, &c->refused_timer, on_refused_timer, c);
     return c;
 }

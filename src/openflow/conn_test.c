@@ -16,7 +16,10 @@
 struct side {
     struct of_conn *conn;
     struct str trace;
-    bool close_on_message;
+    bool close_on_message, pause_on_message;
+    int message_us;            /* What a message takes. */
+    unsigned int n_messages;
+    uint32_t xid;              /* Of the last one. */
 };
 
 static void
@@ -31,8 +34,19 @@ static void
 message(struct of_conn *c, const uint8_t *p, size_t len, void *s_)
 {
     struct side *s = s_;
+    int64_t until = clock_real_us() + s->message_us;
 
-    str_putf(&s->trace, "type %d len %zu;", p[1], len);
+    s->n_messages++;
+    s->xid = get_be32(p + 4);
+    if (s->message_us) {
+        while (clock_real_us() < until) {
+        }
+    } else {
+        str_putf(&s->trace, "type %d len %zu;", p[1], len);
+    }
+    if (s->pause_on_message) {
+        of_conn_set_reading(c, false);
+    }
     if (s->close_on_message) {
         s->conn = NULL;
         of_conn_close(c);
@@ -262,6 +276,130 @@ the_owner_may_close_from_inside_a_message(void **state UNUSED)
     destroy(&p);
 }
 
+/* What takes long. */
+
+enum { MANY = 400, LONG_US = 100 };
+
+/* A hello and MANY requests, each of which takes LONG_US. */
+static void
+ask_much(struct pair *p)
+{
+    static const uint8_t hello[] = { 1, 0, 0, 8, 0, 0, 0, 1 };
+    uint8_t wire[MANY][8];
+
+    make_pair(p, 0x02, 0);
+    loop_use_rcu(p->loop);
+    assert_int_equal(write(p->raw, hello, sizeof hello), sizeof hello);
+    run(p);
+    p->a.message_us = LONG_US;
+    for (uint32_t i = 0; i < MANY; i++) {
+        const uint8_t m[] = { 1, 18, 0, 8, 0, 0, (i + 1) >> 8, i + 1 };
+
+        memcpy(wire[i], m, sizeof m);
+    }
+    assert_int_equal(write(p->raw, wire, sizeof wire), sizeof wire);
+}
+
+/* Runs until they are all delivered; returns the most that came in one turn. */
+static unsigned int
+most_in_a_turn(struct pair *p, unsigned int n)
+{
+    unsigned int most = 0;
+
+    while (p->a.n_messages < n) {
+        unsigned int before = p->a.n_messages;
+
+        loop_run_once(p->loop, true);
+        most = MAX(most, p->a.n_messages - before);
+        assert_int_equal(p->a.xid, p->a.n_messages);
+    }
+    return most;
+}
+
+static void
+much_that_is_asked_for_at_once_is_delivered_over_many_turns_and_in_order(void **state UNUSED)
+{
+    struct pair p;
+
+    ask_much(&p);
+    assert_in_range(most_in_a_turn(&p, MANY), 1, 10);
+    destroy(&p);
+}
+
+static void
+an_echo_does_not_wait_for_what_others_have_asked_for(void **state UNUSED)
+{
+    static const uint8_t wire[] = { 1, 0, 0, 8, 0, 0, 0, 1, 1, 2, 0, 8, 0, 0, 0, 7 };
+    struct side side = { .trace = STR_INIT };
+    struct of_conn *other;
+    uint8_t got[16];
+    struct pair p;
+    int fds[2];
+
+    ask_much(&p);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    other = of_conn_accept(p.loop, stream_from_fd(p.loop, fds[0], "other"), 0x02, 0, &ops, &side);
+    assert_int_equal(write(fds[1], wire, sizeof wire), sizeof wire);
+    for (int i = 0; i < 3; i++) {
+        loop_run_once(p.loop, false);
+    }
+    assert_in_range(p.a.n_messages, 1, MANY / 2);
+    assert_int_equal(read(fds[1], got, sizeof got), sizeof got);
+    assert_memory_equal(got + 8, ((const uint8_t[]) { 1, 3, 0, 8, 0, 0, 0, 7 }), 8);
+    of_conn_close(other);
+    close(fds[1]);
+    str_uninit(&side.trace);
+    destroy(&p);
+}
+
+static void
+what_is_left_is_delivered_before_the_end_of_the_connection(void **state UNUSED)
+{
+    struct pair p;
+
+    ask_much(&p);
+    assert_int_equal(shutdown(p.raw, SHUT_WR), 0);
+    most_in_a_turn(&p, MANY);
+    run(&p);
+    assert_string_equal(str_text(&p.a.trace), "open 1;closed 0;");
+    destroy(&p);
+}
+
+static void
+who_stops_reading_gets_what_is_left_when_it_reads_again(void **state UNUSED)
+{
+    struct pair p;
+
+    ask_much(&p);
+    most_in_a_turn(&p, 20);
+    p.a.pause_on_message = true;
+    most_in_a_turn(&p, p.a.n_messages + 1);
+    for (unsigned int i = p.a.n_messages, n = i + 3; i < n; i++) {
+        run(&p);
+        assert_int_equal(p.a.n_messages, i);
+        of_conn_set_reading(p.a.conn, true);
+        run(&p);
+    }
+    p.a.pause_on_message = false;
+    of_conn_set_reading(p.a.conn, true);
+    most_in_a_turn(&p, MANY);
+    destroy(&p);
+}
+
+static void
+the_owner_may_close_while_there_is_a_rest(void **state UNUSED)
+{
+    struct pair p;
+
+    ask_much(&p);
+    most_in_a_turn(&p, 1);
+    of_conn_close(p.a.conn);
+    p.a.conn = NULL;
+    run(&p);
+    assert_in_range(p.a.n_messages, 1, MANY / 2);
+    destroy(&p);
+}
+
 int
 main(void)
 {
@@ -276,6 +414,11 @@ main(void)
         cmocka_unit_test(what_was_sent_before_the_end_is_read_even_if_writing_fails),
         cmocka_unit_test(much_output_is_queued_and_written_as_the_peer_reads),
         cmocka_unit_test(the_owner_may_close_from_inside_a_message),
+        cmocka_unit_test(much_that_is_asked_for_at_once_is_delivered_over_many_turns_and_in_order),
+        cmocka_unit_test(an_echo_does_not_wait_for_what_others_have_asked_for),
+        cmocka_unit_test(what_is_left_is_delivered_before_the_end_of_the_connection),
+        cmocka_unit_test(who_stops_reading_gets_what_is_left_when_it_reads_again),
+        cmocka_unit_test(the_owner_may_close_while_there_is_a_rest),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

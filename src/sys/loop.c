@@ -21,7 +21,7 @@ struct loop {
     uv_poll_t sleep;  /* Of 'timer_fd', which ends the wait at the next timer, ... */
     int timer_fd;
     int64_t armed;    /* ... at this time at the latest, ms on the system's clock; CLOCK_NEVER: not set. */
-    struct list tasks;
+    struct list tasks, next_turn; /* struct loop_task: to be run in this turn; in the next one. */
     struct pqueue timers;     /* struct loop_timer, the soonest first. */
     bool stopping;
     bool uses_rcu, offline;
@@ -88,6 +88,12 @@ loop_clear_turns(void)
     turns = (struct loop_turns) { .n = 0 };
 }
 
+int64_t
+loop_turn_began_us(const struct loop *loop)
+{
+    return loop->turn_began ? loop->turn_began : clock_real_us();
+}
+
 /* libuv calls this just before it waits; the first callback after the wait goes online again. */
 static void
 on_before_wait(uv_prepare_t *p)
@@ -144,6 +150,7 @@ loop_create(void)
     uv_poll_start(&loop->sleep, UV_READABLE, on_sleep_end);
     uv_unref((uv_handle_t *) &loop->sleep);
     list_init(&loop->tasks);
+    list_init(&loop->next_turn);
     return loop;
 }
 
@@ -237,6 +244,14 @@ loop_task_post(struct loop_task *t)
 {
     if (list_is_empty(&t->node)) {
         list_push_back(&t->loop->tasks, &t->node);
+    }
+}
+
+void
+loop_task_post_next_turn(struct loop_task *t)
+{
+    if (list_is_empty(&t->node)) {
+        list_push_back(&t->loop->next_turn, &t->node);
     }
 }
 
@@ -392,6 +407,10 @@ loop_run_once(struct loop *loop, bool block)
     now = clock_now_ms();
     next = next_timer(loop);
     if (next && next->when <= now) {
+        block = false;
+    }
+    if (!list_is_empty(&loop->next_turn)) {
+        list_splice(&loop->tasks, &loop->next_turn);
         block = false;
     }
     if (block) {

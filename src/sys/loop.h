@@ -9,7 +9,7 @@
  *   loop_fd     a descriptor became readable or writable (level triggered: fires until the cause is gone);
  *   loop_timer  a point in time has come (fires once; set it again for the next);
  *   loop_wake   another thread called loop_wake_signal();
- *   loop_task   something to do before the loop sleeps again, posted by this thread.
+ *   loop_task   something to do before the loop sleeps again, or in its next turn, posted by this thread.
  *
  * How it works
  * ------------
@@ -77,6 +77,8 @@ struct loop_turns {
 };
 void loop_get_turns(struct loop_turns *);
 void loop_clear_turns(void);
+/* Since when the present turn goes on, on clock_real_us(); now, for a loop that does not use RCU. */
+int64_t loop_turn_began_us(const struct loop *);
 
 /* How long something may go on before the others get their turn.  A null slice never ends. */
 struct loop_slice {
@@ -120,6 +122,9 @@ static inline bool loop_timer_is_set(const struct loop_timer *t) { return t->whe
 /* Prepares a task; loop_task_post() runs it once before the next sleep, posting it twice runs it once. */
 void loop_task_init(struct loop *, struct loop_task *, void (*cb)(struct loop_task *), void *aux);
 void loop_task_post(struct loop_task *);
+/* The same in the next turn, which begins without a wait, after what is ready then: for the rest of what takes long.
+ * No effect on a task that is posted. */
+void loop_task_post_next_turn(struct loop_task *);
 void loop_task_cancel(struct loop_task *);
 
 /* Prepares a wake-up from other threads.  Several signals before the callback runs count as one. */

@@ -179,6 +179,39 @@ another_thread_wakes_the_loop(void **state UNUSED)
     loop_destroy(loop);
 }
 
+struct again {
+    struct loop_task task;
+    int n;
+};
+
+static void
+post_again(struct loop_task *t)
+{
+    struct again *again = t->aux;
+
+    again->n++;
+    loop_task_post_next_turn(t);
+}
+
+static void
+what_is_posted_for_the_next_turn_runs_once_a_turn_and_without_a_wait(void **state UNUSED)
+{
+    struct loop *loop = loop_create();
+    struct again again = { .n = 0 };
+
+    loop_task_init(loop, &again.task, post_again, &again);
+    loop_task_post(&again.task);
+    for (int i = 1; i < 4; i++) {
+        loop_run_once(loop, true);
+        assert_in_range(again.n, i, i + 1); /* The first turn begins with what has been posted before. */
+    }
+    loop_task_cancel(&again.task);
+    again.n = 0;
+    loop_run_once(loop, false);
+    assert_int_equal(again.n, 0);
+    loop_destroy(loop);
+}
+
 static void
 work_long(struct loop_wake *w UNUSED)
 {
@@ -222,6 +255,7 @@ main(void)
         cmocka_unit_test(a_timer_that_is_moved_fires_at_its_last_time),
         cmocka_unit_test(a_warp_past_the_time_that_the_loop_waits_for_leaves_it_awake),
         cmocka_unit_test(timers_fire_in_order_on_the_virtual_clock),
+        cmocka_unit_test(what_is_posted_for_the_next_turn_runs_once_a_turn_and_without_a_wait),
         cmocka_unit_test(turns_are_measured),
     };
 
