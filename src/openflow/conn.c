@@ -9,9 +9,9 @@
 
 LOG_MODULE(vconn)
 
-/* What one connection asks for is what others wait for: when it has taken DELIVER_US the rest waits for the next turn of
- * the loop.  Where several are behind they share a slice (LOOP_SLICE_US), and when a turn has taken that long each gets
- * the least. */
+/* What one connection asks for is what others wait for: when it has taken DELIVER_US the rest waits for the next turn
+ * of the loop.  Where several are behind they share a slice (LOOP_SLICE_US), and when a turn has taken that long each
+ * gets the least. */
 enum { READ_SIZE = 65536, DELIVER_US = 500, DELIVER_LEAST_US = 50 };
 /* More than this is written at once instead of at the end of the loop's round. */
 #define EAGER_WRITE (256 * 1024)
