@@ -378,6 +378,92 @@ count_rule(void *n, struct cls_rule *rule UNUSED)
 }
 
 /* Thousands of rules of one mask, with stages, that come and go while its tables grow. */
+/* Others look for what is always in a subtable, and for what never is, while most of it comes and goes. */
+enum { N_STAY = 50, N_COME = 10000 };
+
+static void
+match_address(struct match *m, uint32_t address)
+{
+    match_init_catchall(m);
+    match_set_u64(m, FIELD_ETH_TYPE, 0x0800);
+    match_set_u64(m, FIELD_REG0, address % 100);
+    match_set_u64(m, FIELD_IP_DST, address);
+}
+
+static void *
+look_for_what_stays(void *readers_)
+{
+    struct readers *readers = readers_;
+    struct random r;
+
+    rcu_thread_register();
+    random_seed(&r, 6);
+    while (!atomic_load(&readers->stop)) {
+        uint32_t i = random_below(&r, N_STAY);
+        struct cls_rule *found;
+        struct match m, has;
+
+        match_address(&m, i);
+        found = classifier_lookup_rcu(&readers->cls, 1, &m.flow, NULL);
+        assert_non_null(found);
+        cls_rule_get_match(found, &has);
+        assert_true(match_covers_flow(&has, &m.flow));
+        match_address(&m, N_COME + i);
+        assert_null(classifier_lookup_rcu(&readers->cls, 1, &m.flow, NULL));
+        atomic_fetch_add(&readers->n_found, 1);
+        rcu_quiescent();
+    }
+    rcu_thread_unregister();
+    return NULL;
+}
+
+static void
+readers_find_what_stays_while_a_big_subtable_grows_and_shrinks(void **state UNUSED)
+{
+    struct cls_rule *rules = xcalloc(N_COME, sizeof *rules);
+    struct readers readers = { .stop = false };
+    pthread_t threads[2];
+    struct match m;
+
+    rcu_thread_register();
+    classifier_init(&readers.cls);
+    for (uint32_t i = 0; i < N_STAY; i++) {
+        match_address(&m, i);
+        classifier_insert(&readers.cls, &rules[i], &m, 1, 1);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(threads); i++) {
+        pthread_create(&threads[i], NULL, look_for_what_stays, &readers);
+    }
+    for (int round = 0; round < 3 || atomic_load(&readers.n_found) < 100; round++) {
+        for (uint32_t i = N_STAY; i < N_COME; i++) {
+            match_address(&m, i);
+            classifier_insert(&readers.cls, &rules[i], &m, 1, 1);
+            rcu_quiescent();
+        }
+        for (uint32_t i = N_STAY; i < N_COME; i++) {
+            classifier_remove(&readers.cls, &rules[i]);
+            rcu_quiescent();
+        }
+        rcu_synchronize();
+        for (uint32_t i = N_STAY; i < N_COME; i++) {
+            cls_rule_uninit(&rules[i]);
+        }
+    }
+    atomic_store(&readers.stop, true);
+    rcu_offline();
+    for (size_t i = 0; i < ARRAY_SIZE(threads); i++) {
+        pthread_join(threads[i], NULL);
+    }
+    rcu_online();
+    for (uint32_t i = 0; i < N_STAY; i++) {
+        classifier_remove(&readers.cls, &rules[i]);
+        cls_rule_uninit(&rules[i]);
+    }
+    classifier_uninit(&readers.cls);
+    free(rules);
+    rcu_thread_unregister();
+}
+
 static void
 a_big_subtable_grows_and_shrinks_in_steps(void **state UNUSED)
 {
@@ -608,6 +694,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_big_subtable_grows_and_shrinks_in_steps),
+        cmocka_unit_test(readers_find_what_stays_while_a_big_subtable_grows_and_shrinks),
         cmocka_unit_test(a_long_chain_keeps_its_order),
         cmocka_unit_test(a_version_shows_only_its_rules),
         cmocka_unit_test(rules_that_were_given_up_leave_room_for_others),
