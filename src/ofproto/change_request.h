@@ -1,5 +1,6 @@
-/* Changes of tables that controllers ask for and that may take longer than a turn of the main loop: bundles, flow-mods
- * that search, deletions of groups and meters with the flows that use them.
+/* Changes of tables that may take longer than a turn of the main loop: those that controllers ask for (bundles,
+ * flow-mods that search, deletions of groups and meters with the flows that use them), and the switch's own, when all
+ * flows and groups go since those go, or come, to whom the tables belong (fail_open.h).
  *
  * What it is
  * ----------
@@ -13,6 +14,9 @@
  * see the tables as they are before; once it is published, whoever asks waits until its end is told, so that nobody
  * sees counters that are on their way from a flow to its successor.  Rules do not expire.
  * What the switch itself must change at once (change_requests_finish()) makes the rest of the request run in one turn.
+ *
+ * During a request of the switch's own all messages wait, also dumps: who has been told that the configuration is
+ * carried out sees no flow that was there before.
  *
  * A flow that a packet teaches comes at once.  If it is in a table that the request has touched, the request is undone
  * and made again, then in one turn.
@@ -43,8 +47,10 @@ struct change_request_ops {
 struct change_request {
     const struct change_request_ops *ops;
     struct ofproto *p;
-    struct ofconn *c;            /* Who asked; null: gone. */
-    struct ofconn *as;           /* Its settings at that time, for whoever decodes its messages; owned. */
+    bool is_own;                 /* The switch itself asks. */
+    struct ofconn *c;            /* Who asked; null: gone, or nobody. */
+    struct ofconn *as;           /* Its settings at that time, for whoever decodes its messages; owned.  Null: 'is_own'
+                                  * is set. */
     struct tables_change change;
     enum { REQUEST_STAGE, REQUEST_UNDO, REQUEST_TELL, REQUEST_DONE } phase;
     bool again;                  /* It is being undone in order to begin anew. */
@@ -56,6 +62,7 @@ struct change_request {
 
 /* Begins it.  The bridge has no other. */
 void change_request_begin(struct change_request *, const struct change_request_ops *, struct ofconn *);
+void change_request_begin_own(struct change_request *, const struct change_request_ops *, struct ofproto *);
 
 /* Runs the first slice: true if that was all of it, with r->error and r->out for the caller, who then calls
  * change_request_destroy().  False: it goes on by itself, answers, and is destroyed. */

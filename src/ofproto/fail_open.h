@@ -1,7 +1,8 @@
 /* What a bridge does without controllers (ovs-vswitchd.conf.db(5), Bridge.fail_mode).
  *
  * One that has none configured is a learning switch in mode "standalone", by a rule of priority 0 that is seen like
- * others.  When the mode changes, or the first controller comes or the last one goes, all flows, groups and meters go.
+ * others.  When the mode changes, or the first controller comes or the last one goes, all flows, groups and meters go,
+ * and that rule comes, as one change over as many turns of the main loop as it takes (change_request.h).
  *
  * One that has controllers and has lost them all:
  * In mode "standalone" a hidden rule of a priority that no controller can give makes the bridge a learning switch, once

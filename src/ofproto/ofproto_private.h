@@ -219,7 +219,9 @@ void tables_tell(struct ofproto *);
 /* Carries out a flow-mod, checked before; main thread or worker ('learn').  'requester' null: the switch itself. */
 enum ofperr ofproto_flow_mod(struct ofproto *, const struct flow_mod *, struct ofconn *requester) MUST_CHECK;
 
-/* Adds or removes a rule of the switch itself in table 0 that says NORMAL; an error, which should not be, is logged. */
+/* Adds or removes a rule of the switch itself in table 0 that says NORMAL; an error, which should not be, is logged.
+ * The same as a flow-mod, whose actions are in 'acts'. */
+void tables_make_normal(struct flow_mod *, struct act_buf *acts, int priority, bool present);
 void tables_set_normal(struct ofproto *, int priority, bool present);
 
 /* A flow that "learn" made, now: one that is there already with the same actions only lives longer.  Any thread. */

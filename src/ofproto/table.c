@@ -193,19 +193,26 @@ tables_destroy(struct ofproto *p)
 }
 
 void
+tables_make_normal(struct flow_mod *fm, struct act_buf *acts, int priority, bool present)
+{
+    struct act_output *out;
+
+    flow_mod_init(fm);
+    fm->command = present ? FM_ADD : FM_DELETE_STRICT;
+    fm->table_id = 0;
+    fm->priority = priority;
+    out = act_put(acts, ACT_OUTPUT, sizeof *out);
+    out->port = OFPP_NORMAL;
+    fm->actions = act_buf_span(acts);
+}
+
+void
 tables_set_normal(struct ofproto *p, int priority, bool present)
 {
     struct act_buf acts = ACT_BUF_INIT;
-    struct act_output *out;
     struct flow_mod fm;
 
-    flow_mod_init(&fm);
-    fm.command = present ? FM_ADD : FM_DELETE_STRICT;
-    fm.table_id = 0;
-    fm.priority = priority;
-    out = act_put(&acts, ACT_OUTPUT, sizeof *out);
-    out->port = OFPP_NORMAL;
-    fm.actions = act_buf_span(&acts);
+    tables_make_normal(&fm, &acts, priority, present);
     change_requests_finish(p);
     if (ofproto_flow_mod(p, &fm, NULL)) {
         log_err("%s: cannot change the rule of fail mode standalone", p->xb.name);

@@ -14,10 +14,12 @@ from place import switch_place
 
 N_FLOWS = 10_000
 V = 5  # OpenFlow 1.4.
-ERROR, ECHO, FLOW_MOD, GROUP_MOD, MULTIPART, BARRIER, CONTROL, ADD = 1, 2, 14, 15, 18, 20, 33, 34
+ERROR, ECHO, SET_CONFIG, FLOW_REMOVED, FLOW_MOD, GROUP_MOD, MULTIPART = 1, 2, 9, 11, 14, 15, 18
+BARRIER, CONTROL, ADD = 20, 33, 34
 OPEN, CLOSE, COMMIT = 0, 2, 4
 ATOMIC = 1
 ADD_FLOW, DELETE = 0, 3
+SEND_FLOW_REMOVED = 1
 message = functools.partial(openflow_peer.message, V)
 
 
@@ -35,11 +37,11 @@ def no_flows(place):
     place.run("ovs-ofctl -O OpenFlow14 del-flows br0; ovs-ofctl -O OpenFlow14 del-groups br0")
 
 
-def flow(i, command=ADD_FLOW, priority=5, table=0):
+def flow(i, command=ADD_FLOW, priority=5, table=0, flags=0):
     """Of the IPv4 address 'i'; without actions it drops."""
     match = struct.pack("!HHIHII2x", 1, 18, 0x80000a02, 0x800, 0x80001804, i)
     return message(FLOW_MOD, struct.pack("!QQBBHHHIIIHH", 0, 0, table, command, 0, 0, priority, 0xffffffff, 0xffffffff,
-                                         0xffffffff, 0, 0) + match + bytes(-len(match) % 8))
+                                         0xffffffff, flags, 0) + match + bytes(-len(match) % 8))
 
 
 def delete_all():
@@ -100,6 +102,11 @@ class Peer(openflow_peer.Peer):
             at += struct.unpack_from("!H", got, at)[0]
             n += 1
         return n
+
+    def listen(self):
+        """From now on it is told of what happens."""
+        self.send(message(SET_CONFIG, struct.pack("!HH", 0, 128)))
+        self.barrier()
 
     def echo(self):
         self.send(message(ECHO))
@@ -269,6 +276,70 @@ def test_who_leaves_amid_a_dump_leaves_nothing(place):
     other.send(delete_all())
     other.barrier()
     assert other.count() == 0
+
+
+def removed(peer, n):
+    """What the next 'n' messages about removed flows name, in their order."""
+    found = []
+    while len(found) < n:
+        got = peer.read()
+        assert got[1] == FLOW_REMOVED, got.hex()
+        found.append(got[48:])
+    return found
+
+
+def turns_of_changes(place):
+    return int(place.sh("ovs-appctl coverage/read-counter change_request_turns"))
+
+
+@pytest.mark.parametrize("before, change, n_left", [
+    ("true", "set-fail-mode br0 standalone", 1),
+    ("ovs-vsctl set-fail-mode br0 standalone", "set-fail-mode br0 secure", 0),
+    ("true", "set-controller br0 tcp:127.0.0.1:1", 0),
+    ("ovs-vsctl set-controller br0 tcp:127.0.0.1:1", "del-controller br0", 0),
+    ("ovs-vsctl set-controller br0 tcp:127.0.0.1:1", "del-controller br0 -- set-fail-mode br0 standalone", 1),
+])
+def test_all_flows_go_with_a_regime_in_the_order_of_a_deletion_while_others_are_served(place, before, change, n_left):
+    flows = [flow(i, table=i % 3, flags=SEND_FLOW_REMOVED) for i in range(N_FLOWS)]
+    try:
+        place.sh(before)
+        peer, listener = Peer(place, V), Peer(place, V)
+        peer.send(delete_all(), *(group(i) for i in range(20)))
+        peer.barrier()
+        listener.listen()
+        for by_regime in False, True:
+            peer.prepare(1, flows)
+            peer.send(control(1, COMMIT))
+            peer.read_control(1, COMMIT)
+            turns = turns_of_changes(place)
+            if by_regime:
+                with Watch(Peer(place, V).count) as watch:
+                    place.sh("ovs-vsctl " + change)
+                    asker = Peer(place, V)
+                    assert asker.count() == n_left and asker.count_groups() == 0
+            else:
+                asker = Peer(place, V)
+                asker.send(delete_all())
+                asker.barrier()
+            assert turns_of_changes(place) > turns
+            order = removed(listener, N_FLOWS)
+            assert not by_regime or order == first
+            first = order
+        assert set(watch.seen) <= {N_FLOWS, n_left} and watch.seen == sorted(watch.seen, reverse=True)
+        assert ("NORMAL" in place.sh("ovs-ofctl dump-flows br0")) == bool(n_left)
+    finally:
+        place.sh("ovs-vsctl del-controller br0 -- set-fail-mode br0 secure")
+
+
+def test_a_regime_that_ends_while_its_flows_come_or_that_comes_back_at_once_leaves_its_own_rule(place):
+    other = Peer(place, V)
+    for _ in range(3):
+        with committing(place):
+            place.sh("ovs-vsctl set-fail-mode br0 standalone")
+            place.sh("ovs-vsctl --no-wait set-fail-mode br0 secure; ovs-vsctl set-fail-mode br0 standalone")
+        assert other.count() == 1
+        place.sh("ovs-vsctl set-fail-mode br0 secure")
+        assert other.count() == 0
 
 
 def references(place, what):
