@@ -377,7 +377,6 @@ count_rule(void *n, struct cls_rule *rule UNUSED)
     ++*(size_t *) n;
 }
 
-/* Thousands of rules of one mask, with stages, that come and go while its tables grow. */
 /* Others look for what is always in a subtable, and for what never is, while most of it comes and goes. */
 enum { N_STAY = 50, N_COME = 10000 };
 
@@ -464,6 +463,7 @@ readers_find_what_stays_while_a_big_subtable_grows_and_shrinks(void **state UNUS
     rcu_thread_unregister();
 }
 
+/* Thousands of rules of one mask, with stages, that come and go while its tables grow. */
 static void
 a_big_subtable_grows_and_shrinks_in_steps(void **state UNUSED)
 {
