@@ -80,6 +80,7 @@ put_request(struct bytes *b, enum of_version v, const struct msg *m)
         struct meter_mod mm;
 
         if (!meter_mod_decode(m, &mm)) {
+            meter_mod_state_bursts(&mm);
             done = meter_mod_encode(b, v, m->xid, &mm);
             meter_mod_uninit(&mm);
         }

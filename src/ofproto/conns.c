@@ -464,9 +464,8 @@ ofconn_set_role(struct ofconn *c, const struct role_msg *r)
                 struct bytes b = BYTES_INIT;
 
                 other->role = ROLE_SECONDARY;
-                if (ofconn_wants(other, ASYNC_ROLE_STATUS, status.reason) &&
-                    role_status_encode(&b, other->version, &status)) {
-                    ofconn_send(other, &b);
+                if (role_status_encode(&b, other->version, &status)) {
+                    ofconn_send(other, &b); /* As in the reference, also to who does not want that kind. */
                 }
                 bytes_uninit(&b);
             }

@@ -100,8 +100,8 @@ handle_set_async(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED
 
     if (!error) {
         c->async = config;
-        if (m->type == MSG_SET_ASYNC_CONFIG && !c->is_primary && !c->miss_send_len) {
-            c->miss_send_len = 128;
+        if (!c->is_primary && !c->miss_send_len) {
+            c->miss_send_len = 128; /* Who says what it wants to be told wants to be told it. */
         }
     }
     return error;
@@ -248,7 +248,6 @@ handle_ct_flush_zone(struct ofconn *c, const struct msg *m, struct bytes *out UN
 
 /* The table of what is served.  A message without a row is answered with an error. */
 static handler *const handlers[MSG_N] = {
-    [MSG_HELLO] = handle_ignore,
     [MSG_ERROR] = handle_ignore,
     [MSG_ECHO_REQUEST] = handle_echo,
     [MSG_ECHO_REPLY] = handle_ignore,

@@ -296,6 +296,7 @@ handle_meter_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED
     enum ofperr error = meter_mod_decode(m, &mm);
 
     if (!error) {
+        meter_mod_state_bursts(&mm);
         error = change_meter(c, &mm);
         meter_mod_uninit(&mm);
     }

@@ -60,6 +60,9 @@ decode_prop(const struct prop *p, bool loose, struct async_config *c, char **why
     if (p->type >= TYPE_EXPERIMENTER && p->body.left + (p->type == 0xffff ? 8 : 0) < 8) {
         return OFPERR_OFPBPC_BAD_LEN;
     }
+    if (p->type >= TYPE_EXPERIMENTER && !loose) {
+        return OFPERR_OFPBPC_BAD_EXP_TYPE; /* As in the reference, whoever the experimenter is. */
+    }
     if (p->type >= 2 * ASYNC_N) {
         if (why && !loose) {
             *why = xasprintf("unknown async config property type %u", p->type);

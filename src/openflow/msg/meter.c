@@ -45,6 +45,16 @@ take_bands(struct cursor *c, struct meter_mod *mm)
     return OFPERR_NONE;
 }
 
+void
+meter_mod_state_bursts(struct meter_mod *mm)
+{
+    for (size_t i = 0; i < mm->n_bands; i++) {
+        if (!mm->bands[i].burst_size) {
+            mm->bands[i].burst_size = mm->bands[i].rate;
+        }
+    }
+}
+
 enum ofperr
 meter_mod_decode(const struct msg *m, struct meter_mod *mm)
 {

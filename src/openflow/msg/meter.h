@@ -29,6 +29,8 @@ struct meter_mod {
 };
 
 void meter_mod_uninit(struct meter_mod *);
+/* For the switch: a burst of 0 stands for the rate, as in the reference. */
+void meter_mod_state_bursts(struct meter_mod *);
 /* OFPMMFC_*.  On an error '*mm' needs no uninit. */
 enum ofperr meter_mod_decode(const struct msg *, struct meter_mod *mm) MUST_CHECK;
 bool meter_mod_encode(struct bytes *, enum of_version, uint32_t xid, const struct meter_mod *);
