@@ -707,13 +707,13 @@ parser_finish(PyObject *self, PyObject *unused)
 }
 
 static PyMethodDef parser_methods[] = {
-    { "feed", parser_feed, METH_O, "feed(text) -> how much of 'text' was used" },
-    { "is_done", parser_is_done, METH_NOARGS, "Whether the value is complete, or wrong." },
-    { "finish", parser_finish, METH_NOARGS, "The value; a message if the input was no JSON." },
+    { "feed", parser_feed, METH_O, "feed($self, s, /)\n--\n\nHow much of 's' was used." },
+    { "is_done", parser_is_done, METH_NOARGS, "is_done($self, /)\n--\n\nWhether the value is complete, or wrong." },
+    { "finish", parser_finish, METH_NOARGS, "finish($self, /)\n--\n\nThe value; a message if the input was no JSON." },
     { NULL, NULL, 0, NULL },
 };
 
-static char parser_doc[] = "Parser(check_trailer=False): reads one JSON object or array, piece by piece.";
+static char parser_doc[] = "Parser(check_trailer=False)\n--\n\nReads one JSON object or array, piece by piece.";
 
 static PyType_Slot parser_slots[] = {
     { Py_tp_doc, parser_doc },
@@ -724,7 +724,7 @@ static PyType_Slot parser_slots[] = {
 };
 
 static PyType_Spec parser_spec = {
-    .name = "ovs._json.Parser",
+    .name = "ovs.json.Parser",
     .basicsize = sizeof(struct parser),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
     .slots = parser_slots,

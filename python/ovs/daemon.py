@@ -68,6 +68,13 @@ def get_detach():
     return _detach
 
 
+def set_detached(wp):
+    """The program is in the background already, started by a process that waits for a byte at the other end of the pipe
+    'wp': daemonize_complete() writes it."""
+    global _daemonize_fd
+    _daemonize_fd = wp
+
+
 def set_monitor():
     """daemonize_start() leaves a process that starts the program anew when a signal of an error has ended it."""
     global _monitor

@@ -4,6 +4,7 @@ Functions return errors as positive errno values."""
 import errno
 import os
 import socket
+import tempfile
 
 import ovs.fatal_signal
 import ovs.vlog
@@ -41,6 +42,24 @@ class _ShortName:
     def __exit__(self, *unused):
         if self._fd is not None:
             os.close(self._fd)
+
+
+def make_short_name(long_name):
+    """A name that fits for a socket's file whatever its directory is called: by way of a link to that in a directory of
+    its own.  free_short_name() removes both."""
+    directory, base = os.path.split(os.path.abspath(long_name))
+    own = tempfile.mkdtemp(prefix="ovs-un-py-")
+    os.symlink(directory, os.path.join(own, "d"))
+    return os.path.join(own, "d", base)
+
+
+def free_short_name(short_name):
+    """Removes what make_short_name() made, not the file itself."""
+    if short_name is None:
+        return
+    link = os.path.dirname(short_name)
+    os.unlink(link)
+    os.rmdir(os.path.dirname(link))
 
 
 def make_unix_socket(style, nonblock, bind_path, connect_path, short=False):

@@ -1,4 +1,5 @@
 """Our Python binding (python/ovs): each script of tests/interop/binding prints the same with it as with Debian's."""
+import fnmatch
 import os
 import subprocess
 import sys
@@ -51,6 +52,23 @@ def test_what_our_binding_does_and_debians_does_not():
     run("binding_own.py", True, HERE)
 
 
+def exceptions():
+    """The patterns of binding_names_differ.txt."""
+    with open(os.path.join(HERE, "binding_names_differ.txt"), encoding="utf-8") as f:
+        return [line.split(": ")[0] for line in f if not line.startswith("#")]
+
+
+@pytest.mark.usefixtures("debians_binding")
+def test_each_name_of_debians_binding_is_in_ours_with_the_same_parameters():
+    missing = set(run("binding_names.py", False, HERE)) - set(run("binding_names.py", True, HERE))
+    names = {line.split()[0] for line in missing}
+    for pattern in exceptions():
+        excepted = set(fnmatch.filter(names, pattern))
+        assert excepted, f"{pattern}: nothing differs"
+        names -= excepted
+    assert sorted(line for line in missing if line.split()[0] in names) == []
+
+
 @pytest.mark.usefixtures("debians_binding")
 @pytest.mark.parametrize("script", scripts(SCRIPTS, "show.py"))
 def test_the_script_prints_the_same_with_both_bindings(script):
@@ -62,8 +80,8 @@ def test_the_script_prints_the_same_with_both_bindings(script):
 def test_the_script_prints_the_same_with_both_bindings_and_both_servers(script):
     if script.startswith("app_"):
         pytest.importorskip("ovsdbapp")
-    if script == "green.py":
-        pytest.importorskip("eventlet")
+    if script.startswith("green_"):
+        pytest.importorskip(script[len("green_"):-len(".py")])
     if script == "app_network.py" and not os.path.exists("/usr/share/ovn/ovn-nb.ovsschema"):
         pytest.skip("OVN's schemas are not installed")
     expected = run(script, False, WITH_SERVER, DEBIANS_SERVER)

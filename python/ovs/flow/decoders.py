@@ -23,7 +23,7 @@ def decode_default(value):
         return value
 
 
-def decode_flag(_value):
+def decode_flag(value):  # pylint: disable=unused-argument
     """That it is there is all that it says."""
     return True
 
@@ -285,9 +285,9 @@ def decode_nat(value):
 class FlowEncoder(json.JSONEncoder):
     """Prints flows, for json.dumps(flow.dict(), cls=FlowEncoder)."""
 
-    def default(self, o):
-        if isinstance(o, Decoder):
-            return o.to_json()
-        if isinstance(o, (netaddr.IPAddress, netaddr.EUI)):
-            return str(o)
-        return super().default(o)
+    def default(self, obj):
+        if isinstance(obj, Decoder):
+            return obj.to_json()
+        if isinstance(obj, (netaddr.IPAddress, netaddr.EUI)):
+            return str(obj)
+        return super().default(obj)

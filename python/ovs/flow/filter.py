@@ -91,6 +91,9 @@ class BoolNot:
     def __init__(self, t):
         (self.arg,) = t[0][1:]
 
+    def __repr__(self):
+        return f"NOT({self.arg})"
+
     def evaluate(self, flow):
         return ~self.arg.evaluate(flow)
 
@@ -98,6 +101,9 @@ class BoolNot:
 class BoolAnd:
     def __init__(self, pattern):
         self.args = pattern[0][0::2]
+
+    def __repr__(self):
+        return f"AND({self.args})"
 
     def evaluate(self, flow):
         out = EvaluationResult(True)
@@ -111,6 +117,9 @@ class BoolAnd:
 class BoolOr:
     def __init__(self, pattern):
         self.args = pattern[0][0::2]
+
+    def __repr__(self):
+        return f"OR({self.args})"
 
     def evaluate(self, flow):
         out = EvaluationResult(False)

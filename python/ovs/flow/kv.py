@@ -106,6 +106,9 @@ class KVParser:
         self._decoders = decoders or KVDecoders()
         self._pairs = []
 
+    def __iter__(self):
+        return iter(self._pairs)
+
     def keys(self):
         return [kv.key for kv in self._pairs]
 

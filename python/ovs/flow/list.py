@@ -29,6 +29,9 @@ class ListParser:
         self._delims = re.compile("|".join(map(re.escape, delims)))
         self._elements = []
 
+    def __iter__(self):
+        return iter(self._elements)
+
     def kv(self):
         return self._elements
 
@@ -42,7 +45,7 @@ class ListParser:
                 key, value = self._decoders.decode(index, text)
             except Exception as e:
                 raise ParseError(f"Failed to decode value {text}") from e
-            self._elements.append(KeyValue(key, value, KeyMetadata(at, at, key, text)))
+            self._elements.append(KeyValue(key, value, KeyMetadata(at, at, text, text)))
             at += len(text) + 1
 
 

@@ -113,11 +113,11 @@ def decode_load_field(value):
     return {"value": decode_int(v), "dst": decode_field(dst)}
 
 
-def decode_set_field(decoders, value):
-    """VALUE[/MASK]->DST; 'decoders' has those of fields."""
+def decode_set_field(field_decoders, value):
+    """VALUE[/MASK]->DST; 'field_decoders' are KVDecoders."""
     v, dst = _arrow(value)
     where = decode_field(dst)
-    _, decoded = decoders.decode(_field_name(where["field"]), v)
+    _, decoded = field_decoders.decode(_field_name(where["field"]), v)
     return {"value": {where["field"]: decoded}, "dst": where}
 
 
