@@ -1,6 +1,7 @@
 #include "jsonrpc/conn.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,25 +128,30 @@ log_message(const struct jsonrpc_conn *c, const char *what, const struct jsonrpc
             js_put(&s, members[i].value, JS_COMPACT);
         }
     }
+    if (m->result_text) {
+        str_putf(&s, ", result=%.*s", (int) MIN(m->result_len, INT_MAX), m->result_text);
+    }
     log_dbg("%s", str_text(&s));
     str_uninit(&s);
 }
 
 static void release(struct jsonrpc_conn *c);
 
-/* Hands on one value.  False if the connection is gone. */
+/* Hands on one value, or its text, or why there is none.  False if the connection is gone. */
 static bool
-dispatch(struct jsonrpc_conn *c, struct json *json, struct error *error)
+dispatch(struct jsonrpc_conn *c, struct json *json, char *text, size_t len, struct error *error)
 {
     static struct log_limit limit = LOG_LIMIT_INIT(5, 10);
     struct jsonrpc_msg *msg = NULL;
     bool destroyed = false;
 
-    if (json) {
+    if (text) {
+        error = jsonrpc_msg_from_text(text, len, &msg);
+    } else if (json) {
         error = jsonrpc_msg_from_json(json, &msg);
     }
     if (error) {
-        log_warn_rl(&limit, "%s: %s: %s", stream_name(c->stream), json ? "received bad JSON-RPC message"
+        log_warn_rl(&limit, "%s: %s: %s", stream_name(c->stream), json || text ? "received bad JSON-RPC message"
                     : "error parsing stream",
                     error_text(error));
         error_free(error);
@@ -172,13 +178,16 @@ parse(struct jsonrpc_conn *c, const char *p, size_t n)
     while (used < n && c->reading && c->status == 0) {
         struct json *json;
         struct error *error;
+        size_t len;
+        char *text;
 
         used += jsonrpc_parser_feed(&c->parser, p + used, n - used, &json, &error);
+        text = jsonrpc_parser_take_long(&c->parser, &len);
         c->more_input = used < n;
         if (c->holds && clock_real_us() - c->held_since > HOLD_US) {
             release(c);
         }
-        if ((json || error) && !dispatch(c, json, error)) {
+        if ((json || text || error) && !dispatch(c, json, text, len, error)) {
             return SIZE_MAX;
         }
     }
@@ -495,6 +504,12 @@ jsonrpc_conn_set_reading(struct jsonrpc_conn *c, bool reading)
             update_wants(c);
         }
     }
+}
+
+void
+jsonrpc_conn_set_long_results(struct jsonrpc_conn *c)
+{
+    c->parser.long_from = LONG_REPLY;
 }
 
 void

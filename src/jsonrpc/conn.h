@@ -25,6 +25,8 @@
 
 struct jsonrpc_conn;
 
+enum { LONG_REPLY = 65536 };
+
 struct jsonrpc_conn_ops {
     /* A stream that was still opening is open; may be null. */
     void (*opened)(struct jsonrpc_conn *, void *aux);
@@ -60,6 +62,8 @@ void jsonrpc_conn_send_shared(struct jsonrpc_conn *, const char *prefix, struct 
 size_t jsonrpc_conn_backlog(const struct jsonrpc_conn *);
 /* Stops or resumes reading, to hold back a peer that sends faster than it is served. */
 void jsonrpc_conn_set_reading(struct jsonrpc_conn *, bool);
+/* From now on, replies of LONG_REPLY bytes or more have their results as text (jsonrpc/message.h). */
+void jsonrpc_conn_set_long_results(struct jsonrpc_conn *);
 void jsonrpc_conn_set_max_message(struct jsonrpc_conn *, size_t max_bytes);
 
 const char *jsonrpc_conn_name(const struct jsonrpc_conn *);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json/scan.h"
+
 static struct jsonrpc_msg *
 msg_create(enum jsonrpc_type type)
 {
@@ -67,6 +69,7 @@ jsonrpc_msg_free(struct jsonrpc_msg *m)
         js_unref(m->result);
         js_unref(m->error);
         js_unref(m->id);
+        free(m->text);
         free(m);
     }
 }
@@ -183,6 +186,68 @@ jsonrpc_msg_from_json(struct json *json, struct jsonrpc_msg **msg)
     }
     *msg = m;
     return NULL;
+}
+
+/* Finds the parts of a reply; false if the text is no reply in the usual form. */
+static bool
+find_reply(struct js_scan *s, struct jsonrpc_msg *m)
+{
+    char *name;
+    bool first, fits = true;
+
+    js_scan_enter(s, '{', &first);
+    while (fits && (name = js_scan_member(s, &first))) {
+        struct error *error = NULL;
+
+        if (!strcmp(name, "result") && !m->result_text && (js_scan_peek(s) == '{' || js_scan_peek(s) == '[')) {
+            js_scan_text(s, &m->result_text, &m->result_len);
+        } else if (!strcmp(name, "id") && !m->id) {
+            m->id = js_scan_json(s, &error);
+        } else if (!strcmp(name, "error") && !m->error) {
+            m->error = js_scan_json(s, &error);
+        } else {
+            fits = false;
+        }
+        error_free(error);
+        free(name);
+    }
+    return fits && !s->bad && js_scan_at_end(s) && m->result_text && m->id && !js_is(m->id, JS_NULL)
+           && (!m->error || js_is(m->error, JS_NULL));
+}
+
+struct error *
+jsonrpc_msg_from_text(char *text, size_t n, struct jsonrpc_msg **msg)
+{
+    struct jsonrpc_msg *m = msg_create(JSONRPC_REPLY);
+    struct js_scan s = js_scan_init(text, n);
+    struct error *error;
+    struct json *json;
+
+    *msg = NULL;
+    if (find_reply(&s, m)) {
+        js_unref(m->error);
+        m->error = NULL;
+        m->text = text;
+        *msg = m;
+        return NULL;
+    }
+    jsonrpc_msg_free(m);
+    error = js_parse_take(text, n, &json);
+    return error ? error : jsonrpc_msg_from_json(json, msg);
+}
+
+struct error *
+jsonrpc_msg_read_result(struct jsonrpc_msg *m)
+{
+    struct error *error = m->text ? js_parse(m->result_text, m->result_len, &m->result) : NULL;
+
+    if (m->text && !error) {
+        free(m->text);
+        m->text = NULL;
+        m->result_text = NULL;
+        m->result_len = 0;
+    }
+    return error;
 }
 
 /* 'name' with what goes around it. */

@@ -20,6 +20,12 @@ struct jsonrpc_msg {
     enum jsonrpc_type type;
     char *method;
     struct json *params, *result, *error, *id;
+
+    /* A long reply of a connection that wants it so (jsonrpc_conn_set_long_results()) has, instead of 'result', the text
+     * of that, an object or array whose insides nobody has looked at.  It is a part of 'text'. */
+    char *text; /* Owned; null in all others. */
+    const char *result_text;
+    size_t result_len;
 };
 
 /* A request with a new id, unique in the process, of which '*id' (unless null) gets a reference. */
@@ -35,6 +41,11 @@ const char *jsonrpc_type_name(enum jsonrpc_type);
 
 /* Reads a message from 'json', which is taken.  Sets '*msg', or returns an error that names the offending member. */
 struct error *jsonrpc_msg_from_json(struct json *, struct jsonrpc_msg **msg) MUST_CHECK;
+
+/* The same from the 'n' bytes at 'text', which are taken: a reply gets its result as text. */
+struct error *jsonrpc_msg_from_text(char *text, size_t n, struct jsonrpc_msg **msg) MUST_CHECK;
+/* Makes 'result' of a result that is there as text; without effect on others.  On error the message stays as it is. */
+struct error *jsonrpc_msg_read_result(struct jsonrpc_msg *) MUST_CHECK;
 
 /* Appends the message's text. */
 void jsonrpc_msg_put(struct str *, const struct jsonrpc_msg *);

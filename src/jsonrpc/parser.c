@@ -5,19 +5,28 @@
 void
 jsonrpc_parser_init(struct jsonrpc_parser *p, size_t max_bytes)
 {
-    *p = (struct jsonrpc_parser) { .text = STR_INIT, .max_bytes = max_bytes, .expects_short = true };
+    *p = (struct jsonrpc_parser) { .text = STR_INIT, .max_bytes = max_bytes, .long_from = SIZE_MAX,
+                                    .long_text = STR_INIT, .expects_short = true };
 }
 
 void
 jsonrpc_parser_uninit(struct jsonrpc_parser *p)
 {
     str_uninit(&p->text);
+    str_uninit(&p->long_text);
 }
 
 size_t
 jsonrpc_parser_held(const struct jsonrpc_parser *p)
 {
     return p->text.len;
+}
+
+char *
+jsonrpc_parser_take_long(struct jsonrpc_parser *p, size_t *len)
+{
+    *len = p->long_text.len;
+    return *len ? str_steal(&p->long_text) : NULL;
 }
 
 static bool
@@ -31,6 +40,12 @@ static void
 complete(struct jsonrpc_parser *p, const char *from, size_t n, struct json **json, struct error **error)
 {
     p->expects_short = p->text.len + n <= SHORT;
+    if (p->text.len + n >= p->long_from) {
+        str_putn(&p->text, from, n);
+        p->long_text = p->text;
+        str_init(&p->text);
+        return;
+    }
     if (p->text.len) {
         str_putn(&p->text, from, n);
         if (p->text.capacity > 65536) { /* One huge message must not cost its memory for ever. */

@@ -33,6 +33,7 @@ struct jsonrpc_session {
     bool quiet;                /* The log has said that it will say no more. */
     uint8_t dscp;
     size_t max_message;        /* 0: the default. */
+    bool long_results;         /* As text. */
     int last_error;
     bool *closed;              /* Set by the destructor if a callback of ours is running. */
 };
@@ -122,6 +123,9 @@ use_stream(struct jsonrpc_session *s, struct stream *stream)
     s->conn = jsonrpc_conn_create(s->loop, stream, &conn_ops, s);
     s->reading = true;
     s->glutted = false;
+    if (s->long_results) {
+        jsonrpc_conn_set_long_results(s->conn);
+    }
     if (s->max_message) {
         jsonrpc_conn_set_max_message(s->conn, s->max_message);
     }
@@ -500,6 +504,15 @@ jsonrpc_session_set_reading(struct jsonrpc_session *s, bool reading)
     if (s->conn) {
         s->reading = reading;
         update_reading(s);
+    }
+}
+
+void
+jsonrpc_session_set_long_results(struct jsonrpc_session *s)
+{
+    s->long_results = true;
+    if (s->conn) {
+        jsonrpc_conn_set_long_results(s->conn);
     }
 }
 

@@ -255,6 +255,20 @@ class Backup(Copies):
                     self.assertFalse([r for r in active.transact(*operations) if r and r.get("error")])
                     self.until_equal(backup, active)
 
+    def test_contents_of_many_rows(self):
+        """More than is read as one value; after the server's restart all of them come again."""
+        for sides in PAIRS:
+            with self.subTest(active=sides[0], backup=sides[1]):
+                active = self.server(sides[0])
+                active.transact(*BEGINNING, *[insert("C", c=n) for n in range(10, 3000)])
+                backup = self.server(sides[1], f"--sync-from=unix:{active.path}")
+                self.until_equal(backup, active)
+                active.kill()
+                active.start()
+                active.transact(on("delete", "C", [["c", "<", 300]]), on("update", "C", [["c", "==", 500]], row={"c": 0}),
+                                *CHANGES[1], insert("C", c=-1))
+                self.until_equal(backup, active)
+
     def test_excluded_tables_stay_as_they_are(self):
         for sides in PAIRS:
             with self.subTest(active=sides[0], backup=sides[1]):
@@ -400,6 +414,18 @@ class Relay(Copies):
                     done = (source, relay)[i % 2].transact(*operations)
                     self.assertFalse([r for r in done if r and r.get("error")], done)
                     self.until_equal(relay, source)
+
+    def test_contents_and_answers_of_many_rows(self):
+        for sides in PAIRS:
+            with self.subTest(source=sides[0], relay=sides[1]):
+                source, relay = self.pair(*sides)
+                source.transact(*[insert("C", c=n) for n in range(10, 3000)])
+                relay.kill()
+                relay.start()
+                self.until_equal(relay, source)
+                forwarded = [insert("C", "x", c=5000), on("select", "C")]
+                self.assertGreater(len(relay.transact(*forwarded)[1]["rows"]), 2990)
+                self.until_equal(relay, source)
 
     def test_a_client_sees_the_change_before_the_answer(self):
         for sides in PAIRS:
@@ -594,7 +620,7 @@ class Impostor:
             return
         reply = self.replies[method]
         if isinstance(reply, str) and reply.startswith("raw:"):
-            connection.sendall(reply[4:].encode())
+            connection.sendall(reply[4:].replace("{id}", str(message["id"])).encode())
             return
         connection.sendall(json.dumps({"id": message["id"], "result": reply, "error": None}).encode())
         if method == "monitor_cond_since":
@@ -631,6 +657,22 @@ ODD_REPLIES = [
         [False, UUID, {"A": {UUID: {"initial": {"b": ["uuid", UUID]}}}}])] + [
     {"get_server_id": v} for v in (7, "x")] + [
     {"set_db_change_aware": v} for v in ("raw:}", "raw:[]", 'raw:{"id":7}', 'raw:{"method":7,"params":[],"id":null}')]
+
+# So much that it is not read as one value.
+MANY = {f"00000000-0000-4000-8000-{n:012d}": {"initial": {"c": n}} for n in range(2000)}
+LONG_GOOD = [False, UUID, {"C": MANY}]
+ODD_LONG_REPLIES = [
+    {"monitor_cond_since": v} for v in (
+        {"C": MANY}, [MANY, UUID, {}], [False, MANY], [False], [False, UUID, [MANY]], [False, UUID, {"C": MANY, "Z": {}}],
+        [False, UUID, {"C": MANY, "A": 7}], [False, UUID, {"C": {**MANY, "x": {}}}],
+        [False, UUID, {"C": {**MANY, UUID: 7}}], [False, UUID, {"C": {**MANY, UUID: {}}}],
+        [False, UUID, {"C": {**MANY, UUID: {"initial": {"c": "x"}}}}],
+        [False, UUID, {"A": {UUID: {"initial": {"b": ["uuid", UUID]}}}, "C": MANY}])] + [
+    {"get_schema": {**SCHEMA, "x": "y" * 100000}}, {"get_schema": ["y" * 100000]}, {"monitor_cond": MANY},
+    {"get_server_id": "y" * 100000}, {"set_db_change_aware": MANY}]
+# What stands for {id} is the request's.
+BROKEN_LONG = ['"C":{' + "7," * 70000 + "}", '"C":{' + '"x":{}}}' * 10000, '"C":{"' + UUID + '":{"initial":{"c":' + "[" * 500
+               + "]" * 500 + "}}}" + " " * 70000, '"C":{"' + "x" * 70000 + '":nul}']
 ODD_NOTICES = [
     {"id": None, "method": "update2", "params": []}, {"id": None, "method": "update3", "params": [1]},
     {"id": None, "method": "monitor_canceled", "params": []}, {"id": None, "method": "locked", "params": ["x"]},
@@ -649,6 +691,16 @@ class OddSources(Copies):
             for odd in ODD_REPLIES:
                 with self.subTest(model=model, odd=odd):
                     self.check(model, {**GOOD, **odd}, (), followed=odd.keys() & {"get_server_id"})
+
+    def test_nonsense_in_long_answers(self):
+        for model in ("backup", "relay"):
+            for odd in ODD_LONG_REPLIES:
+                with self.subTest(model=model, odd=str(odd)[:60]):
+                    self.check(model, {**GOOD, **odd}, (), followed=False)
+            for text in BROKEN_LONG:
+                raw = 'raw:{"id":{id},"error":null,"result":[false,"' + UUID + '",{' + text + "}]}"
+                with self.subTest(model=model, odd=raw[:60]):
+                    self.check(model, {**GOOD, "monitor_cond_since": raw}, (), followed=False)
 
     def test_nonsense_in_notices(self):
         for model in ("backup", "relay"):

@@ -1,5 +1,5 @@
 /* Fuzz target: what a server may send as table updates.  The first byte chooses the form; the rest is JSON, applied
- * twice, the second time as everything anew. */
+ * twice, the second time as everything anew, from the text. */
 #include <stdlib.h>
 
 #include "ovsdb/idl/idl_private.h"
@@ -8,15 +8,20 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
-apply(struct idl *idl, const struct json *updates, int version, bool anew)
+apply(struct idl *idl, const struct json *updates, int version)
 {
+    error_free(idl_update(idl, updates, version));
+}
+
+static void
+apply_anew(struct idl *idl, const char *text, size_t len, int version)
+{
+    struct js_scan scan = js_scan_init(text, len);
     struct error *e;
 
-    if (anew) {
-        idl_refill_begin(idl);
-    }
-    e = idl_update(idl, updates, version);
-    if (!e && anew) {
+    idl_refill_begin(idl);
+    e = idl_update_scan(idl, &scan, version);
+    if (!e) {
         idl_refill_end(idl);
     }
     error_free(e);
@@ -61,10 +66,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (unsigned i = 0; i < VS_N_TABLES; i++) {
         idl_add_table(idl, i, i % 2 ? IDL_QUIET : IDL_ALERT);
     }
-    apply(idl, json, data[0] == '1' ? 1 : 2, false);
+    apply(idl, json, data[0] == '1' ? 1 : 2);
     read_all(idl);
     idl_clear_changes(idl);
-    apply(idl, json, data[0] == '1' ? 1 : 2, true);
+    apply_anew(idl, (const char *) data + 1, size - 1, data[0] == '1' ? 1 : 2);
     read_all(idl);
     idl_destroy(idl);
     loop_destroy(loop);

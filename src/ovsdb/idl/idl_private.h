@@ -2,6 +2,8 @@
 #ifndef OVSDB_IDL_IDL_PRIVATE_H
 #define OVSDB_IDL_IDL_PRIVATE_H 1
 
+#include "base/bits.h"
+#include "json/scan.h"
 #include "ovsdb/idl/idl.h"
 
 struct idl_session;
@@ -41,12 +43,6 @@ struct idl_overlay {
     struct idl_parts *parts;  /* Null while unused. */
 };
 
-enum { BITS_PER_WORD = 64 };
-static inline size_t bits_words(size_t n) { return DIV_ROUND_UP(n, BITS_PER_WORD); }
-static inline bool bit_get(const uint64_t *b, size_t i) { return b && b[i / 64] >> (i % 64) & 1; }
-static inline void bit_set(uint64_t *b, size_t i) { b[i / 64] |= UINT64_C(1) << (i % 64); }
-static inline void bit_clear(uint64_t *b, size_t i) { b[i / 64] &= ~(UINT64_C(1) << (i % 64)); }
-
 /* ---- idl.c: rows ---- */
 
 struct idl_row *idl_row_create(struct idl_table *table, const struct uuid *uuid);
@@ -63,6 +59,8 @@ void idl_notify(struct idl *idl);
 /* Applies <table-updates> (RFC 7047 section 4.1.6), or <table-updates2> with 'version' 2.  The error is for the log;
  * the replica is not to be trusted then. */
 struct error *idl_update(struct idl *idl, const struct json *updates, int version) MUST_CHECK;
+/* The same with updates that are text, where the scanner is; it is then behind them. */
+struct error *idl_update_scan(struct idl *idl, struct js_scan *, int version) MUST_CHECK;
 /* Around fetching everything anew: rows that did not come again are deleted. */
 void idl_refill_begin(struct idl *idl);
 void idl_refill_end(struct idl *idl);

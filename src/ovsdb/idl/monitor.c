@@ -63,16 +63,18 @@ remember_id(struct idl_session *s, const struct json *id)
     }
 }
 
-/* "found": the updates are what happened since; otherwise they are everything. */
+/* "found": the updates are what happened since; otherwise they are everything.  'scan' is where they are in the text of
+ * the reply; null if they are 'updates'. */
 static void
-apply_initial(struct idl_session *s, const struct json *updates, bool found)
+apply_initial(struct idl_session *s, const struct json *updates, struct js_scan *scan, bool found)
 {
+    const int version = monitor_methods[s->method].version;
     struct error *e;
 
     if (!found) {
         idl_refill_begin(s->idl);
     }
-    e = idl_update(s->idl, updates, monitor_methods[s->method].version);
+    e = scan ? idl_update_scan(s->idl, scan, version) : idl_update(s->idl, updates, version);
     if (e) {
         idl_session_distrust(s, e);
         return;
@@ -84,15 +86,57 @@ apply_initial(struct idl_session *s, const struct json *updates, bool found)
 }
 
 static void
+malformed_reply(struct idl_session *s)
+{
+    idl_session_distrust(s, error_new("malformed reply to \"%s\"", monitor_methods[s->method].name));
+}
+
+static void
 monitor_result(struct idl_session *s, const struct json *result)
 {
     if (!monitor_methods[s->method].since) {
-        apply_initial(s, result, false);
+        apply_initial(s, result, NULL, false);
     } else if (js_is(result, JS_ARRAY) && js_array_len(result) == 3) {
         remember_id(s, js_at(result, 1));
-        apply_initial(s, js_at(result, 2), js_is(js_at(result, 0), JS_TRUE));
+        apply_initial(s, js_at(result, 2), NULL, js_is(js_at(result, 0), JS_TRUE));
     } else {
-        idl_session_distrust(s, error_new("malformed reply to \"%s\"", monitor_methods[s->method].name));
+        malformed_reply(s);
+    }
+}
+
+/* [FOUND, LAST, UPDATES]. */
+static void
+since_result(struct idl_session *s, struct js_scan *scan)
+{
+    struct json *head[2] = { NULL, NULL };
+    struct error *e = NULL;
+    size_t n = 0;
+    bool first;
+
+    js_scan_enter(scan, '[', &first);
+    while (!e && n < ARRAY_SIZE(head) && js_scan_element(scan, &first)) {
+        head[n++] = js_scan_json(scan, &e);
+    }
+    error_free(e);
+    if (head[1] && js_scan_element(scan, &first)) {
+        remember_id(s, head[1]);
+        apply_initial(s, NULL, scan, js_is(head[0], JS_TRUE));
+    } else {
+        malformed_reply(s);
+    }
+    js_unref(head[0]);
+    js_unref(head[1]);
+}
+
+void
+idl_monitor_text(struct idl_session *s, const char *result, size_t len)
+{
+    struct js_scan scan = js_scan_init(result, len);
+
+    if (monitor_methods[s->method].since) {
+        since_result(s, &scan);
+    } else {
+        apply_initial(s, NULL, &scan, false);
     }
 }
 
@@ -207,7 +251,7 @@ idl_monitor_send(struct idl_session *s)
     if (m->since) {
         js_append_take(params, js_str(s->last_id));
     }
-    idl_session_request(s, m->name, params, monitor_reply, s);
+    s->monitor_request = idl_session_request(s, m->name, params, monitor_reply, s);
 }
 
 void

@@ -42,14 +42,40 @@ idl_session_forget(struct idl_session *s, int64_t id)
 }
 
 static void
+pending_destroy(struct pending *p)
+{
+    js_unref(p->id);
+    free(p);
+}
+
+static void
 pending_finish(struct pending *p, const struct json *result, const struct json *error)
 {
     list_remove(&p->node);
     if (p->cb) {
         p->cb(p->aux, result, error);
     }
-    js_unref(p->id);
-    free(p);
+    pending_destroy(p);
+}
+
+/* The same of a reply with a long result: of the contents the text is all that is needed. */
+static void
+pending_finish_text(struct idl_session *s, struct pending *p, struct jsonrpc_msg *msg)
+{
+    struct error *e;
+
+    if (p->cb && p->number == s->monitor_request) {
+        list_remove(&p->node);
+        idl_monitor_text(s, msg->result_text, msg->result_len);
+        pending_destroy(p);
+        return;
+    }
+    e = jsonrpc_msg_read_result(msg);
+    if (e) {
+        idl_session_distrust(s, e);
+    } else {
+        pending_finish(p, msg->result, NULL);
+    }
 }
 
 static struct pending *
@@ -66,11 +92,13 @@ pending_find(struct idl_session *s, const struct json *id)
 /* Every request ends without an answer; callbacks may make new ones. */
 
 bool
-idl_session_answer(struct idl_session *s, const struct jsonrpc_msg *msg)
+idl_session_answer(struct idl_session *s, struct jsonrpc_msg *msg)
 {
     struct pending *p = pending_find(s, msg->id);
 
-    if (p) {
+    if (p && msg->result_text) {
+        pending_finish_text(s, p, msg);
+    } else if (p) {
         pending_finish(p, msg->result, msg->error);
     }
     return p != NULL;

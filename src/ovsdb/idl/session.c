@@ -151,6 +151,7 @@ idl_session_start(struct idl_session *s)
 {
     s->rpc = jsonrpc_session_open(s->idl->loop, s->remotes, STREAM_PORT_OVSDB, &session_ops, s);
     jsonrpc_session_set_max_message(s->rpc, SIZE_MAX / 2); /* The dump of a large database is one message. */
+    jsonrpc_session_set_long_results(s->rpc);
 }
 
 void idl_session_log_error(const char *error) { log_warn("transaction error: %s", error); }

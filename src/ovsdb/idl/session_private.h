@@ -29,6 +29,7 @@ struct idl_session {
     int distrust_ms;
     bool distrusted;             /* Since then: nothing that it says counts. */
 
+    int64_t monitor_request;     /* For the contents, the last one. */
     size_t method;               /* In monitor_methods[]. */
     bool schema_checked;         /* On this connection. */
     bool filled;
@@ -53,7 +54,7 @@ void idl_session_distrust(struct idl_session *session, struct error *error);
 /* ---- request.c ---- */
 
 /* Finishes the request that 'msg' answers; false if there is none. */
-bool idl_session_answer(struct idl_session *session, const struct jsonrpc_msg *msg);
+bool idl_session_answer(struct idl_session *session, struct jsonrpc_msg *msg);
 /* Every request ends without an answer; callbacks may make new ones. */
 void idl_session_cancel_requests(struct idl_session *session);
 /* The text of an error in a reply; the caller's to free. */
@@ -65,6 +66,8 @@ char *idl_error_text_of(const struct json *error) MUST_CHECK;
 void idl_monitor_reset(struct idl_session *session);
 /* Asks for the contents, by the best method that the server is thought to have. */
 void idl_monitor_send(struct idl_session *session);
+/* The contents, as the text of a reply. */
+void idl_monitor_text(struct idl_session *session, const char *result, size_t len);
 /* Nothing is known of the transactions seen: the next monitor request fetches everything. */
 void idl_monitor_forget_id(struct idl_session *session);
 /* An "update" (version 1), "update2" (2), or "update3" (2, with 'since'). */

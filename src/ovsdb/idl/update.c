@@ -158,6 +158,30 @@ row_update2(struct idl_table *t, const struct uuid *uuid, struct idl_row *row, c
 }
 
 static struct error *
+named_row_update(struct idl_table *t, const char *name, const struct json *update, int version)
+{
+    struct uuid uuid;
+
+    if (!uuid_parse(&uuid, name) || !js_is(update, JS_OBJECT)) {
+        return error_new("bad row update \"%s\" in table %s", name, t->schema->name);
+    }
+    return (version == 1 ? row_update1 : row_update2)(t, &uuid, idl_row_find(t, &uuid), update);
+}
+
+/* The table of an update; null, with an error, if there should be none. */
+static struct idl_table *
+table_to_update(struct idl *idl, const char *name, struct error **e)
+{
+    const struct table_schema *ts = schema_table(idl->schema, name);
+
+    if (ts && idl->tables[ts->index].wanted) {
+        return &idl->tables[ts->index];
+    }
+    *e = error_new("update of table \"%s\", which was not asked for", name);
+    return NULL;
+}
+
+static struct error *
 table_update(struct idl_table *t, const struct json *rows, int version)
 {
     struct error *e = NULL;
@@ -166,13 +190,7 @@ table_update(struct idl_table *t, const struct json *rows, int version)
         return error_new("update of table %s is not a JSON object", t->schema->name);
     }
     for (void *it = js_iter(rows); it && !e; it = js_iter_next(rows, it)) {
-        const struct json *update = js_iter_value(it);
-        struct uuid uuid;
-
-        if (!uuid_parse(&uuid, js_iter_name(it)) || !js_is(update, JS_OBJECT)) {
-            return error_new("bad row update \"%s\" in table %s", js_iter_name(it), t->schema->name);
-        }
-        e = (version == 1 ? row_update1 : row_update2)(t, &uuid, idl_row_find(t, &uuid), update);
+        e = named_row_update(t, js_iter_name(it), js_iter_value(it), version);
     }
     return e;
 }
@@ -186,13 +204,56 @@ idl_update(struct idl *idl, const struct json *updates, int version)
         return error_new("table updates are not a JSON object");
     }
     for (void *it = js_iter(updates); it && !e; it = js_iter_next(updates, it)) {
-        const struct table_schema *ts = schema_table(idl->schema, js_iter_name(it));
+        struct idl_table *t = table_to_update(idl, js_iter_name(it), &e);
 
-        e = ts && idl->tables[ts->index].wanted ? table_update(&idl->tables[ts->index], js_iter_value(it), version)
-                                                : error_new("update of table \"%s\", which was not asked for",
-                                                            js_iter_name(it));
+        e = t ? table_update(t, js_iter_value(it), version) : e;
     }
     return e;
+}
+
+/* ---- The same from text: one row at a time is read ---- */
+
+static struct error *
+row_scan(struct idl_table *t, const char *name, struct js_scan *s, int version)
+{
+    struct error *e;
+    struct json *update = js_scan_json(s, &e);
+
+    e = e ? e : named_row_update(t, name, update, version);
+    js_unref(update);
+    return e;
+}
+
+static struct error *
+table_scan(struct idl_table *t, struct js_scan *s, int version)
+{
+    struct error *e = NULL;
+    char *name;
+    bool first;
+
+    js_scan_enter(s, '{', &first);
+    while (!e && (name = js_scan_member(s, &first))) {
+        e = row_scan(t, name, s, version);
+        free(name);
+    }
+    return e;
+}
+
+struct error *
+idl_update_scan(struct idl *idl, struct js_scan *s, int version)
+{
+    struct error *e = NULL;
+    char *name;
+    bool first;
+
+    js_scan_enter(s, '{', &first);
+    while (!e && (name = js_scan_member(s, &first))) {
+        struct idl_table *t = table_to_update(idl, name, &e);
+
+        e = t ? table_scan(t, s, version) : e;
+        free(name);
+    }
+    return !e && s->bad ? error_new("table updates are not what they should be") : e;
 }
 
 void

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/bits.h"
 #include "ovsdb/engine/txn.h"
 
 /* A row that is being changed: 'fields' is null until the first difference is found. */
@@ -169,8 +170,109 @@ update_row(struct txn *txn, struct table *table, const struct uuid *uuid, const 
     return dberr_syntax(update, "row update without a known member");
 }
 
+/* An update in progress. */
+struct copying {
+    struct txn *txn;
+    enum copy_form form;
+    const struct strmap *left_out;
+    uint64_t **stale; /* By table, then slot: the row was there, and has not come yet.  Null unless all rows come. */
+    size_t *n_stale;  /* Slots. */
+};
+
+static void
+note_rows(struct copying *c, size_t i)
+{
+    const struct table *t = &c->txn->db->tables[i];
+
+    c->n_stale[i] = t->n_slots;
+    c->stale[i] = xcalloc(bits_words(t->n_slots), sizeof **c->stale);
+    TABLE_FOR_EACH_ROW (row, t) {
+        bit_set(c->stale[i], row->slot);
+    }
+}
+
+static struct copying
+copying_begin(struct db *db, enum copy_form form, bool whole, const struct strmap *left_out)
+{
+    struct copying c = { .txn = txn_begin(db), .form = form, .left_out = left_out };
+
+    if (whole) {
+        c.stale = xcalloc(db->schema->n_tables, sizeof *c.stale);
+        c.n_stale = xcalloc(db->schema->n_tables, sizeof *c.n_stale);
+        for (size_t i = 0; i < db->schema->n_tables; i++) {
+            if (!is_left_out(left_out, db->schema->tables[i].name)) {
+                note_rows(&c, i);
+            }
+        }
+    }
+    return c;
+}
+
+/* Deletes the rows that have not come. */
+static void
+delete_stale(struct copying *c)
+{
+    struct db *db = c->txn->db;
+
+    for (size_t i = 0; i < db->schema->n_tables && c->stale; i++) {
+        for (size_t slot = 0; slot < c->n_stale[i]; slot++) {
+            if (bit_get(c->stale[i], slot)) {
+                txn_delete(c->txn, db->tables[i].slots[slot]);
+            }
+        }
+    }
+}
+
+/* 'e' is why the update cannot be applied, or null. */
 static struct dberr *
-update_table(struct txn *txn, struct table *table, const struct json *rows, enum copy_form form)
+copying_end(struct copying *c, struct dberr *e)
+{
+    struct db *db = c->txn->db;
+
+    if (e) {
+        txn_abort(c->txn);
+    } else {
+        delete_stale(c);
+        e = txn_commit(c->txn, NULL);
+    }
+    for (size_t i = 0; i < db->schema->n_tables && c->stale; i++) {
+        free(c->stale[i]);
+    }
+    free(c->stale);
+    free(c->n_stale);
+    return e;
+}
+
+static struct dberr *
+copy_row(struct copying *c, struct table *table, const char *name, const struct json *update)
+{
+    struct uuid uuid;
+    struct row *row;
+
+    if (!uuid_parse(&uuid, name)) {
+        return dberr_syntax(NULL, "\"%s\" is not a UUID", name);
+    }
+    row = c->stale ? table_row(table, &uuid) : NULL;
+    if (row && row->slot < c->n_stale[table->schema->index]) {
+        bit_clear(c->stale[table->schema->index], row->slot);
+    }
+    return update_row(c->txn, table, &uuid, update, c->form);
+}
+
+/* The table of an update; null, with an error, if there should be none. */
+static struct table *
+table_to_copy(struct copying *c, const char *name, struct dberr **error)
+{
+    struct table *table = is_left_out(c->left_out, name) ? NULL : db_table(c->txn->db, name);
+
+    *error = table ? NULL : dberr_syntax(NULL, "update of table \"%s\", which was not asked for", name);
+    return table;
+}
+
+/* Updates that are there as values. */
+
+static struct dberr *
+copy_rows(struct copying *c, struct table *table, const struct json *rows)
 {
     struct dberr *error = NULL;
 
@@ -178,63 +280,83 @@ update_table(struct txn *txn, struct table *table, const struct json *rows, enum
         return dberr_syntax(rows, "update of table %s is not an object", table->schema->name);
     }
     for (void *it = js_iter(rows); it && !error; it = js_iter_next(rows, it)) {
-        struct uuid uuid;
-
-        error = uuid_parse(&uuid, js_iter_name(it))
-                    ? update_row(txn, table, &uuid, js_iter_value(it), form)
-                    : dberr_syntax(NULL, "\"%s\" is not a UUID", js_iter_name(it));
+        error = copy_row(c, table, js_iter_name(it), js_iter_value(it));
     }
     return error;
-}
-
-/* Deletes the rows of a table that 'rows' (null: there are none) does not have. */
-static void
-delete_others(struct txn *txn, struct table *table, const struct json *rows)
-{
-    struct condition all = CONDITION_INIT;
-    size_t n;
-    struct row **present = table_find(table, &all, &n);
-
-    for (size_t i = 0; i < n; i++) {
-        char text[UUID_LEN + 1];
-
-        uuid_format(&present[i]->uuid, text);
-        if (!rows || !js_get(rows, text)) {
-            txn_delete(txn, present[i]);
-        }
-    }
-    free(present);
 }
 
 struct dberr *
 copy_update(struct db *db, const struct json *updates, enum copy_form form, bool whole, const struct strmap *left_out)
 {
-    struct txn *txn;
+    struct copying c;
     struct dberr *error = NULL;
 
     if (!js_is(updates, JS_OBJECT)) {
         return dberr_syntax(updates, "table updates are not an object");
     }
-    txn = txn_begin(db);
-    for (size_t i = 0; i < db->schema->n_tables && whole; i++) {
-        if (!is_left_out(left_out, db->schema->tables[i].name)) {
-            delete_others(txn, &db->tables[i], js_get(updates, db->schema->tables[i].name));
-        }
-    }
+    c = copying_begin(db, form, whole, left_out);
     for (void *it = js_iter(updates); it && !error; it = js_iter_next(updates, it)) {
-        struct table *table = db_table(db, js_iter_name(it));
+        struct table *table = table_to_copy(&c, js_iter_name(it), &error);
 
-        if (!table || is_left_out(left_out, js_iter_name(it))) {
-            error = dberr_syntax(NULL, "update of table \"%s\", which was not asked for", js_iter_name(it));
-        } else {
-            error = update_table(txn, table, js_iter_value(it), form);
-        }
+        error = table ? copy_rows(&c, table, js_iter_value(it)) : error;
     }
-    if (error) {
-        txn_abort(txn);
-        return error;
+    return copying_end(&c, error);
+}
+
+/* Updates that are there as text: of each row one value at a time. */
+
+static struct dberr *
+not_json(struct error *why)
+{
+    struct dberr *e = dberr_syntax(NULL, "table updates are not what they should be%s%s", why ? ": " : "",
+                                   why ? error_text(why) : "");
+
+    error_free(why);
+    return e;
+}
+
+static struct dberr *
+scan_row(struct copying *c, struct table *table, const char *name, struct js_scan *s)
+{
+    struct error *error;
+    struct json *update = js_scan_json(s, &error);
+    struct dberr *e = error ? not_json(error) : copy_row(c, table, name, update);
+
+    js_unref(update);
+    return e;
+}
+
+static struct dberr *
+scan_rows(struct copying *c, struct table *table, struct js_scan *s)
+{
+    struct dberr *e = NULL;
+    char *name;
+    bool first;
+
+    js_scan_enter(s, '{', &first);
+    while (!e && (name = js_scan_member(s, &first))) {
+        e = scan_row(c, table, name, s);
+        free(name);
     }
-    return txn_commit(txn, NULL);
+    return e;
+}
+
+struct dberr *
+copy_update_scan(struct db *db, struct js_scan *s, enum copy_form form, bool whole, const struct strmap *left_out)
+{
+    struct copying c = copying_begin(db, form, whole, left_out);
+    struct dberr *e = NULL;
+    char *name;
+    bool first;
+
+    js_scan_enter(s, '{', &first);
+    while (!e && (name = js_scan_member(s, &first))) {
+        struct table *table = table_to_copy(&c, name, &e);
+
+        e = table ? scan_rows(&c, table, s) : e;
+        free(name);
+    }
+    return copying_end(&c, !e && s->bad ? not_json(NULL) : e);
 }
 
 static struct error *

@@ -4,6 +4,7 @@
 #ifndef OVSDB_SERVER_COPY_H
 #define OVSDB_SERVER_COPY_H 1
 
+#include "json/scan.h"
 #include "ovsdb/engine/db.h"
 
 enum copy_form {
@@ -16,6 +17,10 @@ enum copy_form {
  * which may be about the updates or a constraint, nothing has changed. */
 struct dberr *copy_update(struct db *db, const struct json *updates, enum copy_form, bool whole,
                           const struct strmap *left_out) MUST_CHECK;
+
+/* The same with updates that are text, where 's' is; it is then behind them.  Rows are read one after the other. */
+struct dberr *copy_update_scan(struct db *db, struct js_scan *s, enum copy_form, bool whole,
+                               const struct strmap *left_out) MUST_CHECK;
 
 /* Why updates of a database with the schema 'theirs' do not fit into one with 'ours': a table or column that ours does
  * not have, or a column of another type.  Tables in 'left_out' do not matter.  Null if they fit. */

@@ -159,10 +159,13 @@ begin_following(struct source *s)
     forward_send_waiting(s);
 }
 
+/* 'scan' is where the updates are in the text of the reply; null if they are 'updates'. */
 static void
-fill(struct source *s, const struct json *updates, enum copy_form form, bool whole)
+fill(struct source *s, const struct json *updates, struct js_scan *scan, enum copy_form form, bool whole)
 {
-    struct dberr *e = copy_update(s->fresh ? s->fresh : s->db->db, updates, form, whole, &s->settings.left_out);
+    struct db *db = s->fresh ? s->fresh : s->db->db;
+    struct dberr *e = scan ? copy_update_scan(db, scan, form, whole, &s->settings.left_out)
+                           : copy_update(db, updates, form, whole, &s->settings.left_out);
 
     s->form = form;
     if (e) {
@@ -170,6 +173,15 @@ fill(struct source *s, const struct json *updates, enum copy_form form, bool who
     } else {
         begin_following(s);
     }
+}
+
+/* Of a reply that is all of the updates. */
+static void
+fill_whole(struct source *s, const struct jsonrpc_msg *m, enum copy_form form)
+{
+    struct js_scan scan = js_scan_init(m->result_text, m->result_len);
+
+    fill(s, m->result, m->result_text ? &scan : NULL, form, true);
 }
 
 static void
@@ -186,7 +198,7 @@ on_monitor(struct source *s, const struct jsonrpc_msg *m)
     if (m->type == JSONRPC_ERROR) {
         fail(s, dberr_at(m->error, "monitor failed", NULL));
     } else {
-        fill(s, m->result, COPY_UPDATES, true);
+        fill_whole(s, m, COPY_UPDATES);
     }
 }
 
@@ -204,8 +216,38 @@ on_monitor_cond(struct source *s, const struct jsonrpc_msg *m)
     if (m->type == JSONRPC_ERROR) {
         ask(s, "monitor", monitor_params(s), on_monitor);
     } else {
-        fill(s, m->result, COPY_UPDATES2, true);
+        fill_whole(s, m, COPY_UPDATES2);
     }
+}
+
+static void
+not_since(struct source *s, const struct json *result)
+{
+    fail(s, dberr_syntax(result, "not a reply to monitor_cond_since"));
+}
+
+/* [FOUND, LAST, UPDATES], as text. */
+static void
+fill_since(struct source *s, struct js_scan *scan)
+{
+    struct json *head[2] = { NULL, NULL };
+    struct error *error = NULL;
+    size_t n = 0;
+    bool first;
+
+    js_scan_enter(scan, '[', &first);
+    while (!error && n < ARRAY_SIZE(head) && js_scan_element(scan, &first)) {
+        head[n++] = js_scan_json(scan, &error);
+    }
+    error_free(error);
+    if (js_is_bool(head[0]) && head[1] && js_scan_element(scan, &first)) {
+        note_last(s, head[1]);
+        fill(s, NULL, scan, COPY_UPDATES2, !js_bool_value(head[0]));
+    } else {
+        not_since(s, NULL);
+    }
+    js_unref(head[0]);
+    js_unref(head[1]);
 }
 
 static void
@@ -213,11 +255,15 @@ on_monitor_cond_since(struct source *s, const struct jsonrpc_msg *m)
 {
     if (m->type == JSONRPC_ERROR) {
         ask(s, "monitor_cond", monitor_params(s), on_monitor_cond);
+    } else if (m->result_text) {
+        struct js_scan scan = js_scan_init(m->result_text, m->result_len);
+
+        fill_since(s, &scan);
     } else if (js_array_len(m->result) != 3 || !js_is_bool(js_at(m->result, 0))) {
-        fail(s, dberr_syntax(m->result, "not a reply to monitor_cond_since"));
+        not_since(s, m->result);
     } else {
         note_last(s, js_at(m->result, 1));
-        fill(s, js_at(m->result, 2), COPY_UPDATES2, !js_bool_value(js_at(m->result, 0)));
+        fill(s, js_at(m->result, 2), NULL, COPY_UPDATES2, !js_bool_value(js_at(m->result, 0)));
     }
 }
 
@@ -493,12 +539,31 @@ on_notice(struct source *s, const struct jsonrpc_msg *m)
     }
 }
 
+/* Reads a result that is there as text, unless it is the contents, which stay that.  False if it is no JSON: then the
+ * connection ends. */
+static bool
+read_result(struct source *s, struct jsonrpc_msg *m)
+{
+    bool is_contents = s->state == SOURCE_FILLING && s->asked && js_equal(m->id, s->asked);
+    struct error *error = is_contents ? NULL : jsonrpc_msg_read_result(m);
+
+    if (error) {
+        log_warn("%s: received a result that is no JSON: %s", jsonrpc_session_name(s->rpc), error_text(error));
+        error_free(error);
+        jsonrpc_session_reconnect(s->rpc);
+        return false;
+    }
+    return true;
+}
+
 static void
 on_message(struct jsonrpc_session *rpc UNUSED, struct jsonrpc_msg *m, void *s_)
 {
     struct source *s = s_;
 
-    if (m->type == JSONRPC_NOTIFY) {
+    if (m->result_text && !read_result(s, m)) {
+        /* Nothing that can be used. */
+    } else if (m->type == JSONRPC_NOTIFY) {
         on_notice(s, m);
     } else if (m->type == JSONRPC_REQUEST) {
         jsonrpc_session_send(s->rpc, jsonrpc_error(js_str("unknown method"), m->id));
@@ -560,6 +625,7 @@ source_create(struct served_db *db, struct source_settings *settings)
     loop_task_init(loop, &s->resync, resync, s);
     s->rpc = jsonrpc_session_open(loop, s->settings.targets, STREAM_PORT_OVSDB, &rpc_ops, s);
     jsonrpc_session_set_max_message(s->rpc, MAX_COPY);
+    jsonrpc_session_set_long_results(s->rpc);
     source_set_probe_interval(s, s->settings.probe_interval);
     if (s->settings.max_backoff >= 0) {
         jsonrpc_session_set_max_backoff(s->rpc, s->settings.max_backoff);

@@ -1,173 +1,45 @@
 /* Reading records. */
 #include "ovsdb/store/record.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SHORT ((size_t) 2048) /* Bytes of a row. */
+#include "json/scan.h"
 
 /* --- Taking an object apart --- */
 
-struct scanner {
-    const char *p, *end;
-};
-
-static void
-skip_spaces(struct scanner *s)
-{
-    while (s->p < s->end && strchr(" \t\r\n", *s->p) && *s->p) {
-        s->p++;
-    }
-}
-
-static bool
-take(struct scanner *s, char c)
-{
-    skip_spaces(s);
-    if (s->p < s->end && *s->p == c) {
-        s->p++;
-        return true;
-    }
-    return false;
-}
-
-/* Skips a string, from its quote to after its last one. */
-static bool
-skip_string(struct scanner *s)
-{
-    for (s->p++; s->p < s->end; s->p++) {
-        s->p += js_plain_run(s->p, s->end - s->p);
-        if (s->p == s->end) {
-            break;
-        }
-        if (*s->p == '\\') {
-            s->p++;
-        } else if (*s->p == '"') {
-            s->p++;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Skips a value; brackets are only counted, since each part is parsed properly later. */
-static bool
-skip_value(struct scanner *s)
-{
-    size_t depth = 0;
-
-    skip_spaces(s);
-    while (s->p < s->end) {
-        char c = *s->p;
-
-        if (c == '"') {
-            if (!skip_string(s)) {
-                return false;
-            }
-            if (!depth) {
-                return true;
-            }
-            continue;
-        }
-        if (c == '{' || c == '[') {
-            depth++;
-        } else if (c == '}' || c == ']') {
-            if (!depth) {
-                return true;
-            }
-            if (!--depth) {
-                s->p++;
-                return true;
-            }
-        } else if (c == ',' && !depth) {
-            return true;
-        }
-        s->p++;
-    }
-    return !depth;
-}
-
-/* Reads the name of a member; null if it is no string. */
-static char *
-take_name(struct scanner *s)
-{
-    const char *start;
-    struct json *json;
-    struct error *e;
-    char *name = NULL;
-
-    skip_spaces(s);
-    start = s->p;
-    if (s->p >= s->end || *s->p != '"' || !skip_string(s)) {
-        return NULL;
-    }
-    if (!memchr(start, '\\', s->p - start)) {
-        return xstrndup(start + 1, s->p - start - 2);
-    }
-    e = js_parse(start, s->p - start, &json);
-    if (!e) {
-        name = xstrdup(js_str_value(json));
-        js_unref(json);
-    }
-    error_free(e);
-    return name;
-}
-
 static struct dberr *
-end_of_object(struct scanner *s)
+not_json(void)
 {
-    skip_spaces(s);
-    return s->p == s->end ? NULL : dberr_syntax(NULL, "trailing garbage after the JSON object");
+    return dberr_syntax(NULL, "not valid JSON");
 }
 
 /* Calls 'cb' for each member of the object, with the scanner at its value, which it moves past that. */
 static struct dberr *
-walk_members(struct scanner *s, struct dberr *(*cb)(void *aux, const char *name, struct scanner *), void *aux)
+walk_members(struct js_scan *s, struct dberr *(*cb)(void *aux, const char *name, struct js_scan *), void *aux)
 {
-    if (!take(s, '{')) {
+    struct dberr *e = NULL;
+    char *name;
+    bool first;
+
+    js_scan_enter(s, '{', &first);
+    if (s->bad) {
         return dberr_syntax(NULL, "not a JSON object");
     }
-    if (take(s, '}')) {
-        return NULL;
-    }
-    do {
-        char *name = take_name(s);
-        struct dberr *e;
-
-        if (!name || !take(s, ':')) {
-            free(name);
-            return dberr_syntax(NULL, "not valid JSON");
-        }
-        skip_spaces(s);
+    while (!e && (name = js_scan_member(s, &first))) {
         e = cb(aux, name, s);
         free(name);
-        if (e) {
-            return e;
-        }
-    } while (take(s, ','));
-    return take(s, '}') ? NULL : dberr_syntax(NULL, "not valid JSON");
+    }
+    return !e && s->bad ? not_json() : e;
 }
 
 /* The same for an object that is all of the text. */
 static struct dberr *
-walk(struct scanner *s, struct dberr *(*cb)(void *aux, const char *name, struct scanner *), void *aux)
+walk(struct js_scan *s, struct dberr *(*cb)(void *aux, const char *name, struct js_scan *), void *aux)
 {
     struct dberr *e = walk_members(s, cb, aux);
 
-    return e ? e : end_of_object(s);
-}
-
-/* Moves past a value; sets '*value' and '*len' to its text. */
-static struct dberr *
-take_text(struct scanner *s, const char **value, size_t *len)
-{
-    bool found;
-
-    *value = s->p;
-    found = skip_value(s) && s->p > *value;
-    *len = s->p - *value;
-    return found ? NULL : dberr_syntax(NULL, "not valid JSON");
+    return e || js_scan_at_end(s) ? e : dberr_syntax(NULL, "trailing garbage after the JSON object");
 }
 
 struct text_walk {
@@ -176,21 +48,21 @@ struct text_walk {
 };
 
 static struct dberr *
-pass_text(void *w_, const char *name, struct scanner *s)
+pass_text(void *w_, const char *name, struct js_scan *s)
 {
     const struct text_walk *w = w_;
     const char *value;
     size_t len;
-    struct dberr *e = take_text(s, &value, &len);
 
-    return e ? e : w->cb(w->aux, name, value, len);
+    js_scan_text(s, &value, &len);
+    return s->bad ? not_json() : w->cb(w->aux, name, value, len);
 }
 
 struct dberr *
 record_walk(const char *body, size_t len,
             struct dberr *(*cb)(void *aux, const char *name, const char *value, size_t value_len), void *aux)
 {
-    struct scanner s = { body, body + len };
+    struct js_scan s = js_scan_init(body, len);
     struct text_walk w = { cb, aux };
 
     return walk(&s, pass_text, &w);
@@ -204,29 +76,6 @@ struct apply {
     bool is_diff;
     enum record_fault fault; /* If there is an error. */
 };
-
-/* Reads a row; one that is not long, as most are, without a look for its end first. */
-static struct dberr *
-take_json(struct scanner *s, struct json **json)
-{
-    size_t used = js_parse_first(s->p, MIN((size_t) (s->end - s->p), SHORT), UINT_MAX, json), len;
-    struct error *error;
-    struct dberr *e;
-    const char *text;
-
-    if (used) {
-        s->p += used;
-        return NULL;
-    }
-    e = take_text(s, &text, &len);
-    if (e) {
-        return e;
-    }
-    error = js_parse(text, len, json);
-    e = error ? dberr_syntax(NULL, "not valid JSON (%s)", error_text(error)) : NULL;
-    error_free(error);
-    return e;
-}
 
 static struct dberr *
 apply_diff(struct datum *field, const struct col_type *type, const struct json *json)
@@ -314,9 +163,10 @@ apply_row_json(struct apply *a, const struct uuid *uuid, const struct json *json
 }
 
 static struct dberr *
-apply_row(void *a_, const char *name, struct scanner *s)
+apply_row(void *a_, const char *name, struct js_scan *s)
 {
     struct apply *a = a_;
+    struct error *error;
     struct json *json;
     struct uuid uuid;
     struct dberr *e;
@@ -325,11 +175,10 @@ apply_row(void *a_, const char *name, struct scanner *s)
         return dberr_syntax(NULL, "\"%s\" is not a valid UUID", name);
     }
     table_prefetch_row(a->table, &uuid);
-    e = take_json(s, &json);
-    if (!e) {
-        e = apply_row_json(a, &uuid, json);
-        js_unref(json);
-    }
+    json = js_scan_json(s, &error);
+    e = error ? dberr_syntax(NULL, "not valid JSON (%s)", error_text(error)) : apply_row_json(a, &uuid, json);
+    error_free(error);
+    js_unref(json);
     return e;
 }
 
@@ -377,21 +226,21 @@ is_about(const char *name, const char *value, size_t len)
 
 /* Whether what was at 's' is about the transaction; then 's' is behind it. */
 static bool
-take_about(struct scanner *s, const char *name)
+take_about(struct js_scan *s, const char *name)
 {
-    struct scanner ahead = *s;
+    struct js_scan ahead = *s;
     const char *value;
     size_t len;
-    struct dberr *e = take_text(&ahead, &value, &len);
-    bool about = !e && is_about(name, value, len);
+    bool about;
 
-    dberr_free(e);
+    js_scan_text(&ahead, &value, &len);
+    about = !ahead.bad && is_about(name, value, len);
     *s = about ? ahead : *s;
     return about;
 }
 
 static struct dberr *
-apply_table(void *a_, const char *name, struct scanner *s)
+apply_table(void *a_, const char *name, struct js_scan *s)
 {
     struct apply *a = a_;
 
@@ -422,7 +271,7 @@ record_apply(struct db *db, const char *body, size_t len, enum record_fault *fau
     struct dberr *e = find_is_diff(body, len, &a.is_diff);
 
     if (!e) {
-        struct scanner s = { body, body + len };
+        struct js_scan s = js_scan_init(body, len);
 
         a.txn = txn_begin(db);
         e = end_transaction(&a, walk(&s, apply_table, &a));
