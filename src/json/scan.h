@@ -23,7 +23,12 @@ struct js_scan {
     bool bad;            /* It is not JSON, or not what it was taken for; nothing more is found then. */
 };
 
-static inline struct js_scan js_scan_init(const char *text, size_t n) { return (struct js_scan) { text, text + n, false }; }
+/* At the beginning of the 'n' bytes at 'text', which stay the caller's. */
+static inline struct js_scan
+js_scan_init(const char *text, size_t n)
+{
+    return (struct js_scan) { text, text + n, false };
+}
 
 /* The first character of what comes next; a null character at the end. */
 char js_scan_peek(struct js_scan *);

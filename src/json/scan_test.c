@@ -54,7 +54,8 @@ rebuild(struct js_scan *s)
 }
 
 static const char *const texts[] = {
-    "{}", "[]", " { \"a\" : 1 , \"b\\n\\\"\" : [ \"x]\\\"}\" , { } , [ [ ] ] , null ] } ", "[1,-2.5e3,true,\"\\u20ac\"]",
+    "{}", "[]", " { \"a\" : 1 , \"b\\n\\\"\" : [ \"x]\\\"}\" , { } , [ [ ] ] , null ] } ",
+    "[1,-2.5e3,true,\"\\u20ac\"]",
     "{\"t\":{\"u\":{\"initial\":{\"c\":[\"set\",[1,2]]}}}}",
 };
 
@@ -95,7 +96,8 @@ static void
 what_is_no_json_is_bad(void **state UNUSED)
 {
     static const char *const bad[] = {
-        "{,}", "{'a':1,}", "[1,]", "[,1]", "[1 2]", "{'a' 1}", "{'a':}", "{a:1}", "{'a':1]", "[1}", "[tru]", "{'\\q':1}",
+        "{,}", "{'a':1,}", "[1,]", "[,1]", "[1 2]", "{'a' 1}", "{'a':}", "{a:1}",
+        "{'a':1]", "[1}", "[tru]", "{'\\q':1}",
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {

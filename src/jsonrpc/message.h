@@ -21,8 +21,8 @@ struct jsonrpc_msg {
     char *method;
     struct json *params, *result, *error, *id;
 
-    /* A long reply of a connection that wants it so (jsonrpc_conn_set_long_results()) has, instead of 'result', the text
-     * of that, an object or array whose insides nobody has looked at.  It is a part of 'text'. */
+    /* A long reply of a connection that wants it so (jsonrpc_conn_set_long_results()) has, instead of 'result', the
+     * text of that, an object or array whose insides nobody has looked at.  It is a part of 'text'. */
     char *text; /* Owned; null in all others. */
     const char *result_text;
     size_t result_len;

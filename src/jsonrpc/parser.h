@@ -37,8 +37,8 @@ void jsonrpc_parser_uninit(struct jsonrpc_parser *);
  * limits. */
 size_t jsonrpc_parser_feed(struct jsonrpc_parser *, const char *p, size_t n, struct json **json, struct error **error);
 
-/* The text of a long value, '*len' bytes, if what jsonrpc_parser_feed() has just reached the end of is one; else null.  To
- * be released with free().  Until it is taken no more may be fed. */
+/* The text of a long value, '*len' bytes, if what jsonrpc_parser_feed() has just reached the end of is one; else null.
+ * To be released with free().  Until it is taken no more may be fed. */
 char *jsonrpc_parser_take_long(struct jsonrpc_parser *, size_t *len) MUST_CHECK;
 
 /* Bytes held for the incomplete value. */

@@ -1,4 +1,4 @@
-"""Prints the interface of the Python binding that is imported: a line for each module, class, method, function and value.
+"""Prints the interface of the Python binding that is imported: a line for each module, class, method, function, value.
 
 What a module only imports from another belongs to that one, and is left out.  Names that begin with one underscore are
 private; of those that begin with two, the ones that the binding's own classes define are part of the interface.  An

@@ -265,8 +265,8 @@ class Backup(Copies):
                 self.until_equal(backup, active)
                 active.kill()
                 active.start()
-                active.transact(on("delete", "C", [["c", "<", 300]]), on("update", "C", [["c", "==", 500]], row={"c": 0}),
-                                *CHANGES[1], insert("C", c=-1))
+                active.transact(on("delete", "C", [["c", "<", 300]]),
+                                on("update", "C", [["c", "==", 500]], row={"c": 0}), *CHANGES[1], insert("C", c=-1))
                 self.until_equal(backup, active)
 
     def test_excluded_tables_stay_as_they_are(self):
@@ -663,7 +663,8 @@ MANY = {f"00000000-0000-4000-8000-{n:012d}": {"initial": {"c": n}} for n in rang
 LONG_GOOD = [False, UUID, {"C": MANY}]
 ODD_LONG_REPLIES = [
     {"monitor_cond_since": v} for v in (
-        {"C": MANY}, [MANY, UUID, {}], [False, MANY], [False], [False, UUID, [MANY]], [False, UUID, {"C": MANY, "Z": {}}],
+        {"C": MANY}, [MANY, UUID, {}], [False, MANY], [False], [False, UUID, [MANY]],
+        [False, UUID, {"C": MANY, "Z": {}}],
         [False, UUID, {"C": MANY, "A": 7}], [False, UUID, {"C": {**MANY, "x": {}}}],
         [False, UUID, {"C": {**MANY, UUID: 7}}], [False, UUID, {"C": {**MANY, UUID: {}}}],
         [False, UUID, {"C": {**MANY, UUID: {"initial": {"c": "x"}}}}],
@@ -671,8 +672,10 @@ ODD_LONG_REPLIES = [
     {"get_schema": {**SCHEMA, "x": "y" * 100000}}, {"get_schema": ["y" * 100000]}, {"monitor_cond": MANY},
     {"get_server_id": "y" * 100000}, {"set_db_change_aware": MANY}]
 # What stands for {id} is the request's.
-BROKEN_LONG = ['"C":{' + "7," * 70000 + "}", '"C":{' + '"x":{}}}' * 10000, '"C":{"' + UUID + '":{"initial":{"c":' + "[" * 500
-               + "]" * 500 + "}}}" + " " * 70000, '"C":{"' + "x" * 70000 + '":nul}']
+BROKEN_LONG = [
+    '"C":{' + "7," * 70000 + "}", '"C":{' + '"x":{}}}' * 10000,
+    '"C":{"' + UUID + '":{"initial":{"c":' + "[" * 500 + "]" * 500 + "}}}" + " " * 70000,
+    '"C":{"' + "x" * 70000 + '":nul}']
 ODD_NOTICES = [
     {"id": None, "method": "update2", "params": []}, {"id": None, "method": "update3", "params": [1]},
     {"id": None, "method": "monitor_canceled", "params": []}, {"id": None, "method": "locked", "params": ["x"]},

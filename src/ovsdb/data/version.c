@@ -3,26 +3,30 @@
 
 #include "ovsdb/data/schema.h"
 
-/* Takes a decimal number from '*s'.  Blanks and a plus sign before it are passed over, as the reference does. */
+/* Takes a decimal number from '*s', as the reference does: blanks and a sign before it are passed over, and numbers are
+ * what is left of them in 32 bits. */
 static bool
-take_number(const char **s, uint64_t *v)
+take_number(const char **s, uint32_t *v)
 {
     const char *p = *s, *digits;
+    bool negative;
 
     while (isspace((unsigned char) *p)) {
         p++;
     }
-    p += *p == '+';
+    negative = *p == '-';
+    p += negative || *p == '+';
     digits = p;
     for (*v = 0; isdigit((unsigned char) *p); p++) {
-        *v = *v > UINT64_MAX / 20 ? UINT64_MAX / 20 : *v * 10 + (*p - '0');
+        *v = *v * 10 + (*p - '0');
     }
+    *v = negative ? -*v : *v;
     *s = p;
     return p > digits;
 }
 
 static bool
-take_version(const char *s, uint64_t v[3])
+take_version(const char *s, uint32_t v[3])
 {
     for (int i = 0; i < 3; i++) {
         if ((i && *s++ != '.') || !take_number(&s, &v[i])) {
@@ -35,7 +39,7 @@ take_version(const char *s, uint64_t v[3])
 bool
 schema_is_version(const char *text)
 {
-    uint64_t v[3];
+    uint32_t v[3];
 
     return take_version(text, v);
 }
@@ -43,7 +47,7 @@ schema_is_version(const char *text)
 int
 schema_compare_versions(const char *a, const char *b)
 {
-    uint64_t va[3] = { 0 }, vb[3] = { 0 };
+    uint32_t va[3] = { 0 }, vb[3] = { 0 };
 
     if (take_version(a, va) && take_version(b, vb)) {
         for (int i = 0; i < 3; i++) {

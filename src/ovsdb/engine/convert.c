@@ -28,8 +28,7 @@ convert_row(struct txn *txn, struct table *to, const struct row *row)
         const struct column *c = &to->schema->columns[i];
         const struct column *old = table_schema_column(row->table->schema, c->name);
 
-        /* Ephemeral columns are not in the file that is converted either. */
-        if (old && old->is_persistent) {
+        if (old) { /* Ephemeral or not: clients see no change, and what the new schema makes persistent is kept. */
             e = convert_field(&copy->tuple->fields[i], c, &row->tuple->fields[old->index], old);
         }
     }

@@ -48,7 +48,8 @@ def parsers():
         flow = ofp.OFPFlow(f"table=1, {name}={value} actions=drop", 7)
         print(flow.id, str(flow), flow.match)
     for text in ("in_port(1),tunnel(tun_id=0x1,geneve({class=0x1,type=0x2,len=4})),eth(),eth_type(0x800), "
-                 "packets:1, bytes:2, used:1s, actions:drop", "recirc_id(0), packets:0, bytes:0, used:never, actions:1"):
+                 "packets:1, bytes:2, used:1s, actions:drop",
+                 "recirc_id(0), packets:0, bytes:0, used:never, actions:1"):
         call("odp", lambda text=text: odp.ODPFlow(text).match)
     for actions in ("encap(nsh(md_type=2,tlv(0x1000,10,0x12345678)))", "encap(nsh(md_type=1))", "encap(ethernet)"):
         call(actions, lambda actions=actions: ofp.OFPFlow(f"actions={actions}").actions)

@@ -1,4 +1,4 @@
-"""Rows as objects: order, text, what they hold before and after a transaction, from JSON; indexes of several columns."""
+"""Rows as objects: order, text, what they hold before and after a transaction, from JSON; an index of two columns."""
 from server import server, text, until
 
 from ovs.db import custom_index
