@@ -40,7 +40,7 @@ char *js_scan_member(struct js_scan *, bool *first) MUST_CHECK;
 /* Whether there is another element, with the scanner at it. */
 bool js_scan_element(struct js_scan *, bool *first) MUST_CHECK;
 
-/* Moves past a value.  Sets '*text' and '*len' to where it is, with blanks behind it. */
+/* Moves past a value.  Sets '*text' and '*len' to where it is; blanks may stand behind it. */
 void js_scan_text(struct js_scan *, const char **text, size_t *len);
 /* Reads a value; null, with an error, which is the caller's, if it is none. */
 struct json *js_scan_json(struct js_scan *, struct error **) MUST_CHECK;

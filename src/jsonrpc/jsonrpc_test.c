@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "json/test_json.h"
 #include "jsonrpc/client.h"
 #include "jsonrpc/parser.h"
 #include "jsonrpc/session.h"
@@ -378,10 +379,68 @@ the_blocking_client_calls(void **state)
     assert_int_equal(jsonrpc_client_open("unix:/nonexistent/x", 0, &c), -ENOENT);
 }
 
+/* A long reply as text: what is found in it, and that it can still be read as a value. */
+static void
+a_long_reply_may_stay_text(void **state UNUSED)
+{
+    static const struct { const char *text, *result; enum jsonrpc_type type; } cases[] = {
+        { "{'id':7,'error':null,'result':{'a':[1,'}']} }", "{\"a\":[1,\"}\"]}", JSONRPC_REPLY },
+        { "{'result':[1],'id':'x','error':null}", "[1]", JSONRPC_REPLY },
+        { "{'id':7,'error':null,'result':5}", NULL, JSONRPC_REPLY },
+        { "{'id':7,'error':{'x':1},'result':null}", NULL, JSONRPC_ERROR },
+        { "{'id':7,'method':'m','params':[]}", NULL, JSONRPC_REQUEST },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char *text = json_unquote(cases[i].text);
+        struct jsonrpc_msg *msg;
+
+        assert_null(jsonrpc_msg_from_text(text, strlen(text), &msg));
+        assert_int_equal(msg->type, cases[i].type);
+        assert_true((msg->result_text != NULL) == (cases[i].result != NULL));
+        if (cases[i].result) {
+            assert_int_equal(msg->result_len, strlen(cases[i].result));
+            assert_memory_equal(msg->result_text, cases[i].result, msg->result_len);
+            assert_null(jsonrpc_msg_read_result(msg));
+            assert_non_null(msg->result);
+            assert_null(msg->text);
+        }
+        jsonrpc_msg_free(msg);
+    }
+}
+
+static void
+a_long_reply_that_is_none_is_an_error(void **state UNUSED)
+{
+    static const char *const bad[] = {
+        "{'id':7,'error':null,'result':{'a':1}", "{'id':7,'error':null,'result':{'a':1}}x", "{'id':null,'result':{}}",
+        "{'id':7,'error':'e','result':{}}", "{'id':7,'result':{},'what':1}", "[]",
+    };
+    struct jsonrpc_msg *msg;
+    struct error *error;
+
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        char *text = json_unquote(bad[i]);
+
+        error = jsonrpc_msg_from_text(text, strlen(text), &msg);
+        assert_non_null(error);
+        assert_null(msg);
+        error_free(error);
+    }
+    /* What is inside is looked at later. */
+    assert_null(jsonrpc_msg_from_text(xstrdup("{\"id\":7,\"error\":null,\"result\":{nothing}}"), 40, &msg));
+    error = jsonrpc_msg_read_result(msg);
+    assert_non_null(error);
+    error_free(error);
+    jsonrpc_msg_free(msg);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_long_reply_may_stay_text),
+        cmocka_unit_test(a_long_reply_that_is_none_is_an_error),
         cmocka_unit_test(values_are_cut_alike_whatever_the_pieces),
         cmocka_unit_test(bad_input_is_refused),
         cmocka_unit_test(messages_are_checked_member_by_member),
