@@ -48,7 +48,9 @@ def show(what, *facilities):
                    *facilities]
         done = subprocess.run(command, cwd=place, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               check=False)
-        print(what, done.returncode, done.stdout if done.returncode else "")
+        if done.returncode:
+            sys.exit(f"{what}: {done.stdout}")
+        print(what)
         for line in heard(sock):
             print("   ", line)
 
