@@ -65,9 +65,11 @@ class Switch:
                               stdout=subprocess.PIPE).stdout
 
     def timed(self, name, *args):
-        begin = time.perf_counter()
-        self.run(name, *args)
-        return time.perf_counter() - begin
+        """Seconds by the clock; what it prints goes to a file, so that nobody has to read along."""
+        with open(f"{self.dir}/output", "wb") as out:
+            begin = time.perf_counter()
+            subprocess.run([self.programs.path(name), *args], env=self.env, check=True, stdout=out)
+            return time.perf_counter() - begin
 
     def rss_kb(self, name):
         with open(f"/proc/{self.pids[name]}/status", encoding="ascii") as f:
