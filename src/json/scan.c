@@ -196,3 +196,26 @@ js_scan_json(struct js_scan *s, struct error **error)
     s->bad |= *error != NULL;
     return json;
 }
+
+bool
+js_scan_head(struct js_scan *s, struct json **head, size_t n)
+{
+    struct error *e = NULL;
+    bool first;
+
+    for (size_t i = 0; i < n; i++) {
+        head[i] = NULL;
+    }
+    js_scan_enter(s, '[', &first);
+    for (size_t i = 0; i < n && !e; i++) {
+        if (!js_scan_element(s, &first)) {
+            return false;
+        }
+        head[i] = js_scan_json(s, &e);
+    }
+    if (e) {
+        error_free(e);
+        return false;
+    }
+    return js_scan_element(s, &first);
+}

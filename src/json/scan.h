@@ -40,6 +40,10 @@ char *js_scan_member(struct js_scan *, bool *first) MUST_CHECK;
 /* Whether there is another element, with the scanner at it. */
 bool js_scan_element(struct js_scan *, bool *first) MUST_CHECK;
 
+/* Goes into an array and reads its first 'n' elements into 'head', null from the first on that is not there or is none;
+ * true if another one is behind them, with the scanner at it. */
+bool js_scan_head(struct js_scan *, struct json **head, size_t n) MUST_CHECK;
+
 /* Moves past a value.  Sets '*text' and '*len' to where it is; blanks may stand behind it. */
 void js_scan_text(struct js_scan *, const char **text, size_t *len);
 /* Reads a value; null, with an error, which is the caller's, if it is none. */

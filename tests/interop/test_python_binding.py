@@ -76,7 +76,7 @@ def test_the_script_prints_the_same_with_both_bindings(script):
 
 
 @pytest.mark.usefixtures("debians_binding")
-@pytest.mark.parametrize("script", scripts(WITH_SERVER, "server.py", "cluster_server.py"))
+@pytest.mark.parametrize("script", scripts(WITH_SERVER, "server.py", "cluster_server.py", "green.py"))
 def test_the_script_prints_the_same_with_both_bindings_and_both_servers(script):
     if script.startswith("app_"):
         pytest.importorskip("ovsdbapp")

@@ -108,17 +108,9 @@ monitor_result(struct idl_session *s, const struct json *result)
 static void
 since_result(struct idl_session *s, struct js_scan *scan)
 {
-    struct json *head[2] = { NULL, NULL };
-    struct error *e = NULL;
-    size_t n = 0;
-    bool first;
+    struct json *head[2];
 
-    js_scan_enter(scan, '[', &first);
-    while (!e && n < ARRAY_SIZE(head) && js_scan_element(scan, &first)) {
-        head[n++] = js_scan_json(scan, &e);
-    }
-    error_free(e);
-    if (head[1] && js_scan_element(scan, &first)) {
+    if (js_scan_head(scan, head, ARRAY_SIZE(head))) {
         remember_id(s, head[1]);
         apply_initial(s, NULL, scan, js_is(head[0], JS_TRUE));
     } else {

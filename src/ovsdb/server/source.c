@@ -230,17 +230,9 @@ not_since(struct source *s, const struct json *result)
 static void
 fill_since(struct source *s, struct js_scan *scan)
 {
-    struct json *head[2] = { NULL, NULL };
-    struct error *error = NULL;
-    size_t n = 0;
-    bool first;
+    struct json *head[2];
 
-    js_scan_enter(scan, '[', &first);
-    while (!error && n < ARRAY_SIZE(head) && js_scan_element(scan, &first)) {
-        head[n++] = js_scan_json(scan, &error);
-    }
-    error_free(error);
-    if (js_is_bool(head[0]) && head[1] && js_scan_element(scan, &first)) {
+    if (js_scan_head(scan, head, ARRAY_SIZE(head)) && js_is_bool(head[0])) {
         note_last(s, head[1]);
         fill(s, NULL, scan, COPY_UPDATES2, !js_bool_value(head[0]));
     } else {
