@@ -408,12 +408,11 @@ run_polling(struct worker *w)
             rcu_offline();
             usleep(1000);
             rcu_online();
+            l = rcu_get(&w->polls); /* That one may be gone. */
+            last = rte_rdtsc();
         }
         for (unsigned int round = 0; l->n && round < POLLS_BETWEEN_QUIESCENT; round++) {
             last = poll_round(w, l, last);
-        }
-        if (!l->n) {
-            last = rte_rdtsc();
         }
         if (last >= w->interval_ends) {
             next_interval(w, l, last);
