@@ -50,7 +50,7 @@ def test_figures_of_polling_workers(place):
     assert f["Rx packets"] > 1000 and f["Tx packets"] > 1000, text
     assert f["Iterations"] == f["idle iterations"] + f["busy iterations"], text
     used = re.search(r"Used TSC cycles: +\d+  \( *([0-9.]+) % of total", text)
-    assert 5 < float(used[1]) <= 101, text
+    assert 5 < float(used[1]) <= 110, text  # What it is a part of is read a little earlier, however long that takes.
     assert re.search(r"Rx packets: +\d+  \(\d+ Kpps, [1-9]\d* cycles/pkt\)", text), text
     assert place.sh("ovs-appctl dpif-netdev/pmd-perf-show -pmd 3") == ""
 
