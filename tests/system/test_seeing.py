@@ -43,14 +43,15 @@ def test_figures_of_polling_workers(place):
              "-- add-port br1 d0 -- set interface d0 type=dpdk options:dpdk-devargs=net_null0 "
              "-- add-port br1 d1 -- set interface d1 type=dpdk options:dpdk-devargs=net_null1,no-rx=1")
     place.sh("ovs-ofctl del-flows br1; ovs-ofctl add-flow br1 in_port=d0,actions=d1")
-    place.sh("sleep 1; ovs-appctl dpif-netdev/pmd-stats-clear; sleep 1")
+    # A round that was under way at the beginning counts as a whole; on a busy machine it may take many milliseconds.
+    place.sh("sleep 1; ovs-appctl dpif-netdev/pmd-stats-clear; sleep 5")
     text = place.sh("ovs-appctl dpif-netdev/pmd-perf-show -nh -it 5 -ms 5 -pmd 0 ovs-netdev")
     assert "\npmd thread numa_id 0 core_id 0:\n" in text and "main thread" not in text
     f = figures(text)
     assert f["Rx packets"] > 1000 and f["Tx packets"] > 1000, text
     assert f["Iterations"] == f["idle iterations"] + f["busy iterations"], text
     used = re.search(r"Used TSC cycles: +\d+  \( *([0-9.]+) % of total", text)
-    assert 5 < float(used[1]) <= 110, text  # What it is a part of is read a little earlier, however long that takes.
+    assert 5 < float(used[1]) <= 101, text
     assert re.search(r"Rx packets: +\d+  \(\d+ Kpps, [1-9]\d* cycles/pkt\)", text), text
     assert place.sh("ovs-appctl dpif-netdev/pmd-perf-show -pmd 3") == ""
 
