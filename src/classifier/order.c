@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "base/bits.h"
+
 struct cls_order *
 cls_order_create(size_t n, const struct cls_order *like)
 {
@@ -118,12 +120,6 @@ number_heads(struct cls_order *order)
     }
 }
 
-static void
-add_to_set(uint64_t *set, size_t i)
-{
-    set[i / 64] |= UINT64_C(1) << i % 64;
-}
-
 /* The set of a length, a new one if there is none yet; those of a field stand together. */
 static struct cls_length_set *
 length_set(struct cls_sets *sets, size_t begin, unsigned int field, unsigned int length)
@@ -146,7 +142,7 @@ add_lengths(const struct cls_order *order, struct cls_sets *sets, size_t n, unsi
         unsigned int length = order->entries[i].lengths[field];
 
         if (length) {
-            add_to_set(length_set(sets, begin, field, length)->entries, i);
+            bit_set(length_set(sets, begin, field, length)->entries, i);
         }
     }
 }
@@ -162,8 +158,8 @@ count_lengths(const struct cls_order *order, size_t n)
         for (size_t k = 0; k < n; k++) {
             unsigned int length = order->entries[k].lengths[i];
 
-            n_lengths += length && !(seen[length / 64] >> length % 64 & 1);
-            seen[length / 64] |= UINT64_C(1) << length % 64;
+            n_lengths += length && !bit_get(seen, length);
+            bit_set(seen, length);
         }
     }
     return n_lengths;
@@ -180,10 +176,10 @@ make_sets(struct cls_order *order)
     }
     number_heads(order);
     order->sets = sets = xmalloc(sizeof *sets + n_lengths * sizeof sets->lengths[0]);
-    *sets = (struct cls_sets) { .n_words = (n + 63) / 64 };
+    *sets = (struct cls_sets) { .n_words = bits_words(n) };
     for (size_t i = 0; i < n; i++) {
         if (order->entries[i].head != CLS_OTHER_HEAD) {
-            add_to_set(sets->heads[order->entries[i].head], i);
+            bit_set(sets->heads[order->entries[i].head], i);
         }
     }
     for (unsigned int stage = 0; stage < N_STAGES; stage++) {

@@ -46,12 +46,16 @@ flow_mod_prepare(struct ofconn *c, const struct msg *m, struct flow_mod *fm, str
     return error;
 }
 
-/* What is wrong with a flow-mod that was carried out: no packet is ever buffered that it could be applied to. */
+/* A flow-mod has been carried out for 'c' (null: gone).  What is wrong with it all the same: no packet is ever buffered
+ * that it could be applied to. */
 static enum ofperr
-buffer_error(const struct flow_mod *fm)
+carried_out(struct ofconn *c, const struct flow_mod *fm)
 {
     bool is_delete = fm->command == FM_DELETE || fm->command == FM_DELETE_STRICT;
 
+    if (c) {
+        flow_mod_log_add_one(c, fm->command);
+    }
     return is_delete || fm->buffer_id == BUFFER_NONE ? OFPERR_NONE : OFPERR_OFPBRC_BUFFER_UNKNOWN;
 }
 
@@ -89,10 +93,7 @@ answer_search(struct change_request *r, enum ofperr error)
     const struct search_request *s = CONTAINER_OF(r, struct search_request, r);
     struct msg m;
 
-    if (!error && r->c) {
-        flow_mod_log_add_one(r->c, s->fm.command);
-    }
-    error = error ? error : buffer_error(&s->fm);
+    error = error ? error : carried_out(r->c, &s->fm);
     if (error && !msg_decode(s->message.data, s->message.len, &m)) {
         ofconn_refuse(r->as, &m, error, &r->out);
     }
@@ -127,11 +128,7 @@ search_and_change(struct ofconn *c, const struct msg *m, const struct flow_mod *
     if (!change_request_run(&s->r)) {
         return OFPERR_NONE; /* It answers later. */
     }
-    error = s->r.error;
-    if (!error) {
-        flow_mod_log_add_one(c, fm->command);
-        error = buffer_error(&s->fm);
-    }
+    error = s->r.error ? s->r.error : carried_out(c, &s->fm);
     change_request_destroy(&s->r);
     return error;
 }
@@ -150,11 +147,7 @@ handle_flow_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
         return search_and_change(c, m, &fm);
     }
     error = ofproto_flow_mod(c->ofproto, &fm, c);
-    if (!error) {
-        flow_mod_log_add_one(c, fm.command);
-        error = buffer_error(&fm);
-    }
-    return error;
+    return error ? error : carried_out(c, &fm);
 }
 
 /* Flow and aggregate statistics. */
