@@ -12,6 +12,7 @@
 #include "conntrack/tuple.h"
 #include "conntrack/zone.h"
 #include "packet/headers.h"
+#include "sys/area.h"
 #include "sys/rcu.h"
 
 enum { CT_ORIG, CT_REPLY, CT_N_DIRS };
@@ -53,7 +54,8 @@ struct ct_conn {
 } ALIGNED(64);
 _Static_assert(sizeof(struct ct_conn) == 192, "a million connections in 250 MB");
 
-enum { CT_TOUCH_MS = 50, CT_SHARDS = 256, CT_SHARD_SHIFT = 24, CT_CHUNK = 128, CT_CHUNKS = 65536, CT_MAX_BATCH = 64 };
+enum { CT_TOUCH_MS = 50, CT_SHARDS = 256, CT_SHARD_SHIFT = 24, CT_CHUNK = AREA_PIECE_SIZE / sizeof(struct ct_conn),
+       CT_CHUNKS = 65536, CT_MAX_BATCH = 64 };
 
 /* Entries: hash in the upper half, number and direction below.  0 empty, 1 removed. */
 struct ct_slots {

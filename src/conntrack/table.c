@@ -31,7 +31,9 @@ ct_table_uninit(struct conntrack *ct)
         for (unsigned int k = 0; chunk && k < CT_CHUNK; k++) {
             ct_alg_free(ct, &chunk[k]);
         }
-        free(chunk);
+        if (chunk) {
+            area_give_back(chunk);
+        }
     }
     for (size_t i = 0; i < CT_SHARDS; i++) {
         ct_index_uninit(&ct->shards[i]);
@@ -63,7 +65,7 @@ add_chunk(struct conntrack *ct, struct ct_shard *shard)
         atomic_fetch_sub(&ct->n_chunks, 1);
         return false;
     }
-    chunk = xzalloc_cacheline(CT_CHUNK * sizeof *chunk);
+    chunk = memset(area_take(), 0, CT_CHUNK * sizeof *chunk);
     for (unsigned int i = CT_CHUNK; i--;) {
         chunk[i].number = at * CT_CHUNK + i + 1;
         chunk[i].next = shard->free;

@@ -1,4 +1,4 @@
-/* Always of slab.c itself, also where the sanitizers have the other in its place. */
+/* Always of area.c and slab.c themselves, also where the sanitizers have the others in their places. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

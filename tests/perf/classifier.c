@@ -10,7 +10,7 @@
 
 #include "base/random.h"
 #include "classifier/classifier.h"
-#include "sys/slab.h"
+#include "sys/area.h"
 
 enum { N_NETWORKS = 64, BATCH = 1024, N_BATCHES = 400 };
 
@@ -142,7 +142,7 @@ time_lookups(const struct classifier *cls, struct random *r, const struct entry 
 static size_t
 memory(void)
 {
-    return mallinfo2().uordblks + mallinfo2().hblkhd + slab_memory();
+    return mallinfo2().uordblks + mallinfo2().hblkhd + area_memory();
 }
 
 static void
