@@ -25,6 +25,7 @@ if os.path.exists("/usr/sbin/ovsdb-server"):
     SERVERS["reference"] = "/usr/sbin/ovsdb-server"
 PAIRS = [(a, b) for a in SERVERS for b in SERVERS if "ours" in (a, b)]
 
+ZERO = "00000000-0000-0000-0000-000000000000"
 STRINGS = {"type": {"key": "string", "min": 0, "max": "unlimited"}}
 SCHEMA = {"name": "T", "version": "1.0.0", "tables": {
     "A": {"isRoot": True, "indexes": [["name"]], "columns": {
@@ -552,6 +553,90 @@ class Relay(Copies):
             self.assertEqual(client.call("transact", "T", insert("C", c=1))[0]["error"], error)
             self.assertEqual(client.call("convert", "T", SCHEMA)["error"], "not allowed")
             self.assertEqual(client.call("transact", "T", on("select", "C")), [{"rows": []}])
+
+    def cluster(self):
+        """A cluster of one server, the reference's: its transactions have ids."""
+        s = self.server("reference", schemas=(), start=False)
+        with open(os.path.join(s.dir, "schema"), "w", encoding="utf-8") as f:
+            json.dump(SCHEMA, f)
+        subprocess.run(["/usr/bin/ovsdb-tool", "create-cluster", f"{s.dir}/cluster", f"{s.dir}/schema",
+                        f"unix:{s.dir}/raft"], check=True, timeout=20, capture_output=True)
+        s.arguments.append(f"{s.dir}/cluster")
+        s.start()
+        self.until("it leads", lambda: s.about("leader") == [{"leader": True}])
+        s.transact(*BEGINNING, *(insert("C", c=n) for n in range(500, 600)))  # The history is no larger than that.
+        return s
+
+    @staticmethod
+    def since(server, last, where=(True,), notices=None):
+        """What monitor_cond_since answers; with 'notices' the client goes on and is returned too."""
+        client = Client(server.path)
+        answer = client.call("monitor_cond_since", "T", "m", {
+            t: [{"columns": list(s["columns"]), **({"where": list(where)} if t == "C" else {})}]
+            for t, s in SCHEMA["tables"].items()}, last)
+        if notices is None:
+            client.close()
+            return answer
+        return client, answer
+
+    @unittest.skipUnless("reference" in SERVERS, "only the reference has clusters")
+    def test_a_relay_knows_the_last_transactions_of_a_cluster(self):
+        source = self.cluster()
+        relays = [self.server(side, f"relay:T:unix:{source.path}", schemas=()) for side in SERVERS]
+        relays.append(self.server("ours", f"relay:T:unix:{relays[0].path}", schemas=()))
+        for relay in relays:
+            self.until_equal(relay, source)
+        clients = [self.since(relay, ZERO, notices=True) for relay in relays]
+        self.assertEqual({(found, last) for _, (found, last, _) in clients}, {(False, self.since(source, ZERO)[1])})
+        ids = [clients[0][1][1]]
+        for operations in CHANGES:
+            self.assertFalse([r for r in source.transact(*operations) if r and r.get("error")])
+            for relay in relays:
+                self.until_equal(relay, source)
+            ids.append(self.since(source, ZERO)[1])
+        for client, _ in clients:
+            client.call("echo")
+            self.assertEqual([params[1] for method, params in client.notices if method == "update3"], ids[1:])
+        for last in [*ids, ZERO, "550e8400-e29b-41d4-a716-446655440000"]:
+            # The reference's does not know the one that it began with: its first contents are too large for that.
+            asked = [relay for relay in relays if last != ids[0] or relay.side == "ours"]
+            for where in ([True], [["c", ">", 3]], [False]):
+                answers = [self.since(relay, last, where) for relay in asked]
+                self.assertEqual(answers[0][:2], [last in ids, ids[-1]])
+                self.assertEqual(answers[1:], answers[:1] * (len(answers) - 1), (last, where))
+        for n in range(120):
+            source.transact(insert("C", c=1000 + n))
+        for relay in relays:
+            self.until_equal(relay, source)
+        for client, _ in clients:
+            client.notices.clear()
+            client.call("echo")
+        ids = ids[-1:] + [params[1] for method, params in clients[0][0].notices if method == "update3"]
+        for back in (1, 2, 50, 100, 101, 110):
+            for relay in relays:
+                found, last, updates = self.since(relay, ids[-back])
+                self.assertEqual((found, last), (back <= 100, ids[-1]), back)
+                if found:
+                    self.assertEqual(len(updates.get("C", {})), back - 1)
+        self.assertIn("txn-history:100", relays[0].ctl("memory/show"))
+
+    @unittest.skipUnless("reference" in SERVERS, "only the reference has clusters")
+    def test_a_relay_that_lost_its_cluster_goes_on_where_it_was(self):
+        source = self.cluster()
+        relay = self.server("ours", f"relay:T:unix:{source.path}", schemas=())
+        self.until_equal(relay, source)
+        client, (_, first, _) = self.since(relay, ZERO, notices=True)
+        source.kill()
+        source.start()
+        self.until("it leads", lambda: source.about("leader") == [{"leader": True}])
+        source.transact(insert("C", c=77))
+        self.until_equal(relay, source)
+        client.call("echo")
+        last = self.since(source, ZERO)[1]
+        self.assertEqual([params[1] for method, params in client.notices if method == "update3"], [last])
+        found, reached, updates = self.since(relay, first)
+        self.assertEqual((found, reached), (True, last))
+        self.assertEqual([u["insert"]["c"] for u in updates["C"].values()], [77])
 
     def test_a_relay_is_added_and_removed(self):
         source = self.server("ours")

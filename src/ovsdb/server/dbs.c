@@ -43,6 +43,9 @@ on_commit(struct db_listener *l, struct change_set *set)
 {
     struct served_db *db = CONTAINER_OF(l, struct served_db, listener);
 
+    if (!uuid_is_zero(&db->last_txn)) {
+        history_add(&db->history, db->db, &db->last_txn, set);
+    }
     monitor_commit(db, set);
     if (strmap_count(&db->logged)) {
         log_changes(db, set);
@@ -80,6 +83,7 @@ served_db_create(struct ovsdb_server *server, const char *name, struct db *data)
     list_init(&db->waiting);
     list_init(&db->writing);
     hmap_init(&db->specs);
+    history_init(&db->history);
     strmap_init(&db->logged);
     loop_task_init(server->loop, &db->recheck, transact_recheck, db);
     set_data(db, data);
@@ -87,10 +91,30 @@ served_db_create(struct ovsdb_server *server, const char *name, struct db *data)
     return db;
 }
 
+void
+served_db_set_txn(struct served_db *db, const struct uuid *id)
+{
+    db->last_txn = *id;
+    if (uuid_is_zero(id)) {
+        history_clear(&db->history);
+    }
+}
+
+void
+served_db_end_txn(struct served_db *db)
+{
+    if (!uuid_is_zero(&db->last_txn) && !history_ends_with(&db->history, &db->last_txn)) {
+        history_add(&db->history, db->db, &db->last_txn, NULL);
+    }
+}
+
 /* Ends what clients have begun with the database. */
 static void
 cut_off(struct served_db *db)
 {
+    static const struct uuid none;
+
+    served_db_set_txn(db, &none);
     monitor_cancel_all(db);
     transact_cancel_all(db);
 }

@@ -5,6 +5,7 @@
 #include "base/strmap.h"
 #include "jsonrpc/session.h"
 #include "ovsdb/engine/exec.h"
+#include "ovsdb/server/history.h"
 #include "ovsdb/server/server.h"
 
 enum {
@@ -69,6 +70,8 @@ struct served_db {
     struct strmap logged;     /* Tables whose changes are logged (tlog-set). */
     struct uuid row;          /* In _Server.Database. */
     bool *configures;         /* By index of the table: remotes or options are read from it. */
+    struct uuid last_txn;     /* Id of the last transaction; zero if they have none, as all but relays'. */
+    struct history history;   /* Empty if they have none. */
 };
 
 struct ovsdb_server {

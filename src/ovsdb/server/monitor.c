@@ -25,8 +25,6 @@ struct monitor {
     struct json *request;       /* The id of the request that asked for it. */
 };
 
-static const char zero_uuid[] = "00000000-0000-0000-0000-000000000000";
-
 static size_t
 n_tables(const struct monitor *m)
 {
@@ -50,14 +48,32 @@ keep(struct monitor *m, const struct change_set *set)
 
 /* Sending. */
 
+enum { TXN_MAX = UUID_LEN + 4 };
+
+/* Writes the id of a transaction and what is around it, if the client is told of that. */
+static void
+put_txn(const struct monitor *m, const struct uuid *id, char text[TXN_MAX])
+{
+    char *p = text;
+
+    if (m->version == MONITOR_COND_SINCE) {
+        *p++ = '"';
+        uuid_format(id, p);
+        p += UUID_LEN;
+        *p++ = '"';
+        *p++ = ',';
+    }
+    *p = '\0';
+}
+
 static void
 send_update(struct monitor *m, struct shared_text *text)
 {
     static const char *const methods[] = { "update", "update2", "update3" };
-    char *prefix = xasprintf("{\"id\":null,\"method\":\"%s\",\"params\":[%s,%s%s%s", methods[m->version], m->id,
-                             m->version == MONITOR_COND_SINCE ? "\"" : "",
-                             m->version == MONITOR_COND_SINCE ? zero_uuid : "",
-                             m->version == MONITOR_COND_SINCE ? "\"," : "");
+    char last[TXN_MAX], *prefix;
+
+    put_txn(m, &m->spec->db->last_txn, last);
+    prefix = xasprintf("{\"id\":null,\"method\":\"%s\",\"params\":[%s,%s", methods[m->version], m->id, last);
 
     jsonrpc_session_send_shared(m->session->rpc, prefix, &text, 1, "]}");
     free(prefix);
@@ -146,17 +162,46 @@ monitor_commit(struct served_db *db, struct change_set *set)
 
 /* The methods. */
 
+/* Answers the request with 'n' pieces of text, which show the moment of the transaction 'last'; 'found' if they are
+ * what happened since the one that the client named, and not all that there is. */
 static void
-send_initial(struct monitor *m, const struct snapshot_text *text, const struct json *id)
+send_reply(struct monitor *m, const struct json *id, bool found, const struct uuid *last_txn,
+           struct shared_text *const *pieces, size_t n)
 {
     bool since = m->version == MONITOR_COND_SINCE;
-    char *id_text = js_to_string(id, JS_COMPACT);
-    char *prefix = xasprintf("{\"error\":null,\"id\":%s,\"result\":%s%s%s", id_text, since ? "[false,\"" : "",
-                             since ? zero_uuid : "", since ? "\"," : "");
+    char *id_text = js_to_string(id, JS_COMPACT), *prefix;
+    char last[TXN_MAX];
 
-    jsonrpc_session_send_shared(m->session->rpc, prefix, text->pieces, text->n, since ? "]}" : "}");
+    put_txn(m, last_txn, last);
+    prefix = xasprintf("{\"error\":null,\"id\":%s,\"result\":%s%s%s", id_text,
+                       !since ? "" : found ? "[true," : "[false,", last, n ? "" : "{}");
+    jsonrpc_session_send_shared(m->session->rpc, prefix, pieces, n, since ? "]}" : "}");
     free(prefix);
     free(id_text);
+}
+
+static void
+send_initial(struct monitor *m, const struct snapshot_text *text, const struct uuid *last_txn, const struct json *id)
+{
+    send_reply(m, id, false, last_txn, text->pieces, text->n);
+}
+
+/* Sends what happened since the transaction 'last', if that is known; false if it is not. */
+static bool
+send_since(struct monitor *m, const struct uuid *last, const struct json *id)
+{
+    const struct served_db *db = m->spec->db;
+    struct kept *kept = m->version == MONITOR_COND_SINCE ? history_since(&db->history, db->db, last) : NULL;
+    struct shared_text *text;
+
+    if (!kept) {
+        return false;
+    }
+    text = kept_encode(kept, m->spec);
+    send_reply(m, id, true, &db->last_txn, &text, text != NULL);
+    shared_text_unref(text);
+    kept_destroy(kept);
+    return true;
 }
 
 /* Takes the monitor off the snapshot's list. */
@@ -202,7 +247,7 @@ monitor_finish_snapshot(struct snapshot *s)
     while (!list_is_empty(&s->monitors)) {
         struct monitor *m = CONTAINER_OF(s->monitors.next, struct monitor, snapshot_node);
 
-        send_initial(m, s->text, m->request);
+        send_initial(m, s->text, &s->last_txn, m->request);
         if (update) {
             send_update(m, update);
         }
@@ -230,14 +275,14 @@ begin(struct monitor *m, const struct json *id)
     struct monitor_spec *spec = m->spec;
 
     if (spec->initial) {
-        send_initial(m, spec->initial, id);
+        send_initial(m, spec->initial, &spec->db->last_txn, id);
         return;
     }
     if (!spec->snapshot) {
         struct snapshot *s = snapshot_create(spec);
 
         if (snapshot_is_complete(s)) {
-            send_initial(m, s->text, id);
+            send_initial(m, s->text, &s->last_txn, id);
             cache_text(s);
             snapshot_destroy(s);
             return;
@@ -255,10 +300,9 @@ key_of(const struct json *monitor_id)
 
 static struct dberr *
 parse_create(struct session *s, struct served_db *db, enum monitor_version version, const struct json *params,
-             struct monitor_spec **spec)
+             struct monitor_spec **spec, struct uuid *last)
 {
     size_t n = version == MONITOR_COND_SINCE ? 4 : 3;
-    struct uuid last;
     char *key;
     bool taken;
 
@@ -278,7 +322,7 @@ parse_create(struct session *s, struct served_db *db, enum monitor_version versi
     if (n == 4) {
         const struct json *since = js_at(params, 3);
 
-        if (!js_is(since, JS_STRING) || !uuid_parse(&last, js_str_value(since))) {
+        if (!js_is(since, JS_STRING) || !uuid_parse(last, js_str_value(since))) {
             return dberr_syntax(since, "last-txn-id must be UUID format.");
         }
     }
@@ -290,7 +334,8 @@ monitor_create(struct session *s, struct served_db *db, enum monitor_version ver
                const struct json *id)
 {
     struct monitor_spec *spec;
-    struct dberr *error = parse_create(s, db, version, params, &spec);
+    struct uuid last;
+    struct dberr *error = parse_create(s, db, version, params, &spec, &last);
     struct monitor *m;
 
     if (error) {
@@ -305,7 +350,9 @@ monitor_create(struct session *s, struct served_db *db, enum monitor_version ver
     list_init(&m->snapshot_node);
     list_push_back(&spec->monitors, &m->spec_node);
     strmap_put(&s->monitors, m->id, m);
-    begin(m, id);
+    if (!send_since(m, &last, id)) {
+        begin(m, id);
+    }
 }
 
 static struct monitor *

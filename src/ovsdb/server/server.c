@@ -35,6 +35,8 @@ report_memory(struct memory_report *report, void *server_)
         memory_add(report, "cells", cells);
         memory_add(report, "atoms", atoms);
         memory_add(report, "n-weak-refs", hmap_count(&db->db->weak_refs));
+        add_if_any(report, "txn-history", db->history.n);
+        add_if_any(report, "txn-history-atoms", db->history.n_atoms);
     }
     memory_add(report, "monitors", 0);
     LIST_FOR_EACH (s, struct session, node, &server->sessions) {

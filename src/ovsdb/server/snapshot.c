@@ -129,6 +129,7 @@ snapshot_create(struct monitor_spec *spec)
     list_init(&s->monitors);
     update_writer_init(&s->writer, spec);
     s->at = spec->db->db->n_commits;
+    s->last_txn = spec->db->last_txn;
     s->text = xzalloc(sizeof *s->text);
     s->text->refs = 1;
     s->kept = kept_create(spec->db->db->schema);

@@ -38,6 +38,7 @@ struct snapshot {
     struct update_writer writer;
     struct snapshot_text *text;
     uint64_t at;           /* db.n_commits at its beginning. */
+    struct uuid last_txn;  /* Likewise. */
     size_t table;          /* Where the walk is: ... */
     uint32_t slot;         /* ... everything before is written. */
     struct kept *kept;

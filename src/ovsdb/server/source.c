@@ -138,6 +138,15 @@ fail(struct source *s, struct dberr *e)
     refuse(s, dberr_to_error(e));
 }
 
+/* What comes is the transaction 'id' of the source, for the clients of a relay. */
+static void
+begin_txn(struct source *s, const struct uuid *id)
+{
+    if (is_relay(s)) {
+        served_db_set_txn(s->db, id);
+    }
+}
+
 /* What is served is the copy. */
 static void
 begin_following(struct source *s)
@@ -164,14 +173,23 @@ static void
 fill(struct source *s, const struct json *updates, struct js_scan *scan, enum copy_form form, bool whole)
 {
     struct db *db = s->fresh ? s->fresh : s->db->db;
-    struct dberr *e = scan ? copy_update_scan(db, scan, form, whole, &s->settings.left_out)
-                           : copy_update(db, updates, form, whole, &s->settings.left_out);
+    const struct uuid before = s->db->last_txn;
+    struct dberr *e;
 
+    if (!s->fresh) {
+        begin_txn(s, &s->last); /* Clients are told in it. */
+    }
+    e = scan ? copy_update_scan(db, scan, form, whole, &s->settings.left_out)
+             : copy_update(db, updates, form, whole, &s->settings.left_out);
     s->form = form;
     if (e) {
+        s->db->last_txn = before;
+        s->last = (struct uuid) { .bytes = { 0 } }; /* It was not come to. */
         fail(s, e);
     } else {
         begin_following(s);
+        begin_txn(s, &s->last);
+        served_db_end_txn(s->db);
     }
 }
 
@@ -181,15 +199,19 @@ fill_whole(struct source *s, const struct jsonrpc_msg *m, enum copy_form form)
 {
     struct js_scan scan = js_scan_init(m->result_text, m->result_len);
 
+    s->last = (struct uuid) { .bytes = { 0 } };
     fill(s, m->result, m->result_text ? &scan : NULL, form, true);
 }
 
-static void
-note_last(struct source *s, const struct json *id)
+static struct uuid
+txn_id(const struct json *id)
 {
-    if (!js_is(id, JS_STRING) || !uuid_parse(&s->last, js_str_value(id))) {
-        s->last = (struct uuid) { .bytes = { 0 } };
+    struct uuid uuid;
+
+    if (!js_is(id, JS_STRING) || !uuid_parse(&uuid, js_str_value(id))) {
+        uuid = (struct uuid) { .bytes = { 0 } };
     }
+    return uuid;
 }
 
 static void
@@ -233,7 +255,7 @@ fill_since(struct source *s, struct js_scan *scan)
     struct json *head[2];
 
     if (js_scan_head(scan, head, ARRAY_SIZE(head)) && js_is_bool(head[0])) {
-        note_last(s, head[1]);
+        s->last = txn_id(head[1]);
         fill(s, NULL, scan, COPY_UPDATES2, !js_bool_value(head[0]));
     } else {
         not_since(s, NULL);
@@ -254,7 +276,7 @@ on_monitor_cond_since(struct source *s, const struct jsonrpc_msg *m)
     } else if (js_array_len(m->result) != 3 || !js_is_bool(js_at(m->result, 0))) {
         not_since(s, m->result);
     } else {
-        note_last(s, js_at(m->result, 1));
+        s->last = txn_id(js_at(m->result, 1));
         fill(s, js_at(m->result, 2), NULL, COPY_UPDATES2, !js_bool_value(js_at(m->result, 0)));
     }
 }
@@ -490,10 +512,13 @@ is_of_monitor(const struct source *s, const struct json *params)
     return s->monitoring && js_is(js_at(params, 0), JS_INTEGER) && js_int_value(js_at(params, 0)) == s->monitor;
 }
 
+/* 'txn' is the id of the transaction; zero if it has none. */
 static void
-on_update(struct source *s, const struct json *params, enum copy_form form, const struct json *updates)
+on_update(struct source *s, const struct json *params, enum copy_form form, struct uuid txn,
+          const struct json *updates)
 {
     const struct json *id = js_at(params, 0);
+    const struct uuid before = s->db->last_txn;
     struct dberr *e;
 
     if (js_is(id, JS_STRING) && !strcmp(js_str_value(id), dbs_monitor)) {
@@ -506,25 +531,29 @@ on_update(struct source *s, const struct json *params, enum copy_form form, cons
     if (s->state != SOURCE_FOLLOWING || form != s->form || !is_of_monitor(s, params)) {
         return; /* Of a monitor that has ended. */
     }
+    begin_txn(s, &txn);
     e = copy_update(s->db->db, updates, form, false, &s->settings.left_out);
     if (e) {
+        s->db->last_txn = before;
         fail(s, e);
         loop_timer_set(&s->retry, clock_now_ms() + RETRY_MS); /* All of it may fit where the change does not. */
+    } else {
+        s->last = txn;
+        served_db_end_txn(s->db);
     }
 }
 
 static void
 on_notice(struct source *s, const struct jsonrpc_msg *m)
 {
+    static const struct uuid none;
+
     if (!strcmp(m->method, "update3")) {
-        on_update(s, m->params, COPY_UPDATES2, js_at(m->params, 2));
-        if (s->state == SOURCE_FOLLOWING && is_of_monitor(s, m->params)) {
-            note_last(s, js_at(m->params, 1));
-        }
+        on_update(s, m->params, COPY_UPDATES2, txn_id(js_at(m->params, 1)), js_at(m->params, 2));
     } else if (!strcmp(m->method, "update2")) {
-        on_update(s, m->params, COPY_UPDATES2, js_at(m->params, 1));
+        on_update(s, m->params, COPY_UPDATES2, none, js_at(m->params, 1));
     } else if (!strcmp(m->method, "update")) {
-        on_update(s, m->params, COPY_UPDATES, js_at(m->params, 1));
+        on_update(s, m->params, COPY_UPDATES, none, js_at(m->params, 1));
     } else if (!strcmp(m->method, "monitor_canceled") && is_of_monitor(s, m->params)) {
         s->monitoring = false; /* It has been converted, or is gone. */
         ask_for_schema(s);
