@@ -10,6 +10,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "sys/daemon.h"
+#include "sys/daemon_private.h"
 #include "sys/dirs.h"
 #include "sys/log.h"
 #include "sys/signals.h"
@@ -153,7 +154,8 @@ cmdline_init(struct cmdline *cl, int argc, char *argv[], int flags, const struct
     struct str shorts = STR_INIT;
     size_t n_longs = 0;
 
-    log_set_program(argv[0]);
+    daemon_title_init(argc, argv);
+    log_set_program(xstrdup(argv[0])); /* A title would overwrite it. */
     signals_init();
     argv[0] = (char *) log_program(); /* getopt() prints it in its messages. */
     impl = (struct cmdline_impl) { .options = options, .n_options = n, .usage = usage };

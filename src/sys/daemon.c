@@ -248,6 +248,18 @@ leave_terminal(void)
     log_set_levels(LOG_TO_CONSOLE, LOG_LEVEL_OFF);
 }
 
+/* Lets go of what belongs to the user's process, before that is told that it may end. */
+static void
+leave_user(void)
+{
+    if (detach) {
+        leave_terminal();
+        if (change_directory) {
+            (void) !chdir("/");
+        }
+    }
+}
+
 static NORETURN void
 exit_as(int status)
 {
@@ -316,8 +328,9 @@ look_after(pid_t pid)
     int status, fd, n_crashes = 0;
 
     log_set_thread_name("monitor");
+    daemon_title_set("monitoring pid %ld (healthy)", (long) pid);
     for (;;) {
-        char *text;
+        char *text, *crash;
 
         while (waitpid(pid, &status, 0) < 0) {
             if (errno != EINTR) {
@@ -330,12 +343,18 @@ look_after(pid_t pid)
             free(text);
             exit_as(WIFEXITED(status) ? status : 0);
         }
-        log_err("%d crashes: pid %ld died, %s, restarting", ++n_crashes, (long) pid, text);
-        free(text);
+        crash = xasprintf("%d crashes: pid %ld died, %s", ++n_crashes, (long) pid, text);
+        log_err("%s, restarting", crash);
         pause_restart(last_start);
         last_start = clock_real_us() / 1000;
         pid = fork_with_pipe(&fd);
+        if (pid) {
+            daemon_title_set("monitoring pid %ld (%s)", (long) pid, crash);
+        }
+        free(crash);
+        free(text);
         if (!pid) {
+            daemon_title_restore();
             log_set_thread_name("");
             return;
         }
@@ -355,13 +374,8 @@ start_monitor(void)
         if (!wait_until_ready(fd, pid, &status)) {
             exit_as(status);
         }
+        leave_user();
         notify(&ready_fd);
-        if (detach) {
-            leave_terminal();
-            if (change_directory) {
-                (void) !chdir("/");
-            }
-        }
         look_after(pid);
     }
 }
@@ -385,11 +399,6 @@ daemon_start(void)
 void
 daemon_ready(void)
 {
+    leave_user();
     notify(&ready_fd);
-    if (detach) {
-        leave_terminal();
-        if (change_directory) {
-            (void) !chdir("/");
-        }
-    }
 }

@@ -1,9 +1,18 @@
-/* The part of becoming a daemon that changes who the process is. */
+/* The parts of becoming a daemon that change who the process is, and what ps(1) shows of it. */
 #ifndef SYS_DAEMON_PRIVATE_H
 #define SYS_DAEMON_PRIVATE_H 1
+
+#include "base/util.h"
 
 /* Becomes the user and group of --user and keeps the capabilities that a daemon needs.  Exits with a message
  * on errors. */
 void daemon_become_user(void);
+
+/* Remembers where the arguments are; before anything changes 'argv'. */
+void daemon_title_init(int argc, char *argv[]);
+/* Has ps(1) show "PROGRAM: " and this text, as far as it fits where the arguments are, which it overwrites. */
+void daemon_title_set(const char *format, ...) PRINTF_FORMAT(1, 2);
+/* Brings the arguments back: in the child of a process that had a title. */
+void daemon_title_restore(void);
 
 #endif

@@ -31,28 +31,40 @@ daemon_want_net_admin(void)
     net_admin = true;
 }
 
+/* Whether 'group' is the user's own or one that it is a member of. */
+static bool
+is_member(const struct group *group, const char *user, gid_t own)
+{
+    for (char **m = group->gr_mem; *m; m++) {
+        if (!strcmp(*m, user)) {
+            return true;
+        }
+    }
+    return group->gr_gid == own;
+}
+
 static void
 find_ids(uid_t *uid, gid_t *gid, char **user)
 {
     char *colon = strchr(user_group, ':');
+    struct passwd *p;
 
-    *uid = getuid();
-    *gid = getgid();
     *user = colon ? xstrndup(user_group, colon - user_group) : xstrdup(user_group);
-    if (**user) {
-        struct passwd *p = getpwnam(*user);
-
-        if (!p) {
-            cmdline_fatal(0, "user %s not found, aborting.", *user);
-        }
-        *uid = p->pw_uid;
-        *gid = p->pw_gid;
+    p = **user ? getpwnam(*user) : getpwuid(getuid());
+    if (!p) {
+        cmdline_fatal(0, "user %s not found, aborting.", *user);
     }
+    *uid = p->pw_uid;
+    *gid = p->pw_gid;
     if (colon && colon[1]) {
         struct group *g = getgrnam(colon + 1);
 
         if (!g) {
             cmdline_fatal(0, "group %s not found, aborting.", colon + 1);
+        }
+        if (!is_member(g, p->pw_name, p->pw_gid)) {
+            cmdline_fatal(0, "Invalid --user option %s (user %s is not in group %s), aborting.", user_group, p->pw_name,
+                          g->gr_name);
         }
         *gid = g->gr_gid;
     }

@@ -38,6 +38,7 @@ struct tls_session {
     SSL *ssl;
     bool server, bootstrap;
     char *peer_id;
+    bool is_up;          /* The handshake is done. */
 };
 
 static void
@@ -422,7 +423,7 @@ call_error(struct tls_session *t, int result, const char *what, const char *name
         return errno ? -errno : -ECONNRESET;
     default:
         log_warn_rl(&limit, "%s%s%s: %s", name ? name : "", name ? ": " : "", what, ssl_error_text());
-        return -EPROTO;
+        return t->is_up ? -EIO : -EPROTO;
     }
 }
 
@@ -480,6 +481,7 @@ tls_session_handshake(struct tls_session *t, const char *name, int *needs)
     errno = 0;
     result = t->server ? SSL_accept(t->ssl) : SSL_connect(t->ssl);
     if (result == 1) {
+        t->is_up = true;
         remember_peer(t);
         return t->bootstrap ? bootstrap_ca(t) : 0;
     }
