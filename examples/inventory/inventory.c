@@ -22,15 +22,14 @@ die(const char *what, const char *why)
     exit(1);
 }
 
-/* Runs the loop until the contents are here. */
+/* Runs the loop until the contents are here, for ten seconds at most. */
 static void
 wait_for_contents(struct idl *idl)
 {
+    const int64_t deadline = clock_now_ms() + 10000;
+
     while (!idl_is_filled(idl)) {
-        if (idl_error(idl)) {
-            die("no contents", idl_error(idl));
-        }
-        if (!idl_block(idl, idl_seqno(idl), clock_now_ms() + 10000)) {
+        if (!idl_block(idl, idl_seqno(idl), deadline)) {
             die("no contents", idl_state_text(idl));
         }
     }
@@ -192,7 +191,7 @@ main(int argc, char *argv[])
 
     for (size_t i = 0; argc > 2 && i < ARRAY_SIZE(commands); i++) {
         if (!strcmp(argv[2], commands[i].name) && argc == 3 + commands[i].n_args) {
-            idl = idl_create(loop, schema, argv[1], false);
+            idl = idl_create(loop, schema, argv[1], true); /* A broken connection is made again. */
             idl_add_table(idl, INV_ITEM, IDL_ALERT);
             idl_add_table(idl, INV_SHELF, IDL_QUIET);
             idl_set_leader_only(idl, true);

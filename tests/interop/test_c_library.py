@@ -1,13 +1,19 @@
 """The public C library: installed, found by pkg-config, and used by the example of docs/clients.md."""
+import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 import time
 import uuid
 
 import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "with_server"))
+from cluster_server import ZERO, Member  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("WEFT_BUILD", os.path.join(ROOT, "build"))
@@ -79,14 +85,153 @@ def test_a_watcher_sees_only_the_rows_of_its_condition(remote):
     assert watcher.returncode == 0
 
 
-def test_of_a_cluster_the_example_talks_to_the_leader_alone(remote, tmp_path):
-    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "with_server"))
-    from cluster_server import Member
+class Between:
+    """Stands between a client and its server: keeps what they say, and can cut the connection.
 
+         client -- DIR/between -- this -- the server's socket"""
+
+    def __init__(self, place, server):
+        self.server, self.messages, self.sockets = str(server), [], []
+        self.may_connect = threading.Event()
+        self.may_connect.set()
+        self.refused = ()    # Methods of requests at which the connection is cut instead of passing them on.
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(place / "between"))
+        self.listener.listen(5)
+        self.remote = f"unix:{place}/between"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            client, _ = self.listener.accept()
+            self.may_connect.wait()
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(self.server)
+            self.sockets += [client, server]
+            for source, to, who in ((client, server, "client"), (server, client, "server")):
+                threading.Thread(target=self._pass_on, args=(source, to, who), daemon=True).start()
+
+    def _pass_on(self, source, to, who):
+        text, decoder = "", json.JSONDecoder()
+        try:
+            while data := source.recv(65536):
+                text += data.decode()
+                while text:
+                    try:
+                        message, n = decoder.raw_decode(text)
+                    except ValueError:
+                        break
+                    self.messages.append((who, message))
+                    if who == "client" and message["method"] in self.refused:
+                        self.refused = ()
+                        self.cut()
+                        return
+                    to.sendall(text[:n].encode())
+                    text = text[n:]
+        except OSError:
+            pass  # It was cut.
+
+    def cut(self):
+        while self.sockets:
+            self.sockets.pop().shutdown(socket.SHUT_RDWR)
+
+    def requests(self, method):
+        """The parameters of each such request, and its result."""
+        results = {m["id"]: m["result"] for who, m in self.messages if who == "server" and m.get("result") is not None}
+        return [(m["params"], results.get(m["id"])) for who, m in self.messages
+                if who == "client" and m["method"] == method]
+
+
+def test_a_transaction_that_a_break_swallowed_is_made_again(remote, tmp_path):
     fill(remote)
+    between = Between(tmp_path, tmp_path / "sock")
+    between.refused = ("transact",)
+    assert inventory(between.remote, "take", "nut", "10") == "90 left\n"
+    assert len(between.requests("transact")) == 2
+    assert inventory(remote, "take", "nut", "0") == "90 left\n"
+
+
+def test_of_maps_and_sets_only_the_change_is_sent(remote, tmp_path):
+    fill(remote)
+    between = Between(tmp_path, tmp_path / "sock")
+    inventory(remote, "note", "saw", "origin", "Solingen")
+    inventory(between.remote, "note", "saw", "colour", "red")
+    inventory(between.remote, "note", "saw", "origin", "Remscheid")
+    inventory(between.remote, "note", "saw", "origin", "Remscheid")  # That is so already.
+    mutations = [op["mutations"] for params, _ in between.requests("transact") for op in params if "mutations" in op]
+    assert mutations == [[["notes", "insert", ["map", [["colour", "red"]]]]],
+                         [["notes", "delete", ["set", ["origin"]]],
+                          ["notes", "insert", ["map", [["origin", "Remscheid"]]]]]]
+
+
+def stock_of(name, shelf, item):
+    """What a made-up server has: one item."""
+    return {"Shelf": {shelf: {"initial": {"room": "hall"}}},
+            "Item": {item: {"initial": {"name": name, "stock": 1, "price": 3, "shelf": ["uuid", shelf]}}}}
+
+
+def test_after_a_break_only_what_differs_is_told(remote, tmp_path):
+    fill(remote)
+    between = Between(tmp_path, tmp_path / "sock")
+    watcher = subprocess.Popen([EXAMPLE, between.remote, "watch", "1000", "4"], stdout=subprocess.PIPE, text=True)
+    assert watcher.stdout.readline() == "watching\n"
+    inventory(remote, "take", "nut", "1")
+    assert watcher.stdout.readline() == "changed nut: 99 at 0.25, cellar\n"
+    between.may_connect.clear()
+    between.cut()
+    inventory(remote, "take", "saw", "1")
+    inventory(remote, "add", "axe", "2", "9", "attic")
+    between.may_connect.set()
+    assert sorted(watcher.stdout.readline() for _ in range(2)) == ["changed saw: 2 at 12, attic\n",
+                                                                   "new axe: 2 at 9, attic\n"]
+    inventory(remote, "take", "nut", "1")
+    assert watcher.communicate(timeout=60)[0] == "changed nut: 98 at 0.25, cellar\n"
+    # A database of its own server has no numbers of transactions: everything is fetched anew.
+    assert [(params[3], result[0]) for params, result in between.requests("monitor_cond_since")] == [(ZERO, False)] * 2
+
+
+def test_after_a_break_what_was_missed_is_asked_for(tmp_path):
+    shelf, item, last = (str(uuid.uuid4()) for _ in range(3))
+    asked = []
+
+    class WithHistory(Member):
+        def _answer(self, method, params, monitor, client):
+            if method != "monitor_cond_since":
+                return super()._answer(method, params, monitor, client)
+            asked.append(params[3])
+            self.clients.append((client, params[1]))
+            if params[3] == last:
+                return [True, str(uuid.uuid4()), {"Item": {item: {"modify": {"stock": 2}}}}]
+            return [False, str(uuid.uuid4()), stock_of("lamp", shelf, item)]
+
+    server = WithHistory(tmp_path / "server", "Inventory", {})
+    watcher = subprocess.Popen([EXAMPLE, server.remote, "watch", "5", "2"], stdout=subprocess.PIPE, text=True)
+    assert watcher.stdout.readline() == "watching\n"
+    client, monitor = server.clients[-1]
+    update = {"Item": {item: {"modify": {"name": "lantern"}}}}
+    client.sendall(json.dumps({"id": None, "method": "update3", "params": [monitor, last, update]}).encode())
+    assert watcher.stdout.readline() == "changed lantern: 1 at 3, hall\n"
+    client.shutdown(socket.SHUT_RDWR)
+    assert watcher.communicate(timeout=60)[0] == "changed lantern: 2 at 3, hall\n"
+    assert asked == [ZERO, last]
+
+
+def test_a_watcher_follows_the_leader_and_is_told_what_differs(tmp_path):
     shelf, item = str(uuid.uuid4()), str(uuid.uuid4())
-    contents = {"Shelf": {shelf: {"initial": {"room": "hall"}}},
-                "Item": {item: {"initial": {"name": "lamp", "stock": 1, "price": 3, "shelf": ["uuid", shelf]}}}}
+    first = Member(tmp_path / "first", "Inventory", stock_of("lamp", shelf, item))
+    second = Member(tmp_path / "second", "Inventory", stock_of("lantern", shelf, item), leader=False)
+    watcher = subprocess.Popen([EXAMPLE, f"{first.remote},{second.remote}", "watch", "5", "1"], stdout=subprocess.PIPE,
+                               text=True)
+    assert watcher.stdout.readline() == "watching\n"
+    second.change(leader=True)
+    first.change(leader=False)
+    assert watcher.communicate(timeout=60)[0] == "changed lantern: 1 at 3, hall\n"
+    assert (first.n_monitors, second.n_monitors) == (1, 1)
+
+
+def test_of_a_cluster_the_example_talks_to_the_leader_alone(remote, tmp_path):
+    contents = stock_of("lamp", str(uuid.uuid4()), str(uuid.uuid4()))
+    fill(remote)
     follower = Member(tmp_path / "follower", "Inventory", contents, leader=False)
     lost = Member(tmp_path / "lost", "Inventory", contents, model="relay", connected=False)
     leader = Member(tmp_path / "leader", "Inventory", contents)
