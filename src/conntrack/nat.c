@@ -102,18 +102,19 @@ try_address(struct conntrack *ct, struct ct_conn *c, const struct ct_nat *nat, c
 {
     uint16_t wanted = be16_to_cpu(to->wanted);
     bool by_chance = nat->flags & CT_NAT_RANDOM, ports = has_ports(&c->tuple[CT_ORIG]);
-    bool in_range = !nat->port_min || (wanted >= nat->port_min && wanted <= nat->port_max);
+    bool has_range = nat->port_min && !(c->tuple[CT_ORIG].kind & CT_KIND_ICMP); /* An identifier is no port. */
+    bool in_range = !has_range || (wanted >= nat->port_min && wanted <= nat->port_max);
 
     if (!ports) {
         return try(ct, c, now);
     }
-    if (in_range && !(nat->port_min && nat->flags & (CT_NAT_HASH | CT_NAT_RANDOM))) {
+    if (in_range && !(has_range && nat->flags & (CT_NAT_HASH | CT_NAT_RANDOM))) {
         set_port(c, to, wanted);
         if (try(ct, c, now)) {
             return true;
         }
     }
-    return nat->port_min
+    return has_range
                ? try_ports(ct, c, to, nat->port_min, nat->port_max, by_chance, attempts, now)
                : nat->flags & CT_NAT_SRC && try_ports(ct, c, to, EPHEMERAL_MIN, UINT16_MAX, by_chance, attempts, now);
 }

@@ -150,14 +150,13 @@ translate_error(const struct ct_conn *c, int dir, const struct ct_parsed *p, con
     uint8_t proto = c->tuple[dir].proto;
     struct place inner = { p->inner_l3, p->inner_l4, NULL, p->is_v6, false, proto };
     struct ct_parsed whole = *p;
-    const struct ipv6_addr *from = &c->tuple[dir].src;
     be16 csum = 0;
 
     /* The part of a header that fits in an error may lack the checksum. */
     inner.l4_csum = csum_place(proto, p->inner_l4, p->inner_l3 + p->inner_len - p->inner_l4, false);
     write_tuple(&inner, &c->tuple[!dir]);
-    /* Whoever reports it may be a third host, whose address stays. */
-    if (!memcmp(p->l3 + (p->is_v6 ? 8 : 12), p->is_v6 ? from->s6 : from->s6 + 12, p->is_v6 ? 16 : 4)) {
+    /* Whoever reports it, a third host too, shows the address that packets this way show, if theirs is translated. */
+    if (memcmp(&c->tuple[dir].src, &to->src, sizeof to->src)) {
         write_address(&outer, true, &to->src);
     }
     write_address(&outer, false, &to->dst);

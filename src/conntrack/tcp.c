@@ -139,7 +139,7 @@ advance_windows(struct ct_peer *src, struct ct_peer *dst, const struct segment *
 {
     uint32_t window = s->flags & TCP_SYN ? s->window : s->window << src->shift;
 
-    if (seq_leq(src->end, s->end)) {
+    if (s->seq != s->end && seq_leq(src->end, s->end)) { /* Without data its number was not looked at. */
         src->end = s->end;
     }
     src->max_win = MAX(src->max_win, MAX(window, 1));

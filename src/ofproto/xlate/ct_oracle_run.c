@@ -13,21 +13,47 @@ struct run {
 };
 
 struct cto_tuple
-cto_packet_tuple(const struct cto_packet *p)
+cto_reverse(const struct cto_tuple *t)
 {
-    return (struct cto_tuple) { p->f[CTO_SRC], p->f[CTO_DST], p->f[CTO_SPORT], p->f[CTO_DPORT] };
+    enum cto_kind kind = t->kind == CTO_IS_REQUEST ? CTO_IS_REPLY : t->kind == CTO_IS_REPLY ? CTO_IS_REQUEST : t->kind;
+
+    return (struct cto_tuple) { t->is_v6, kind, t->dst, t->src, t->dport, t->sport };
 }
 
-static struct cto_tuple
-reverse(const struct cto_tuple *t)
+bool
+cto_same_tuple(const struct cto_tuple *a, const struct cto_tuple *b)
 {
-    return (struct cto_tuple) { t->dst, t->src, t->dport, t->sport };
+    return a->is_v6 == b->is_v6 && a->kind == b->kind && a->src == b->src && a->dst == b->dst && a->sport == b->sport
+           && a->dport == b->dport;
 }
 
-static bool
-same(const struct cto_tuple *a, const struct cto_tuple *b)
+bool
+cto_same_packet(const struct cto_packet *a, const struct cto_packet *b)
 {
-    return a->src == b->src && a->dst == b->dst && a->sport == b->sport && a->dport == b->dport;
+    for (int f = CTO_SRC; f <= CTO_TCP_FLAGS; f++) {
+        if (a->f[f] != b->f[f]) {
+            return false;
+        }
+    }
+    return a->is_v6 == b->is_v6 && a->proto == b->proto && a->seq == b->seq && a->ack == b->ack
+           && a->n_data == b->n_data && a->id == b->id && a->is_error == b->is_error
+           && cto_same_tuple(&a->inner, &b->inner);
+}
+
+struct cto_tuple
+cto_tuple_of(const struct cto_packet *p)
+{
+    struct cto_tuple t = { p->is_v6, CTO_IS_UDP, p->f[CTO_SRC], p->f[CTO_DST], p->f[CTO_SPORT], p->f[CTO_DPORT] };
+
+    switch (p->proto) {
+    case CTO_TCP: t.kind = CTO_IS_TCP; break;
+    case CTO_ICMP:
+        t.kind = p->f[CTO_SPORT] == cto_icmp_type(p->is_v6, CTO_ECHO) ? CTO_IS_REQUEST : CTO_IS_REPLY;
+        t.sport = t.dport = p->id;
+        break;
+    default: break;
+    }
+    return t;
 }
 
 /* The tracker. */
@@ -38,8 +64,8 @@ find(struct cto_tracker *t, uint16_t zone, const struct cto_tuple *tuple, bool *
     for (int i = 0; i < t->n; i++) {
         struct cto_conn *c = &t->conns[i];
 
-        *is_reply = !same(&c->orig, tuple);
-        if (c->zone == zone && (!*is_reply || same(&c->reply, tuple))) {
+        *is_reply = !cto_same_tuple(&c->orig, tuple);
+        if (c->zone == zone && (!*is_reply || cto_same_tuple(&c->reply, tuple))) {
             return c;
         }
     }
@@ -55,40 +81,52 @@ write_marks(struct cto_conn *c, const struct cto_action *a, const struct cto_pac
     c->label = (c->label & ~a->ct.label_mask) | a->ct.label;
 }
 
+/* The port that the action wants; 0: none.  An identifier is no port. */
+static uint16_t
+wanted_port(const struct cto_conn *c, const struct cto_action *a)
+{
+    return c->orig.kind == CTO_IS_REQUEST ? 0 : a->ct.port;
+}
+
 /* What replies to a new connection look like. */
 static void
 choose_reply(struct cto_conn *c, const struct cto_action *a)
 {
-    c->reply = reverse(&c->orig);
+    uint16_t port = wanted_port(c, a);
+
+    c->reply = cto_reverse(&c->orig);
     if (a->ct.nat == CTO_NAT_SRC) {
         c->reply.dst = a->ct.address;
-        c->reply.dport = a->ct.port ? a->ct.port : c->orig.sport;
+        c->reply.dport = port ? port : c->orig.sport;
     } else if (a->ct.nat == CTO_NAT_DST) {
         c->reply.src = a->ct.address;
-        c->reply.sport = a->ct.port ? a->ct.port : c->orig.dport;
+        c->reply.sport = port ? port : c->orig.dport;
     }
     c->is_snat = c->reply.dst != c->orig.src || c->reply.dport != c->orig.sport;
     c->is_dnat = c->reply.src != c->orig.dst || c->reply.sport != c->orig.dport;
 }
 
+static void begin_tcp(struct cto_conn *, const struct cto_packet *);
+
 /* A connection for the packet; null if its replies would be another's. */
 static struct cto_conn *
 commit(struct run *r, const struct cto_action *a, uint16_t zone, const struct cto_packet *p)
 {
-    struct cto_conn c = { .zone = zone, .orig = cto_packet_tuple(p) };
-    struct cto_tuple back = reverse(&c.orig);
+    struct cto_conn c = { .zone = zone, .orig = cto_tuple_of(p) };
+    struct cto_tuple back = cto_reverse(&c.orig);
     bool is_reply;
 
     choose_reply(&c, a);
     if (find(r->tracker, zone, &c.reply, &is_reply)) {
         /* Without a port in the action another port is taken; which one is not said. */
-        r->result->gave_up |= a->ct.nat >= CTO_NAT_SRC && !a->ct.port;
+        r->result->gave_up |= a->ct.nat >= CTO_NAT_SRC && !wanted_port(&c, a);
         return NULL;
     }
-    if (r->tracker->n >= CTO_MAX_CONNS || same(&c.orig, &back)) {
+    if (r->tracker->n >= CTO_MAX_CONNS || cto_same_tuple(&c.orig, &back)) {
         r->result->gave_up = true;
         return NULL;
     }
+    begin_tcp(&c, p);
     r->tracker->conns[r->tracker->n] = c;
     return &r->tracker->conns[r->tracker->n++];
 }
@@ -100,16 +138,37 @@ forget(struct cto_tracker *t, struct cto_conn *c)
     memmove(c, c + 1, (char *) &t->conns[t->n] - (char *) c);
 }
 
+/* An error goes to the one who sent the packet inside, which becomes as it was sent (RFC 5508 §4.2).  Its own source
+ * is what the source of any packet that way becomes, if that is translated, whoever tells it. */
+static void
+translate_error(const struct cto_conn *c, bool is_reply, struct cto_packet *p)
+{
+    const struct cto_tuple *sent = is_reply ? &c->orig : &c->reply;
+    struct cto_tuple seen = p->inner;
+
+    p->inner = *sent;
+    p->f[CTO_SRC] = sent->dst != seen.dst ? sent->dst : p->f[CTO_SRC];
+    p->f[CTO_DST] = sent->src;
+}
+
 /* ovs-actions(7), "nat": packets of a translated connection are, both ways, once an action says nat. */
 static void
 translate(const struct cto_conn *c, bool is_reply, struct cto_packet *p)
 {
-    struct cto_tuple to = reverse(is_reply ? &c->orig : &c->reply);
+    struct cto_tuple to = cto_reverse(is_reply ? &c->orig : &c->reply);
 
-    p->f[CTO_SRC] = to.src;
-    p->f[CTO_DST] = to.dst;
-    p->f[CTO_SPORT] = to.sport;
-    p->f[CTO_DPORT] = to.dport;
+    if (p->is_error) {
+        translate_error(c, is_reply, p);
+    } else {
+        p->f[CTO_SRC] = to.src;
+        p->f[CTO_DST] = to.dst;
+        if (p->proto == CTO_ICMP) {
+            p->id = to.sport;
+        } else {
+            p->f[CTO_SPORT] = to.sport;
+            p->f[CTO_DPORT] = to.dport;
+        }
+    }
     if (c->is_snat) {
         p->f[CTO_STATE] |= is_reply ? CTO_DNAT : CTO_SNAT;
     }
@@ -130,50 +189,214 @@ show(struct cto_packet *p, uint64_t state, uint16_t zone, const struct cto_conn 
     p->f[CTO_LABEL] = c ? c->label : 0;
     p->f[CTO_ORIG_SRC] = orig->src;
     p->f[CTO_ORIG_DST] = orig->dst;
-    p->f[CTO_ORIG_DPORT] = orig->dport;
+    p->f[CTO_ORIG_DPORT] = orig->kind < CTO_IS_REQUEST ? orig->dport : 0;
 }
 
 /* A packet that this zone has translated before is still of its connection. */
 static struct cto_conn *
 find_of_packet(struct run *r, uint16_t zone, const struct cto_packet *p, bool *is_reply)
 {
-    struct cto_tuple t = cto_packet_tuple(p);
-    struct cto_conn *c = find(r->tracker, zone, &t, is_reply);
+    struct cto_tuple t = cto_tuple_of(p);
+    struct cto_conn *c;
+
+    if (p->is_error) { /* It is of the connection of the packet inside, which went the other way. */
+        t = cto_reverse(&p->inner);
+    }
+    c = find(r->tracker, zone, &t, is_reply);
 
     if (!c && p->f[CTO_STATE] & (CTO_SNAT | CTO_DNAT) && p->f[CTO_ZONE] == zone) {
-        t = reverse(&t);
+        t = cto_reverse(&t);
         c = find(r->tracker, zone, &t, is_reply);
         *is_reply = !*is_reply;
     }
     return c;
 }
 
-static void
-track(struct run *r, const struct cto_action *a, uint16_t zone, struct cto_packet *p)
-{
-    struct cto_tuple t = cto_packet_tuple(p);
-    bool is_reply;
-    struct cto_conn *c = find_of_packet(r, zone, p, &is_reply);
+/* TCP. */
 
-    if (c && a->ct.force && is_reply) {
-        forget(r->tracker, c);
-        c = NULL;
+/* Combinations of flags that no sender makes (RFC 9293 §3.10.7). */
+static bool
+flags_are_sane(uint64_t flags)
+{
+    switch (flags & (CTO_SYN | CTO_ACK | CTO_RST | CTO_FIN | CTO_PSH)) {
+    case CTO_SYN: case CTO_SYN | CTO_ACK: case CTO_RST: return true;
+    default: return flags & CTO_ACK && !(flags & CTO_SYN);
     }
-    if (c) {
-        c->is_answered |= is_reply;
-        if (a->ct.commit) {
-            write_marks(c, a, &r->p);
-        }
-        show(p, CTO_TRK | (c->is_answered ? CTO_EST : CTO_NEW) | (is_reply ? CTO_RPL : 0), zone, c, &c->orig);
-    } else if (a->ct.commit) {
-        is_reply = false;
+}
+
+static uint32_t
+segment_end(const struct cto_packet *p)
+{
+    return p->seq + p->n_data + !!(p->f[CTO_TCP_FLAGS] & CTO_SYN) + !!(p->f[CTO_TCP_FLAGS] & CTO_FIN);
+}
+
+/* What the first segment says of an end that it closes or resets does not count. */
+static void
+begin_tcp(struct cto_conn *c, const struct cto_packet *p)
+{
+    c->ends[0].has_sent = true;
+    c->ends[0].next = segment_end(p);
+    c->is_loose = !(p->f[CTO_TCP_FLAGS] & CTO_SYN);
+}
+
+/* Generated numbers are right or far off; a window is some thousand bytes. */
+static bool
+is_near(uint32_t a, uint32_t b)
+{
+    return a - b + 4000 < 8000;
+}
+
+static bool
+tcp_is_over(const struct cto_conn *c)
+{
+    return c->is_reset || (c->ends[0].finish_is_acked && c->ends[1].finish_is_acked);
+}
+
+/* Whether the segment's numbers fit a connection of which both ends are known.  One without data and flags may have any
+ * number of its own: keep-alives have. */
+static bool
+numbers_fit(struct run *r, const struct cto_end *from, const struct cto_end *to, const struct cto_packet *p)
+{
+    uint64_t flags = p->f[CTO_TCP_FLAGS];
+
+    if (flags & CTO_ACK && !is_near(p->ack, to->next)) {
+        return false;
+    }
+    if (flags & CTO_RST) { /* RFC 5961 §3.2; the numbers on either side do, too. */
+        return p->seq - from->next + 1 <= 2;
+    }
+    if (segment_end(p) != p->seq && !from->is_acked) {
+        r->result->gave_up = true; /* How much it may send is not known yet. */
+    }
+    return segment_end(p) == p->seq || is_near(p->seq, from->next);
+}
+
+/* Nothing has come of it yet. */
+static bool
+is_beginning(const struct cto_end *e)
+{
+    return !e->is_acked && !e->has_finished;
+}
+
+enum verdict { INVALID, IS_NEW, IS_ESTABLISHED, IS_ANOTHER };
+
+/* What a segment does to its connection. */
+static enum verdict
+follow_tcp(struct run *r, struct cto_conn *c, bool is_reply, const struct cto_packet *p)
+{
+    struct cto_end *from = &c->ends[is_reply], *to = &c->ends[!is_reply];
+    uint64_t flags = p->f[CTO_TCP_FLAGS];
+    bool is_syn = flags & CTO_SYN && !(flags & CTO_ACK);
+    bool begins_again = flags & CTO_SYN && !to->has_sent;
+
+    if (!flags_are_sane(flags)) {
+        return INVALID;
+    }
+    if (tcp_is_over(c) && is_syn) {
+        return IS_ANOTHER;
+    }
+    if (from->has_sent && to->has_sent && !tcp_is_over(c) && !c->is_loose && !numbers_fit(r, from, to, p)) {
+        return INVALID;
+    }
+    if (!c->is_loose && ((!from->has_sent && flags & CTO_ACK && !is_near(p->ack, to->next))
+                         || (!to->has_sent && !begins_again && !is_near(p->seq, from->next)))) {
+        r->result->gave_up = true; /* It passes, but which numbers may come then is not said. */
+    }
+    if (!from->has_sent || begins_again
+        || (is_near(p->seq, from->next) && (int32_t) (segment_end(p) - from->next) > 0)) {
+        from->next = segment_end(p);
+    }
+    from->has_sent = true;
+    from->has_finished |= flags & CTO_FIN;
+    if (flags & CTO_ACK && to->has_sent) {
+        to->finish_is_acked |= to->has_finished;
+        to->is_acked = true;
+    }
+    c->is_reset |= flags & CTO_RST;
+    return is_syn && is_beginning(from) && is_beginning(to) ? IS_NEW : IS_ESTABLISHED;
+}
+
+/* Whether the packet may open a connection. */
+static bool
+is_opening(const struct cto_packet *p)
+{
+    uint64_t flags = p->f[CTO_TCP_FLAGS];
+
+    switch (p->proto) {
+    case CTO_TCP: return flags_are_sane(flags) && (flags & (CTO_SYN | CTO_ACK)) != (CTO_SYN | CTO_ACK);
+    case CTO_ICMP: return !p->is_error && p->f[CTO_SPORT] == cto_icmp_type(p->is_v6, CTO_ECHO);
+    default: return true;
+    }
+}
+
+static enum verdict
+follow(struct run *r, struct cto_conn *c, bool is_reply, const struct cto_packet *p)
+{
+    if (p->proto == CTO_TCP) {
+        return follow_tcp(r, c, is_reply, p);
+    }
+    c->is_answered |= is_reply;
+    return c->is_answered ? IS_ESTABLISHED : IS_NEW;
+}
+
+/* No connection: the packet may open one. */
+static struct cto_conn *
+track_new(struct run *r, const struct cto_action *a, uint16_t zone, struct cto_packet *p)
+{
+    struct cto_tuple t = cto_tuple_of(p);
+    struct cto_conn *c = NULL;
+
+    if (!is_opening(p)) {
+        show(p, CTO_TRK | CTO_INV, zone, NULL, NULL);
+    } else if (!a->ct.commit) {
+        show(p, CTO_TRK | CTO_NEW, zone, NULL, &t);
+    } else {
         c = commit(r, a, zone, p);
         if (c) {
             write_marks(c, a, &r->p);
         }
         show(p, CTO_TRK | (c ? CTO_NEW : CTO_INV), zone, c, c ? &c->orig : NULL);
+    }
+    return c;
+}
+
+/* An ICMP error is for the one who sent the packet inside. */
+static bool
+is_misdirected(const struct cto_packet *p)
+{
+    return p->is_error && p->f[CTO_DST] != p->inner.src;
+}
+
+static void
+track(struct run *r, const struct cto_action *a, uint16_t zone, struct cto_packet *p)
+{
+    bool is_reply;
+    struct cto_conn *c = find_of_packet(r, zone, p, &is_reply);
+    enum verdict v = INVALID;
+
+    if (is_misdirected(p)) {
+        show(p, CTO_TRK | CTO_INV, zone, NULL, NULL);
+        return;
+    }
+    if (c && p->is_error) {
+        show(p, CTO_TRK | CTO_REL | (is_reply ? CTO_RPL : 0), zone, c, &c->orig);
     } else {
-        show(p, CTO_TRK | CTO_NEW, zone, NULL, &t);
+        v = !c ? IS_ANOTHER : a->ct.force && is_reply ? IS_ANOTHER : follow(r, c, is_reply, p);
+        if (v == IS_ANOTHER) {
+            if (c) {
+                forget(r->tracker, c);
+            }
+            is_reply = false;
+            c = track_new(r, a, zone, p);
+        } else if (v == INVALID) {
+            show(p, CTO_TRK | CTO_INV, zone, NULL, NULL);
+            c = NULL;
+        } else {
+            if (a->ct.commit) {
+                write_marks(c, a, &r->p);
+            }
+            show(p, CTO_TRK | (v == IS_NEW ? CTO_NEW : CTO_EST | (is_reply ? CTO_RPL : 0)), zone, c, &c->orig);
+        }
     }
     if (c && a->ct.nat && (c->is_snat || c->is_dnat)) {
         translate(c, is_reply, p);
@@ -190,7 +413,7 @@ run_ct(struct run *r, const struct cto_action *a)
 {
     uint16_t zone = a->ct.zone_of_reg0 ? r->p.f[CTO_REG0] : a->ct.zone;
     struct run fork = *r;
-    struct cto_tuple before = cto_packet_tuple(&r->p), after;
+    struct cto_packet before = r->p, after;
 
     /* Whether a tracker may remember that it has translated such a packet is not said. */
     if (r->is_translated || (r->state & (CTO_SNAT | CTO_DNAT) && r->zone == zone)) {
@@ -201,12 +424,12 @@ run_ct(struct run *r, const struct cto_action *a)
     r->state = fork.p.f[CTO_STATE];
     r->zone = zone;
     fork.state = 0;
-    after = cto_packet_tuple(&fork.p);
+    after = fork.p;
     if (a->ct.table >= 0) {
         run_table(&fork, a->ct.table);
         r->n_tables = fork.n_tables;
     }
-    r->is_translated = !same(&before, &after);
+    r->is_translated = !cto_same_packet(&before, &after);
     show(&r->p, 0, 0, NULL, NULL);
 }
 
@@ -221,7 +444,7 @@ output(struct run *r, uint32_t port)
         return;
     }
     r->result->outputs[r->result->n].port = port;
-    r->result->outputs[r->result->n++].tuple = cto_packet_tuple(&r->p);
+    r->result->outputs[r->result->n++].packet = r->p;
 }
 
 static void
@@ -253,6 +476,9 @@ run_actions(struct run *r, const struct cto_action *actions, int n)
 static bool
 rule_matches(const struct cto_rule *rule, const struct cto_packet *p)
 {
+    if (rule->is_v6 != p->is_v6 || (rule->proto && rule->proto != p->proto)) {
+        return false;
+    }
     for (int i = 0; i < rule->n_conditions; i++) {
         const struct cto_condition *c = &rule->conditions[i];
 
