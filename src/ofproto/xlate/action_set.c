@@ -130,7 +130,8 @@ xlate_clear_actions(struct xlate_ctx *ctx, const struct act *act UNUSED)
     ctx->flow.actset_output = cpu_to_be32(ofp_to_u32(OFPP_UNSET));
 }
 
-/* The set is carried out after "exit" too (ovs-actions(7)).  What is written meanwhile has no effect. */
+/* The set is carried out after "exit" too (ovs-actions(7)).  What is written meanwhile has no effect but in clones,
+ * also in those that come behind recirculation. */
 void
 xlate_action_set_execute(struct xlate_ctx *ctx)
 {
@@ -153,8 +154,8 @@ xlate_action_set_execute(struct xlate_ctx *ctx)
     xlate_report(ctx, TRACE_TABLE, "--. Executing action set:");
     ctx->trace_depth++;
     xlate_actions(ctx, act_buf_span(&ordered), true);
-    act_buf_clear(&ctx->action_set);
     xlate_freeze_finish(ctx);
+    act_buf_clear(&ctx->action_set);
     ctx->trace_depth -= 3;
     ctx->in_action_set = false;
     ctx->from_action_set = from_action_set;

@@ -161,7 +161,8 @@ xlate_freeze_finish(struct xlate_ctx *ctx)
     if (!xlate_has_failed(ctx) && ctx->pause.act) {
         xlate_commit(ctx);
         pause(ctx);
-    } else if (!xlate_has_failed(ctx) && (ctx->frozen.steps.len || ctx->action_set.bytes.len)) {
+    } else if (!xlate_has_failed(ctx) &&
+               (ctx->frozen.steps.len || (ctx->action_set.bytes.len && !ctx->in_action_set))) {
         struct frozen f;
 
         xlate_commit(ctx);

@@ -58,12 +58,21 @@ has_field(const struct oracle_run *r, enum oracle_field f)
     return (!info->is_ip || r->p.f[F_ETH_TYPE] == 0x0800) && (!info->is_l4 || r->p.f[F_PROTO] == 17);
 }
 
+static bool
+is_option(enum oracle_field f)
+{
+    return f >= F_OPT0;
+}
+
 static void
 set(struct oracle_run *r, const struct oracle_range *g, uint64_t v)
 {
     if (has_field(r, g->field)) {
         r->p.f[g->field] &= ~(oracle_ones(g->n) << g->ofs);
         r->p.f[g->field] |= (v & oracle_ones(g->n)) << g->ofs;
+        if (is_option(g->field)) { /* ovs-fields(7): one that is not there counts as zeros, and is there once set. */
+            r->p.options |= 1u << (g->field - F_OPT0);
+        }
     }
 }
 
@@ -221,6 +230,10 @@ run_action(struct oracle_run *r, const struct oracle_action *a)
         r->result->gave_up |= r->depth != 1 || r->in_set;
         set(r, &a->dst, r->p.len > a->value);
         break;
+    case OP_DELETE_OPTION:
+        r->p.f[a->dst.field] = 0;
+        r->p.options &= ~(1u << (a->dst.field - F_OPT0));
+        break;
     case OP_NOTE: break;
     case OP_CLEAR:
         oracle_give_up_after_detour(r);
@@ -250,7 +263,8 @@ rule_matches(const struct oracle_rule *rule, const struct oracle_packet *p)
     for (int i = 0; i < rule->n_conditions; i++) {
         const struct oracle_condition *c = &rule->conditions[i];
 
-        if ((p->f[c->field] & c->mask) != c->value) {
+        if ((p->f[c->field] & c->mask) != c->value
+            || (is_option(c->field) && !(p->options >> (c->field - F_OPT0) & 1))) {
             return false;
         }
     }

@@ -12,8 +12,16 @@
 enum oracle_field {
     F_IN_PORT, F_ETH_SRC, F_ETH_DST, F_ETH_TYPE, F_IP_SRC, F_IP_DST, F_PROTO, F_DSCP, F_ECN, F_TTL, F_TP_SRC, F_TP_DST,
     F_TCI, /* Of the outer tag, bit 12 set; 0 without one. */
-    F_REG0, F_REG1, F_REG2, F_METADATA, F_TUN_ID /* Packets bring none. */, F_MARK, F_N
+    F_REG0, F_REG1, F_REG2, F_METADATA, F_MARK,
+    F_TUN_ID, F_TUN_SRC, F_TUN_DST /* 0: through no tunnel. */, F_GBP_ID, F_GBP_FLAGS, F_OPT0, F_OPT1, F_OPT2, F_N
 };
+
+/* Options of a tunnel: what the switch's map binds, tun_metadata0 on. */
+enum { ORACLE_N_OPTIONS = F_N - F_OPT0, ORACLE_OPTION_CLASS = 0x102, ORACLE_MAX_RAW = 48 };
+struct oracle_option {
+    uint8_t type, len; /* Bytes. */
+};
+extern const struct oracle_option oracle_options[ORACLE_N_OPTIONS];
 
 struct oracle_packet {
     uint64_t f[F_N];
@@ -21,7 +29,14 @@ struct oracle_packet {
     uint16_t tpid, inner_tpid;
     uint16_t len;       /* Of the frame; no limit that is compared with is near, whatever is pushed. */
     uint32_t deeper[8]; /* TPID << 16 | TCI of tags below those, outermost first; 0: none. */
+    /* Options: bit N: it has tun_metadataN; and as they stand in the tunnel's header. */
+    unsigned int options;
+    uint8_t raw[ORACLE_MAX_RAW];
+    size_t raw_len;
 };
+
+/* Sets the fields of options as the raw ones say: those that are bound and have the length that they should. */
+void oracle_read_options(struct oracle_packet *);
 
 /* A tag more outside; one less.  False if there are too many. */
 bool oracle_push_tag(struct oracle_packet *, uint16_t tpid, uint16_t tci);
@@ -35,7 +50,7 @@ struct oracle_range {
 enum oracle_op {
     OP_OUTPUT, OP_OUTPUT_IN_PORT, OP_OUTPUT_REG, OP_FLOOD, OP_LOAD, OP_MOVE, OP_PUSH, OP_POP, OP_PUSH_VLAN,
     OP_STRIP_VLAN, OP_MOD_VID, OP_MOD_PCP, OP_DEC_TTL, OP_RESUBMIT, OP_CLONE, OP_EXIT, OP_RECIRC, OP_GROUP,
-    OP_CHECK_LEN, OP_NOTE,
+    OP_CHECK_LEN, OP_DELETE_OPTION, OP_NOTE,
     OP_METER, /* First in its rule. */
     /* Instructions: behind all others, in this order. */
     OP_CLEAR, OP_WRITE, OP_METADATA, OP_GOTO

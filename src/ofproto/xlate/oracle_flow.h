@@ -1,4 +1,4 @@
-/* The interpreter's packets as flows: what the datapath would find in them. */
+/* The interpreter's packets as flows: what the datapath would find in them, options of tunnels in raw form. */
 #ifndef OFPROTO_XLATE_ORACLE_FLOW_H
 #define OFPROTO_XLATE_ORACLE_FLOW_H 1
 
@@ -25,6 +25,13 @@ oracle_packet_to_flow(const struct oracle_packet *p, struct flow *flow)
     flow->tp_src = cpu_to_be16(p->f[F_TP_SRC]);
     flow->tp_dst = cpu_to_be16(p->f[F_TP_DST]);
     flow->pkt_mark = cpu_to_be32(p->f[F_MARK]);
+    flow->tun_id = cpu_to_be64(p->f[F_TUN_ID]);
+    flow->tun_src = cpu_to_be32(p->f[F_TUN_SRC]);
+    flow->tun_dst = cpu_to_be32(p->f[F_TUN_DST]);
+    flow->tun_gbp_id = cpu_to_be16(p->f[F_GBP_ID]);
+    flow->tun_gbp_flags = p->f[F_GBP_FLAGS];
+    flow->tun_opt_len = p->raw_len;
+    memcpy(flow->tun_metadata, p->raw, p->raw_len);
 }
 
 #endif

@@ -128,6 +128,8 @@ run_bucket(struct oracle_run *r, const struct oracle_bucket *b)
     copy.in_part = true;
     copy.detoured = false;
     oracle_run_set(&copy, set, b->n_actions);
+    /* What is written behind a meter is written before it is known what that meter drops. */
+    r->result->gave_up |= copy.dropped;
     r->n_tables = copy.n_tables;
     memcpy(r->set, copy.set, sizeof r->set);
     r->n_set = copy.n_set;

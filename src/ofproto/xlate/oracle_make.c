@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "base/be.h"
+
 const struct oracle_field_info oracle_fields[F_N] = {
     [F_IN_PORT] = { "in_port", "NXM_OF_IN_PORT", 16, false, false },
     [F_ETH_SRC] = { "dl_src", "NXM_OF_ETH_SRC", 48, false, false },
@@ -21,9 +23,18 @@ const struct oracle_field_info oracle_fields[F_N] = {
     [F_REG1] = { "reg1", "NXM_NX_REG1", 32, false, false },
     [F_REG2] = { "reg2", "NXM_NX_REG2", 32, false, false },
     [F_METADATA] = { "metadata", "OXM_OF_METADATA", 64, false, false },
-    [F_TUN_ID] = { "tun_id", "NXM_NX_TUN_ID", 64, false, false },
     [F_MARK] = { "pkt_mark", "NXM_NX_PKT_MARK", 32, false, false },
+    [F_TUN_ID] = { "tun_id", "NXM_NX_TUN_ID", 64, false, false },
+    [F_TUN_SRC] = { "tun_src", "NXM_NX_TUN_IPV4_SRC", 32, false, false },
+    [F_TUN_DST] = { "tun_dst", "NXM_NX_TUN_IPV4_DST", 32, false, false },
+    [F_GBP_ID] = { "tun_gbp_id", "NXM_NX_TUN_GBP_ID", 16, false, false },
+    [F_GBP_FLAGS] = { "tun_gbp_flags", "NXM_NX_TUN_GBP_FLAGS", 8, false, false },
+    [F_OPT0] = { "tun_metadata0", "NXM_NX_TUN_METADATA0", 32, false, false },
+    [F_OPT1] = { "tun_metadata1", "NXM_NX_TUN_METADATA1", 64, false, false },
+    [F_OPT2] = { "tun_metadata2", "NXM_NX_TUN_METADATA2", 32, false, false },
 };
+
+const struct oracle_option oracle_options[ORACLE_N_OPTIONS] = { { 1, 4 }, { 2, 8 }, { 3, 4 } };
 
 /* Values are few, so that rules and packets meet. */
 static uint64_t
@@ -35,9 +46,68 @@ random_value(struct random *r, enum oracle_field f)
     case F_PROTO: return random_below(r, 3) ? 17 : 1;
     case F_TTL: return random_below(r, 5);
     case F_TCI: return random_below(r, 2) ? 0 : 0x1000 | random_below(r, 3) | random_below(r, 2) << 13;
+    case F_TUN_SRC: case F_TUN_DST: return 0xac100000 | (1 + random_below(r, 2));
     case F_IP_SRC: case F_IP_DST: return 0x0a000000 | random_below(r, 3) << 8 | random_below(r, 4);
     default: return random_below(r, 4) & oracle_ones(oracle_fields[f].bits);
     }
+}
+
+void
+oracle_read_options(struct oracle_packet *p)
+{
+    p->options = 0;
+    memset(&p->f[F_OPT0], 0, ORACLE_N_OPTIONS * sizeof p->f[0]);
+    for (size_t at = 0; at < p->raw_len; at += 4 + 4 * (p->raw[at + 3] & 31)) {
+        const uint8_t *o = p->raw + at;
+
+        for (int i = 0; i < ORACLE_N_OPTIONS; i++) {
+            if (o[0] == ORACLE_OPTION_CLASS >> 8 && o[1] == (ORACLE_OPTION_CLASS & 255)
+                && o[2] == oracle_options[i].type && 4 * (o[3] & 31) == oracle_options[i].len) {
+                p->options |= 1u << i;
+                p->f[F_OPT0 + i] = 0;
+                for (int k = 0; k < oracle_options[i].len; k++) {
+                    p->f[F_OPT0 + i] = p->f[F_OPT0 + i] << 8 | o[4 + k];
+                }
+            }
+        }
+    }
+}
+
+static void
+put_option(struct oracle_packet *p, uint8_t type, uint8_t len, uint64_t value)
+{
+    uint8_t *o = p->raw + p->raw_len;
+
+    put_be16(o, ORACLE_OPTION_CLASS);
+    o[2] = type;
+    o[3] = len / 4;
+    for (int k = len - 1; k >= 0; k--) {
+        o[4 + k] = value;
+        value >>= 8;
+    }
+    p->raw_len += 4 + len;
+}
+
+/* Any of the options, in any order, one that nobody knows and one of an unusual length between them. */
+static void
+random_tunnel(struct random *r, struct oracle_packet *p)
+{
+    int first = random_below(r, ORACLE_N_OPTIONS);
+
+    for (int f = F_TUN_ID; f <= F_GBP_FLAGS; f++) {
+        p->f[f] = random_value(r, f);
+    }
+    for (int k = 0; k < ORACLE_N_OPTIONS; k++) {
+        int i = (first + k) % ORACLE_N_OPTIONS;
+
+        if (random_below(r, 2)) {
+            put_option(p, oracle_options[i].type, oracle_options[i].len, random_value(r, F_OPT0 + i));
+        } else if (!random_below(r, 6)) {
+            put_option(p, random_below(r, 2) ? 99 : oracle_options[i].type, 12 - oracle_options[i].len,
+                       random_value(r, F_OPT0 + i));
+        }
+    }
+    oracle_read_options(p);
 }
 
 void
@@ -48,6 +118,9 @@ oracle_random_packet(struct random *r, struct oracle_packet *p)
         p->f[f] = random_value(r, f);
     }
     p->f[F_MARK] = random_value(r, F_MARK);
+    if (random_below(r, 2)) {
+        random_tunnel(r, p);
+    }
     p->len = random_below(r, 2) ? 60 : 1500;
     if (p->f[F_TCI]) {
         p->tpid = random_below(r, 4) ? 0x8100 : 0x88a8;
@@ -84,7 +157,12 @@ random_mask(struct random *r, enum oracle_field f)
     switch (f) {
     case F_IP_SRC: case F_IP_DST: return random_below(r, 2) ? 0xffffffff : random_below(r, 2) ? 0xffffff00 : 0x000000ff;
     case F_ETH_SRC: case F_ETH_DST: return random_below(r, 2) ? oracle_ones(48) : 1;
-    case F_REG0: case F_REG1: case F_REG2: case F_METADATA: case F_TUN_ID:
+    case F_OPT0: case F_OPT1: case F_OPT2:
+        if (!random_below(r, 3)) {
+            return 0; /* It is there. */
+        }
+        return random_below(r, 2) ? oracle_ones(oracle_fields[f].bits) : 1 + random_below(r, 3);
+    case F_REG0: case F_REG1: case F_REG2: case F_METADATA: case F_TUN_ID: case F_GBP_ID: case F_GBP_FLAGS:
         return random_below(r, 2) ? oracle_ones(oracle_fields[f].bits) : 1 + random_below(r, 3);
     case F_TCI: return random_below(r, 3) ? 0xffff : 0x1000;
     default: return oracle_ones(oracle_fields[f].bits);
@@ -174,6 +252,7 @@ random_operands(struct random *r, struct oracle_action *a, int table, bool is_ip
         a->value = 200 + random_below(r, 1000);
         a->dst = (struct oracle_range) { F_REG0 + random_below(r, 3), random_below(r, 3), 1 };
         break;
+    case OP_DELETE_OPTION: a->dst.field = F_OPT0 + random_below(r, ORACLE_N_OPTIONS); break;
     case OP_GROUP: a->value = 1 + random_below(r, ORACLE_N_GROUPS); break;
     case OP_GOTO: a->value = table + 1 + random_below(r, ORACLE_N_TABLES - table - 1); break;
     case OP_METADATA: a->value = random_below(r, 4); a->mask = 1 + random_below(r, 3); a->value &= a->mask; break;

@@ -34,6 +34,7 @@ put_action(struct str *s, const struct oracle_action *a)
         break;
     case OP_GROUP: str_putf(s, "group:%llu", (unsigned long long) a->value); break;
     case OP_METER: str_putf(s, "meter:%llu", (unsigned long long) a->value); break;
+    case OP_DELETE_OPTION: str_putf(s, "delete_field:%s", oracle_fields[a->dst.field].match); break;
     case OP_NOTE: str_puts(s, "note:01.02"); break;
     case OP_CLEAR: str_puts(s, "clear_actions"); break;
     case OP_WRITE:
@@ -65,7 +66,7 @@ put_condition(struct str *s, const struct oracle_condition *c)
 
     str_putf(s, "%s=", oracle_fields[c->field].match);
     switch (c->field) {
-    case F_IP_SRC: case F_IP_DST:
+    case F_IP_SRC: case F_IP_DST: case F_TUN_SRC: case F_TUN_DST:
         str_putf(s, "%llu.%llu.%llu.%llu/%llu.%llu.%llu.%llu", v >> 24, v >> 16 & 255, v >> 8 & 255, v & 255, m >> 24,
                  m >> 16 & 255, m >> 8 & 255, m & 255);
         break;
@@ -74,6 +75,7 @@ put_condition(struct str *s, const struct oracle_condition *c)
         str_puts(s, m == 1 ? "/00:00:00:00:00:01" : "");
         break;
     case F_REG0: case F_REG1: case F_REG2: case F_METADATA: case F_TUN_ID: case F_TCI:
+    case F_GBP_ID: case F_GBP_FLAGS: case F_OPT0: case F_OPT1: case F_OPT2:
         str_putf(s, "0x%llx/0x%llx", v, m); break;
     default: str_putf(s, "%llu", v); break;
     }

@@ -7,13 +7,16 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
+#include "flow/tun_metadata.h"
 #include "ofproto/xlate/oracle_flow.h"
 #include "ofproto/xlate/run_sim.h"
 #include "ofproto/xlate/sim.h"
 #include "odp/text.h"
 #include "sys/rcu_cmocka.h"
 
-static unsigned int n_pipelines = 400;
+static unsigned int n_pipelines = 400, first_pipeline, seed;
+static struct tun_map options;
+static struct str passes; /* What became of the packet that was tried last each time that it came back. */
 
 /* What the datapath does: plain code of its own. */
 
@@ -60,8 +63,10 @@ apply_set(const struct odp_attr *set, struct oracle_packet *p)
 static void
 translate(struct xbridge *b, const struct flow *flow, struct xlate_out *out)
 {
-    struct xlate_in in = { .bridge = b, .flow = flow, .tables_version = b->tables_version };
+    struct flow bound = *flow;
+    struct xlate_in in = { .bridge = b, .flow = &bound, .tables_version = b->tables_version };
 
+    tun_flow_from_raw(&options, &bound);
     xlate_out_clear(out);
     sim_xlate(&in, xlate_runs_mine(), out);
 }
@@ -89,6 +94,9 @@ recirculate(struct xbridge *b, uint32_t id, const struct oracle_packet *p, struc
     flow.metadata = 0;
     xlate_out_init(&out);
     translate(b, &flow, &out);
+    str_puts(&passes, "back: ");
+    odp_actions_format(&passes, out.actions.data, out.actions.len, NULL);
+    str_putf(&passes, " (%s)\n", xlate_error_text(out.error));
     if (out.error) {
         r->gave_up = true;
     } else {
@@ -159,6 +167,7 @@ apply_actions(struct xbridge *b, const struct bytes *actions, const struct oracl
 {
     r->n = r->n_ttl = 0;
     r->gave_up = false;
+    str_clear(&passes);
     carry_out(b, actions->data, actions->len, packet, r, 0);
 }
 
@@ -235,7 +244,7 @@ fail_with(const struct oracle_pipeline *p, const struct xlate_out *out, const st
     put_result(&s, expected);
     str_puts(&s, "translation: ");
     put_result(&s, got);
-    fprintf(stderr, "%s\n%s", what, str_text(&s));
+    fprintf(stderr, "pipeline %u: %s\n%s%s", seed, what, str_text(&s), str_text(&passes));
     str_uninit(&s);
     fail_msg("%s", what);
 }
@@ -254,6 +263,45 @@ is_right(const struct oracle_pipeline *p, const struct oracle_packet *packet, co
         }
     } while (oracle_next_choices(&choices));
     return false;
+}
+
+/* Other values in the options of 'p', as far as the raw mask lets them have. */
+static void
+another_options(struct random *r, const struct oracle_packet *p, const struct flow *wc, struct oracle_packet *q)
+{
+    q->raw_len = p->raw_len;
+    memcpy(q->raw, p->raw, sizeof q->raw);
+    for (size_t at = 0; at < p->raw_len; ) {
+        size_t len = 4 * (p->raw[at + 3] & 31);
+
+        q->raw[at + 2] = merge(random_below(r, 4), p->raw[at + 2], wc->tun_metadata[at + 2]);
+        for (size_t i = at + 4; i < at + 4 + len; i++) {
+            q->raw[i] = merge(random_below(r, 4), p->raw[i], wc->tun_metadata[i]);
+        }
+        at += 4 + len;
+    }
+    oracle_read_options(q);
+}
+
+/* Whether it came through a tunnel is told by the port. */
+static void
+another_tunnel(struct random *r, const struct oracle_packet *p, const uint64_t *masks, const struct flow *wc,
+               struct oracle_packet *q)
+{
+    bool has_tunnel = p->f[F_TUN_DST];
+
+    if (has_tunnel != (q->f[F_TUN_DST] != 0)) {
+        memcpy(&q->f[F_TUN_ID], &p->f[F_TUN_ID], (F_N - F_TUN_ID) * sizeof q->f[0]);
+        q->options = p->options;
+        q->raw_len = p->raw_len;
+        memcpy(q->raw, p->raw, sizeof q->raw);
+    }
+    for (int f = F_TUN_ID; f <= F_GBP_FLAGS && has_tunnel; f++) {
+        q->f[f] = merge(q->f[f], p->f[f], masks[f]);
+    }
+    if (has_tunnel && wc->tun_opt_len) {
+        another_options(r, p, wc, q);
+    }
 }
 
 /* Another packet that agrees with 'p' in all bits of 'wc'. */
@@ -279,6 +327,11 @@ another_packet(struct random *r, const struct oracle_packet *p, const struct flo
     masks[F_TP_SRC] = be16_to_cpu(wc->tp_src);
     masks[F_TP_DST] = be16_to_cpu(wc->tp_dst);
     masks[F_MARK] = be32_to_cpu(wc->pkt_mark);
+    masks[F_TUN_ID] = be64_to_cpu(wc->tun_id);
+    masks[F_TUN_SRC] = be32_to_cpu(wc->tun_src);
+    masks[F_TUN_DST] = be32_to_cpu(wc->tun_dst);
+    masks[F_GBP_ID] = be16_to_cpu(wc->tun_gbp_id);
+    masks[F_GBP_FLAGS] = wc->tun_gbp_flags;
     if (p->f[F_ETH_TYPE] != q->f[F_ETH_TYPE]) {
         /* All else follows from the type: a packet of the other type's kind. */
         while (q->f[F_ETH_TYPE] != p->f[F_ETH_TYPE]) {
@@ -290,6 +343,7 @@ another_packet(struct random *r, const struct oracle_packet *p, const struct flo
             q->f[f] = merge(q->f[f], p->f[f], masks[f]);
         }
     }
+    another_tunnel(r, p, masks, wc, q);
     if (p->f[F_ETH_TYPE] == 0x0800 && q->f[F_PROTO] != 17) {
         q->f[F_TP_SRC] = q->f[F_TP_DST] = 0;
         if (masks[F_TP_SRC] & p->f[F_TP_SRC] || masks[F_TP_DST] & p->f[F_TP_DST]) {
@@ -339,11 +393,15 @@ try_packet(struct random *r, struct xbridge *b, const struct oracle_pipeline *p,
     if (!right) {
         fail_with(p, out, &flow, &expected, &got, "translation differs from the interpreter");
     }
+    tun_mask_to_raw(&options, &flow, &out->wc);
     xlate_out_init(&again);
     for (int i = 0; i < 10; i++) {
         another_packet(r, &packet, &out->wc, &other);
         oracle_packet_to_flow(&other, &other_flow);
         translate(b, &other_flow, &again);
+        if (again.error == XLATE_TOO_MANY_VLAN_TAGS) {
+            continue; /* It had more of them to begin with; the megaflow is right, and has no limit. */
+        }
         if (again.actions.len != out->actions.len ||
             (out->actions.len && memcmp(again.actions.data, out->actions.data, again.actions.len))) {
             struct str s = STR_INIT;
@@ -427,9 +485,16 @@ translation_does_what_the_specification_says(void **state UNUSED)
         snprintf(line, sizeof line, "meter br0 %d", i);
         assert_true(sim_run_line(&sim, line));
     }
+    for (int i = 0; i < ORACLE_N_OPTIONS; i++) {
+        const struct oracle_option *o = &oracle_options[i];
+
+        assert_true(tun_map_add(&options, i, ORACLE_OPTION_CLASS, o->type, o->len));
+    }
+    rcu_set(&b->options, &options);
     sim_remove_local(b);
     xlate_out_init(&out);
-    for (unsigned int i = 0; i < n_pipelines; i++) {
+    for (unsigned int i = first_pipeline; i < n_pipelines; i++) {
+        seed = i;
         random_seed(&r, i);
         oracle_random_pipeline(&r, &p);
         sim_delete_flows(b);
@@ -442,7 +507,8 @@ translation_does_what_the_specification_says(void **state UNUSED)
         rcu_quiescent();
     }
     print_message("%u packets compared\n", n_compared);
-    assert_true(n_compared > n_pipelines * 20);
+    str_uninit(&passes);
+    assert_true(n_compared > (n_pipelines - first_pipeline) * 20);
     xlate_out_uninit(&out);
     sim_uninit(&sim);
 }
@@ -455,5 +521,6 @@ main(int argc, char *argv[])
     };
 
     n_pipelines = argc > 1 ? strtoul(argv[1], NULL, 10) : n_pipelines;
+    first_pipeline = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
     return cmocka_run_group_tests(tests, rcu_group_setup, rcu_group_teardown);
 }

@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/num.h"
+#include "flow/tun_metadata.h"
 #include "ofproto/mac_table.h"
 #include "ofproto/xgroup.h"
 #include "openflow/flow_syntax.h"
@@ -223,6 +224,10 @@ add_flow(struct xbridge *b, const char *text, unsigned int allowed, bool over_th
     }
     if (over_the_wire) {
         go_over_the_wire(&fm, protocols & allowed);
+    }
+    if (tun_match_bind(xbridge_options_rcu(b), &fm.match, false) != TUN_BOUND) {
+        flow_mod_uninit(&fm);
+        return xstrdup("a tunnel option that the bridge does not know so");
     }
     fm.table_id = fm.table_id == 255 ? 0 : fm.table_id;
     old = classifier_find(&b->tables[fm.table_id], &fm.match, fm.priority, b->tables_version);
