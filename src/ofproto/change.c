@@ -13,10 +13,8 @@
 
 enum { MANY_RULES = 256 };
 
-/* How many others may be published while a long one is made. */
-#define LONG_AHEAD (1 << 16)
-
-static bool undo_rules(struct tables_change *, struct loop_slice *);
+/* More than others can be published while a long one is made. */
+#define LONG_AHEAD (UINT64_C(1) << 40)
 
 static bool
 has_table(const uint64_t *tables, uint8_t table_id)
@@ -24,36 +22,13 @@ has_table(const uint64_t *tables, uint8_t table_id)
     return tables[table_id / 64] >> table_id % 64 & 1;
 }
 
-static void
-spoil_now(struct tables_change *c)
-{
-    (void) undo_rules(c, NULL);
-    c->is_spoiled = true;
-}
-
 void
 change_begin(struct tables_change *c, struct ofproto *p, const struct ofconn *requester)
 {
-    if (p->long_change && p->long_change->is_published) {
-        (void) change_commit_step(p->long_change, NULL); /* What it has to tell comes first. */
-    }
     *c = (struct tables_change) {
         .p = p, .requester = requester,
         .version = atomic_load_explicit(&p->xb.tables_version, memory_order_relaxed) + 1,
     };
-    if (p->long_change && !p->long_change->is_published && c->version == p->long_change->version) {
-        spoil_now(p->long_change);
-    }
-}
-
-void
-change_undo_other(struct tables_change *c, uint8_t table_id)
-{
-    struct tables_change *other = c->p->long_change;
-
-    if (other && other != c && !other->is_published && has_table(other->touched, table_id)) {
-        spoil_now(other);
-    }
 }
 
 void
@@ -71,23 +46,42 @@ add_table(uint64_t *tables, uint8_t table_id)
     tables[table_id / 64] |= UINT64_C(1) << table_id % 64;
 }
 
-void
-change_touch(struct tables_change *c, uint8_t table_id)
+/* A long change of another, not published yet; null: none. */
+static const struct tables_change *
+other_of(const struct tables_change *c)
 {
-    struct tables_change *other = c->p->long_change;
+    const struct tables_change *other = c->p->long_change;
 
-    if (c->is_long) {
-        add_table(c->touched, table_id);
+    return other && other != c && !other->is_published ? other : NULL;
+}
+
+unsigned int
+change_n_flows(const struct tables_change *c, uint8_t table_id)
+{
+    const struct tables_change *other = other_of(c);
+
+    return c->p->tables[table_id].n_flows + c->n_flows[table_id] + (other ? MAX(other->n_flows[table_id], 0) : 0);
+}
+
+bool
+change_evict(struct tables_change *c, uint8_t table_id)
+{
+    const struct tables_change *other = other_of(c);
+    struct rule *worst;
+
+    if (other && has_table(other->changed, table_id)) {
+        return false; /* The order is that of its version. */
     }
-    if (other && other != c && has_table(other->touched, table_id)) {
-        other->is_spoiled = true;
+    worst = evict_choose(c->p, table_id, c->version);
+    if (worst) {
+        change_drop(c, worst, REMOVED_EVICTION);
     }
+    return worst != NULL;
 }
 
 static void
 count_flow(struct tables_change *c, const struct rule *rule, int step)
 {
-    change_touch(c, rule->table_id);
     add_table(c->changed, rule->table_id);
     if (!rule_is_hidden(rule)) {
         c->n_flows[rule->table_id] += step;
@@ -175,6 +169,7 @@ note_removed(struct rule *rule, unsigned int why)
     r->reason = why;
     r->when = clock_now_ms();
     list_push_back(&p->removed, &r->node);
+    atomic_fetch_add(&p->n_untold, 1);
     loop_wake_signal(&p->removed_wake);
 }
 
@@ -189,9 +184,9 @@ unlink_rule(struct rule *rule)
 
 /* Nobody sees the rule any more; of few the rest follows at once. */
 static void
-retire_rule(struct ofproto *p, struct rule *rule, bool many)
+retire_rule(struct ofproto *p, struct rule *rule, bool many, bool was_undone)
 {
-    learned_note_removed(rule);
+    learned_note_removed(rule, was_undone);
     users_note_removed(rule);
     options_note_removed(rule);
     if (many || p->long_change || !list_is_empty(&p->rule_lists)) {
@@ -291,6 +286,9 @@ change_publish(struct tables_change *c)
     }
     groups_commit(c);
     c->n_groups = 0;
+    c->n_own_added = c->n_added;
+    c->n_own_dropped = c->n_dropped;
+    change_forget_searches(c);
     c->is_published = true;
 }
 
@@ -302,14 +300,16 @@ note_step(struct tables_change *c, struct loop_slice *slice)
         const struct dropped_rule *d = &c->dropped[c->n_noted_dropped];
 
         if (c->n_noted_dropped < c->n_dropped && d->after <= c->n_noted_added) {
-            c->n_noted_dropped++;
+            const struct ofconn *requester = c->n_noted_dropped++ < c->n_own_dropped ? c->requester : NULL;
+
             if (d->why != REMOVED_SILENTLY) {
-                flow_monitor_note(d->rule, MONITOR_EV_DELETED, d->why, c->requester);
+                flow_monitor_note(d->rule, MONITOR_EV_DELETED, d->why, requester);
             }
         } else {
+            const struct ofconn *requester = c->n_noted_added < c->n_own_added ? c->requester : NULL;
             struct rule *rule = c->added[c->n_noted_added++];
 
-            flow_monitor_note(rule, rule->is_modified ? MONITOR_EV_MODIFIED : MONITOR_EV_ADDED, 0, c->requester);
+            flow_monitor_note(rule, rule->is_modified ? MONITOR_EV_MODIFIED : MONITOR_EV_ADDED, 0, requester);
         }
     }
     return c->n_noted_added + c->n_noted_dropped == c->n_added + c->n_dropped;
@@ -320,7 +320,7 @@ retire_step(struct tables_change *c, struct loop_slice *slice)
 {
     for (; c->n_retired < c->n_dropped && !loop_slice_is_over(slice); c->n_retired++) {
         note_removed(c->dropped[c->n_retired].rule, c->dropped[c->n_retired].why);
-        retire_rule(c->p, c->dropped[c->n_retired].rule, c->n_dropped > MANY_RULES);
+        retire_rule(c->p, c->dropped[c->n_retired].rule, c->n_dropped > MANY_RULES, false);
     }
     return c->n_retired == c->n_dropped;
 }
@@ -334,23 +334,35 @@ change_commit_step(struct tables_change *c, struct loop_slice *slice)
 void
 change_end(struct tables_change *c)
 {
+    change_forget_searches(c);
     free(c->added);
     free(c->dropped);
     free(c->groups);
     if (c->is_long) {
         c->p->long_change = NULL;
+    } else {
+        learned_note_end(c->p);
     }
     if (!list_is_empty(&c->p->retired)) {
         loop_wake_signal(&c->p->retired_wake);
     }
-    learned_settle(c->p, !c->is_published);
 }
 
+/* Who is published while a long change is told of leaves it to that to tell of what comes after it. */
 void
 change_commit(struct tables_change *c)
 {
+    struct tables_change *other = c->is_long ? NULL : c->p->long_change;
+
     change_publish(c);
-    (void) change_commit_step(c, NULL);
+    if (other && other->is_published) {
+        change_take_over(other, c);
+    } else {
+        (void) change_commit_step(c, NULL);
+        if (other) {
+            change_join(other, c);
+        }
+    }
     change_end(c);
 }
 
@@ -369,7 +381,7 @@ undo_add(struct tables_change *c, struct rule *rule, bool many)
 {
     cls_rule_hide(&rule->cr, 0); /* From every version. */
     evict_note_removed(rule);
-    retire_rule(c->p, rule, many);
+    retire_rule(c->p, rule, many, true);
 }
 
 /* The last comes first. */
@@ -427,14 +439,11 @@ change_drop_users_step(struct tables_change *c, struct users_run *u, struct loop
 {
     if (!u->rules) {
         u->rules = users_list(c->p, u->kind, u->id, &u->n);
-        for (size_t i = 0; i < u->n; i++) {
-            change_touch(c, u->rules[i]->table_id); /* From now on it must not be replaced. */
-        }
     }
     for (; u->n_done < u->n && !loop_slice_is_over(slice); u->n_done++) {
         struct rule *rule = u->rules[u->n_done];
 
-        if (cls_rule_visible(&rule->cr, c->version)) { /* Not one that names it twice. */
+        if (cls_rule_visible(&rule->cr, c->version)) { /* Not one that names it twice, or was replaced. */
             change_drop(c, rule, u->why);
         }
     }

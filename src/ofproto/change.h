@@ -12,8 +12,8 @@
  *
  * A long change is made over many turns of the loop (change_request.h).  Its version is far ahead, so that others can
  * be published in between: of these there are only the flows that packets teach (ofproto_learn()), as everybody else
- * waits.  One that touches a table which the long change has touched already spoils it; it is undone and made anew.
- * While one is open no rule is taken out of the tables.
+ * waits.  They join it (change_join.c): what it makes of a flow is as if it had come before.  While one is open no rule
+ * is taken out of the tables.
  *
  * A modified flow is a new rule in the place of the old one, since readers of the old version still want the old
  * actions.  The old rule passes its counters on, and also what is still credited to it later (rule.h, 'successor').
@@ -33,13 +33,15 @@ enum { CHANGE_TABLE_WORDS = (OFPROTO_N_TABLES + 63) / 64 };
 struct tables_change {
     struct ofproto *p;
     uint64_t version;          /* In which it appears. */
-    bool is_long, is_spoiled;
+    bool is_long;
     bool is_published;
-    uint64_t touched[CHANGE_TABLE_WORDS]; /* Bitmap of the tables that it has looked into or changed. */
-    uint64_t changed[CHANGE_TABLE_WORDS];
+    uint64_t changed[CHANGE_TABLE_WORDS]; /* Bitmap of tables. */
     int n_flows[OFPROTO_N_TABLES]; /* By how many flows it makes each table grow. */
     size_t n_passed, n_noted_added, n_noted_dropped, n_retired; /* How far its end has got. */
     const struct ofconn *requester; /* Null: the switch itself. */
+    size_t n_own_added, n_own_dropped; /* Those behind are of others, which joined it when it had been published. */
+    struct flow_mod *searches; /* Of a long change: modifications and deletions that it has begun, the first ones. */
+    size_t n_searches;
     struct rule **added;
     size_t n_added, added_capacity;
     struct dropped_rule {
@@ -92,10 +94,8 @@ void flow_mod_run_end(struct flow_mod_run *);                       /* At any ti
 void change_add(struct tables_change *, struct rule *, const struct match *, int priority, uint64_t used_options);
 void change_drop(struct tables_change *, struct rule *, uint8_t why);
 void change_replace(struct tables_change *, struct rule *old, struct rule *successor);
-/* Its outcome depends on what is in the table. */
-void change_touch(struct tables_change *, uint8_t table_id);
-/* It depends on what is in the table but for a long change of another: undoes that, if it has touched the table. */
-void change_undo_other(struct tables_change *, uint8_t table_id);
+/* A visible flow gets the actions of a modification: the rule in its place. */
+struct rule *change_modify(struct tables_change *, struct rule *, const struct flow_mod *);
 /* All rules whose actions use a group, or a meter, go: in steps, true once all have.  Beginning with 'kind', 'id' and
  * 'why' alone; to be uninitialised at any time. */
 struct users_run {
@@ -114,7 +114,20 @@ enum ofperr check_references(const struct ofproto *, struct act_span acts) MUST_
 /* Takes rules out of the tables that nobody sees any more since a change that dropped many; whether all are. */
 bool change_unlink_retired(struct ofproto *, struct loop_slice *);
 
-/* Makes room in a full table (OpenFlow 1.4 §6.5; evict.h): false if no rule of it may go. */
+/* Makes room in a full table (OpenFlow 1.4 §6.5; evict.h): false if no rule of it may go, or if a long change of
+ * another has changed the table. */
 bool change_evict(struct tables_change *, uint8_t table_id);
+/* How many flows the table will have, with those of a long change of another. */
+unsigned int change_n_flows(const struct tables_change *, uint8_t table_id);
+
+/* Whether a search of the flow-mod is about the rule, which is in one of its tables and inside its match. */
+bool flow_mod_selects(const struct flow_mod *, const struct rule *);
+
+/* change_join.c, for a long change.  A search begins: it is about flows, too, that come before the change is published.
+ * Another change has been published meanwhile, before this one; after it. */
+void change_note_search(struct tables_change *, const struct flow_mod *);
+void change_join(struct tables_change *, const struct tables_change *other);
+void change_take_over(struct tables_change *, const struct tables_change *other);
+void change_forget_searches(struct tables_change *);
 
 #endif

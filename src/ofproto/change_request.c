@@ -3,10 +3,9 @@
 #include <stdlib.h>
 
 #include "ofproto/conns_private.h"
+#include "ofproto/telling.h"
 #include "sys/counter.h"
 
-/* Requests that were spoiled and made again. */
-COUNTER(change_request_again)
 /* Turns of the main loop that requests have taken, after their first ones. */
 COUNTER(change_request_turns)
 
@@ -76,11 +75,10 @@ change_request_destroy(struct change_request *r)
 static void
 step_stage(struct change_request *r, struct loop_slice *slice)
 {
-    if (!r->change.is_spoiled && !r->ops->stage(r, slice, &r->error) && !r->change.is_spoiled) {
+    if (!r->ops->stage(r, slice, &r->error)) {
         return;
     }
-    r->again = r->change.is_spoiled;
-    if (r->again || r->error) {
+    if (r->error) {
         r->phase = REQUEST_UNDO;
     } else {
         change_publish(&r->change);
@@ -89,48 +87,63 @@ step_stage(struct change_request *r, struct loop_slice *slice)
 }
 
 static void
-end_change(struct change_request *r)
-{
-    change_end(&r->change);
-    r->phase = REQUEST_DONE;
-}
-
-/* What was spoiled once is made anew without giving others the time to do that again. */
-static void
 step_undo(struct change_request *r, struct loop_slice *slice)
 {
-    if (!change_abort_step(&r->change, slice)) {
-        return;
+    if (change_abort_step(&r->change, slice)) {
+        change_end(&r->change);
+        r->phase = REQUEST_DONE;
     }
-    if (!r->again) {
-        end_change(r);
-        return;
-    }
-    counter_inc(change_request_again);
-    change_end(&r->change);
-    r->ops->rewind(r);
-    bytes_clear(&r->out);
-    r->error = OFPERR_NONE;
-    change_begin_long(&r->change, r->p, r->c);
-    r->phase = REQUEST_STAGE;
-    step_stage(r, NULL);
 }
 
-/* True once it is done. */
+/* The flows that it leaves to nobody are another change, which may leave some again. */
+static void
+step_tell(struct change_request *r, struct loop_slice *slice)
+{
+    if (!change_commit_step(&r->change, slice)) {
+        return;
+    }
+    change_end(&r->change);
+    if (learned_are_due(r->p)) {
+        change_begin_long(&r->change, r->p, NULL);
+        r->phase = REQUEST_SETTLE;
+    } else {
+        r->phase = REQUEST_DONE;
+    }
+}
+
+static void
+step_settle(struct change_request *r, struct loop_slice *slice)
+{
+    if (learned_stage(&r->learned, &r->change, slice)) {
+        change_publish(&r->change);
+        r->phase = REQUEST_TELL;
+    }
+}
+
+static void
+step(struct change_request *r, struct loop_slice *slice)
+{
+    switch (r->phase) {
+    case REQUEST_STAGE: step_stage(r, slice); break;
+    case REQUEST_UNDO: step_undo(r, slice); break;
+    case REQUEST_TELL: step_tell(r, slice); break;
+    case REQUEST_SETTLE: step_settle(r, slice); break;
+    case REQUEST_DONE: break;
+    }
+}
+
+/* As far as the slice goes; true once it is done. */
 static bool
 run(struct change_request *r, struct loop_slice *slice)
 {
+    int before;
+
     r->is_running = true;
     pthread_mutex_lock(&r->p->tables_mutex);
-    if (r->phase == REQUEST_STAGE) {
-        step_stage(r, slice);
-    }
-    if (r->phase == REQUEST_UNDO) {
-        step_undo(r, slice);
-    }
-    if (r->phase == REQUEST_TELL && change_commit_step(&r->change, slice)) {
-        end_change(r);
-    }
+    do {
+        before = r->phase;
+        step(r, slice);
+    } while ((int) r->phase != before);
     pthread_mutex_unlock(&r->p->tables_mutex);
     r->is_running = false;
     return r->phase == REQUEST_DONE;
@@ -168,12 +181,52 @@ change_request_run(struct change_request *r)
     return false;
 }
 
+/* What others than requests have left to nobody: flows whose time is up, or that were replaced. */
+
+static bool
+stage_nothing(struct change_request *r UNUSED, struct loop_slice *slice UNUSED, enum ofperr *error UNUSED)
+{
+    return true;
+}
+
+static void
+answer_nobody(struct change_request *r UNUSED, enum ofperr error UNUSED)
+{
+}
+
+static void
+free_request(struct change_request *r)
+{
+    free(r);
+}
+
+static const struct change_request_ops settle_ops = { stage_nothing, answer_nobody, free_request };
+
+static void
+settle(struct ofproto *p)
+{
+    struct change_request *r;
+
+    if (p->request || !atomic_exchange(&p->learned_may_be_due, false) || !learned_are_due(p)) {
+        return;
+    }
+    r = xmalloc(sizeof *r);
+    change_request_begin_own(r, &settle_ops, p);
+    if (change_request_run(r)) {
+        change_request_destroy(r);
+    }
+}
+
 void
 change_requests_on_wake(struct loop_wake *w)
 {
     struct loop_slice slice = loop_slice_begin();
     struct ofproto *p = w->aux;
 
+    if (!p->conns) {
+        return; /* The bridge was removed. */
+    }
+    settle(p);
     if (!p->request) {
         conns_release(p->conns); /* One has come to its end. */
         return;
@@ -200,25 +253,32 @@ change_requests_finish(struct ofproto *p)
     finish(r);
 }
 
-bool
-change_request_holds(const struct ofproto *p, enum msg_type type)
+static bool
+changes_tables(enum msg_type type)
 {
-    const struct change_request *r = p->request;
+    return type == MSG_FLOW_MOD || type == MSG_GROUP_MOD || type == MSG_METER_MOD || type == MSG_TABLE_MOD ||
+           type == MSG_TLV_TABLE_MOD || type == MSG_BUNDLE_CONTROL;
+}
 
+bool
+change_request_holds(struct ofproto *p, enum msg_type type)
+{
+    const struct change_request *r;
+
+    if (atomic_load(&p->learned_may_be_due)) {
+        settle(p);
+    }
+    r = p->request;
+    if (changes_tables(type) && (r || atomic_load(&p->n_untold) > TELLING_MUCH)) {
+        return true;
+    }
     if (!r || type == MSG_HELLO || type == MSG_ERROR || type == MSG_ECHO_REQUEST || type == MSG_ECHO_REPLY) {
         return false;
     }
-    if (r->is_own || r->phase == REQUEST_TELL) {
+    if (r->is_own || r->phase >= REQUEST_TELL) {
         return true;
     }
     switch (type) {
-    case MSG_FLOW_MOD:
-    case MSG_GROUP_MOD:
-    case MSG_METER_MOD:
-    case MSG_TABLE_MOD:
-    case MSG_TLV_TABLE_MOD:
-    case MSG_BUNDLE_CONTROL:
-        return true;
     case MSG_GROUP_REQUEST:
     case MSG_GROUP_DESC_REQUEST:
     case MSG_PACKET_OUT:

@@ -5,7 +5,8 @@
  * What it is
  * ----------
  * A request is carried out in slices of a turn: it is staged as a long change (change.h), which nobody sees; published,
- * which all see at once; then its end is told.  A small one is through within its first slice, in the handler.
+ * which all see at once; then its end is told, and the flows that it leaves to nobody (learned.h) go in the same way.
+ * A small one is through within its first slice, in the handler.
  *
  * Meanwhile
  * ---------
@@ -18,8 +19,7 @@
  * During a request of the switch's own all messages wait, also dumps: who has been told that the configuration is
  * carried out sees no flow that was there before.
  *
- * A flow that a packet teaches comes at once.  If it is in a table that the request has touched, the request is undone
- * and made again, then in one turn.
+ * A flow that a packet teaches comes at once, and joins the request (change_join.c).
  *
  * A connection that ends meanwhile leaves its request to be carried out, as it would be if it had ended a moment later.
  *
@@ -28,6 +28,7 @@
 #define OFPROTO_CHANGE_REQUEST_H 1
 
 #include "ofproto/change.h"
+#include "ofproto/learned.h"
 #include "ofproto/ofconn.h"
 
 struct change_request;
@@ -36,8 +37,6 @@ struct change_request_ops {
     /* Stages the next part: true once all is staged, or for an error in '*error'; anything for the peer goes to
      * r->out.  tables_mutex is held. */
     bool (*stage)(struct change_request *, struct loop_slice *, enum ofperr *error);
-    /* Forgets what has been staged: it begins anew. */
-    void (*rewind)(struct change_request *);
     /* It is done or, for 'error', undone: says so in r->out.  Not called if change_request_run() returned true. */
     void (*answer)(struct change_request *, enum ofperr error);
     void (*destroy)(struct change_request *); /* Frees what it is embedded in. */
@@ -52,8 +51,8 @@ struct change_request {
     struct ofconn *as;           /* Its settings at that time, for whoever decodes its messages; owned.  Null: 'is_own'
                                   * is set. */
     struct tables_change change;
-    enum { REQUEST_STAGE, REQUEST_UNDO, REQUEST_TELL, REQUEST_DONE } phase;
-    bool again;                  /* It is being undone in order to begin anew. */
+    enum { REQUEST_STAGE, REQUEST_UNDO, REQUEST_TELL, REQUEST_SETTLE, REQUEST_DONE } phase;
+    struct learned_run learned;  /* Of the flows that it leaves to nobody. */
     bool is_running;
     enum ofperr error;
     struct bytes out;
@@ -70,7 +69,7 @@ bool change_request_run(struct change_request *) MUST_CHECK;
 void change_request_destroy(struct change_request *);
 
 /* Whether a message of this type has to wait. */
-bool change_request_holds(const struct ofproto *, enum msg_type);
+bool change_request_holds(struct ofproto *, enum msg_type);
 
 /* Carries out the rest of the bridge's request, if it has one, now. */
 void change_requests_finish(struct ofproto *);

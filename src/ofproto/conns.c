@@ -8,6 +8,7 @@
 #include "ofproto/conns_private.h"
 #include "ofproto/flow_monitor.h"
 #include "ofproto/of_bundle.h"
+#include "ofproto/telling.h"
 #include "sys/dirs.h"
 #include "sys/log.h"
 
@@ -95,6 +96,9 @@ ofconn_end_job(struct ofconn *c, struct bytes *out)
     ofconn_send(c, out);
     ofconn_send(c, &c->held_updates);
     go_on(c);
+    if (c->held_request.len) {
+        loop_wake_signal(&c->ofproto->change_wake); /* It may be its turn by now. */
+    }
 }
 
 static void
@@ -126,6 +130,9 @@ ofconn_drained(struct ofconn *c)
     } else {
         of_conn_set_reading(c->transport, !c->held_request.len);
         flow_monitors_resume(c);
+        if (c->job) {
+            run_job(c);
+        }
     }
 }
 
@@ -209,7 +216,7 @@ ofconn_message(struct ofconn *c, const void *data, size_t len)
     }
     if (error) {
         error_encode_reply(&out, error, c->version, data, len);
-    } else if (change_request_holds(c->ofproto, m.type)) {
+    } else if (change_request_holds(c->ofproto, m.type) || telling_holds(c, m.type)) {
         bytes_put(&c->held_request, data, len);
         of_conn_set_reading(c->transport, false);
     } else {
@@ -228,7 +235,7 @@ conns_release(struct conns *cs)
     LIST_FOR_EACH (c, struct ofconn, node, &cs->ofconns) {
         struct bytes held = c->held_request;
 
-        if (held.len) {
+        if (held.len && !c->job) {
             c->held_request = (struct bytes) BYTES_INIT;
             ofconn_message(c, held.data, held.len); /* May have to wait again. */
             bytes_uninit(&held);

@@ -84,15 +84,6 @@ stage_regime(struct change_request *r, struct loop_slice *slice, enum ofperr *er
 }
 
 static void
-rewind_regime(struct change_request *r)
-{
-    struct regime_change *g = CONTAINER_OF(r, struct regime_change, r);
-
-    end_step(g);
-    g->step = FLOWS_GO;
-}
-
-static void
 finish_regime(struct change_request *r, enum ofperr error)
 {
     if (error) {
@@ -112,7 +103,7 @@ destroy_regime(struct change_request *r)
     free(g);
 }
 
-static const struct change_request_ops regime_ops = { stage_regime, rewind_regime, finish_regime, destroy_regime };
+static const struct change_request_ops regime_ops = { stage_regime, finish_regime, destroy_regime };
 
 static void
 change_regime(struct ofproto *p, bool has_normal)

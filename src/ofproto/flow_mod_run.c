@@ -3,7 +3,6 @@
 
 #include "base/hash.h"
 #include "ofproto/change.h"
-#include "ofproto/evict.h"
 #include "ofproto/group.h"
 #include "ofproto/meter.h"
 #include "ofproto/rule_list.h"
@@ -62,25 +61,30 @@ make_modified(struct rule *old, const struct flow_mod *fm)
 
 /* Searching. */
 
-static void
-collect(void *s_, struct cls_rule *cr)
+bool
+flow_mod_selects(const struct flow_mod *fm, const struct rule *rule)
 {
-    struct flow_mod_run *s = s_;
-    const struct flow_mod *fm = s->fm;
-    struct rule *rule = rule_from_cls(cr);
     size_t len;
     const struct act *acts = rule_acts_rcu(rule, &len);
     struct act_span span = { len ? acts : NULL, len };
 
     if ((be64_to_cpu(rule->cookie) ^ fm->cookie) & fm->cookie_mask ||
         rule_is_hidden(rule) != (fm->priority > UINT16_MAX)) {
-        return;
+        return false;
     }
-    if (fm->command == FM_DELETE || fm->command == FM_DELETE_STRICT) {
-        if ((fm->out_port != OFPP_NONE && !act_outputs_to_port(span, fm->out_port)) ||
-            (fm->out_group != FM_GROUP_ANY && !act_outputs_to_group(span, fm->out_group))) {
-            return;
-        }
+    return (fm->command != FM_DELETE && fm->command != FM_DELETE_STRICT) ||
+           ((fm->out_port == OFPP_NONE || act_outputs_to_port(span, fm->out_port)) &&
+            (fm->out_group == FM_GROUP_ANY || act_outputs_to_group(span, fm->out_group)));
+}
+
+static void
+collect(void *s_, struct cls_rule *cr)
+{
+    struct flow_mod_run *s = s_;
+    struct rule *rule = rule_from_cls(cr);
+
+    if (!flow_mod_selects(s->fm, rule)) {
+        return;
     }
     if (s->n == s->capacity) {
         s->rules = x2nrealloc(s->rules, &s->capacity, sizeof *s->rules);
@@ -112,9 +116,6 @@ collect_by_cookie(struct flow_mod_run *s)
     if (fm->cookie_mask != UINT64_MAX || !fm->cookie) {
         return false;
     }
-    for (unsigned int i = first_table(fm); i <= last_table(fm); i++) {
-        change_touch(s->change, i);
-    }
     HMAP_FOR_EACH_WITH_HASH (rule, struct rule, by_cookie, hash_u64(cpu_to_be64(fm->cookie), 0), &p->by_cookie) {
         struct match m;
 
@@ -137,7 +138,6 @@ search_step(struct flow_mod_run *s, struct loop_slice *slice)
 {
     for (; s->table_id <= last_table(s->fm); s->table_id++) {
         if (!s->has_cursor) {
-            change_touch(s->change, s->table_id);
             cls_cursor_init(&s->cursor, &s->change->p->xb.tables[s->table_id], &s->fm->match, s->change->version);
             s->has_cursor = true;
         }
@@ -159,7 +159,6 @@ collect_strict(struct flow_mod_run *s)
         struct cls_rule *cr = classifier_find(&s->change->p->xb.tables[i], &s->fm->match, s->fm->priority,
                                               s->change->version);
 
-        change_touch(s->change, i);
         if (cr) {
             collect(s, cr);
         }
@@ -167,20 +166,6 @@ collect_strict(struct flow_mod_run *s)
 }
 
 /* Acting. */
-
-bool
-change_evict(struct tables_change *c, uint8_t table_id)
-{
-    struct rule *worst;
-
-    change_undo_other(c, table_id);
-    worst = evict_choose(c->p, table_id, c->version);
-
-    if (worst) {
-        change_drop(c, worst, REMOVED_EVICTION);
-    }
-    return worst != NULL;
-}
 
 static enum ofperr
 do_add(struct tables_change *c, const struct flow_mod *fm)
@@ -195,8 +180,7 @@ do_add(struct tables_change *c, const struct flow_mod *fm)
     if (!old && fm->flags & FM_CHECK_OVERLAP && classifier_overlaps(cls, &fm->match, fm->priority, c->version)) {
         return OFPERR_OFPFMFC_OVERLAP;
     }
-    change_touch(c, table_id);
-    if (!old && fm->priority <= UINT16_MAX && t->n_flows + c->n_flows[table_id] >= t->max_flows &&
+    if (!old && fm->priority <= UINT16_MAX && change_n_flows(c, table_id) >= t->max_flows &&
         (!(t->evict || t->of_evict) || !change_evict(c, table_id))) {
         return OFPERR_OFPFMFC_TABLE_FULL;
     }
@@ -210,8 +194,8 @@ do_add(struct tables_change *c, const struct flow_mod *fm)
     return OFPERR_NONE;
 }
 
-static void
-modify_rule(struct tables_change *c, struct rule *old, const struct flow_mod *fm)
+struct rule *
+change_modify(struct tables_change *c, struct rule *old, const struct flow_mod *fm)
 {
     struct rule *rule = make_modified(old, fm);
     struct match m;
@@ -220,6 +204,7 @@ modify_rule(struct tables_change *c, struct rule *old, const struct flow_mod *fm
     change_replace(c, old, fm->flags & FM_RESET_COUNTS ? NULL : rule);
     rule->is_modified = true;
     change_add(c, rule, &m, old->cr.priority, fm->used_options);
+    return rule;
 }
 
 struct reference_check {
@@ -278,10 +263,15 @@ act_step(struct flow_mod_run *s, struct loop_slice *slice)
         }
     }
     for (; s->n_done < s->n && !loop_slice_is_over(slice); s->n_done++) {
+        struct rule *rule = s->rules[s->n_done];
+
+        if (!cls_rule_visible(&rule->cr, s->change->version)) {
+            continue; /* Replaced meanwhile, by a flow that a packet taught; see change_note_search(). */
+        }
         if (is_modification(s->fm)) {
-            modify_rule(s->change, s->rules[s->n_done], s->fm);
+            (void) change_modify(s->change, rule, s->fm);
         } else {
-            change_drop(s->change, s->rules[s->n_done], REMOVED_DELETE);
+            change_drop(s->change, rule, REMOVED_DELETE);
         }
     }
     return s->n_done == s->n;
@@ -330,6 +320,7 @@ begin_run(struct flow_mod_run *s)
         return;
     case FM_MODIFY:
     case FM_DELETE:
+        change_note_search(s->change, fm);
         s->stage = collect_by_cookie(s) ? RUN_ACT : RUN_SEARCH;
         return;
     }

@@ -11,6 +11,7 @@ enum { PAUSE_BACKLOG = 128 * 1024 };
 struct flow_monitor {
     struct list node; /* In ofconn->monitors. */
     struct monitor_request request;
+    uint64_t since; /* Number of the last change before it came. */
 };
 
 /* A change that is still to be told. */
@@ -43,6 +44,7 @@ flow_monitor_note(struct rule *rule, enum monitor_event event, uint8_t reason, c
         rule->last_note = n->number;
     }
     list_push_back(&p->notes, &n->node);
+    atomic_fetch_add(&p->n_untold, 1);
     loop_wake_signal(&p->removed_wake);
 }
 
@@ -66,16 +68,18 @@ is_watched(const struct monitor_request *r, const struct rule *rule, const struc
            (r->out_group == FM_GROUP_ANY || act_outputs_to_group(acts, r->out_group));
 }
 
-/* What the connection's monitors together want to know of the event: MONITOR_* flags, 0 for nothing. */
+/* What the connection's monitors together want to know of the event, a change with that number: MONITOR_* flags, 0 for
+ * nothing. */
 static unsigned int
-wanted_flags(const struct ofconn *c, const struct rule *rule, const struct match *match, enum monitor_event event)
+wanted_flags(const struct ofconn *c, const struct rule *rule, const struct match *match, enum monitor_event event,
+             uint64_t number)
 {
     unsigned int flag = event == MONITOR_EV_ADDED ? MONITOR_ADD
                         : event == MONITOR_EV_DELETED ? MONITOR_DELETE : MONITOR_MODIFY;
     unsigned int flags = 0;
 
     LIST_FOR_EACH (m, struct flow_monitor, node, &c->monitors) {
-        if (m->request.flags & flag && is_watched(&m->request, rule, match)) {
+        if (m->request.flags & flag && number > m->since && is_watched(&m->request, rule, match)) {
             flags |= m->request.flags;
         }
     }
@@ -113,8 +117,7 @@ struct updates {
     struct bytes out;
     struct msg_parts parts;
     bool begun;
-    bool any_short;      /* 'last_short' is the request that was last told of in short. */
-    uint32_t last_short;
+    bool is_of_pause;    /* They precede what the connection is told at the end of a pause. */
 };
 
 static size_t
@@ -162,131 +165,238 @@ static void
 send_updates(struct updates *u)
 {
     end_updates(u);
-    if (u->c->job) {
+    if (u->c->job && !u->is_of_pause) {
         bytes_put(&u->c->held_updates, u->out.data, u->out.len);
+        bytes_uninit(&u->out);
     } else {
         ofconn_send(u->c, &u->out);
     }
-    bytes_uninit(&u->out);
+    u->out = (struct bytes) BYTES_INIT;
 }
 
 /* During a pause only the end of flows is told that the peer knows of. */
 static bool
-is_untold(const struct ofconn *c, const struct flow_note *n)
+is_untold(const struct updates *u, const struct flow_note *n)
 {
-    return c->monitors_paused && (n->event != MONITOR_EV_DELETED || n->rule->first_note > c->paused_at);
+    uint64_t paused_at = u->is_of_pause ? u->c->resumed_from : u->c->paused_at;
+
+    return (u->is_of_pause || u->c->monitors_paused) &&
+           (n->event != MONITOR_EV_DELETED || n->rule->first_note > paused_at);
 }
 
 /* Own changes are told in short, unless they are wanted in full. */
 static void
-tell_one(struct updates *u, const struct flow_note *n)
+put_note(struct updates *u, const struct flow_note *n)
 {
+    struct ofconn *c = u->c;
     struct match match;
     unsigned int flags;
 
     cls_rule_get_match(&n->rule->cr, &match);
-    flags = wanted_flags(u->c, n->rule, &match, n->event);
+    flags = wanted_flags(c, n->rule, &match, n->event, n->number);
     if (!flags) {
         return;
     }
-    if (n->requester == u->c && !(flags & MONITOR_OWN) && !u->c->monitors_paused) {
-        if (!u->any_short || n->xid != u->last_short) {
+    if (n->requester == c && !(flags & MONITOR_OWN) && !u->is_of_pause && !c->monitors_paused) {
+        if (!c->any_short || n->xid != c->last_short) {
             put_bare(u, MONITOR_EV_ABBREV, n->xid);
         }
-        u->any_short = true;
-        u->last_short = n->xid;
+        c->any_short = true;
+        c->last_short = n->xid;
     } else {
         begin_update(u);
-        put_update(&u->parts, u->c, n->rule, &match, n->event, n->reason, flags & MONITOR_ACTIONS);
-    }
-}
-
-/* Tells one connection all notes that concern it. */
-static void
-tell(struct ofconn *c, const struct list *notes)
-{
-    struct updates u = { .c = c };
-
-    LIST_FOR_EACH (n, struct flow_note, node, notes) {
-        if (!c->monitors_paused && ofconn_backlog(c) + u.out.len > PAUSE_BACKLOG) {
-            put_pause(&u, true);
-            c->monitors_paused = true;
-            c->paused_at = n->number - 1;
-        }
-        if (!is_untold(c, n)) {
-            tell_one(&u, n);
-        }
-    }
-    send_updates(&u);
-    if (c->monitors_paused) {
-        of_conn_ask_drained(c->transport);
+        put_update(&u->parts, c, n->rule, &match, n->event, n->reason, flags & MONITOR_ACTIONS);
     }
 }
 
 static void
-put_if_changed(void *u_, struct cls_rule *cr)
+pause_if_slow(struct updates *u, uint64_t number)
 {
-    struct updates *u = u_;
-    struct rule *rule = rule_from_cls(cr);
-    enum monitor_event event = rule->first_note > u->c->paused_at || !rule->is_modified ? MONITOR_EV_ADDED
-                               : MONITOR_EV_MODIFIED;
+    struct ofconn *c = u->c;
+
+    if (!c->monitors_paused && ofconn_backlog(c) + u->out.len > PAUSE_BACKLOG) {
+        put_pause(u, true);
+        c->monitors_paused = true;
+        c->paused_at = number - 1;
+    }
+}
+
+/* Tells one connection of one note, if it concerns it. */
+static void
+tell(struct updates *u, const struct flow_note *n)
+{
+    if (u->is_of_pause && n->number > u->c->resumed_until) {
+        send_updates(u);
+        u->is_of_pause = false;
+    }
+    if (!u->is_of_pause) {
+        pause_if_slow(u, n->number);
+    }
+    if (!is_untold(u, n)) {
+        put_note(u, n);
+    }
+}
+
+/* Those for each connection that has monitors. */
+static struct updates *
+begin_all(const struct ofproto *p, size_t *n)
+{
+    struct updates *all;
+
+    *n = 0;
+    if (!p->conns) {
+        return NULL;
+    }
+    all = xcalloc(MAX(list_size(&p->conns->ofconns), 1), sizeof *all);
+    LIST_FOR_EACH (c, struct ofconn, node, &p->conns->ofconns) {
+        if (!list_is_empty(&c->monitors)) {
+            all[(*n)++] = (struct updates) { .c = c, .is_of_pause = p->n_told < c->resumed_until };
+        }
+    }
+    return all;
+}
+
+static void
+send_all(struct updates *all, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        send_updates(&all[i]);
+        if (all[i].c->monitors_paused) {
+            of_conn_ask_drained(all[i].c->transport);
+        }
+    }
+    free(all);
+}
+
+void
+flow_monitors_begin_round(struct ofproto *p)
+{
+    if (p->conns) {
+        LIST_FOR_EACH (c, struct ofconn, node, &p->conns->ofconns) {
+            c->any_short = false;
+        }
+    }
+}
+
+bool
+flow_monitors_tell(struct ofproto *p, struct list *notes, struct loop_slice *slice)
+{
+    struct updates *all;
+    size_t n_all;
+
+    if (list_is_empty(notes)) {
+        return true;
+    }
+    all = begin_all(p, &n_all);
+    while (!list_is_empty(notes) && !loop_slice_is_over(slice)) {
+        struct flow_note *n = CONTAINER_OF(list_pop_front(notes), struct flow_note, node);
+
+        for (size_t i = 0; i < n_all; i++) {
+            tell(&all[i], n);
+        }
+        p->n_told = n->number;
+        rule_unref(n->rule);
+        free(n);
+        atomic_fetch_sub(&p->n_untold, 1);
+    }
+    send_all(all, n_all);
+    return list_is_empty(notes);
+}
+
+/* The end of a pause: what has been added and modified since it began. */
+struct resume_job {
+    struct ofconn_job job;
+    struct updates updates;
+    struct rule_list rules;  /* That were there at its end. */
+};
+
+/* What the rules are that a later change has made is told with that change. */
+static void
+put_if_changed(struct updates *u, const struct rule *rule)
+{
+    const struct ofconn *c = u->c;
+    bool is_new = rule->first_note > c->resumed_from;
+    enum monitor_event event = is_new || !rule->is_modified ? MONITOR_EV_ADDED : MONITOR_EV_MODIFIED;
     struct match match;
     unsigned int flags;
 
-    if (rule->last_note <= u->c->paused_at || rule_is_hidden(rule)) {
+    if (rule->last_note <= c->resumed_from || rule->last_note > c->resumed_until) {
         return;
     }
-    cls_rule_get_match(cr, &match);
-    flags = wanted_flags(u->c, rule, &match, event);
+    cls_rule_get_match(&rule->cr, &match);
+    flags = wanted_flags(c, rule, &match, event, rule->last_note);
     if (flags) {
         begin_update(u);
-        put_update(&u->parts, u->c, rule, &match, event, 0, flags & MONITOR_ACTIONS);
+        put_update(&u->parts, c, rule, &match, event, 0, flags & MONITOR_ACTIONS);
     }
+}
+
+static void
+put_some(struct resume_job *r)
+{
+    struct ofproto *p = r->updates.c->ofproto;
+    struct rule *rule;
+
+    pthread_mutex_lock(&p->tables_mutex); /* For the numbers. */
+    for (int i = 0; i < RULES_A_STEP && (rule = rule_list_next(&r->rules)) != NULL; i++) {
+        put_if_changed(&r->updates, rule);
+        rule_unref(rule);
+    }
+    pthread_mutex_unlock(&p->tables_mutex);
+}
+
+static bool
+step_resume(struct ofconn_job *job, struct bytes *out)
+{
+    struct resume_job *r = CONTAINER_OF(job, struct resume_job, job);
+    struct updates *u = &r->updates;
+
+    if (u->c->ofproto->n_told < u->c->resumed_until) {
+        return false; /* The deletions of the pause come before. */
+    }
+    if (!rule_list_more(&r->rules)) {
+        put_pause(u, false);
+        end_updates(u);
+        bytes_put(out, u->out.data, u->out.len);
+        return true;
+    }
+    put_some(r);
+    if (u->begun) {
+        msg_parts_take_complete(&u->parts, out);
+    }
+    return false;
+}
+
+static void
+destroy_resume(struct ofconn_job *job)
+{
+    struct resume_job *r = CONTAINER_OF(job, struct resume_job, job);
+
+    r->updates.c->resumed_from = r->updates.c->resumed_until = 0;
+    rule_list_uninit(&r->rules);
+    bytes_uninit(&r->updates.out);
+    free(r);
 }
 
 void
 flow_monitors_resume(struct ofconn *c)
 {
     struct ofproto *p = c->ofproto;
-    struct updates u = { .c = c };
+    struct resume_job *r;
 
     if (!c->monitors_paused) {
         return;
     }
-    flow_monitors_flush(p);
+    r = xzalloc(sizeof *r);
+    r->job = (struct ofconn_job) { step_resume, destroy_resume };
+    r->updates.c = c;
     pthread_mutex_lock(&p->tables_mutex);
-    for (unsigned int t = 0; t < 254; t++) {
-        classifier_for_each(&p->xb.tables[t], NULL, atomic_load(&p->xb.tables_version), put_if_changed, &u);
-    }
+    rule_list_begin(&r->rules, p, FM_TABLE_ANY, NULL);
+    c->resumed_from = c->paused_at;
+    c->resumed_until = p->n_noted;
     pthread_mutex_unlock(&p->tables_mutex);
-    put_pause(&u, false);
     c->monitors_paused = false;
-    send_updates(&u);
-}
-
-void
-flow_monitors_flush(struct ofproto *p)
-{
-    struct list notes;
-
-    list_init(&notes);
-    pthread_mutex_lock(&p->tables_mutex);
-    list_splice(&notes, &p->notes);
-    pthread_mutex_unlock(&p->tables_mutex);
-    if (list_is_empty(&notes)) {
-        return;
-    }
-    if (p->conns) {
-        LIST_FOR_EACH (c, struct ofconn, node, &p->conns->ofconns) {
-            if (!list_is_empty(&c->monitors)) {
-                tell(c, &notes);
-            }
-        }
-    }
-    LIST_FOR_EACH_SAFE (n, struct flow_note, node, &notes) {
-        rule_unref(n->rule);
-        free(n);
-    }
+    ofconn_start_job(c, &r->job);
 }
 
 /* Requests. */
@@ -312,6 +422,14 @@ remove_monitor(struct ofconn *c, struct flow_monitor *m)
     free(m);
 }
 
+static void
+forget_requester(struct list *notes, const struct ofconn *c)
+{
+    LIST_FOR_EACH (n, struct flow_note, node, notes) {
+        n->requester = n->requester == c ? NULL : n->requester;
+    }
+}
+
 void
 flow_monitors_destroy(struct ofconn *c)
 {
@@ -321,10 +439,9 @@ flow_monitors_destroy(struct ofconn *c)
         remove_monitor(c, m);
     }
     pthread_mutex_lock(&p->tables_mutex);
-    LIST_FOR_EACH (n, struct flow_note, node, &p->notes) {
-        n->requester = n->requester == c ? NULL : n->requester;
-    }
+    forget_requester(&p->notes, c);
     pthread_mutex_unlock(&p->tables_mutex);
+    forget_requester(&p->telling.notes, c);
 }
 
 static enum ofperr
@@ -342,6 +459,7 @@ add_monitor(struct ofconn *c, const struct monitor_request *r)
     m->request = *r;
     list_push_back(&c->monitors, &m->node);
     pthread_mutex_lock(&c->ofproto->tables_mutex);
+    m->since = c->ofproto->n_noted;
     c->ofproto->n_monitors++;
     pthread_mutex_unlock(&c->ofproto->tables_mutex);
     return OFPERR_NONE;
@@ -476,7 +594,6 @@ handle_flow_monitor(struct ofconn *c, const struct msg *m, struct bytes *out UNU
     size_t n = 0, capacity = 0;
     enum ofperr error = OFPERR_NONE;
 
-    flow_monitors_flush(c->ofproto); /* What has been before is in the initial flows. */
     while (body.left && !error) {
         if (n == capacity) {
             requests = x2nrealloc(requests, &capacity, sizeof *requests);

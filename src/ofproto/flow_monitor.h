@@ -1,17 +1,17 @@
 /* Flow monitors: a controller is told of every change of the flows it asked for.
  *
  * A change of the tables notes what has come and gone while tables_mutex is held (flow_monitor_note()); the main thread
- * sends the notes on before it does anything else with the bridge's connections (flow_monitors_flush()), so that they
- * precede the answer to a barrier.  Nothing is noted while no connection has a monitor.
+ * sends the notes on in slices of turns of its loop, and the answer to a barrier waits for those before it (telling.h).
+ * Nothing is noted while no connection has a monitor.
  *
  * A reader that is slow is paused: once more than PAUSE_BACKLOG bytes wait for it, it is told so, and from then on
  * only of deletions of flows that it knows.  When it has read all, it is told what has been added and modified
  * meanwhile, and that it is resumed.  Each noted change has a number, and a rule those of the changes that made it and
  * last changed it; so the number at the pause is all that has to be kept.
  *
- * The flows that are there already are told in steps, as the peer reads; what happens meanwhile follows them.
+ * The flows that are there already, and those that have changed during a pause, are told in steps, as the peer reads;
+ * what happens meanwhile follows them, and may be a pause again.
  *
- * Limits: what happened during a pause is made into messages at once when it ends.
  * Standards: OpenFlow 1.4 §7.4.6; ONF extension 187; Nicira's of before. */
 #ifndef OFPROTO_FLOW_MONITOR_H
 #define OFPROTO_FLOW_MONITOR_H 1
@@ -23,10 +23,11 @@
  * caller holds tables_mutex. */
 void flow_monitor_note(struct rule *, enum monitor_event, uint8_t reason, const struct ofconn *requester);
 
-/* Sends what was noted.  Main thread. */
-void flow_monitors_flush(struct ofproto *);
+/* For telling.h.  Sends the next of 'notes' (null slice: all of them) to whom they concern; whether those were all. */
+bool flow_monitors_tell(struct ofproto *, struct list *notes, struct loop_slice *);
+void flow_monitors_begin_round(struct ofproto *); /* Before the first of a round. */
 
-/* The peer has read all: ends a pause. */
+/* The peer has read all: begins the end of a pause, if there is one, as the connection's job. */
 void flow_monitors_resume(struct ofconn *);
 
 /* The connection ends. */

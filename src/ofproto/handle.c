@@ -55,11 +55,10 @@ handle_barrier(struct ofconn *c, const struct msg *m, struct bytes *out)
 {
     struct backer *b = c->ofproto->backer;
 
-    /* Every message is carried out before the next is read.  What flow-mods concern, and what changes of ports and
-     * settings do, is not used for packets any more from here on. */
+    /* Every message is carried out before the next is read, and what happened has been told (telling_holds()).  What
+     * flow-mods concern, and what changes of ports and settings do, is not used for packets any more from here on. */
     depend_settle(b->depend);
     depend_harden(b->depend);
-    tables_tell(c->ofproto); /* What happened before the barrier is told before it. */
     msg_put_simple(out, MSG_BARRIER_REPLY, m->version, m->xid, NULL, 0);
     return OFPERR_NONE;
 }

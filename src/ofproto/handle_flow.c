@@ -79,15 +79,6 @@ stage_search(struct change_request *r, struct loop_slice *slice, enum ofperr *er
 }
 
 static void
-rewind_search(struct change_request *r)
-{
-    struct search_request *s = CONTAINER_OF(r, struct search_request, r);
-
-    flow_mod_run_end(&s->run);
-    flow_mod_run_begin(&s->run, &r->change, &s->fm);
-}
-
-static void
 answer_search(struct change_request *r, enum ofperr error)
 {
     const struct search_request *s = CONTAINER_OF(r, struct search_request, r);
@@ -110,7 +101,7 @@ destroy_search(struct change_request *r)
     free(s);
 }
 
-static const struct change_request_ops search_ops = { stage_search, rewind_search, answer_search, destroy_search };
+static const struct change_request_ops search_ops = { stage_search, answer_search, destroy_search };
 
 static enum ofperr
 search_and_change(struct ofconn *c, const struct msg *m, const struct flow_mod *fm)

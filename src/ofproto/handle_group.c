@@ -24,15 +24,6 @@ stage_request(struct change_request *r, struct loop_slice *slice, enum ofperr *e
     return done;
 }
 
-static void
-rewind_request(struct change_request *r)
-{
-    struct group_request *g = CONTAINER_OF(r, struct group_request, r);
-
-    group_mod_run_end(&g->run);
-    group_mod_run_begin(&g->run, &r->change, &g->gm);
-}
-
 /* A deletion cannot fail. */
 static void
 answer_request(struct change_request *r UNUSED, enum ofperr error UNUSED)
@@ -49,8 +40,7 @@ destroy_request(struct change_request *r)
     free(g);
 }
 
-static const struct change_request_ops request_ops = { stage_request, rewind_request, answer_request,
-                                                       destroy_request };
+static const struct change_request_ops request_ops = { stage_request, answer_request, destroy_request };
 
 /* Takes over 'gm'. */
 static enum ofperr

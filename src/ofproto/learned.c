@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
-#include "openflow/flow_mod.h"
 
 struct learned_users {
     struct hmap_node node;      /* In ofproto->learned_users. */
@@ -20,10 +19,20 @@ learned_init(struct ofproto *p)
     list_init(&p->learned_unused);
 }
 
+static void
+forget(struct ofproto *p, struct learned_users *u)
+{
+    list_remove(&u->unused);
+    hmap_remove(&p->learned_users, &u->node);
+    free(u);
+}
+
 void
 learned_uninit(struct ofproto *p)
 {
-    learned_settle(p, true);
+    HMAP_FOR_EACH_SAFE (u, struct learned_users, node, &p->learned_users) {
+        forget(p, u);
+    }
     hmap_uninit(&p->learned_users);
 }
 
@@ -46,21 +55,24 @@ get(struct ofproto *p, const struct act_learn *a)
     return u;
 }
 
+/* Of a change that is undone the flows stay, which have been somebody else's. */
 static void
-count(struct ofproto *p, struct act_span acts, int step)
+count(struct ofproto *p, struct act_span acts, int step, bool was_undone)
 {
     ACT_FOR_EACH (act, acts) {
         const struct act_learn *a = (const void *) act;
 
         if (act->type == ACT_CLONE) {
-            count(p, act_clone_actions((const void *) act), step);
+            count(p, act_clone_actions((const void *) act), step, was_undone);
         } else if (act->type == ACT_LEARN && a->flags & LEARN_DELETE_LEARNED) {
             struct learned_users *u = get(p, a);
 
             u->n += step;
             list_remove(&u->unused);
             list_init(&u->unused);
-            if (!u->n) {
+            if (!u->n && (was_undone || atomic_load(&p->xb.is_gone))) {
+                forget(p, u);
+            } else if (!u->n) {
                 list_push_back(&p->learned_unused, &u->unused);
             }
         }
@@ -79,43 +91,68 @@ actions_of(const struct rule *rule)
 void
 learned_note_added(struct rule *rule)
 {
-    count(rule->ofproto, actions_of(rule), 1);
+    count(rule->ofproto, actions_of(rule), 1, false);
 }
 
 void
-learned_note_removed(struct rule *rule)
+learned_note_removed(struct rule *rule, bool was_undone)
 {
-    count(rule->ofproto, actions_of(rule), -1);
+    count(rule->ofproto, actions_of(rule), -1, was_undone);
+}
+
+/* Flows that are nobody's. */
+
+bool
+learned_are_due(struct ofproto *p)
+{
+    bool due;
+
+    pthread_mutex_lock(&p->tables_mutex);
+    due = !list_is_empty(&p->learned_unused);
+    pthread_mutex_unlock(&p->tables_mutex);
+    return due;
+}
+
+void
+learned_note_end(struct ofproto *p)
+{
+    if (!list_is_empty(&p->learned_unused)) {
+        atomic_store(&p->learned_may_be_due, true);
+        loop_wake_signal(&p->change_wake);
+    }
 }
 
 static void
-delete_flows(struct ofproto *p, uint8_t table_id, uint64_t cookie)
+begin(struct learned_run *l, struct tables_change *c, struct learned_users *u)
 {
-    struct flow_mod fm;
-
-    flow_mod_init(&fm);
-    fm.command = FM_DELETE;
-    fm.table_id = table_id;
-    fm.cookie = cookie;
-    fm.cookie_mask = UINT64_MAX;
-    (void) !ofproto_flow_mod(p, &fm, NULL); /* A delete cannot fail. */
+    flow_mod_init(&l->fm);
+    l->fm.command = FM_DELETE;
+    l->fm.table_id = u->table_id;
+    l->fm.cookie = u->cookie;
+    l->fm.cookie_mask = UINT64_MAX;
+    forget(c->p, u);
+    flow_mod_run_begin(&l->run, c, &l->fm);
+    l->is_running = true;
 }
 
-/* Deleting flows may leave others to nobody, which the change that deletes them settles. */
-void
-learned_settle(struct ofproto *p, bool was_undone)
+/* A deletion cannot fail. */
+bool
+learned_stage(struct learned_run *l, struct tables_change *c, struct loop_slice *slice)
 {
-    while (!list_is_empty(&p->learned_unused)) {
-        struct learned_users *u = CONTAINER_OF(list_pop_front(&p->learned_unused), struct learned_users, unused);
-        uint64_t cookie = u->cookie;
-        uint8_t table_id = u->table_id;
-
-        hmap_remove(&p->learned_users, &u->node);
-        free(u);
-        if (!was_undone) {
-            delete_flows(p, table_id, cookie);
+    while (l->is_running || !list_is_empty(&c->p->learned_unused)) {
+        if (!l->is_running) {
+            begin(l, c, CONTAINER_OF(c->p->learned_unused.next, struct learned_users, unused));
+        }
+        if (!flow_mod_run_step(&l->run, slice)) {
+            return false;
+        }
+        flow_mod_run_end(&l->run);
+        l->is_running = false;
+        if (slice && clock_real_us() >= slice->until_us) { /* Some take long. */
+            return list_is_empty(&c->p->learned_unused);
         }
     }
+    return true;
 }
 
 /* The limit. */

@@ -214,15 +214,6 @@ stage_delete(struct change_request *r, struct loop_slice *slice, enum ofperr *er
 }
 
 static void
-rewind_delete(struct change_request *r)
-{
-    struct delete_request *d = CONTAINER_OF(r, struct delete_request, r);
-
-    users_run_uninit(&d->users);
-    d->n_done = 0;
-}
-
-static void
 finish_delete(struct change_request *r, enum ofperr error UNUSED)
 {
     struct delete_request *d = CONTAINER_OF(r, struct delete_request, r);
@@ -242,7 +233,7 @@ destroy_delete(struct change_request *r)
     free(d);
 }
 
-static const struct change_request_ops delete_ops = { stage_delete, rewind_delete, finish_delete, destroy_delete };
+static const struct change_request_ops delete_ops = { stage_delete, finish_delete, destroy_delete };
 
 static void
 delete_meters(struct ofconn *c, uint32_t id)

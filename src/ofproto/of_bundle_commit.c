@@ -230,11 +230,10 @@ follow_up(struct commit *k, bool success)
     k->n = 0;
 }
 
+/* Forgets what is under way. */
 static void
-rewind_commit(struct change_request *r)
+end_staging(struct commit *k)
 {
-    struct commit *k = CONTAINER_OF(r, struct commit, r);
-
     follow_up(k, false);
     if (k->is_running) {
         flow_mod_run_end(&k->run);
@@ -243,8 +242,6 @@ rewind_commit(struct change_request *r)
     if (k->is_group_running) {
         end_group_mod(k);
     }
-    k->at = 0;
-    k->flow_mods = (struct flow_mod_counts) { 0 };
 }
 
 /* What was carried out, to whom it may concern. */
@@ -299,7 +296,7 @@ destroy_commit(struct change_request *r)
 {
     struct commit *k = CONTAINER_OF(r, struct commit, r);
 
-    rewind_commit(r);
+    end_staging(k);
     free(k->followups);
     prepared_flows_uninit(&k->prepared);
     bytes_uninit(&k->messages);
@@ -308,7 +305,7 @@ destroy_commit(struct change_request *r)
     free(k);
 }
 
-static const struct change_request_ops commit_ops = { stage_commit, rewind_commit, answer_commit, destroy_commit };
+static const struct change_request_ops commit_ops = { stage_commit, answer_commit, destroy_commit };
 
 enum ofperr
 of_bundle_commit(struct ofconn *c, bool is_atomic, struct bytes messages, struct prepared_flows prepared,

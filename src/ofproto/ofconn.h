@@ -53,11 +53,15 @@ struct ofconn {
     struct flow_mod_log flow_mods;
     uint32_t xid;                /* Of the message that is being handled. */
     struct ofconn_job *job;      /* Owned; null: none. */
-    struct bytes held_request;   /* A message that has to wait (change_request.h); no other is read. */
+    struct bytes held_request;   /* A message that has to wait (change_request.h, telling.h); no other is read. */
+    uint64_t waits_for_round;    /* Of what is told (telling.h), that message; 0: for none. */
     struct list monitors;        /* struct flow_monitor. */
     struct bytes held_updates;   /* For monitors: what happened while 'job' says what was there. */
     bool monitors_paused;
     uint64_t paused_at;          /* Number of the last change that was told. */
+    uint64_t resumed_from, resumed_until; /* While a pause ends: 'paused_at' of it, and the last change of it. */
+    bool any_short;              /* 'last_short' is the request that was last told of in short, in this round. */
+    uint32_t last_short;
     struct list bundles;         /* struct of_bundle. */
     size_t n_bundles, n_bundle_bytes, n_prepared_bytes;
 

@@ -151,7 +151,6 @@ ofproto_destroy(struct ofproto *p, bool cleanup)
     hmap_uninit(&p->ports);
     list_remove(&p->xb.node);
     atomic_store(&p->xb.is_gone, true);
-    loop_wake_uninit(&p->change_wake);
     in_band_uninit(p);
     backer_leave(p->backer, cleanup);
     removal_begin(p);

@@ -68,6 +68,12 @@ struct removed_rule {
     int64_t when;
 };
 
+/* What is being told at present (telling.h). */
+struct telling {
+    struct list notes, removed; /* That are left of the round: struct flow_note, struct removed_rule. */
+    uint64_t n_begun, n_ended;  /* Rounds. */
+};
+
 /* What a Flow_Table row and table-mod say. */
 struct table_state {
     bool is_configured;      /* A row says something of it. */
@@ -123,16 +129,19 @@ struct ofproto {
     struct hmap users;       /* Of groups and meters: users.h. */
     struct hmap learned_users; /* See learned.h. */
     struct list learned_unused;
+    _Atomic bool learned_may_be_due; /* A change has ended that may have left some. */
     struct hmap by_cookie;   /* struct rule by cookie, those whose cookie is not zero. */
     unsigned int n_monitors; /* Flow monitors of all connections; guarded by tables_mutex, like 'notes'. */
     struct list notes;       /* struct flow_note: changes that monitors are to be told. */
     uint64_t n_noted;        /* Number of the last of them. */
+    uint64_t n_told;         /* Of the last that has been told; main thread. */
     struct list table_events; /* struct table_event: vacancy events still to be sent; guarded by tables_mutex. */
     struct hmap option_users; /* Rules that use tunnel options, and how many use each: handle_tlv.c; guarded by */
     uint32_t n_option_users[64], n_option_matches[64]; /* tables_mutex. */
     struct list removed;     /* Rules whose flow-removed message is still to be sent: struct removed_rule. */
-    struct loop_task removed_task;
-    struct loop_wake removed_wake;
+    struct loop_wake removed_wake; /* Something is to be told (telling.h). */
+    _Atomic size_t n_untold; /* Of notes and removed rules. */
+    struct telling telling;
     struct loop_timer second; /* Expiry of rules, MAC entries and the like. */
     struct conns *conns;
     uint16_t frag_mode;      /* OFPC_FRAG_* as set by set-config. */
@@ -214,8 +223,6 @@ void tables_init(struct ofproto *);
 void tables_stop(struct ofproto *);    /* The main loop does nothing for them any more. */
 void tables_destroy(struct ofproto *); /* All rules are gone. */
 enum { REMOVED_SILENTLY = 255 }; /* Beside enum flow_removed_reason. */
-/* Tells connections what has happened to the tables so far. */
-void tables_tell(struct ofproto *);
 /* Carries out a flow-mod, checked before; main thread or worker ('learn').  'requester' null: the switch itself. */
 enum ofperr ofproto_flow_mod(struct ofproto *, const struct flow_mod *, struct ofconn *requester) MUST_CHECK;
 

@@ -12,6 +12,7 @@
 #include "ofproto/group.h"
 #include "ofproto/mac_table.h"
 #include "ofproto/meter.h"
+#include "ofproto/telling.h"
 #include "openflow/flow_mod.h"
 #include "sys/ending.h"
 
@@ -74,7 +75,7 @@ delete_step(struct removal *r, struct loop_slice *slice)
     if (r->stage == FORGETS_GROUPS && groups_destroy_step(p, slice)) {
         r->stage = FORGETS_METERS;
     }
-    return r->stage == FORGETS_METERS && meters_destroy_step(p, slice);
+    return r->stage == FORGETS_METERS && meters_destroy_step(p, slice) && telling_step(p, slice);
 }
 
 /* Behind all that was deferred for the bridge, which runs in order. */
@@ -106,7 +107,6 @@ on_wake(struct loop_wake *w)
         break;
     case DELETES: case COMMITS: case UNLINKS: case FORGETS_GROUPS: case FORGETS_METERS:
         if (delete_step(r, &slice)) {
-            tables_tell(r->p);
             r->stage = IS_RELEASED;
             rcu_defer(say_released, r);
         } else {
@@ -137,7 +137,6 @@ run_through(struct removal *r)
     while (!done) {
         done = delete_step(r, NULL);
     }
-    tables_tell(r->p);
     wait_released();
     finish(r);
 }

@@ -87,7 +87,7 @@ void
 rule_pass_on(struct rule *old, struct rule *new)
 {
     rcu_set(&old->successor, rule_ref(new));
-    move_counters(old, new);
+    move_counters(old, (struct rule *) rule_counts_in_rcu(new)); /* It may have been replaced, too. */
 }
 
 void

@@ -2,71 +2,16 @@
 #include <stdlib.h>
 
 #include "ofproto/change_request.h"
-#include "ofproto/conns.h"
 #include "ofproto/depend.h"
 #include "ofproto/evict.h"
-#include "ofproto/flow_monitor.h"
 #include "ofproto/learned.h"
 #include "ofproto/ofproto_private.h"
+#include "ofproto/telling.h"
 #include "ofproto/users.h"
-#include "ofproto/vacancy.h"
 #include "openflow/msg/flow.h"
 #include "sys/log.h"
 
 LOG_MODULE(ofproto_table)
-
-static struct removed_rule *
-take_removed(struct ofproto *p)
-{
-    struct removed_rule *r = NULL;
-
-    pthread_mutex_lock(&p->tables_mutex);
-    if (!list_is_empty(&p->removed)) {
-        r = CONTAINER_OF(list_pop_front(&p->removed), struct removed_rule, node);
-    }
-    pthread_mutex_unlock(&p->tables_mutex);
-    return r;
-}
-
-static void
-send_removed(struct ofproto *p, struct loop_slice *slice)
-{
-    for (struct removed_rule *r; !loop_slice_is_over(slice) && (r = take_removed(p)) != NULL;) {
-        if (p->conns) {
-            conns_send_flow_removed(p->conns, r->rule, r->reason, r->when);
-        }
-        rule_unref(r->rule);
-        free(r);
-    }
-}
-
-static void
-tell(struct ofproto *p, struct loop_slice *slice)
-{
-    flow_monitors_flush(p);
-    send_removed(p, slice);
-    vacancy_flush(p);
-}
-
-void
-tables_tell(struct ofproto *p)
-{
-    tell(p, NULL);
-}
-
-static void
-on_removed(struct loop_wake *w)
-{
-    struct loop_slice slice = loop_slice_begin();
-    struct ofproto *p = w->aux;
-
-    tell(p, &slice);
-    pthread_mutex_lock(&p->tables_mutex);
-    if (!list_is_empty(&p->removed)) {
-        loop_wake_signal(w);
-    }
-    pthread_mutex_unlock(&p->tables_mutex);
-}
 
 static void
 on_retired(struct loop_wake *w)
@@ -100,15 +45,12 @@ tables_init(struct ofproto *p)
     list_init(&p->rule_lists);
     loop_wake_init(ofproto_loop, &p->retired_wake, on_retired, p);
     loop_wake_init(ofproto_loop, &p->change_wake, change_requests_on_wake, p);
-    list_init(&p->removed);
-    list_init(&p->notes);
-    list_init(&p->table_events);
     hmap_init(&p->by_cookie);
     hmap_init(&p->option_users);
     users_init(p);
     learned_init(p);
     p->xb.may_learn = learned_may_come;
-    loop_wake_init(ofproto_loop, &p->removed_wake, on_removed, p);
+    telling_init(p);
 }
 
 enum ofperr
@@ -166,8 +108,9 @@ ofproto_learn(struct ofproto *p, const struct flow_mod *fm, uint32_t max)
 void
 tables_stop(struct ofproto *p)
 {
-    loop_wake_uninit(&p->removed_wake);
+    telling_stop(p);
     loop_wake_uninit(&p->retired_wake);
+    loop_wake_uninit(&p->change_wake);
     expiry_stop(p);
 }
 
