@@ -115,6 +115,13 @@ check_features(const struct msg *m, uint64_t seen[4])
     return OFPERR_NONE;
 }
 
+/* A name that comes from the database stays; none at all leaves it, too. */
+static bool
+may_be_renamed(const struct table_state *t, const char *name)
+{
+    return !name[0] || !t->name || !t->name[0] || !strncmp(t->name, name, sizeof((struct table_features *) NULL)->name - 1);
+}
+
 /* Names are all that can be changed. */
 static enum ofperr
 change_features(struct ofconn *c, const struct msg *m)
@@ -129,7 +136,8 @@ change_features(struct ofconn *c, const struct msg *m)
         if (error) {
             return error;
         }
-        if (f.table_id == HIDDEN_TABLE || !is_only_renamed(p, m->version, &f)) {
+        if (f.table_id == HIDDEN_TABLE || !is_only_renamed(p, m->version, &f) ||
+            !may_be_renamed(&p->tables[f.table_id], f.name)) {
             return OFPERR_OFPTFFC_EPERM;
         }
         free(p->tables[f.table_id].of_name);

@@ -51,6 +51,9 @@ struct of_conn {
 };
 
 static struct log_limit limit = LOG_LIMIT_INIT(60, 60);
+static struct log_limit message_limit = LOG_LIMIT_INIT(600, 600);
+
+static of_describe *describe; /* Null: messages are not logged. */
 
 static __thread unsigned int n_behind; /* Of the thread's connections. */
 
@@ -128,6 +131,29 @@ fail(struct of_conn *c, int error)
     enter(c);
     c->ops->closed(c, error, c->aux);
     leave(c);
+}
+
+void
+of_conn_log_messages(of_describe *d)
+{
+    describe = d;
+}
+
+static void
+log_messages(const struct of_conn *c, const char *what, const uint8_t *p, size_t len)
+{
+    if (!describe || log_this.max < LOG_LEVEL_DBG) {
+        return;
+    }
+    for (size_t at = 0, n; len - at >= MSG_HEADER; at += n) {
+        char *text;
+
+        n = MAX(msg_stated_length(p + at), MSG_HEADER);
+        n = MIN(n, len - at);
+        text = describe(p + at, n);
+        log_dbg_rl(&message_limit, "%s: %s: %s", c->name, what, text);
+        free(text);
+    }
 }
 
 /* Writing. */
@@ -255,6 +281,7 @@ of_conn_send(struct of_conn *c, struct bytes *messages)
          at += MAX(msg_stated_length(messages->data + at), MSG_HEADER)) {
         c->n_sent++;
     }
+    log_messages(c, "sent (Success)", messages->data, messages->len);
     if (c->tap) {
         c->tap(messages->data, messages->len, c->tap_aux);
     }
@@ -306,33 +333,45 @@ say_hello(struct of_conn *c)
     of_conn_send(c, &b);
 }
 
+/* "we support version 0x04 and earlier, peer supports version 0x06", to be released. */
+static char *
+versions_text(const struct of_conn *c, const char *we, const char *they, uint32_t theirs)
+{
+    struct str s = STR_INIT;
+
+    str_putf(&s, "%s ", we);
+    of_versions_put_words(&s, c->versions);
+    str_putf(&s, ", %s ", they);
+    of_versions_put_words(&s, theirs);
+    return str_steal(&s);
+}
+
+/* The error has the peer's version, so that it can be read. */
+static void
+put_incompatible(struct bytes *b, const struct of_conn *c, uint32_t theirs, uint32_t xid)
+{
+    char *versions = versions_text(c, "We support", "you support", theirs);
+    char *text = xasprintf("%s, no common versions.", versions);
+    size_t start = msg_start(b, MSG_ERROR, OF10, xid);
+
+    bytes_put_be32(b, 0); /* OFPHFC_INCOMPATIBLE has the same number in every version. */
+    bytes_put(b, text, strlen(text));
+    msg_finish(b, start);
+    b->data[start] = of_versions_highest(theirs);
+    free(text);
+    free(versions);
+}
+
 static void
 refuse_versions(struct of_conn *c, uint32_t theirs, uint32_t xid)
 {
-    struct str ours_text = STR_INIT, theirs_text = STR_INIT;
+    char *versions = versions_text(c, "we support", "peer supports", theirs);
     struct bytes b = BYTES_INIT;
-    size_t start;
 
-    of_versions_put(&ours_text, c->versions);
-    of_versions_put(&theirs_text, theirs);
-    c->hello_failure = xasprintf("version negotiation failed (we support version%s %s, peer supports version%s %s)",
-                                 strchr(str_text(&ours_text), ',') ? "s" : "", str_text(&ours_text),
-                                 strchr(str_text(&theirs_text), ',') ? "s" : "", str_text(&theirs_text));
+    c->hello_failure = xasprintf("version negotiation failed (%s)", versions);
+    free(versions);
     log_warn_rl(&limit, "%s: %s", c->name, c->hello_failure);
-    start = msg_start(&b, MSG_ERROR, OF10, xid);
-    bytes_put_be32(&b, 0); /* OFPHFC_INCOMPATIBLE has the same number in every version. */
-    {
-        char *text = xasprintf("We support version%s %s, you support version%s %s, no common versions.",
-                               strchr(str_text(&ours_text), ',') ? "s" : "", str_text(&ours_text),
-                               strchr(str_text(&theirs_text), ',') ? "s" : "", str_text(&theirs_text));
-
-        bytes_put(&b, text, strlen(text));
-        free(text);
-    }
-    msg_finish(&b, start);
-    b.data[0] = of_versions_highest(c->versions);
-    str_uninit(&ours_text);
-    str_uninit(&theirs_text);
+    put_incompatible(&b, c, theirs, xid);
     of_conn_send(c, &b);
     flush(c);
     if (c->accepted && !c->broken) {
@@ -347,6 +386,17 @@ static void
 on_refused_timer(struct loop_timer *t)
 {
     fail(t->aux, -EPROTO);
+}
+
+static void
+log_negotiated(const struct of_conn *c, uint32_t theirs)
+{
+    if (log_this.max >= LOG_LEVEL_DBG) {
+        char *versions = versions_text(c, "we support", "peer supports", theirs);
+
+        log_dbg("%s: negotiated OpenFlow version 0x%02x (%s)", c->name, c->version, versions);
+        free(versions);
+    }
 }
 
 static void
@@ -372,7 +422,7 @@ take_hello(struct of_conn *c, const uint8_t *p, size_t len)
         refuse_versions(c, theirs, m.xid);
         return;
     }
-    log_dbg("%s: negotiated OpenFlow version 0x%02x", c->name, c->version);
+    log_negotiated(c, theirs);
     c->state = STATE_OPEN;
     if (c->ops->open) {
         c->ops->open(c, c->aux);
@@ -395,6 +445,7 @@ static void
 take_message(struct of_conn *c, const uint8_t *p, size_t len)
 {
     c->n_received++;
+    log_messages(c, "received", p, len);
     if (c->tap) {
         c->tap(p, len, c->tap_aux);
     }

@@ -75,6 +75,12 @@ void of_conn_push(struct of_conn *);
 typedef void of_tap(const uint8_t *messages, size_t len, void *aux);
 void of_conn_set_tap(struct of_conn *, of_tap *, void *aux);
 
+/* What the debug log of module "vconn" says of messages that are sent and received.  'describe' returns a message's
+ * text in lines without a line end behind the last, to be released; null: the log has no messages.  It holds for all
+ * connections of the process. */
+typedef char *of_describe(const uint8_t *message, size_t len);
+void of_conn_log_messages(of_describe *describe);
+
 /* Calls 'drained' once, from the loop, when all that is queued by then has been written and the stream takes more: who
  * answers to it with more output leaves others their turn. */
 void of_conn_ask_drained(struct of_conn *);

@@ -65,6 +65,20 @@ versions_up_to(unsigned int v)
     return v >= 31 ? UINT32_MAX - 1 : (2u << v) - 2;
 }
 
+void
+of_versions_put_words(struct str *s, uint32_t versions)
+{
+    unsigned int highest = of_versions_highest(versions);
+    bool is_one = versions == 1u << highest;
+
+    str_puts(s, is_one || versions == versions_up_to(highest) ? "version " : "versions ");
+    if (!is_one && versions == versions_up_to(highest)) {
+        str_putf(s, "0x%02x and earlier", highest);
+    } else {
+        of_versions_put(s, versions);
+    }
+}
+
 static bool
 decode_bitmap(struct cursor element, uint32_t *versions)
 {

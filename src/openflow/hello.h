@@ -19,8 +19,11 @@ int of_versions_highest(uint32_t versions);
  * is no version. */
 uint32_t of_versions_parse(const char *text, char **bad);
 
-/* Appends "0x01, 0x04"; "OpenFlow10, OpenFlow13". */
+/* Appends "0x01, 0x04". */
 void of_versions_put(struct str *s, uint32_t versions);
+/* Appends "version 0x01", "version 0x04 and earlier" where it is all up to one, "versions 0x01, 0x04". */
+void of_versions_put_words(struct str *s, uint32_t versions);
+/* Appends "OpenFlow10, OpenFlow13". */
 void of_versions_put_names(struct str *s, uint32_t versions);
 
 /* The versions that 'hello' states.  '*clean' becomes false if it holds elements that are unknown or broken (which are

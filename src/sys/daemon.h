@@ -38,6 +38,10 @@ void daemon_keep_open(int fd);
 /* Asks for capabilities of a daemon that serves a datapath, where --user drops privileges. */
 void daemon_want_net_admin(void);
 
+/* Becomes the user and group of --user, if they are given, and keeps the capabilities that a daemon needs; exits with a
+ * message on errors.  daemon_start() does it too: this is for a program that need not become a daemon. */
+void daemon_become_user(void);
+
 /* Forks as asked, becomes the user asked for, locks and writes the pid file.  Exits with a message on errors. */
 void daemon_start(void);
 

@@ -1,12 +1,8 @@
-/* The parts of becoming a daemon that change who the process is, and what ps(1) shows of it. */
+/* What ps(1) shows of a process that becomes a daemon. */
 #ifndef SYS_DAEMON_PRIVATE_H
 #define SYS_DAEMON_PRIVATE_H 1
 
 #include "base/util.h"
-
-/* Becomes the user and group of --user and keeps the capabilities that a daemon needs.  Exits with a message
- * on errors. */
-void daemon_become_user(void);
 
 /* Remembers where the arguments are; before anything changes 'argv'. */
 void daemon_title_init(int argc, char *argv[]);

@@ -10,7 +10,6 @@
 
 #include "sys/cmdline.h"
 #include "sys/daemon.h"
-#include "sys/daemon_private.h"
 #include "sys/log.h"
 
 LOG_MODULE(daemon_unix)
@@ -111,4 +110,6 @@ daemon_become_user(void)
     }
     prctl(PR_SET_KEEPCAPS, 0);
     free(user);
+    free(user_group);
+    user_group = NULL;
 }

@@ -9,6 +9,8 @@
 #include "ctl/ctl.h"
 #include "datapath/user/user.h"
 #include "openflow/action/action.h"
+#include "openflow/conn.h"
+#include "openflow/print/print.h"
 #include "sys/cmdline.h"
 #include "sys/daemon.h"
 #include "sys/dirs.h"
@@ -165,6 +167,7 @@ main(int argc, char *argv[])
     cmdline_init(&cl, argc, argv, CMDLINE_DAEMON | CMDLINE_TLS | CMDLINE_TLS_PEER_CA | CMDLINE_TLS_BOOTSTRAP, options,
                  ARRAY_SIZE(options), usage);
     parse_options(&cl, &p);
+    of_conn_log_messages(msg_describe);
     /* Small pieces are merged as they are freed: what is saved up is merged all at once, which after a large change of
      * flows keeps whoever allocates next waiting for many milliseconds. */
     mallopt(M_MXFAST, 0);

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "cmd/ovs-ofctl/ofctl.h"
+#include "openflow/conn.h"
 #include "openflow/hello.h"
+#include "openflow/print/print.h"
 #include "sys/daemon.h"
 #include "sys/log.h"
 
@@ -348,6 +350,8 @@ main(int argc, char *argv[])
         keep_versions_with_bundles();
     }
     combine_formats(formats);
+    daemon_become_user();
+    of_conn_log_messages(msg_describe);
     if (ofctl_options.read_only && cl.argc) {
         refuse_writes(cl.argv[0]);
     }

@@ -17,7 +17,7 @@ struct switch_names {
     bool ports_fetched, tables_fetched;
     struct port_entry { ofp_port port; char name[PORT_NAME_LEN]; bool ambiguous; } *port_entries;
     size_t n_ports, ports_capacity;
-    char table_names[256][32];
+    char table_names[256][32]; /* Empty: none, or that of another table, too. */
 };
 
 static struct switch_names *
@@ -147,6 +147,27 @@ take_tables(struct switch_names *n, const struct msg *m)
     }
 }
 
+/* A name that two tables have means neither. */
+static void
+forget_ambiguous_tables(struct switch_names *n)
+{
+    uint64_t ambiguous[4] = { 0 };
+
+    for (int i = 0; i < 256; i++) {
+        for (int j = 0; j < i && n->table_names[i][0]; j++) {
+            if (!strcmp(n->table_names[i], n->table_names[j])) {
+                ambiguous[i / 64] |= UINT64_C(1) << i % 64;
+                ambiguous[j / 64] |= UINT64_C(1) << j % 64;
+            }
+        }
+    }
+    for (int i = 0; i < 256; i++) {
+        if (ambiguous[i / 64] >> i % 64 & 1) {
+            n->table_names[i][0] = '\0';
+        }
+    }
+}
+
 static void
 fetch_tables(struct switch_names *n)
 {
@@ -163,6 +184,7 @@ fetch_tables(struct switch_names *n)
                        of_client_version(c), msg_new_xid(), NULL, 0);
         fetch(c, &b, take_tables, n);
         of_client_close(c);
+        forget_ambiguous_tables(n);
     }
 }
 

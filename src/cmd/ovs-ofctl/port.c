@@ -285,30 +285,34 @@ keep_the_rest(struct of_client *c, enum table_setting setting, struct table_mod 
     bytes_uninit(&reply);
 }
 
-/* Puts the name into the table's entry of a part of a reply. */
-static void
+/* Puts the name into the table's entry of a part of a reply, if it is there. */
+static bool
 patch_table_name(struct bytes *part, size_t body, uint8_t table, const char *name)
 {
     uint8_t *p = part->data + body, *end = part->data + part->len;
+    bool found = false;
 
     while (end - p >= 64 && get_be16(p) >= 64 && get_be16(p) <= end - p) {
         if (p[2] == table) {
             memset(p + 8, 0, 32);
             str_copy_cut((char *) p + 8, name, 32);
+            found = true;
         }
         p += get_be16(p);
     }
+    return found;
 }
 
-/* Before 1.5 a request describes all tables as they are to be: what the switch says of them goes back changed. */
+/* Appends to 'all' the request that would leave all tables as the switch says they are, but 'table', which gets the
+ * name. */
 static void
-rename_in_all_tables(struct of_client *c, uint8_t table, const char *name)
+request_all_renamed(struct of_client *c, uint8_t table, const char *name, uint32_t new_xid, struct bytes *all)
 {
-    struct bytes request = BYTES_INIT, part = BYTES_INIT, all = BYTES_INIT;
-    uint32_t xid = msg_new_xid(), new_xid = msg_new_xid();
+    struct bytes request = BYTES_INIT, part = BYTES_INIT;
     enum of_version v = of_client_version(c);
+    uint32_t xid = msg_new_xid();
+    bool more, found = false;
     struct msg m;
-    bool more;
 
     msg_put_simple(&request, MSG_TABLE_FEATURES_REQUEST, v, xid, NULL, 0);
     ofctl_send(c, &request);
@@ -319,45 +323,53 @@ rename_in_all_tables(struct of_client *c, uint8_t table, const char *name)
             exit(EXIT_FAILURE);
         }
         more = m.stat_flags & MSG_STAT_MORE;
-        patch_table_name(&part, m.body.at - part.data, table, name);
+        found |= patch_table_name(&part, m.body.at - part.data, table, name);
         msg_put_simple(&request, MSG_TABLE_FEATURES_REQUEST, v, new_xid, m.body.at, m.body.left);
         memcpy(request.data + 8, part.data + 8, 4); /* Kind and flags. */
-        bytes_put(&all, request.data, request.len);
+        bytes_put(all, request.data, request.len);
         bytes_clear(&request);
     } while (more);
-    ofctl_send(c, &all);
-    do {
-        ofctl_recv_xid(c, new_xid, &part);
-        if (part.data[1] == 1) {
-            ofctl_print(stderr, part.data, part.len, NULL);
-            exit(EXIT_FAILURE);
-        }
-    } while (ofctl_more_follow(&part));
+    if (!found) {
+        cmdline_fatal(0, "switch does not have table %u", table);
+    }
     bytes_uninit(&request);
     bytes_uninit(&part);
+}
+
+/* From 1.5 on a request may speak of one table. */
+static void
+put_table_name(struct bytes *b, enum of_version v, uint32_t xid, uint8_t table, const char *name)
+{
+    struct table_features f = { .table_id = table, .command = TABLE_FEATURES_MODIFY, .has_command = true,
+                                .eviction = -1, .vacancy = -1, .metadata_match = UINT64_MAX,
+                                .metadata_write = UINT64_MAX, .max_entries = 1000000 };
+    size_t start = msg_start(b, MSG_TABLE_FEATURES_REQUEST, v, xid);
+
+    str_copy_cut(f.name, name, sizeof f.name);
+    table_features_put(b, v, &f);
+    msg_finish(b, start);
 }
 
 static void
 set_table_name(struct of_client *c, uint8_t table, const char *name)
 {
-    struct bytes b = BYTES_INIT, reply = BYTES_INIT;
-    enum of_version v = of_client_version(c);
-    struct table_features f = { .table_id = table, .command = TABLE_FEATURES_MODIFY, .has_command = true,
-                                .eviction = -1, .vacancy = -1, .metadata_match = UINT64_MAX,
-                                .metadata_write = UINT64_MAX, .max_entries = 1000000 };
+    struct bytes b = BYTES_INIT, part = BYTES_INIT;
     uint32_t xid = msg_new_xid();
-    size_t start = msg_start(&b, MSG_TABLE_FEATURES_REQUEST, v, xid);
 
-    str_copy_cut(f.name, name, sizeof f.name);
-    table_features_put(&b, v, &f);
-    msg_finish(&b, start);
-    ofctl_send(c, &b);
-    ofctl_recv_xid(c, xid, &reply);
-    if (reply.data[1] == 1) {
-        ofctl_print(stderr, reply.data, reply.len, NULL);
-        exit(EXIT_FAILURE);
+    request_all_renamed(c, table, name, xid, &b);
+    if (of_client_version(c) >= OF15) {
+        bytes_clear(&b);
+        put_table_name(&b, of_client_version(c), xid, table, name);
     }
-    bytes_uninit(&reply);
+    ofctl_send(c, &b);
+    do {
+        ofctl_recv_xid(c, xid, &part);
+        if (part.data[1] == 1) {
+            ofctl_print(stderr, part.data, part.len, NULL);
+            exit(EXIT_FAILURE);
+        }
+    } while (ofctl_more_follow(&part));
+    bytes_uninit(&part);
 }
 
 void
@@ -375,6 +387,9 @@ ofctl_mod_table(struct cmdline_ctx *ctx)
         cmdline_fatal(0, "unknown table \"%s\"", ctx->argv[2]);
     }
     setting = parse_table_setting(ctx->argv[3], &tm, &versions);
+    if (setting == SET_NAME && tm.table_id == 255) {
+        cmdline_fatal(0, "invalid table_mod setting %s", ctx->argv[3]);
+    }
     usable = versions & ofctl_options.versions;
     if (!usable) {
         struct str s = STR_INIT;
@@ -384,11 +399,7 @@ ofctl_mod_table(struct cmdline_ctx *ctx)
     }
     c = ofctl_open_versions(ctx->argv[1], usable);
     if (setting == SET_NAME) {
-        if (of_client_version(c) < OF15) {
-            rename_in_all_tables(c, tm.table_id, ctx->argv[3] + 5);
-        } else {
-            set_table_name(c, tm.table_id, ctx->argv[3] + 5);
-        }
+        set_table_name(c, tm.table_id, ctx->argv[3] + 5);
     } else {
         if (setting != SET_MISS) {
             keep_the_rest(c, setting, &tm);

@@ -7,8 +7,10 @@
 #include "base/num.h"
 #include "cmd/ovs-testcontroller/switch.h"
 #include "ctl/ctl.h"
+#include "openflow/conn.h"
 #include "openflow/flow_syntax.h"
 #include "openflow/hello.h"
+#include "openflow/print/print.h"
 #include "sys/cmdline.h"
 #include "sys/daemon.h"
 #include "sys/dirs.h"
@@ -346,6 +348,7 @@ main(int argc, char *argv[])
     if (!cl.argc) {
         cmdline_fatal(0, "at least one vconn argument required; use --help for usage");
     }
+    of_conn_log_messages(msg_describe);
     daemon_start();
     c.loop = loop_create();
     loop_use_rcu(c.loop);

@@ -330,3 +330,14 @@ msg_print(struct str *s, const void *data, size_t len, const struct act_text *na
         free(text);
     }
 }
+
+char *
+msg_describe(const uint8_t *message, size_t len)
+{
+    struct str s = STR_INIT;
+
+    msg_print(&s, message, len, NULL, 1, NULL);
+    while (str_chomp(&s, '\n')) {
+    }
+    return str_steal(&s);
+}

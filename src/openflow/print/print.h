@@ -22,6 +22,9 @@
  * if there are none. */
 void msg_print(struct str *s, const void *data, size_t len, const struct act_text *names, int verbosity, char **why);
 
+/* A message's text as the log has it, without a line end behind it; to be released (see of_conn_log_messages()). */
+char *msg_describe(const uint8_t *message, size_t len) MUST_CHECK;
+
 /* Appends 'n' bytes in lines of 16: offset, hexadecimal digits and, with 'ascii', characters. */
 void print_hex(struct str *s, const void *p, size_t n, bool ascii);
 
