@@ -41,7 +41,7 @@ init_tracked(struct cls_tracked *t, enum field_id id)
 
 /* The prefixes of a rule of 'st' enter (or leave) the tries. */
 static void
-update_tries(const struct cls_order *order, const struct cls_subtable *st, const struct flow *flow, bool add)
+update_tries(const struct cls_order *order, const struct cls_subtable *st, const struct cls_node *node, bool add)
 {
     for (unsigned int i = 0; i < order->n_tracked; i++) {
         const struct cls_tracked *t = &order->tracked[i];
@@ -49,7 +49,7 @@ update_tries(const struct cls_order *order, const struct cls_subtable *st, const
         union trie_key key;
 
         if (length) {
-            cls_tracked_key(t, flow, &key);
+            cls_tracked_node_key(t, st, node, &key);
             if (add) {
                 trie_add(t->trie, &key, length);
             } else {
@@ -156,10 +156,7 @@ classifier_set_prefixes(struct classifier *cls, const enum field_id *ids, size_t
     for (size_t i = 0; old && i < old->n; i++) {
         cls_order_add(order, old->entries[i].subtable);
         LIST_FOR_EACH (rule, struct cls_rule, in_order, &old->entries[i].subtable->in_order) {
-            struct match m;
-
-            cls_rule_get_match(rule, &m);
-            update_tries(order, old->entries[i].subtable, &m.flow, true);
+            update_tries(order, old->entries[i].subtable, rule->node, true);
         }
     }
     publish_order(cls, order);
@@ -204,14 +201,49 @@ find_subtable(const struct classifier *cls, const struct flow *mask, const struc
 }
 
 static struct cls_subtable *
-add_subtable(struct classifier *cls, const struct flow *mask, const struct word_map *map)
+find_shape(const struct classifier *cls, const struct cls_shape *shape)
 {
-    uint32_t hash = cls_mask_hash(mask, map);
-    struct cls_subtable *st = cls_subtable_create(mask, map, hash);
+    if (cls->recent && cls_subtable_has_shape(cls->recent, shape)) {
+        return cls->recent;
+    }
+    RCU_MAP_FOR_EACH_WITH_HASH (st, struct cls_subtable, shape->mask_hash, &cls->subtables_by_mask) {
+        if (cls_subtable_has_shape(st, shape)) {
+            return st;
+        }
+    }
+    return NULL;
+}
 
-    rcu_map_insert(&cls->subtables_by_mask, st, hash);
+static struct cls_subtable *
+add_subtable(struct classifier *cls, const struct cls_shape *shape)
+{
+    struct cls_subtable *st = cls_subtable_create(shape);
+
+    if (!rcu_get_protected(&cls->order)) {
+        classifier_use_default_prefixes(cls);
+    }
+    rcu_map_insert(&cls->subtables_by_mask, st, shape->mask_hash);
     cls_order_set_lengths(rcu_get_protected(&cls->order), st);
     return st;
+}
+
+/* Takes 'node'. */
+static void
+insert(struct classifier *cls, struct cls_subtable *st, struct cls_rule *rule, struct cls_node *node, uint64_t hash,
+       int priority, uint64_t version)
+{
+    int old_max = st->max_priority;
+
+    cls->recent = st;
+    *rule = (struct cls_rule) { .priority = priority };
+    atomic_store_explicit(&rule->add_version, version, memory_order_relaxed);
+    atomic_store_explicit(&rule->remove_version, CLS_MAX_VERSION, memory_order_relaxed);
+    update_tries(rcu_get_protected(&cls->order), st, node, true);
+    cls_subtable_insert(st, rule, node, hash);
+    cls->n_rules++;
+    if (st->max_priority > old_max) {
+        update_order(cls, NULL, old_max < 0 ? st : NULL); /* It is new if no rule was there. */
+    }
 }
 
 void
@@ -220,26 +252,26 @@ classifier_insert(struct classifier *cls, struct cls_rule *rule, const struct ma
 {
     struct word_map map = word_map_of(&match->mask);
     struct cls_subtable *st = find_subtable(cls, &match->mask, &map);
-    bool is_new = !st;
-    int old_max;
+    struct cls_node *node;
 
-    if (!rcu_get_protected(&cls->order)) {
-        classifier_use_default_prefixes(cls);
+    if (!st) {
+        struct cls_shape *shape = cls_shape_create(&match->mask, &map, cls_mask_hash(&match->mask, &map));
+
+        st = add_subtable(cls, shape);
+        free(shape);
     }
-    if (is_new) {
-        st = add_subtable(cls, &match->mask, &map);
-    }
-    cls->recent = st;
-    *rule = (struct cls_rule) { .priority = priority };
-    atomic_store_explicit(&rule->add_version, version, memory_order_relaxed);
-    atomic_store_explicit(&rule->remove_version, CLS_MAX_VERSION, memory_order_relaxed);
-    update_tries(rcu_get_protected(&cls->order), st, &match->flow, true);
-    old_max = st->max_priority;
-    cls_subtable_insert(st, rule, &match->flow);
-    cls->n_rules++;
-    if (st->max_priority > old_max) {
-        update_order(cls, NULL, is_new ? st : NULL);
-    }
+    node = cls_node_create(st->words, st->n_words, &match->flow);
+    insert(cls, st, rule, node, cls_node_hash(node, st->n_words), priority, version);
+}
+
+void
+classifier_insert_ready(struct classifier *cls, struct cls_rule *rule, struct cls_ready *r, int priority,
+                        uint64_t version)
+{
+    struct cls_subtable *st = find_shape(cls, r->shape);
+
+    insert(cls, st ? st : add_subtable(cls, r->shape), rule, r->node, r->hash, priority, version);
+    r->node = NULL;
 }
 
 void
@@ -275,17 +307,14 @@ classifier_remove(struct classifier *cls, struct cls_rule *rule)
 
     cls_subtable_remove(st, rule);
     if (!st->is_given_up) {
-        struct flow flow = { 0 };
-
-        cls_node_get_flow(rule->node, &flow);
-        update_tries(rcu_get_protected(&cls->order), st, &flow, false);
+        update_tries(rcu_get_protected(&cls->order), st, rule->node, false);
     }
     cls->n_rules--;
     if (!st->n_rules && !st->is_given_up) {
         cls->recent = NULL;
         rcu_map_remove(&cls->subtables_by_mask, st, st->mask_hash);
         update_order(cls, st, NULL);
-        rcu_defer(cls_subtable_unref, st);
+        rcu_defer(cls_subtable_let_go, st);
     }
 }
 
@@ -306,7 +335,7 @@ classifier_give_up_rules(struct classifier *cls)
         rcu_map_remove(&cls->subtables_by_mask, st, st->mask_hash);
         st->is_given_up = true;
         trie_clear(&st->ports);
-        rcu_defer(cls_subtable_unref, st);
+        rcu_defer(cls_subtable_let_go, st);
     }
     for (unsigned int i = 0; i < order->n_tracked; i++) {
         trie_clear(order->tracked[i].trie);
@@ -321,13 +350,10 @@ cls_rule_uninit(struct cls_rule *rule)
     cls_node_unref(rule->node);
 }
 
-struct cls_rule *
-classifier_find(const struct classifier *cls, const struct match *match, int priority, uint64_t version)
+/* The rule of a node (null: none) that is visible. */
+static struct cls_rule *
+find_in_node(const struct cls_node *node, int priority, uint64_t version)
 {
-    struct word_map map = word_map_of(&match->mask);
-    struct cls_subtable *st = find_subtable(cls, &match->mask, &map);
-    struct cls_node *node = st ? cls_subtable_find_rcu(st, &match->flow, cls_hash(st, &match->flow, 0, st->n_words, 0))
-                               : NULL;
     struct cls_rule *rule = node ? cls_chain_find(node, priority) : NULL;
 
     while (rule && rule->priority == priority && !cls_rule_visible(rule, version)) {
@@ -336,14 +362,32 @@ classifier_find(const struct classifier *cls, const struct match *match, int pri
     return rule && rule->priority == priority ? rule : NULL;
 }
 
-void
-classifier_prefetch(const struct classifier *cls, const struct match *match, const struct word_map *map)
+struct cls_rule *
+classifier_find(const struct classifier *cls, const struct match *match, int priority, uint64_t version)
 {
-    const struct cls_subtable *st = find_subtable(cls, &match->mask, map);
+    struct word_map map = word_map_of(&match->mask);
+    struct cls_subtable *st = find_subtable(cls, &match->mask, &map);
+    uint64_t hash = st ? cls_hash(st, &match->flow, 0, st->n_words, 0) : 0;
+
+    return find_in_node(st ? cls_subtable_find_rcu(st, &match->flow, hash) : NULL, priority, version);
+}
+
+struct cls_rule *
+classifier_find_ready(const struct classifier *cls, const struct cls_ready *r, int priority, uint64_t version)
+{
+    struct cls_subtable *st = find_shape(cls, r->shape);
+
+    return find_in_node(st ? cls_subtable_find_same_rcu(st, r->node, r->hash) : NULL, priority, version);
+}
+
+void
+classifier_prefetch_ready(const struct classifier *cls, const struct cls_ready *r)
+{
+    const struct cls_subtable *st = find_shape(cls, r->shape);
     uint64_t hashes[N_STAGES];
 
     if (st) {
-        cls_hash_stages(st, &match->flow, hashes);
+        cls_node_hash_stages(st, r->node, hashes);
         cls_subtable_prefetch_rcu(st, hashes);
     }
 }

@@ -37,6 +37,7 @@
 #ifndef CLASSIFIER_CLASSIFIER_H
 #define CLASSIFIER_CLASSIFIER_H 1
 
+#include "base/hmap.h"
 #include "base/list.h"
 #include "flow/match.h"
 #include "sys/rcu_map.h"
@@ -45,6 +46,7 @@
 
 struct cls_node;
 struct cls_order;
+struct cls_shape;
 struct cls_subtable;
 
 struct cls_rule {
@@ -104,6 +106,34 @@ bool classifier_tracks(enum field_id);
 void classifier_insert(struct classifier *, struct cls_rule *rule, const struct match *match, int priority,
                        uint64_t version);
 
+/* What finding and inserting a rule takes that depends on its match alone, made beforehand, for any table.  The masks
+ * of such are kept together, each once. */
+struct cls_shapes {
+    struct hmap by_mask;            /* struct cls_shape. */
+    struct cls_shape *recent;       /* Which was asked for last; null: none. */
+    size_t n_bytes;                 /* What they take. */
+};
+void cls_shapes_init(struct cls_shapes *);
+void cls_shapes_uninit(struct cls_shapes *); /* After all that is ready has been released or inserted. */
+
+struct cls_ready {
+    const struct cls_shape *shape;  /* Its mask; the set's. */
+    struct cls_node *node;          /* Its values; owned.  Null: inserted or released. */
+    uint64_t hash;                  /* Of them. */
+};
+void cls_ready_init(struct cls_ready *, struct cls_shapes *, const struct match *);
+void cls_ready_uninit(struct cls_ready *); /* Any thread. */
+size_t cls_ready_size(const struct cls_ready *); /* Bytes that it takes but for itself and the set. */
+
+/* As those for matches; inserting takes what is in 'r'. */
+struct cls_rule *classifier_find_ready(const struct classifier *, const struct cls_ready *r, int priority,
+                                       uint64_t version);
+void classifier_insert_ready(struct classifier *, struct cls_rule *rule, struct cls_ready *r, int priority,
+                             uint64_t version);
+/* Ask for memory: first for what is in 'r', then for what of the table finding and inserting it will need. */
+void cls_ready_prefetch(const struct cls_ready *r);
+void classifier_prefetch_ready(const struct classifier *, const struct cls_ready *r);
+
 /* Makes 'rule' invisible from 'version' on; it stays in the tables. */
 void cls_rule_hide(struct cls_rule *rule, uint64_t version);
 /* Undoes that. */
@@ -134,9 +164,6 @@ void classifier_for_each_match_rcu(const struct classifier *, uint64_t version, 
 
 /* The rule with exactly this match and priority that is visible in 'version', or null. */
 struct cls_rule *classifier_find(const struct classifier *, const struct match *, int priority, uint64_t version);
-
-/* Asks for the memory that finding or inserting a rule with this match will need; 'map' is its mask's. */
-void classifier_prefetch(const struct classifier *, const struct match *, const struct word_map *map);
 
 /* Whether a rule visible in 'version', of the same priority, overlaps 'match'. */
 bool classifier_overlaps(const struct classifier *, const struct match *, int priority, uint64_t version);

@@ -92,6 +92,30 @@ best_priority(const struct entry *entries, const struct flow *flow)
     return best;
 }
 
+/* Of what was made ready beforehand. */
+static struct cls_shapes shapes;
+
+/* Made ready or not, it is found where a rule has its match and priority, and inserted if none has. */
+static bool
+insert_unless_there(struct classifier *cls, struct entry *e, bool made_ready)
+{
+    struct cls_rule *there = classifier_find(cls, &e->match, e->priority, 1);
+    struct cls_ready ready;
+
+    cls_ready_init(&ready, &shapes, &e->match);
+    cls_ready_prefetch(&ready);
+    classifier_prefetch_ready(cls, &ready);
+    assert_ptr_equal(classifier_find_ready(cls, &ready, e->priority, 1), there);
+    if (!there && made_ready) {
+        classifier_insert_ready(cls, &e->rule, &ready, e->priority, 1);
+        assert_null(ready.node);
+    } else if (!there) {
+        classifier_insert(cls, &e->rule, &e->match, e->priority, 1);
+    }
+    cls_ready_uninit(&ready);
+    return !there;
+}
+
 static void
 toggle_random_rule(struct classifier *cls, struct entry *entries, unsigned int n, struct random *r)
 {
@@ -106,10 +130,7 @@ toggle_random_rule(struct classifier *cls, struct entry *entries, unsigned int n
     }
     random_match(r, &e->match);
     e->priority = random_below(r, 10);
-    if (!classifier_find(cls, &e->match, e->priority, 1)) {
-        classifier_insert(cls, &e->rule, &e->match, e->priority, 1);
-        e->in = true;
-    }
+    e->in = insert_unless_there(cls, e, random_below(r, 2));
 }
 
 /* A packet that agrees with 'flow' in all bits of 'wc' and is random elsewhere. */
@@ -703,5 +724,10 @@ main(void)
         cmocka_unit_test(it_agrees_with_a_linear_search_and_its_wildcards_hold),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int n_failed;
+
+    cls_shapes_init(&shapes);
+    n_failed = cmocka_run_group_tests(tests, NULL, NULL);
+    cls_shapes_uninit(&shapes);
+    return n_failed;
 }

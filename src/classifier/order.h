@@ -63,18 +63,33 @@ void cls_order_free(void *);
 /* Finds the lengths of the subtable's prefixes of the tracked fields. */
 void cls_order_set_lengths(const struct cls_order *, struct cls_subtable *);
 
-/* The field in a flow as a key of its trie. */
+/* The field's bytes as a key of its trie. */
 static inline void
-cls_tracked_key(const struct cls_tracked *t, const struct flow *flow, union trie_key *key)
+cls_tracked_read(const struct cls_tracked *t, const char *at, union trie_key *key)
 {
-    const char *at = (const char *) flow + t->offset;
-
     for (unsigned int i = 0; i * 32 < t->width; i++) {
         be32 word;
 
         memcpy(&word, at + 4 * i, sizeof word);
         key->words[i] = be32_to_cpu(word);
     }
+}
+
+/* The field in a flow, in the values of a node of a subtable. */
+static inline void
+cls_tracked_key(const struct cls_tracked *t, const struct flow *flow, union trie_key *key)
+{
+    cls_tracked_read(t, (const char *) flow + t->offset, key);
+}
+
+static inline void
+cls_tracked_node_key(const struct cls_tracked *t, const struct cls_subtable *st, const struct cls_node *node,
+                     union trie_key *key)
+{
+    uint64_t words[3]; /* As many as 128 bits may touch. */
+
+    cls_node_get_words(st, node, t->offset / 8, DIV_ROUND_UP(t->offset % 8u + t->width / 8u, 8), words);
+    cls_tracked_read(t, (const char *) words + t->offset % 8, key);
 }
 
 #endif

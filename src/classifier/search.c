@@ -151,7 +151,7 @@ note_pending(struct search *s)
         const struct cls_subtable *st = s->pending[i];
 
         if (st->ports_mask & ~noted_ports(s->wc)) {
-            union trie_key key = cls_ports_key(s->flow, st->ports_mask);
+            union trie_key key = cls_ports_key(s->flow->tp_src, s->flow->tp_dst, st->ports_mask);
             struct trie_result r;
 
             trie_lookup_rcu(&st->ports, &key, &r);

@@ -82,22 +82,33 @@ cls_mask_hash(const struct flow *mask, const struct word_map *map)
 }
 
 bool
-cls_subtable_has_mask(const struct cls_subtable *st, const struct flow *mask, const struct word_map *map)
+cls_words_have_mask(const struct cls_word *words, unsigned int n, const struct flow *mask, const struct word_map *map)
 {
-    if (!word_map_equal(&st->map, map)) {
-        return false;
-    }
     WORD_MAP_FOR_EACH (i, map) {
         uint64_t mine = 0;
 
-        for (unsigned int k = 0; k < st->n_words; k++) {
-            mine |= st->words[k].index == i ? st->words[k].mask : 0;
+        for (unsigned int k = 0; k < n; k++) {
+            mine |= words[k].index == i ? words[k].mask : 0;
         }
         if (mine != flow_word(mask, i)) {
             return false;
         }
     }
     return true;
+}
+
+bool
+cls_subtable_has_mask(const struct cls_subtable *st, const struct flow *mask, const struct word_map *map)
+{
+    return word_map_equal(&st->map, map) && cls_words_have_mask(st->words, st->n_words, mask, map);
+}
+
+/* What the words are is a matter of the mask alone. */
+bool
+cls_subtable_has_shape(const struct cls_subtable *st, const struct cls_shape *shape)
+{
+    return st->mask_hash == shape->mask_hash && st->n_words == shape->n_words &&
+           !memcmp(st->words, shape->words, st->n_words * sizeof st->words[0]);
 }
 
 void
@@ -116,6 +127,18 @@ cls_node_get_flow(const struct cls_node *node, struct flow *m)
     }
 }
 
+void
+cls_node_get_words(const struct cls_subtable *st, const struct cls_node *node, unsigned int first, unsigned int n,
+                   uint64_t *words)
+{
+    memset(words, 0, n * sizeof *words);
+    for (unsigned int i = 0; i < st->n_words; i++) {
+        if (st->words[i].index - first < n) {
+            words[st->words[i].index - first] |= node->values[i];
+        }
+    }
+}
+
 static unsigned int
 count_words(const struct flow *mask, const struct word_map *map)
 {
@@ -129,31 +152,46 @@ count_words(const struct flow *mask, const struct word_map *map)
     return n;
 }
 
-struct cls_subtable *
-cls_subtable_create(const struct flow *mask, const struct word_map *map, uint32_t mask_hash)
+struct cls_shape *
+cls_shape_create(const struct flow *mask, const struct word_map *map, uint32_t mask_hash)
 {
     unsigned int n_words = count_words(mask, map), k = 0;
-    struct cls_subtable *st = xzalloc_cacheline(sizeof *st + n_words * sizeof st->words[0]);
+    struct cls_shape *shape = xzalloc(sizeof *shape + n_words * sizeof shape->words[0]);
 
-    st->map = *map;
-    st->mask_hash = mask_hash;
-    st->max_priority = -1;
-    st->n_words = n_words;
+    shape->map = *map;
+    shape->mask_hash = mask_hash;
+    shape->n_words = n_words;
     for (int stage = 0; stage < N_STAGES; stage++) {
         WORD_MAP_FOR_EACH (i, map) {
             uint64_t bits = flow_word(mask, i) & stage_word(stage, i);
 
             if (bits) {
-                st->words[k++] = (struct cls_word) { bits, i };
+                shape->words[k++] = (struct cls_word) { bits, i };
             }
         }
-        st->ends[stage] = k;
+        shape->ends[stage] = k;
     }
-    st->ports_mask = (uint32_t) be16_to_cpu(mask->tp_src) << 16 | be16_to_cpu(mask->tp_dst);
+    shape->ports_mask = (uint32_t) be16_to_cpu(mask->tp_src) << 16 | be16_to_cpu(mask->tp_dst);
+    return shape;
+}
+
+struct cls_subtable *
+cls_subtable_create(const struct cls_shape *shape)
+{
+    size_t words = shape->n_words * sizeof shape->words[0];
+    struct cls_subtable *st = xzalloc_cacheline(sizeof *st + words);
+
+    st->map = shape->map;
+    st->mask_hash = shape->mask_hash;
+    st->ports_mask = shape->ports_mask;
+    st->max_priority = -1;
+    st->n_words = shape->n_words;
+    memcpy(st->ends, shape->ends, sizeof st->ends);
+    memcpy(st->words, shape->words, words);
     trie_init(&st->ports, 32);
     list_init(&st->in_order);
     hmap_init(&st->chains);
-    atomic_init(&st->n_refs, 1);
+    atomic_init(&st->n_refs, 0);
     return st;
 }
 
@@ -165,9 +203,8 @@ slot_node(uintptr_t slot)
     return (struct cls_node *) (slot & ((UINT64_C(1) << SLOT_TAG_SHIFT) - 1));
 }
 
-/* The hash of the first 'n' values. */
-static uint64_t
-node_hash(const struct cls_node *node, unsigned int n)
+uint64_t
+cls_node_hash(const struct cls_node *node, unsigned int n)
 {
     uint64_t h = 0;
 
@@ -175,6 +212,20 @@ node_hash(const struct cls_node *node, unsigned int n)
         h = hash_add_word(h, node->values[k]);
     }
     return h;
+}
+
+void
+cls_node_hash_stages(const struct cls_subtable *st, const struct cls_node *node, uint64_t hashes[N_STAGES])
+{
+    uint64_t h = 0;
+    unsigned int k = 0;
+
+    for (int stage = 0; stage < N_STAGES; stage++) {
+        for (; k < st->ends[stage]; k++) {
+            h = hash_add_word(h, node->values[k]);
+        }
+        hashes[stage] = h;
+    }
 }
 
 static bool
@@ -253,12 +304,24 @@ make_set(size_t n_slots)
     return set;
 }
 
-/* Moves some slots to the next set, and publishes it once it is whole. */
+/* How many slots have been moved after the next step. */
+static size_t
+end_of_step(size_t n_moved, size_t n_slots)
+{
+    return n_slots <= SMALL ? n_slots : MIN(n_moved + MOVES, n_slots);
+}
+
+/* Moves some slots to the next set, and publishes it once it is whole.  Asks for where those of the next step go. */
 static void
 move_set(struct cls_stage_set *s, struct cls_set *now)
 {
-    size_t end = now->mask < SMALL ? now->mask + 1 : MIN(s->n_moved + MOVES, now->mask + 1);
+    size_t end = end_of_step(s->n_moved, now->mask + 1);
 
+    for (size_t i = end; i < MIN(end + MOVES, now->mask + 1); i++) {
+        uint32_t h = atomic_load_explicit(&now->slots[i], memory_order_relaxed) >> 32;
+
+        __builtin_prefetch(&s->next->slots[h >> 1 & s->next->mask], 1);
+    }
     for (; s->n_moved < end; s->n_moved++) {
         uint64_t slot = atomic_load_explicit(&now->slots[s->n_moved], memory_order_relaxed);
 
@@ -314,6 +377,34 @@ count_in_set(struct cls_stage_set *s, uint64_t hash, int delta)
 
 /* Nodes. */
 
+size_t
+cls_node_size(unsigned int n_words)
+{
+    return sizeof(struct cls_node) + n_words * sizeof(uint64_t);
+}
+
+struct cls_node *
+cls_node_create(const struct cls_word *words, unsigned int n_words, const struct flow *flow)
+{
+    struct cls_node *node = slab_alloc(cls_node_size(n_words));
+
+    rcu_set(&node->first, NULL);
+    node->subtable = NULL;
+    node->n_rules = 0;
+    node->has_index = false;
+    atomic_init(&node->n_refs, 0);
+    for (unsigned int i = 0; i < n_words; i++) {
+        node->values[i] = flow_word(flow, words[i].index) & words[i].mask;
+    }
+    return node;
+}
+
+void
+cls_node_discard(struct cls_node *node, unsigned int n_words)
+{
+    slab_free(node, cls_node_size(n_words));
+}
+
 static ALWAYS_INLINE bool
 values_equal(const struct cls_subtable *st, const uint64_t *values, const struct flow *flow)
 {
@@ -341,6 +432,27 @@ cls_subtable_find_rcu(const struct cls_subtable *st, const struct flow *flow, ui
         }
         if (slot >> SLOT_TAG_SHIFT == hash >> SLOT_TAG_SHIFT && slot_node(slot) != slot_node(SLOT_REMOVED) &&
             values_equal(st, slot_node(slot)->values, flow)) {
+            return slot_node(slot);
+        }
+    }
+}
+
+struct cls_node *
+cls_subtable_find_same_rcu(const struct cls_subtable *st, const struct cls_node *as, uint64_t hash)
+{
+    struct cls_slots *slots = rcu_get(&((struct cls_subtable *) st)->nodes);
+
+    if (!slots) {
+        return NULL;
+    }
+    for (size_t i = hash & slots->mask;; i = (i + 1) & slots->mask) {
+        uintptr_t slot = atomic_load_explicit(&slots->slots[i], memory_order_acquire);
+
+        if (!slot) {
+            return NULL;
+        }
+        if (slot >> SLOT_TAG_SHIFT == hash >> SLOT_TAG_SHIFT && slot_node(slot) != slot_node(SLOT_REMOVED) &&
+            !memcmp(slot_node(slot)->values, as->values, st->n_words * sizeof as->values[0])) {
             return slot_node(slot);
         }
     }
@@ -399,20 +511,43 @@ make_slots(size_t n_slots)
     return slots;
 }
 
+static struct cls_node *
+node_in_slot(const struct cls_slots *slots, size_t i)
+{
+    return slot_node(atomic_load_explicit(&((struct cls_slots *) slots)->slots[i], memory_order_relaxed));
+}
+
+/* Asks for what later steps will need: the nodes of the one after the next, which say where they go; the places where
+ * those of the next go. */
+static void
+prefetch_moves(const struct cls_subtable *st, const struct cls_slots *now, size_t end)
+{
+    size_t n = now->mask + 1;
+
+    for (size_t i = end + MOVES; i < MIN(end + 2 * MOVES, n); i++) {
+        __builtin_prefetch(node_in_slot(now, i));
+    }
+    for (size_t i = end; i < MIN(end + MOVES, n); i++) {
+        const struct cls_node *node = node_in_slot(now, i);
+
+        if ((uintptr_t) node > SLOT_REMOVED) {
+            __builtin_prefetch(&st->next->slots[cls_node_hash(node, st->n_words) & st->next->mask], 1);
+        }
+    }
+}
+
 /* Moves some slots to the next table, and publishes it once it is whole. */
 static void
 move_slots(struct cls_subtable *st, struct cls_slots *now)
 {
-    size_t end = now->mask < SMALL ? now->mask + 1 : MIN(st->n_moved + MOVES, now->mask + 1);
+    size_t end = end_of_step(st->n_moved, now->mask + 1);
 
-    for (size_t i = st->n_moved; i < end; i++) {
-        __builtin_prefetch(slot_node(atomic_load_explicit(&now->slots[i], memory_order_relaxed)));
-    }
+    prefetch_moves(st, now, end);
     for (; st->n_moved < end; st->n_moved++) {
         uintptr_t slot = atomic_load_explicit(&now->slots[st->n_moved], memory_order_relaxed);
 
         if (slot > SLOT_REMOVED) {
-            slots_put(st->next, slot_node(slot), node_hash(slot_node(slot), st->n_words));
+            slots_put(st->next, slot_node(slot), cls_node_hash(slot_node(slot), st->n_words));
             st->n_next_used++;
         }
     }
@@ -447,26 +582,39 @@ make_room(struct cls_subtable *st)
 static void
 count_stages(struct cls_subtable *st, const struct cls_node *node, int delta)
 {
-    uint64_t h = 0;
-    unsigned int k = 0;
+    uint64_t hashes[N_STAGES];
 
+    cls_node_hash_stages(st, node, hashes);
     for (int stage = 0; stage < N_STAGES - 1; stage++) {
-        for (; k < st->ends[stage]; k++) {
-            h = hash_add_word(h, node->values[k]);
-        }
         if (stage_is_useful(st, stage)) {
-            count_in_set(&st->stages[stage], h, delta);
+            count_in_set(&st->stages[stage], hashes[stage], delta);
         }
     }
+}
+
+/* The words from the one with the source port to that with the destination port. */
+enum {
+    PORTS_FIRST = offsetof(struct flow, tp_src) / 8,
+    PORTS_WORDS = offsetof(struct flow, tp_dst) / 8 - PORTS_FIRST + 1
+};
+
+static be16
+port_at(const uint64_t *words, size_t offset)
+{
+    be16 port;
+
+    memcpy(&port, (const char *) words + (offset - PORTS_FIRST * 8), sizeof port);
+    return port;
 }
 
 static union trie_key
 node_ports(const struct cls_subtable *st, const struct cls_node *node)
 {
-    struct flow flow = { 0 };
+    uint64_t words[PORTS_WORDS];
 
-    cls_node_get_flow(node, &flow);
-    return cls_ports_key(&flow, st->ports_mask);
+    cls_node_get_words(st, node, PORTS_FIRST, PORTS_WORDS, words);
+    return cls_ports_key(port_at(words, offsetof(struct flow, tp_src)), port_at(words, offsetof(struct flow, tp_dst)),
+                         st->ports_mask);
 }
 
 static unsigned int
@@ -475,30 +623,16 @@ ports_length(const struct cls_subtable *st)
     return 32 - __builtin_ctz(st->ports_mask);
 }
 
-static size_t
-node_size(const struct cls_subtable *st)
+static void
+add_node(struct cls_subtable *st, struct cls_node *node, uint64_t hash)
 {
-    return sizeof(struct cls_node) + st->n_words * sizeof(uint64_t);
-}
-
-static struct cls_node *
-add_node(struct cls_subtable *st, const struct flow *flow, uint64_t hash)
-{
-    struct cls_node *node = slab_alloc(node_size(st));
     size_t at;
 
-    rcu_set(&node->first, NULL);
     node->subtable = st;
-    node->n_rules = 0;
-    node->has_index = false;
-    atomic_init(&node->n_refs, 0);
-    atomic_fetch_add_explicit(&st->n_refs, 1, memory_order_relaxed);
-    for (unsigned int i = 0; i < st->n_words; i++) {
-        node->values[i] = flow_word(flow, st->words[i].index) & st->words[i].mask;
-    }
+    st->n_taken++;
     /* What tells that there is something comes before that. */
     if (st->ports_mask) {
-        union trie_key key = cls_ports_key(flow, st->ports_mask);
+        union trie_key key = node_ports(st, node);
 
         trie_add(&st->ports, &key, ports_length(st));
     }
@@ -511,15 +645,12 @@ add_node(struct cls_subtable *st, const struct flow *flow, uint64_t hash)
     }
     st->n_nodes++;
     st->n_slots_used++;
-    return node;
 }
 
-void
-cls_subtable_unref(void *st_)
+static void
+change_refs(struct cls_subtable *st, int64_t by)
 {
-    struct cls_subtable *st = st_;
-
-    if (atomic_fetch_sub(&st->n_refs, 1) == 1) {
+    if (!(atomic_fetch_add(&st->n_refs, by) + by)) {
         free(rcu_get_protected(&st->nodes));
         free(st->next);
         hmap_uninit(&st->chains);
@@ -532,15 +663,21 @@ cls_subtable_unref(void *st_)
 }
 
 void
-cls_node_unref(void *node_)
+cls_subtable_let_go(void *st_)
 {
-    struct cls_node *node = node_;
+    struct cls_subtable *st = st_;
 
+    change_refs(st, st->n_taken);
+}
+
+void
+cls_node_unref(struct cls_node *node)
+{
     if (atomic_fetch_sub(&node->n_refs, 1) == 1) {
         struct cls_subtable *st = node->subtable;
 
-        slab_free(node, node_size(st));
-        cls_subtable_unref(st);
+        cls_node_discard(node, st->n_words);
+        change_refs(st, -1);
     }
 }
 
@@ -548,7 +685,7 @@ cls_node_unref(void *node_)
 static void
 remove_node(struct cls_subtable *st, struct cls_node *node)
 {
-    uint64_t hash = node_hash(node, st->n_words);
+    uint64_t hash = cls_node_hash(node, st->n_words);
     size_t at = slots_remove(rcu_get_protected(&st->nodes), node, hash);
 
     if (st->next && at < st->n_moved) {
@@ -566,16 +703,19 @@ remove_node(struct cls_subtable *st, struct cls_node *node)
 /* Rules. */
 
 void
-cls_subtable_insert(struct cls_subtable *st, struct cls_rule *rule, const struct flow *flow)
+cls_subtable_insert(struct cls_subtable *st, struct cls_rule *rule, struct cls_node *node, uint64_t hash)
 {
-    uint64_t hash = cls_hash(st, flow, 0, st->n_words, 0);
-    struct cls_node *node = cls_subtable_find_rcu(st, flow, hash);
+    struct cls_node *same = cls_subtable_find_same_rcu(st, node, hash);
 
-    if (!node) {
-        node = add_node(st, flow, hash);
+    if (same) {
+        cls_node_discard(node, st->n_words);
+        node = same;
+        atomic_fetch_add_explicit(&node->n_refs, 1, memory_order_relaxed);
+    } else {
+        atomic_store_explicit(&node->n_refs, 1, memory_order_relaxed);
+        add_node(st, node, hash);
     }
     rule->node = node;
-    atomic_fetch_add_explicit(&node->n_refs, 1, memory_order_relaxed);
     cls_chain_insert(node, rule);
     list_push_back(&st->in_order, &rule->in_order);
     st->n_rules++;

@@ -23,13 +23,24 @@ enum cls_stage { STAGE_METADATA, STAGE_L2, STAGE_L3, STAGE_L4, N_STAGES };
 
 struct cls_word {
     uint64_t mask;
-    uint32_t index; /* Of the word in struct flow. */
+    uint64_t index; /* Of the word in struct flow; as wide as the mask, so that words can be compared as bytes. */
+};
+
+/* A mask as words: what the subtables that have it, of all tables, have in common. */
+struct cls_shape {
+    struct hmap_node by_mask;    /* In a set of shapes (shape.c). */
+    struct word_map map;
+    uint32_t mask_hash;
+    uint32_t ports_mask;         /* As in struct cls_subtable. */
+    uint8_t ends[N_STAGES];
+    unsigned int n_words;
+    struct cls_word words[];
 };
 
 /* Rules with the same mask and values. */
 struct cls_node {
     RCU_PTR(struct cls_rule) first; /* By falling priority (chain.h). */
-    struct cls_subtable *subtable;
+    struct cls_subtable *subtable;  /* Null while it is in none. */
     _Atomic uint32_t n_refs;        /* Of each rule until cls_rule_uninit(), which comes after all readers. */
     uint32_t n_rules : 31, has_index : 1; /* Of the chain (chain.h); the writer's. */
     uint64_t values[];              /* One for each of the subtable's words. */
@@ -66,7 +77,9 @@ struct cls_subtable {
     struct cls_stage_set stages[N_STAGES - 1];
     struct trie ports;           /* Of both ports under the mask. */
     /* The writer's. */
-    _Atomic uint32_t n_refs;     /* The classifier's, and that of each node. */
+    size_t n_taken;              /* Nodes that ever were in it. */
+    _Atomic int64_t n_refs;      /* Minus the nodes that have been released; once the classifier has let go of it,
+                                  * how many are left.  So a node comes without an atomic operation. */
     size_t n_slots_used;         /* Of 'nodes', also of what is gone. */
     struct cls_slots *next;      /* The bigger table that is being made; null: none. */
     size_t n_next_used, n_moved; /* Its slots in use; slots of 'nodes' that have been moved. */
@@ -105,18 +118,35 @@ cls_hash_stages(const struct cls_subtable *st, const struct flow *flow, uint64_t
     }
 }
 
-/* 'map' is the mask's; 'mask_hash' its cls_mask_hash(). */
-struct cls_subtable *cls_subtable_create(const struct flow *mask, const struct word_map *map, uint32_t mask_hash);
-/* Drop a reference: also for rcu_defer(). */
-void cls_subtable_unref(void *);
-void cls_node_unref(void *);
+/* 'map' is the mask's; 'mask_hash' its cls_mask_hash().  To be freed. */
+struct cls_shape *cls_shape_create(const struct flow *mask, const struct word_map *map, uint32_t mask_hash);
+
+struct cls_subtable *cls_subtable_create(const struct cls_shape *);
+/* The classifier lets go of it, which stays until its last node is released: for rcu_defer(). */
+void cls_subtable_let_go(void *);
+/* Drops a reference. */
+void cls_node_unref(struct cls_node *);
 
 uint32_t cls_mask_hash(const struct flow *mask, const struct word_map *map);
+/* Whether words are of this mask. */
+bool cls_words_have_mask(const struct cls_word *, unsigned int n, const struct flow *mask, const struct word_map *map);
 bool cls_subtable_has_mask(const struct cls_subtable *, const struct flow *mask, const struct word_map *map);
+bool cls_subtable_has_shape(const struct cls_subtable *, const struct cls_shape *);
 /* The subtable's mask, expanded; 'm' is all zero before. */
 void cls_subtable_get_mask(const struct cls_subtable *, struct flow *m);
+/* A node of no subtable with the flow's values in these words, and its release. */
+struct cls_node *cls_node_create(const struct cls_word *, unsigned int n_words, const struct flow *);
+void cls_node_discard(struct cls_node *, unsigned int n_words);
+size_t cls_node_size(unsigned int n_words);
+/* The hash of its first 'n' values. */
+uint64_t cls_node_hash(const struct cls_node *, unsigned int n);
+/* The same up to each stage. */
+void cls_node_hash_stages(const struct cls_subtable *, const struct cls_node *, uint64_t hashes[N_STAGES]);
 /* The values of a node, expanded; 'm' is all zero before. */
 void cls_node_get_flow(const struct cls_node *, struct flow *m);
+/* The values of words 'first' to 'first' + 'n' - 1 of the flow, 'words', in a node of this subtable. */
+void cls_node_get_words(const struct cls_subtable *, const struct cls_node *, unsigned int first, unsigned int n,
+                        uint64_t *words);
 
 /* The node with the flow's values, null if there is none.  'hash' is cls_hash() of all words. */
 struct cls_node *cls_subtable_find_rcu(const struct cls_subtable *, const struct flow *flow, uint64_t hash);
@@ -124,19 +154,23 @@ struct cls_node *cls_subtable_find_rcu(const struct cls_subtable *, const struct
 /* Whether some node may have this state of the hash after 'stage'. */
 bool cls_stage_has_rcu(const struct cls_stage_set *, uint64_t hash);
 
+/* The same for the values of a node. */
+struct cls_node *cls_subtable_find_same_rcu(const struct cls_subtable *, const struct cls_node *, uint64_t hash);
+
 /* Asks for the memory that these will read: the sets of stages and the slots of nodes. */
 void cls_subtable_prefetch_rcu(const struct cls_subtable *, const uint64_t hashes[N_STAGES]);
 
-/* Put a rule with the values of 'flow' in, take it out again. */
-void cls_subtable_insert(struct cls_subtable *, struct cls_rule *, const struct flow *flow);
+/* Puts a rule in with the values of 'node', which is of no subtable yet: it becomes one of this, or is discarded where
+ * there is one with the same values.  'hash' is that of all of them. */
+void cls_subtable_insert(struct cls_subtable *, struct cls_rule *, struct cls_node *node, uint64_t hash);
+/* Takes it out again. */
 void cls_subtable_remove(struct cls_subtable *, struct cls_rule *);
 
 /* Both ports as a key of 'ports'. */
 static inline union trie_key
-cls_ports_key(const struct flow *flow, uint32_t mask)
+cls_ports_key(be16 tp_src, be16 tp_dst, uint32_t mask)
 {
-    return (union trie_key) { .words = { ((uint32_t) be16_to_cpu(flow->tp_src) << 16 | be16_to_cpu(flow->tp_dst)) &
-                                         mask } };
+    return (union trie_key) { .words = { ((uint32_t) be16_to_cpu(tp_src) << 16 | be16_to_cpu(tp_dst)) & mask } };
 }
 
 #endif

@@ -28,6 +28,7 @@ change_begin(struct tables_change *c, struct ofproto *p, const struct ofconn *re
     *c = (struct tables_change) {
         .p = p, .requester = requester,
         .version = atomic_load_explicit(&p->xb.tables_version, memory_order_relaxed) + 1,
+        .now = clock_now_ms(),
     };
 }
 
@@ -106,24 +107,42 @@ unindex_cookie(struct rule *rule)
     }
 }
 
-void
-change_add(struct tables_change *c, struct rule *rule, const struct match *match, int priority, uint64_t used_options)
+static void
+begin_add(struct tables_change *c, struct rule *rule)
 {
-    struct ofproto *p = c->p;
-
     if (c->n_added == c->added_capacity) {
         c->added = x2nrealloc(c->added, &c->added_capacity, sizeof *c->added);
     }
     c->added[c->n_added++] = rule;
-    xbridge_note_change(&p->xb, rule->table_id, c->version);
-    classifier_insert(&p->xb.tables[rule->table_id], &rule->cr, match, priority, c->version);
+    xbridge_note_change(&c->p->xb, rule->table_id, c->version);
+}
+
+static void
+end_add(struct tables_change *c, struct rule *rule, uint64_t matched_options, uint64_t used_options)
+{
     count_flow(c, rule, 1);
     index_cookie(rule);
     learned_note_added(rule);
     users_note_added(rule);
-    options_note_added(rule, be64_to_cpu(match->mask.tun_metadata_present), used_options);
+    options_note_added(rule, matched_options, used_options);
     expiry_note_added(rule);
     evict_note_added(rule);
+}
+
+void
+change_add(struct tables_change *c, struct rule *rule, const struct match *match, int priority, uint64_t used_options)
+{
+    begin_add(c, rule);
+    classifier_insert(&c->p->xb.tables[rule->table_id], &rule->cr, match, priority, c->version);
+    end_add(c, rule, be64_to_cpu(match->mask.tun_metadata_present), used_options);
+}
+
+void
+change_add_ready(struct tables_change *c, struct rule *rule, struct cls_ready *match)
+{
+    begin_add(c, rule);
+    classifier_insert_ready(&c->p->xb.tables[rule->table_id], &rule->cr, match, rule->cr.priority, c->version);
+    end_add(c, rule, 0, 0);
 }
 
 static void

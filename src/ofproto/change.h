@@ -33,6 +33,7 @@ enum { CHANGE_TABLE_WORDS = (OFPROTO_N_TABLES + 63) / 64 };
 struct tables_change {
     struct ofproto *p;
     uint64_t version;          /* In which it appears. */
+    int64_t now;               /* ms on clock_now_ms(), when it began: since when its rules are there. */
     bool is_long;
     bool is_published;
     uint64_t changed[CHANGE_TABLE_WORDS]; /* Bitmap of tables. */
@@ -73,6 +74,9 @@ void change_end(struct tables_change *); /* After the last of either. */
 /* Takes part of the change: carries out a flow-mod, checked before. */
 enum ofperr change_flow_mod(struct tables_change *, const struct flow_mod *) MUST_CHECK;
 
+/* The same for an add whose rule has been made (rule_make()) and its match made ready: takes both, unless it fails. */
+enum ofperr change_add_made(struct tables_change *, struct rule *, struct cls_ready *match) MUST_CHECK;
+
 /* The same in steps. */
 struct flow_mod_run {
     struct tables_change *change;
@@ -92,6 +96,8 @@ void flow_mod_run_end(struct flow_mod_run *);                       /* At any ti
 /* A rule comes, with a match that it has at no other visible rule's priority, and what its actions use of tunnel
  * options; one visible so far goes; gives way to 'successor', null for one that counts anew. */
 void change_add(struct tables_change *, struct rule *, const struct match *, int priority, uint64_t used_options);
+/* The same for one with its own priority whose match has been made ready; no options are used. */
+void change_add_ready(struct tables_change *, struct rule *, struct cls_ready *match);
 void change_drop(struct tables_change *, struct rule *, uint8_t why);
 void change_replace(struct tables_change *, struct rule *old, struct rule *successor);
 /* A visible flow gets the actions of a modification: the rule in its place. */

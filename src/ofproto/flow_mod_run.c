@@ -12,41 +12,14 @@ enum { MANY_WITH_COOKIE = 2000 };
 
 /* Rules. */
 
-/* What every new rule has; its times are now. */
-static struct rule *
-new_rule(struct ofproto *p, uint8_t table_id, struct act_span acts)
-{
-    struct rule *rule = rule_create(acts);
-    int64_t now = clock_now_ms();
-
-    rule->ofproto = p;
-    rule->table_id = table_id;
-    rule->created = now;
-    atomic_store(&rule->modified, now);
-    atomic_store(&rule->used, now);
-    return rule;
-}
-
-static struct rule *
-make_rule(struct ofproto *p, const struct flow_mod *fm, uint8_t table_id)
-{
-    struct rule *rule = new_rule(p, table_id, fm->actions);
-
-    rule->cookie = cpu_to_be64(fm->new_cookie);
-    rule->flags = fm->flags & (FM_SEND_FLOW_REM | FM_CHECK_OVERLAP | FM_RESET_COUNTS | FM_NO_PACKET_COUNTS |
-                               FM_NO_BYTE_COUNTS);
-    rule->importance = fm->importance;
-    atomic_store(&rule->idle_timeout, fm->idle_timeout);
-    atomic_store(&rule->hard_timeout, fm->hard_timeout);
-    return rule;
-}
-
 /* The rule with new actions, at the end of its mask's rules as a new one. */
 static struct rule *
-make_modified(struct rule *old, const struct flow_mod *fm)
+make_modified(const struct tables_change *c, struct rule *old, const struct flow_mod *fm)
 {
-    struct rule *rule = new_rule(old->ofproto, old->table_id, fm->actions);
+    struct rule *rule = rule_create(fm->actions);
 
+    rule_begin(rule, c->p, c->now);
+    rule->table_id = old->table_id;
     rule->cookie = fm->modify_cookie ? cpu_to_be64(fm->new_cookie) : old->cookie;
     rule->flags = old->flags;
     rule->importance = old->importance;
@@ -167,29 +140,44 @@ collect_strict(struct flow_mod_run *s)
 
 /* Acting. */
 
+/* One more flow in a table: whether there is room for it. */
+static bool
+has_room(struct tables_change *c, uint8_t table_id, int priority)
+{
+    const struct table_state *t = &c->p->tables[table_id];
+
+    return priority > UINT16_MAX || change_n_flows(c, table_id) < t->max_flows ||
+           ((t->evict || t->of_evict) && change_evict(c, table_id));
+}
+
+/* It takes the place of 'old', unless that is null. */
+static void
+take_place(struct tables_change *c, struct rule *rule, struct rule *old)
+{
+    if (old) {
+        rule->is_replacement = true;
+        rule->first_note = old->first_note;
+        change_replace(c, old, rule->flags & FM_RESET_COUNTS ? NULL : rule);
+    }
+}
+
 static enum ofperr
 do_add(struct tables_change *c, const struct flow_mod *fm)
 {
-    struct ofproto *p = c->p;
     uint8_t table_id = fm->table_id == FM_TABLE_ANY ? 0 : fm->table_id;
-    struct classifier *cls = &p->xb.tables[table_id];
-    struct table_state *t = &p->tables[table_id];
+    struct classifier *cls = &c->p->xb.tables[table_id];
     struct rule *old = rule_from_cls(classifier_find(cls, &fm->match, fm->priority, c->version)), *rule;
 
     /* One that takes the place of another is no more in the way than that one was. */
     if (!old && fm->flags & FM_CHECK_OVERLAP && classifier_overlaps(cls, &fm->match, fm->priority, c->version)) {
         return OFPERR_OFPFMFC_OVERLAP;
     }
-    if (!old && fm->priority <= UINT16_MAX && change_n_flows(c, table_id) >= t->max_flows &&
-        (!(t->evict || t->of_evict) || !change_evict(c, table_id))) {
+    if (!old && !has_room(c, table_id, fm->priority)) {
         return OFPERR_OFPFMFC_TABLE_FULL;
     }
-    rule = make_rule(p, fm, table_id);
-    if (old) {
-        rule->is_replacement = true;
-        rule->first_note = old->first_note;
-        change_replace(c, old, fm->flags & FM_RESET_COUNTS ? NULL : rule);
-    }
+    rule = rule_make(fm);
+    rule_begin(rule, c->p, c->now);
+    take_place(c, rule, old);
     change_add(c, rule, &fm->match, fm->priority, fm->used_options);
     return OFPERR_NONE;
 }
@@ -197,7 +185,7 @@ do_add(struct tables_change *c, const struct flow_mod *fm)
 struct rule *
 change_modify(struct tables_change *c, struct rule *old, const struct flow_mod *fm)
 {
-    struct rule *rule = make_modified(old, fm);
+    struct rule *rule = make_modified(c, old, fm);
     struct match m;
 
     cls_rule_get_match(&old->cr, &m);
@@ -233,6 +221,29 @@ check_references(const struct ofproto *p, struct act_span acts)
     }
     act_each_group(acts, check_group, &r);
     return r.error;
+}
+
+enum ofperr
+change_add_made(struct tables_change *c, struct rule *rule, struct cls_ready *match)
+{
+    const struct classifier *cls = &c->p->xb.tables[rule->table_id];
+    enum ofperr error = OFPERR_NONE;
+    struct rule *old;
+
+    if (rule->has_groups || rule->has_meter) {
+        error = check_references(c->p, rule_actions_span(rcu_get_protected(&rule->actions)));
+    }
+    if (error) {
+        return error;
+    }
+    old = rule_from_cls(classifier_find_ready(cls, match, rule->cr.priority, c->version));
+    if (!old && !has_room(c, rule->table_id, rule->cr.priority)) {
+        return OFPERR_OFPFMFC_TABLE_FULL;
+    }
+    rule_begin(rule, c->p, c->now);
+    take_place(c, rule, old);
+    change_add_ready(c, rule, match);
+    return OFPERR_NONE;
 }
 
 static bool

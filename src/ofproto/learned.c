@@ -88,16 +88,24 @@ actions_of(const struct rule *rule)
     return acts;
 }
 
+static void
+count_rule(const struct rule *rule, int step, bool was_undone)
+{
+    if (rule->may_learn) {
+        count(rule->ofproto, actions_of(rule), step, was_undone);
+    }
+}
+
 void
 learned_note_added(struct rule *rule)
 {
-    count(rule->ofproto, actions_of(rule), 1, false);
+    count_rule(rule, 1, false);
 }
 
 void
 learned_note_removed(struct rule *rule, bool was_undone)
 {
-    count(rule->ofproto, actions_of(rule), -1, was_undone);
+    count_rule(rule, -1, was_undone);
 }
 
 /* Flows that are nobody's. */

@@ -18,7 +18,8 @@ struct of_bundle {
     uint32_t id;
     uint16_t flags;
     bool is_closed;
-    int64_t used;           /* ms: when something was last done with it. */
+    int64_t used;           /* ms: when something was last done with it... */
+    int64_t used_turn;      /* ...and in which turn of the main loop that was. */
     struct bytes first;     /* The message that opened it. */
     struct bytes messages;  /* Those that add something, whole, one after the other. */
     struct prepared_flows prepared; /* What is known already of those of them that are flow-mods. */
@@ -73,6 +74,18 @@ of_bundles_expire(struct ofconn *c, int64_t now, struct bytes *out)
     }
 }
 
+/* Many messages come in a turn; one look at the clock is enough for all. */
+static void
+note_used(struct of_bundle *b)
+{
+    int64_t turn = loop_turn_began_us(ofproto_loop);
+
+    if (b->used_turn != turn) {
+        b->used_turn = turn;
+        b->used = clock_now_ms();
+    }
+}
+
 static enum ofperr
 open_bundle(struct ofconn *c, uint32_t id, uint16_t flags, const struct msg *m, struct of_bundle **bp)
 {
@@ -84,7 +97,7 @@ open_bundle(struct ofconn *c, uint32_t id, uint16_t flags, const struct msg *m, 
     b = xzalloc(sizeof *b);
     b->id = id;
     b->flags = flags;
-    b->used = clock_now_ms();
+    note_used(b);
     bytes_put(&b->first, m->data, m->len);
     list_push_back(&c->bundles, &b->node);
     c->n_bundles++;
@@ -127,7 +140,7 @@ check_flow_mod(struct ofconn *c, const struct msg *m, struct flow_mod *fm, struc
 }
 
 static enum ofperr
-take_flow_mod(struct ofconn *c, struct of_bundle *b, const struct msg *m)
+take_flow_mod(struct ofconn *c, struct of_bundle *b, const struct msg *m, size_t len)
 {
     static struct act_buf acts = ACT_BUF_INIT; /* Kept: flow-mods come by the hundred thousand. */
     struct flow_mod fm;
@@ -136,14 +149,14 @@ take_flow_mod(struct ofconn *c, struct of_bundle *b, const struct msg *m)
     if (!prepare_flow_mod(c, m, &fm, &acts)) {
         return check_flow_mod(c, m, &fm, &acts);
     }
-    prepared_flows_put(&b->prepared, b->messages.len, &fm);
+    prepared_flows_put(&b->prepared, b->messages.len, len, &fm);
     c->n_prepared_bytes += b->prepared.n_bytes - before;
     return OFPERR_NONE;
 }
 
-/* What is wrong with a message by itself, whatever the switch looks like. */
+/* What is wrong with a message by itself, whatever the switch looks like.  'len': with what it came in. */
 static enum ofperr
-take_message(struct ofconn *c, struct of_bundle *b, const struct msg *m)
+take_message(struct ofconn *c, struct of_bundle *b, const struct msg *m, size_t len)
 {
     struct act_buf acts = ACT_BUF_INIT;
     enum ofperr error = OFPERR_NONE;
@@ -152,7 +165,7 @@ take_message(struct ofconn *c, struct of_bundle *b, const struct msg *m)
     struct group_mod gm;
 
     if (m->type == MSG_FLOW_MOD) {
-        error = take_flow_mod(c, b, m);
+        error = take_flow_mod(c, b, m, len);
     } else if (m->type == MSG_GROUP_MOD) {
         error = group_mod_decode(m, &gm);
         if (!error) {
@@ -196,7 +209,7 @@ handle_bundle_add(struct ofconn *c, const struct msg *m, struct bytes *out UNUSE
             return error;
         }
     }
-    b->used = clock_now_ms();
+    note_used(b);
     error = b->is_closed ? OFPERR_OFPBFC_BUNDLE_CLOSED
             : b->flags != add.flags ? OFPERR_OFPBFC_BAD_FLAGS
             : c->n_bundle_bytes + m->len > MAX_BYTES ? OFPERR_OFPBFC_MSG_TOO_MANY : OFPERR_NONE;
@@ -204,7 +217,7 @@ handle_bundle_add(struct ofconn *c, const struct msg *m, struct bytes *out UNUSE
         drop(c, b);
         return error;
     }
-    error = take_message(c, b, &add.inner);
+    error = take_message(c, b, &add.inner, m->len);
     if (!error) {
         bytes_put(&b->messages, m->data, m->len);
         c->n_bundle_bytes += m->len;
@@ -224,7 +237,7 @@ commit(struct ofconn *c, struct of_bundle *b, const struct msg *m, struct bytes 
     c->n_bundle_bytes -= messages.len;
     c->n_prepared_bytes -= prepared.n_bytes;
     b->messages = (struct bytes) BYTES_INIT;
-    b->prepared = (struct prepared_flows) { .first = NULL };
+    b->prepared = (struct prepared_flows) { .store = NULL };
     return of_bundle_commit(c, b->flags & BUNDLE_ATOMIC, messages, prepared, m, out);
 }
 
@@ -245,7 +258,7 @@ do_close(struct ofconn *c, const struct bundle_control *bc, struct of_bundle *b)
                         : b->flags != bc->flags ? OFPERR_OFPBFC_BAD_FLAGS : OFPERR_NONE;
 
     b->is_closed = true;
-    b->used = clock_now_ms();
+    note_used(b);
     if (error) {
         drop(c, b);
     }

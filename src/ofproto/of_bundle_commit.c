@@ -23,9 +23,8 @@ struct commit {
     bool is_atomic, any_groups;
     struct bytes messages;   /* The bundle's. */
     struct prepared_flows prepared;
-    struct prepared_reader reader;
     struct bytes request;    /* The message that asks for the commit. */
-    size_t at;               /* How much of 'messages' has been staged. */
+    size_t at, len;          /* How much of 'messages' has been staged; the length of the one at 'at'. */
     bool is_running;         /* The flow-mod at 'at' has been begun: */
     struct flow_mod fm;
     struct act_buf acts;
@@ -141,36 +140,51 @@ begin_group_mod(struct commit *k, const struct msg *m, struct loop_slice *slice,
     return run_group_mod(k, slice, error);
 }
 
-/* Where the next flow will go is asked for while this one is put into its table. */
+/* How many flows ahead memory is asked for: that of what was made on arrival, which is read in order to ask for that of
+ * the tables. */
+enum { AHEAD_MADE = 12, AHEAD_TABLE = 6 };
+
 static void
 prefetch(const struct commit *k)
 {
-    const struct prepared_flow *next = prepared_flows_next(&k->reader);
+    const struct prepared_flow *f = prepared_flows_ahead(&k->prepared, AHEAD_MADE);
 
-    if (next && next->fm.table_id < OFPROTO_N_TABLES) {
-        classifier_prefetch(&k->r.p->xb.tables[next->fm.table_id], &next->fm.match, &next->words);
+    if (f && f->rule) {
+        rule_prefetch(f->rule);
+        cls_ready_prefetch(&f->match);
+    }
+    f = prepared_flows_ahead(&k->prepared, AHEAD_TABLE);
+    if (f && f->rule) {
+        classifier_prefetch_ready(&k->r.p->xb.tables[f->rule->table_id], &f->match);
     }
 }
 
 static bool
-stage_message(struct commit *k, const uint8_t *data, size_t len, struct loop_slice *slice, enum ofperr *error)
+begin_prepared(struct commit *k, struct prepared_flow *f, struct loop_slice *slice, enum ofperr *error)
 {
-    const struct flow_mod *fm;
+    if (!f->rule) {
+        prepared_flow_unpack(f, &k->fm);
+        return begin_flow_mod(k, &k->fm, slice, error);
+    }
+    prefetch(k);
+    flow_mod_counts_add(&k->flow_mods, FM_ADD);
+    *error = change_add_made(&k->r.change, f->rule, &f->match);
+    if (!*error) {
+        prepared_flow_forget(f);
+    }
+    return true;
+}
+
+/* One that has to be decoded. */
+static bool
+stage_decoded(struct commit *k, struct loop_slice *slice, enum ofperr *error)
+{
+    const uint8_t *data = k->messages.data + k->at;
     struct bundle_add add;
     struct msg m;
 
-    if (k->is_running) {
-        return run_flow_mod(k, slice, error);
-    }
-    if (k->is_group_running) {
-        return run_group_mod(k, slice, error);
-    }
-    fm = prepared_flows_take(&k->prepared, k->at, &k->reader);
-    if (fm) {
-        prefetch(k);
-        return begin_flow_mod(k, fm, slice, error);
-    }
-    *error = msg_decode(data, len, &m);
+    k->len = msg_stated_length(data);
+    *error = msg_decode(data, k->len, &m);
     *error = *error ? *error : bundle_add_decode(&m, &add, NULL);
     if (*error) {
         return true;
@@ -184,6 +198,26 @@ stage_message(struct commit *k, const uint8_t *data, size_t len, struct loop_sli
     }
 }
 
+/* Finds the length of the message at 'at' when it begins. */
+static bool
+stage_message(struct commit *k, struct loop_slice *slice, enum ofperr *error)
+{
+    struct prepared_flow *f;
+
+    if (k->is_running) {
+        return run_flow_mod(k, slice, error);
+    }
+    if (k->is_group_running) {
+        return run_group_mod(k, slice, error);
+    }
+    f = prepared_flows_take(&k->prepared, k->at);
+    if (f) {
+        k->len = f->len; /* Its text need not be read. */
+        return begin_prepared(k, f, slice, error);
+    }
+    return stage_decoded(k, slice, error);
+}
+
 /* On an error says of which message. */
 static bool
 stage_commit(struct change_request *r, struct loop_slice *slice, enum ofperr *error)
@@ -191,17 +225,14 @@ stage_commit(struct change_request *r, struct loop_slice *slice, enum ofperr *er
     struct commit *k = CONTAINER_OF(r, struct commit, r);
 
     while (k->at < k->messages.len) {
-        const uint8_t *data = k->messages.data + k->at;
-        size_t len = msg_stated_length(data);
-
-        if (!stage_message(k, data, len, slice, error)) {
+        if (!stage_message(k, slice, error)) {
             return false;
         }
         if (*error) {
-            error_encode_reply(&r->out, *error, r->as->version, data, len);
+            error_encode_reply(&r->out, *error, r->as->version, k->messages.data + k->at, k->len);
             return true;
         }
-        k->at += len;
+        k->at += k->len;
         if (loop_slice_is_over(slice)) {
             return k->at == k->messages.len;
         }

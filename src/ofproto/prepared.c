@@ -1,12 +1,26 @@
 #include "ofproto/prepared.h"
 
+#include <stdlib.h>
+
 #include "sys/rcu.h"
 #include "sys/slab.h"
 
+enum { IN_CHUNK = 100 };
+
+struct chunk {
+    struct chunk *next;
+    unsigned int n;
+    struct prepared_flow flows[IN_CHUNK];
+};
+
+struct prepared_store {
+    struct cls_shapes shapes;   /* Masks of what is made ready. */
+    struct chunk *first, *last; /* Null: none.  All but the last are full. */
+    unsigned int at;            /* Of the first chunk: which has not gone yet. */
+};
+
 /* Its match follows, a mask and a value for each of the words; then its actions. */
-struct prepared {
-    struct prepared *next;
-    size_t at;
+struct packed_flow_mod {
     struct word_map words;
     size_t size, acts_len; /* Bytes of all of it; of its actions. */
     uint64_t head[DIV_ROUND_UP(offsetof(struct flow_mod, match), 8)]; /* What a flow-mod has in front of its match. */
@@ -15,64 +29,101 @@ struct prepared {
 
 enum { HEAD = offsetof(struct flow_mod, match) };
 
-static void
-drop_first(struct prepared_flows *p)
-{
-    struct prepared *e = p->first;
-
-    p->first = e->next;
-    p->n_bytes -= e->size;
-    slab_free(e, e->size);
-}
+/* Releasing. */
 
 static void
-free_all(void *first)
+release(struct prepared_flow *f)
 {
-    for (struct prepared *e = first, *next; e; e = next) {
-        next = e->next;
-        slab_free(e, e->size);
+    if (f->rule) {
+        rule_discard(f->rule);
+        cls_ready_uninit(&f->match);
+        f->rule = NULL;
+    } else if (f->packed) {
+        slab_free(f->packed, f->packed->size);
+        f->packed = NULL;
     }
 }
 
-/* Of a million that takes longer than a turn of the main loop may: RCU's thread has the time. */
+static void
+free_first_chunk(struct prepared_store *s)
+{
+    struct chunk *chunk = s->first;
+
+    s->first = chunk->next;
+    s->at = 0;
+    free(chunk);
+}
+
+static void
+free_store(void *store_)
+{
+    struct prepared_store *s = store_;
+
+    while (s->first) {
+        for (; s->at < s->first->n; s->at++) {
+            release(&s->first->flows[s->at]);
+        }
+        free_first_chunk(s);
+    }
+    cls_shapes_uninit(&s->shapes);
+    free(s);
+}
+
 void
 prepared_flows_uninit(struct prepared_flows *p)
 {
-    if (p->first) {
-        rcu_defer(free_all, p->first);
+    if (p->store) {
+        rcu_defer(free_store, p->store);
     }
-    *p = (struct prepared_flows) { .first = NULL };
+    *p = (struct prepared_flows) { .store = NULL };
 }
 
-static struct prepared *
-append(struct prepared_flows *p, size_t size)
+/* Putting. */
+
+static struct prepared_store *
+get_store(struct prepared_flows *p)
 {
-    struct prepared *e = slab_alloc(size);
-
-    e->next = NULL;
-    e->size = size;
-    if (p->first) {
-        p->last->next = e;
-    } else {
-        p->first = e;
+    if (!p->store) {
+        p->store = xzalloc(sizeof *p->store);
+        p->n_bytes = sizeof *p->store;
+        cls_shapes_init(&p->store->shapes);
     }
-    p->last = e;
-    p->n_bytes += size;
-    return e;
+    return p->store;
 }
 
-void
-prepared_flows_put(struct prepared_flows *p, size_t at, const struct flow_mod *fm)
+static struct prepared_flow *
+append(struct prepared_flows *p)
+{
+    struct prepared_store *s = get_store(p);
+
+    if (!s->first || s->last->n == IN_CHUNK) {
+        struct chunk *chunk = xmalloc(sizeof *chunk);
+
+        chunk->next = NULL;
+        chunk->n = 0;
+        if (s->first) {
+            s->last->next = chunk;
+        } else {
+            s->first = chunk;
+        }
+        s->last = chunk;
+        p->n_bytes += sizeof *chunk;
+    }
+    return &s->last->flows[s->last->n++];
+}
+
+static struct packed_flow_mod *
+pack(const struct flow_mod *fm)
 {
     struct word_map words = word_map_of(&fm->match.mask);
-    size_t n_body = word_map_count(&words) * 2;
-    struct prepared *e = append(p, sizeof *e + n_body * sizeof e->body[0] + fm->actions.len);
-    uint64_t *word = e->body;
+    size_t size = sizeof(struct packed_flow_mod) + word_map_count(&words) * 2 * sizeof(uint64_t) + fm->actions.len;
+    struct packed_flow_mod *packed = slab_alloc(size);
+    uint64_t *word = packed->body;
 
-    e->at = at;
-    e->words = words;
-    e->acts_len = fm->actions.len;
-    memcpy(e->head, fm, HEAD);
+    packed->words = words;
+    packed->size = size;
+    packed->acts_len = fm->actions.len;
+    memcpy(packed->head, fm, HEAD);
     WORD_MAP_FOR_EACH (i, &words) {
         *word++ = flow_word(&fm->match.mask, i);
         *word++ = flow_word(&fm->match.flow, i);
@@ -80,42 +131,82 @@ prepared_flows_put(struct prepared_flows *p, size_t at, const struct flow_mod *f
     if (fm->actions.len) {
         memcpy(word, fm->actions.first, fm->actions.len);
     }
+    return packed;
 }
 
 static void
-read_one(const struct prepared *e, struct prepared_flow *f)
+make(struct prepared_flows *p, struct prepared_flow *f, const struct flow_mod *fm)
 {
-    const uint64_t *word = e->body;
+    struct cls_shapes *shapes = &p->store->shapes;
+    size_t before = shapes->n_bytes;
 
-    __builtin_prefetch(e->next);
-    memcpy(&f->fm, e->head, HEAD);
-    WORD_MAP_FOR_EACH (i, &f->words) {
-        *flow_word_ptr(&f->fm.match.mask, i) = *flow_word_ptr(&f->fm.match.flow, i) = 0;
-    }
-    f->words = e->words;
-    WORD_MAP_FOR_EACH (i, &f->words) {
-        *flow_word_ptr(&f->fm.match.mask, i) = *word++;
-        *flow_word_ptr(&f->fm.match.flow, i) = *word++;
-    }
-    f->fm.actions = (struct act_span) { e->acts_len ? (const struct act *) word : NULL, e->acts_len };
+    f->rule = rule_make(fm);
+    cls_ready_init(&f->match, shapes, &fm->match);
+    p->n_bytes += rule_memory(f->rule) + cls_ready_size(&f->match) + shapes->n_bytes - before;
 }
 
-const struct flow_mod *
-prepared_flows_take(struct prepared_flows *p, size_t at, struct prepared_reader *r)
+void
+prepared_flows_put(struct prepared_flows *p, size_t at, size_t len, const struct flow_mod *fm)
 {
-    while (p->first && p->first->at < at) {
-        drop_first(p);
+    struct prepared_flow *f = append(p);
+
+    f->at = at;
+    f->len = len;
+    if (fm->command == FM_ADD && !(fm->flags & FM_CHECK_OVERLAP)) {
+        make(p, f, fm);
+    } else {
+        f->rule = NULL;
+        f->packed = pack(fm);
+        p->n_bytes += f->packed->size;
     }
-    if (!p->first || p->first->at != at) {
-        return NULL;
+}
+
+/* Taking. */
+
+struct prepared_flow *
+prepared_flows_take(struct prepared_flows *p, size_t at)
+{
+    struct prepared_store *s = p->store;
+
+    while (s && s->first) {
+        for (; s->at < s->first->n; s->at++) {
+            struct prepared_flow *f = &s->first->flows[s->at];
+
+            if (f->at >= at) {
+                return f->at == at && (f->rule || f->packed) ? f : NULL;
+            }
+            release(f);
+        }
+        free_first_chunk(s);
     }
-    r->now = !r->now;
-    if (p->first != r->next) {
-        read_one(p->first, &r->flows[r->now]);
+    return NULL;
+}
+
+void
+prepared_flow_unpack(const struct prepared_flow *f, struct flow_mod *fm)
+{
+    const struct packed_flow_mod *packed = f->packed;
+    const uint64_t *word = packed->body;
+
+    memcpy(fm, packed->head, HEAD);
+    match_init_catchall(&fm->match);
+    WORD_MAP_FOR_EACH (i, &packed->words) {
+        *flow_word_ptr(&fm->match.mask, i) = *word++;
+        *flow_word_ptr(&fm->match.flow, i) = *word++;
     }
-    r->next = p->first->next;
-    if (r->next) {
-        read_one(r->next, &r->flows[!r->now]);
+    fm->actions = (struct act_span) { packed->acts_len ? (const struct act *) word : NULL, packed->acts_len };
+}
+
+const struct prepared_flow *
+prepared_flows_ahead(const struct prepared_flows *p, unsigned int n)
+{
+    const struct prepared_store *s = p->store;
+    const struct chunk *chunk = s ? s->first : NULL;
+    unsigned int i = chunk ? s->at + n : 0;
+
+    if (chunk && i >= chunk->n) {
+        i -= chunk->n;
+        chunk = chunk->next;
     }
-    return &r->flows[r->now].fm;
+    return chunk && i < chunk->n ? &chunk->flows[i] : NULL;
 }

@@ -3,9 +3,20 @@
 #include "sys/slab.h"
 
 static void
-note_group(void *a, uint32_t group_id UNUSED)
+note_group(void *r, uint32_t group_id UNUSED)
 {
-    ((struct rule_actions *) a)->has_groups = true;
+    ((struct rule *) r)->has_groups = true;
+}
+
+static bool
+may_learn(struct act_span acts)
+{
+    ACT_FOR_EACH (act, acts) {
+        if (act->type == ACT_LEARN || act->type == ACT_CLONE) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static size_t
@@ -24,12 +35,58 @@ rule_create(struct act_span acts)
     if (acts.len) {
         memcpy(a->acts, acts.first, acts.len);
     }
-    act_each_group(acts, note_group, a);
-    a->has_meter = act_meter_id(acts) != 0;
+    act_each_group(acts, note_group, r);
+    r->has_meter = act_meter_id(acts) != 0;
+    r->may_learn = may_learn(acts);
     rcu_set(&r->actions, a);
-    atomic_store(&r->n_refs, 1);
+    atomic_init(&r->n_refs, 1);
     list_init(&r->expirable);
     return r;
+}
+
+struct rule *
+rule_make(const struct flow_mod *fm)
+{
+    struct rule *r = rule_create(fm->actions);
+
+    r->cr.priority = fm->priority;
+    r->table_id = fm->table_id == FM_TABLE_ANY ? 0 : fm->table_id;
+    r->cookie = cpu_to_be64(fm->new_cookie);
+    r->flags = fm->flags & (FM_SEND_FLOW_REM | FM_CHECK_OVERLAP | FM_RESET_COUNTS | FM_NO_PACKET_COUNTS |
+                            FM_NO_BYTE_COUNTS);
+    r->importance = fm->importance;
+    atomic_store_explicit(&r->idle_timeout, fm->idle_timeout, memory_order_relaxed);
+    atomic_store_explicit(&r->hard_timeout, fm->hard_timeout, memory_order_relaxed);
+    return r;
+}
+
+void
+rule_begin(struct rule *r, struct ofproto *p, int64_t now)
+{
+    r->ofproto = p;
+    r->created = now;
+    atomic_store_explicit(&r->modified, now, memory_order_relaxed);
+    atomic_store_explicit(&r->used, now, memory_order_relaxed);
+}
+
+size_t
+rule_memory(const struct rule *r)
+{
+    return rule_size(rcu_get_protected(&((struct rule *) r)->actions)->len);
+}
+
+void
+rule_discard(struct rule *r)
+{
+    slab_free(r, rule_memory(r));
+}
+
+void
+rule_prefetch(const struct rule *r)
+{
+    for (size_t i = 0; i <= offsetof(struct rule, used); i += CACHE_LINE) {
+        __builtin_prefetch((const char *) r + i, 1);
+    }
 }
 
 /* Moves the counters; what arrives meanwhile stays behind. */
@@ -49,7 +106,7 @@ free_rule(void *r_)
         move_counters(r, successor); /* From who had not seen yet that there is one. */
     }
     cls_rule_uninit(&r->cr);
-    slab_free(r, rule_size(rcu_get_protected(&r->actions)->len));
+    rule_discard(r);
 }
 
 bool

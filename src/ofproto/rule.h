@@ -12,7 +12,7 @@
 #include "base/hmap.h"
 #include "base/list.h"
 #include "classifier/classifier.h"
-#include "openflow/action/action.h"
+#include "openflow/flow_mod.h"
 
 struct ofproto;
 struct rule_use;
@@ -21,10 +21,10 @@ struct evictee;
 /* What a rule does: immutable, in the rule's memory behind it. */
 struct rule_actions {
     size_t len;      /* Bytes of 'acts'. */
-    bool has_meter, has_groups;
     uint64_t acts[]; /* A sequence of struct act (openflow/action/action.h). */
 };
 
+/* What inserting one touches comes first. */
 struct rule {
     struct cls_rule cr;
     struct ofproto *ofproto;
@@ -34,9 +34,11 @@ struct rule {
     uint8_t flags;             /* enum flow_mod flags that stay with the rule (send_flow_rem...). */
     uint16_t importance;
     _Atomic uint16_t idle_timeout, hard_timeout; /* Seconds; 0: never.  'learn' and fin_timeout may reduce them. */
-    bool is_modified;          /* A modify made it from another with the same match. */
-    bool uses_options;         /* Tunnel options, by its match or actions. */
-    bool is_replacement;       /* There was a flow with the same match and priority before. */
+    bool is_modified : 1;      /* A modify made it from another with the same match. */
+    bool uses_options : 1;     /* Tunnel options, by its match or actions. */
+    bool is_replacement : 1;   /* There was a flow with the same match and priority before. */
+    bool has_meter : 1, has_groups : 1; /* Among its actions. */
+    bool may_learn : 1;        /* A 'learn' is among them, or a 'clone', which may have one. */
     _Atomic uint32_t n_refs;
     int64_t created;           /* ms on clock_now_ms(); duration counts from here. */
     _Atomic int64_t modified;  /* Hard timeout counts from here. */
@@ -52,6 +54,12 @@ struct rule {
                                      * flow; 0: nobody watched.  Guarded by tables_mutex. */
 };
 
+static inline struct act_span
+rule_actions_span(const struct rule_actions *a)
+{
+    return (struct act_span) { a->len ? (const struct act *) a->acts : NULL, a->len };
+}
+
 static inline struct rule *
 rule_from_cls(struct cls_rule *cr)
 {
@@ -63,6 +71,15 @@ static inline bool rule_is_hidden(const struct rule *r) { return r->cr.priority 
 
 /* A rule with these actions and one reference, the caller's; all else is zero. */
 struct rule *rule_create(struct act_span acts);
+/* The rule of a flow-mod that adds one, its priority included; its bridge and times are for the caller to set. */
+struct rule *rule_make(const struct flow_mod *);
+/* It begins to be, now (ms on clock_now_ms()). */
+void rule_begin(struct rule *, struct ofproto *, int64_t now);
+/* Releases at once one that has never been in a table.  Any thread. */
+void rule_discard(struct rule *);
+/* Asks for the memory of a rule that is to be inserted. */
+void rule_prefetch(const struct rule *);
+size_t rule_memory(const struct rule *); /* Bytes, with its actions. */
 
 /* Adds a reference (of an RCU reader too, if the rule is not already dying: false then); drops one. */
 bool rule_try_ref_rcu(struct rule *);

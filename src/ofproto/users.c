@@ -132,19 +132,19 @@ add_group(void *a, uint32_t group_id)
 void
 users_note_added(struct rule *rule)
 {
-    const struct rule_actions *a = rcu_get_protected(&rule->actions);
-    struct act_span acts = { a->len ? (const struct act *) a->acts : NULL, a->len };
     struct adding adding = { rule, 0 };
-    size_t n = a->has_meter;
+    size_t n = rule->has_meter;
+    struct act_span acts;
 
-    if (!a->has_groups && !a->has_meter) {
+    if (!rule->has_groups && !rule->has_meter) {
         return;
     }
+    acts = rule_actions_span(rcu_get_protected(&rule->actions));
     act_each_group(acts, count_one, &n);
     rule->uses = xcalloc(n, sizeof *rule->uses);
     rule->n_uses = n;
     act_each_group(acts, add_group, &adding);
-    if (a->has_meter) {
+    if (rule->has_meter) {
         add_use(&adding, USERS_OF_METER, act_meter_id(acts));
     }
 }
