@@ -191,6 +191,26 @@ a_table_of_words_agrees_with_an_array(void **state UNUSED)
 }
 
 static void
+bytes_are_all_alike_or_not(void **state UNUSED)
+{
+    uint8_t zeros[80] = { 0 }, ones[80];
+
+    memset(ones, 0xff, sizeof ones);
+    for (size_t n = 0; n <= sizeof zeros; n++) {
+        assert_true(is_all_zeros(zeros, n));
+        assert_true(is_all_ones(ones, n));
+        for (size_t i = 0; i < n; i++) {
+            zeros[i] = 1;
+            ones[i] = 0x7f;
+            assert_false(is_all_zeros(zeros, n));
+            assert_false(is_all_ones(ones, n));
+            zeros[i] = 0;
+            ones[i] = 0xff;
+        }
+    }
+}
+
+static void
 a_cursor_never_leaves_its_bytes(void **state UNUSED)
 {
     static const uint8_t raw[] = { 1, 2, 3, 4, 5 };
@@ -408,6 +428,7 @@ main(void)
         cmocka_unit_test(addresses_are_written_as_the_library_writes_them),
         cmocka_unit_test(a_mask_is_a_prefix_only_if_its_ones_come_first),
         cmocka_unit_test(a_table_of_words_agrees_with_an_array),
+        cmocka_unit_test(bytes_are_all_alike_or_not),
         cmocka_unit_test(a_cursor_never_leaves_its_bytes),
         cmocka_unit_test(errors_gather_context_from_inside_out),
         cmocka_unit_test(a_string_table_agrees_with_an_array),

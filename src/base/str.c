@@ -62,63 +62,70 @@ str_put_fill(struct str *s, char c, size_t n)
     s->text[s->len] = '\0';
 }
 
-/* The digits of 'v', written so that they end at 'end'; returns where they begin. */
-static char *
-decimal_digits(char *end, uint64_t v)
+/* The digits of 'v'. */
+static unsigned int
+n_decimal_digits(uint64_t v)
 {
-    do {
-        *--end = '0' + v % 10;
-        v /= 10;
-    } while (v);
-    return end;
+    unsigned int n = 1;
+
+    for (; v >= 10000; v /= 10000) {
+        n += 4;
+    }
+    return n + (v >= 10) + (v >= 100) + (v >= 1000);
+}
+
+/* Writes 'v' in 'n' digits, zeros in front. */
+static void
+write_decimal(char *at, uint64_t v, unsigned int n)
+{
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+                                "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+                                "8081828384858687888990919293949596979899";
+
+    for (; n >= 2; n -= 2, v /= 100) {
+        memcpy(at + n - 2, pairs + v % 100 * 2, 2);
+    }
+    if (n) {
+        *at = '0' + v;
+    }
 }
 
 void
-str_put_uint(struct str *s, uint64_t v)
+str_put_decimal(struct str *s, uint64_t v, unsigned int width)
 {
-    char digits[20], *end = digits + sizeof digits, *at = decimal_digits(end, v);
+    unsigned int n = MAX(n_decimal_digits(v), width);
+    char *at = str_reserve(s, n);
 
-    str_putn(s, at, end - at);
+    write_decimal(at, v, n);
+    at[n] = '\0';
+    s->len += n;
 }
 
 void
 str_put_int(struct str *s, int64_t i)
 {
-    char digits[21], *end = digits + sizeof digits, *at = decimal_digits(end, i < 0 ? -(uint64_t) i : (uint64_t) i);
-
     if (i < 0) {
-        *--at = '-';
+        str_putc(s, '-');
     }
-    str_putn(s, at, end - at);
+    str_put_uint(s, i < 0 ? -(uint64_t) i : (uint64_t) i);
 }
 
 void
 str_put_xint(struct str *s, uint64_t v, unsigned int width)
 {
-    char digits[16], *end = digits + sizeof digits, *at = end;
+    unsigned int n = v ? (67 - __builtin_clzll(v)) / 4 : 1;
+    char *at;
 
-    do {
-        *--at = "0123456789abcdef"[v & 15];
-        v >>= 4;
-    } while (v);
-    while (at > end - MIN(width, sizeof digits)) {
-        *--at = '0';
+    n = MAX(n, MIN(width, 16));
+    at = str_reserve(s, n);
+    for (unsigned int i = n; i-- > 0; v >>= 4) {
+        at[i] = "0123456789abcdef"[v & 15];
     }
-    str_putn(s, at, end - at);
+    at[n] = '\0';
+    s->len += n;
 }
 
 /* The common part of what printf() knows: what a dump of flows consists of is written several times as fast. */
-
-static void
-put_decimal(struct str *s, uint64_t v, unsigned int width)
-{
-    char digits[24], *end = digits + sizeof digits, *at = decimal_digits(end, v);
-
-    while (at > end - width) {
-        *--at = '0';
-    }
-    str_putn(s, at, end - at);
-}
 
 /* A conversion: % [#] [0WIDTH] [l|ll|z] letter. */
 struct conversion {
@@ -189,7 +196,7 @@ put_conversion(struct str *s, const struct conversion *c, va_list *args)
         str_put_int(s, next_signed(c, args));
         return true;
     case 'u':
-        put_decimal(s, next_unsigned(c, args), c->width);
+        str_put_decimal(s, next_unsigned(c, args), c->width);
         return true;
     case 'x':
         v = next_unsigned(c, args);

@@ -39,9 +39,10 @@ static inline void str_putn(struct str *s, const void *text, size_t n);
 void str_putf(struct str *s, const char *format, ...) PRINTF_FORMAT(2, 3);
 void str_putv(struct str *s, const char *format, va_list args) PRINTF_FORMAT(2, 0) __attribute__((nonnull(2)));
 
-/* Append an integer in decimal; in hexadecimal digits, with zeros in front up to 'width' digits (at most 16). */
+/* Append an integer in decimal, with zeros in front up to 'width' digits; in hexadecimal digits (at most 16). */
 void str_put_int(struct str *s, int64_t i);
-void str_put_uint(struct str *s, uint64_t v);
+static inline void str_put_uint(struct str *s, uint64_t v);
+void str_put_decimal(struct str *s, uint64_t v, unsigned int width);
 void str_put_xint(struct str *s, uint64_t v, unsigned int width);
 
 /* Makes room for 'n' more bytes and the terminator; returns where they go. */
@@ -89,10 +90,28 @@ str_putn(struct str *s, const void *text, size_t n)
     s->len += n;
 }
 
-static inline void
+/* A literal is as long as the compiler says, and a short one is written in place. */
+static ALWAYS_INLINE void
 str_puts(struct str *s, const char *text)
 {
-    str_putn(s, text, strlen(text));
+    size_t n = strlen(text);
+
+    if (__builtin_constant_p(n) && n <= 32) {
+        memcpy(str_reserve(s, n), text, n + 1);
+        s->len += n;
+    } else {
+        str_putn(s, text, n);
+    }
+}
+
+static inline void
+str_put_uint(struct str *s, uint64_t v)
+{
+    if (v < 10) {
+        str_putc(s, '0' + v);
+    } else {
+        str_put_decimal(s, v, 0);
+    }
 }
 
 /* Whether the text is a letter followed by letters and digits only: names that are such need no quotes. */

@@ -148,20 +148,43 @@ str_copy_cut(char *dst, const char *src, size_t size)
     }
 }
 
-static bool
-is_all_byte(const uint8_t *p, size_t n, uint8_t byte)
+static uint64_t
+word_at(const uint8_t *p)
 {
-    return !n || (p[0] == byte && !memcmp(p, p + 1, n - 1));
+    uint64_t word;
+
+    memcpy(&word, p, sizeof word);
+    return word;
+}
+
+/* Whether all bytes are those of 'word', which are all the same.  Values of fields are what this is asked of most. */
+static ALWAYS_INLINE bool
+is_all(const uint8_t *p, size_t n, uint64_t word)
+{
+    if (n > 32) {
+        return p[0] == (uint8_t) word && !memcmp(p, p + 1, n - 1);
+    }
+    for (; n >= 8; n -= 8, p += 8) {
+        if (word_at(p) != word) {
+            return false;
+        }
+    }
+    for (; n; n--, p++) {
+        if (*p != (uint8_t) word) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool
 is_all_zeros(const void *p, size_t n)
 {
-    return is_all_byte(p, n, 0);
+    return is_all(p, n, 0);
 }
 
 bool
 is_all_ones(const void *p, size_t n)
 {
-    return is_all_byte(p, n, 0xff);
+    return is_all(p, n, UINT64_MAX);
 }

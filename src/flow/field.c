@@ -77,6 +77,30 @@ end_offset(const struct field *f)
     return sizeof(struct flow) * 8 - f->offset - f->n_bits;
 }
 
+struct field_word field_words[FIELD_N];
+
+static bool
+is_in_word(const struct field *f)
+{
+    return field_words[f->id].bits;
+}
+
+static uint64_t
+get_in_word(const struct field *f, const struct flow *flow)
+{
+    const struct field_word *w = &field_words[f->id];
+
+    return (field_word_of(w, flow) & w->bits) >> w->shift;
+}
+
+static void
+set_in_word(const struct field *f, struct flow *flow, uint64_t v)
+{
+    const struct field_word *w = &field_words[f->id];
+
+    put_be64((uint8_t *) flow + w->ofs, (field_word_of(w, flow) & ~w->bits) | (v << w->shift & w->bits));
+}
+
 /* Byte-aligned fields, which are most, are copied whole. */
 static bool
 is_whole_bytes(const struct field *f)
@@ -103,7 +127,9 @@ kept_tos(const struct field *f)
 static void
 finish_write(const struct field *f, struct flow *flow, uint8_t old_tos)
 {
-    flow->nw_tos = (flow->nw_tos & ~kept_tos(f)) | (old_tos & kept_tos(f));
+    if (is_tos(f)) {
+        flow->nw_tos = (flow->nw_tos & ~kept_tos(f)) | (old_tos & kept_tos(f));
+    }
     if (f->id == FIELD_IN_PORT) {
         unsigned int low = be32_to_cpu(flow->in_port) & 0xffff;
 
@@ -114,8 +140,12 @@ finish_write(const struct field *f, struct flow *flow, uint8_t old_tos)
 void
 field_get(const struct field *f, const struct flow *flow, union field_value *v)
 {
+    if (LIKELY(is_in_word(f))) {
+        field_value_from_u64(f, get_in_word(f, flow), v);
+        return;
+    }
     if (is_whole_bytes(f)) {
-        memcpy(v->bytes, (const uint8_t *) flow + f->offset / 8, f->wire_bytes);
+        field_copy_bytes(v->bytes, (const uint8_t *) flow + f->offset / 8, f->wire_bytes);
     } else {
         memset(v->bytes, 0, f->wire_bytes);
         bits_copy(flow, sizeof *flow, end_offset(f), v->bytes, f->wire_bytes, 0, MIN(f->n_bits, f->wire_bytes * 8));
@@ -130,12 +160,34 @@ field_set(const struct field *f, struct flow *flow, const union field_value *v)
 {
     uint8_t old_tos = flow->nw_tos;
 
-    if (is_whole_bytes(f)) {
-        memcpy((uint8_t *) flow + f->offset / 8, v->bytes, f->wire_bytes);
+    if (LIKELY(is_in_word(f))) {
+        set_in_word(f, flow, field_value_to_u64(f, v));
+    } else if (is_whole_bytes(f)) {
+        field_copy_bytes((uint8_t *) flow + f->offset / 8, v->bytes, f->wire_bytes);
     } else {
         bits_copy(v->bytes, f->wire_bytes, 0, flow, sizeof *flow, end_offset(f), MIN(f->n_bits, f->wire_bytes * 8));
     }
     finish_write(f, flow, old_tos);
+}
+
+void
+field_set_match(const struct field *f, struct flow *flow, struct flow *mask, const union field_value *v,
+                const union field_value *m)
+{
+    union field_value masked;
+
+    if (LIKELY(is_in_word(f)) && f->id != FIELD_IN_PORT) {
+        uint64_t bits = field_value_to_u64(f, m);
+
+        set_in_word(f, flow, field_value_to_u64(f, v) & bits);
+        set_in_word(f, mask, bits);
+        return;
+    }
+    for (int i = 0; i < f->wire_bytes; i++) {
+        masked.bytes[i] = v->bytes[i] & m->bytes[i];
+    }
+    field_set(f, flow, &masked);
+    field_set(f, mask, m);
 }
 
 void
@@ -153,10 +205,18 @@ field_set_masked(const struct field *f, struct flow *flow, const union field_val
 uint64_t
 field_value_to_u64(const struct field *f, const union field_value *v)
 {
+    const uint8_t *p = v->bytes;
     uint64_t x = 0;
 
+    switch (f->wire_bytes) {
+    case 1: return p[0];
+    case 2: return get_be16(p);
+    case 4: return get_be32(p);
+    case 6: return (uint64_t) get_be16(p) << 32 | get_be32(p + 2);
+    case 8: return get_be64(p);
+    }
     for (int i = 0; i < f->wire_bytes; i++) {
-        x = x << 8 | v->bytes[i];
+        x = x << 8 | p[i];
     }
     return x;
 }
@@ -164,8 +224,20 @@ field_value_to_u64(const struct field *f, const union field_value *v)
 void
 field_value_from_u64(const struct field *f, uint64_t x, union field_value *v)
 {
+    uint8_t *p = v->bytes;
+
+    switch (f->wire_bytes) {
+    case 1: p[0] = x; return;
+    case 2: put_be16(p, x); return;
+    case 4: put_be32(p, x); return;
+    case 6:
+        put_be16(p, x >> 32);
+        put_be32(p + 2, x);
+        return;
+    case 8: put_be64(p, x); return;
+    }
     for (int i = f->wire_bytes - 1; i >= 0; i--) {
-        v->bytes[i] = x;
+        p[i] = x;
         x >>= 8;
     }
 }
@@ -207,6 +279,9 @@ field_get_u64(const struct field *f, const struct flow *flow)
 {
     uint8_t x[8] = { 0 };
 
+    if (LIKELY(is_in_word(f))) {
+        return get_in_word(f, flow);
+    }
     bits_copy(flow, sizeof *flow, end_offset(f), x, sizeof x, 0, f->n_bits);
     return is_tos(f) ? get_be64(x) & 0xfc : get_be64(x);
 }
@@ -216,9 +291,29 @@ field_set_u64(const struct field *f, struct flow *flow, uint64_t v)
 {
     uint8_t x[8], old_tos = flow->nw_tos;
 
-    put_be64(x, v);
-    bits_copy(x, sizeof x, 0, flow, sizeof *flow, end_offset(f), f->n_bits);
+    if (LIKELY(is_in_word(f))) {
+        set_in_word(f, flow, v);
+    } else {
+        put_be64(x, v);
+        bits_copy(x, sizeof x, 0, flow, sizeof *flow, end_offset(f), f->n_bits);
+    }
     finish_write(f, flow, old_tos);
+}
+
+/* After index_fields(), before the other constructors. */
+__attribute__((constructor(102))) static void
+index_words(void)
+{
+    for (const struct field *f = fields; f < fields + FIELD_N; f++) {
+        unsigned int first = f->offset % 64;
+
+        if (!field_is_option(f) && first + f->n_bits <= 64) {
+            unsigned int shift = 64 - first - f->n_bits;
+            uint64_t bits = (UINT64_MAX >> (64 - f->n_bits) & ~(uint64_t) kept_tos(f)) << shift;
+
+            field_words[f->id] = (struct field_word) { bits, f->offset / 64 * 8, shift };
+        }
+    }
 }
 
 static void
@@ -240,7 +335,11 @@ field_set_ones(const struct field *f, struct flow *mask)
 {
     uint8_t old_tos = mask->nw_tos;
 
-    set_bits(mask, end_offset(f), f->n_bits, 0xff);
+    if (LIKELY(is_in_word(f))) {
+        set_in_word(f, mask, UINT64_MAX);
+    } else {
+        set_bits(mask, end_offset(f), f->n_bits, 0xff);
+    }
     finish_write(f, mask, old_tos);
 }
 
@@ -249,7 +348,11 @@ field_set_zeros(const struct field *f, struct flow *mask)
 {
     uint8_t old_tos = mask->nw_tos;
 
-    set_bits(mask, end_offset(f), f->n_bits, 0);
+    if (LIKELY(is_in_word(f))) {
+        set_in_word(f, mask, 0);
+    } else {
+        set_bits(mask, end_offset(f), f->n_bits, 0);
+    }
     finish_write(f, mask, old_tos);
 }
 
@@ -261,39 +364,11 @@ get_all_bits(const struct field *f, const struct flow *flow, uint8_t bits[16])
     bits[15] &= ~kept_tos(f);
 }
 
-/* The word of a flow that a field is in, and the field's bits in it, which are 0 if it has bits in others as well. */
-static uint64_t bits_of_word[FIELD_N];
-
-static uint64_t
-word_of(const struct field *f, const struct flow *flow)
-{
-    return flow->lines[f->offset / 64 / 8].words[f->offset / 64 % 8];
-}
-
-/* After index_fields(), before main(). */
-__attribute__((constructor(102))) static void
-index_words(void)
-{
-    for (const struct field *f = fields; f < fields + FIELD_N; f++) {
-        if (!field_is_option(f) && f->offset / 64 == (f->offset + f->n_bits - 1u) / 64) {
-            struct flow ones;
-
-            memset(&ones, 0, sizeof ones);
-            set_bits(&ones, end_offset(f), f->n_bits, 0xff);
-            ones.nw_tos &= ~kept_tos(f);
-            bits_of_word[f->id] = word_of(f, &ones);
-        }
-    }
-}
-
 bool
-field_is_any(const struct field *f, const struct flow *mask)
+field_is_any_wide(const struct field *f, const struct flow *mask)
 {
     uint8_t bits[16];
 
-    if (bits_of_word[f->id]) {
-        return word_of(f, mask) & bits_of_word[f->id];
-    }
     if (is_whole_bytes(f)) {
         return !is_all_zeros((const uint8_t *) mask + f->offset / 8, f->wire_bytes);
     }
@@ -302,13 +377,10 @@ field_is_any(const struct field *f, const struct flow *mask)
 }
 
 bool
-field_is_exact(const struct field *f, const struct flow *mask)
+field_is_exact_wide(const struct field *f, const struct flow *mask)
 {
     uint8_t bits[16], ones[16] = { 0 }, ff[16];
 
-    if (bits_of_word[f->id]) {
-        return !(~word_of(f, mask) & bits_of_word[f->id]);
-    }
     if (is_whole_bytes(f) && !is_tos(f)) {
         return is_all_ones((const uint8_t *) mask + f->offset / 8, f->wire_bytes);
     }
@@ -326,6 +398,9 @@ field_value_fits(const struct field *f, const union field_value *v)
 
     if (f->n_bits >= f->wire_bytes * 8 && !is_tos(f)) {
         return true;
+    }
+    if (LIKELY(is_in_word(f))) {
+        return !(field_value_to_u64(f, v) & ~(field_words[f->id].bits >> field_words[f->id].shift));
     }
     field_value_all_ones(f, &ones);
     for (int i = 0; i < f->wire_bytes; i++) {
@@ -415,23 +490,27 @@ field_add_prereqs(const struct field *f, const struct flow *flow UNUSED, struct 
     }
 }
 
-/* Everything that a prerequisite looks at is in the first line. */
+/* What prerequisites look at, each by itself: they follow at once on the writing of the members, and a wider read than
+ * the write would have to wait for it. */
+#define FOR_EACH_PREREQ_MEMBER(DO) \
+    DO(vlan_tci) DO(eth_type) DO(nw_frag) DO(nw_proto) DO(tp_src) DO(tp_dst) DO(packet_ns) DO(ct_state)
+
 static void
-mask_first_line(struct flow *dst, const struct flow *flow, const struct flow *mask)
+mask_members(struct flow *dst, const struct flow *flow, const struct flow *mask)
 {
-    for (int i = 0; i < 8; i++) {
-        dst->lines[0].words[i] = flow->lines[0].words[i] & mask->lines[0].words[i];
-    }
+#define MASK_MEMBER(NAME) dst->NAME = flow->NAME & mask->NAME;
+    FOR_EACH_PREREQ_MEMBER(MASK_MEMBER)
+#undef MASK_MEMBER
 }
 
 static bool
-first_line_is_subset(const struct flow *inner, const struct flow *outer)
+members_are_subset(const struct flow *inner, const struct flow *outer)
 {
-    uint64_t outside = 0;
+    unsigned int outside = 0;
 
-    for (int i = 0; i < 8; i++) {
-        outside |= inner->lines[0].words[i] & ~outer->lines[0].words[i];
-    }
+#define OUTSIDE(NAME) outside |= (FORCE unsigned int) (inner->NAME & ~outer->NAME);
+    FOR_EACH_PREREQ_MEMBER(OUTSIDE)
+#undef OUTSIDE
     return !outside;
 }
 
@@ -443,7 +522,7 @@ field_prereqs_met_by_match(const struct field *f, const struct flow *flow, const
     if (f->prereq == PREREQ_NONE) {
         return true;
     }
-    mask_first_line(&fixed, flow, mask);
+    mask_members(&fixed, flow, mask);
     if (f->prereq >= PREREQ_CT) {
         /* Fixing +trk alone is not enough: "-inv" must be fixed as well (reference table of ovs-fields(7)). */
         bool valid = ct_is_known(&fixed) || ((fixed.ct_state & CT_TRK) && (mask->ct_state & CT_INV) &&
@@ -454,12 +533,15 @@ field_prereqs_met_by_match(const struct field *f, const struct flow *flow, const
     if (!field_prereqs_met(f, &fixed)) {
         return false;
     }
+    if (f->prereq == PREREQ_ETHERNET) {
+        return true;
+    }
     memset(&need.lines[0], 0, sizeof need.lines[0]);
     field_add_prereqs(f, flow, &need);
     need.tp_src &= BE16(0xff); /* ICMP's type has 8 bits. */
     need.tp_dst = 0;           /* The code of neighbour discovery is always 0. */
     need.nw_frag = 0; /* The protocol alone is the prerequisite; fragments simply do not match. */
-    return first_line_is_subset(&need, mask);
+    return members_are_subset(&need, mask);
 }
 
 /* Subfields. */

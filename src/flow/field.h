@@ -87,6 +87,10 @@ void field_set(const struct field *, struct flow *flow, const union field_value 
 void field_set_masked(const struct field *, struct flow *flow, const union field_value *v,
                       const union field_value *mask);
 
+/* flow = v & m, mask = m, within the field. */
+void field_set_match(const struct field *, struct flow *flow, struct flow *mask, const union field_value *v,
+                     const union field_value *m);
+
 /* The same for values that fit 64 bits (n_bits <= 64). */
 uint64_t field_get_u64(const struct field *, const struct flow *flow);
 void field_set_u64(const struct field *, struct flow *flow, uint64_t v);
@@ -94,11 +98,28 @@ void field_set_u64(const struct field *, struct flow *flow, uint64_t v);
 /* All ones or all zeros of the field in a mask; whether the mask has any, all bits of the field. */
 void field_set_ones(const struct field *, struct flow *mask);
 void field_set_zeros(const struct field *, struct flow *mask);
-bool field_is_any(const struct field *, const struct flow *mask);
-bool field_is_exact(const struct field *, const struct flow *mask);
+static inline bool field_is_any(const struct field *, const struct flow *mask);
+static inline bool field_is_exact(const struct field *, const struct flow *mask);
+bool field_is_any_wide(const struct field *, const struct flow *mask); /* The part for fields in several words. */
+bool field_is_exact_wide(const struct field *, const struct flow *mask);
 
 /* Whether 'v' has no bits beyond the field's width. */
 bool field_value_fits(const struct field *, const union field_value *v);
+
+/* Copies the 'n' bytes that a field has on the wire: most are of a few sizes. */
+static inline void
+field_copy_bytes(void *dst, const void *src, size_t n)
+{
+    switch (n) {
+    case 1: memcpy(dst, src, 1); break;
+    case 2: memcpy(dst, src, 2); break;
+    case 4: memcpy(dst, src, 4); break;
+    case 6: memcpy(dst, src, 6); break;
+    case 8: memcpy(dst, src, 8); break;
+    case 16: memcpy(dst, src, 16); break;
+    default: memcpy(dst, src, n); break;
+    }
+}
 
 /* The value as an integer (n_bits <= 64), and back. */
 uint64_t field_value_to_u64(const struct field *, const union field_value *v);
@@ -129,5 +150,36 @@ void subfield_set(const struct subfield *, struct flow *flow, const union field_
 uint64_t subfield_get_u64(const struct subfield *, const struct flow *flow);
 void subfield_set_u64(const struct subfield *, struct flow *flow, uint64_t v);
 void subfield_set_ones(const struct subfield *, struct flow *mask);
+
+/* Where a field is that has bits in one 64-bit word of the flow only, as most have: reading such a field is a shift.
+ * Filled before main(). */
+struct field_word {
+    uint64_t bits;  /* The field's in the word, taken as a host integer; 0 if it has bits in others as well. */
+    uint16_t ofs;   /* Bytes from the start of the flow to the word. */
+    uint16_t shift; /* Of the field's least significant bit. */
+};
+extern struct field_word field_words[FIELD_N];
+
+static inline uint64_t
+field_word_of(const struct field_word *w, const struct flow *flow)
+{
+    return get_be64((const uint8_t *) flow + w->ofs);
+}
+
+static inline bool
+field_is_any(const struct field *f, const struct flow *mask)
+{
+    const struct field_word *w = &field_words[f->id];
+
+    return LIKELY(w->bits) ? field_word_of(w, mask) & w->bits : field_is_any_wide(f, mask);
+}
+
+static inline bool
+field_is_exact(const struct field *f, const struct flow *mask)
+{
+    const struct field_word *w = &field_words[f->id];
+
+    return LIKELY(w->bits) ? !(~field_word_of(w, mask) & w->bits) : field_is_exact_wide(f, mask);
+}
 
 #endif

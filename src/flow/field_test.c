@@ -35,6 +35,74 @@ every_field_reads_back_what_was_written(void **state UNUSED)
     }
 }
 
+/* The bits of a field that are set, one by one. */
+static unsigned int
+count_bits(const struct field *f, const struct flow *flow)
+{
+    unsigned int n = 0;
+
+    for (unsigned int i = f->id == FIELD_NW_TOS ? 2 : 0; i < f->n_bits; i++) {
+        const struct subfield bit = { f, i, 1 };
+
+        n += subfield_get_u64(&bit, flow);
+    }
+    return n;
+}
+
+static void
+a_mask_has_none_some_or_all_bits_of_a_field(void **state UNUSED)
+{
+    struct random r;
+
+    random_seed(&r, 6);
+    for (const struct field *f = fields; f < fields + FIELD_N; f++) {
+        unsigned int n_bits = f->id == FIELD_NW_TOS ? 6 : f->n_bits;
+
+        for (unsigned int i = 0; i < 20 && !field_is_option(f); i++) {
+            struct subfield bit = { f, random_below(&r, f->n_bits), 1 };
+            struct flow mask;
+
+            memset(&mask, i % 2 ? 0xff : 0, sizeof mask);
+            i % 2 ? field_set_zeros(f, &mask) : field_set_ones(f, &mask);
+            assert_int_equal(count_bits(f, &mask), i % 2 ? 0 : n_bits);
+            assert_int_equal(field_is_any(f, &mask), i % 2 == 0);
+            assert_int_equal(field_is_exact(f, &mask), i % 2 == 0);
+            subfield_set_u64(&bit, &mask, i % 2);
+            assert_int_equal(field_is_any(f, &mask), count_bits(f, &mask) > 0);
+            assert_int_equal(field_is_exact(f, &mask), count_bits(f, &mask) == n_bits);
+        }
+    }
+}
+
+static void
+a_masked_condition_keeps_the_bits_that_matter(void **state UNUSED)
+{
+    struct random r;
+
+    random_seed(&r, 7);
+    for (const struct field *f = fields; f < fields + FIELD_N; f++) {
+        union field_value v = { { 0 } }, mask = { { 0 } }, ones, got, got_mask;
+        struct match m;
+
+        if (field_is_option(f)) {
+            continue;
+        }
+        field_value_all_ones(f, &ones);
+        for (int i = 0; i < f->wire_bytes; i++) {
+            v.bytes[i] = random_u64(&r) & ones.bytes[i];
+            mask.bytes[i] = random_u64(&r) & ones.bytes[i];
+        }
+        match_init_catchall(&m);
+        match_set_masked(&m, f, &v, &mask);
+        field_get(f, &m.flow, &got);
+        field_get(f, &m.mask, &got_mask);
+        assert_memory_equal(&got_mask, &mask, f->wire_bytes);
+        for (int i = 0; i < f->wire_bytes; i++) {
+            assert_int_equal(got.bytes[i], v.bytes[i] & mask.bytes[i]);
+        }
+    }
+}
+
 static void
 fields_are_found_by_name_and_alias(void **state UNUSED)
 {
@@ -112,6 +180,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_field_reads_back_what_was_written),
+        cmocka_unit_test(a_mask_has_none_some_or_all_bits_of_a_field),
+        cmocka_unit_test(a_masked_condition_keeps_the_bits_that_matter),
         cmocka_unit_test(fields_are_found_by_name_and_alias),
         cmocka_unit_test(an_xreg_is_two_regs),
         cmocka_unit_test(a_subfield_moves_bits_between_fields),

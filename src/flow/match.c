@@ -16,13 +16,7 @@ match_set(struct match *m, const struct field *f, const union field_value *v)
 void
 match_set_masked(struct match *m, const struct field *f, const union field_value *v, const union field_value *mask)
 {
-    union field_value masked;
-
-    for (int i = 0; i < f->wire_bytes; i++) {
-        masked.bytes[i] = v->bytes[i] & mask->bytes[i];
-    }
-    field_set(f, &m->flow, &masked);
-    field_set(f, &m->mask, mask);
+    field_set_match(f, &m->flow, &m->mask, v, mask);
 }
 
 void
@@ -98,7 +92,7 @@ index_words(void)
 {
     for (const struct field *f = fields; f < fields + FIELD_N; f++) {
         for (unsigned int i = f->offset / 64; !field_is_option(f) && i <= (f->offset + f->n_bits - 1u) / 64; i++) {
-            fields_of_word[i].bits[f->id / 64] |= UINT64_C(1) << f->id % 64;
+            field_map_add(&fields_of_word[i], f->id);
         }
     }
 }

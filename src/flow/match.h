@@ -83,6 +83,12 @@ field_map_has(const struct field_map *m, enum field_id id)
     return m->bits[id / 64] >> id % 64 & 1;
 }
 
+static inline void
+field_map_add(struct field_map *m, enum field_id id)
+{
+    m->bits[id / 64] |= UINT64_C(1) << id % 64;
+}
+
 /* Runs I over the word numbers of MAP. */
 #define WORD_MAP_FOR_EACH(I, MAP) \
     for (unsigned int I##_half = 0; I##_half < 2; I##_half++) \

@@ -115,29 +115,70 @@ put_matched(struct text *t, enum field_id id, const char *name, enum style style
     const struct field *f = field_of(id);
     union field_value v, mask;
 
-    if (field_is_any(f, &t->m->mask)) {
-        field_get(f, &t->m->flow, &v);
-        field_get(f, &t->m->mask, &mask);
-        str_puts(t->s, name ? name : f->name);
-        str_putc(t->s, '=');
-        put_value(t, f, style, &v, &mask);
-        str_putc(t->s, ',');
-    }
+    field_get(f, &t->m->flow, &v);
+    field_get(f, &t->m->mask, &mask);
+    str_puts(t->s, name ? name : f->name);
+    str_putc(t->s, '=');
+    put_value(t, f, style, &v, &mask);
+    str_putc(t->s, ',');
 }
 
 static inline void
 put_field(struct text *t, enum field_id id, const char *name, enum style style)
 {
-    if (field_map_has(&t->fields, id)) {
+    if (field_map_has(&t->fields, id) && field_is_any(field_of(id), &t->m->mask)) {
         put_matched(t, id, name, style);
     }
 }
 
-static void
-put_rows(struct text *t, const struct text_row *rows, size_t n)
+/* Rows that are shown one after the other: of most matches, none. */
+struct rows {
+    const struct text_row *rows;
+    size_t n;
+    uint16_t lines;    /* That have bits of these fields, and... */
+    struct flow bits;  /* ...which those are.  Filled before main(). */
+};
+
+#define ROWS(NAME) static struct rows NAME = { .rows = NAME##_rows, .n = ARRAY_SIZE(NAME##_rows) }
+ROWS(first);
+ROWS(tunnel);
+ROWS(nsh);
+ROWS(ip);
+ROWS(nd);
+
+__attribute__((constructor)) static void
+index_rows(void)
 {
-    for (size_t i = 0; i < n; i++) {
-        put_field(t, rows[i].id, rows[i].name, rows[i].style);
+    struct rows *const all[] = { &first, &tunnel, &nsh, &ip, &nd };
+
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+        for (size_t k = 0; k < all[i]->n; k++) {
+            field_set_ones(field_of(all[i]->rows[k].id), &all[i]->bits);
+        }
+        all[i]->lines = flow_used_lines(&all[i]->bits, FLOW_LINES_ALL);
+    }
+}
+
+static bool
+has_any(const struct text *t, const struct rows *r)
+{
+    uint64_t any = 0;
+
+    FLOW_FOR_EACH_LINE (line, t->lines & r->lines) {
+        for (int i = 0; i < 8; i++) {
+            any |= t->m->mask.lines[line].words[i] & r->bits.lines[line].words[i];
+        }
+    }
+    return any;
+}
+
+static void
+put_rows(struct text *t, const struct rows *r)
+{
+    if (has_any(t, r)) {
+        for (size_t i = 0; i < r->n; i++) {
+            put_field(t, r->rows[i].id, r->rows[i].name, r->rows[i].style);
+        }
     }
 }
 
@@ -327,7 +368,7 @@ put_network(struct text *t, bool proto_said)
         put_field(t, FIELD_ARP_THA, NULL, OWN);
     } else {
         if (t->lines & FLOW_LINE_MISC) {
-            put_rows(t, nsh_rows, ARRAY_SIZE(nsh_rows));
+            put_rows(t, &nsh);
         }
         if (!proto_said) {
             put_field(t, FIELD_NW_PROTO, NULL, OWN);
@@ -354,7 +395,7 @@ put_transport(struct text *t)
         put_field(t, FIELD_ICMP_TYPE, NULL, t->is_megaflow ? WITH_MASK : OWN);
         put_field(t, FIELD_ICMP_CODE, NULL, t->is_megaflow ? WITH_MASK : OWN);
         if (ip6) {
-            put_rows(t, nd_rows, ARRAY_SIZE(nd_rows));
+            put_rows(t, &nd);
         }
     } else {
         put_field(t, FIELD_TCP_SRC, "tp_src", TRANSPORT);
@@ -389,7 +430,7 @@ put_all(struct text *t)
     bool proto_said = false, type_said = type_is_in_packet_type(t);
     const char *word;
 
-    put_rows(t, first_rows, ARRAY_SIZE(first_rows));
+    put_rows(t, &first);
     put_packet_type(t);
     if (t->is_megaflow) {
         type_said = false; /* It says both. */
@@ -403,7 +444,7 @@ put_all(struct text *t)
         put_regs(t);
     }
     if (t->lines & (FLOW_LINE_TUNNEL | FLOW_LINE_TUNNEL_MISC)) {
-        put_rows(t, tunnel_rows, ARRAY_SIZE(tunnel_rows));
+        put_rows(t, &tunnel);
     }
     put_tun_flags(t);
     put_options(t);
@@ -417,7 +458,7 @@ put_all(struct text *t)
     }
     put_network(t, proto_said);
     put_nw_tos(t);
-    put_rows(t, ip_rows, ARRAY_SIZE(ip_rows));
+    put_rows(t, &ip);
     put_inner_labels(t);
     put_transport(t);
 }

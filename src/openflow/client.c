@@ -5,6 +5,9 @@
 
 /* More queued output than this makes of_client_send() wait. */
 #define MAX_QUEUED (1024 * 1024)
+/* Bytes of messages that are taken from the peer before they are asked for: while the caller works on one, the peer
+ * prepares the next. */
+#define READ_AHEAD (512 * 1024)
 
 struct of_client {
     struct loop *loop;
@@ -38,6 +41,10 @@ message(struct of_conn *conn UNUSED, const uint8_t *p, size_t len, void *c_)
 {
     struct of_client *c = c_;
 
+    if (c->in_done > READ_AHEAD) {
+        bytes_pull(&c->in, c->in_done);
+        c->in_done = 0;
+    }
     bytes_put(&c->in, p, len);
     notify(c);
 }
@@ -152,11 +159,27 @@ of_client_try_recv(struct of_client *c, struct bytes *m)
     return 0;
 }
 
+/* Takes what has come meanwhile, so that the peer is not held up by a full socket. */
+static void
+read_ahead(struct of_client *c)
+{
+    size_t before, now = c->in.len - c->in_done;
+
+    do {
+        before = now;
+        of_client_poll(c);
+        now = c->in.len - c->in_done;
+    } while (now > before && now < READ_AHEAD);
+}
+
 int
 of_client_recv(struct of_client *c, struct bytes *m)
 {
     int error;
 
+    if (c->in.len - c->in_done < READ_AHEAD) {
+        read_ahead(c);
+    }
     while ((error = of_client_try_recv(c, m)) == -EAGAIN) {
         loop_run_once(c->loop, true);
     }

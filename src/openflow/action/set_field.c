@@ -132,6 +132,13 @@ place_bits(const struct subfield *sf, const uint8_t *right_aligned, size_t n, un
 
     memset(v, 0, MAX(sf->field->wire_bytes, 16));
     memset(mask, 0, MAX(sf->field->wire_bytes, 16));
+    if (sf->field->wire_bytes <= 8 && n == 8) {
+        uint64_t bits = UINT64_MAX >> (64 - sf->n_bits) << sf->ofs;
+
+        field_value_from_u64(sf->field, get_be64(right_aligned) << sf->ofs & bits, v);
+        field_value_from_u64(sf->field, bits, mask);
+        return;
+    }
     memset(&ones, 0xff, DIV_ROUND_UP(sf->n_bits, 8));
     bits_copy(right_aligned, n, 0, v->bytes, sf->field->wire_bytes, sf->ofs, n_bits);
     bits_copy(&ones, DIV_ROUND_UP(sf->n_bits, 8), 0, mask->bytes, sf->field->wire_bytes, sf->ofs, sf->n_bits);
@@ -172,6 +179,24 @@ set_field_decode(const struct act_wire *w, struct act_buf *out)
 
 /* Encoding. */
 
+/* next_run() of a mask of at most 64 bits. */
+static bool
+next_short_run(const struct act_set_field *a, unsigned int n_bits, unsigned int *ofs, struct subfield *run)
+{
+    uint64_t left = *ofs < n_bits ? field_value_to_u64(a->field, mask_of(a)) << (64 - n_bits) >> (64 - n_bits) : 0;
+    unsigned int i, n;
+
+    left = left >> *ofs % 64 << *ofs % 64;
+    if (!left) {
+        return false;
+    }
+    i = __builtin_ctzll(left);
+    n = ~(left >> i) ? __builtin_ctzll(~(left >> i)) : 64;
+    *run = (struct subfield) { a->field, i, n };
+    *ofs = i + n;
+    return true;
+}
+
 /* The next run of ones in the mask from bit '*ofs' on, at most 64 long; false if there is none. */
 static bool
 next_run(const struct act_set_field *a, unsigned int *ofs, struct subfield *run)
@@ -180,6 +205,9 @@ next_run(const struct act_set_field *a, unsigned int *ofs, struct subfield *run)
     const uint8_t *mask = mask_of(a)->bytes;
     unsigned int n_bits = field_width(f), i = *ofs, end;
 
+    if (f->wire_bytes <= 8) {
+        return next_short_run(a, n_bits, ofs, run);
+    }
 #define MASK_BYTE(I) mask[f->wire_bytes - 1 - (I) / 8]
 #define MASK_BIT(I) (MASK_BYTE(I) >> (I) % 8 & 1)
     /* Whole bytes at once where they can be. */
@@ -202,6 +230,9 @@ run_value(const struct act_set_field *a, const struct subfield *run)
 {
     uint8_t x[8] = { 0 };
 
+    if (a->field->wire_bytes <= 8) {
+        return field_value_to_u64(a->field, value_of(a)) >> run->ofs & UINT64_MAX >> (64 - run->n_bits);
+    }
     bits_copy(value_of(a)->bytes, a->field->wire_bytes, run->ofs, x, sizeof x, 0, run->n_bits);
     return get_be64(x);
 }

@@ -120,11 +120,13 @@ oxm_take_body(struct cursor *c, const struct oxm_header *h, const struct field *
         memset(v, 0, sizeof *v);
         error = take_option(h, body, v, mask);
     } else {
-        memcpy(v, body, (*f)->wire_bytes);
-        memset(mask, 0xff, (*f)->wire_bytes);
-        if (h->has_mask) {
-            memcpy(mask, (const uint8_t *) body + (*f)->wire_bytes, (*f)->wire_bytes);
-        }
+        static const uint8_t ones[16] = {
+            0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff
+        };
+        size_t n = (*f)->wire_bytes; /* At most 16. */
+
+        field_copy_bytes(v, body, n);
+        field_copy_bytes(mask, h->has_mask ? (const uint8_t *) body + n : ones, n);
     }
     if (!error && h->has_mask) {
         error = check_mask(*f, v, mask);
@@ -251,7 +253,7 @@ oxm_put_entry(struct bytes *b, const struct field *f, enum of_version version, c
     /* Most masks are all ones, which is quickly seen. */
     has_mask = mask && !is_all_ones(mask->bytes, f->wire_bytes) && !field_mask_is_exact(f, mask);
     oxm_put_header(b, row, f->wire_bytes, has_mask);
-    bytes_put(b, v, f->wire_bytes);
+    field_copy_bytes(bytes_put_uninit(b, f->wire_bytes), v, f->wire_bytes);
     if (has_mask) {
         masked_to_width(f, mask, &narrow);
         bytes_put(b, &narrow, f->wire_bytes);

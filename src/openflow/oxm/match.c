@@ -61,9 +61,6 @@ add_entry(struct match *m, const struct field *f, union field_value *v, const un
     if (is_matched(f, m) && !is_type_of_packet_type(f, m)) {
         return OFPERR_OFPBMC_DUP_FIELD;
     }
-    if (is_all_zeros(mask, f->wire_bytes) && LIKELY(!field_is_option(f))) {
-        return OFPERR_NONE;
-    }
     if (match_set_field(m, f, v, mask)) {
         return OFPERR_NONE;
     }
@@ -105,18 +102,20 @@ skip_body(struct cursor *c, const struct oxm_header *h)
 
 /* Looks at value and mask before it is known which field that is. */
 static enum ofperr
-check_body(struct cursor c, const struct oxm_header *h)
+check_body(const struct cursor *c, const struct oxm_header *h)
 {
     size_t len = h->length - (h->class == OXM_EXPERIMENTER ? 4 : 0), n = len / 2;
-    const uint8_t *body = cursor_take(&c, len);
 
-    for (size_t i = 0; body && h->has_mask && i < n; i++) {
-        if (body[i] & ~body[n + i]) {
+    if (c->left < len) {
+        return OFPERR_OFPBMC_BAD_LEN; /* Whatever field it is. */
+    }
+    for (size_t i = 0; h->has_mask && i < n; i++) {
+        if (c->at[i] & ~c->at[n + i]) {
             oxm_warn_wildcards(h);
             return OFPERR_OFPBMC_BAD_WILDCARDS;
         }
     }
-    return body ? OFPERR_NONE : OFPERR_OFPBMC_BAD_LEN; /* Whatever field it is. */
+    return OFPERR_NONE;
 }
 
 /* What it means that an entry has another length than its field: a field of that length is not there.  A value and a
@@ -151,7 +150,7 @@ decode_entry(struct cursor *c, enum oxm_strictness strictness, struct match *m, 
     if (strictness == OXM_LOOSE && !oxm_row_by_number(h.class, h.number, h.experimenter)) {
         return skip_body(c, &h);
     }
-    error = check_body(*c, &h);
+    error = check_body(c, &h);
     if (error) {
         return error;
     }
@@ -222,9 +221,6 @@ put_matched(struct encoder *e, enum field_id id)
     union field_value v, mask;
     const struct field *f = field_of(id);
 
-    if (!field_is_any(f, &e->m->mask)) {
-        return;
-    }
     match_get_field(e->m, f, &v, &mask);
     if (!is_all_zeros(&mask, 16)) { /* No field but an option is longer. */
         oxm_put_entry(e->b, f, e->version, &v, &mask);
@@ -235,7 +231,7 @@ put_matched(struct encoder *e, enum field_id id)
 static inline void
 put(struct encoder *e, enum field_id id)
 {
-    if (field_map_has(&e->fields, id)) {
+    if (field_map_has(&e->fields, id) && field_is_any(field_of(id), &e->m->mask)) {
         put_matched(e, id);
     }
 }

@@ -283,28 +283,28 @@ enum { VERBOSITY_BYTES = 5 }; /* From here on the bytes of a message stand behin
 static void
 print_whole(struct printer *p, const uint8_t *data, size_t len)
 {
-    struct str body = STR_INIT, *out = p->s;
+    struct str apart = STR_INIT, *out = p->s, *body = out->len ? &apart : out;
     struct msg m;
     enum ofperr error = msg_decode_why(data, len, &m, p->why);
 
-    /* On a line of its own, so that the printers can look at what is there. */
-    p->s = &body;
+    /* Apart from what is there already, so that the printers can look at what they have written. */
+    p->s = body;
     if (!error) {
-        put_header(&body, &m);
-        put_stat_flags(&body, &m);
+        put_header(body, &m);
+        put_stat_flags(body, &m);
         error = put_body(p, &m);
     }
     p->s = out;
     if (error) {
-        put_decode_error(&body, error);
-        print_hex(&body, data, len, true);
+        put_decode_error(body, error);
+        print_hex(body, data, len, true);
     }
-    end_line(&body);
+    end_line(body);
     if (!error && p->verbosity >= VERBOSITY_BYTES) {
-        print_hex(&body, data, len, true);
+        print_hex(body, data, len, true);
     }
-    str_putn(out, body.text, body.len);
-    str_uninit(&body);
+    str_putn(out, apart.text, apart.len);
+    str_uninit(&apart);
 }
 
 void
