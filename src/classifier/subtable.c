@@ -107,8 +107,12 @@ cls_subtable_has_mask(const struct cls_subtable *st, const struct flow *mask, co
 bool
 cls_subtable_has_shape(const struct cls_subtable *st, const struct cls_shape *shape)
 {
-    return st->mask_hash == shape->mask_hash && st->n_words == shape->n_words &&
-           !memcmp(st->words, shape->words, st->n_words * sizeof st->words[0]);
+    bool same = st->mask_hash == shape->mask_hash && st->n_words == shape->n_words;
+
+    for (unsigned int i = 0; same && i < st->n_words; i++) {
+        same = st->words[i].index == shape->words[i].index && st->words[i].mask == shape->words[i].mask;
+    }
+    return same;
 }
 
 void

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "base/hash.h"
+#include "ofproto/cookies.h"
 #include "ofproto/evict.h"
 #include "ofproto/flow_monitor.h"
 #include "ofproto/group.h"
@@ -92,22 +92,6 @@ count_flow(struct tables_change *c, const struct rule *rule, int step)
 /* Rules. */
 
 static void
-index_cookie(struct rule *rule)
-{
-    if (rule->cookie) {
-        hmap_insert(&rule->ofproto->by_cookie, &rule->by_cookie, hash_u64(rule->cookie, 0));
-    }
-}
-
-static void
-unindex_cookie(struct rule *rule)
-{
-    if (rule->cookie) {
-        hmap_remove(&rule->ofproto->by_cookie, &rule->by_cookie);
-    }
-}
-
-static void
 begin_add(struct tables_change *c, struct rule *rule)
 {
     if (c->n_added == c->added_capacity) {
@@ -121,7 +105,7 @@ static void
 end_add(struct tables_change *c, struct rule *rule, uint64_t matched_options, uint64_t used_options)
 {
     count_flow(c, rule, 1);
-    index_cookie(rule);
+    cookies_note_added(rule);
     learned_note_added(rule);
     users_note_added(rule);
     options_note_added(rule, matched_options, used_options);
@@ -195,7 +179,7 @@ note_removed(struct rule *rule, unsigned int why)
 static void
 unlink_rule(struct rule *rule)
 {
-    unindex_cookie(rule);
+    cookies_note_removed(rule);
     list_remove(&rule->expirable);
     classifier_remove(&rule->ofproto->xb.tables[rule->table_id], &rule->cr);
     rule_unref(rule);

@@ -1,8 +1,8 @@
 /* Flow-mods as parts of a change: see ofproto/change.h. */
 #include <stdlib.h>
 
-#include "base/hash.h"
 #include "ofproto/change.h"
+#include "ofproto/cookies.h"
 #include "ofproto/group.h"
 #include "ofproto/meter.h"
 #include "ofproto/rule_list.h"
@@ -89,7 +89,7 @@ collect_by_cookie(struct flow_mod_run *s)
     if (fm->cookie_mask != UINT64_MAX || !fm->cookie) {
         return false;
     }
-    HMAP_FOR_EACH_WITH_HASH (rule, struct rule, by_cookie, hash_u64(cpu_to_be64(fm->cookie), 0), &p->by_cookie) {
+    COOKIES_FOR_EACH (rule, p, cpu_to_be64(fm->cookie)) {
         struct match m;
 
         if (++n > MANY_WITH_COOKIE) {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "ofproto/cookies.h"
 
 struct learned_users {
     struct hmap_node node;      /* In ofproto->learned_users. */
@@ -190,9 +191,8 @@ are_fewer(struct ofproto *p, uint8_t table_id, be64 cookie, uint32_t limit)
     if (!cookie) {
         classifier_for_each(&p->xb.tables[table_id], NULL, atomic_load(&p->xb.tables_version), count_cookie, &c);
     }
-    HMAP_FOR_EACH_WITH_HASH (rule, struct rule, by_cookie, hash_u64(cookie, 0), &p->by_cookie) {
-        c.n += rule->cookie == cookie && rule->table_id == table_id &&
-               cls_rule_visible(&rule->cr, atomic_load(&p->xb.tables_version));
+    COOKIES_FOR_EACH (rule, p, cookie) {
+        c.n += rule->table_id == table_id && cls_rule_visible(&rule->cr, atomic_load(&p->xb.tables_version));
         if (c.n >= limit) {
             break;
         }

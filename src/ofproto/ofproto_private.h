@@ -130,7 +130,7 @@ struct ofproto {
     struct hmap learned_users; /* See learned.h. */
     struct list learned_unused;
     _Atomic bool learned_may_be_due; /* A change has ended that may have left some. */
-    struct hmap by_cookie;   /* struct rule by cookie, those whose cookie is not zero. */
+    struct hmap by_cookie;   /* struct rule by cookie (cookies.h). */
     unsigned int n_monitors; /* Flow monitors of all connections; guarded by tables_mutex, like 'notes'. */
     struct list notes;       /* struct flow_note: changes that monitors are to be told. */
     uint64_t n_noted;        /* Number of the last of them. */

@@ -46,7 +46,8 @@ struct rule {
     _Atomic uint64_t n_packets, n_bytes;
     RCU_PTR(struct rule) successor; /* Which counts in its place, referenced; null: none. */
     struct list expirable;     /* In a list of expiry.h, or of 'retired' ones; else self-linked. */
-    struct hmap_node by_cookie;
+    struct hmap_node by_cookie; /* In ofproto->by_cookie, if it is the first with its cookie (cookies.h). */
+    struct list same_cookie;   /* The others with its cookie. */
     struct evictee *evictee;   /* Its place in the order of eviction (evict.h); null: none. */
     struct rule_use *uses;     /* Of groups and meters: users.c; null: none. */
     size_t n_uses;
