@@ -36,6 +36,7 @@ struct jsonrpc_conn {
     bool *destroyed;         /* Set by the destructor if a callback of ours is running. */
 
     struct jsonrpc_parser parser;
+    const char *long_method; /* Of the requests whose parameters stay text; null: none. */
     struct str input;        /* Read but not parsed, while paused. */
     size_t input_at;
     uint64_t received, written;
@@ -131,6 +132,9 @@ log_message(const struct jsonrpc_conn *c, const char *what, const struct jsonrpc
     if (m->result_text) {
         str_putf(&s, ", result=%.*s", (int) MIN(m->result_len, INT_MAX), m->result_text);
     }
+    if (m->params_text) {
+        str_putf(&s, ", params=%.*s", (int) MIN(m->params_len, INT_MAX), m->params_text);
+    }
     log_dbg("%s", str_text(&s));
     str_uninit(&s);
 }
@@ -146,7 +150,7 @@ dispatch(struct jsonrpc_conn *c, struct json *json, char *text, size_t len, stru
     bool destroyed = false;
 
     if (text) {
-        error = jsonrpc_msg_from_text(text, len, &msg);
+        error = jsonrpc_msg_from_text(text, len, c->long_method, &msg);
     } else if (json) {
         error = jsonrpc_msg_from_json(json, &msg);
     }
@@ -510,6 +514,13 @@ void
 jsonrpc_conn_set_long_results(struct jsonrpc_conn *c)
 {
     c->parser.long_from = LONG_REPLY;
+}
+
+void
+jsonrpc_conn_set_long_params(struct jsonrpc_conn *c, const char *method)
+{
+    c->parser.long_from = LONG_REPLY;
+    c->long_method = method;
 }
 
 void

@@ -64,6 +64,8 @@ size_t jsonrpc_conn_backlog(const struct jsonrpc_conn *);
 void jsonrpc_conn_set_reading(struct jsonrpc_conn *, bool);
 /* From now on, replies of LONG_REPLY bytes or more have their results as text (jsonrpc/message.h). */
 void jsonrpc_conn_set_long_results(struct jsonrpc_conn *);
+/* Likewise, requests with 'method' (a literal) have their parameters as text. */
+void jsonrpc_conn_set_long_params(struct jsonrpc_conn *, const char *method);
 void jsonrpc_conn_set_max_message(struct jsonrpc_conn *, size_t max_bytes);
 
 const char *jsonrpc_conn_name(const struct jsonrpc_conn *);

@@ -28,11 +28,11 @@ use_text(char *text, size_t len)
     char *copy = xmemdup(text, len + 1);
     struct jsonrpc_msg *msg, *expected = NULL;
     struct json *json;
-    struct error *error = js_parse_take(copy, len, &json), *other = jsonrpc_msg_from_text(text, len, &msg);
+    struct error *error = js_parse_take(copy, len, &json), *other = jsonrpc_msg_from_text(text, len, "m", &msg);
 
     error = error ? error : jsonrpc_msg_from_json(json, &expected);
     if (!error) {
-        if (other || jsonrpc_msg_read_result(msg)) {
+        if (other || jsonrpc_msg_read_result(msg) || jsonrpc_msg_read_params(msg)) {
             abort();
         }
         if (msg->type != expected->type) {

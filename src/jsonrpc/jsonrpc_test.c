@@ -395,7 +395,7 @@ a_long_reply_may_stay_text(void **state UNUSED)
         char *text = json_unquote(cases[i].text);
         struct jsonrpc_msg *msg;
 
-        assert_null(jsonrpc_msg_from_text(text, strlen(text), &msg));
+        assert_null(jsonrpc_msg_from_text(text, strlen(text), NULL, &msg));
         assert_int_equal(msg->type, cases[i].type);
         assert_true((msg->result_text != NULL) == (cases[i].result != NULL));
         if (cases[i].result) {
@@ -405,6 +405,55 @@ a_long_reply_may_stay_text(void **state UNUSED)
             assert_non_null(msg->result);
             assert_null(msg->text);
         }
+        jsonrpc_msg_free(msg);
+    }
+}
+
+/* A long request likewise, if its parameters are its end. */
+static void
+a_long_request_may_have_its_parameters_as_text(void **state UNUSED)
+{
+    static const struct { const char *text, *params; } cases[] = {
+        { "{'id':7,'method':'m','params':[1,'}]'] } ", "[1,\"}]\"]" },
+        { "{'method':'m','id':'x','params':[]}", "[]" },
+        { "{'id':7,'params':[1],'method':'m'}", NULL },
+        { "{'id':7,'method':'other','params':[1]}", NULL },
+        { "{'id':null,'method':'m','params':[1]}", NULL },
+        { "{'id':7,'method':'m','params':[1],'error':null}", NULL },
+    };
+    static const char *const bad[] = {
+        "{'id':7,'method':'m','params':[x]}", "{'id':7,'method':'m','params':[],'error':[]}",
+    };
+    struct jsonrpc_msg *msg;
+    struct error *error;
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char *text = json_unquote(cases[i].text);
+
+        assert_null(jsonrpc_msg_from_text(text, strlen(text), "m", &msg));
+        assert_true((msg->params_text != NULL) == (cases[i].params != NULL));
+        if (cases[i].params) {
+            assert_int_equal(msg->type, JSONRPC_REQUEST);
+            assert_string_equal(msg->method, "m");
+            assert_non_null(msg->id);
+            assert_null(msg->params);
+            assert_int_equal(msg->params_len, strlen(cases[i].params));
+            assert_memory_equal(msg->params_text, cases[i].params, msg->params_len);
+        }
+        assert_null(jsonrpc_msg_read_params(msg));
+        assert_null(msg->text);
+        assert_true(js_is(msg->params, JS_ARRAY));
+        jsonrpc_msg_free(msg);
+    }
+    /* What is inside, and whether there is more, is looked at later. */
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        char *text = json_unquote(bad[i]);
+
+        assert_null(jsonrpc_msg_from_text(text, strlen(text), "m", &msg));
+        assert_non_null(msg->params_text);
+        error = jsonrpc_msg_read_params(msg);
+        assert_non_null(error);
+        error_free(error);
         jsonrpc_msg_free(msg);
     }
 }
@@ -422,13 +471,13 @@ a_long_reply_that_is_none_is_an_error(void **state UNUSED)
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         char *text = json_unquote(bad[i]);
 
-        error = jsonrpc_msg_from_text(text, strlen(text), &msg);
+        error = jsonrpc_msg_from_text(text, strlen(text), NULL, &msg);
         assert_non_null(error);
         assert_null(msg);
         error_free(error);
     }
     /* What is inside is looked at later. */
-    assert_null(jsonrpc_msg_from_text(xstrdup("{\"id\":7,\"error\":null,\"result\":{nothing}}"), 40, &msg));
+    assert_null(jsonrpc_msg_from_text(xstrdup("{\"id\":7,\"error\":null,\"result\":{nothing}}"), 40, NULL, &msg));
     error = jsonrpc_msg_read_result(msg);
     assert_non_null(error);
     error_free(error);
@@ -441,6 +490,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_long_reply_may_stay_text),
         cmocka_unit_test(a_long_reply_that_is_none_is_an_error),
+        cmocka_unit_test(a_long_request_may_have_its_parameters_as_text),
         cmocka_unit_test(values_are_cut_alike_whatever_the_pieces),
         cmocka_unit_test(bad_input_is_refused),
         cmocka_unit_test(messages_are_checked_member_by_member),

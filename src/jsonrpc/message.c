@@ -215,23 +215,91 @@ find_reply(struct js_scan *s, struct jsonrpc_msg *m)
            && (!m->error || js_is(m->error, JS_NULL));
 }
 
-struct error *
-jsonrpc_msg_from_text(char *text, size_t n, struct jsonrpc_msg **msg)
+static bool
+is_blank(char c)
 {
-    struct jsonrpc_msg *m = msg_create(JSONRPC_REPLY);
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* What is left is taken for the parameters, if it is an array in front of the bracket that ends the message. */
+static bool
+take_params(const struct js_scan *s, struct jsonrpc_msg *m)
+{
+    const char *end = s->end;
+
+    while (end > s->p && is_blank(end[-1])) {
+        end--;
+    }
+    if (end == s->p || *--end != '}') {
+        return false;
+    }
+    while (end > s->p && is_blank(end[-1])) {
+        end--;
+    }
+    m->params_text = s->p;
+    m->params_len = end - s->p;
+    return m->params_len >= 2 && *m->params_text == '[' && end[-1] == ']';
+}
+
+/* Finds the parts of a request; false if the text is none of 'method' in the usual form, with the parameters behind the
+ * others. */
+static bool
+find_request(struct js_scan *s, const char *method, struct jsonrpc_msg *m)
+{
+    char *name;
+    bool first, fits = true, is_method = false, found = false;
+
+    js_scan_enter(s, '{', &first);
+    while (fits && !found && (name = js_scan_member(s, &first))) {
+        struct error *error = NULL;
+
+        if (!strcmp(name, "method") && !is_method) {
+            struct json *value = js_scan_json(s, &error);
+
+            fits = is_method = js_is(value, JS_STRING) && !strcmp(js_str_value(value), method);
+            js_unref(value);
+        } else if (!strcmp(name, "id") && !m->id) {
+            m->id = js_scan_json(s, &error);
+        } else {
+            found = !strcmp(name, "params") && take_params(s, m);
+            fits = found;
+        }
+        error_free(error);
+        free(name);
+    }
+    return found && !s->bad && is_method && m->id && !js_is(m->id, JS_NULL);
+}
+
+/* Reads a message of 'type' that stays text; null if it cannot. */
+static struct jsonrpc_msg *
+long_msg(enum jsonrpc_type type, char *text, size_t n, const char *method)
+{
+    struct jsonrpc_msg *m = msg_create(type);
     struct js_scan s = js_scan_init(text, n);
+
+    if (type == JSONRPC_REPLY ? !find_reply(&s, m) : !find_request(&s, method, m)) {
+        jsonrpc_msg_free(m);
+        return NULL;
+    }
+    js_unref(m->error);
+    m->error = NULL;
+    m->method = type == JSONRPC_REQUEST ? xstrdup(method) : NULL;
+    m->text = text;
+    m->text_len = n;
+    return m;
+}
+
+struct error *
+jsonrpc_msg_from_text(char *text, size_t n, const char *long_method, struct jsonrpc_msg **msg)
+{
     struct error *error;
     struct json *json;
 
-    *msg = NULL;
-    if (find_reply(&s, m)) {
-        js_unref(m->error);
-        m->error = NULL;
-        m->text = text;
-        *msg = m;
+    *msg = long_msg(JSONRPC_REPLY, text, n, NULL);
+    *msg = *msg || !long_method ? *msg : long_msg(JSONRPC_REQUEST, text, n, long_method);
+    if (*msg) {
         return NULL;
     }
-    jsonrpc_msg_free(m);
     error = js_parse_take(text, n, &json);
     return error ? error : jsonrpc_msg_from_json(json, msg);
 }
@@ -246,6 +314,30 @@ jsonrpc_msg_read_result(struct jsonrpc_msg *m)
         m->text = NULL;
         m->result_text = NULL;
         m->result_len = 0;
+    }
+    return error;
+}
+
+struct error *
+jsonrpc_msg_read_params(struct jsonrpc_msg *m)
+{
+    struct jsonrpc_msg *whole = NULL;
+    struct error *error;
+    struct json *json;
+
+    if (!m->params_text) {
+        return NULL;
+    }
+    error = js_parse_take(m->text, m->text_len, &json);
+    m->text = NULL;
+    m->params_text = NULL;
+    error = error ? error : jsonrpc_msg_from_json(json, &whole);
+    if (!error) {
+        struct jsonrpc_msg found = *m;
+
+        *m = *whole; /* All of it: behind the array may be more than was thought. */
+        *whole = found;
+        jsonrpc_msg_free(whole);
     }
     return error;
 }

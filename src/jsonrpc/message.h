@@ -24,8 +24,13 @@ struct jsonrpc_msg {
     /* A long reply of a connection that wants it so (jsonrpc_conn_set_long_results()) has, instead of 'result', the
      * text of that, an object or array whose insides nobody has looked at.  It is a part of 'text'. */
     char *text; /* Owned; null in all others. */
+    size_t text_len;
     const char *result_text;
     size_t result_len;
+
+    /* Likewise a long request (jsonrpc_conn_set_long_params()) instead of 'params': it begins and ends as an array. */
+    const char *params_text;
+    size_t params_len;
 };
 
 /* A request with a new id, unique in the process, of which '*id' (unless null) gets a reference. */
@@ -42,10 +47,15 @@ const char *jsonrpc_type_name(enum jsonrpc_type);
 /* Reads a message from 'json', which is taken.  Sets '*msg', or returns an error that names the offending member. */
 struct error *jsonrpc_msg_from_json(struct json *, struct jsonrpc_msg **msg) MUST_CHECK;
 
-/* The same from the 'n' bytes at 'text', which are taken: a reply gets its result as text. */
-struct error *jsonrpc_msg_from_text(char *text, size_t n, struct jsonrpc_msg **msg) MUST_CHECK;
+/* The same from the 'n' bytes at 'text', which are taken: a reply gets its result as text, and a request with the
+ * method 'long_method' (null: none) its parameters. */
+struct error *jsonrpc_msg_from_text(char *text, size_t n, const char *long_method, struct jsonrpc_msg **msg)
+    MUST_CHECK;
 /* Makes 'result' of a result that is there as text; without effect on others.  On error the message stays as it is. */
 struct error *jsonrpc_msg_read_result(struct jsonrpc_msg *) MUST_CHECK;
+/* Reads all of a message whose parameters are there as text, as jsonrpc_msg_from_json() would; without effect on
+ * others.  On error it has no parameters. */
+struct error *jsonrpc_msg_read_params(struct jsonrpc_msg *) MUST_CHECK;
 
 /* Appends the message's text. */
 void jsonrpc_msg_put(struct str *, const struct jsonrpc_msg *);

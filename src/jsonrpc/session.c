@@ -34,6 +34,7 @@ struct jsonrpc_session {
     uint8_t dscp;
     size_t max_message;        /* 0: the default. */
     bool long_results;         /* As text. */
+    const char *long_method;   /* Likewise the parameters of its requests; null: of none. */
     int last_error;
     bool *closed;              /* Set by the destructor if a callback of ours is running. */
 };
@@ -125,6 +126,9 @@ use_stream(struct jsonrpc_session *s, struct stream *stream)
     s->glutted = false;
     if (s->long_results) {
         jsonrpc_conn_set_long_results(s->conn);
+    }
+    if (s->long_method) {
+        jsonrpc_conn_set_long_params(s->conn, s->long_method);
     }
     if (s->max_message) {
         jsonrpc_conn_set_max_message(s->conn, s->max_message);
@@ -513,6 +517,15 @@ jsonrpc_session_set_long_results(struct jsonrpc_session *s)
     s->long_results = true;
     if (s->conn) {
         jsonrpc_conn_set_long_results(s->conn);
+    }
+}
+
+void
+jsonrpc_session_set_long_params(struct jsonrpc_session *s, const char *method)
+{
+    s->long_method = method;
+    if (s->conn) {
+        jsonrpc_conn_set_long_params(s->conn, method);
     }
 }
 

@@ -48,6 +48,7 @@ uint64_t jsonrpc_session_written(const struct jsonrpc_session *);
 size_t jsonrpc_session_held(const struct jsonrpc_session *);
 void jsonrpc_session_set_reading(struct jsonrpc_session *, bool);
 void jsonrpc_session_set_long_results(struct jsonrpc_session *);
+void jsonrpc_session_set_long_params(struct jsonrpc_session *, const char *method);
 void jsonrpc_session_set_max_message(struct jsonrpc_session *, size_t max_bytes);
 
 /* Settings in ms; a probe interval of 0 turns probes off.  Unset, or set to less than 0: 5000 (0 for Unix sockets),

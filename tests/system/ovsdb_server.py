@@ -521,6 +521,41 @@ class Server(unittest.TestCase):
         self.assertEqual(c.transact({"op": "delete", "table": "T", "where": []}), [{"count": n}])
         self.end(p)
 
+    def test_long_transactions_are_as_good_as_short_ones(self):
+        """The text of a long one is not read as a whole, so what is wrong with it shows late."""
+        p = self.start()
+        c = Rpc(self.sock)
+        rows = [{"op": "insert", "table": "T", "row": {"k": i, "v": "x" * 100}} for i in range(2000)]
+        self.assertEqual(len(c.transact(*rows, {"op": "commit", "durable": True})), 2001)
+        kept = set(range(2000))
+        more = [{"op": "insert", "table": "T", "row": {"k": 5000 + i, "v": "x" * 100}} for i in range(2000)]
+        reply = c.transact(*more, {"op": "select", "table": "X", "where": []}, {"op": "abort"})
+        self.assertEqual((len(reply), reply[2000]["error"], reply[2001]), (2002, "syntax error", None))
+        reply = c.call("transact", ["Nowhere", *more])
+        self.assertEqual(reply["error"]["error"], "unknown database")
+        waits = c.send("transact", ["Test", *more, {"op": "wait", "table": "T", "where": [["k", "==", 9999]],
+                                                    "columns": ["k"], "until": "==", "rows": [{"k": 9999}]}])
+        other = Rpc(self.sock)
+        self.assertEqual(self.keys(other), kept)
+        other.transact({"op": "insert", "table": "T", "row": {"k": 9999, "v": ""}})
+        self.assertEqual(len(c.receive()["result"]), 2001)
+        kept |= set(range(5000, 7000)) | {9999}
+        self.assertEqual(self.keys(other), kept)
+        self.assertGreater(waits, 0)
+        # In another order, and with something wrong in the middle.
+        text = json.dumps(["Test", *({"op": "insert", "table": "T", "row": {"k": 20000 + i, "v": "y" * 100}}
+                                     for i in range(2000))])
+        other.sock.sendall(f'{{"params":{text},"id":77,"method":"transact"}}'.encode())
+        self.assertEqual(other.receive()["id"], 77)
+        kept |= set(range(20000, 22000))
+        for bad in (text.replace('"k": 21000', '"k": nonsense'), text + ',"error":[1]', text[:-1] + ",]"):
+            c = Rpc(self.sock)
+            c.sock.sendall(f'{{"id":1,"method":"transact","params":{bad}}}'.replace("20", "30").encode())
+            with self.assertRaises((EOFError, ConnectionError)):
+                c.receive()
+        self.assertEqual(self.keys(other), kept)
+        self.end(p)
+
     def test_a_message_without_end_ends_the_connection(self):
         p = self.start()
         c = Rpc(self.sock)

@@ -112,6 +112,69 @@ transact(const char *ops, const char *expected)
 
 #define UUID_OK "{'uuid':['uuid','u0']}"
 
+/* Runs parameters that are text; null if that cannot be, and otherwise the reply, to be released with free(). */
+static char *
+transact_text(const char *quoted)
+{
+    static const struct exec_session session;
+    char *params = json_unquote(quoted), *text, *got = NULL;
+    struct exec_outcome outcome;
+
+    if (exec_transact_text(db, params, strlen(params), &session, &outcome)) {
+        text = js_to_string(outcome.reply, JS_SORTED);
+        got = normalise(text);
+        free(text);
+    } else {
+        assert_null(outcome.reply);
+        assert_null(outcome.changes);
+    }
+    exec_outcome_uninit(&outcome);
+    check_counts();
+    free(params);
+    return got;
+}
+
+static void
+operations_may_be_run_from_their_text(void **state UNUSED)
+{
+    static const struct { const char *params, *expected; } cases[] = {
+        { " [ 'T' , {'op':'insert','table':'R','row':{'name':'a','i':1}} , {'op':'comment','comment':'x'} ] ",
+          "[" UUID_OK ",{}]" },
+        { "['T',{'op':'insert','table':'C','uuid-name':'c','row':{}},{'op':'insert','table':'R','row':{'name':'b',"
+          "'i':2,'kids':['named-uuid','c']}},{'op':'select','table':'R','where':[['i','==',1]],'columns':['name']}]",
+          "[{'uuid':['uuid','u0']},{'uuid':['uuid','u1']},{'rows':[{'name':'a'}]}]" },
+        /* What fails at the end is the answer, since everything has been run ... */
+        { "['T',{'op':'insert','table':'N','row':{}}]",
+          "[{'uuid':['uuid','u0']},{'details':'Weak reference column \\'r\\' in \\'N\\' row u0 (inserted within this "
+          "transaction) contained all-zeros UUID (probably as the default value for this column) but deleting this "
+          "value caused a constraint volation because this column is not allowed to be empty.','error':'constraint "
+          "violation'}]" },
+        /* ... and otherwise nothing has happened. */
+        { "['T',{'op':'insert','table':'R','row':{'name':'c','i':3}},{'op':'abort'}]", NULL },
+        { "['T',{'op':'insert','table':'R','row':{'name':'c','i':3}},{'op':'insert','table':'X','row':{}}]", NULL },
+        { "['T',{'op':'insert','table':'R','row':{'name':'c','i':3}},{'op':'wait','table':'R','where':[],'columns':"
+          "['i'],'until':'==','rows':[]}]", NULL },
+        { "['T',{'op':'insert','table':'R','row':{'name':'c','i':3}},]", NULL },
+        { "['T',{'op':'insert','table':'R','row':{'name':'c','i':3}},{'op':'comment','comment':x}]", NULL },
+        { "['T',{'op':'insert','table':'R','row':{'name':'c','i':3}}", NULL },
+        { "['T',{'op':'insert','table':'R','row':{'name':'c','i':3}}],'x':[1]", NULL },
+        { "['T']", NULL },
+        { "[]", NULL },
+        { "{}", NULL },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char *got = transact_text(cases[i].params);
+
+        assert_true(!got == !cases[i].expected);
+        if (got) {
+            assert_string_equal(got, cases[i].expected);
+        }
+        free(got);
+    }
+    transact("[{'op':'select','table':'R','where':[],'columns':['i']}]", "[{'rows':[{'i':1},{'i':2}]}]");
+}
+
 static void
 rows_are_inserted_changed_and_deleted(void **state UNUSED)
 {
@@ -323,6 +386,7 @@ main(void)
 {
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
     const struct CMUnitTest tests[] = {
+        TEST(operations_may_be_run_from_their_text),
         TEST(rows_are_inserted_changed_and_deleted),
         TEST(select_gives_each_different_row_once),
         TEST(an_error_leaves_everything_as_it_was),

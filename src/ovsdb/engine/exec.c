@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json/scan.h"
 #include "ovsdb/engine/op.h"
 #include "sys/random.h"
 
@@ -201,35 +202,112 @@ exec_reply_add_error(struct json *reply, const struct dberr *e)
     js_append_take(reply, dberr_to_json(e));
 }
 
+static void
+exec_begin(struct exec *x, struct db *db, const struct exec_session *session, int64_t elapsed_ms)
+{
+    *x = (struct exec) { .db = db, .session = session, .elapsed_ms = elapsed_ms };
+    symtab_init(&x->symtab, sys_random());
+    x->txn = txn_begin(db);
+}
+
+/* Commits what the operations have done and gives the outcome, with 'reply' (taken). */
+static void
+exec_commit(struct exec *x, struct json *reply, struct exec_outcome *outcome)
+{
+    struct dberr *e = txn_commit(x->txn, &outcome->changes);
+
+    if (e) {
+        exec_reply_add_error(reply, e);
+    }
+    outcome->reply = reply;
+    outcome->durable = x->durable && !e;
+    dberr_free(e);
+}
+
 void
 exec_transact(struct db *db, const struct json *params, size_t first, const struct exec_session *session,
               int64_t elapsed_ms, struct exec_outcome *outcome)
 {
-    struct exec x = { .db = db, .session = session, .elapsed_ms = elapsed_ms };
     struct json *reply = js_array();
     struct dberr *e;
+    struct exec x;
 
     *outcome = (struct exec_outcome) { .reply = NULL };
-    symtab_init(&x.symtab, sys_random());
-    x.txn = txn_begin(db);
+    exec_begin(&x, db, session, elapsed_ms);
     e = run_ops(&x, params, first, reply);
-    if (e || x.must_wait) {
-        txn_abort(x.txn);
+    if (!e && !x.must_wait) {
+        exec_commit(&x, reply, outcome);
     } else {
-        e = txn_commit(x.txn, &outcome->changes);
+        txn_abort(x.txn);
         if (e) {
-            exec_reply_add_error(reply, e);
+            outcome->reply = reply;
+        } else {
+            js_unref(reply);
+            outcome->timeout_ms = x.timeout_ms;
         }
     }
     symtab_uninit(&x.symtab);
-    if (x.must_wait && !e) {
-        js_unref(reply);
-        outcome->timeout_ms = x.timeout_ms;
-    } else {
-        outcome->reply = reply;
-        outcome->durable = x.durable && !e;
-    }
     dberr_free(e);
+}
+
+/* Runs the operations from where 's' is, in an array, to its end.  False if that cannot be. */
+static bool
+run_ops_text(struct exec *x, struct js_scan *s, struct json *reply)
+{
+    bool first = false;
+    size_t n = 0;
+
+    do {
+        struct json *result = NULL, *json;
+        struct error *error;
+        struct dberr *e;
+        bool ok;
+
+        json = js_scan_json(s, &error);
+        if (error) {
+            error_free(error);
+            return false;
+        }
+        e = run_op(x, json, n, n + 1, &result);
+        js_unref(json);
+        ok = !e && !x->must_wait;
+        dberr_free(e);
+        if (!ok) {
+            js_unref(result);
+            return false;
+        }
+        js_append_take(reply, result);
+        n++;
+    } while (js_scan_element(s, &first));
+    return !s->bad && js_scan_at_end(s);
+}
+
+bool
+exec_transact_text(struct db *db, const char *params, size_t len, const struct exec_session *session,
+                   struct exec_outcome *outcome)
+{
+    struct js_scan s = js_scan_init(params, len);
+    struct json *name, *reply;
+    struct exec x;
+    bool ok;
+
+    *outcome = (struct exec_outcome) { .reply = NULL };
+    ok = js_scan_head(&s, &name, 1);
+    js_unref(name);
+    if (!ok) {
+        return false;
+    }
+    exec_begin(&x, db, session, 0);
+    reply = js_array();
+    ok = run_ops_text(&x, &s, reply);
+    if (ok) {
+        exec_commit(&x, reply, outcome);
+    } else {
+        txn_abort(x.txn);
+        js_unref(reply);
+    }
+    symtab_uninit(&x.symtab);
+    return ok;
 }
 
 void

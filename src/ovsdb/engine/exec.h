@@ -29,6 +29,12 @@ struct exec_outcome {
 void exec_transact(struct db *db, const struct json *params, size_t first, const struct exec_session *session,
                    int64_t elapsed_ms, struct exec_outcome *outcome);
 
+/* The same with the text of the parameters: an array of the database's name and operations, at least one.  Each of
+ * these is read, run and forgotten before the next, so that many of them take little memory.  False, and nothing has
+ * happened, if an operation fails or must wait, or the text is no JSON: then exec_transact() will say what is wrong. */
+bool exec_transact_text(struct db *db, const char *params, size_t len, const struct exec_session *session,
+                        struct exec_outcome *outcome) MUST_CHECK;
+
 void exec_outcome_uninit(struct exec_outcome *outcome);
 
 /* Appends an error element to a reply, as a commit that fails late does (I/O errors). */

@@ -180,6 +180,8 @@ void session_check_stall(struct session *);
 
 /* transact.c */
 void transact_run(struct session *, struct served_db *, struct json *params, const struct json *id);
+/* The same for a request whose parameters are text; false, and nothing has happened, if that cannot be. */
+bool transact_run_text(struct session *, const struct jsonrpc_msg *) MUST_CHECK;
 bool transact_cancel(struct session *, const struct json *id);
 /* Answers "canceled". */
 void transact_cancel_all(struct served_db *);

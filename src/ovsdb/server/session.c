@@ -304,12 +304,26 @@ session_check_stall(struct session *s)
 
 /* Events of the connection. */
 
+/* Reads parameters that are text.  False if they are no JSON: then the connection ends. */
+static bool
+read_params(struct session *s, struct jsonrpc_msg *m)
+{
+    struct error *error = jsonrpc_msg_read_params(m);
+
+    if (error) {
+        log_warn("%s: received bad JSON-RPC message: %s", jsonrpc_session_name(s->rpc), error_text(error));
+        error_free(error);
+        session_doom(s);
+    }
+    return !error;
+}
+
 static void
 on_message(struct jsonrpc_session *rpc, struct jsonrpc_msg *m, void *s_)
 {
     struct session *s = s_;
 
-    if (s->doomed) {
+    if (s->doomed || (m->params_text && (transact_run_text(s, m) || !read_params(s, m)))) {
         /* Nothing more for it. */
     } else if (m->type == JSONRPC_REQUEST) {
         run_request(s, m);
@@ -392,6 +406,7 @@ session_create(struct remote *remote, struct stream *stream)
     s->rpc = stream ? jsonrpc_session_accept(loop, stream, &rpc_ops, s)
                     : jsonrpc_session_open(loop, remote->target, STREAM_PORT_OVSDB, &rpc_ops, s);
     jsonrpc_session_set_max_message(s->rpc, MAX_REQUEST);
+    jsonrpc_session_set_long_params(s->rpc, "transact");
     session_configure(s);
     return s;
 }

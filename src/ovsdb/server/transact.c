@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json/scan.h"
 #include "ovsdb/server/internal.h"
 #include "ovsdb/server/dbs.h"
 #include "ovsdb/store/store.h"
@@ -95,23 +96,15 @@ is_written(struct pending *p, const struct exec_outcome *out)
            || store_wait_for(p->db->store, &p->wait, out->durable ? STORE_DURABLE : STORE_WRITTEN, on_written, NULL);
 }
 
+/* Answers a transaction that has been run, when it is in the file. */
 static void
-try_transaction(struct pending *p)
+settle(struct pending *p, struct exec_outcome *out)
 {
-    struct asker asker = asker_for(p->session, p->db);
-    int64_t elapsed = clock_now_ms() - p->started;
-    struct exec_outcome out;
     bool written;
 
-    exec_transact(p->db->db, p->params, 1, &asker.base, elapsed, &out);
-    if (!out.reply) {
-        loop_timer_set(&p->timer, out.timeout_ms == INT64_MAX ? CLOCK_NEVER : p->started + out.timeout_ms);
-        exec_outcome_uninit(&out);
-        return;
-    }
-    p->reply = js_ref(out.reply);
-    written = is_written(p, &out);
-    exec_outcome_uninit(&out);
+    p->reply = js_ref(out->reply);
+    written = is_written(p, out);
+    exec_outcome_uninit(out);
     loop_timer_cancel(&p->timer);
     if (written) {
         finish(p, NULL);
@@ -119,6 +112,22 @@ try_transaction(struct pending *p)
         list_remove(&p->db_node);
         list_push_back(&p->db->writing, &p->db_node);
     }
+}
+
+static void
+try_transaction(struct pending *p)
+{
+    struct asker asker = asker_for(p->session, p->db);
+    int64_t elapsed = clock_now_ms() - p->started;
+    struct exec_outcome out;
+
+    exec_transact(p->db->db, p->params, 1, &asker.base, elapsed, &out);
+    if (!out.reply) {
+        loop_timer_set(&p->timer, out.timeout_ms == INT64_MAX ? CLOCK_NEVER : p->started + out.timeout_ms);
+        exec_outcome_uninit(&out);
+        return;
+    }
+    settle(p, &out);
 }
 
 static void
@@ -168,20 +177,15 @@ run_on_source(struct session *s, struct served_db *db, struct json *params, cons
     }
 }
 
-void
-transact_run(struct session *s, struct served_db *db, struct json *params, const struct json *id)
+/* 'params' (a reference is taken) may be null for one that will not wait. */
+static struct pending *
+pending_create(struct session *s, struct served_db *db, struct json *params, const struct json *id)
 {
-    struct pending *p;
+    struct pending *p = xzalloc(sizeof *p);
 
-    counter_inc(ovsdb_transact);
-    if (forward_wants(db, params) && !s->remote->options.read_only) {
-        run_on_source(s, db, params, id);
-        return;
-    }
-    p = xzalloc(sizeof *p);
     p->session = s;
     p->db = db;
-    p->params = js_ref(params);
+    p->params = params ? js_ref(params) : NULL;
     p->id = js_ref(id);
     p->started = clock_now_ms();
     loop_timer_init(s->server->loop, &p->timer, time_is_up, p);
@@ -191,7 +195,52 @@ transact_run(struct session *s, struct served_db *db, struct json *params, const
         session_doom(s);
     }
     list_push_back(&db->waiting, &p->db_node);
-    try_transaction(p);
+    return p;
+}
+
+void
+transact_run(struct session *s, struct served_db *db, struct json *params, const struct json *id)
+{
+    counter_inc(ovsdb_transact);
+    if (forward_wants(db, params) && !s->remote->options.read_only) {
+        run_on_source(s, db, params, id);
+        return;
+    }
+    try_transaction(pending_create(s, db, params, id));
+}
+
+/* The database that the parameters begin with; null if there is none of which all is here. */
+static struct served_db *
+local_db(const struct session *s, const struct jsonrpc_msg *m)
+{
+    struct js_scan scan = js_scan_init(m->params_text, m->params_len);
+    struct served_db *db = NULL;
+    struct json *name;
+
+    if (js_scan_head(&scan, &name, 1) && js_is(name, JS_STRING)) {
+        db = server_find_db(s->server, js_str_value(name));
+    }
+    js_unref(name);
+    return db && db->ready && db->model != DB_RELAY ? db : NULL;
+}
+
+bool
+transact_run_text(struct session *s, const struct jsonrpc_msg *m)
+{
+    struct served_db *db = local_db(s, m);
+    struct exec_outcome out;
+    struct asker asker;
+
+    if (!db) {
+        return false;
+    }
+    asker = asker_for(s, db);
+    if (!exec_transact_text(db->db, m->params_text, m->params_len, &asker.base, &out)) {
+        return false;
+    }
+    counter_inc(ovsdb_transact);
+    settle(pending_create(s, db, NULL, m->id), &out);
+    return true;
 }
 
 void
