@@ -10,7 +10,7 @@
 const struct field fields[FIELD_N] = {
 #define FIELD(ENUM, NAME, ALIAS, MEMBER, BIT, N_BITS, WIRE, MASK, PREREQ, ACCESS, FORMAT) \
     [FIELD_##ENUM] = { FIELD_##ENUM, NAME, ALIAS, offsetof(struct flow, MEMBER) * 8 + (BIT), N_BITS, WIRE, MASK, \
-                       ACCESS, PREREQ_##PREREQ, FORMAT_##FORMAT },
+                       ACCESS, PREREQ_##PREREQ, FORMAT_##FORMAT, 0 },
 #include "flow/fields.def"
 };
 
@@ -105,7 +105,54 @@ set_in_word(const struct field *f, struct flow *flow, uint64_t v)
 static bool
 is_whole_bytes(const struct field *f)
 {
-    return f->offset % 8 == 0 && f->n_bits == f->wire_bytes * 8;
+    return f->offset % 8 == 0 && f->n_bits == f->wire_bytes * 8 && LIKELY(!f->words);
+}
+
+/* Copies a tunnel option that is in pieces out of a flow; into it. */
+static void
+gather(const struct field *f, const struct flow *flow, uint8_t *bytes)
+{
+    for (uint64_t left = f->words; left; left &= left - 1, bytes += 4) {
+        memcpy(bytes, flow->tun_metadata + 4 * __builtin_ctzll(left), 4);
+    }
+}
+
+static void
+scatter(const struct field *f, struct flow *flow, const uint8_t *bytes)
+{
+    for (uint64_t left = f->words; left; left &= left - 1, bytes += 4) {
+        memcpy(flow->tun_metadata + 4 * __builtin_ctzll(left), bytes, 4);
+    }
+}
+
+/* Copies 'n' of a field's bits, from bit 'ofs' on, to bit 'dst_ofs' of 'dst'; from bit 'src_ofs' of 'src'. */
+static void
+get_bits(const struct field *f, const struct flow *flow, unsigned int ofs, void *dst, size_t dst_len,
+         unsigned int dst_ofs, unsigned int n)
+{
+    if (UNLIKELY(f->words)) {
+        uint8_t bytes[FLOW_TUN_METADATA];
+
+        gather(f, flow, bytes);
+        bits_copy(bytes, f->wire_bytes, ofs, dst, dst_len, dst_ofs, n);
+    } else {
+        bits_copy(flow, sizeof *flow, end_offset(f) + ofs, dst, dst_len, dst_ofs, n);
+    }
+}
+
+static void
+put_bits(const struct field *f, struct flow *flow, unsigned int ofs, const void *src, size_t src_len,
+         unsigned int src_ofs, unsigned int n)
+{
+    if (UNLIKELY(f->words)) {
+        uint8_t bytes[FLOW_TUN_METADATA];
+
+        gather(f, flow, bytes);
+        bits_copy(src, src_len, src_ofs, bytes, f->wire_bytes, ofs, n);
+        scatter(f, flow, bytes);
+    } else {
+        bits_copy(src, src_len, src_ofs, flow, sizeof *flow, end_offset(f) + ofs, n);
+    }
 }
 
 /* Two fields are not simply bits of the flow.  NXM's nw_tos is a byte of which only the upper six bits exist. */
@@ -148,7 +195,7 @@ field_get(const struct field *f, const struct flow *flow, union field_value *v)
         field_copy_bytes(v->bytes, (const uint8_t *) flow + f->offset / 8, f->wire_bytes);
     } else {
         memset(v->bytes, 0, f->wire_bytes);
-        bits_copy(flow, sizeof *flow, end_offset(f), v->bytes, f->wire_bytes, 0, MIN(f->n_bits, f->wire_bytes * 8));
+        get_bits(f, flow, 0, v->bytes, f->wire_bytes, 0, MIN(f->n_bits, f->wire_bytes * 8));
     }
     if (is_tos(f)) {
         v->bytes[0] &= 0xfc;
@@ -165,7 +212,7 @@ field_set(const struct field *f, struct flow *flow, const union field_value *v)
     } else if (is_whole_bytes(f)) {
         field_copy_bytes((uint8_t *) flow + f->offset / 8, v->bytes, f->wire_bytes);
     } else {
-        bits_copy(v->bytes, f->wire_bytes, 0, flow, sizeof *flow, end_offset(f), MIN(f->n_bits, f->wire_bytes * 8));
+        put_bits(f, flow, 0, v->bytes, f->wire_bytes, 0, MIN(f->n_bits, f->wire_bytes * 8));
     }
     finish_write(f, flow, old_tos);
 }
@@ -282,7 +329,7 @@ field_get_u64(const struct field *f, const struct flow *flow)
     if (LIKELY(is_in_word(f))) {
         return get_in_word(f, flow);
     }
-    bits_copy(flow, sizeof *flow, end_offset(f), x, sizeof x, 0, f->n_bits);
+    get_bits(f, flow, 0, x, sizeof x, 0, f->n_bits);
     return is_tos(f) ? get_be64(x) & 0xfc : get_be64(x);
 }
 
@@ -295,7 +342,7 @@ field_set_u64(const struct field *f, struct flow *flow, uint64_t v)
         set_in_word(f, flow, v);
     } else {
         put_be64(x, v);
-        bits_copy(x, sizeof x, 0, flow, sizeof *flow, end_offset(f), f->n_bits);
+        put_bits(f, flow, 0, x, sizeof x, 0, f->n_bits);
     }
     finish_write(f, flow, old_tos);
 }
@@ -317,7 +364,7 @@ index_words(void)
 }
 
 static void
-set_bits(struct flow *flow, unsigned int end_ofs, unsigned int n, uint8_t byte)
+set_bits(const struct field *f, struct flow *flow, unsigned int ofs, unsigned int n, uint8_t byte)
 {
     uint8_t fill[128];
     size_t size = 16;
@@ -327,7 +374,7 @@ set_bits(struct flow *flow, unsigned int end_ofs, unsigned int n, uint8_t byte)
         memset(fill, byte, sizeof fill);
     }
     memset(fill, byte, 16);
-    bits_copy(fill, size, 0, flow, sizeof *flow, end_ofs, n);
+    put_bits(f, flow, ofs, fill, size, 0, n);
 }
 
 void
@@ -338,7 +385,7 @@ field_set_ones(const struct field *f, struct flow *mask)
     if (LIKELY(is_in_word(f))) {
         set_in_word(f, mask, UINT64_MAX);
     } else {
-        set_bits(mask, end_offset(f), f->n_bits, 0xff);
+        set_bits(f, mask, 0, f->n_bits, 0xff);
     }
     finish_write(f, mask, old_tos);
 }
@@ -351,7 +398,7 @@ field_set_zeros(const struct field *f, struct flow *mask)
     if (LIKELY(is_in_word(f))) {
         set_in_word(f, mask, 0);
     } else {
-        set_bits(mask, end_offset(f), f->n_bits, 0);
+        set_bits(f, mask, 0, f->n_bits, 0);
     }
     finish_write(f, mask, old_tos);
 }
@@ -360,7 +407,7 @@ static void
 get_all_bits(const struct field *f, const struct flow *flow, uint8_t bits[16])
 {
     memset(bits, 0, 16);
-    bits_copy(flow, sizeof *flow, end_offset(f), bits, 16, 0, f->n_bits);
+    get_bits(f, flow, 0, bits, 16, 0, f->n_bits);
     bits[15] &= ~kept_tos(f);
 }
 
@@ -371,6 +418,12 @@ field_is_any_wide(const struct field *f, const struct flow *mask)
 
     if (is_whole_bytes(f)) {
         return !is_all_zeros((const uint8_t *) mask + f->offset / 8, f->wire_bytes);
+    }
+    if (UNLIKELY(f->words)) {
+        union field_value v;
+
+        field_get(f, mask, &v);
+        return !is_all_zeros(v.bytes, f->wire_bytes);
     }
     get_all_bits(f, mask, bits);
     return !is_all_zeros(bits, sizeof bits);
@@ -383,6 +436,12 @@ field_is_exact_wide(const struct field *f, const struct flow *mask)
 
     if (is_whole_bytes(f) && !is_tos(f)) {
         return is_all_ones((const uint8_t *) mask + f->offset / 8, f->wire_bytes);
+    }
+    if (UNLIKELY(f->words)) {
+        union field_value v;
+
+        field_get(f, mask, &v);
+        return is_all_ones(v.bytes, f->wire_bytes);
     }
     get_all_bits(f, mask, bits);
     memset(ff, 0xff, sizeof ff);
@@ -553,12 +612,6 @@ subfield_bits(const struct subfield *sf)
     return sf->ofs >= sf->field->n_bits ? 0 : MIN(sf->n_bits, sf->field->n_bits - sf->ofs);
 }
 
-static unsigned int
-subfield_end_offset(const struct subfield *sf)
-{
-    return end_offset(sf->field) + sf->ofs;
-}
-
 void
 subfield_get(const struct subfield *sf, const struct flow *flow, union field_value *v)
 {
@@ -574,7 +627,7 @@ subfield_get(const struct subfield *sf, const struct flow *flow, union field_val
         whole.nw_tos = flow->nw_tos & 0xfc;
         flow = &whole;
     }
-    bits_copy(flow, sizeof *flow, subfield_end_offset(sf), v, sizeof *v, 0, subfield_bits(sf));
+    get_bits(sf->field, flow, sf->ofs, v, sizeof *v, 0, subfield_bits(sf));
 }
 
 void
@@ -582,7 +635,7 @@ subfield_set(const struct subfield *sf, struct flow *flow, const union field_val
 {
     uint8_t old_tos = flow->nw_tos;
 
-    bits_copy(v, sizeof *v, 0, flow, sizeof *flow, subfield_end_offset(sf), subfield_bits(sf));
+    put_bits(sf->field, flow, sf->ofs, v, sizeof *v, 0, subfield_bits(sf));
     finish_write(sf->field, flow, old_tos);
 }
 
@@ -610,6 +663,6 @@ subfield_set_ones(const struct subfield *sf, struct flow *mask)
 {
     uint8_t old_tos = mask->nw_tos;
 
-    set_bits(mask, subfield_end_offset(sf), subfield_bits(sf), 0xff);
+    set_bits(sf->field, mask, sf->ofs, subfield_bits(sf), 0xff);
     finish_write(sf->field, mask, old_tos);
 }

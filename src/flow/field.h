@@ -46,6 +46,9 @@ struct field {
     bool maskable, writable;
     enum field_prereq prereq;
     enum field_format format;
+    /* Of a tunnel option that is not in one piece: which 32-bit words of struct flow's 'tun_metadata' it is in, bit 0
+     * the first, in their order; 'offset' means nothing then.  Else 0. */
+    uint64_t words;
 };
 
 extern const struct field fields[FIELD_N];

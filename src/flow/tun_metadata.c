@@ -2,14 +2,7 @@
 
 #include "base/bytes.h"
 
-enum { RAW_HEADER = 4, RAW_LEN_MASK = 31 };
-
-/* Bytes of struct flow's 'tun_metadata'. */
-static uint8_t *
-place_of(struct flow *flow, const struct field *mapped)
-{
-    return (uint8_t *) flow + mapped->offset / 8;
-}
+enum { RAW_HEADER = 4, RAW_LEN_MASK = 31, N_WORDS = FLOW_TUN_METADATA / 4 };
 
 static uint64_t
 present(const struct flow *flow)
@@ -22,36 +15,63 @@ present(const struct flow *flow)
 
 /* Maps. */
 
+/* Whether ones from bit 0 on are all there is. */
 static bool
-is_free(const struct tun_map *map, size_t ofs, size_t len)
+is_one_run(uint64_t words)
 {
-    FOR_EACH_OPTION (i, map->bound) {
-        const struct tun_option *o = &map->options[i];
-        size_t at = o->field.offset / 8 - offsetof(struct flow, tun_metadata);
+    return !(words & (words + 1));
+}
 
-        if (ofs < at + o->len && at < ofs + len) {
-            return false;
+/* The 32-bit words of 'tun_metadata' that options are in. */
+static uint64_t
+used_words(const struct tun_map *map)
+{
+    uint64_t used = 0;
+
+    FOR_EACH_OPTION (i, map->bound) {
+        used |= map->options[i].words;
+    }
+    return used;
+}
+
+/* The first 'n' words one behind the other that are free, or else the first 'n'; 0 if there are not as many. */
+static uint64_t
+find_room(uint64_t used, unsigned int n)
+{
+    uint64_t found = 0;
+
+    for (unsigned int i = 0; i + n <= N_WORDS; i++) {
+        uint64_t piece = ((UINT64_C(1) << n) - 1) << i;
+
+        if (!(used & piece)) {
+            return piece;
         }
     }
-    return true;
+    for (unsigned int i = 0; i < N_WORDS && n; i++) {
+        if (!(used >> i & 1)) {
+            found |= UINT64_C(1) << i;
+            n--;
+        }
+    }
+    return n ? 0 : found;
 }
 
 bool
 tun_map_add(struct tun_map *map, unsigned int index, uint16_t class, uint8_t type, uint8_t len)
 {
     struct tun_option *o = &map->options[index];
-    size_t ofs = 0;
+    uint64_t words = find_room(used_words(map), len / 4);
+    unsigned int first = words ? __builtin_ctzll(words) : 0;
 
-    while (ofs + len <= FLOW_TUN_METADATA && !is_free(map, ofs, len)) {
-        ofs += 4; /* What all lengths are multiples of. */
-    }
-    if (ofs + len > FLOW_TUN_METADATA) {
+    if (len && !words) {
         return false;
     }
     o->field = *field_of(FIELD_TUN_METADATA0 + index);
-    o->field.offset = 8 * (offsetof(struct flow, tun_metadata) + ofs);
+    o->field.offset = 8 * (offsetof(struct flow, tun_metadata) + 4 * first);
     o->field.n_bits = 8 * len;
     o->field.wire_bytes = len;
+    o->field.words = is_one_run(words >> first) ? 0 : words;
+    o->words = words;
     o->class = class;
     o->type = type;
     o->len = len;
@@ -100,7 +120,7 @@ void
 tun_option_delete(struct flow *flow, const struct field *mapped)
 {
     flow->tun_metadata_present &= ~bit_of(mapped);
-    memset(place_of(flow, mapped), 0, mapped->wire_bytes);
+    field_set_zeros(mapped, flow);
 }
 
 /* Raw forms. */
@@ -144,7 +164,7 @@ tun_flow_from_raw(const struct tun_map *map, struct flow *flow)
         const struct tun_option *o = option_of_raw(map, head, len);
 
         if (o) {
-            memcpy(place_of(flow, &o->field), head + RAW_HEADER, len);
+            field_set(&o->field, flow, (const union field_value *) (head + RAW_HEADER));
             tun_option_set_present(flow, &o->field);
         }
     }
@@ -171,7 +191,7 @@ tun_mask_to_raw(const struct tun_map *map, const struct flow *key, struct flow *
 
         memset(at, 0xff, RAW_HEADER);
         if (o) {
-            memcpy(at + RAW_HEADER, place_of(&bound, &o->field), len);
+            field_get(&o->field, &bound, (union field_value *) (at + RAW_HEADER));
         }
     }
 }
@@ -362,7 +382,7 @@ clear(struct match *m)
 static void
 put_bound(struct flow *flow, const struct field *mapped, const union field_value *v)
 {
-    memcpy(place_of(flow, mapped), v->bytes + TUN_OPTION_MAX - mapped->wire_bytes, mapped->wire_bytes);
+    field_set(mapped, flow, (const union field_value *) (v->bytes + TUN_OPTION_MAX - mapped->wire_bytes));
     tun_option_set_present(flow, mapped);
 }
 
@@ -412,8 +432,8 @@ tun_match_unbind(const struct tun_map *map, struct match *m)
         if (mapped) {
             size_t n = mapped->wire_bytes;
 
-            memcpy(v.bytes + TUN_OPTION_MAX - n, place_of(&bound.flow, mapped), n);
-            memcpy(mask.bytes + TUN_OPTION_MAX - n, place_of(&bound.mask, mapped), n);
+            field_get(mapped, &bound.flow, (union field_value *) (v.bytes + TUN_OPTION_MAX - n));
+            field_get(mapped, &bound.mask, (union field_value *) (mask.bytes + TUN_OPTION_MAX - n));
             if (n && is_all_ones(mask.bytes + TUN_OPTION_MAX - n, n)) {
                 memset(mask.bytes, 0xff, TUN_OPTION_MAX);
             }
@@ -429,7 +449,7 @@ tun_match_add_present(const struct tun_map *map, struct match *m)
     FOR_EACH_OPTION (i, map ? present(&m->flow) & map->bound : 0) {
         const struct field *mapped = &map->options[i].field;
 
-        memset(place_of(&m->mask, mapped), 0xff, mapped->wire_bytes);
+        field_set_ones(mapped, &m->mask);
         tun_option_set_present(&m->mask, mapped);
     }
 }

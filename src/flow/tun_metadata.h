@@ -40,6 +40,7 @@ enum { TUN_N_OPTIONS = 64, TUN_OPTION_MAX = 124 };
 
 struct tun_option {
     struct field field; /* Its place in a flow. */
+    uint64_t words;     /* The 32-bit words of 'tun_metadata' that it is in. */
     uint16_t class;
     uint8_t type;
     uint8_t len;        /* Bytes. */
@@ -56,7 +57,8 @@ field_option_index(const struct field *f)
     return f->id - FIELD_TUN_METADATA0;
 }
 
-/* Binds option 'index', which must be free, to the first place that has room; false if none has. */
+/* Binds option 'index', which must be free, to the first place that has room, or if none has to the first words that
+ * are free; false if there are not enough.  'len' is a multiple of 4. */
 bool tun_map_add(struct tun_map *, unsigned int index, uint16_t class, uint8_t type, uint8_t len) MUST_CHECK;
 void tun_map_remove(struct tun_map *, unsigned int index);
 

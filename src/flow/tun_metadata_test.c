@@ -79,6 +79,69 @@ places_do_not_overlap_and_are_used_again(void **state UNUSED)
     assert_ptr_equal(tun_map_field(NULL, field_of(FIELD_REG0)), field_of(FIELD_REG0));
 }
 
+/* Options 1 and 3 hold 4 bytes each, behind 100 and 124 that are free again: 2 goes before and between them. */
+static struct tun_map
+map_with_an_option_in_pieces(void)
+{
+    struct tun_map map = { .bound = 0 };
+
+    assert_true(tun_map_add(&map, 0, 1, 0, 64));
+    assert_true(tun_map_add(&map, 1, 1, 1, 4));
+    assert_true(tun_map_add(&map, 2, 1, 2, 64));
+    assert_true(tun_map_add(&map, 3, 1, 3, 4));
+    assert_true(tun_map_add(&map, 4, 1, 4, 120));
+    tun_map_remove(&map, 0);
+    tun_map_remove(&map, 2);
+    assert_true(tun_map_add(&map, 2, 1, 2, 124));
+    assert_int_not_equal(map.options[2].field.words, 0);
+    assert_false(tun_map_add(&map, 0, 1, 0, 8));
+    return map;
+}
+
+static void
+an_option_in_pieces_is_like_one_in_one(void **state UNUSED)
+{
+    struct tun_map pieces = map_with_an_option_in_pieces(), whole = { .bound = 0 };
+    const struct field *f = &pieces.options[2].field, *g = &whole.options[2].field;
+    struct random r;
+    struct flow a, b;
+
+    random_seed(&r, 7);
+    assert_true(tun_map_add(&whole, 2, 1, 2, 124));
+    memset(&a, 0, sizeof a);
+    memset(&b, 0, sizeof b);
+    for (int i = 0; i < 10000; i++) {
+        unsigned int n = 1 + random_below(&r, 900), ofs = random_below(&r, 8 * 124 - n + 1);
+        const struct subfield sf = { f, ofs, n }, sg = { g, ofs, n };
+        union field_value v = { { 0 } }, w = { { 0 } };
+
+        for (size_t j = 0; j < sizeof v.bytes; j++) {
+            v.bytes[j] = random_below(&r, 4) ? random_below(&r, 256) : 0xff;
+        }
+        switch (random_below(&r, 5)) {
+        case 0: field_set(f, &a, &v); field_set(g, &b, &v); break;
+        case 1: subfield_set(&sf, &a, &v); subfield_set(&sg, &b, &v); break;
+        case 2: subfield_set_ones(&sf, &a); subfield_set_ones(&sg, &b); break;
+        case 3: field_set_ones(f, &a); field_set_ones(g, &b); break;
+        case 4: field_set_zeros(f, &a); field_set_zeros(g, &b); break;
+        }
+        assert_int_equal(field_is_any(f, &a), field_is_any(g, &b));
+        assert_int_equal(field_is_exact(f, &a), field_is_exact(g, &b));
+        memset(&v, 0, sizeof v);
+        field_get(f, &a, &v);
+        field_get(g, &b, &w);
+        assert_memory_equal(&v, &w, sizeof v);
+        memset(&v, 0, sizeof v);
+        memset(&w, 0, sizeof w);
+        subfield_get(&sf, &a, &v);
+        subfield_get(&sg, &b, &w);
+        assert_memory_equal(&v, &w, sizeof v);
+        assert_false(field_is_any(&pieces.options[1].field, &a));
+        assert_false(field_is_any(&pieces.options[3].field, &a));
+        assert_false(field_is_any(&pieces.options[4].field, &a));
+    }
+}
+
 static void
 a_loose_match_says_what_was_asked(void **state UNUSED)
 {
@@ -247,6 +310,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(places_do_not_overlap_and_are_used_again),
+        cmocka_unit_test(an_option_in_pieces_is_like_one_in_one),
         cmocka_unit_test(a_loose_match_says_what_was_asked),
         cmocka_unit_test(a_match_has_room_for_all_that_a_map_can_have_and_no_more),
         cmocka_unit_test(binding_needs_the_option_and_room_for_the_value),

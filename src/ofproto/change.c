@@ -102,13 +102,13 @@ begin_add(struct tables_change *c, struct rule *rule)
 }
 
 static void
-end_add(struct tables_change *c, struct rule *rule, uint64_t matched_options, uint64_t used_options)
+end_add(struct tables_change *c, struct rule *rule, uint64_t options)
 {
     count_flow(c, rule, 1);
     cookies_note_added(rule);
     learned_note_added(rule);
     users_note_added(rule);
-    options_note_added(rule, matched_options, used_options);
+    options_note_added(rule, options);
     expiry_note_added(rule);
     evict_note_added(rule);
 }
@@ -118,7 +118,7 @@ change_add(struct tables_change *c, struct rule *rule, const struct match *match
 {
     begin_add(c, rule);
     classifier_insert(&c->p->xb.tables[rule->table_id], &rule->cr, match, priority, c->version);
-    end_add(c, rule, be64_to_cpu(match->mask.tun_metadata_present), used_options);
+    end_add(c, rule, be64_to_cpu(match->mask.tun_metadata_present) | used_options);
 }
 
 void
@@ -126,7 +126,7 @@ change_add_ready(struct tables_change *c, struct rule *rule, struct cls_ready *m
 {
     begin_add(c, rule);
     classifier_insert_ready(&c->p->xb.tables[rule->table_id], &rule->cr, match, rule->cr.priority, c->version);
-    end_add(c, rule, 0, 0);
+    end_add(c, rule, 0);
 }
 
 static void

@@ -119,7 +119,9 @@ check_features(const struct msg *m, uint64_t seen[4])
 static bool
 may_be_renamed(const struct table_state *t, const char *name)
 {
-    return !name[0] || !t->name || !t->name[0] || !strncmp(t->name, name, sizeof((struct table_features *) NULL)->name - 1);
+    const size_t most = sizeof((struct table_features *) NULL)->name - 1;
+
+    return !name[0] || !t->name || !t->name[0] || !strncmp(t->name, name, most);
 }
 
 /* Names are all that can be changed. */

@@ -3,9 +3,8 @@
  * An option that a flow uses cannot be taken out of the map: the reference refuses that, too (NXTTMFC_INVALID_TLV_DEL),
  * and it keeps what rules and megaflows say true.  What is used is counted as rules come and go; few have options.
  *
- * A match is bound to the place that its options have; actions are not (flow/tun_metadata.h).  Where the free space is
- * in pieces, options that no match has are moved for a new one; with those of matches in between, the table may be full
- * before all of its 256 bytes are in use. */
+ * A match is bound to the place that its options have; actions are not (flow/tun_metadata.h).  So an option stays where
+ * it is, and a new one for which the free space has no single place is put there in pieces. */
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -46,35 +45,27 @@ options_check(const struct ofproto *p, const struct match *m, struct act_buf *ac
 struct option_user {
     struct hmap_node node;
     const struct rule *rule;
-    uint64_t matched, used;
+    uint64_t used; /* In its match or its actions. */
 };
-
-static void
-count(uint32_t counts[TUN_N_OPTIONS], uint64_t options, int by)
-{
-    for (; options; options &= options - 1) {
-        counts[__builtin_ctzll(options)] += by;
-    }
-}
 
 static void
 count_user(struct ofproto *p, const struct option_user *u, int by)
 {
-    count(p->n_option_matches, u->matched, by);
-    count(p->n_option_users, u->matched | u->used, by);
+    for (uint64_t options = u->used; options; options &= options - 1) {
+        p->n_option_users[__builtin_ctzll(options)] += by;
+    }
 }
 
 void
-options_note_added(struct rule *rule, uint64_t matched, uint64_t used)
+options_note_added(struct rule *rule, uint64_t used)
 {
     struct option_user *u;
 
-    if (LIKELY(!(matched | used))) {
+    if (LIKELY(!used)) {
         return;
     }
     u = xmalloc(sizeof *u);
     u->rule = rule;
-    u->matched = matched;
     u->used = used;
     hmap_insert(&rule->ofproto->option_users, &u->node, hash_u64((uintptr_t) rule, 0));
     count_user(rule->ofproto, u, 1);
@@ -101,36 +92,8 @@ options_note_removed(struct rule *rule)
 
 /* The map. */
 
-/* Adds it after the options that nothing holds at their place have been put where there is room, the longest first. */
-static bool
-add_by_moving(const struct ofproto *p, struct tun_map *map, const struct tlv_map *m)
-{
-    const struct tun_map old = *map;
-    uint64_t moved = 0;
-    bool ok = true;
-
-    for (unsigned int i = 0; i < TUN_N_OPTIONS; i++) {
-        if (map->bound >> i & 1 && !p->n_option_matches[i]) {
-            moved |= UINT64_C(1) << i;
-            tun_map_remove(map, i);
-        }
-    }
-    for (unsigned int len = TUN_OPTION_MAX; ok && len; len -= 4) {
-        ok = len != m->option_len || tun_map_add(map, m->index, m->option_class, m->option_type, m->option_len);
-        for (unsigned int i = 0; i < TUN_N_OPTIONS && ok; i++) {
-            const struct tun_option *o = &old.options[i];
-
-            ok = !(moved >> i & 1) || o->len != len || tun_map_add(map, i, o->class, o->type, o->len);
-        }
-    }
-    if (!ok) {
-        *map = old;
-    }
-    return ok;
-}
-
 static enum ofperr
-add(const struct ofproto *p, struct tun_map *map, const struct tlv_map *m)
+add(struct tun_map *map, const struct tlv_map *m)
 {
     if (map->bound >> m->index & 1) {
         return OFPERR_NXTTMFC_ALREADY_MAPPED;
@@ -142,8 +105,8 @@ add(const struct ofproto *p, struct tun_map *map, const struct tlv_map *m)
             return OFPERR_NXTTMFC_DUP_ENTRY;
         }
     }
-    return tun_map_add(map, m->index, m->option_class, m->option_type, m->option_len) || add_by_moving(p, map, m)
-               ? OFPERR_NONE : OFPERR_NXTTMFC_TABLE_FULL;
+    return tun_map_add(map, m->index, m->option_class, m->option_type, m->option_len) ? OFPERR_NONE
+                                                                                    : OFPERR_NXTTMFC_TABLE_FULL;
 }
 
 /* By the field's number alone; one that is not there is no error. */
@@ -184,7 +147,7 @@ change(const struct ofproto *p, const struct msg *m, struct tun_map *map)
 
         error = tlv_map_take(&maps, &one, NULL);
         if (!error && command == TLV_ADD) {
-            error = add(p, map, &one);
+            error = add(map, &one);
         } else if (!error && command == TLV_DELETE) {
             error = delete(p, map, one.index);
         }

@@ -137,7 +137,7 @@ struct ofproto {
     uint64_t n_told;         /* Of the last that has been told; main thread. */
     struct list table_events; /* struct table_event: vacancy events still to be sent; guarded by tables_mutex. */
     struct hmap option_users; /* Rules that use tunnel options, and how many use each: handle_tlv.c; guarded by */
-    uint32_t n_option_users[64], n_option_matches[64]; /* tables_mutex. */
+    uint32_t n_option_users[64]; /* tables_mutex. */
     struct list removed;     /* Rules whose flow-removed message is still to be sent: struct removed_rule. */
     struct loop_wake removed_wake; /* Something is to be told (telling.h). */
     _Atomic size_t n_untold; /* Of notes and removed rules. */
@@ -208,7 +208,7 @@ enum ofperr options_bind_match(const struct ofproto *, struct match *) MUST_CHEC
 struct act_buf;
 /* Whether the map has all options that a match and actions name, bound or not. */
 enum ofperr options_check(const struct ofproto *, const struct match *, struct act_buf *) MUST_CHECK;
-void options_note_added(struct rule *, uint64_t matched, uint64_t used);
+void options_note_added(struct rule *, uint64_t used);
 void options_note_removed(struct rule *);
 
 /* removal.c: a bridge whose users are all gone. */

@@ -63,8 +63,7 @@ struct frozen {
     be32 in_port;              /* OpenFlow. */
     uint8_t table_id;          /* Of FROZEN_TABLE. */
     bool conntracked;          /* The connection tracking fields of the packet hold; else they are cleared. */
-    bool in_action_set;        /* What is left is part of an action set: what it writes has no effect. */
-    uint8_t pad;
+    uint8_t pad[2];
     struct frozen_hash hash;
     uint32_t mirrors;          /* Of the bridge: those that have had the packet (ofproto/mirror.h). */
     struct { uint64_t words[FLOW_LINE / 8]; } lines[FROZEN_N_LINES]; /* Those of FROZEN_LINES, in order. */

@@ -63,7 +63,6 @@ describe(struct xlate_ctx *ctx, bool conntracked)
     f.bridge = ctx->bridge;
     f.in_port = ctx->flow.in_port;
     f.conntracked = conntracked;
-    f.in_action_set = ctx->in_action_set;
     f.hash = ctx->hash;
     f.mirrors = ctx->mirrors;
     FLOW_FOR_EACH_LINE (i, FROZEN_LINES) {
@@ -194,7 +193,6 @@ xlate_fork(struct xlate_ctx *ctx, uint8_t table_id, bool conntracked)
     struct frozen f = describe(ctx, conntracked);
 
     f.resume = FROZEN_TABLE;
-    f.in_action_set = false; /* It goes through the pipeline in its own right. */
     f.table_id = table_id;
     return recirculate(ctx, &f);
 }
@@ -236,7 +234,6 @@ restore(struct xlate_ctx *ctx, const struct frozen_state *s)
     act_put_span(&ctx->action_set, frozen_action_set(s));
     ctx->mirrors = f->mirrors;
     ctx->conntracked = f->conntracked;
-    ctx->in_action_set = f->in_action_set;
     ctx->hash = f->hash;
 }
 

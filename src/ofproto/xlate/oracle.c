@@ -131,20 +131,22 @@ static bool run_actions(struct oracle_run *r, const struct oracle_action *action
 void
 oracle_give_up_after_detour(struct oracle_run *r)
 {
-    r->result->gave_up |= r->in_part && r->detoured;
+    r->result->gave_up |= (r->in_part || r->in_set) && r->detoured;
 }
 
-/* What is written while the set is carried out has no effect. */
+/* What is written while the set is carried out has no effect, unless the packet has been through the datapath. */
 static void
 run_own_set(struct oracle_run *r)
 {
     const struct oracle_action *set[ARRAY_SIZE(r->set)];
-    bool exited = r->exited;
+    bool exited = r->exited, detoured = r->detoured;
     int n = r->n_set;
 
     memcpy(set, r->set, sizeof set);
     r->n_set = 0;
+    r->detoured = false;
     oracle_run_set(r, set, n);
+    r->detoured |= detoured;
     r->exited = exited;
 }
 

@@ -126,7 +126,7 @@ run_bucket(struct oracle_run *r, const struct oracle_bucket *b)
     }
     copy.depth++;
     copy.in_part = true;
-    copy.detoured = false;
+    copy.detoured = r->in_set && r->detoured; /* Then it is not known any more that it is part of a set. */
     oracle_run_set(&copy, set, b->n_actions);
     /* What is written behind a meter is written before it is known what that meter drops. */
     r->result->gave_up |= copy.dropped;

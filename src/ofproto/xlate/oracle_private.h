@@ -48,7 +48,7 @@ struct oracle_run {
     bool in_set;                         /* Carrying out an action set, or a bucket. */
     bool dropped;                        /* By a meter. */
     bool in_part;                        /* In a clone or a bucket, */
-    bool detoured;                       /* which has been through the datapath: the rest was done meanwhile. */
+    bool detoured;                       /* which (or an action set) has gone through the datapath: the rest is done. */
 };
 
 /* oracle.c: what the part does now concerns what surrounds it. */

@@ -644,9 +644,7 @@ xlate(const struct xlate_in *in, struct xlate_out *out)
     init_wc(&ctx);
     enter_pipeline(&ctx);
     if (!xlate_freeze_finish(&ctx)) {
-        if (!ctx.in_action_set) {
-            xlate_action_set_execute(&ctx);
-        }
+        xlate_action_set_execute(&ctx);
         if (!xlate_is_from_controller(in)) {
             deliver_dhcp(&ctx);
         }
