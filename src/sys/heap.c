@@ -55,6 +55,19 @@ heap_advise(void *p, size_t n)
     advise((uintptr_t) p, (uintptr_t) p + n);
 }
 
+char *
+heap_release(char *from, const char *to)
+{
+    const uintptr_t first = ((uintptr_t) from + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+    const uintptr_t last = (uintptr_t) to & ~(HUGE_PAGE - 1);
+
+    if (first >= last) {
+        return from;
+    }
+    (void) madvise((void *) first, last - first, MADV_DONTNEED); /* It stays where it is otherwise. */
+    return (char *) last;
+}
+
 void
 heap_check(void)
 {

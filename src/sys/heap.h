@@ -18,6 +18,8 @@
 
 #include <stddef.h>
 
+#include "base/util.h"
+
 /* Sets the heap up for reading a large database: tables are in it, whose growth is fast then. */
 void heap_set_up_loading(void);
 
@@ -31,5 +33,9 @@ void heap_check(void);
 
 /* Asks for huge pages for the 'n' bytes at 'p', of a large block that is about to be filled. */
 void heap_advise(void *p, size_t n);
+
+/* Gives the memory of the whole huge pages between 'from' and 'to' back to the system, which has it at hand for what is
+ * allocated next; what was in it is lost.  Returns where the rest begins, to be given back with what follows. */
+char *heap_release(char *from, const char *to) MUST_CHECK;
 
 #endif

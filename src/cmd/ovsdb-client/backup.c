@@ -116,7 +116,7 @@ read_backup(void)
     struct log_reader *r;
     struct schema *schema;
     struct json *json;
-    const char *body;
+    char *body;
     struct db *db;
     size_t len;
 

@@ -154,7 +154,7 @@ tool_show_log(struct cmdline_ctx *ctx)
     struct dberr *error;
     struct log_reader *r;
     enum log_kind kind;
-    const char *body;
+    char *body;
     size_t len;
 
     tool_fatal(log_reader_open(&store_io_system, tool_db_arg(ctx, 1), false, &r, &kind));

@@ -15,7 +15,7 @@ parse_schema(struct log_reader *r, struct schema **schema)
     struct json *json;
     struct error *error;
     struct dberr *e;
-    const char *body;
+    char *body;
     size_t len;
 
     *schema = NULL;
@@ -74,10 +74,10 @@ leave_out(struct dberr *e)
  * that was changed by hand, has let it into the file.  It is left out, and so are deletions of what then is not there;
  * '*any_left_out' tells.  In the file they stay until it is written anew. */
 static struct dberr *
-apply_record(struct store *s, struct log_reader *r, const char *body, size_t len, bool *any_left_out)
+apply_record(struct store *s, struct log_reader *r, char *body, size_t len, bool *any_left_out)
 {
     enum record_fault fault;
-    struct dberr *e = record_apply(s->db, body, len, &fault);
+    struct dberr *e = record_apply_last(s->db, body, len, &fault);
     char *place;
 
     if (!e) {
@@ -99,7 +99,7 @@ static struct dberr *
 read_records(struct store *s, struct log_reader *r, struct dberr **damage)
 {
     bool any_left_out = false;
-    const char *body;
+    char *body;
     size_t len;
 
     *damage = NULL;

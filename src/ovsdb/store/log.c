@@ -139,7 +139,7 @@ check_hash(const struct log_reader *r, const char *expected)
 }
 
 struct dberr *
-log_reader_next(struct log_reader *r, const char **body, size_t *len)
+log_reader_next(struct log_reader *r, char **body, size_t *len)
 {
     char expected[SHA1_HEX_LEN];
     const char *sha1;
@@ -174,7 +174,7 @@ log_reader_next(struct log_reader *r, const char **body, size_t *len)
         if (r->buffer.len == r->used + body_len) { /* fill() has left room. */
             r->buffer.data[r->buffer.len] = '\0';
         }
-        *body = at(r);
+        *body = (char *) r->buffer.data + r->used;
         *len = body_len;
         use(r, body_len);
         r->good = r->offset;

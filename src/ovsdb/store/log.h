@@ -18,9 +18,9 @@ struct log_reader;
 struct dberr *log_reader_open(const struct store_io *io, const char *path, bool writable, struct log_reader **r,
                               enum log_kind *kind) MUST_CHECK;
 
-/* Reads the next body (at the end of the file: null, and no error).  It is valid until the next call, and a null byte
- * follows it. */
-struct dberr *log_reader_next(struct log_reader *r, const char **body, size_t *len) MUST_CHECK;
+/* Reads the next body (at the end of the file: null, and no error).  It is the caller's until the next call,
+ * and a null byte follows it. */
+struct dberr *log_reader_next(struct log_reader *r, char **body, size_t *len) MUST_CHECK;
 
 /* The end of the last good record; the whole size; the offset of the last body. */
 off_t log_reader_good(const struct log_reader *r);

@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "json/scan.h"
+#include "sys/heap.h"
+
+enum { RELEASE_STEP = 4 << 20 }; /* Bytes of a text that are given back at once. */
 
 /* --- Taking an object apart --- */
 
@@ -75,6 +78,7 @@ struct apply {
     struct table *table;
     bool is_diff;
     enum record_fault fault; /* If there is an error. */
+    char *read;              /* From here on to where the scanner is nobody needs the text; null if somebody does. */
 };
 
 static struct dberr *
@@ -179,6 +183,9 @@ apply_row(void *a_, const char *name, struct js_scan *s)
     e = error ? dberr_syntax(NULL, "not valid JSON (%s)", error_text(error)) : apply_row_json(a, &uuid, json);
     error_free(error);
     js_unref(json);
+    if (a->read && s->p - a->read >= RELEASE_STEP) {
+        a->read = heap_release(a->read, s->p);
+    }
     return e;
 }
 
@@ -264,10 +271,10 @@ end_transaction(struct apply *a, struct dberr *e)
     return e;
 }
 
-struct dberr *
-record_apply(struct db *db, const char *body, size_t len, enum record_fault *fault)
+static struct dberr *
+apply(struct db *db, const char *body, size_t len, enum record_fault *fault, char *read)
 {
-    struct apply a = { .txn = NULL, .fault = RECORD_SENSELESS };
+    struct apply a = { .txn = NULL, .fault = RECORD_SENSELESS, .read = read };
     struct dberr *e = find_is_diff(body, len, &a.is_diff);
 
     if (!e) {
@@ -280,4 +287,16 @@ record_apply(struct db *db, const char *body, size_t len, enum record_fault *fau
         *fault = a.fault;
     }
     return e;
+}
+
+struct dberr *
+record_apply(struct db *db, const char *body, size_t len, enum record_fault *fault)
+{
+    return apply(db, body, len, fault, NULL);
+}
+
+struct dberr *
+record_apply_last(struct db *db, char *body, size_t len, enum record_fault *fault)
+{
+    return apply(db, body, len, fault, body);
 }

@@ -26,6 +26,8 @@ enum record_fault {
 /* Applies the record in the 'len' bytes at 'body' to 'db' as a transaction.  Large records are taken apart row by row,
  * so the memory in use stays near that of the text.  After an error sets '*fault', if not null. */
 struct dberr *record_apply(struct db *db, const char *body, size_t len, enum record_fault *fault) MUST_CHECK;
+/* The same with a text that nobody needs any more: of a large one, memory goes back to the system by and by. */
+struct dberr *record_apply_last(struct db *db, char *body, size_t len, enum record_fault *fault) MUST_CHECK;
 
 /* Calls 'cb' for every member of the object in 'body', with the place of its value in the text, until it returns an
  * error.  Checks no more of the value than where it ends. */

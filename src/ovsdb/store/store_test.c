@@ -27,6 +27,27 @@ contents_survive_closing_and_opening(void **state UNUSED)
     }
 }
 
+/* Memory of its text goes back while it is read. */
+static void
+a_large_record_is_read_to_its_end(void **state UNUSED)
+{
+    struct str ops = STR_INIT;
+    struct store *s;
+
+    for (int i = 0; i < 14000; i++) {
+        str_putf(&ops, "%s{'op':'insert','table':'R','row':{'name':'n%d','i':%d,'s':['set',['%01000d','b']]}}",
+                 i ? "," : "[", i, i, i);
+    }
+    str_putc(&ops, ']');
+    expect_ok(store_open(db_path, 0, &s));
+    assert_true(transact(s, str_text(&ops)));
+    expect_ok(store_flush(s));
+    assert_true(store_size(s) > 14000000);
+    expect_same_as_file(s);
+    expect_ok(store_close(s));
+    str_uninit(&ops);
+}
+
 static void
 a_file_has_one_writer(void **state UNUSED)
 {
@@ -120,6 +141,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(contents_survive_closing_and_opening),
+        TEST(a_large_record_is_read_to_its_end),
         TEST(a_file_has_one_writer),
         TEST(many_commits_share_few_syncs),
         TEST(files_are_made_with_the_umask),
