@@ -1,4 +1,5 @@
 """The public C library: installed, found by pkg-config, and used by the example of docs/clients.md."""
+import glob
 import json
 import os
 import re
@@ -237,6 +238,33 @@ def test_of_a_cluster_the_example_talks_to_the_leader_alone(remote, tmp_path):
     leader = Member(tmp_path / "leader", "Inventory", contents)
     assert inventory(f"{follower.remote},{lost.remote},{leader.remote}", "prices", "0", "9") == "lamp: 1 at 3, hall\n"
     assert (follower.n_connections, follower.n_monitors, lost.n_monitors, leader.n_monitors) == (1, 0, 0, 1)
+
+
+@pytest.mark.parametrize("schema", sorted([*glob.glob(f"{ROOT}/schema/*.ovsschema"),
+                                          *glob.glob("/usr/share/ovn/*.ovsschema")]))
+def test_rows_are_generated_from_any_schema(tmp_path, schema):
+    """From OVN's, too, where a table and a column of another have one name for both."""
+    generate_and_compile(tmp_path, schema)
+
+
+def test_names_that_have_a_meaning_already_are_others(tmp_path):
+    number = {"type": "integer"}
+    with open(tmp_path / "schema", "w", encoding="utf-8") as f:
+        json.dump({"name": "Names", "version": "1.0.0", "tables": {
+            "A": {"columns": {}}, "B": {"columns": {"c_d": number, "next": number, "c": number, "If": number}},
+            "B_C": {"columns": {"d": number}}}}, f)
+    text = generate_and_compile(tmp_path, tmp_path / "schema")
+    names = set(re.findall(r"\bn_[a-z_]+_datum\b", text))
+    assert names == {f"n_b_{c}_datum" for c in ("c_column", "c_d", "next_column", "c_d_column")}
+    assert "N_B_IF" in text
+
+
+def generate_and_compile(place, schema):
+    subprocess.run([f"{ROOT}/tools/idl-generate", schema, "n", "n.h", "n.c"], cwd=place, check=True)
+    warnings = ["-Wall", "-Wextra", "-Werror", "-Wno-missing-field-initializers"]
+    subprocess.run(["cc", "-std=gnu17", "-D_GNU_SOURCE", *warnings, "-fsyntax-only", f"-I{ROOT}/src", f"-I{place}",
+                    "n.c"], cwd=place, check=True)
+    return (place / "n.h").read_text(encoding="utf-8")
 
 
 def declared_functions(include):
