@@ -77,24 +77,30 @@ handle_group_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED
     return error;
 }
 
+/* A group and its number, so that sorting does not have to go to the group for it. */
+struct wanted {
+    uint32_t id;
+    const struct group *group;
+};
+
 static int
 compare_id(const void *a_, const void *b_)
 {
-    const struct group *const *a = a_, *const *b = b_;
+    const struct wanted *a = a_, *b = b_;
 
-    return ((*a)->desc.group_id > (*b)->desc.group_id) - ((*a)->desc.group_id < (*b)->desc.group_id);
+    return (a->id > b->id) - (a->id < b->id);
 }
 
 /* Those wanted by number, to be released with free(). */
-static struct group **
+static struct wanted *
 wanted_groups(const struct ofproto *p, uint32_t id, size_t *n)
 {
-    struct group **groups = xmalloc((hmap_count(&p->groups) + 1) * sizeof *groups);
+    struct wanted *groups = xmalloc((hmap_count(&p->groups) + 1) * sizeof *groups);
 
     *n = 0;
     HMAP_FOR_EACH (g, struct group, node, &p->groups) {
         if (id == GROUP_ALL || g->desc.group_id == id) {
-            groups[(*n)++] = g;
+            groups[(*n)++] = (struct wanted) { g->desc.group_id, g };
         }
     }
     qsort(groups, *n, sizeof *groups, compare_id);
@@ -105,7 +111,7 @@ enum ofperr
 handle_group_desc(struct ofconn *c, const struct msg *m, struct bytes *out)
 {
     struct msg_parts parts;
-    struct group **groups;
+    struct wanted *groups;
     enum ofperr error;
     uint32_t id;
     size_t n;
@@ -119,7 +125,7 @@ handle_group_desc(struct ofconn *c, const struct msg *m, struct bytes *out)
     for (size_t i = 0; i < n; i++) {
         size_t entry = out->len;
 
-        group_desc_put(out, m->version, &groups[i]->desc);
+        group_desc_put(out, m->version, &groups[i].group->desc);
         msg_parts_entry(&parts, entry);
     }
     msg_parts_end(&parts);
@@ -151,7 +157,7 @@ handle_group_stats(struct ofconn *c, const struct msg *m, struct bytes *out)
 {
     struct ofproto *p = c->ofproto;
     struct msg_parts parts;
-    struct group **groups;
+    struct wanted *groups;
     enum ofperr error;
     uint32_t id;
     size_t n;
@@ -166,7 +172,7 @@ handle_group_stats(struct ofconn *c, const struct msg *m, struct bytes *out)
     for (size_t i = 0; i < n; i++) {
         size_t entry = out->len;
 
-        put_stats(out, m->version, groups[i], users_count(p, USERS_OF_GROUP, groups[i]->desc.group_id));
+        put_stats(out, m->version, groups[i].group, users_count(p, USERS_OF_GROUP, groups[i].group->desc.group_id));
         msg_parts_entry(&parts, entry);
     }
     pthread_mutex_unlock(&p->tables_mutex);

@@ -1,10 +1,9 @@
 /* An OpenFlow connection for a tool: it waits.
  *
  * A thin layer over openflow/conn.h: each call runs the loop until what it wants has happened.  While it waits to
- * write,
- * what arrives is kept for of_client_recv().  Messages may be sent far ahead of their answers; to learn about
- * errors, send
- * a barrier last.
+ * write, what arrives is kept for of_client_recv(), which besides takes in what has come since the last message, as
+ * long as that is not much, so that the peer can go on while the caller works.  Messages may be sent far ahead of their
+ * answers; to learn about errors, send a barrier last.
  *
  * Threads: one, which runs the loop. */
 #ifndef OPENFLOW_CLIENT_H
@@ -30,9 +29,8 @@ void of_client_poll(struct of_client *);
 /* Waits until all has been handed to the system. */
 int of_client_flush(struct of_client *) MUST_CHECK;
 
-/* Waits for the next message, which stands in '*message' (its old content is replaced).  0, -ECONNRESET at the end
- * of the
- * connection, or another negative errno value. */
+/* Waits for the next message, which stands in '*message' (its old content is replaced).  0, -ECONNRESET at the end of
+ * the connection, or another negative errno value. */
 int of_client_recv(struct of_client *, struct bytes *message) MUST_CHECK;
 
 /* The next message if there is one already: -EAGAIN otherwise. */

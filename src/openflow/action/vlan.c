@@ -189,7 +189,8 @@ set_vlan_vid_format(struct act_writer *w, const struct act *act)
 {
     const struct act_set_vlan_vid *a = (const struct act_set_vlan_vid *) act;
 
-    str_putf(w->s, "%s_vlan_vid:%u", a->push_if_needed ? "mod" : "set", a->vid);
+    str_puts(w->s, a->push_if_needed ? "mod_vlan_vid:" : "set_vlan_vid:");
+    str_put_uint(w->s, a->vid);
 }
 
 static struct error *

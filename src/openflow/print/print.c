@@ -140,7 +140,8 @@ print_bits(struct str *s, uint32_t bits, const struct print_bit *names, size_t n
     }
     for (size_t i = 0; i < n; i++) {
         if (bits & names[i].bit) {
-            str_putf(s, "%s%s", before, names[i].name);
+            str_puts(s, before);
+            str_puts(s, names[i].name);
             before = separator;
             bits &= ~names[i].bit;
         }
