@@ -80,9 +80,3 @@ cls_ready_size(const struct cls_ready *r)
 {
     return cls_node_size(r->shape->n_words);
 }
-
-void
-cls_ready_prefetch(const struct cls_ready *r)
-{
-    __builtin_prefetch(r->node, 1);
-}

@@ -81,14 +81,6 @@ rule_discard(struct rule *r)
     slab_free(r, rule_memory(r));
 }
 
-void
-rule_prefetch(const struct rule *r)
-{
-    for (size_t i = 0; i <= offsetof(struct rule, used); i += CACHE_LINE) {
-        __builtin_prefetch((const char *) r + i, 1);
-    }
-}
-
 /* Moves the counters; what arrives meanwhile stays behind. */
 static void
 move_counters(struct rule *from, struct rule *to)
