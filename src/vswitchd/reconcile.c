@@ -2,10 +2,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sys/counter.h"
 #include "sys/log.h"
 #include "vswitchd/vswitchd.h"
 
 LOG_MODULE(bridge)
+
+/* Turns of the main loop after which ports were left to be removed. */
+COUNTER(reconcile_turns)
 
 static const struct vs_bridge *
 bridge_row(const struct bridge *br)
@@ -162,8 +166,17 @@ remove_ifaces(struct port *p, const struct vs_port *row, uint64_t generation)
     }
 }
 
-static void
-remove_ports(struct bridge *br, const struct vs_bridge *row, uint64_t generation)
+/* A port takes long: a line in the log, maybe a device of the system. */
+static bool
+is_over(const struct loop_slice *slice)
+{
+    return clock_real_us() >= slice->until_us;
+}
+
+/* These return false if something is left to be removed in another turn of the loop. */
+
+static bool
+remove_ports(struct bridge *br, const struct vs_bridge *row, uint64_t generation, const struct loop_slice *slice)
 {
     for (size_t i = 0; i < vs_bridge_ports_datum(row)->n; i++) {
         const struct vs_port *child = vs_bridge_ports(row, i);
@@ -175,15 +188,33 @@ remove_ports(struct bridge *br, const struct vs_bridge *row, uint64_t generation
     }
     LIST_FOR_EACH_SAFE (p, struct port, in_bridge, &br->ports) {
         if (p->o.seen != generation) {
+            if (is_over(slice)) {
+                return false;
+            }
             port_destroy(p);
             bridge_unsettle(br);
         }
     }
+    return true;
+}
+
+static bool
+remove_bridge(struct bridge *br, const struct loop_slice *slice)
+{
+    while (!list_is_empty(&br->ports)) {
+        if (is_over(slice)) {
+            return false;
+        }
+        port_destroy(CONTAINER_OF(br->ports.next, struct port, in_bridge));
+    }
+    bridge_destroy(br, true);
+    return true;
 }
 
 /* Bridges that no row names any more, or that must be made anew. */
-static void
-remove_bridges(struct vswitchd *sw, const struct vs_open_vswitch *global, uint64_t generation)
+static bool
+remove_bridges(struct vswitchd *sw, const struct vs_open_vswitch *global, uint64_t generation,
+               const struct loop_slice *slice)
 {
     for (size_t i = 0; global && i < vs_open_vswitch_bridges_datum(global)->n; i++) {
         const struct vs_bridge *child = vs_open_vswitch_bridges(global, i);
@@ -196,10 +227,11 @@ remove_bridges(struct vswitchd *sw, const struct vs_open_vswitch *global, uint64
     HMAP_FOR_EACH_SAFE (o, struct object, node, &sw->bridges) {
         struct bridge *br = CONTAINER_OF(o, struct bridge, o);
 
-        if (o->seen != generation) {
-            bridge_destroy(br, true);
+        if (o->seen != generation && !remove_bridge(br, slice)) {
+            return false;
         }
     }
+    return true;
 }
 
 static void
@@ -212,20 +244,21 @@ drop_if_changed(struct iface *f)
     }
 }
 
-static void
+static bool
 remove_gone(struct vswitchd *sw, const struct vs_open_vswitch *global, uint64_t generation)
 {
+    struct loop_slice slice = loop_slice_begin();
     bool bridges_changed = idl_first_change(sw->idl, VS_OPEN_VSWITCH) || idl_first_change(sw->idl, VS_BRIDGE);
 
-    if (bridges_changed || !global) {
-        remove_bridges(sw, global, generation);
+    if ((bridges_changed || !global) && !remove_bridges(sw, global, generation, &slice)) {
+        return false;
     }
     LIST_FOR_EACH_SAFE (o, struct object, dirty, &sw->dirty_bridges) {
         struct bridge *br = CONTAINER_OF(o, struct bridge, o);
         const struct vs_bridge *row = bridge_row(br);
 
-        if (row) {
-            remove_ports(br, row, generation);
+        if (row && !remove_ports(br, row, generation, &slice)) {
+            return false;
         }
     }
     LIST_FOR_EACH_SAFE (o, struct object, dirty, &sw->dirty_ports) {
@@ -245,6 +278,7 @@ remove_gone(struct vswitchd *sw, const struct vs_open_vswitch *global, uint64_t 
             drop_if_changed(f);
         }
     }
+    return true;
 }
 
 /* 3. add */
@@ -413,7 +447,11 @@ reconcile_run(struct vswitchd *sw)
     if (global) {
         global_configure(sw, global);
     }
-    remove_gone(sw, global, generation);
+    if (!remove_gone(sw, global, generation)) {
+        counter_inc(reconcile_turns);
+        loop_task_post_next_turn(&sw->reconcile); /* The replica's changes stay as they are until then. */
+        return;
+    }
     add_new(sw, global);
     apply(sw);
     if (global) {

@@ -24,6 +24,7 @@
  * the object takes the new row, and nothing that passes through it notices.
  *
  * All removals come before all additions, so that a device can move from one bridge to another in one transaction.
+ * Many ports, of a bridge or with it, are removed in slices of turns of the loop; then it begins anew with 1.
  *
  * Setters of ofproto and netdev do nothing if nothing changed, so "apply" is simply telling them what is wanted.
  *

@@ -66,6 +66,28 @@ def test_a_bridge_and_a_datapath_are_removed_and_made_again(place):
         place.sh("ovs-vsctl add-br br0")
 
 
+def turns_of_reconciling(place):
+    return int(place.sh("ovs-appctl coverage/read-counter reconcile_turns"))
+
+
+def test_many_ports_go_over_many_turns_and_may_come_to_another_bridge_in_the_same_transaction(place):
+    n = 300
+    ports = [f"m{i}" for i in range(n)]
+    place.sh("ovs-vsctl add-br br2 -- add-br br4 " + " ".join(f"-- add-port br2 {port}" for port in ports))
+    turns = turns_of_reconciling(place)
+    place.sh("ovs-vsctl del-br br2 -- add-br br3 " + " ".join(f"-- add-port br3 {port}" for port in ports))
+    assert turns_of_reconciling(place) > turns
+    shown = place.sh("ovs-appctl dpif/show")
+    assert "br2" not in shown and all(f"{port} " in shown.split("br3:")[1] for port in ports)
+    assert sorted(place.sh("ovs-ofctl show br3 | grep -o '(m[0-9]*)' | tr -d '()'").split()) == sorted(ports)
+    turns = turns_of_reconciling(place)
+    place.sh("ovs-vsctl " + " -- ".join(f"del-port br3 {port}" for port in ports[1:]))
+    assert turns_of_reconciling(place) > turns
+    assert re.findall(r"\bm\d+\b", place.sh("ovs-appctl dpif/show")) == ["m0"]
+    place.sh("ovs-vsctl del-br br3 -- del-br br4")
+    assert not re.search("br[34]", place.sh("ovs-appctl dpif/show"))
+
+
 ENDS = {"exit": "ovs-appctl exit", "cleanup": "ovs-appctl exit --cleanup", "signal": "kill $(cat {0}/ovs-vswitchd.pid)"}
 
 
