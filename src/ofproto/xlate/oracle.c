@@ -3,6 +3,9 @@
 static void
 emit(struct oracle_run *r, uint32_t port)
 {
+    if (r->p.no_ethernet) {
+        return; /* The ports are for Ethernet. */
+    }
     if (r->result->n >= ORACLE_MAX_OUTPUTS) {
         r->result->gave_up = true;
         return;
@@ -55,7 +58,8 @@ has_field(const struct oracle_run *r, enum oracle_field f)
 {
     const struct oracle_field_info *info = &oracle_fields[f];
 
-    return (!info->is_ip || r->p.f[F_ETH_TYPE] == 0x0800) && (!info->is_l4 || r->p.f[F_PROTO] == 17);
+    return (!info->is_ip || r->p.f[F_ETH_TYPE] == 0x0800) && (!info->is_l4 || r->p.f[F_PROTO] == 17)
+           && (!info->is_nsh || r->p.f[F_ETH_TYPE] == ORACLE_TYPE_NSH) && (!info->is_ethernet || !r->p.no_ethernet);
 }
 
 static bool
@@ -76,37 +80,41 @@ set(struct oracle_run *r, const struct oracle_range *g, uint64_t v)
     }
 }
 
-bool
-oracle_push_tag(struct oracle_packet *p, uint16_t tpid, uint16_t tci)
+static void
+encap_nsh(struct oracle_run *r)
 {
-    if (p->inner_tci) {
-        if (p->deeper[ARRAY_SIZE(p->deeper) - 1]) {
-            return false;
-        }
-        memmove(&p->deeper[1], &p->deeper[0], sizeof p->deeper - sizeof p->deeper[0]);
-        p->deeper[0] = (uint32_t) p->inner_tpid << 16 | (uint32_t) p->inner_tci;
+    uint64_t np = !r->p.no_ethernet                      ? ORACLE_NP_ETHERNET
+                  : r->p.f[F_ETH_TYPE] == 0x0800          ? ORACLE_NP_IPV4
+                  : r->p.f[F_ETH_TYPE] == ORACLE_TYPE_NSH ? ORACLE_NP_NSH
+                                                          : 0;
+
+    if (!np || !oracle_push_nsh(&r->p)) {
+        r->result->gave_up = true; /* There is no such thing: the packet is dropped. */
+        return;
     }
-    p->inner_tci = p->f[F_TCI];
-    p->inner_tpid = p->tpid;
-    p->f[F_TCI] = tci;
-    p->tpid = tpid;
-    return true;
+    r->p.f[F_NSH_TTL] = 63; /* RFC 8300 §2.2, §2.3. */
+    r->p.f[F_NSH_SI] = 255;
+    r->p.f[F_NSH_MDTYPE] = 1;
+    r->p.f[F_NSH_NP] = np;
 }
 
-void
-oracle_pop_tag(struct oracle_packet *p)
+/* The outermost header goes; below NSH the packet is looked at anew. */
+static void
+decap(struct oracle_run *r)
 {
-    p->f[F_TCI] = p->inner_tci;
-    p->tpid = p->inner_tpid;
-    p->inner_tci = p->deeper[0] & 0xffff;
-    p->inner_tpid = p->deeper[0] >> 16;
-    memmove(&p->deeper[0], &p->deeper[1], sizeof p->deeper - sizeof p->deeper[0]);
-    p->deeper[ARRAY_SIZE(p->deeper) - 1] = 0;
+    if (!r->p.no_ethernet && !r->p.f[F_TCI]) {
+        oracle_pop_ethernet(&r->p);
+    } else if (r->p.f[F_NSH_NP] != ORACLE_NP_MPLS && oracle_pop_nsh(&r->p)) {
+        r->detoured = true;
+    } else {
+        r->result->gave_up = true; /* The packet is dropped. */
+    }
 }
 
 static void
 push_tag(struct oracle_run *r, uint16_t tpid)
 {
+    r->result->gave_up |= r->p.no_ethernet; /* A tag needs an Ethernet header. */
     r->result->gave_up |= !oracle_push_tag(&r->p, tpid, 0x1000);
 }
 
@@ -150,6 +158,28 @@ run_own_set(struct oracle_run *r)
     r->exited = exited;
 }
 
+static bool
+list_exits(const struct oracle_action *actions, int n)
+{
+    for (int i = 0; i < n; i++) {
+        if (actions[i].op == OP_EXIT || list_exits(actions[i].nested, actions[i].n_nested)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+pipeline_exits(const struct oracle_pipeline *p)
+{
+    for (int i = 0; i < p->n_rules; i++) {
+        if (list_exits(p->rules[i].actions, p->rules[i].n_actions)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 run_clone(struct oracle_run *r, const struct oracle_action *a)
 {
@@ -161,8 +191,13 @@ run_clone(struct oracle_run *r, const struct oracle_action *a)
     if (!copy.dropped) {
         run_own_set(&copy);
     }
+    /* An exit behind a meter ends the pipeline before it is known what that meter drops. */
+    r->result->gave_up |= copy.dropped && pipeline_exits(r->pipeline);
     r->n_tables = copy.n_tables;
     r->exited = copy.exited;
+    if (copy.exited) {
+        oracle_give_up_after_detour(r);
+    }
 }
 
 static void
@@ -189,6 +224,7 @@ run_action(struct oracle_run *r, const struct oracle_action *a)
     case OP_FLOOD: flood(r); break;
     case OP_LOAD: set(r, &a->dst, a->value); break;
     case OP_MOVE:
+        r->result->gave_up |= r->p.no_ethernet && a->src.field == F_ETH_TYPE; /* It has one, or it has not. */
         if (has_field(r, a->src.field)) {
             set(r, &a->dst, get(r, &a->src));
         }
@@ -198,6 +234,7 @@ run_action(struct oracle_run *r, const struct oracle_action *a)
             r->result->gave_up = true;
             break;
         }
+        r->result->gave_up |= r->p.no_ethernet && a->src.field == F_ETH_TYPE;
         r->stack[r->n_stack++] = has_field(r, a->src.field) ? get(r, &a->src) : 0;
         break;
     case OP_POP:
@@ -236,6 +273,21 @@ run_action(struct oracle_run *r, const struct oracle_action *a)
         r->p.f[a->dst.field] = 0;
         r->p.options &= ~(1u << (a->dst.field - F_OPT0));
         break;
+    case OP_ENCAP_ETHERNET:
+        r->result->gave_up |= !r->p.no_ethernet; /* The packet is dropped. */
+        oracle_push_ethernet(&r->p);
+        break;
+    case OP_ENCAP_NSH: encap_nsh(r); break;
+    case OP_DECAP: decap(r); break;
+    case OP_DEC_NSH_TTL:
+        if (r->p.f[F_ETH_TYPE] == ORACLE_TYPE_NSH) {
+            if (r->p.f[F_NSH_TTL] <= 1) {
+                r->result->n_ttl++;
+                return false;
+            }
+            r->p.f[F_NSH_TTL]--;
+        }
+        break;
     case OP_NOTE: break;
     case OP_CLEAR:
         oracle_give_up_after_detour(r);
@@ -262,6 +314,10 @@ run_actions(struct oracle_run *r, const struct oracle_action *actions, int n)
 static bool
 rule_matches(const struct oracle_rule *rule, const struct oracle_packet *p)
 {
+    if (rule->packet_type != ORACLE_ANY_TYPE
+        && (rule->packet_type ? !p->no_ethernet || p->f[F_ETH_TYPE] != (uint64_t) rule->packet_type : p->no_ethernet)) {
+        return false;
+    }
     for (int i = 0; i < rule->n_conditions; i++) {
         const struct oracle_condition *c = &rule->conditions[i];
 

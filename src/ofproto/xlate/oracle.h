@@ -1,8 +1,9 @@
 /* A slow interpreter of OpenFlow, written from the specification and ovs-actions(7) for tests of translation: it
  * knows nothing of translation's code, structures or tables.
  *
- * A packet is an array of plain numbers.  A pipeline is an array of rules with conditions and instructions as they
- * are generated; the text of a rule (for the switch under test) is made from the same description. */
+ * A packet is an array of plain numbers, below NSH with another one under it.  A pipeline is an array of rules with
+ * conditions and instructions as they are generated; the text of a rule (for the switch under test) is made from the
+ * same description. */
 #ifndef OFPROTO_XLATE_ORACLE_H
 #define OFPROTO_XLATE_ORACLE_H 1
 
@@ -12,6 +13,7 @@
 enum oracle_field {
     F_IN_PORT, F_ETH_SRC, F_ETH_DST, F_ETH_TYPE, F_IP_SRC, F_IP_DST, F_PROTO, F_DSCP, F_ECN, F_TTL, F_TP_SRC, F_TP_DST,
     F_TCI, /* Of the outer tag, bit 12 set; 0 without one. */
+    F_NSH_FLAGS, F_NSH_TTL, F_NSH_MDTYPE, F_NSH_NP, F_NSH_SPI, F_NSH_SI, F_NSH_C1, F_NSH_C2,
     F_REG0, F_REG1, F_REG2, F_METADATA, F_MARK,
     F_TUN_ID, F_TUN_SRC, F_TUN_DST /* 0: through no tunnel. */, F_GBP_ID, F_GBP_FLAGS, F_OPT0, F_OPT1, F_OPT2, F_N
 };
@@ -23,12 +25,28 @@ struct oracle_option {
 };
 extern const struct oracle_option oracle_options[ORACLE_N_OPTIONS];
 
+/* Protocols in NSH (RFC 8300 §2.2); types of packets (OpenFlow 1.5 §7.2.3.11). */
+enum { ORACLE_NP_IPV4 = 1, ORACLE_NP_ETHERNET = 3, ORACLE_NP_NSH = 4, ORACLE_NP_MPLS = 5 /* Stays covered. */,
+       ORACLE_TYPE_NSH = 0x894f, ORACLE_ANY_TYPE = -1 };
+
+/* What is below an NSH header: a packet with headers of its own. */
+struct oracle_inner {
+    bool no_ethernet;
+    uint64_t f[F_REG0];
+    uint64_t inner_tci;
+    uint16_t tpid, inner_tpid;
+    uint32_t deeper[8];
+};
+
 struct oracle_packet {
     uint64_t f[F_N];
+    bool no_ethernet;   /* F_ETH_TYPE is its type. */
     uint64_t inner_tci; /* 0 without a second tag. */
     uint16_t tpid, inner_tpid;
     uint16_t len;       /* Of the frame; no limit that is compared with is near, whatever is pushed. */
     uint32_t deeper[8]; /* TPID << 16 | TCI of tags below those, outermost first; 0: none. */
+    struct oracle_inner below[4]; /* Outermost first. */
+    int n_below;
     /* Options: bit N: it has tun_metadataN; and as they stand in the tunnel's header. */
     unsigned int options;
     uint8_t raw[ORACLE_MAX_RAW];
@@ -42,6 +60,14 @@ void oracle_read_options(struct oracle_packet *);
 bool oracle_push_tag(struct oracle_packet *, uint16_t tpid, uint16_t tci);
 void oracle_pop_tag(struct oracle_packet *);
 
+/* Whole headers in front, all of whose fields are zero.  False where there is no room, or no such header. */
+void oracle_push_ethernet(struct oracle_packet *);
+void oracle_pop_ethernet(struct oracle_packet *);
+bool oracle_push_nsh(struct oracle_packet *);
+bool oracle_pop_nsh(struct oracle_packet *);
+/* Whether two packets are the same below NSH. */
+bool oracle_same_below(const struct oracle_packet *, const struct oracle_packet *);
+
 struct oracle_range {
     enum oracle_field field;
     unsigned int ofs, n;
@@ -50,7 +76,7 @@ struct oracle_range {
 enum oracle_op {
     OP_OUTPUT, OP_OUTPUT_IN_PORT, OP_OUTPUT_REG, OP_FLOOD, OP_LOAD, OP_MOVE, OP_PUSH, OP_POP, OP_PUSH_VLAN,
     OP_STRIP_VLAN, OP_MOD_VID, OP_MOD_PCP, OP_DEC_TTL, OP_RESUBMIT, OP_CLONE, OP_EXIT, OP_RECIRC, OP_GROUP,
-    OP_CHECK_LEN, OP_DELETE_OPTION, OP_NOTE,
+    OP_CHECK_LEN, OP_DELETE_OPTION, OP_ENCAP_ETHERNET, OP_ENCAP_NSH, OP_DECAP, OP_DEC_NSH_TTL, OP_NOTE,
     OP_METER, /* First in its rule. */
     /* Instructions: behind all others, in this order. */
     OP_CLEAR, OP_WRITE, OP_METADATA, OP_GOTO
@@ -75,6 +101,7 @@ struct oracle_condition {
 
 struct oracle_rule {
     int table, priority;
+    int packet_type; /* ORACLE_ANY_TYPE, 0 (Ethernet), or the type of packets without an Ethernet header. */
     struct oracle_condition conditions[ORACLE_MAX_CONDITIONS];
     int n_conditions;
     struct oracle_action actions[ORACLE_MAX_ACTIONS];
@@ -97,6 +124,7 @@ struct oracle_group {
 };
 
 struct oracle_pipeline {
+    bool has_packet_types; /* encap and decap may occur. */
     struct oracle_rule rules[ORACLE_MAX_RULES];
     int n_rules;
     struct oracle_group groups[ORACLE_N_GROUPS]; /* Numbered from 1. */
@@ -126,6 +154,8 @@ struct oracle_result {
 void oracle_random_pipeline(struct random *, struct oracle_pipeline *);
 void oracle_pipeline_uninit(struct oracle_pipeline *);
 void oracle_remove_rule(struct oracle_pipeline *, int i);
+/* Makes what is below an NSH header anew, as that says. */
+void oracle_random_inner(struct random *, struct oracle_packet *);
 /* A packet as it comes in. */
 void oracle_random_packet(struct random *, struct oracle_packet *);
 

@@ -8,6 +8,7 @@ random_bucket(struct random *r, struct oracle_bucket *b, const struct oracle_gro
 {
     bool watches_group = g->type == OG_FF && id < ORACLE_N_GROUPS && !random_below(r, 3);
     bool is_ip = random_below(r, 2);
+    struct oracle_kind k = { .is_ip = is_ip, .is_udp = is_ip };
 
     b->watch_group = watches_group ? id + 1 + random_below(r, ORACLE_N_GROUPS - id) : 0;
     b->watch_port = g->type == OG_FF && !watches_group ? 1 + random_below(r, ORACLE_N_PORTS + 1) : 0;
@@ -16,9 +17,9 @@ random_bucket(struct random *r, struct oracle_bucket *b, const struct oracle_gro
         b->watch_port = random_below(r, 3) ? 0 : 1 + random_below(r, ORACLE_N_PORTS);
     }
     b->n_actions = 1 + random_below(r, ARRAY_SIZE(b->actions));
-    oracle_random_actions(r, b->actions, b->n_actions, random_below(r, ORACLE_N_TABLES), is_ip, is_ip, 2, OP_NOTE);
+    oracle_random_actions(r, b->actions, b->n_actions, random_below(r, ORACLE_N_TABLES), k, 2, OP_NOTE);
     for (int i = 0; i < b->n_actions; i++) {
-        oracle_make_writable(r, &b->actions[i], is_ip);
+        oracle_make_writable(r, &b->actions[i], k);
         if (b->actions[i].op == OP_GROUP && b->actions[i].value <= (uint64_t) id && random_below(r, 4)) {
             b->actions[i].value = id + 1; /* Loops are possible, but rare. */
         }

@@ -6,35 +6,41 @@
 #include "base/be.h"
 
 const struct oracle_field_info oracle_fields[F_N] = {
-    [F_IN_PORT] = { "in_port", "NXM_OF_IN_PORT", 16, false, false },
-    [F_ETH_SRC] = { "dl_src", "NXM_OF_ETH_SRC", 48, false, false },
-    [F_ETH_DST] = { "dl_dst", "NXM_OF_ETH_DST", 48, false, false },
-    [F_ETH_TYPE] = { "dl_type", "NXM_OF_ETH_TYPE", 16, false, false },
-    [F_IP_SRC] = { "nw_src", "NXM_OF_IP_SRC", 32, true, false },
-    [F_IP_DST] = { "nw_dst", "NXM_OF_IP_DST", 32, true, false },
-    [F_PROTO] = { "nw_proto", "NXM_OF_IP_PROTO", 8, true, false },
-    [F_DSCP] = { "ip_dscp", "OXM_OF_IP_DSCP", 6, true, false },
-    [F_ECN] = { "nw_ecn", "NXM_NX_IP_ECN", 2, true, false },
-    [F_TTL] = { "nw_ttl", "NXM_NX_IP_TTL", 8, true, false },
-    [F_TP_SRC] = { "tp_src", "NXM_OF_UDP_SRC", 16, true, true },
-    [F_TP_DST] = { "tp_dst", "NXM_OF_UDP_DST", 16, true, true },
-    [F_TCI] = { "vlan_tci", "NXM_OF_VLAN_TCI", 16, false, false },
-    [F_REG0] = { "reg0", "NXM_NX_REG0", 32, false, false },
-    [F_REG1] = { "reg1", "NXM_NX_REG1", 32, false, false },
-    [F_REG2] = { "reg2", "NXM_NX_REG2", 32, false, false },
-    [F_METADATA] = { "metadata", "OXM_OF_METADATA", 64, false, false },
-    [F_MARK] = { "pkt_mark", "NXM_NX_PKT_MARK", 32, false, false },
-    [F_TUN_ID] = { "tun_id", "NXM_NX_TUN_ID", 64, false, false },
-    [F_TUN_SRC] = { "tun_src", "NXM_NX_TUN_IPV4_SRC", 32, false, false },
-    [F_TUN_DST] = { "tun_dst", "NXM_NX_TUN_IPV4_DST", 32, false, false },
-    [F_GBP_ID] = { "tun_gbp_id", "NXM_NX_TUN_GBP_ID", 16, false, false },
-    [F_GBP_FLAGS] = { "tun_gbp_flags", "NXM_NX_TUN_GBP_FLAGS", 8, false, false },
-    [F_OPT0] = { "tun_metadata0", "NXM_NX_TUN_METADATA0", 32, false, false },
-    [F_OPT1] = { "tun_metadata1", "NXM_NX_TUN_METADATA1", 64, false, false },
-    [F_OPT2] = { "tun_metadata2", "NXM_NX_TUN_METADATA2", 32, false, false },
+    [F_IN_PORT] = { "in_port", "NXM_OF_IN_PORT", 16, false, false, false, false },
+    [F_ETH_SRC] = { "dl_src", "NXM_OF_ETH_SRC", 48, .is_ethernet = true },
+    [F_ETH_DST] = { "dl_dst", "NXM_OF_ETH_DST", 48, .is_ethernet = true },
+    [F_ETH_TYPE] = { "dl_type", "NXM_OF_ETH_TYPE", 16, false, false, false, false },
+    [F_IP_SRC] = { "nw_src", "NXM_OF_IP_SRC", 32, true, false, false, false },
+    [F_IP_DST] = { "nw_dst", "NXM_OF_IP_DST", 32, true, false, false, false },
+    [F_PROTO] = { "nw_proto", "NXM_OF_IP_PROTO", 8, true, false, false, false },
+    [F_DSCP] = { "ip_dscp", "OXM_OF_IP_DSCP", 6, true, false, false, false },
+    [F_ECN] = { "nw_ecn", "NXM_NX_IP_ECN", 2, true, false, false, false },
+    [F_TTL] = { "nw_ttl", "NXM_NX_IP_TTL", 8, true, false, false, false },
+    [F_TP_SRC] = { "tp_src", "NXM_OF_UDP_SRC", 16, true, true, false, false },
+    [F_TP_DST] = { "tp_dst", "NXM_OF_UDP_DST", 16, true, true, false, false },
+    [F_TCI] = { "vlan_tci", "NXM_OF_VLAN_TCI", 16, .is_ethernet = true },
+    [F_NSH_FLAGS] = { "nsh_flags", "nsh_flags", 8, .is_nsh = true },
+    [F_NSH_TTL] = { "nsh_ttl", "nsh_ttl", 8, .is_nsh = true },
+    [F_NSH_MDTYPE] = { "nsh_mdtype", "nsh_mdtype", 8, .is_nsh = true },
+    [F_NSH_NP] = { "nsh_np", "nsh_np", 8, .is_nsh = true },
+    [F_NSH_SPI] = { "nsh_spi", "nsh_spi", 24, .is_nsh = true },
+    [F_NSH_SI] = { "nsh_si", "nsh_si", 8, .is_nsh = true },
+    [F_NSH_C1] = { "nsh_c1", "nsh_c1", 32, .is_nsh = true },
+    [F_NSH_C2] = { "nsh_c2", "nsh_c2", 32, .is_nsh = true },
+    [F_REG0] = { "reg0", "NXM_NX_REG0", 32, false, false, false, false },
+    [F_REG1] = { "reg1", "NXM_NX_REG1", 32, false, false, false, false },
+    [F_REG2] = { "reg2", "NXM_NX_REG2", 32, false, false, false, false },
+    [F_METADATA] = { "metadata", "OXM_OF_METADATA", 64, false, false, false, false },
+    [F_MARK] = { "pkt_mark", "NXM_NX_PKT_MARK", 32, false, false, false, false },
+    [F_TUN_ID] = { "tun_id", "NXM_NX_TUN_ID", 64, false, false, false, false },
+    [F_TUN_SRC] = { "tun_src", "NXM_NX_TUN_IPV4_SRC", 32, false, false, false, false },
+    [F_TUN_DST] = { "tun_dst", "NXM_NX_TUN_IPV4_DST", 32, false, false, false, false },
+    [F_GBP_ID] = { "tun_gbp_id", "NXM_NX_TUN_GBP_ID", 16, false, false, false, false },
+    [F_GBP_FLAGS] = { "tun_gbp_flags", "NXM_NX_TUN_GBP_FLAGS", 8, false, false, false, false },
+    [F_OPT0] = { "tun_metadata0", "NXM_NX_TUN_METADATA0", 32, false, false, false, false },
+    [F_OPT1] = { "tun_metadata1", "NXM_NX_TUN_METADATA1", 64, false, false, false, false },
+    [F_OPT2] = { "tun_metadata2", "NXM_NX_TUN_METADATA2", 32, false, false, false, false },
 };
-
-const struct oracle_option oracle_options[ORACLE_N_OPTIONS] = { { 1, 4 }, { 2, 8 }, { 3, 4 } };
 
 /* Values are few, so that rules and packets meet. */
 static uint64_t
@@ -44,32 +50,14 @@ random_value(struct random *r, enum oracle_field f)
     case F_IN_PORT: return 1 + random_below(r, ORACLE_N_PORTS);
     case F_ETH_TYPE: return random_below(r, 4) ? 0x0800 : 0x1234;
     case F_PROTO: return random_below(r, 3) ? 17 : 1;
-    case F_TTL: return random_below(r, 5);
+    case F_TTL: case F_NSH_TTL: return random_below(r, 5);
+    case F_NSH_MDTYPE: return 1;
+    case F_NSH_NP:
+        return random_below(r, 2) ? ORACLE_NP_IPV4 : random_below(r, 4) ? ORACLE_NP_ETHERNET : ORACLE_NP_MPLS;
     case F_TCI: return random_below(r, 2) ? 0 : 0x1000 | random_below(r, 3) | random_below(r, 2) << 13;
     case F_TUN_SRC: case F_TUN_DST: return 0xac100000 | (1 + random_below(r, 2));
     case F_IP_SRC: case F_IP_DST: return 0x0a000000 | random_below(r, 3) << 8 | random_below(r, 4);
     default: return random_below(r, 4) & oracle_ones(oracle_fields[f].bits);
-    }
-}
-
-void
-oracle_read_options(struct oracle_packet *p)
-{
-    p->options = 0;
-    memset(&p->f[F_OPT0], 0, ORACLE_N_OPTIONS * sizeof p->f[0]);
-    for (size_t at = 0; at < p->raw_len; at += 4 + 4 * (p->raw[at + 3] & 31)) {
-        const uint8_t *o = p->raw + at;
-
-        for (int i = 0; i < ORACLE_N_OPTIONS; i++) {
-            if (o[0] == ORACLE_OPTION_CLASS >> 8 && o[1] == (ORACLE_OPTION_CLASS & 255)
-                && o[2] == oracle_options[i].type && 4 * (o[3] & 31) == oracle_options[i].len) {
-                p->options |= 1u << i;
-                p->f[F_OPT0 + i] = 0;
-                for (int k = 0; k < oracle_options[i].len; k++) {
-                    p->f[F_OPT0 + i] = p->f[F_OPT0 + i] << 8 | o[4 + k];
-                }
-            }
-        }
     }
 }
 
@@ -110,18 +98,13 @@ random_tunnel(struct random *r, struct oracle_packet *p)
     oracle_read_options(p);
 }
 
-void
-oracle_random_packet(struct random *r, struct oracle_packet *p)
+/* Headers of an Ethernet frame that is no NSH. */
+static void
+random_headers(struct random *r, struct oracle_packet *p)
 {
-    memset(p, 0, sizeof *p);
-    for (int f = 0; f < F_REG0; f++) {
+    for (int f = F_ETH_SRC; f <= F_TCI; f++) {
         p->f[f] = random_value(r, f);
     }
-    p->f[F_MARK] = random_value(r, F_MARK);
-    if (random_below(r, 2)) {
-        random_tunnel(r, p);
-    }
-    p->len = random_below(r, 2) ? 60 : 1500;
     if (p->f[F_TCI]) {
         p->tpid = random_below(r, 4) ? 0x8100 : 0x88a8;
         if (!random_below(r, 3)) {
@@ -136,6 +119,47 @@ oracle_random_packet(struct random *r, struct oracle_packet *p)
     } else if (p->f[F_PROTO] != 17) {
         p->f[F_TP_SRC] = p->f[F_TP_DST] = 0;
     }
+}
+
+void
+oracle_random_inner(struct random *r, struct oracle_packet *p)
+{
+    struct oracle_packet below;
+
+    do {
+        memset(&below, 0, sizeof below);
+        random_headers(r, &below);
+    } while (p->f[F_NSH_NP] == ORACLE_NP_IPV4 && (below.f[F_TCI] || below.f[F_ETH_TYPE] != 0x0800));
+    if (p->f[F_NSH_NP] == ORACLE_NP_IPV4) {
+        oracle_pop_ethernet(&below);
+    }
+    (void) !oracle_push_nsh(&below);
+    p->below[0] = below.below[0];
+    p->n_below = 1;
+}
+
+void
+oracle_random_packet(struct random *r, struct oracle_packet *p)
+{
+    memset(p, 0, sizeof *p);
+    random_headers(r, p);
+    p->f[F_IN_PORT] = random_value(r, F_IN_PORT);
+    p->f[F_MARK] = random_value(r, F_MARK);
+    if (!random_below(r, 6)) {
+        struct oracle_packet frame = *p;
+
+        memset(&p->f[F_ETH_TYPE], 0, (F_TCI - F_ETH_TYPE) * sizeof p->f[0]);
+        for (int f = F_NSH_FLAGS; f <= F_NSH_C2; f++) {
+            p->f[f] = random_value(r, f);
+        }
+        p->f[F_ETH_TYPE] = ORACLE_TYPE_NSH;
+        p->f[F_TCI] = frame.f[F_TCI];
+        oracle_random_inner(r, p);
+    }
+    if (random_below(r, 2)) {
+        random_tunnel(r, p);
+    }
+    p->len = random_below(r, 2) ? 60 : 1500;
 }
 
 static void
@@ -172,39 +196,71 @@ random_mask(struct random *r, enum oracle_field f)
 static bool
 is_conditional(enum oracle_field f)
 {
-    return f != F_DSCP && f != F_ECN && f != F_MARK;
+    return f != F_DSCP && f != F_ECN && f != F_MARK && f != F_ETH_TYPE && f != F_PROTO;
+}
+
+/* Whether packets of that kind have the field. */
+static bool
+has_field(const struct oracle_kind *k, enum oracle_field f)
+{
+    const struct oracle_field_info *info = &oracle_fields[f];
+
+    return (k->is_ip || !info->is_ip) && (k->is_udp || !info->is_l4) && (k->is_nsh || !info->is_nsh)
+           && (!k->no_ethernet || !info->is_ethernet);
+}
+
+static struct oracle_kind
+random_kind(struct random *r, bool has_packet_types)
+{
+    struct oracle_kind k = { .may_change = has_packet_types };
+
+    if (has_packet_types && !random_below(r, 4)) {
+        k.is_nsh = true;
+    } else {
+        k.is_ip = random_below(r, 4);
+        k.is_udp = k.is_ip && random_below(r, 2);
+    }
+    k.no_ethernet = has_packet_types && (k.is_ip || k.is_nsh) && !random_below(r, 3);
+    return k;
 }
 
 static void
-random_conditions(struct random *r, struct oracle_rule *rule, bool *is_ip, bool *is_udp)
+random_conditions(struct random *r, struct oracle_rule *rule, const struct oracle_kind *k)
 {
-    *is_ip = random_below(r, 4);
-    *is_udp = *is_ip && random_below(r, 2);
-    if (*is_ip) {
-        add_condition(rule, F_ETH_TYPE, 0x0800, 0xffff);
+    int type = k->is_nsh ? ORACLE_TYPE_NSH : k->is_ip ? 0x0800 : 0;
+
+    if (k->no_ethernet) {
+        rule->packet_type = type;
+    } else if (type) {
+        add_condition(rule, F_ETH_TYPE, type, 0xffff);
     }
-    if (*is_udp) {
+    if (k->is_udp) {
         add_condition(rule, F_PROTO, 17, 0xff);
     }
     for (int i = random_below(r, 3); i > 0; i--) {
         enum oracle_field f = random_below(r, F_N);
 
-        if (is_conditional(f) && (*is_ip || !oracle_fields[f].is_ip) && (*is_udp || !oracle_fields[f].is_l4) &&
-            f != F_ETH_TYPE && f != F_PROTO) {
+        if (is_conditional(f) && has_field(k, f)) {
             add_condition(rule, f, random_value(r, f), random_mask(r, f));
+        }
+    }
+    /* ovs-fields(7), packet_type: a field of the packet implies Ethernet. */
+    rule->packet_type = rule->packet_type ? rule->packet_type : ORACLE_ANY_TYPE;
+    for (int i = 0; i < rule->n_conditions && rule->packet_type == ORACLE_ANY_TYPE; i++) {
+        if (rule->conditions[i].field >= F_ETH_SRC && rule->conditions[i].field < F_REG0) {
+            rule->packet_type = 0;
         }
     }
 }
 
 static bool
-is_writable(enum oracle_field f, bool is_ip, bool is_udp)
+is_writable(const struct oracle_kind *k, enum oracle_field f)
 {
-    return f != F_ETH_TYPE && f != F_PROTO && f != F_TCI && (is_ip || !oracle_fields[f].is_ip) &&
-           (is_udp || !oracle_fields[f].is_l4);
+    return f != F_ETH_TYPE && f != F_PROTO && f != F_TCI && f != F_NSH_MDTYPE && f != F_NSH_NP && has_field(k, f);
 }
 
 static struct oracle_range
-random_range(struct random *r, bool is_ip, bool is_udp, bool to_write, unsigned int n)
+random_range(struct random *r, const struct oracle_kind *k, bool to_write, unsigned int n)
 {
     for (;;) {
         enum oracle_field f = random_below(r, F_N);
@@ -213,9 +269,7 @@ random_range(struct random *r, bool is_ip, bool is_udp, bool to_write, unsigned 
         if (f == F_IN_PORT && (n || to_write)) {
             continue;
         }
-        if ((to_write ? is_writable(f, is_ip, is_udp)
-                      : (is_ip || !oracle_fields[f].is_ip) && (is_udp || !oracle_fields[f].is_l4) && f != F_TCI) &&
-            bits >= n) {
+        if ((to_write ? is_writable(k, f) : has_field(k, f) && f != F_TCI) && bits >= n) {
             unsigned int width = n ? n : 1 + random_below(r, random_below(r, 2) ? 2 : bits);
 
             width = n ? n : random_below(r, 2) ? bits : width;
@@ -225,21 +279,21 @@ random_range(struct random *r, bool is_ip, bool is_udp, bool to_write, unsigned 
 }
 
 static void
-random_operands(struct random *r, struct oracle_action *a, int table, bool is_ip, bool is_udp, int depth)
+random_operands(struct random *r, struct oracle_action *a, int table, const struct oracle_kind *k, int depth)
 {
     switch (a->op) {
     case OP_OUTPUT: a->value = 1 + random_below(r, ORACLE_N_PORTS + 1); break;
     case OP_OUTPUT_REG: a->src = (struct oracle_range) { F_REG0 + random_below(r, 3), 0, 16 }; break;
     case OP_LOAD:
-        a->dst = random_range(r, is_ip, is_udp, true, 0);
+        a->dst = random_range(r, k, true, 0);
         a->value = random_value(r, a->dst.field) & oracle_ones(a->dst.n);
         break;
     case OP_MOVE:
-        a->src = random_range(r, is_ip, is_udp, false, 0);
-        a->dst = random_range(r, is_ip, is_udp, true, a->src.n > 48 ? (a->src.n = 32) : a->src.n);
+        a->src = random_range(r, k, false, 0);
+        a->dst = random_range(r, k, true, a->src.n > 48 ? (a->src.n = 32) : a->src.n);
         break;
-    case OP_PUSH: a->src = random_range(r, is_ip, is_udp, false, 0); break;
-    case OP_POP: a->dst = random_range(r, is_ip, is_udp, true, 0); break;
+    case OP_PUSH: a->src = random_range(r, k, false, 0); break;
+    case OP_POP: a->dst = random_range(r, k, true, 0); break;
     case OP_PUSH_VLAN: a->value = random_below(r, 2) ? 0x8100 : 0x88a8; break;
     case OP_MOD_VID: a->value = random_below(r, 3); break;
     case OP_MOD_PCP: a->value = random_below(r, 3); break;
@@ -259,7 +313,7 @@ random_operands(struct random *r, struct oracle_action *a, int table, bool is_ip
     case OP_CLONE: case OP_WRITE:
         a->n_nested = 1 + random_below(r, 2);
         a->nested = calloc(a->n_nested, sizeof *a->nested);
-        oracle_random_actions(r, a->nested, a->n_nested, table, is_ip, is_udp, depth + 1, OP_NOTE);
+        oracle_random_actions(r, a->nested, a->n_nested, table, *k, depth + 1, OP_NOTE);
         break;
     default: break;
     }
@@ -274,9 +328,9 @@ may_be_written(enum oracle_op op)
 }
 
 void
-oracle_make_writable(struct random *r, struct oracle_action *a, bool is_ip)
+oracle_make_writable(struct random *r, struct oracle_action *a, struct oracle_kind k)
 {
-    if (!may_be_written(a->op) || (a->op == OP_DEC_TTL && !is_ip)) {
+    if (!may_be_written(a->op) || (a->op == OP_DEC_TTL && !k.is_ip)) {
         oracle_free_actions(a, 1);
         memset(a, 0, sizeof *a);
         a->op = OP_OUTPUT;
@@ -284,8 +338,53 @@ oracle_make_writable(struct random *r, struct oracle_action *a, bool is_ip)
     }
 }
 
+/* Whether the action makes sense for such packets. */
+static bool
+is_possible(const struct oracle_kind *k, enum oracle_op op)
+{
+    switch (op) {
+    case OP_DEC_TTL: return k->is_ip;
+    case OP_ENCAP_ETHERNET: return k->may_change && k->no_ethernet;
+    case OP_ENCAP_NSH: return k->may_change && (!k->no_ethernet || k->is_ip || k->is_nsh);
+    case OP_DECAP: return k->may_change && (!k->no_ethernet || k->is_nsh);
+    case OP_DEC_NSH_TTL: return k->may_change && k->is_nsh;
+    case OP_PUSH_VLAN: case OP_STRIP_VLAN: case OP_MOD_VID: case OP_MOD_PCP: return !k->no_ethernet;
+    default: return true;
+    }
+}
+
+/* The kind of the packet behind the action. */
+static void
+change_kind(struct oracle_kind *k, enum oracle_op op)
+{
+    switch (op) {
+    case OP_ENCAP_ETHERNET: k->no_ethernet = false; break;
+    case OP_ENCAP_NSH: *k = (struct oracle_kind) { .is_nsh = true, .no_ethernet = true, .may_change = true }; break;
+    case OP_DECAP:
+        if (k->no_ethernet) {
+            *k = (struct oracle_kind) { .may_change = true };
+        } else {
+            k->no_ethernet = true;
+        }
+        break;
+    default: break;
+    }
+}
+
+static enum oracle_op
+random_op(struct random *r, const struct oracle_kind *k, enum oracle_op last)
+{
+    if (k->may_change && (k->no_ethernet || k->is_nsh) && random_below(r, 2)) {
+        static const enum oracle_op ops[] = { OP_ENCAP_ETHERNET, OP_ENCAP_ETHERNET, OP_ENCAP_NSH, OP_DECAP,
+                                              OP_DEC_NSH_TTL, OP_RESUBMIT };
+
+        return ops[random_below(r, ARRAY_SIZE(ops))]; /* So that it gets somewhere. */
+    }
+    return random_below(r, 3) ? random_below(r, last + 1) : random_below(r, 2) ? OP_OUTPUT : OP_RESUBMIT;
+}
+
 void
-oracle_random_actions(struct random *r, struct oracle_action *actions, int n, int table, bool is_ip, bool is_udp,
+oracle_random_actions(struct random *r, struct oracle_action *actions, int n, int table, struct oracle_kind k,
                       int depth, enum oracle_op last)
 {
     for (int i = 0; i < n; i++) {
@@ -293,16 +392,17 @@ oracle_random_actions(struct random *r, struct oracle_action *actions, int n, in
 
         memset(a, 0, sizeof *a);
         do {
-            a->op = random_below(r, 3) ? random_below(r, last + 1) : random_below(r, 2) ? OP_OUTPUT : OP_RESUBMIT;
+            a->op = random_op(r, &k, last);
         } while ((a->op == OP_CLONE && depth > 1) || (a->op == OP_CHECK_LEN && depth) ||
-                 (a->op == OP_EXIT && random_below(r, 4)) || (a->op == OP_DEC_TTL && !is_ip));
-        random_operands(r, a, table, is_ip, is_udp, depth);
+                 (a->op == OP_EXIT && random_below(r, 4)) || !is_possible(&k, a->op));
+        random_operands(r, a, table, &k, depth);
+        change_kind(&k, a->op);
     }
 }
 
 /* Instructions stand in their order, each once: meter, actions, others. */
 static void
-random_instructions(struct random *r, struct oracle_rule *rule, bool is_ip, bool is_udp)
+random_instructions(struct random *r, struct oracle_rule *rule, const struct oracle_kind *k)
 {
     if (rule->n_actions && !random_below(r, 5)) {
         oracle_free_actions(rule->actions, 1);
@@ -317,9 +417,9 @@ random_instructions(struct random *r, struct oracle_rule *rule, bool is_ip, bool
         }
         memset(a, 0, sizeof *a);
         a->op = op;
-        random_operands(r, a, rule->table, is_ip, is_udp, 2);
+        random_operands(r, a, rule->table, k, 2);
         for (int i = 0; i < a->n_nested; i++) {
-            oracle_make_writable(r, &a->nested[i], is_ip);
+            oracle_make_writable(r, &a->nested[i], *k);
         }
         rule->n_actions++;
     }
@@ -329,17 +429,18 @@ void
 oracle_random_pipeline(struct random *r, struct oracle_pipeline *p)
 {
     memset(p, 0, sizeof *p);
+    p->has_packet_types = random_below(r, 2);
     p->n_rules = 4 + random_below(r, ORACLE_MAX_RULES - 4);
     for (int i = 0; i < p->n_rules; i++) {
         struct oracle_rule *rule = &p->rules[i];
-        bool is_ip, is_udp;
+        struct oracle_kind k = random_kind(r, p->has_packet_types);
 
         rule->table = random_below(r, 3) ? random_below(r, ORACLE_N_TABLES) : 0;
         rule->priority = 100 + i; /* All different, so that there is one best. */
-        random_conditions(r, rule, &is_ip, &is_udp);
+        random_conditions(r, rule, &k);
         rule->n_actions = random_below(r, ORACLE_MAX_ACTIONS);
-        oracle_random_actions(r, rule->actions, rule->n_actions, rule->table, is_ip, is_udp, 0, OP_NOTE);
-        random_instructions(r, rule, is_ip, is_udp);
+        oracle_random_actions(r, rule->actions, rule->n_actions, rule->table, k, 0, OP_NOTE);
+        random_instructions(r, rule, &k);
     }
     oracle_random_groups(r, p);
 }

@@ -1,6 +1,7 @@
 /* What the interpreter's files offer each other.
  *
  *   oracle_make.c     random rules and packets
+ *   oracle_packet.c   headers put in front of a packet and taken away
  *   oracle_text.c     rules in the syntax of ovs-ofctl
  *   oracle.c          carrying a packet through tables, lists of actions and the action set
  *   oracle_group.c    all of groups: making, text, taking buckets */
@@ -13,6 +14,13 @@ struct oracle_field_info {
     const char *match, *nxm;
     unsigned int bits;
     bool is_ip, is_l4;
+    bool is_ethernet, is_nsh;
+};
+
+/* What is known of the packets that a rule's actions are for. */
+struct oracle_kind {
+    bool is_ip, is_udp, is_nsh, no_ethernet;
+    bool may_change; /* By encap and decap. */
 };
 
 extern const struct oracle_field_info oracle_fields[F_N];
@@ -24,10 +32,10 @@ oracle_ones(unsigned int n)
 }
 
 /* oracle_make.c: a list of 'n' actions for a rule of 'table'; none of them is behind 'last' in enum oracle_op. */
-void oracle_random_actions(struct random *, struct oracle_action *, int n, int table, bool is_ip, bool is_udp,
-                           int depth, enum oracle_op last);
+void oracle_random_actions(struct random *, struct oracle_action *, int n, int table,
+                           struct oracle_kind, int depth, enum oracle_op last);
 /* Puts an output in the place of what may not stand in an action set. */
-void oracle_make_writable(struct random *, struct oracle_action *, bool is_ip);
+void oracle_make_writable(struct random *, struct oracle_action *, struct oracle_kind);
 void oracle_free_actions(struct oracle_action *, int n);
 
 /* oracle_text.c */

@@ -35,6 +35,10 @@ put_action(struct str *s, const struct oracle_action *a)
     case OP_GROUP: str_putf(s, "group:%llu", (unsigned long long) a->value); break;
     case OP_METER: str_putf(s, "meter:%llu", (unsigned long long) a->value); break;
     case OP_DELETE_OPTION: str_putf(s, "delete_field:%s", oracle_fields[a->dst.field].match); break;
+    case OP_ENCAP_ETHERNET: str_puts(s, "encap(ethernet)"); break;
+    case OP_ENCAP_NSH: str_puts(s, "encap(nsh)"); break;
+    case OP_DECAP: str_puts(s, "decap()"); break;
+    case OP_DEC_NSH_TTL: str_puts(s, "dec_nsh_ttl"); break;
     case OP_NOTE: str_puts(s, "note:01.02"); break;
     case OP_CLEAR: str_puts(s, "clear_actions"); break;
     case OP_WRITE:
@@ -75,7 +79,8 @@ put_condition(struct str *s, const struct oracle_condition *c)
         str_puts(s, m == 1 ? "/00:00:00:00:00:01" : "");
         break;
     case F_REG0: case F_REG1: case F_REG2: case F_METADATA: case F_TUN_ID: case F_TCI:
-    case F_GBP_ID: case F_GBP_FLAGS: case F_OPT0: case F_OPT1: case F_OPT2:
+    case F_GBP_ID: case F_GBP_FLAGS: case F_OPT0: case F_OPT1: case F_OPT2: case F_NSH_FLAGS:
+    case F_NSH_C1: case F_NSH_C2:
         str_putf(s, "0x%llx/0x%llx", v, m); break;
     default: str_putf(s, "%llu", v); break;
     }
@@ -86,6 +91,9 @@ void
 oracle_rule_text(const struct oracle_rule *rule, struct str *s)
 {
     str_putf(s, "table=%d,priority=%d,", rule->table, rule->priority);
+    if (rule->packet_type > 0) {
+        str_putf(s, "packet_type=(1,0x%x),", rule->packet_type);
+    }
     for (int i = 0; i < rule->n_conditions; i++) {
         put_condition(s, &rule->conditions[i]);
     }

@@ -1,0 +1,123 @@
+/* What headers a packet has: tags, Ethernet, NSH, and the options of a tunnel. */
+#include "ofproto/xlate/oracle_private.h"
+
+bool
+oracle_push_tag(struct oracle_packet *p, uint16_t tpid, uint16_t tci)
+{
+    if (p->inner_tci) {
+        if (p->deeper[ARRAY_SIZE(p->deeper) - 1]) {
+            return false;
+        }
+        memmove(&p->deeper[1], &p->deeper[0], sizeof p->deeper - sizeof p->deeper[0]);
+        p->deeper[0] = (uint32_t) p->inner_tpid << 16 | (uint32_t) p->inner_tci;
+    }
+    p->inner_tci = p->f[F_TCI];
+    p->inner_tpid = p->tpid;
+    p->f[F_TCI] = tci;
+    p->tpid = tpid;
+    return true;
+}
+
+void
+oracle_pop_tag(struct oracle_packet *p)
+{
+    p->f[F_TCI] = p->inner_tci;
+    p->tpid = p->inner_tpid;
+    p->inner_tci = p->deeper[0] & 0xffff;
+    p->inner_tpid = p->deeper[0] >> 16;
+    memmove(&p->deeper[0], &p->deeper[1], sizeof p->deeper - sizeof p->deeper[0]);
+    p->deeper[ARRAY_SIZE(p->deeper) - 1] = 0;
+}
+
+void
+oracle_push_ethernet(struct oracle_packet *p)
+{
+    p->no_ethernet = false;
+    p->f[F_ETH_SRC] = p->f[F_ETH_DST] = 0;
+}
+
+void
+oracle_pop_ethernet(struct oracle_packet *p)
+{
+    p->no_ethernet = true;
+    p->f[F_ETH_SRC] = p->f[F_ETH_DST] = 0;
+}
+
+bool
+oracle_push_nsh(struct oracle_packet *p)
+{
+    struct oracle_inner *b = &p->below[0];
+
+    if (p->n_below >= (int) ARRAY_SIZE(p->below)) {
+        return false;
+    }
+    memmove(&p->below[1], b, p->n_below++ * sizeof *b);
+    memset(b, 0, sizeof *b);
+    b->no_ethernet = p->no_ethernet;
+    memcpy(&b->f[F_ETH_SRC], &p->f[F_ETH_SRC], (F_REG0 - F_ETH_SRC) * sizeof b->f[0]);
+    b->inner_tci = p->inner_tci;
+    b->tpid = p->tpid;
+    b->inner_tpid = p->inner_tpid;
+    memcpy(b->deeper, p->deeper, sizeof b->deeper);
+    memset(&p->f[F_ETH_SRC], 0, (F_REG0 - F_ETH_SRC) * sizeof b->f[0]);
+    p->f[F_ETH_TYPE] = ORACLE_TYPE_NSH;
+    p->no_ethernet = true;
+    p->inner_tci = p->tpid = p->inner_tpid = 0;
+    memset(p->deeper, 0, sizeof p->deeper);
+    return true;
+}
+
+bool
+oracle_pop_nsh(struct oracle_packet *p)
+{
+    struct oracle_inner b = p->below[0];
+
+    if (!p->n_below || !p->no_ethernet || p->f[F_ETH_TYPE] != ORACLE_TYPE_NSH) {
+        return false;
+    }
+    memmove(&p->below[0], &p->below[1], --p->n_below * sizeof b);
+    p->no_ethernet = b.no_ethernet;
+    memcpy(&p->f[F_ETH_SRC], &b.f[F_ETH_SRC], (F_REG0 - F_ETH_SRC) * sizeof b.f[0]);
+    p->inner_tci = b.inner_tci;
+    p->tpid = b.tpid;
+    p->inner_tpid = b.inner_tpid;
+    memcpy(p->deeper, b.deeper, sizeof p->deeper);
+    return true;
+}
+
+bool
+oracle_same_below(const struct oracle_packet *a, const struct oracle_packet *b)
+{
+    for (int i = 0; i < a->n_below && a->n_below == b->n_below; i++) {
+        const struct oracle_inner *x = &a->below[i], *y = &b->below[i];
+
+        if (x->no_ethernet != y->no_ethernet || memcmp(x->f, y->f, sizeof x->f) || x->inner_tci != y->inner_tci
+            || x->tpid != y->tpid || x->inner_tpid != y->inner_tpid || memcmp(x->deeper, y->deeper, sizeof x->deeper)) {
+            return false;
+        }
+    }
+    return a->n_below == b->n_below;
+}
+
+const struct oracle_option oracle_options[ORACLE_N_OPTIONS] = { { 1, 4 }, { 2, 8 }, { 3, 4 } };
+
+void
+oracle_read_options(struct oracle_packet *p)
+{
+    p->options = 0;
+    memset(&p->f[F_OPT0], 0, ORACLE_N_OPTIONS * sizeof p->f[0]);
+    for (size_t at = 0; at < p->raw_len; at += 4 + 4 * (p->raw[at + 3] & 31)) {
+        const uint8_t *o = p->raw + at;
+
+        for (int i = 0; i < ORACLE_N_OPTIONS; i++) {
+            if (o[0] == ORACLE_OPTION_CLASS >> 8 && o[1] == (ORACLE_OPTION_CLASS & 255)
+                && o[2] == oracle_options[i].type && 4 * (o[3] & 31) == oracle_options[i].len) {
+                p->options |= 1u << i;
+                p->f[F_OPT0 + i] = 0;
+                for (int k = 0; k < oracle_options[i].len; k++) {
+                    p->f[F_OPT0 + i] = p->f[F_OPT0 + i] << 8 | o[4 + k];
+                }
+            }
+        }
+    }
+}
