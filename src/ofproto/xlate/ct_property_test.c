@@ -3,7 +3,9 @@
  *
  * The datapath here is a list of megaflows: a packet is translated only if none matches, so that each packet that a
  * megaflow takes is checked against the interpreter too.  Frames are real, and so are their checksums, those of packets
- * inside of ICMP errors too. */
+ * inside of ICMP errors too.
+ *
+ * Arguments, for longer runs: the number behind the last pipeline, the number of the first one. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,7 +27,7 @@
 
 enum { L2 = ETH_HEADER_LEN, MAX_SIZE = 160, MAX_MEGAFLOWS = 1200, NOW = 1000000 };
 
-static unsigned int n_pipelines = 300;
+static unsigned int n_pipelines = 300, first_pipeline;
 
 struct megaflow {
     struct flow key;
@@ -427,11 +429,11 @@ connections_are_what_the_specification_says(void **state UNUSED)
         sim_add_port(&sim, d.bridge, name, i, NULL);
     }
     sim_remove_local(d.bridge);
-    for (unsigned int i = 0; i < n_pipelines; i++) {
+    for (unsigned int i = first_pipeline; i < n_pipelines; i++) {
         n_compared += try_pipeline(&d, i);
     }
     print_message("%u packets compared, %d passes by megaflows that were there\n", n_compared, d.n_hits);
-    assert_true(n_compared > n_pipelines * 60);
+    assert_true(n_compared > (n_pipelines - first_pipeline) * 60);
     free(d.megaflows);
     sim_uninit(&sim);
     rcu_barrier_all();
@@ -455,5 +457,6 @@ main(int argc, char *argv[])
     };
 
     n_pipelines = argc > 1 ? strtoul(argv[1], NULL, 10) : n_pipelines;
+    first_pipeline = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
     return cmocka_run_group_tests(tests, group_setup, rcu_group_teardown);
 }

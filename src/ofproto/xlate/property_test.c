@@ -1,5 +1,7 @@
 /* Random pipelines and random packets: what translation's actions do to a packet is what the interpreter (oracle.h)
- * says; and every packet that agrees with the translated one in all bits of the wildcards is translated alike. */
+ * says; and every packet that agrees with the translated one in all bits of the wildcards is translated alike.
+ *
+ * Arguments, for longer runs: the number behind the last pipeline, the number of the first one. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
