@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
+#include "flow/tun_metadata.h"
 #include "ofproto/depend.h"
 #include "ofproto/mac_table.h"
 #include "ofproto/mirror.h"
@@ -326,6 +327,7 @@ try_changes(const struct depend_limits *limits, struct depend_stats *work)
 
             oracle_random_packet(&rig.r, &p);
             oracle_packet_to_flow(&p, &rig.packets[i].flow);
+            tun_flow_from_raw(NULL, &rig.packets[i].flow); /* The bridge knows no options of tunnels. */
             attach(&rig, &rig.packets[i]);
             assert_false(rig.packets[i].is_marked);
         }
