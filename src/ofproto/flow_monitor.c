@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "ofproto/change.h"
 #include "ofproto/conns_private.h"
 #include "ofproto/rule_list.h"
 
@@ -378,6 +379,18 @@ destroy_resume(struct ofconn_job *job)
     free(r);
 }
 
+/* A change can be seen, of which not all has been noted. */
+static bool
+is_change_being_noted(struct ofproto *p)
+{
+    bool is;
+
+    pthread_mutex_lock(&p->tables_mutex);
+    is = p->long_change && p->long_change->is_published;
+    pthread_mutex_unlock(&p->tables_mutex);
+    return is;
+}
+
 void
 flow_monitors_resume(struct ofconn *c)
 {
@@ -385,6 +398,10 @@ flow_monitors_resume(struct ofconn *c)
     struct resume_job *r;
 
     if (!c->monitors_paused) {
+        return;
+    }
+    if (is_change_being_noted(p)) { /* The rules that are there and the notes would not agree. */
+        of_conn_ask_drained(c->transport);
         return;
     }
     r = xzalloc(sizeof *r);

@@ -16,6 +16,8 @@
 
 #include "base/bytes.h"
 #include "ofproto/change.h"
+#include "ofproto/conns_private.h"
+#include "ofproto/flow_monitor.h"
 #include "ofproto/learned.h"
 #include "ofproto/telling.h"
 #include "openflow/flow_syntax.h"
@@ -258,6 +260,51 @@ a_connection_that_ends_takes_what_it_was_to_be_told_with_it(void **state UNUSED)
     connect_peer();
 }
 
+static void
+stage_deletion(struct tables_change *c, struct flow_mod_run *run, const char *text, struct flow_mod *fm)
+{
+    struct act_text names = { NULL, NULL };
+    unsigned int protocols;
+
+    assert_null(flow_mod_parse(fm, text, FM_DELETE, &names, &protocols));
+    flow_mod_run_begin(run, c, fm);
+}
+
+/* Else the flows that it deletes are neither among those that are there nor known to the peer when it is told. */
+static void
+a_pause_does_not_end_while_a_change_is_seen_that_is_not_noted_yet(void **state UNUSED)
+{
+    struct ofconn *c = CONTAINER_OF(sim.bridge->conns->ofconns.next, struct ofconn, node);
+    struct tables_change change;
+    struct flow_mod_run run;
+    struct flow_mod fm;
+
+    flow_mods(FM_ADD, "ip,nw_dst=10.0.%u.%u,cookie=%u,actions=output:1", N_FLOWS);
+    barrier();
+    change_begin_long(&change, sim.bridge, NULL);
+    stage_deletion(&change, &run, "", &fm);
+    assert_true(flow_mod_run_step(&run, NULL));
+    flow_mod_run_end(&run);
+    flow_mod_uninit(&fm);
+    c->monitors_paused = true;
+    c->paused_at = 0;
+    change_publish(&change);
+    flow_monitors_resume(c);
+    assert_true(c->monitors_paused && !c->job);
+    change_commit_step(&change, NULL);
+    change_end(&change);
+    flow_monitors_resume(c);
+    assert_true(!c->monitors_paused && c->job);
+    assert_true(c->resumed_until == sim.bridge->n_noted);
+    assert_true(telling_step(sim.bridge, NULL));
+    for (int i = 0; i < 100 && c->job; i++) {
+        ofconn_drained(c);
+    }
+    assert_null(c->job);
+    barrier();
+    bytes_clear(&received);
+}
+
 static unsigned int
 n_flows(uint8_t table_id)
 {
@@ -279,16 +326,6 @@ add_learned(void)
     flow_mod(FM_ADD, "table=2,tcp,cookie=9,actions=drop"); /* Nobody's. */
     snprintf(text, sizeof text, "table=0,priority=9,actions=" LEARN, 1, 7);
     flow_mod(FM_ADD, text);
-}
-
-static void
-stage_deletion(struct tables_change *c, struct flow_mod_run *run, const char *text, struct flow_mod *fm)
-{
-    struct act_text names = { NULL, NULL };
-    unsigned int protocols;
-
-    assert_null(flow_mod_parse(fm, text, FM_DELETE, &names, &protocols));
-    flow_mod_run_begin(run, c, fm);
 }
 
 /* The whole deletion in the smallest slices, of which each drops no more flows than it may. */
@@ -358,6 +395,7 @@ main(void)
         cmocka_unit_test(slices_tell_the_same_in_the_same_order),
         cmocka_unit_test(a_barrier_waits_for_what_was_before_it_and_not_for_what_comes_then),
         cmocka_unit_test(a_connection_that_ends_takes_what_it_was_to_be_told_with_it),
+        cmocka_unit_test(a_pause_does_not_end_while_a_change_is_seen_that_is_not_noted_yet),
         cmocka_unit_test(flows_that_are_left_to_nobody_go_in_slices),
         cmocka_unit_test(flows_that_are_left_to_nobody_by_the_way_are_gone_before_a_message_is_answered),
     };
