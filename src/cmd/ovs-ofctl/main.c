@@ -234,6 +234,7 @@ combine_formats(unsigned int formats)
     struct str versions = STR_INIT, wanted = STR_INIT;
 
     ofctl_options.protocols = formats & of_versions;
+    ofctl_options.has_flow_format = formats != PROTO_ANY;
     if (ofctl_options.protocols) {
         return;
     }

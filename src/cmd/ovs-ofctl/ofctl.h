@@ -35,6 +35,7 @@ struct ofctl_options {
     enum names_choice names;
     uint32_t versions;      /* -O, set of versions; grows for commands that need more. */
     unsigned int protocols; /* PROTO_* that -O and -F allow. */
+    bool has_flow_format;   /* -F. */
     bool has_packet_in_format;
     enum packet_in_format packet_in_format;
     struct sort_key *sort_keys;

@@ -56,6 +56,15 @@ add_groups_of_file(struct group_batch *b, const char *file, int command)
     free(text);
 }
 
+/* Versions 1.1 to 1.4 have no commands for single buckets; with 1.0 groups are an extension that has. */
+static void
+require_bucket_commands(const struct group_mod *gm, enum of_version v)
+{
+    if (gm->command == GROUP_INSERT_BUCKET && v > OF10 && v < OF15) {
+        cmdline_fatal(0, "insert-bucket needs OpenFlow 1.5 or later ('-O OpenFlow15')");
+    }
+}
+
 static void
 send_groups(struct group_batch *b)
 {
@@ -68,6 +77,7 @@ send_groups(struct group_batch *b)
     }
     c = ofctl_open_for_flows(b->switch_name, b->usable, &protocol);
     for (size_t i = 0; i < b->n; i++) {
+        require_bucket_commands(&b->mods[i], of_client_version(c));
         if (!group_mod_encode(&messages, of_client_version(c), msg_new_xid(), &b->mods[i])) {
             cmdline_fatal(0, "group is too long for one message");
         }

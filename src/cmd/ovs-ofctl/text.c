@@ -167,11 +167,11 @@ print_flow(const struct flow_mod *fm, unsigned int protocol)
     bytes_uninit(&b);
 }
 
-/* Any version will do: nothing is sent. */
+/* Any version will do, unless -O or -F says which: nothing is sent. */
 static void
 allow_all_protocols(void)
 {
-    if (ofctl_options.versions == 1u << OF10) {
+    if (ofctl_options.versions == 1u << OF10 && !ofctl_options.has_flow_format) {
         ofctl_options.protocols |= PROTO_ANY;
     }
 }

@@ -138,7 +138,38 @@ parse_param(struct syntax *s, const char *value)
                                                                   : error_new("invalid numeric format %s", value);
 }
 
-/* "ip_src,tcp_dst=0xff00": a value is the mask. */
+/* The value is the mask; one of its own it cannot have. */
+static struct error *
+parse_field_mask(const struct field *f, const char *value, union field_value *mask)
+{
+    union field_value mask_of_value = { { 0 } };
+    struct error *error = field_parse(f, value, NULL, mask, &mask_of_value);
+    bool has_mask = strchr(value, '/') && !is_all_ones(mask_of_value.bytes, f->wire_bytes);
+
+    if (error) {
+        return error;
+    }
+    if (has_mask || is_all_zeros(mask_of_value.bytes, f->wire_bytes)) {
+        return error_new("%s: wildcards not allowed here", value);
+    }
+    if (is_all_zeros(mask->bytes, f->wire_bytes)) {
+        return error_new(": values are wildcards here and must not be all-zeros");
+    }
+    return NULL;
+}
+
+static bool
+has_field(const struct group_props *gp, const struct field *f)
+{
+    for (size_t i = 0; i < gp->n_fields; i++) {
+        if (gp->fields[i].field == f) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "ip_src,tcp_dst=0xff00". */
 static struct error *
 parse_fields(struct syntax *s, const char *text)
 {
@@ -150,20 +181,16 @@ parse_fields(struct syntax *s, const char *text)
     while (!error && act_take_key_value(&p, &key, &value)) {
         const struct field *f = field_by_name(key);
         struct group_field *gf;
-        union field_value ignored;
 
-        if (!f) {
-            error = error_new(": unknown field %s", key);
+        if (!f || has_field(gp, f)) {
+            error = f ? error_new("%s: duplicate field", key) : error_new(": unknown field %s", key);
             break;
         }
         gp->fields = xreallocarray(gp->fields, gp->n_fields + 1, sizeof *gp->fields);
         gf = &gp->fields[gp->n_fields++];
         *gf = (struct group_field) { .field = f };
         if (*value) {
-            error = field_parse(f, value, NULL, &gf->mask, &ignored);
-            if (!error && is_all_zeros(gf->mask.bytes, f->wire_bytes)) {
-                error = error_new("%s: values are wildcards here and must not be all-zeros", key);
-            }
+            error = parse_field_mask(f, value, &gf->mask);
         } else {
             field_value_all_ones(f, &gf->mask);
         }
@@ -348,6 +375,9 @@ check(const struct syntax *s)
     if (takes_command_bucket(gm->command) && !s->has_command_bucket) {
         return error_new("must specify a command bucket id");
     }
+    if (gm->command == GROUP_INSERT_BUCKET && gm->command_bucket_id == BUCKET_ALL) {
+        return error_new("command_bucket_id=all is not permitted");
+    }
     if (gm->type == GROUP_TYPE_INDIRECT && gm->n_buckets > 1) {
         return error_new("Indirect groups can have at most one bucket.");
     }
@@ -427,6 +457,9 @@ group_mod_parse(struct group_mod *gm, const char *text, int command, const struc
         gm->group_id = GROUP_ALL;
     }
     error = parse_text(&s, at);
+    if (gm->command == GROUP_REMOVE_BUCKET) { /* With 1.0 groups are an extension, which has what 1.5 has. */
+        s.protocols &= PROTO_OF10_ANY | PROTO_OF15_UP;
+    }
     *protocols = s.protocols;
     if (error) {
         group_mod_uninit(gm);

@@ -91,6 +91,7 @@ put_update(struct printer *p, const struct monitor_update *u)
     }
     str_putf(s, " cookie=%#llx ", (unsigned long long) u->cookie);
     print_match(p, &u->match, MATCH_DEFAULT_PRIORITY);
+    str_chomp(s, ' '); /* Of a match of all packets nothing is written. */
     if (u->actions.len) {
         if (s->text[s->len - 1] != ' ') {
             str_putc(s, ' ');
