@@ -385,15 +385,26 @@ put_nw_tos(struct text *t)
     }
 }
 
+/* A message of 1.0 may have a number that no packet has: all of it is matched. */
+static void
+put_icmp(struct text *t, enum field_id id, const char *name, be16 value, be16 mask)
+{
+    if (be16_to_cpu(value & mask) > UINT8_MAX && !t->is_megaflow) {
+        str_putf(t->s, "%s=%u,", name, be16_to_cpu(value));
+    } else {
+        /* The bits beside those of the mask are in no packet, and a megaflow does not match on them. */
+        put_field(t, id, NULL, t->is_megaflow ? WITH_MASK : OWN);
+    }
+}
+
 static void
 put_transport(struct text *t)
 {
     bool ip4 = t->eth_type == 0x0800, ip6 = t->eth_type == 0x86dd;
 
     if ((ip4 && t->nw_proto == 1) || (ip6 && t->nw_proto == 58)) {
-        /* The bits beside those of the mask are in no packet, and a megaflow does not match on them. */
-        put_field(t, FIELD_ICMP_TYPE, NULL, t->is_megaflow ? WITH_MASK : OWN);
-        put_field(t, FIELD_ICMP_CODE, NULL, t->is_megaflow ? WITH_MASK : OWN);
+        put_icmp(t, FIELD_ICMP_TYPE, "icmp_type", t->m->flow.tp_src, t->m->mask.tp_src);
+        put_icmp(t, FIELD_ICMP_CODE, "icmp_code", t->m->flow.tp_dst, t->m->mask.tp_dst);
         if (ip6) {
             put_rows(t, &nd);
         }
