@@ -7,6 +7,7 @@
 #include "ofproto/change_request.h"
 #include "ofproto/conns_private.h"
 #include "ofproto/flow_monitor.h"
+#include "ofproto/multipart.h"
 #include "ofproto/of_bundle.h"
 #include "ofproto/telling.h"
 #include "sys/dirs.h"
@@ -144,7 +145,7 @@ ofconn_create(struct conns *cs, struct of_conn *transport, const struct ofproto_
     c->ofproto = cs->ofproto;
     c->transport = transport;
     c->config = config;
-    msg_assembler_init(&c->assembler);
+    multipart_init(c);
     list_init(&c->bundles);
     list_init(&c->monitors);
     packet_ins_init(c);
@@ -210,7 +211,7 @@ ofconn_message(struct ofconn *c, const void *data, size_t len)
     enum ofperr error;
     struct msg m;
 
-    error = msg_decode(data, len, &m);
+    error = multipart_decode(c, data, len, &m);
     if (!error && m.version != c->version && m.type != MSG_HELLO) {
         error = OFPERR_OFPBRC_BAD_VERSION;
     }
@@ -254,7 +255,7 @@ ofconn_destroy(struct ofconn *c)
     bytes_uninit(&c->held_updates);
     bytes_uninit(&c->held_request);
     update_wants_misses(c->ofproto->conns);
-    msg_assembler_uninit(&c->assembler);
+    multipart_uninit(c);
     of_bundles_destroy(c);
     flow_monitors_destroy(c);
     free(c);

@@ -4,14 +4,13 @@
 #include "ofproto/conns.h"
 #include "ofproto/ct_flush.h"
 #include "ofproto/depend.h"
+#include "ofproto/multipart.h"
 #include "ofproto/ofconn.h"
 #include "ofproto/sampler.h"
 #include "openflow/msg/ct_flush.h"
 #include "sys/log.h"
 
 LOG_MODULE(ofproto_handle)
-
-#define MAX_MULTIPART (64 * 1024 * 1024) /* Bytes of one request in several parts. */
 
 void
 ofconn_reset(struct ofconn *c, enum of_version version)
@@ -341,21 +340,15 @@ ofconn_refuse(struct ofconn *c, const struct msg *m, enum ofperr error, struct b
 void
 ofconn_handle(struct ofconn *c, const struct msg *m, struct bytes *out)
 {
-    enum ofperr error = OFPERR_NONE;
+    struct msg whole;
+    enum ofperr error;
 
     c->xid = m->xid;
-    if (msg_class_is_stats(m->wire->class) && !msg_class_is_reply(m->wire->class)) {
-        bool complete;
-
-        error = msg_assembler_add(&c->assembler, m, MAX_MULTIPART, clock_now_ms(), &complete);
-        if (!error && !complete) {
-            return;
-        }
+    if (!multipart_take(c, m, &whole, &error)) {
+        return;
     }
-    if (!error) {
-        error = dispatch(c, m, out);
-    }
+    error = error ? error : dispatch(c, &whole, out);
     if (error) {
-        ofconn_refuse(c, m, error, out);
+        ofconn_refuse(c, &whole, error, out);
     }
 }

@@ -148,20 +148,25 @@ change_features(struct ofconn *c, const struct msg *m)
     return OFPERR_NONE;
 }
 
+/* Of all parts; each was decoded before. */
 static enum ofperr
-change_features_of_all_parts(struct ofconn *c)
+change_features_of_all_parts(struct ofconn *c, const struct msg *m)
 {
-    const struct msg_assembler *a = &c->assembler;
+    const struct assembly *a = c->assembler.done;
     enum ofperr error = OFPERR_NONE;
     uint64_t seen[4] = { 0 };
     struct msg part;
 
+    if (!a) {
+        error = check_features(m, seen);
+        return error ? error : change_features(c, m);
+    }
     for (size_t i = 0; i < a->n && !error; i++) {
-        error = msg_decode(a->messages[i].data, a->messages[i].len, &part);
+        error = msg_decode(a->parts[i].data, a->parts[i].len, &part);
         error = error ? error : check_features(&part, seen);
     }
     for (size_t i = 0; i < a->n && !error; i++) {
-        error = msg_decode(a->messages[i].data, a->messages[i].len, &part);
+        error = msg_decode(a->parts[i].data, a->parts[i].len, &part);
         error = error ? error : change_features(c, &part);
     }
     return error;
@@ -170,7 +175,7 @@ change_features_of_all_parts(struct ofconn *c)
 enum ofperr
 handle_table_features(struct ofconn *c, const struct msg *m, struct bytes *out)
 {
-    enum ofperr error = change_features_of_all_parts(c);
+    enum ofperr error = change_features_of_all_parts(c, m);
     struct msg_parts parts;
 
     if (error) {

@@ -12,8 +12,8 @@
 #include "ofproto/flow_mod_log.h"
 #include "ofproto/ofproto_private.h"
 #include "ofproto/pin_sched.h"
+#include "openflow/assembler.h"
 #include "openflow/hello.h"
-#include "openflow/msg.h"
 #include "openflow/msg/control.h"
 #include "openflow/msg/packet.h"
 
@@ -44,6 +44,7 @@ struct ofconn {
     struct async_config async;
     bool async_enabled;          /* Controller.enable_async_messages, as it was when 'async' was set. */
     struct msg_assembler assembler;
+    struct loop_timer parts_timer; /* For requests in it that are to be given up. */
     struct pin_sched pins[PIN_N_KINDS];
     struct loop_timer pin_timer; /* For what waits in them. */
     size_t queue_size;           /* Packet-ins that may wait to be written. */

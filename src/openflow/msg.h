@@ -138,22 +138,4 @@ void msg_parts_take_complete(struct msg_parts *, struct bytes *done);
 /* Finishes the last message. */
 void msg_parts_end(struct msg_parts *);
 
-/* Collects the messages of one multipart request. */
-struct msg_assembler {
-    struct bytes *messages; /* Owned. */
-    size_t n, capacity, n_bytes;
-    uint32_t xid;
-    enum msg_type type;
-    int64_t started; /* ms; for the owner's time-out. */
-};
-
-void msg_assembler_init(struct msg_assembler *);
-void msg_assembler_uninit(struct msg_assembler *);
-
-/* Adds a statistics request.  '*complete' tells whether it was the last part: then the parts are 'messages' until
- * the next
- * call.  Errors: OFPBRC_MULTIPART_BUFFER_OVERFLOW beyond 'max_bytes'; parts of another request drop the old ones. */
-enum ofperr msg_assembler_add(struct msg_assembler *, const struct msg *, size_t max_bytes, int64_t now,
-                              bool *complete);
-
 #endif

@@ -129,29 +129,6 @@ a_long_reply_is_split_into_messages_that_say_more_follows(void **state UNUSED)
     bytes_uninit(&request);
 }
 
-static void
-parts_of_a_request_are_collected_up_to_a_limit(void **state UNUSED)
-{
-    struct bytes more = hex("0412001000000007000c000100000000"), last = hex("0412001000000007000c000000000000");
-    struct msg_assembler a;
-    struct msg m;
-    bool complete;
-
-    msg_assembler_init(&a);
-    assert_int_equal(msg_decode(more.data, more.len, &m), OFPERR_NONE);
-    assert_int_equal(msg_assembler_add(&a, &m, 1000, 5, &complete), OFPERR_NONE);
-    assert_false(complete);
-    assert_int_equal(msg_decode(last.data, last.len, &m), OFPERR_NONE);
-    assert_int_equal(msg_assembler_add(&a, &m, 1000, 5, &complete), OFPERR_NONE);
-    assert_true(complete);
-    assert_int_equal(a.n, 2);
-    assert_int_equal(msg_assembler_add(&a, &m, 15, 5, &complete), OFPERR_OFPBRC_MULTIPART_BUFFER_OVERFLOW);
-    assert_int_equal(a.n, 0);
-    msg_assembler_uninit(&a);
-    bytes_uninit(&more);
-    bytes_uninit(&last);
-}
-
 static uint32_t
 hello_versions(const char *text, bool *clean)
 {
@@ -213,7 +190,6 @@ main(void)
         cmocka_unit_test(wrong_lengths_are_refused_with_the_reason),
         cmocka_unit_test(unknown_messages_give_the_error_of_their_kind),
         cmocka_unit_test(a_long_reply_is_split_into_messages_that_say_more_follows),
-        cmocka_unit_test(parts_of_a_request_are_collected_up_to_a_limit),
         cmocka_unit_test(a_hello_states_versions_by_bitmap_or_header),
         cmocka_unit_test(a_hello_is_written_as_short_as_it_can_be),
     };

@@ -203,16 +203,13 @@ put_counters(struct bytes *b, const struct port_stats *s, int first, int n)
 static void
 put_extension_props(struct bytes *b, const struct port_stats *s)
 {
-    size_t at;
+    size_t at = prop_start_vendor(b, OF_VENDOR_INTEL, INTEL_RFC2819);
 
-    if (!is_all_ones(s->rfc2819, sizeof s->rfc2819)) {
-        at = prop_start_vendor(b, OF_VENDOR_INTEL, INTEL_RFC2819);
-        bytes_put_zeros(b, 4);
-        for (int i = 0; i < PORT_STATS_N_RFC2819; i++) {
-            bytes_put_be64(b, s->rfc2819[i]);
-        }
-        prop_end(b, at);
+    bytes_put_zeros(b, 4);
+    for (int i = 0; i < PORT_STATS_N_RFC2819; i++) {
+        bytes_put_be64(b, s->rfc2819[i]);
     }
+    prop_end(b, at);
     if (s->n_custom) {
         at = prop_start_vendor(b, OF_VENDOR_INTEL, INTEL_CUSTOM);
         bytes_put_zeros(b, 2);
