@@ -657,8 +657,8 @@ a_column_that_is_only_written_need_not_be_replicated(void **state UNUSED)
     idl_start(a);
     idl_start(b);
     fill(a);
-    add_queue(a, 6);
     fill(b);
+    add_queue(a, 6);
     assert_int_equal(vs_queue_dscp(only_queue(b), -1), -1);
     txn = idl_txn_create(b);
     idl_set_empty(&only_queue(b)->row, VS_QUEUE_DSCP); /* What reads show already: sent nevertheless. */
