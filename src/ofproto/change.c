@@ -135,6 +135,9 @@ drop_rule(struct tables_change *c, struct rule *rule, uint8_t why, struct rule *
     if (c->n_dropped == c->dropped_capacity) {
         c->dropped = x2nrealloc(c->dropped, &c->dropped_capacity, sizeof *c->dropped);
     }
+    if (c->is_long) {
+        rule->dropped_at = c->n_dropped;
+    }
     c->dropped[c->n_dropped++] = (struct dropped_rule) { rule, successor, why, c->n_added };
     xbridge_note_change(&c->p->xb, rule->table_id, c->version);
     cls_rule_hide(&rule->cr, c->version);

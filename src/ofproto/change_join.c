@@ -79,12 +79,9 @@ apply_searches(struct tables_change *c, struct rule *rule, const struct match *m
 static struct dropped_rule *
 find_dropped(struct tables_change *c, const struct rule *rule)
 {
-    for (size_t i = c->n_dropped; i > 0; i--) {
-        if (c->dropped[i - 1].rule == rule) {
-            return &c->dropped[i - 1];
-        }
-    }
-    return NULL;
+    size_t at = rule->dropped_at;
+
+    return at < c->n_dropped && c->dropped[at].rule == rule ? &c->dropped[at] : NULL;
 }
 
 /* The rule with the same match and priority that is to be seen with the change, but for this one; null: none. */
@@ -111,6 +108,7 @@ join(struct tables_change *c, struct rule *rule, const struct rule *old)
     other = find_other(c, rule, &match);
     if (d) {
         d->rule = rule;
+        rule->dropped_at = old->dropped_at;
         cls_rule_hide(&rule->cr, c->version);
         evict_note_removed(rule);
         users_note_dropped(rule);

@@ -50,7 +50,8 @@ struct rule {
     struct list same_cookie;   /* The others with its cookie. */
     struct evictee *evictee;   /* Its place in the order of eviction (evict.h); null: none. */
     struct rule_use *uses;     /* Of groups and meters: users.c; null: none. */
-    size_t n_uses;
+    uint32_t n_uses;
+    uint32_t dropped_at;       /* Its place in the list of a long change that drops it (change_join.c). */
     uint64_t first_note, last_note; /* Numbers of the changes, as flow monitors count, that made and last changed the
                                      * flow; 0: nobody watched.  Guarded by tables_mutex. */
 };

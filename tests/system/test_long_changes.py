@@ -45,8 +45,8 @@ def flow(i, command=ADD_FLOW, priority=5, table=0, flags=0):
                                          0xffffffff, flags, 0) + match + bytes(-len(match) % 8))
 
 
-def delete_all():
-    return message(FLOW_MOD, struct.pack("!QQBBHHHIIIHH", 0, 0, 255, DELETE, 0, 0, 0, 0xffffffff, 0xffffffff,
+def delete_all(table=255):
+    return message(FLOW_MOD, struct.pack("!QQBBHHHIIIHH", 0, 0, table, DELETE, 0, 0, 0, 0xffffffff, 0xffffffff,
                                          0xffffffff, 0, 0) + struct.pack("!HHI", 1, 4, 0))
 
 
@@ -133,6 +133,12 @@ class Watch(threading.Thread):
         except Exception as e:  # pylint: disable=broad-except
             self.failure = e
 
+    def wait(self):
+        """Until it has returned what it was asked for from now on, however slow that is."""
+        n = len(self.seen) + 2
+        while len(self.seen) < n and not self.failure:
+            time.sleep(0.01)
+
     def __enter__(self):
         self.start()
         return self
@@ -148,10 +154,10 @@ def test_a_bundle_appears_at_once_to_other_connections_that_are_served_meanwhile
     peer, other = Peer(place, V), Peer(place, V)
     peer.prepare(1, [flow(i) for i in range(N_FLOWS)])
     with Watch(other.count) as watch:
-        time.sleep(0.05)
+        watch.wait()
         peer.send(control(1, COMMIT))
         peer.read_control(1, COMMIT)
-        time.sleep(0.05)
+        watch.wait()
     assert set(watch.seen) == {0, N_FLOWS}
     assert watch.seen == sorted(watch.seen)
 
@@ -166,10 +172,10 @@ def test_packets_see_all_of_a_bundle_or_nothing(place):
         return place.sh("ovs-appctl ofproto/trace br0 in_port=2,ip,nw_dst=0.0.0.1 | grep 'Datapath actions'").strip()
 
     with Watch(trace) as watch:
-        time.sleep(0.2)
+        watch.wait()
         peer.send(control(1, COMMIT))
         peer.read_control(1, COMMIT)
-        time.sleep(0.2)
+        watch.wait()
     assert set(watch.seen) == {watch.seen[0], "Datapath actions: drop"} and "drop" not in watch.seen[0]
     assert Peer(place, V).count() == 1
 
@@ -211,10 +217,10 @@ def test_groups_of_a_bundle_are_seen_when_it_is_there(place):
     peer, other = Peer(place, V), Peer(place, V)
     peer.prepare(1, [group(1), group(2), *(flow(i) for i in range(N_FLOWS)), group(3)])
     with Watch(other.count_groups) as watch:
-        time.sleep(0.02)
+        watch.wait()
         peer.send(control(1, COMMIT))
         peer.read_control(1, COMMIT)
-        time.sleep(0.02)
+        watch.wait()
     assert set(watch.seen) == {0, 3}
 
 
@@ -464,6 +470,34 @@ def test_flows_that_packets_teach_meanwhile_stay(place):
         while peer.count() != 4 * N_FLOWS + 1 + n and time.monotonic() < deadline:
             time.sleep(0.1)
         assert peer.count() == 4 * N_FLOWS + 1 + n
+    assert n_amid, "no flow came while a bundle was being made"
+
+
+def test_flows_that_packets_teach_anew_while_they_are_deleted_are_there_once(place):
+    """The bundle has dropped the flow that a packet replaces: the one that it replaces it by goes in its stead."""
+    place.sh("ovs-ofctl -O OpenFlow14 add-flow br0 'table=0,priority=1,"
+             "actions=learn(table=1,priority=5,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[])'")
+
+    def teach(port):
+        place.sh(f"ovs-appctl netdev-dummy/receive p{port} 'in_port({port}),eth(src=02:00:00:00:00:01,"
+                 "dst=02:00:00:00:01:00),eth_type(0x1234)'")
+
+    peer, n_amid = Peer(place, V), 0
+    for bundle in range(1, 4):
+        peer.prepare(bundle, [delete_all(table=1), *(flow(i, table=1) for i in range(4 * N_FLOWS))])
+        teach(1)
+        peer.send(control(bundle, COMMIT))
+        for i in range(10):
+            turns = turns_of_changes(place)
+            teach(1 + (i + 1) % 2)
+            n_amid += turns_of_changes(place) > turns
+        peer.read_control(bundle, COMMIT)
+        assert peer.count() - 4 * N_FLOWS - 1 in (0, 1)
+        teach(2)
+        deadline = time.monotonic() + 10
+        while peer.count() != 4 * N_FLOWS + 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert peer.count() == 4 * N_FLOWS + 2
     assert n_amid, "no flow came while a bundle was being made"
 
 
