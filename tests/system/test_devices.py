@@ -56,6 +56,19 @@ def test_a_port_without_device_says_so_and_harms_no_other(place):
     place.sh("ovs-vsctl del-port nothing")
 
 
+def test_hosts_of_a_bridge_that_goes_are_forgotten_by_others(place):
+    """Like those of a port that goes; the reference's switch mostly keeps them."""
+    place.sh("ovs-vsctl add-br b1 -- add-br b2"
+             " -- add-port b1 q1 -- set interface q1 type=patch options:peer=q2"
+             " -- add-port b2 q2 -- set interface q2 type=patch options:peer=q1")
+    frame = "ffffffffffff50540000000288b5" + "00" * 46
+    place.sh(f"ovs-ofctl packet-out b1 in_port=LOCAL,packet={frame},actions=NORMAL")
+    assert "50:54:00:00:00:02" in place.sh("ovs-appctl fdb/show b2")
+    place.sh("ovs-vsctl del-br b1")
+    assert "50:54" not in place.sh("ovs-appctl fdb/show b2")
+    place.sh("ovs-vsctl del-br b2")
+
+
 @pytest.mark.parametrize("number", ["any", "the same"])
 def test_a_device_that_vanishes_is_reported_and_returns_to_service(place, number):
     place.sh(f"ovs-vsctl set interface p2 ofport_request={2 if number == 'the same' else '[]'}")
