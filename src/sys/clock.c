@@ -28,6 +28,12 @@ clock_now_ms(void)
 }
 
 int64_t
+clock_unwarped_ms(int64_t ms)
+{
+    return ms - atomic_load_explicit(&offset, memory_order_relaxed);
+}
+
+int64_t
 clock_real_us(void)
 {
     return read_clock(CLOCK_MONOTONIC, 1000000);

@@ -16,6 +16,10 @@
 /* Monotonic milliseconds since an arbitrary start; frozen after clock_stop(). */
 int64_t clock_now_ms(void);
 
+/* What the system's clock says, in milliseconds, when clock_now_ms() is 'ms' and not frozen: without what warps have
+ * added so far. */
+int64_t clock_unwarped_ms(int64_t ms);
+
 /* Monotonic microseconds, never virtual: for measuring, not for scheduling. */
 int64_t clock_real_us(void);
 

@@ -216,9 +216,8 @@ loop_timer_cancel(struct loop_timer *t)
 /* These two return whether they ran anything. */
 
 static bool
-run_timers(struct loop *loop)
+run_timers(struct loop *loop, int64_t now)
 {
-    int64_t now = clock_now_ms();
     struct loop_timer *t;
     bool any = false;
 
@@ -380,7 +379,7 @@ arm_sleep(struct loop *loop, int64_t now)
         return;
     }
     wait = MIN(MAX(next->when - now, 0), LONGEST_WAIT_MS);
-    at = clock_real_us() / 1000 + wait; /* Whatever warps do. */
+    at = clock_unwarped_ms(now + wait);
     if (at < loop->armed) {
         struct itimerspec t = { .it_value = { wait / 1000, wait % 1000 * 1000000 } };
 
@@ -394,20 +393,14 @@ arm_sleep(struct loop *loop, int64_t now)
 void
 loop_run_once(struct loop *loop, bool block)
 {
-    const struct loop_timer *next;
-    int64_t now;
+    int64_t now = clock_now_ms();
 
-    /* What ran here may be what the caller waits for. */
-    if (run_timers(loop) | run_tasks(loop)) {
+    /* What ran here may be what the caller waits for.  If nothing did, no timer is due now, and no time has passed. */
+    if (run_timers(loop, now) | run_tasks(loop)) {
         block = false;
     }
     if (loop->stopping) {
         return;
-    }
-    now = clock_now_ms();
-    next = next_timer(loop);
-    if (next && next->when <= now) {
-        block = false;
     }
     if (!list_is_empty(&loop->next_turn)) {
         list_splice(&loop->tasks, &loop->next_turn);
@@ -418,7 +411,7 @@ loop_run_once(struct loop *loop, bool block)
     }
     uv_run(&loop->uv, block ? UV_RUN_ONCE : UV_RUN_NOWAIT);
     go_online(loop);
-    run_timers(loop);
+    run_timers(loop, clock_now_ms());
     run_tasks(loop);
 }
 

@@ -114,11 +114,11 @@ settle(struct pending *p, struct exec_outcome *out)
     }
 }
 
+/* 'elapsed' is the time since the first try, in ms. */
 static void
-try_transaction(struct pending *p)
+try_transaction(struct pending *p, int64_t elapsed)
 {
     struct asker asker = asker_for(p->session, p->db);
-    int64_t elapsed = clock_now_ms() - p->started;
     struct exec_outcome out;
 
     exec_transact(p->db->db, p->params, 1, &asker.base, elapsed, &out);
@@ -131,9 +131,15 @@ try_transaction(struct pending *p)
 }
 
 static void
+try_again(struct pending *p)
+{
+    try_transaction(p, clock_now_ms() - p->started);
+}
+
+static void
 time_is_up(struct loop_timer *t)
 {
-    try_transaction(t->aux);
+    try_again(t->aux);
 }
 
 /* Tries the operations on our copy, without effect: the source of a relay does not know the client's role.  Conditions
@@ -206,7 +212,7 @@ transact_run(struct session *s, struct served_db *db, struct json *params, const
         run_on_source(s, db, params, id);
         return;
     }
-    try_transaction(pending_create(s, db, params, id));
+    try_transaction(pending_create(s, db, params, id), 0);
 }
 
 /* The database that the parameters begin with; null if there is none of which all is here. */
@@ -255,7 +261,7 @@ transact_recheck(struct loop_task *t)
         struct pending *p = CONTAINER_OF(list_pop_front(&todo), struct pending, db_node);
 
         list_push_back(&db->waiting, &p->db_node);
-        try_transaction(p);
+        try_again(p);
     }
 }
 
