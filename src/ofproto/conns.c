@@ -105,6 +105,7 @@ ofconn_end_job(struct ofconn *c, struct bytes *out)
 static void
 run_job(struct ofconn *c)
 {
+    struct loop_slice slice = loop_slice_begin();
     struct bytes out = BYTES_INIT;
     bool done = false;
 
@@ -113,6 +114,9 @@ run_job(struct ofconn *c)
     }
     for (int i = 0; i < JOB_STEPS && !done && out.len < JOB_BACKLOG; i++) {
         done = c->job->step(c->job, &out);
+        if (clock_real_us() >= slice.until_us) {
+            break;
+        }
     }
     if (done) {
         ofconn_end_job(c, &out);

@@ -3,6 +3,7 @@
 
 #include "ofproto/change_request.h"
 #include "ofproto/group.h"
+#include "ofproto/listing.h"
 #include "ofproto/ofconn.h"
 #include "ofproto/users.h"
 #include "openflow/msg/table.h"
@@ -77,69 +78,69 @@ handle_group_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED
     return error;
 }
 
-/* A group and its number, so that sorting does not have to go to the group for it. */
-struct wanted {
-    uint32_t id;
-    const struct group *group;
-};
+/* Requests about groups tell of them as they are when the request comes: a group is replaced as a whole, and a change
+ * that is under way meanwhile may come to nothing. */
 
-static int
-compare_id(const void *a_, const void *b_)
+static void
+release_group(void *group)
 {
-    const struct wanted *a = a_, *b = b_;
-
-    return (a->id > b->id) - (a->id < b->id);
+    group_unref(group);
 }
 
-/* Those wanted by number, to be released with free(). */
-static struct wanted *
-wanted_groups(const struct ofproto *p, uint32_t id, size_t *n)
+static enum ofperr
+reply_groups(struct ofconn *c, const struct msg *m, const struct listing_ops *ops)
 {
-    struct wanted *groups = xmalloc((hmap_count(&p->groups) + 1) * sizeof *groups);
-
-    *n = 0;
-    HMAP_FOR_EACH (g, struct group, node, &p->groups) {
-        if (id == GROUP_ALL || g->desc.group_id == id) {
-            groups[(*n)++] = (struct wanted) { g->desc.group_id, g };
-        }
-    }
-    qsort(groups, *n, sizeof *groups, compare_id);
-    return groups;
-}
-
-enum ofperr
-handle_group_desc(struct ofconn *c, const struct msg *m, struct bytes *out)
-{
-    struct msg_parts parts;
-    struct wanted *groups;
+    struct listing groups = LISTING_INIT;
     enum ofperr error;
     uint32_t id;
-    size_t n;
 
     error = group_request_decode(m, &id);
     if (error) {
         return error;
     }
-    groups = wanted_groups(c->ofproto, id, &n);
-    msg_parts_begin(&parts, out, MSG_GROUP_DESC_REPLY, m);
-    for (size_t i = 0; i < n; i++) {
-        size_t entry = out->len;
-
-        group_desc_put(out, m->version, &groups[i].group->desc);
-        msg_parts_entry(&parts, entry);
+    HMAP_FOR_EACH (g, struct group, node, &c->ofproto->groups) {
+        if ((id == GROUP_ALL || g->desc.group_id == id) && group_try_ref_rcu(g)) {
+            listing_add(&groups, g->desc.group_id, g);
+        }
     }
-    msg_parts_end(&parts);
-    free(groups);
+    listing_reply(c, m, ops, &groups);
     return OFPERR_NONE;
 }
 
-static void
-put_stats(struct bytes *out, enum of_version v, const struct group *g, uint32_t n_flows)
+static bool
+put_desc(struct ofconn *c UNUSED, struct bytes *out, enum of_version v, const struct listed *group)
 {
+    group_desc_put(out, v, &((const struct group *) group->thing)->desc);
+    return true;
+}
+
+enum ofperr
+handle_group_desc(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
+{
+    static const struct listing_ops ops = { MSG_GROUP_DESC_REPLY, 0, put_desc, release_group };
+
+    return reply_groups(c, m, &ops);
+}
+
+static uint32_t
+count_users(struct ofproto *p, uint32_t group_id)
+{
+    uint32_t n;
+
+    pthread_mutex_lock(&p->tables_mutex);
+    n = users_count(p, USERS_OF_GROUP, group_id);
+    pthread_mutex_unlock(&p->tables_mutex);
+    return n;
+}
+
+static bool
+put_stats(struct ofconn *c, struct bytes *out, enum of_version v, const struct listed *group)
+{
+    const struct group *g = group->thing;
     int64_t age = clock_now_ms() - g->created;
     struct group_stats s = {
-        .group_id = g->desc.group_id, .ref_count = n_flows, .duration_sec = age / 1000,
-        .duration_nsec = age % 1000 * 1000000, .n_buckets = g->desc.n_buckets,
+        .group_id = g->desc.group_id, .ref_count = count_users(c->ofproto, g->desc.group_id),
+        .duration_sec = age / 1000, .duration_nsec = age % 1000 * 1000000, .n_buckets = g->desc.n_buckets,
         .buckets = xcalloc(MAX(g->desc.n_buckets, 1), sizeof *s.buckets),
         .n_packets = atomic_load(&g->counter.n_packets), .n_bytes = atomic_load(&g->counter.n_bytes),
     };
@@ -150,35 +151,15 @@ put_stats(struct bytes *out, enum of_version v, const struct group *g, uint32_t 
     }
     group_stats_put(out, v, &s);
     group_stats_uninit(&s);
+    return true;
 }
 
 enum ofperr
-handle_group_stats(struct ofconn *c, const struct msg *m, struct bytes *out)
+handle_group_stats(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
 {
-    struct ofproto *p = c->ofproto;
-    struct msg_parts parts;
-    struct wanted *groups;
-    enum ofperr error;
-    uint32_t id;
-    size_t n;
+    static const struct listing_ops ops = { MSG_GROUP_REPLY, 0, put_stats, release_group };
 
-    error = group_request_decode(m, &id);
-    if (error) {
-        return error;
-    }
-    groups = wanted_groups(p, id, &n);
-    msg_parts_begin(&parts, out, MSG_GROUP_REPLY, m);
-    pthread_mutex_lock(&p->tables_mutex);
-    for (size_t i = 0; i < n; i++) {
-        size_t entry = out->len;
-
-        put_stats(out, m->version, groups[i].group, users_count(p, USERS_OF_GROUP, groups[i].group->desc.group_id));
-        msg_parts_entry(&parts, entry);
-    }
-    pthread_mutex_unlock(&p->tables_mutex);
-    msg_parts_end(&parts);
-    free(groups);
-    return OFPERR_NONE;
+    return reply_groups(c, m, &ops);
 }
 
 enum ofperr

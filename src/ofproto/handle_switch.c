@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "netdev/netdev.h"
+#include "ofproto/listing.h"
 #include "ofproto/ofconn.h"
 #include "openflow/msg/queue.h"
 #include "openflow/msg/switch.h"
@@ -134,34 +135,46 @@ handle_desc(struct ofconn *c, const struct msg *m, struct bytes *out)
     return OFPERR_NONE;
 }
 
-enum ofperr
-handle_port_desc(struct ofconn *c, const struct msg *m, struct bytes *out)
+/* Of all ports (OFPP_NONE), or of one. */
+static void
+reply_ports(struct ofconn *c, const struct msg *m, ofp_port want, const struct listing_ops *ops)
 {
-    struct msg_parts parts;
-    struct ofport **ports;
-    enum ofperr error;
-    ofp_port want;
-    size_t n;
+    struct listing ports = LISTING_INIT;
 
-    error = port_desc_request_decode(m, &want);
-    if (error) {
-        return error;
-    }
-    ports = ofports_sorted(c->ofproto, &n);
-    msg_parts_begin(&parts, out, MSG_PORT_DESC_REPLY, m);
-    for (size_t i = 0; i < n; i++) {
-        size_t entry = out->len;
-        struct port_desc d;
-
-        if (want == OFPP_NONE || want == OFPP_ALL || want == ports[i]->x->ofp_port) {
-            ofport_describe(ports[i], &d);
-            port_desc_put(out, c->version, &d);
-            msg_parts_entry(&parts, entry);
+    HMAP_FOR_EACH (o, struct ofport, node, &c->ofproto->ports) {
+        if (want == OFPP_NONE || want == o->x->ofp_port) {
+            listing_add(&ports, ofp_to_u32(o->x->ofp_port), NULL);
         }
     }
-    msg_parts_end(&parts);
-    free(ports);
-    return OFPERR_NONE;
+    listing_reply(c, m, ops, &ports);
+}
+
+static bool
+put_port_desc(struct ofconn *c, struct bytes *out, enum of_version v, const struct listed *one)
+{
+    const struct ofport *o = ofport_find(c->ofproto, OFP_PORT(one->id));
+    struct port_desc d;
+
+    if (!o) {
+        return false;
+    }
+    ofport_describe(o, &d);
+    port_desc_put(out, v, &d);
+    return true;
+}
+
+enum ofperr
+handle_port_desc(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
+{
+    static const struct listing_ops ops = { MSG_PORT_DESC_REPLY, 0, put_port_desc, NULL };
+    enum ofperr error;
+    ofp_port want;
+
+    error = port_desc_request_decode(m, &want);
+    if (!error) {
+        reply_ports(c, m, want == OFPP_ALL ? OFPP_NONE : want, &ops);
+    }
+    return error;
 }
 
 static void
@@ -177,26 +190,18 @@ add_counter(void *s_, const char *name, uint64_t value)
     custom->value = value;
 }
 
-/* Ports in the order of statistics: the local port, then by number. */
-static struct ofport **
-ports_local_first(struct ofproto *p, size_t *n)
+static bool
+put_port_stats(struct ofconn *c, struct bytes *out, enum of_version v, const struct listed *one)
 {
-    struct ofport **ports = ofports_sorted(p, n), *last = *n ? ports[*n - 1] : NULL;
-
-    if (last && last->x->ofp_port == OFPP_LOCAL) {
-        memmove(ports + 1, ports, (*n - 1) * sizeof *ports);
-        ports[0] = last;
-    }
-    return ports;
-}
-
-static void
-put_port_stats(struct bytes *out, enum of_version v, const struct ofport *o)
-{
-    int64_t age = clock_now_ms() - o->created;
+    const struct ofport *o = ofport_find(c->ofproto, OFP_PORT(one->id));
     struct netdev_stats n;
     struct port_stats s;
+    int64_t age;
 
+    if (!o) {
+        return false;
+    }
+    age = clock_now_ms() - o->created;
     ofproto_port_get_stats(o->ofproto, o->x->ofp_port, &n);
     port_stats_init(&s);
     s.port = o->x->ofp_port;
@@ -217,34 +222,21 @@ put_port_stats(struct bytes *out, enum of_version v, const struct ofport *o)
     netdev_each_counter(o->x->netdev, add_counter, &s);
     port_stats_put(out, v, &s);
     port_stats_uninit(&s);
+    return true;
 }
 
 enum ofperr
-handle_port_stats(struct ofconn *c, const struct msg *m, struct bytes *out)
+handle_port_stats(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
 {
-    struct msg_parts parts;
-    struct ofport **ports;
+    static const struct listing_ops ops = { MSG_PORT_REPLY, 0xfffffffe, put_port_stats, NULL };
     enum ofperr error;
     ofp_port want;
-    size_t n;
 
     error = port_stats_request_decode(m, &want);
-    if (error) {
-        return error;
+    if (!error) {
+        reply_ports(c, m, want, &ops);
     }
-    ports = ports_local_first(c->ofproto, &n);
-    msg_parts_begin(&parts, out, MSG_PORT_REPLY, m);
-    for (size_t i = 0; i < n; i++) {
-        size_t entry = out->len;
-
-        if (want == OFPP_NONE || want == ports[i]->x->ofp_port) {
-            put_port_stats(out, c->version, ports[i]);
-            msg_parts_entry(&parts, entry);
-        }
-    }
-    msg_parts_end(&parts);
-    free(ports);
-    return OFPERR_NONE;
+    return error;
 }
 
 enum ofperr
@@ -333,6 +325,19 @@ walk_queues(struct ofport **ports, size_t n, struct queue_walk *w, netdev_queue_
             netdev_each_queue(ports[i]->x->netdev, cb, w);
         }
     }
+}
+
+/* Ports in the order of statistics: the local port, then by number. */
+static struct ofport **
+ports_local_first(struct ofproto *p, size_t *n)
+{
+    struct ofport **ports = ofports_sorted(p, n), *last = *n ? ports[*n - 1] : NULL;
+
+    if (last && last->x->ofp_port == OFPP_LOCAL) {
+        memmove(ports + 1, ports, (*n - 1) * sizeof *ports);
+        ports[0] = last;
+    }
+    return ports;
 }
 
 enum ofperr

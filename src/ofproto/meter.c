@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "ofproto/change_request.h"
+#include "ofproto/listing.h"
 #include "ofproto/ofconn.h"
 #include "openflow/msg/flow.h"
 
@@ -296,30 +297,6 @@ handle_meter_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED
 
 /* Requests. */
 
-static int
-compare_id(const void *a_, const void *b_)
-{
-    const struct meter *const *a = a_, *const *b = b_;
-
-    return ((*a)->config.meter_id > (*b)->config.meter_id) - ((*a)->config.meter_id < (*b)->config.meter_id);
-}
-
-/* Those wanted by number, to be released with free(). */
-static struct meter **
-wanted_meters(const struct ofproto *p, uint32_t id, size_t *n)
-{
-    struct meter **meters = xmalloc((hmap_count(&p->meters) + 1) * sizeof *meters);
-
-    *n = 0;
-    HMAP_FOR_EACH (m, struct meter, node, &p->meters) {
-        if (id == METER_ALL || m->config.meter_id == id) {
-            meters[(*n)++] = m;
-        }
-    }
-    qsort(meters, *n, sizeof *meters, compare_id);
-    return meters;
-}
-
 static uint32_t
 count_users(struct ofproto *p, uint32_t meter_id)
 {
@@ -331,18 +308,24 @@ count_users(struct ofproto *p, uint32_t meter_id)
     return n;
 }
 
-static void
-put_meter_stats(struct bytes *out, struct ofproto *p, const struct meter *m)
+static bool
+put_meter_stats(struct ofconn *c, struct bytes *out, enum of_version v UNUSED, const struct listed *one)
 {
-    int64_t age = clock_now_ms() - m->created;
-    struct meter_stats s = {
-        .meter_id = m->config.meter_id, .n_flows = count_users(p, m->config.meter_id), .duration_sec = age / 1000,
+    const struct datapath *dp = c->ofproto->backer->xdp.dp;
+    const struct meter *m = meter_find(c->ofproto, one->id);
+    struct dp_meter_stats counted;
+    struct meter_stats s;
+    int64_t age;
+
+    if (!m) {
+        return false;
+    }
+    age = clock_now_ms() - m->created;
+    s = (struct meter_stats) {
+        .meter_id = one->id, .n_flows = count_users(c->ofproto, one->id), .duration_sec = age / 1000,
         .duration_nsec = age % 1000 * 1000000, .n_bands = m->config.n_bands,
         .bands = xcalloc(MAX(m->config.n_bands, 1), sizeof *s.bands),
     };
-    const struct datapath *dp = p->backer->xdp.dp;
-    struct dp_meter_stats counted;
-
     if (!dp->class->meter_get(dp, m->x->dp_id, &counted)) {
         s.n_packets = counted.n_packets;
         s.n_bytes = counted.n_bytes;
@@ -352,16 +335,26 @@ put_meter_stats(struct bytes *out, struct ofproto *p, const struct meter *m)
     }
     meter_stats_put(out, &s);
     meter_stats_uninit(&s);
+    return true;
+}
+
+static bool
+put_meter_config(struct ofconn *c, struct bytes *out, enum of_version v UNUSED, const struct listed *one)
+{
+    const struct meter *m = meter_find(c->ofproto, one->id);
+
+    if (m) {
+        meter_config_put(out, &m->config);
+    }
+    return m != NULL;
 }
 
 static enum ofperr
-reply_meters(struct ofconn *c, const struct msg *m, struct bytes *out, bool config)
+reply_meters(struct ofconn *c, const struct msg *m, const struct listing_ops *ops)
 {
-    struct msg_parts parts;
-    struct meter **meters;
+    struct listing meters = LISTING_INIT;
     enum ofperr error;
     uint32_t id;
-    size_t n;
 
     error = meter_request_decode(m, &id);
     if (error) {
@@ -370,33 +363,29 @@ reply_meters(struct ofconn *c, const struct msg *m, struct bytes *out, bool conf
     if (id != METER_ALL && !meter_find(c->ofproto, id)) {
         return OFPERR_OFPMMFC_UNKNOWN_METER;
     }
-    meters = wanted_meters(c->ofproto, id, &n);
-    msg_parts_begin(&parts, out, config ? MSG_METER_CONFIG_REPLY : MSG_METER_REPLY, m);
-    for (size_t i = 0; i < n; i++) {
-        size_t entry = out->len;
-
-        if (config) {
-            meter_config_put(out, &meters[i]->config);
-        } else {
-            put_meter_stats(out, c->ofproto, meters[i]);
+    HMAP_FOR_EACH (meter, struct meter, node, &c->ofproto->meters) {
+        if (id == METER_ALL || meter->config.meter_id == id) {
+            listing_add(&meters, meter->config.meter_id, NULL);
         }
-        msg_parts_entry(&parts, entry);
     }
-    msg_parts_end(&parts);
-    free(meters);
+    listing_reply(c, m, ops, &meters);
     return OFPERR_NONE;
 }
 
 enum ofperr
-handle_meter_stats(struct ofconn *c, const struct msg *m, struct bytes *out)
+handle_meter_stats(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
 {
-    return reply_meters(c, m, out, false);
+    static const struct listing_ops ops = { MSG_METER_REPLY, 0, put_meter_stats, NULL };
+
+    return reply_meters(c, m, &ops);
 }
 
 enum ofperr
-handle_meter_config(struct ofconn *c, const struct msg *m, struct bytes *out)
+handle_meter_config(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
 {
-    return reply_meters(c, m, out, true);
+    static const struct listing_ops ops = { MSG_METER_CONFIG_REPLY, 0, put_meter_config, NULL };
+
+    return reply_meters(c, m, &ops);
 }
 
 enum ofperr
