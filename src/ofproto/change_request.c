@@ -217,6 +217,34 @@ settle(struct ofproto *p)
     }
 }
 
+/* The next request begins, if it is its turn. */
+static void
+begin_next(struct ofproto *p)
+{
+    struct change_request *r = p->next_request;
+
+    if (p->request || !r) {
+        return;
+    }
+    p->next_request = NULL;
+    p->request = r;
+    begin_change(r);
+    if (change_request_run(r)) {
+        finish(r);
+    }
+}
+
+void
+change_request_begin_own_after(struct change_request *r, const struct change_request_ops *ops, struct ofproto *p)
+{
+    if (p->next_request) {
+        change_request_destroy(p->next_request);
+    }
+    *r = (struct change_request) { .ops = ops, .p = p, .is_own = true };
+    p->next_request = r;
+    begin_next(p);
+}
+
 void
 change_requests_on_wake(struct loop_wake *w)
 {
@@ -227,6 +255,10 @@ change_requests_on_wake(struct loop_wake *w)
         return; /* The bridge was removed. */
     }
     settle(p);
+    if (!p->request && p->next_request) {
+        begin_next(p);
+        return; /* It wakes us again. */
+    }
     if (!p->request) {
         conns_release(p->conns); /* One has come to its end. */
         return;
@@ -242,15 +274,15 @@ change_requests_on_wake(struct loop_wake *w)
 void
 change_requests_finish(struct ofproto *p)
 {
-    struct change_request *r = p->request;
+    struct change_request *r;
 
-    if (!r || r->is_running) {
-        return;
+    while ((r = p->request) != NULL && !r->is_running) {
+        while (!run(r, NULL)) {
+            continue;
+        }
+        finish(r);
+        begin_next(p);
     }
-    while (!run(r, NULL)) {
-        continue;
-    }
-    finish(r);
 }
 
 static bool
@@ -268,14 +300,14 @@ change_request_holds(struct ofproto *p, enum msg_type type)
     if (atomic_load(&p->learned_may_be_due)) {
         settle(p);
     }
-    r = p->request;
+    r = p->request ? p->request : p->next_request;
     if (changes_tables(type) && (r || atomic_load(&p->n_untold) > TELLING_MUCH)) {
         return true;
     }
     if (!r || type == MSG_HELLO || type == MSG_ERROR || type == MSG_ECHO_REQUEST || type == MSG_ECHO_REPLY) {
         return false;
     }
-    if (r->is_own || r->phase >= REQUEST_TELL) {
+    if (r->is_own || p->next_request || r->phase >= REQUEST_TELL) {
         return true;
     }
     switch (type) {

@@ -17,7 +17,7 @@
  * What the switch itself must change at once (change_requests_finish()) makes the rest of the request run in one turn.
  *
  * During a request of the switch's own all messages wait, also dumps: who has been told that the configuration is
- * carried out sees no flow that was there before.
+ * carried out sees no flow that was there before.  So they do while such a request waits for another one to end.
  *
  * A flow that a packet teaches comes at once, and joins the request (change_join.c).
  *
@@ -62,6 +62,9 @@ struct change_request {
 /* Begins it.  The bridge has no other. */
 void change_request_begin(struct change_request *, const struct change_request_ops *, struct ofconn *);
 void change_request_begin_own(struct change_request *, const struct change_request_ops *, struct ofproto *);
+/* The same, once the one that the bridge has has come to its end, and runs it: it is no longer the caller's.  One that
+ * waits already is destroyed: this one is to do all that it would have done. */
+void change_request_begin_own_after(struct change_request *, const struct change_request_ops *, struct ofproto *);
 
 /* Runs the first slice: true if that was all of it, with r->error and r->out for the caller, who then calls
  * change_request_destroy().  False: it goes on by itself, answers, and is destroyed. */

@@ -119,12 +119,7 @@ change_regime(struct ofproto *p, bool has_normal)
     g->groups.group_id = GROUP_ALL;
     act_buf_init(&g->normal_acts);
     tables_make_normal(&g->normal, &g->normal_acts, 0, true);
-    change_requests_finish(p);
-    change_request_begin_own(&g->r, &regime_ops, p);
-    if (change_request_run(&g->r)) {
-        finish_regime(&g->r, g->r.error);
-        change_request_destroy(&g->r);
-    }
+    change_request_begin_own_after(&g->r, &regime_ops, p);
 }
 
 /* Flows of a mode, or of controllers, that hold no more go. */

@@ -123,6 +123,7 @@ struct ofproto {
     struct list rule_lists;  /* struct rule_list whose rules have not all been found: no rule leaves the tables. */
     struct tables_change *long_change; /* Null: none is open. */
     struct change_request *request;    /* That is being carried out in steps; null: none. */
+    struct change_request *next_request; /* Of our own, that begins when that one has come to its end; null: none. */
     struct loop_wake change_wake;
     struct hmap groups;      /* struct group by id. */
     struct hmap meters;      /* struct meter by id. */
