@@ -163,6 +163,13 @@ in_the_way(struct iface *f, const struct vs_interface *row)
     return others && vs_interface_ofport_request(others, 0) == ofp_to_u32(request) ? NULL : other;
 }
 
+/* Whether its device is no longer the one that it is to have. */
+static bool
+must_be_opened_anew(const struct iface *f, const struct vs_interface *row)
+{
+    return strcmp(f->type, wanted_type(f, row)) || f->netdev->is_gone || !iface_bridge(f)->ofproto;
+}
+
 void
 iface_drop_if_changed(struct iface *f, const struct vs_interface *row)
 {
@@ -171,7 +178,7 @@ iface_drop_if_changed(struct iface *f, const struct vs_interface *row)
     if (!f->netdev) {
         return;
     }
-    if (strcmp(f->type, wanted_type(f, row)) || f->netdev->is_gone || !iface_bridge(f)->ofproto) {
+    if (must_be_opened_anew(f, row)) {
         take_down(f);
         return;
     }
@@ -349,8 +356,11 @@ iface_configure(struct iface *f, const struct vs_interface *row)
     char *error;
 
     if (!br->ofproto) {
-        set_error(f, xstrdup(br->error));
+        set_error(f, br->error ? xstrdup(br->error) : NULL); /* None: the bridge went while it waited. */
         return;
+    }
+    if (f->netdev && must_be_opened_anew(f, row)) {
+        take_down(f); /* It has become so while it waited for its turn. */
     }
     error = f->netdev ? reconfigure(f, row) : bring_up(f, row);
     if (error) {

@@ -8,7 +8,7 @@
 
 LOG_MODULE(bridge)
 
-/* Turns of the main loop after which ports were left to be removed. */
+/* Turns of the main loop after which something was left to be removed, or applied. */
 COUNTER(reconcile_turns)
 
 static const struct vs_bridge *
@@ -173,7 +173,8 @@ is_over(const struct loop_slice *slice)
     return clock_real_us() >= slice->until_us;
 }
 
-/* These return false if something is left to be removed in another turn of the loop. */
+/* These return false if something is left to be removed in another turn of the loop, or may be: each removes something,
+ * so that it ends. */
 
 static bool
 remove_ports(struct bridge *br, const struct vs_bridge *row, uint64_t generation, const struct loop_slice *slice)
@@ -188,11 +189,11 @@ remove_ports(struct bridge *br, const struct vs_bridge *row, uint64_t generation
     }
     LIST_FOR_EACH_SAFE (p, struct port, in_bridge, &br->ports) {
         if (p->o.seen != generation) {
+            port_destroy(p);
+            bridge_unsettle(br);
             if (is_over(slice)) {
                 return false;
             }
-            port_destroy(p);
-            bridge_unsettle(br);
         }
     }
     return true;
@@ -202,10 +203,10 @@ static bool
 remove_bridge(struct bridge *br, const struct loop_slice *slice)
 {
     while (!list_is_empty(&br->ports)) {
+        port_destroy(CONTAINER_OF(br->ports.next, struct port, in_bridge));
         if (is_over(slice)) {
             return false;
         }
-        port_destroy(CONTAINER_OF(br->ports.next, struct port, in_bridge));
     }
     bridge_destroy(br, true);
     return true;
@@ -245,19 +246,19 @@ drop_if_changed(struct iface *f)
 }
 
 static bool
-remove_gone(struct vswitchd *sw, const struct vs_open_vswitch *global, uint64_t generation)
+remove_gone(struct vswitchd *sw, const struct vs_open_vswitch *global, uint64_t generation,
+            const struct loop_slice *slice)
 {
-    struct loop_slice slice = loop_slice_begin();
     bool bridges_changed = idl_first_change(sw->idl, VS_OPEN_VSWITCH) || idl_first_change(sw->idl, VS_BRIDGE);
 
-    if ((bridges_changed || !global) && !remove_bridges(sw, global, generation, &slice)) {
+    if ((bridges_changed || !global) && !remove_bridges(sw, global, generation, slice)) {
         return false;
     }
     LIST_FOR_EACH_SAFE (o, struct object, dirty, &sw->dirty_bridges) {
         struct bridge *br = CONTAINER_OF(o, struct bridge, o);
         const struct vs_bridge *row = bridge_row(br);
 
-        if (row && !remove_ports(br, row, generation, &slice)) {
+        if (row && !remove_ports(br, row, generation, slice)) {
             return false;
         }
     }
@@ -270,7 +271,13 @@ remove_gone(struct vswitchd *sw, const struct vs_open_vswitch *global, uint64_t 
         }
     }
     LIST_FOR_EACH_SAFE (o, struct object, dirty, &sw->dirty_ifaces) {
-        drop_if_changed(CONTAINER_OF(o, struct iface, o));
+        struct iface *f = CONTAINER_OF(o, struct iface, o);
+        bool had_device = f->netdev != NULL;
+
+        drop_if_changed(f);
+        if (had_device && !f->netdev && is_over(slice)) {
+            return false;
+        }
     }
     /* Like the reference, not at once when a port asks for another's number as it comes, but with the next change. */
     if (bridges_changed) {
@@ -392,81 +399,170 @@ compare_ifaces(const void *a_, const void *b_)
 }
 
 static void
-apply_ifaces(struct vswitchd *sw)
+order_ifaces(struct vswitchd *sw)
 {
     size_t n = list_size(&sw->dirty_ifaces), i = 0;
-    struct iface **all = xcalloc(n, sizeof *all);
+    struct iface **all = xcalloc(n + 1, sizeof *all);
 
     while (!list_is_empty(&sw->dirty_ifaces)) {
         all[i++] = CONTAINER_OF(take_first(&sw->dirty_ifaces), struct iface, o);
     }
     qsort(all, n, sizeof *all, compare_ifaces);
     for (i = 0; i < n; i++) {
-        apply_iface(all[i]);
+        list_push_back(&sw->applying, &all[i]->o.dirty);
     }
     free(all);
 }
 
 static void
-apply(struct vswitchd *sw)
+apply_bridge(struct bridge *br)
+{
+    const struct vs_bridge *row = bridge_row(br);
+
+    if (row) {
+        bridge_configure(br, row);
+    }
+}
+
+static void
+apply_port(struct port *p)
+{
+    const struct vs_port *row = port_row(p);
+
+    if (row && p->bridge->ofproto) {
+        port_configure(p, row);
+    }
+}
+
+/* These return false if something is left for another turn of the loop.  Each gets on, so that it ends. */
+
+static bool
+apply_bridges(struct vswitchd *sw, const struct loop_slice *slice)
 {
     while (!list_is_empty(&sw->dirty_bridges)) {
-        struct bridge *br = CONTAINER_OF(take_first(&sw->dirty_bridges), struct bridge, o);
-        const struct vs_bridge *row = bridge_row(br);
-
-        if (row) {
-            bridge_configure(br, row);
+        apply_bridge(CONTAINER_OF(take_first(&sw->dirty_bridges), struct bridge, o));
+        if (is_over(slice)) {
+            return false;
         }
     }
-    apply_ifaces(sw);
-    while (!list_is_empty(&sw->dirty_ports)) {
-        struct port *p = CONTAINER_OF(take_first(&sw->dirty_ports), struct port, o);
-        const struct vs_port *row = port_row(p);
+    return true;
+}
 
-        if (row && p->bridge->ofproto) {
-            port_configure(p, row);
+static bool
+apply_ifaces(struct vswitchd *sw, const struct loop_slice *slice)
+{
+    while (!list_is_empty(&sw->applying)) {
+        apply_iface(CONTAINER_OF(take_first(&sw->applying), struct iface, o));
+        if (is_over(slice)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+apply_ports(struct vswitchd *sw, const struct loop_slice *slice)
+{
+    while (!list_is_empty(&sw->dirty_ports)) {
+        apply_port(CONTAINER_OF(take_first(&sw->dirty_ports), struct port, o));
+        if (is_over(slice)) {
+            return false;
         }
     }
     while (!list_is_empty(&sw->unsettled)) {
         bridge_settle(CONTAINER_OF(sw->unsettled.next, struct bridge, unsettled));
+        if (is_over(slice)) {
+            return false;
+        }
     }
+    return true;
 }
 
-void
-reconcile_run(struct vswitchd *sw)
+/* What must go before an interface is applied whose device changes meanwhile goes in the next run: it does not come to
+ * those in 'applying'. */
+static bool
+apply(struct vswitchd *sw, const struct loop_slice *slice)
+{
+    if (sw->phase == APPLY_BRIDGES) {
+        if (!apply_bridges(sw, slice)) {
+            return false;
+        }
+        order_ifaces(sw);
+        sw->phase = APPLY_IFACES;
+    }
+    if (sw->phase == APPLY_IFACES) {
+        if (!apply_ifaces(sw, slice)) {
+            return false;
+        }
+        sw->phase = APPLY_PORTS;
+    }
+    return apply_ports(sw, slice);
+}
+
+/* 1. to 3.; then what has changed is in our lists, and the replica can note the next changes. */
+static bool
+take_changes(struct vswitchd *sw, const struct loop_slice *slice)
 {
     static uint64_t generation;
-    const struct vs_open_vswitch *global;
+    const struct vs_open_vswitch *global = global_row(sw);
 
-    if (!idl_was_filled(sw->idl)) {
-        return;
-    }
-    global = global_row(sw);
     generation++;
     mark(sw);
     if (global) {
         global_configure(sw, global);
     }
-    if (!remove_gone(sw, global, generation)) {
-        counter_inc(reconcile_turns);
-        loop_task_post_next_turn(&sw->reconcile); /* The replica's changes stay as they are until then. */
-        return;
+    if (!remove_gone(sw, global, generation, slice)) {
+        return false; /* The replica's changes stay as they are until then. */
     }
     add_new(sw, global);
-    apply(sw);
-    if (global) {
-        zones_configure(sw, global);
+    sw->zones_changed = zones_have_changes(sw);
+    sw->cfg_applying = global ? vs_open_vswitch_next_cfg(global) : sw->cfg_seen;
+    idl_clear_changes(sw->idl);
+    sw->phase = APPLY_BRIDGES;
+    return true;
+}
+
+static void
+finish_run(struct vswitchd *sw)
+{
+    const struct vs_open_vswitch *global = global_row(sw);
+
+    sw->phase = APPLY_NOTHING;
+    if (global && sw->zones_changed) {
+        zones_configure(global);
     }
-    if (global && vs_open_vswitch_next_cfg(global) != sw->cfg_seen) {
-        sw->cfg_seen = vs_open_vswitch_next_cfg(global);
+    if (sw->cfg_applying != sw->cfg_seen) {
+        sw->cfg_seen = sw->cfg_applying;
         sw->global_stale = true;
     }
-    idl_clear_changes(sw->idl);
     if (!sw->started) {
         sw->started = true;
         status_mark_all(sw);
     }
     status_run(sw);
+}
+
+void
+reconcile_run(struct vswitchd *sw)
+{
+    struct loop_slice slice = loop_slice_begin();
+    bool goes_on = sw->phase != APPLY_NOTHING;
+
+    if (!idl_was_filled(sw->idl)) {
+        return;
+    }
+    if (!sw->started) {
+        slice.until_us = INT64_MAX; /* Nobody is to see half a switch. */
+    }
+    if ((!goes_on && !take_changes(sw, &slice)) || !apply(sw, &slice)) {
+        counter_inc(reconcile_turns);
+        loop_task_post_next_turn(&sw->reconcile);
+        return;
+    }
+    finish_run(sw);
+    if (goes_on) {
+        loop_task_post_next_turn(&sw->reconcile); /* For what has changed meanwhile. */
+    }
 }
 
 void

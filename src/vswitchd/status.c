@@ -28,9 +28,9 @@ bridge_write(struct bridge *br, const struct vs_bridge *row)
 }
 
 static void
-write_bridges(struct vswitchd *sw)
+write_bridges(struct vswitchd *sw, struct loop_slice *slice)
 {
-    while (!list_is_empty(&sw->stale_bridges)) {
+    while (!list_is_empty(&sw->stale_bridges) && !loop_slice_is_over(slice)) {
         struct object *o = CONTAINER_OF(list_pop_front(&sw->stale_bridges), struct object, stale);
         const struct idl_row *row = idl_row_get(sw->idl, VS_BRIDGE, &o->uuid);
 
@@ -42,9 +42,9 @@ write_bridges(struct vswitchd *sw)
 }
 
 static void
-write_ports(struct vswitchd *sw)
+write_ports(struct vswitchd *sw, struct loop_slice *slice)
 {
-    while (!list_is_empty(&sw->stale_ports)) {
+    while (!list_is_empty(&sw->stale_ports) && !loop_slice_is_over(slice)) {
         struct object *o = CONTAINER_OF(list_pop_front(&sw->stale_ports), struct object, stale);
         const struct idl_row *row = idl_row_get(sw->idl, VS_PORT, &o->uuid);
 
@@ -56,9 +56,9 @@ write_ports(struct vswitchd *sw)
 }
 
 static void
-write_ifaces(struct vswitchd *sw)
+write_ifaces(struct vswitchd *sw, struct loop_slice *slice)
 {
-    while (!list_is_empty(&sw->stale_ifaces)) {
+    while (!list_is_empty(&sw->stale_ifaces) && !loop_slice_is_over(slice)) {
         struct object *o = CONTAINER_OF(list_pop_front(&sw->stale_ifaces), struct object, stale);
         const struct idl_row *row = idl_row_get(sw->idl, VS_INTERFACE, &o->uuid);
 
@@ -150,26 +150,45 @@ on_answer(struct idl_txn *txn, void *sw_)
     loop_task_post(&sw->reconcile); /* More may have become stale meanwhile. */
 }
 
+static bool
+any_object_is_stale(const struct vswitchd *sw)
+{
+    return !list_is_empty(&sw->stale_bridges) || !list_is_empty(&sw->stale_ports) || !list_is_empty(&sw->stale_ifaces);
+}
+
+/* True once all of them have been written: then cur_cfg may follow. */
+static bool
+write_objects(struct vswitchd *sw)
+{
+    struct loop_slice slice = loop_slice_begin();
+
+    if (sw->ready) {
+        slice.until_us = INT64_MAX; /* Who starts the daemon finds all of it when that has detached. */
+    }
+    write_bridges(sw, &slice);
+    write_ports(sw, &slice);
+    write_ifaces(sw, &slice);
+    return !any_object_is_stale(sw);
+}
+
 void
 status_run(struct vswitchd *sw)
 {
     const struct vs_open_vswitch *global = global_row(sw);
     enum idl_status status;
+    bool all;
 
     if (sw->txn || !sw->started || !idl_is_filled(sw->idl) ||
-        (list_is_empty(&sw->stale_bridges) && list_is_empty(&sw->stale_ports) && list_is_empty(&sw->stale_ifaces) &&
-         !sw->global_stale && !sw->controllers_stale && !sw->mirrors_stale)) {
+        (!any_object_is_stale(sw) && !sw->global_stale && !sw->controllers_stale && !sw->mirrors_stale)) {
         return;
     }
     sw->txn = idl_txn_create(sw->idl);
-    if (sw->global_stale && global) {
+    all = write_objects(sw);
+    if (sw->global_stale && global && all) {
         sw->global_in_flight = true;
         sw->global_stale = false;
         global_write(sw, global);
     }
-    write_bridges(sw);
-    write_ports(sw);
-    write_ifaces(sw);
     if (sw->controllers_stale) {
         sw->controllers_stale = false;
         write_controllers(sw);
@@ -181,6 +200,9 @@ status_run(struct vswitchd *sw)
     status = idl_txn_commit(sw->txn, on_answer, sw);
     if (status != IDL_INCOMPLETE) {
         finish(sw, status);
+        if (!all && status == IDL_UNCHANGED) { /* No answer comes for it, after which it would go on. */
+            loop_task_post_next_turn(&sw->reconcile);
+        }
     }
 }
 

@@ -162,6 +162,7 @@ vswitchd_create(struct loop *loop, struct idl *idl, bool system_disabled, void (
     list_init(&sw->dirty_ports);
     list_init(&sw->dirty_ifaces);
     list_init(&sw->unsettled);
+    list_init(&sw->applying);
     list_init(&sw->unsatisfied);
     list_init(&sw->stale_bridges);
     list_init(&sw->stale_ports);

@@ -24,13 +24,15 @@
  * the object takes the new row, and nothing that passes through it notices.
  *
  * All removals come before all additions, so that a device can move from one bridge to another in one transaction.
- * Many ports, of a bridge or with it, are removed in slices of turns of the loop; then it begins anew with 1.
+ * Many ports, of a bridge or with it, are removed in slices of turns of the loop; then it begins anew with 1.  What has
+ * been marked is applied in slices, too.  Changes that come meanwhile are for the next run, so that numbers of ports do
+ * not depend on them, except that a row is always applied as it is at that moment.
  *
  * Setters of ofproto and netdev do nothing if nothing changed, so "apply" is simply telling them what is wanted.
  *
  * Status goes the other way (status.c): what changed is marked, and one transaction at a time writes it.  Status
- * columns are "quiet" in the replica: our own writes do not come back as changes.  cur_cfg is set in the transaction
- * that carries the status of the change.
+ * columns are "quiet" in the replica: our own writes do not come back as changes.  The status of many is written in
+ * slices, a transaction each; cur_cfg is set in the one that carries the last of it.
  *
  * Devices that vanish lose their port; the interface shows the error and gets its port back when the device returns.
  *
@@ -71,6 +73,10 @@ struct vswitchd {
     struct list unsatisfied;             /* struct iface.unsatisfied */
     struct list dirty_bridges, dirty_ports, dirty_ifaces; /* struct object.dirty */
     struct list unsettled;               /* struct bridge.unsettled */
+    enum apply_phase { APPLY_NOTHING, APPLY_BRIDGES, APPLY_IFACES, APPLY_PORTS } phase; /* Of reconcile_run(). */
+    struct list applying;                /* struct object.dirty, of interfaces: those of APPLY_IFACES, in order. */
+    bool zones_changed;                  /* By the changes that are applied, likewise: */
+    int64_t cfg_applying;                /* next_cfg */
 
     /* Status. */
     struct idl_txn *txn;                 /* Under way, or null. */
@@ -173,7 +179,7 @@ void vswitchd_choose_columns(struct idl *);
 
 /* ---- reconcile.c ---- */
 
-/* Applies what changed in the replica. */
+/* Applies what changed in the replica, or some of it: it posts itself for the rest. */
 void reconcile_run(struct vswitchd *);
 void reconcile_remove_all(struct vswitchd *, bool cleanup);
 
@@ -183,8 +189,9 @@ void reconcile_remove_all(struct vswitchd *, bool cleanup);
 const struct vs_open_vswitch *global_row(const struct vswitchd *);
 /* Reads and applies its settings. */
 void global_configure(struct vswitchd *, const struct vs_open_vswitch *);
-/* zones.c: connection tracking zones, after the bridges. */
-void zones_configure(struct vswitchd *, const struct vs_open_vswitch *);
+/* zones.c: connection tracking zones: whether the replica's changes concern them; applies them, after the bridges. */
+bool zones_have_changes(const struct vswitchd *);
+void zones_configure(const struct vs_open_vswitch *);
 /* Writes its status columns. */
 void global_write(struct vswitchd *, const struct vs_open_vswitch *);
 
@@ -263,7 +270,7 @@ void iface_write(struct iface *, const struct vs_interface *);
 
 /* ---- status.c ---- */
 
-/* Writes what is stale, unless a transaction is under way. */
+/* Writes what is stale, or some of it, unless a transaction is under way. */
 void status_run(struct vswitchd *);
 /* Everything must be written again. */
 void status_mark_all(struct vswitchd *);

@@ -4,8 +4,8 @@
 #include "ofproto/ct_zones.h"
 #include "vswitchd/vswitchd.h"
 
-static bool
-has_changes(const struct vswitchd *sw)
+bool
+zones_have_changes(const struct vswitchd *sw)
 {
     return idl_first_change(sw->idl, VS_DATAPATH) || idl_first_change(sw->idl, VS_CT_ZONE)
            || idl_first_change(sw->idl, VS_CT_TIMEOUT_POLICY) || idl_first_change(sw->idl, VS_BRIDGE)
@@ -59,13 +59,10 @@ configure_datapath(const char *type, const struct vs_datapath *row)
 }
 
 void
-zones_configure(struct vswitchd *sw, const struct vs_open_vswitch *row)
+zones_configure(const struct vs_open_vswitch *row)
 {
     const struct datum *d = vs_open_vswitch_datapaths_datum(row);
 
-    if (!has_changes(sw)) {
-        return;
-    }
     for (size_t i = 0; i < d->n; i++) {
         const struct vs_datapath *dp = vs_open_vswitch_datapaths(row, i);
 

@@ -1,6 +1,7 @@
 """Many of a thing at once: what is done with them goes over several turns of the main loop, and nobody sees half of it
 where one has always seen the whole.  On the dummy datapath."""
 import functools
+import re
 import struct
 
 import pytest
@@ -10,6 +11,7 @@ from place import switch_place
 
 N_GROUPS = 8_000
 N_METERS = 4_000
+N_PORTS = 300
 V = 4  # OpenFlow 1.3.
 GROUP_STATS, GROUP_DESC, METER_STATS, METER_CONFIG = 6, 7, 9, 10
 ALL_GROUPS, ALL_METERS = 0xfffffffc, 0xffffffff
@@ -112,3 +114,74 @@ def test_who_leaves_while_a_list_is_made_takes_it_along(place, groups):
         leaver.send(*[request(GROUP_DESC)] * 4)
         leaver.close()
     assert Peer(place, V).echo() < 1000
+
+
+# Ports.
+
+def turns_of_reconciling(place):
+    return int(place.sh("ovs-appctl coverage/read-counter reconcile_turns"))
+
+
+def numbers(place, bridge):
+    """Name -> number, as OpenFlow has them."""
+    shown = place.sh(f"ovs-ofctl show {bridge}")
+    return {name: int(n) for n, name in re.findall(r"^ (\d+)\((\w+)\)", shown, re.M)}
+
+
+def add(bridge, names):
+    return " -- ".join(f"add-port {bridge} {name}" for name in names)
+
+
+def test_many_ports_come_over_many_turns_and_have_the_numbers_of_their_order(place):
+    names = [f"m{i:03}" for i in range(N_PORTS)]
+    turns = turns_of_reconciling(place)
+    place.sh(f"ovs-vsctl add-br br1 -- {add('br1', reversed(names))} -- set interface m200 ofport_request=7")
+    assert turns_of_reconciling(place) > turns
+    # All of it is there when ovs-vsctl has come back: ports, their bundles, and what the database says of them.
+    others = [n for n in names if n != "m200"]
+    wanted = dict(zip(others, [n for n in range(1, N_PORTS + 1) if n != 7]), m200=7)
+    assert numbers(place, "br1") == wanted
+    written = place.sh("ovs-vsctl --format=csv --no-headings --columns=name,ofport,error list interface")
+    assert {name: int(n) for name, n in re.findall(r"^(m\d+),(\d+),\[\]$", written, re.M)} == wanted
+    place.sh("ovs-vsctl del-br br1")
+
+
+def test_what_changes_while_ports_come_is_carried_out_after_it(place):
+    names = [f"n{i:03}" for i in range(N_PORTS)]
+    place.sh("ovs-vsctl add-br br1 -- add-br br2")
+    for _ in range(5):
+        place.sh(f"ovs-vsctl --no-wait {add('br1', names)};"
+                 "ovs-vsctl --no-wait " + " -- ".join(f"del-port br1 {n}" for n in names[::3]) + ";"
+                 "ovs-vsctl --no-wait " + " -- ".join(f"set interface {n} type=dummy-pmd" for n in names[1::3]) + ";"
+                 f"ovs-vsctl --no-wait add-br br3 -- {add('br2', names[::3])} -- set port {names[2]} tag=5;"
+                 f"ovs-vsctl del-br br3")
+        assert set(numbers(place, "br1")) == set(names) - set(names[::3])
+        assert set(numbers(place, "br2")) == set(names[::3])
+        shown = place.sh("ovs-appctl dpif/show")
+        assert "br3" not in shown and len(re.findall(r"\(dummy-pmd\)", shown)) == len(names[1::3])
+        assert not re.search(r"\w", place.sh("ovs-vsctl --bare --columns=error list interface"))
+        place.sh(f"ovs-vsctl --no-wait {add('br1', ('q1', 'q2', 'q3'))}; ovs-vsctl --no-wait del-br br1;"
+                 "ovs-vsctl add-br br1 -- " + " -- ".join(f"del-port br2 {n}" for n in names[::3]))
+        assert numbers(place, "br1") == numbers(place, "br2") == {}
+    place.sh("ovs-vsctl del-br br1 -- del-br br2")
+
+
+def test_many_bridges_come_over_many_turns(place):
+    turns = turns_of_reconciling(place)
+    bridges = {f"c{b}": [f"c{b}p{i}" for i in range(5)] for b in range(20)}
+    place.sh("ovs-vsctl " + " -- ".join(f"add-br {br} -- {add(br, ports)}" for br, ports in bridges.items()))
+    assert turns_of_reconciling(place) > turns
+    for br, ports in bridges.items():
+        assert numbers(place, br) == {name: i for i, name in enumerate(ports, 1)}
+    place.sh("ovs-vsctl " + " -- ".join(f"del-br {br}" for br in bridges))
+
+
+def test_a_restart_finds_all_ports_with_their_numbers(place):
+    names = [f"r{i:03}" for i in range(N_PORTS)]
+    place.sh(f"ovs-vsctl add-br br1 -- {add('br1', names)}")
+    place.sh("ovs-vsctl del-port r000")
+    before = numbers(place, "br1")
+    place.kill("ovs-vswitchd")
+    place.start_switch("--enable-dummy=override")
+    assert numbers(place, "br1") == before and len(before) == N_PORTS - 1
+    place.sh("ovs-vsctl del-br br1")
