@@ -190,15 +190,12 @@ tuple_hash(const struct tuple *t, const struct flow *key)
     return h;
 }
 
-/* The packet's megaflow of those with the tuple's mask, null if there is none. */
+/* The packet's megaflow of those with the tuple's mask, null if there is none.  'hash' is tuple_hash(). */
 static ALWAYS_INLINE struct dp_flow *
-tuple_lookup_rcu(struct tuple *t, struct flow *key, uint16_t *lines, uint64_t at_least)
+tuple_lookup_hashed_rcu(struct tuple *t, uint64_t hash, struct flow *key, uint16_t *lines, uint64_t at_least)
 {
     struct tuple_table *table = rcu_get(&t->table);
-    uint64_t hash;
 
-    key_need_lines(key, lines, t->map);
-    hash = tuple_hash(t, key);
     for (size_t i = hash & table->mask;; i = (i + 1) & table->mask) {
         uintptr_t slot = atomic_load_explicit(&table->slots[i], memory_order_acquire);
 
@@ -210,6 +207,13 @@ tuple_lookup_rcu(struct tuple *t, struct flow *key, uint16_t *lines, uint64_t at
             return tuple_slot_flow(slot);
         }
     }
+}
+
+static ALWAYS_INLINE struct dp_flow *
+tuple_lookup_rcu(struct tuple *t, struct flow *key, uint16_t *lines, uint64_t at_least)
+{
+    key_need_lines(key, lines, t->map);
+    return tuple_lookup_hashed_rcu(t, tuple_hash(t, key), key, lines, at_least);
 }
 
 /* The megaflow of a packet, null if there is none; adds the number of masks visited to '*n_masks'. */
