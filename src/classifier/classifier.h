@@ -160,9 +160,21 @@ cls_rule_visible(const struct cls_rule *r, uint64_t version)
            version < atomic_load_explicit(&r->remove_version, memory_order_relaxed);
 }
 
-/* The rule for 'flow' in 'version', or null.  'wc' (null allowed) gains the bits consulted. */
+/* The rule for 'flow' in 'version', or null.  'wc' (null allowed) gains the bits consulted.  The second one puts the
+ * place of the rule's subtable in the order of searching into '*place' (0 if there is no rule). */
 struct cls_rule *classifier_lookup_rcu(const struct classifier *, uint64_t version, const struct flow *flow,
                                        struct cls_mask *wc);
+struct cls_rule *classifier_lookup_place_rcu(const struct classifier *, uint64_t version, const struct flow *flow,
+                                             struct cls_mask *wc, unsigned int *place);
+
+/* A lookup that is likely to be made soon, and where it is likely to find its rule: where the last one in that table
+ * did. */
+struct cls_expected { const struct classifier *cls; unsigned int place; };
+
+/* Asks for the memory that these lookups of 'flow' will read, of at most CLS_MAX_EXPECTED tables: it then comes for all
+ * of them at the same time, where each lookup would wait several times.  Nothing but time depends on it. */
+enum { CLS_MAX_EXPECTED = 8 };
+void classifier_prefetch_lookups_rcu(const struct cls_expected *, unsigned int n, const struct flow *flow);
 
 /* Calls 'cb' for every rule that matches 'flow' in 'version', in no particular order; 'wc' gains the bits consulted. */
 void classifier_for_each_match_rcu(const struct classifier *, uint64_t version, const struct flow *flow,

@@ -169,16 +169,31 @@ check_without_sets(struct classifier *cls, const struct flow *flow, const struct
     order->sets = sets;
 }
 
+/* Asks for the memory of the next lookup, whatever is expected. */
+static void
+prefetch_something(struct random *r, const struct classifier *cls, const struct flow *flow)
+{
+    struct cls_expected x[CLS_MAX_EXPECTED];
+
+    for (unsigned int i = 0; i < CLS_MAX_EXPECTED; i++) {
+        x[i] = (struct cls_expected) { cls, random_below(r, 20) };
+    }
+    classifier_prefetch_lookups_rcu(x, random_below(r, CLS_MAX_EXPECTED + 1), flow);
+}
+
 static void
 check_packet(struct random *r, struct classifier *cls, const struct entry *entries)
 {
     struct cls_rule *rule, *again;
     struct flow flow, other;
+    unsigned int place;
     struct cls_mask wc;
 
     random_flow(r, &flow);
     cls_mask_init(&wc);
-    rule = classifier_lookup_rcu(cls, 1, &flow, &wc);
+    prefetch_something(r, cls, &flow);
+    rule = classifier_lookup_place_rcu(cls, 1, &flow, &wc, &place);
+    assert_true(!rule || rcu_get_protected(&cls->order)->entries[place].subtable == rule->node->subtable);
     assert_int_equal(rule ? rule->priority : -1, best_priority(entries, &flow));
     check_without_sets(cls, &flow, rule, &wc);
     for (int k = 0; k < 10; k++) {
@@ -261,6 +276,7 @@ read_all_the_time(void *readers_)
         random_flow(&r, &flow);
         flow.metadata = 0; /* What the rule that is always there wants. */
         cls_mask_init(&wc);
+        prefetch_something(&r, &readers->cls, &flow);
         rule = classifier_lookup_rcu(&readers->cls, 1, &flow, &wc);
         assert_non_null(rule);
         cls_rule_get_match(rule, &m);
@@ -424,6 +440,7 @@ look_for_what_stays(void *readers_)
         struct match m, has;
 
         match_address(&m, i);
+        prefetch_something(&r, &readers->cls, &m.flow);
         found = classifier_lookup_rcu(&readers->cls, 1, &m.flow, NULL);
         assert_non_null(found);
         cls_rule_get_match(found, &has);

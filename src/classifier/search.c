@@ -1,8 +1,8 @@
 /* Searches: the readers' side of the classifier. */
 #include "classifier/order.h"
 
-/* How many subtables ahead memory is asked for; lines of what a rule is part of. */
-enum { AHEAD = 4, RULE_LINES = 5 };
+/* How many subtables ahead memory is asked for. */
+enum { AHEAD = 4 };
 
 /* How many subtables may wait for their ports to be noted. */
 enum { MAX_PENDING = 32 };
@@ -343,15 +343,6 @@ look_ahead(struct search *s)
     }
 }
 
-/* Asks for the memory of a rule and of what it is part of, all of which is about to be read. */
-static ALWAYS_INLINE void
-prefetch_rule(const struct cls_rule *rule)
-{
-    for (unsigned int i = 0; i < RULE_LINES; i++) {
-        __builtin_prefetch((const char *) rule + i * CACHE_LINE);
-    }
-}
-
 /* The first rule with the packet's values in an entry's subtable, visible or not; null if there is none.  'ready' are
  * its hashes; null: not there.  A trie that was not asked yet is asked only where nothing matches: it then says what
  * tells, and keeps searches of later subtables short. */
@@ -390,7 +381,7 @@ search_subtable(struct search *s, const struct cls_order_entry *e, const uint64_
         return NULL;
     }
     rule = rcu_get(&node->first);
-    prefetch_rule(rule);
+    cls_rule_prefetch(rule);
     note_words(s->wc, st, st->n_words);
     note_head(s, e);
     return rule;
@@ -417,7 +408,8 @@ next_entry(struct search *s, const uint64_t **ready)
 _Static_assert(CLS_MAX_PREFIXES == sizeof(uint32_t), "all lengths are looked at at once");
 
 struct cls_rule *
-classifier_lookup_rcu(const struct classifier *cls, uint64_t version, const struct flow *flow, struct cls_mask *wc)
+classifier_lookup_place_rcu(const struct classifier *cls, uint64_t version, const struct flow *flow,
+                            struct cls_mask *wc, unsigned int *place)
 {
     const struct cls_order *order = rcu_get(&((struct classifier *) cls)->order);
     const struct cls_order_entry *e;
@@ -425,6 +417,7 @@ classifier_lookup_rcu(const struct classifier *cls, uint64_t version, const stru
     const uint64_t *ready;
     struct search s;
 
+    *place = 0;
     if (!order || !order->n) {
         return NULL;
     }
@@ -437,10 +430,19 @@ classifier_lookup_rcu(const struct classifier *cls, uint64_t version, const stru
         }
         if (rule && (!best || rule->priority > best->priority)) {
             best = rule;
+            *place = e - order->entries;
         }
     }
     note_pending(&s);
     return best;
+}
+
+struct cls_rule *
+classifier_lookup_rcu(const struct classifier *cls, uint64_t version, const struct flow *flow, struct cls_mask *wc)
+{
+    unsigned int place;
+
+    return classifier_lookup_place_rcu(cls, version, flow, wc, &place);
 }
 
 void

@@ -441,6 +441,25 @@ cls_subtable_find_rcu(const struct cls_subtable *st, const struct flow *flow, ui
     }
 }
 
+const struct cls_node *
+cls_subtable_guess_rcu(const struct cls_subtable *st, uint64_t hash)
+{
+    const struct cls_slots *slots = rcu_get(&((struct cls_subtable *) st)->nodes);
+
+    for (size_t i = hash; slots; i++) {
+        uintptr_t slot = atomic_load_explicit(&((struct cls_slots *) slots)->slots[i & slots->mask],
+                                              memory_order_acquire);
+
+        if (!slot) {
+            break;
+        }
+        if (slot >> SLOT_TAG_SHIFT == hash >> SLOT_TAG_SHIFT && slot_node(slot) != slot_node(SLOT_REMOVED)) {
+            return slot_node(slot);
+        }
+    }
+    return NULL;
+}
+
 struct cls_node *
 cls_subtable_find_same_rcu(const struct cls_subtable *st, const struct cls_node *as, uint64_t hash)
 {

@@ -24,11 +24,13 @@ struct rule_actions {
     uint64_t acts[]; /* A sequence of struct act (openflow/action/action.h). */
 };
 
-/* What inserting one touches comes first. */
+/* What searching, running and counting touch comes first, in two lines; then what inserting one touches. */
 struct rule {
     struct cls_rule cr;
-    struct ofproto *ofproto;
     RCU_PTR(struct rule_actions) actions; /* Set once. */
+    RCU_PTR(struct rule) successor; /* Which counts in its place, referenced; null: none. */
+    _Atomic int64_t used;      /* Idle timeout counts from here. */
+    _Atomic uint64_t n_packets, n_bytes;
     be64 cookie;
     uint8_t table_id;
     uint8_t flags;             /* enum flow_mod flags that stay with the rule (send_flow_rem...). */
@@ -40,11 +42,9 @@ struct rule {
     bool has_meter : 1, has_groups : 1; /* Among its actions. */
     bool may_learn : 1;        /* A 'learn' is among them, or a 'clone', which may have one. */
     _Atomic uint32_t n_refs;
+    struct ofproto *ofproto;
     int64_t created;           /* ms on clock_now_ms(); duration counts from here. */
     _Atomic int64_t modified;  /* Hard timeout counts from here. */
-    _Atomic int64_t used;      /* Idle timeout counts from here. */
-    _Atomic uint64_t n_packets, n_bytes;
-    RCU_PTR(struct rule) successor; /* Which counts in its place, referenced; null: none. */
     struct list expirable;     /* In a list of expiry.h, or of 'retired' ones; else self-linked. */
     struct hmap_node by_cookie; /* In ofproto->by_cookie, if it is the first with its cookie (cookies.h). */
     struct list same_cookie;   /* The others with its cookie. */
@@ -86,7 +86,7 @@ size_t rule_memory(const struct rule *); /* Bytes, with its actions. */
 static ALWAYS_INLINE void
 rule_prefetch(const struct rule *r)
 {
-    for (size_t i = 0; i <= offsetof(struct rule, used); i += CACHE_LINE) {
+    for (size_t i = 0; i <= offsetof(struct rule, modified); i += CACHE_LINE) {
         __builtin_prefetch((const char *) r + i, 1);
     }
 }

@@ -1,7 +1,8 @@
 /* Translation's own state, and what its files offer each other.  Private to this directory.
  *
  *   xlate.c        begin and end, credits, effects, reports to trace
- *   table.c        lookups, action lists, the dispatch table; run.c: lookups remembered
+ *   table.c        lookups, action lists, the dispatch table; run.c: lookups remembered,
+ *                  scout.c: asked for beforehand
  *   output.c       ports: output, flood, patch ports
  *   normal.c       the NORMAL action; vlan.c: tags as NORMAL sees them
  *   mirror.c       copies for mirrors; bond.c: members of bonds
@@ -77,6 +78,9 @@ struct xlate_ctx {
     int trace_depth;
     unsigned int n_resubmits, n_buckets;
     struct xlate_record record; /* The run under way. */
+    unsigned int place;        /* Of the last lookup: classifier_lookup_place_rcu(). */
+    unsigned int n_scouted;    /* Lookups to come whose memory has been asked for. */
+    struct scout_memory *scouted_from; /* Of the last lookup that was remembered; null: none was. */
     struct bytes stack;        /* Of push and pop: frozen_stack_push() (ofproto/recirc.h). */
     struct act_buf action_set;
     char *conj_parts[16];      /* For trace: the rules that made up a conjunction; owned until they are shown. */

@@ -33,6 +33,7 @@ struct xlate_runs {
     struct start starts[N_STARTS];
     struct xlate_run *slots[N_SLOTS];
     struct xlate_runs_stats stats;
+    struct xlate_scout scout;
 };
 
 static _Atomic uint64_t last_id;
@@ -92,7 +93,16 @@ xlate_runs_destroy(struct xlate_runs *runs)
 struct xlate_runs_stats
 xlate_runs_get_stats(const struct xlate_runs *runs)
 {
-    return runs->stats;
+    struct xlate_runs_stats stats = runs->stats;
+
+    stats.n_scouted = runs->scout.n_asked;
+    return stats;
+}
+
+struct xlate_scout *
+xlate_runs_scout(struct xlate_runs *runs)
+{
+    return &runs->scout;
 }
 
 static pthread_key_t end_of_thread;
@@ -169,17 +179,33 @@ is_valid(struct xlate_run *r, const struct xlate_ctx *ctx)
     return true;
 }
 
+/* Where a run of this shape that agrees with the flow would be; its key in 'key'. */
+static struct xlate_run **
+place_of(struct xlate_runs *runs, const struct shape *s, const struct flow *flow, uint64_t key[RUN_KEY_WORDS + 1])
+{
+    for (unsigned int i = 0; i < s->n; i++) {
+        key[i] = flow_word(flow, s->words[i].index) & s->words[i].mask;
+    }
+    return &runs->slots[key_hash(s->id, key, s->n) % N_SLOTS];
+}
+
 static struct xlate_run *
-find_run(const struct xlate_runs *runs, const struct shape *s, const struct xlate_ctx *ctx)
+find_run(struct xlate_runs *runs, const struct shape *s, const struct xlate_ctx *ctx)
 {
     uint64_t key[RUN_KEY_WORDS + 1];
-    struct xlate_run *r;
+    struct xlate_run *r = *place_of(runs, s, &ctx->flow, key);
 
-    for (unsigned int i = 0; i < s->n; i++) {
-        key[i] = flow_word(&ctx->flow, s->words[i].index) & s->words[i].mask;
-    }
-    r = runs->slots[key_hash(s->id, key, s->n) % N_SLOTS];
     return r && r->shape == s->id && !memcmp(r->key, key, s->n * sizeof key[0]) && is_valid(r, ctx) ? r : NULL;
+}
+
+struct xlate_run *const *
+xlate_run_place(const struct xlate_ctx *ctx, uint8_t table_id, unsigned int shape)
+{
+    const struct start *start = start_of(ctx->in->runs, ctx->bridge, table_id);
+    uint64_t key[RUN_KEY_WORDS + 1];
+
+    return is_start_of(start, ctx->bridge, table_id) && shape < start->n
+           ? place_of(ctx->in->runs, start->shapes[shape], &ctx->flow, key) : NULL;
 }
 
 bool
@@ -198,6 +224,9 @@ take(struct xlate_ctx *ctx, struct xlate_run *r, const struct shape *s)
 {
     struct xlate_out *out = ctx->out;
 
+    for (unsigned int i = 0; i < r->n_lookups; i++) {
+        __builtin_prefetch(&r->credits[i].rule->n_packets, 1); /* Its packet will be counted. */
+    }
     for (unsigned int i = 0; i < s->n; i++) {
         *flow_word_ptr(ctx->wc, s->words[i].index) |= s->words[i].mask;
     }
@@ -226,8 +255,9 @@ xlate_run_take(struct xlate_ctx *ctx, uint8_t *table_id)
             take(ctx, r, start->shapes[i]);
             start->budget += start->budget < BUDGET;
             runs->stats.n_taken++;
-            *table_id = r->consulted[r->n_lookups - 1].table.id;
-            return r->credits[r->n_lookups - 1].rule;
+            ctx->place = i;
+            *table_id = r->last_table_id;
+            return r->last_rule;
         }
     }
     return NULL;
@@ -235,9 +265,8 @@ xlate_run_take(struct xlate_ctx *ctx, uint8_t *table_id)
 
 /* Making. */
 
-/* Whether all that the rule's actions do is to go on with a later table. */
-static bool
-goes_on(const struct rule *rule, uint8_t table_id, bool *by_resubmit)
+bool
+xlate_run_leads_on(const struct rule *rule, uint8_t table_id, bool *by_resubmit)
 {
     struct act_span acts;
 
@@ -284,11 +313,24 @@ add_bits(struct run_word *words, unsigned int *n, unsigned int max, struct run_w
     return true;
 }
 
-/* What the lookup asked becomes part of the run's key, unless it is a run of its own. */
+/* The bits of a run's key. */
+static unsigned int
+count_bits(const struct xlate_record *rec)
+{
+    unsigned int n = 0;
+
+    for (unsigned int i = 0; i < rec->n_key; i++) {
+        n += __builtin_popcountll(rec->key[i].mask);
+    }
+    return n;
+}
+
+/* What the lookup asked becomes part of the run's key, unless it is a run of its own.  (Counting bits is a call where
+ * the processor is not known: the first lookup of a run goes without.) */
 static bool
 join(struct xlate_record *rec, const struct xlate_consulted *c, const uint64_t *masks)
 {
-    unsigned int n_asked = 0, n_key = 0, n_common = 0, k = 0, n = word_map_count(&c->table.map);
+    unsigned int n_asked = 0, n_common = 0, k = 0, n = word_map_count(&c->table.map);
     struct run_word words[RUN_KEY_WORDS];
     unsigned int n_words = rec->n_key;
 
@@ -296,17 +338,16 @@ join(struct xlate_record *rec, const struct xlate_consulted *c, const uint64_t *
     WORD_MAP_FOR_EACH (i, &c->table.map) {
         const struct run_word *w = find_word(rec->key, rec->n_key, i);
 
-        n_asked += __builtin_popcountll(masks[k]);
-        n_common += w ? __builtin_popcountll(w->mask & masks[k]) : 0;
+        if (rec->n) {
+            n_asked += __builtin_popcountll(masks[k]);
+            n_common += w ? __builtin_popcountll(w->mask & masks[k]) : 0;
+        }
         if (!add_bits(words, &n_words, RUN_KEY_WORDS, (struct run_word) { i, masks[k], masks[n + k] })) {
             return false;
         }
         k++;
     }
-    for (unsigned int i = 0; i < rec->n_key; i++) {
-        n_key += __builtin_popcountll(rec->key[i].mask);
-    }
-    if (rec->n && (n_asked - n_common > SIMILAR || n_key - n_common > SIMILAR)) {
+    if (rec->n && (n_asked - n_common > SIMILAR || count_bits(rec) - n_common > SIMILAR)) {
         return false;
     }
     memcpy(rec->key, words, n_words * sizeof words[0]);
@@ -362,6 +403,7 @@ make_run(const struct xlate_ctx *ctx, const struct xlate_record *rec, const stru
     *r = (struct xlate_run) {
         .n_refs = 1, .n_lookups = rec->n, .id = new_id(), .version = ctx->version, .shape = s->id,
         .n_resubmits = rec->n_resubmits, .n_key = n_key, .consulted = consulted, .credits = credits, .words = words,
+        .last_rule = out->credits[rec->credits + rec->n - 1].rule, .last_table_id = last->table.id,
     };
     memcpy(words, out->words + first->table.at, words_size);
     memcpy(credits, out->credits + rec->credits, credits_size);
@@ -451,7 +493,7 @@ xlate_run_note(struct xlate_ctx *ctx, uint8_t table_id, const struct rule *rule)
     struct xlate_record *rec = &ctx->record;
     struct xlate_out *out = ctx->out;
     const struct xlate_consulted *c = &out->consulted[out->n_consulted - 1];
-    bool by_resubmit = false, leads_on = goes_on(rule, table_id, &by_resubmit);
+    bool by_resubmit = false, leads_on = xlate_run_leads_on(rule, table_id, &by_resubmit);
 
     if (!rec->expects && !leads_on) {
         return; /* Most lookups of short pipelines. */

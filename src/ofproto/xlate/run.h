@@ -28,6 +28,7 @@
 #ifndef OFPROTO_XLATE_RUN_H
 #define OFPROTO_XLATE_RUN_H 1
 
+#include "ofproto/xlate/scout.h"
 #include "ofproto/xlate/xlate.h"
 
 enum { RUN_MAX = 32, RUN_KEY_WORDS = 12 };
@@ -39,7 +40,8 @@ struct xlate_run {
     uint64_t version;            /* Of the tables: it holds for this one. */
     uint64_t shape;              /* The mask of its key. */
     uint32_t n_resubmits;
-    uint32_t n_key;
+    uint8_t n_key, last_table_id;
+    struct rule *last_rule;      /* What the last lookup found. */
     /* By lookup; in the run's memory. */
     const struct xlate_consulted *consulted;
     const struct xlate_credit *credits;
@@ -68,15 +70,23 @@ struct xlate_runs *xlate_runs_mine(void);
 /* A memory of the caller's. */
 struct xlate_runs *xlate_runs_create(void) MUST_CHECK;
 void xlate_runs_destroy(struct xlate_runs *);
-/* How often a run was made, and taken: for tests. */
-struct xlate_runs_stats { uint64_t n_made, n_taken; };
+/* How often a run was made, and taken; how many lookups and runs were asked for beforehand: for tests. */
+struct xlate_runs_stats { uint64_t n_made, n_taken, n_scouted; };
 struct xlate_runs_stats xlate_runs_get_stats(const struct xlate_runs *);
+
+struct xlate_scout *xlate_runs_scout(struct xlate_runs *);
+
+/* Whether all that the rule's actions do is to go on with a later table. */
+bool xlate_run_leads_on(const struct rule *, uint8_t table_id, bool *by_resubmit);
 
 struct xlate_run *xlate_run_ref(struct xlate_run *);
 void xlate_run_unref(struct xlate_run *);
 
 /* Whether the next lookup of the translation, with 'in_port' in table 'table_id', may be a run's. */
 bool xlate_run_may(const struct xlate_ctx *, ofp_port in_port, bool with_tuple);
+/* Where runs are kept that begin with 'table_id', have the key's mask number 'shape' (ctx->place of a run that was
+ * taken), and agree with the flow: null, or a run, which may be another.  To be asked for beforehand. */
+struct xlate_run *const *xlate_run_place(const struct xlate_ctx *, uint8_t table_id, unsigned int shape);
 /* Takes the run that begins with 'table_id', if there is one for the flow: its last rule, and its table in '*table_id'.
  * Else null. */
 struct rule *xlate_run_take(struct xlate_ctx *, uint8_t *table_id);

@@ -155,6 +155,37 @@ a_rule_that_comes_or_goes_is_seen(void **state UNUSED)
     rig_uninit(&rig);
 }
 
+/* How many lookups were asked for beforehand by the last translation. */
+static uint64_t
+n_scouted(struct rig *rig, const struct flow *flow)
+{
+    uint64_t before = xlate_runs_get_stats(rig->runs).n_scouted;
+
+    translate(rig, flow);
+    return xlate_runs_get_stats(rig->runs).n_scouted - before;
+}
+
+static void
+lookups_are_asked_for_up_to_a_rule_that_does_more_than_to_lead_on(void **state UNUSED)
+{
+    struct flow flow = packet(0, 1), other = packet(0, 2);
+    struct rig rig;
+
+    rig_init(&rig, 1);
+    add(&rig, "table=0,actions=load:5->OXM_OF_METADATA[],resubmit(,1)");
+    add(&rig, "table=1,dl_src=02:00:00:00:00:00/ff:ff:ff:ff:ff:00,actions=resubmit(,2)");
+    add(&rig, "table=2,ip,nw_src=10.0.0.0/24,actions=resubmit(,4)");
+    add(&rig, "table=4,dl_dst=02:00:00:00:01:00/ff:ff:ff:ff:ff:00,actions=load:1->NXM_NX_REG0[],resubmit(,5)");
+    add(&rig, "table=5,ip,nw_dst=10.0.1.1,actions=output:2");
+    add(&rig, "table=5,priority=1,actions=resubmit(,6)");
+    assert_int_equal(n_scouted(&rig, &flow), 0);
+    assert_int_equal(n_scouted(&rig, &other), 3); /* Tables 1, 2, 4. */
+    add(&rig, "table=4,priority=60000,ip,actions=resubmit(,5)");
+    assert_int_equal(n_scouted(&rig, &flow), 3);
+    assert_int_equal(n_scouted(&rig, &flow), 4);
+    rig_uninit(&rig);
+}
+
 static void
 another_bridge_has_runs_of_its_own(void **state UNUSED)
 {
@@ -339,6 +370,7 @@ main(int argc, char *argv[])
         cmocka_unit_test(a_stretch_of_resubmits_is_one_run),
         cmocka_unit_test(a_stretch_of_gotos_is_one_run),
         cmocka_unit_test(a_rule_that_comes_or_goes_is_seen),
+        cmocka_unit_test(lookups_are_asked_for_up_to_a_rule_that_does_more_than_to_lead_on),
         cmocka_unit_test(another_bridge_has_runs_of_its_own),
         cmocka_unit_test(older_versions_take_no_newer_run),
         cmocka_unit_test(what_was_noted_for_a_change_that_does_not_come_is_forgotten),

@@ -102,7 +102,8 @@ lookup(struct xlate_ctx *ctx, uint8_t table_id)
     struct rule *rule;
 
     cls_mask_init(&asked);
-    rule = rule_from_cls(classifier_lookup_rcu(&ctx->bridge->tables[table_id], ctx->version, flow, &asked));
+    rule = rule_from_cls(classifier_lookup_place_rcu(&ctx->bridge->tables[table_id], ctx->version, flow, &asked,
+                                                     &ctx->place));
     if (rule && xlate_rule_is_conjunctive(rule)) {
         rule = xlate_conjunctive_lookup(ctx, table_id, flow, &asked);
     }
@@ -255,15 +256,21 @@ static struct rule *
 find_rule_or_run(struct xlate_ctx *ctx, uint8_t *table_id, ofp_port in_port, bool with_tuple, bool may_miss)
 {
     bool may_run = xlate_run_may(ctx, in_port, with_tuple);
-    struct rule *rule = may_run ? xlate_run_take(ctx, table_id) : NULL;
+    struct rule *rule = NULL;
     uint8_t begun = *table_id;
 
+    if (may_run) {
+        xlate_scout_ahead(ctx, begun);
+        rule = xlate_run_take(ctx, table_id);
+    }
     if (rule) {
+        xlate_scout_note(ctx, begun, rule, *table_id, true);
         return rule;
     }
     rule = with_tuple ? find_rule_with_tuple(ctx, table_id, in_port, may_miss)
            : find_rule(ctx, table_id, in_port, may_miss);
     if (may_run && rule && *table_id == begun) {
+        xlate_scout_note(ctx, begun, rule, begun, false);
         xlate_run_note(ctx, begun, rule);
     } else {
         xlate_run_end(ctx);

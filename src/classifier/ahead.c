@@ -1,0 +1,63 @@
+/* Memory for lookups that are still to come. */
+#include "classifier/order.h"
+
+/* Of how many subtables of a table, beside the one that is expected to have the rule. */
+enum { EACH = 4 };
+
+/* Where a rule is expected. */
+struct guess {
+    const struct cls_subtable *subtable; /* Null: nowhere. */
+    uint64_t hash;
+    const struct cls_node *node;
+};
+
+static void
+prefetch_entry(const struct cls_order_entry *e, const struct flow *flow, uint64_t hashes[N_STAGES])
+{
+    cls_hash_stages(e->subtable, flow, hashes);
+    cls_subtable_prefetch_rcu(e->subtable, hashes);
+}
+
+static void
+prefetch_slots(const struct cls_expected *x, const struct flow *flow, struct guess *g)
+{
+    const struct cls_order *order = rcu_get(&((struct classifier *) x->cls)->order);
+    uint64_t hashes[N_STAGES];
+
+    *g = (struct guess) { .subtable = NULL };
+    if (!order || x->place >= order->n) {
+        return;
+    }
+    for (unsigned int i = 0; i < x->place && i < EACH; i++) {
+        prefetch_entry(&order->entries[i], flow, hashes);
+    }
+    prefetch_entry(&order->entries[x->place], flow, hashes);
+    g->subtable = order->entries[x->place].subtable;
+    g->hash = hashes[N_STAGES - 1];
+}
+
+void
+classifier_prefetch_lookups_rcu(const struct cls_expected *x, unsigned int n, const struct flow *flow)
+{
+    struct guess guesses[CLS_MAX_EXPECTED];
+
+    for (unsigned int i = 0; i < n; i++) {
+        prefetch_slots(&x[i], flow, &guesses[i]);
+    }
+    for (unsigned int i = 0; i < n; i++) {
+        struct guess *g = &guesses[i];
+
+        g->node = g->subtable ? cls_subtable_guess_rcu(g->subtable, g->hash) : NULL;
+        if (g->node) {
+            __builtin_prefetch(g->node);
+            __builtin_prefetch((const char *) g->node + CACHE_LINE);
+        }
+    }
+    for (unsigned int i = 0; i < n; i++) {
+        struct cls_rule *rule = guesses[i].node ? rcu_get(&((struct cls_node *) guesses[i].node)->first) : NULL;
+
+        if (rule) {
+            cls_rule_prefetch(rule);
+        }
+    }
+}
