@@ -59,7 +59,8 @@ hmap_first_with_hash(const struct hmap *map, uint32_t hash)
 }
 
 /* Ask for the memory that looking for 'hash' will read first: where its bucket is, and, later, the bucket's first
- * node.  For those who look for many things at once. */
+ * node, with as many bytes as are read of what it is part of, itself included.  For those who look for many things at
+ * once. */
 static inline void
 hmap_prefetch_bucket(const struct hmap *map, uint32_t hash)
 {
@@ -67,9 +68,13 @@ hmap_prefetch_bucket(const struct hmap *map, uint32_t hash)
 }
 
 static inline void
-hmap_prefetch_node(const struct hmap *map, uint32_t hash)
+hmap_prefetch_node(const struct hmap *map, uint32_t hash, size_t size)
 {
-    __builtin_prefetch(map->buckets[hmap_bucket(map, hash)]);
+    const char *node = (const char *) map->buckets[hmap_bucket(map, hash)];
+
+    for (size_t i = 0; node && i < size; i += CACHE_LINE) {
+        __builtin_prefetch(node + i);
+    }
 }
 
 /* The first node of the walk, and the one after 'node'; null at the end.  In no particular order. */

@@ -12,6 +12,9 @@ commit_key(enum odp_key key, const struct flow *flow, struct flow *base, struct 
 
     odp_key_from_flow(key, flow, now);
     odp_key_from_flow(key, base, was);
+    if (!memcmp(now, was, size)) {
+        return; /* Mostly. */
+    }
     odp_key_from_flow(key, wc, mask);
     if (!odp_key_mask_changed(key, now, was, mask)) {
         return;

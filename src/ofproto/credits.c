@@ -221,7 +221,7 @@ get_pieces_locked(const struct xlate_out *out, size_t begin, size_t end, void **
         hmap_prefetch_bucket(&pieces, hashes[i - begin]);
     }
     for (size_t i = begin; i < end; i++) {
-        hmap_prefetch_node(&pieces, hashes[i - begin]);
+        hmap_prefetch_node(&pieces, hashes[i - begin], piece_memory(CREDITS_PIECE));
     }
     for (size_t i = begin; i < end; i++) {
         found[i] = get_piece_locked(piece_begin(out, i), piece_size(out, i), hashes[i - begin]);
@@ -366,11 +366,10 @@ xlate_credit_stats(const struct xlate_credit *credits, size_t n, const struct dp
             rule_credit(c->rule, delta->n_packets, delta->n_bytes, delta->used);
             atomic_fetch_add_explicit(&c->rule_bridge->table_matches[c->rule->table_id], delta->n_packets,
                                       memory_order_relaxed);
-            atomic_fetch_add_explicit(&c->rule_bridge->table_lookups[c->rule->table_id], delta->n_packets,
-                                      memory_order_relaxed);
             break;
         case CREDIT_TABLE_MISS:
-            atomic_fetch_add(&c->table.bridge->table_lookups[c->table.id], delta->n_packets);
+            atomic_fetch_add_explicit(&c->table.bridge->table_misses[c->table.id], delta->n_packets,
+                                      memory_order_relaxed);
             break;
         case CREDIT_PORT_RX:
             atomic_fetch_add(&c->port->n_rx_packets, delta->n_packets);

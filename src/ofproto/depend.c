@@ -579,7 +579,7 @@ get_path(struct depend *d, const struct xlate_out *out)
         hmap_prefetch_bucket(&d->steps, groups[i].hash);
     }
     for (unsigned int i = 0; i < n_groups; i++) {
-        hmap_prefetch_node(&d->steps, groups[i].hash);
+        hmap_prefetch_node(&d->steps, groups[i].hash, 2 * CACHE_LINE);
     }
     for (unsigned int i = 0; i < n_groups; begin = groups[i++].end) {
         step = get_step(d, step, &nodes[begin], groups[i].end - begin, groups[i].hash);

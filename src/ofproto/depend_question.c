@@ -181,6 +181,27 @@ compare_placed(const void *a_, const void *b_)
                                 : (uintptr_t) a->node < (uintptr_t) b->node ? -1 : a->node != b->node;
 }
 
+/* Mostly they are few, and qsort() would take memory and call for each comparison. */
+static void
+sort_placed(struct placed *placed, size_t n)
+{
+    enum { FEW = 24 };
+
+    if (n > FEW) {
+        qsort(placed, n, sizeof *placed, compare_placed);
+        return;
+    }
+    for (size_t i = 1; i < n; i++) {
+        struct placed p = placed[i];
+        size_t j = i;
+
+        for (; j && compare_placed(&placed[j - 1], &p) > 0; j--) {
+            placed[j] = placed[j - 1];
+        }
+        placed[j] = p;
+    }
+}
+
 static void
 reserve(struct questions *q, size_t n)
 {
@@ -206,7 +227,9 @@ place_questions(struct questions *q, const struct xlate_consulted *consulted, si
         ask(q, c, c->kind == CONSULTED_TABLE ? words + c->table.at : NULL, &q->asked[i]);
     }
     for (size_t i = 0; i < n_asked; i++) {
-        hmap_prefetch_node(&q->asked[i].shape->nodes, q->asked[i].hash);
+        const struct shape *s = q->asked[i].shape;
+
+        hmap_prefetch_node(&s->nodes, q->asked[i].hash, node_memory(s));
     }
     for (size_t i = 0; i < n_asked; i++) {
         q->placed[i].node = get_node(q, &q->asked[i]);
@@ -215,9 +238,7 @@ place_questions(struct questions *q, const struct xlate_consulted *consulted, si
     for (size_t i = 0; i < n_asked; i++) {
         q->placed[i].class = node_class(q->placed[i].node);
     }
-    if (n_asked) {
-        qsort(q->placed, n_asked, sizeof *q->placed, compare_placed);
-    }
+    sort_placed(q->placed, n_asked);
     for (size_t i = 0; i < n_asked; i++) {
         if (!n || q->placed[i].node != q->placed[n - 1].node) {
             q->placed[n++] = q->placed[i];

@@ -65,9 +65,10 @@ handle_table_stats(struct ofconn *c, const struct msg *m, struct bytes *out)
 
     msg_parts_begin(&parts, out, MSG_TABLE_REPLY, m);
     for (unsigned int i = 0; i < 254; i++) {
+        uint64_t n_matches = atomic_load(&p->xb.table_matches[i]);
         struct table_stats ts = {
-            .table_id = i, .n_active = p->tables[i].n_flows, .n_lookups = atomic_load(&p->xb.table_lookups[i]),
-            .n_matches = atomic_load(&p->xb.table_matches[i]),
+            .table_id = i, .n_active = p->tables[i].n_flows, .n_matches = n_matches,
+            .n_lookups = n_matches + atomic_load(&p->xb.table_misses[i]),
         };
         struct table_features f;
         size_t entry = out->len;

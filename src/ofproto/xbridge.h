@@ -74,7 +74,7 @@ struct xbridge {
     _Atomic uint64_t changed, changed_in[OFPROTO_N_TABLES];
     /* What a miss in a table means: enum of_table_miss per table (OpenFlow 1.1/1.2 table-mod). */
     _Atomic uint8_t table_miss[OFPROTO_N_TABLES];
-    _Atomic uint64_t table_lookups[OFPROTO_N_TABLES], table_matches[OFPROTO_N_TABLES];
+    _Atomic uint64_t table_matches[OFPROTO_N_TABLES], table_misses[OFPROTO_N_TABLES]; /* Their sum: the lookups. */
     /* Whether a flow that 'learn' makes may come, with so many of its cookie at most; null: always.  Any thread. */
     bool (*may_learn)(const struct xbridge *, const struct flow_mod *, uint32_t limit);
     _Atomic bool samples_flows;  /* "sample" is to be carried out: there are collectors. */
