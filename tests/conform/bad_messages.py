@@ -31,6 +31,7 @@ RECORD = os.path.join(HERE, "bad_messages.txt")
 SEEDS = os.path.join(HERE, "..", "..", "src", "openflow", "print", "message_seeds")
 DIFFER = os.path.join(HERE, "bad_messages_differ.txt")
 HELLO = 0
+GIVEN_UP = ("1.14", "65535.2640/4f4e4600")  # OFPBRC_MULTIPART_REQUEST_TIMEOUT, and what 1.3 has for it.
 REACH = 72      # Bytes from the start of a message in which pairs are changed.
 
 
@@ -79,6 +80,8 @@ def outcome(sent, answers):
         quote = quoted(a, sent[0])
         if kind == 0xffff:
             code = f"{code}/{struct.unpack_from('!I', a, 12)[0]:x}"
+        if f"{kind}.{code}" in GIVEN_UP:
+            continue  # Of a request in parts, a second after the first: whether that is seen depends on the machine.
         good = sent.startswith(quote) and len(quote) >= min(64, len(sent))
         words.append(f"{kind}.{code}" + ("" if good else f"?{len(quote)}"))
     return "+".join(k if n == 1 else f"{n}{k}" for k, n in ((k, len(list(g))) for k, g in itertools.groupby(words))) \

@@ -206,10 +206,16 @@ class Generator:
         self.monitors.append(m)
         flags = self.perhaps(0.3, "!initial") or self.perhaps(0.3, "!" + self.one("add", "delete", "modify", "actions",
                                                                                  "own"))
+        version = self.version()
+        if version in ("OpenFlow11", "OpenFlow12"):
+            # Extension messages of these versions have lists of actions.  The reference puts instructions into them,
+            # whose numbers are those of other actions there (clear_actions reads as mod_nw_src:0.0.0.0); ours leaves
+            # out what is no action.
+            flags = ",".join(f for f in [flags, "!actions"] if f)
         watch = ",".join(p for p in [flags, self.perhaps(0.4, f"table={self.rand.randint(0, 3)}"),
                                      self.perhaps(0.2, f"out_port={self.one(1, 2)}"), self.matches(1)] if p)
         watches = self.perhaps(0.7, f"'watch:{watch}'")
-        return [f"ovs-ofctl -O {self.version()} monitor br0 {self.perhaps(0.7, '128')} {watches} --detach --no-chdir "
+        return [f"ovs-ofctl -O {version} monitor br0 {self.perhaps(0.7, '128')} {watches} --detach --no-chdir "
                 f"--pidfile=$DIR/{m}.pid --unixctl=$DIR/{m}.ctl >>{m}.log 2>&1 || : >{m}.ctl"]
 
     CHANGES = [(flow, 20), (flows, 8), (replace, 4), (group, 12), (meter, 5), (bundle, 8), (packet_out, 4), (packet, 8),

@@ -132,16 +132,18 @@ run_all(struct xlate_ctx *ctx, struct group *g)
     }
 }
 
-static void
+/* Returns false if there is none to run: the group does not count the packet then. */
+static bool
 run_chosen(struct xlate_ctx *ctx, struct group *g, size_t i)
 {
     if (i == SIZE_MAX) {
         xlate_report(ctx, TRACE_DETAIL, "no live bucket");
         xlate_why(ctx, WHY_NO_BUCKET);
-    } else {
-        xlate_report(ctx, TRACE_DETAIL, "using bucket %zu", i);
-        run_bucket(ctx, g, i, ctx->is_last);
+        return false;
     }
+    xlate_report(ctx, TRACE_DETAIL, "using bucket %zu", i);
+    run_bucket(ctx, g, i, ctx->is_last);
+    return true;
 }
 
 static size_t
@@ -251,17 +253,17 @@ has_dp_hash(struct xlate_ctx *ctx, const struct group *g, const struct act *agai
     return false;
 }
 
-static void
+static bool
 run_select(struct xlate_ctx *ctx, struct group *g, const struct act *again)
 {
     if (!g->uses_dp_hash) {
-        run_chosen(ctx, g, choose_by_fields(ctx, g));
-    } else if (has_dp_hash(ctx, g, again)) {
-        run_chosen(ctx, g, choose_by_dp_hash(ctx, g));
-    } else {
-        xlate_report(ctx, TRACE_DETAIL, "no live bucket");
-        return;
+        return run_chosen(ctx, g, choose_by_fields(ctx, g));
     }
+    if (has_dp_hash(ctx, g, again)) {
+        return run_chosen(ctx, g, choose_by_dp_hash(ctx, g));
+    }
+    xlate_report(ctx, TRACE_DETAIL, "no live bucket");
+    return false;
 }
 
 void
@@ -270,6 +272,7 @@ xlate_group(struct xlate_ctx *ctx, const struct act *act)
     const struct act_group *a = (const void *) act;
     struct group *g = consult(ctx, a->group_id);
     struct xlate_credit *c;
+    bool done = true;
 
     if (!g) {
         xlate_report(ctx, TRACE_WARN, "Nonexistent group %u", a->group_id);
@@ -282,11 +285,11 @@ xlate_group(struct xlate_ctx *ctx, const struct act *act)
     switch (g->desc.type) {
     case GROUP_TYPE_ALL:
     case GROUP_TYPE_INDIRECT: run_all(ctx, g); break;
-    case GROUP_TYPE_SELECT: run_select(ctx, g, act); break;
-    case GROUP_TYPE_FF: run_chosen(ctx, g, first_alive(ctx, g)); break;
+    case GROUP_TYPE_SELECT: done = run_select(ctx, g, act); break;
+    case GROUP_TYPE_FF: done = run_chosen(ctx, g, first_alive(ctx, g)); break;
     case GROUP_N_TYPES: break;
     }
-    if (!ctx->freezing) {
+    if (done && !ctx->freezing) {
         c = xlate_credit(ctx, CREDIT_GROUP);
         c->group.group = g;
         c->group.bucket = SIZE_MAX;

@@ -95,9 +95,6 @@ check_list(char *at, char *end, struct act_check *c)
         struct act *a = (struct act *) (void *) at;
         enum ofperr error = act_ops_of(a)->check(a, c);
 
-        if (!error && !c->protocols) {
-            error = OFPERR_OFPBAC_MATCH_INCONSISTENT;
-        }
         if (error) {
             return error;
         }
@@ -123,6 +120,12 @@ enum ofperr
 act_check(struct act_buf *b, struct act_check *c)
 {
     char *first = (char *) b->bytes.data;
+    enum ofperr error;
 
-    return b->bytes.len ? check_list(first, first + b->bytes.len, c) : OFPERR_NONE;
+    if (!b->bytes.len) {
+        return OFPERR_NONE;
+    }
+    error = check_list(first, first + b->bytes.len, c);
+    /* Last, so that an error of any action goes before that of a version which lacks one. */
+    return error ? error : c->protocols ? OFPERR_NONE : OFPERR_OFPBAC_MATCH_INCONSISTENT;
 }

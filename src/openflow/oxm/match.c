@@ -248,7 +248,7 @@ put_range(struct encoder *e, enum field_id first, enum field_id last)
 static bool
 is_oxm(const struct encoder *e)
 {
-    return e->version >= OF12;
+    return e->version >= OF11;
 }
 
 static uint16_t
