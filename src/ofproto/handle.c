@@ -7,6 +7,7 @@
 #include "ofproto/multipart.h"
 #include "ofproto/ofconn.h"
 #include "ofproto/sampler.h"
+#include "openflow/conn.h"
 #include "openflow/msg/ct_flush.h"
 #include "sys/log.h"
 
@@ -332,8 +333,8 @@ ofconn_refuse(struct ofconn *c, const struct msg *m, enum ofperr error, struct b
 {
     static struct log_limit limit = LOG_LIMIT_INIT(5, 5);
 
-    log_info_rl(&limit, "%s: sending %s error reply to %s message", c->ofproto->xb.name, ofperr_name(error),
-                msg_wire_name(m->wire));
+    log_info_rl(&limit, "%s<->%s: sending %s error reply to %s message", c->ofproto->xb.name,
+                of_conn_name(c->transport), ofperr_name(error), msg_wire_name(m->wire));
     error_encode_reply(out, error, m->version, m->data, m->len);
 }
 
