@@ -212,6 +212,7 @@ struct encoder {
     const struct match *m;
     struct field_map fields; /* That the mask may have. */
     enum of_version version;
+    bool in_struct;
     bool implies_ethernet; /* An entry was put that no packet without an Ethernet header can satisfy. */
 };
 
@@ -244,11 +245,11 @@ put_range(struct encoder *e, enum field_id first, enum field_id last)
     }
 }
 
-/* OXM's numbers, not NXM's. */
+/* OXM's numbers, not NXM's.  1.1 has them in its own match structure, not in extension messages. */
 static bool
 is_oxm(const struct encoder *e)
 {
-    return e->version >= OF11;
+    return e->version >= OF12 || (e->version == OF11 && e->in_struct);
 }
 
 static uint16_t
@@ -439,11 +440,12 @@ put_cookie(struct encoder *e, const struct oxm_cookie *cookie)
     }
 }
 
-void
-oxm_encode_match(const struct match *m, enum of_version version, const struct oxm_cookie *cookie, struct bytes *b)
+static void
+encode(const struct match *m, enum of_version version, bool in_struct, const struct oxm_cookie *cookie,
+       struct bytes *b)
 {
     struct word_map words = word_map_of(&m->mask);
-    struct encoder e = { b, m, field_map_of(&words), version, false };
+    struct encoder e = { b, m, field_map_of(&words), version, in_struct, false };
     uint16_t lines = word_map_lines(&words);
     size_t start = b->len;
 
@@ -484,13 +486,19 @@ oxm_encode_match(const struct match *m, enum of_version version, const struct ox
 }
 
 void
+oxm_encode_match(const struct match *m, enum of_version version, const struct oxm_cookie *cookie, struct bytes *b)
+{
+    encode(m, version, false, cookie, b);
+}
+
+void
 oxm_put_match_struct(struct bytes *b, const struct match *m, enum of_version version)
 {
     size_t start = b->len;
 
     bytes_put_be16(b, MATCH_OXM);
     bytes_put_be16(b, 0);
-    oxm_encode_match(m, version, NULL, b);
+    encode(m, version, true, NULL, b);
     put_be16(bytes_at(b, start + 2), b->len - start);
     bytes_pad_from(b, start, 8);
 }
