@@ -21,7 +21,7 @@ class Generator:
         self.rand = rand
         self.bridges = []
         self.ports = {}  # Name -> Port.
-        self.n_bonds = 0
+        self.n_bonds = self.n_settled = 0
         self.frames, self.pipelines = Frames(rand), Pipelines(rand)
         self.has_bonds, self.has_pipelines = rand.random() < 0.4, rand.random() < 0.6
         self.dst_matters = self.has_priority_tags = False
@@ -36,7 +36,16 @@ class Generator:
         commands = None if self.bridges else self.add_bridge()
         while not commands:
             commands = self.rand.choices([c for c, _ in changes], [w for _, w in changes])[0](self)
+        if any("ofport_request" in c for c in commands):
+            commands += self.settle()
         return [Ask(c) for c in commands]
+
+    def settle(self):
+        """A number that is asked for and another port has changes hands when the configuration is next looked at,
+        whatever for; a port that comes then and the one that gives up its number are numbered in the order of the
+        reference's hash table.  So none comes then."""
+        self.n_settled += 1
+        return [f"ovs-vsctl set open_vswitch . external_ids:settled={self.n_settled}"]
 
     # Changes: each gives a list of commands, or none when it cannot be.
 
@@ -81,14 +90,15 @@ class Generator:
         if len(free) < 2 or not self.has_bonds:
             return None
         # Not said anywhere: which of several members without a primary one is active, and which of several ports that
-        # come at once gets the lower number.
+        # come at once, or have to give up their number at once, gets the lower number.
         members, bridge = self.rand.sample(free, 2), self.rand.choice(self.bridges)
         self.n_bonds += 1
         name = f"bond{self.n_bonds}"
         self.ports[name] = Port(bridge, members)
         return [f"ovs-vsctl add-bond {bridge} {name} {' '.join(members)} bond_mode=active-backup "
                 f"other_config:bond-primary={members[0]} " +
-                " ".join(f"-- set interface {m} type=dummy ofport_request={self.wanted_number(m)}" for m in members)]
+                " ".join(f"-- set interface {m} type=dummy ofport_request={self.wanted_number(m) + 100 * k}"
+                         for k, m in enumerate(members))]
 
     def add_patch(self):
         if len(self.bridges) < 2:

@@ -54,15 +54,6 @@ get(const struct oracle_run *r, const struct oracle_range *g)
 }
 
 static bool
-has_field(const struct oracle_run *r, enum oracle_field f)
-{
-    const struct oracle_field_info *info = &oracle_fields[f];
-
-    return (!info->is_ip || r->p.f[F_ETH_TYPE] == 0x0800) && (!info->is_l4 || r->p.f[F_PROTO] == 17)
-           && (!info->is_nsh || r->p.f[F_ETH_TYPE] == ORACLE_TYPE_NSH) && (!info->is_ethernet || !r->p.no_ethernet);
-}
-
-static bool
 is_option(enum oracle_field f)
 {
     return f >= F_OPT0;
@@ -71,7 +62,7 @@ is_option(enum oracle_field f)
 static void
 set(struct oracle_run *r, const struct oracle_range *g, uint64_t v)
 {
-    if (has_field(r, g->field)) {
+    if (oracle_has_field(&r->p, g->field)) {
         r->p.f[g->field] &= ~(oracle_ones(g->n) << g->ofs);
         r->p.f[g->field] |= (v & oracle_ones(g->n)) << g->ofs;
         if (is_option(g->field)) { /* ovs-fields(7): one that is not there counts as zeros, and is there once set. */
@@ -83,10 +74,11 @@ set(struct oracle_run *r, const struct oracle_range *g, uint64_t v)
 static void
 encap_nsh(struct oracle_run *r)
 {
-    uint64_t np = !r->p.no_ethernet                      ? ORACLE_NP_ETHERNET
-                  : r->p.f[F_ETH_TYPE] == 0x0800          ? ORACLE_NP_IPV4
-                  : r->p.f[F_ETH_TYPE] == ORACLE_TYPE_NSH ? ORACLE_NP_NSH
-                                                          : 0;
+    uint64_t np = !r->p.no_ethernet                       ? ORACLE_NP_ETHERNET
+                  : r->p.f[F_ETH_TYPE] == ORACLE_TYPE_IPV4 ? ORACLE_NP_IPV4
+                  : r->p.f[F_ETH_TYPE] == ORACLE_TYPE_IPV6 ? ORACLE_NP_IPV6
+                  : r->p.f[F_ETH_TYPE] == ORACLE_TYPE_NSH  ? ORACLE_NP_NSH
+                                                           : 0;
 
     if (!np || !oracle_push_nsh(&r->p)) {
         r->result->gave_up = true; /* There is no such thing: the packet is dropped. */
@@ -154,6 +146,7 @@ run_own_set(struct oracle_run *r)
     r->n_set = 0;
     r->detoured = false;
     oracle_run_set(r, set, n);
+    r->result->gave_up |= r->detoured && r->n_set; /* Then it is not known any more that this is part of a set. */
     r->detoured |= detoured;
     r->exited = exited;
 }
@@ -225,7 +218,7 @@ run_action(struct oracle_run *r, const struct oracle_action *a)
     case OP_LOAD: set(r, &a->dst, a->value); break;
     case OP_MOVE:
         r->result->gave_up |= r->p.no_ethernet && a->src.field == F_ETH_TYPE; /* It has one, or it has not. */
-        if (has_field(r, a->src.field)) {
+        if (oracle_has_field(&r->p, a->src.field)) {
             set(r, &a->dst, get(r, &a->src));
         }
         break;
@@ -235,7 +228,7 @@ run_action(struct oracle_run *r, const struct oracle_action *a)
             break;
         }
         r->result->gave_up |= r->p.no_ethernet && a->src.field == F_ETH_TYPE;
-        r->stack[r->n_stack++] = has_field(r, a->src.field) ? get(r, &a->src) : 0;
+        r->stack[r->n_stack++] = oracle_has_field(&r->p, a->src.field) ? get(r, &a->src) : 0;
         break;
     case OP_POP:
         if (r->n_stack) {
@@ -247,7 +240,7 @@ run_action(struct oracle_run *r, const struct oracle_action *a)
     case OP_MOD_VID: mod_tag(r, a->value, 0xfff); break;
     case OP_MOD_PCP: mod_tag(r, a->value << 13, 0xe000); break;
     case OP_DEC_TTL:
-        if (r->p.f[F_ETH_TYPE] == 0x0800) {
+        if (oracle_type_is_ip(r->p.f[F_ETH_TYPE])) {
             if (r->p.f[F_TTL] <= 1) {
                 r->result->n_ttl++;
                 return false;

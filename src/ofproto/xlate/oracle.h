@@ -11,7 +11,12 @@
 #include "base/str.h"
 
 enum oracle_field {
-    F_IN_PORT, F_ETH_SRC, F_ETH_DST, F_ETH_TYPE, F_IP_SRC, F_IP_DST, F_PROTO, F_DSCP, F_ECN, F_TTL, F_TP_SRC, F_TP_DST,
+    F_IN_PORT, F_ETH_SRC, F_ETH_DST, F_ETH_TYPE,
+    F_IP_SRC, F_IP_DST, F_IP6_SRC, F_IP6_DST /* The lower half; the upper one is 0. */, F_IP6_LABEL,
+    F_PROTO, F_DSCP, F_ECN, F_TTL,
+    F_UDP_SRC, F_UDP_DST, F_TCP_SRC, F_TCP_DST, F_TCP_FLAGS, F_SCTP_SRC, F_SCTP_DST,
+    F_ICMP_TYPE, F_ICMP_CODE, F_ICMP6_TYPE, F_ICMP6_CODE, F_ND_TARGET, F_ND_SLL, F_ND_TLL,
+    F_ARP_OP, F_ARP_SPA, F_ARP_TPA, F_ARP_SHA, F_ARP_THA,
     F_TCI, /* Of the outer tag, bit 12 set; 0 without one. */
     F_NSH_FLAGS, F_NSH_TTL, F_NSH_MDTYPE, F_NSH_NP, F_NSH_SPI, F_NSH_SI, F_NSH_C1, F_NSH_C2,
     F_REG0, F_REG1, F_REG2, F_METADATA, F_MARK,
@@ -26,8 +31,14 @@ struct oracle_option {
 extern const struct oracle_option oracle_options[ORACLE_N_OPTIONS];
 
 /* Protocols in NSH (RFC 8300 §2.2); types of packets (OpenFlow 1.5 §7.2.3.11). */
-enum { ORACLE_NP_IPV4 = 1, ORACLE_NP_ETHERNET = 3, ORACLE_NP_NSH = 4, ORACLE_NP_MPLS = 5 /* Stays covered. */,
-       ORACLE_TYPE_NSH = 0x894f, ORACLE_ANY_TYPE = -1 };
+enum {
+    ORACLE_NP_IPV4 = 1, ORACLE_NP_IPV6 = 2, ORACLE_NP_ETHERNET = 3, ORACLE_NP_NSH = 4,
+    ORACLE_NP_MPLS = 5, /* Stays covered. */
+    ORACLE_TYPE_IPV4 = 0x0800, ORACLE_TYPE_ARP = 0x0806, ORACLE_TYPE_IPV6 = 0x86dd, ORACLE_TYPE_NSH = 0x894f,
+    ORACLE_ANY_TYPE = -1
+};
+enum { ORACLE_ICMP = 1, ORACLE_TCP = 6, ORACLE_UDP = 17, ORACLE_ICMP6 = 58, ORACLE_SCTP = 132,
+       ORACLE_ND_SOLICIT = 135, ORACLE_ND_ADVERT = 136 };
 
 /* What is below an NSH header: a packet with headers of its own. */
 struct oracle_inner {
@@ -52,6 +63,11 @@ struct oracle_packet {
     uint8_t raw[ORACLE_MAX_RAW];
     size_t raw_len;
 };
+
+/* Whether a packet with such headers has the field (the prerequisites in ovs-fields(7)). */
+bool oracle_has_field(const struct oracle_packet *, enum oracle_field);
+/* Fields that the packet does not have become 0. */
+void oracle_clear_missing(struct oracle_packet *);
 
 /* Sets the fields of options as the raw ones say: those that are bound and have the length that they should. */
 void oracle_read_options(struct oracle_packet *);
@@ -82,7 +98,7 @@ enum oracle_op {
     OP_CLEAR, OP_WRITE, OP_METADATA, OP_GOTO
 };
 
-enum { ORACLE_MAX_ACTIONS = 6, ORACLE_MAX_CONDITIONS = 4, ORACLE_MAX_RULES = 24, ORACLE_N_TABLES = 4,
+enum { ORACLE_MAX_ACTIONS = 6, ORACLE_MAX_CONDITIONS = 7, ORACLE_MAX_RULES = 24, ORACLE_N_TABLES = 4,
        ORACLE_N_PORTS = 4, ORACLE_DOWN_PORT = 4 /* Its link is down. */, ORACLE_MAX_OUTPUTS = 512,
        ORACLE_N_GROUPS = 4, ORACLE_MAX_BUCKETS = 3, ORACLE_N_METERS = 2, ORACLE_MAX_CHOICES = 5 };
 

@@ -7,9 +7,9 @@ static void
 random_bucket(struct random *r, struct oracle_bucket *b, const struct oracle_group *g, int id)
 {
     bool watches_group = g->type == OG_FF && id < ORACLE_N_GROUPS && !random_below(r, 3);
-    bool is_ip = random_below(r, 2);
-    struct oracle_kind k = { .is_ip = is_ip, .is_udp = is_ip };
+    struct oracle_kind k = { .may_change = false };
 
+    oracle_random_kind(r, &k);
     b->watch_group = watches_group ? id + 1 + random_below(r, ORACLE_N_GROUPS - id) : 0;
     b->watch_port = g->type == OG_FF && !watches_group ? 1 + random_below(r, ORACLE_N_PORTS + 1) : 0;
     if (g->type == OG_SELECT_FIELDS || g->type == OG_SELECT_DP_HASH) {
@@ -57,7 +57,7 @@ oracle_group_text(const struct oracle_group *g, int id, struct str *s)
 {
     static const char *const types[OG_N] = {
         [OG_ALL] = "all", [OG_INDIRECT] = "indirect", [OG_FF] = "ff",
-        [OG_SELECT_FIELDS] = "select,selection_method=hash,fields(ip_src,tcp_dst,eth_dst,udp_src,vlan_vid)",
+        [OG_SELECT_FIELDS] = "select,selection_method=hash,fields(ip_src,ipv6_src,tcp_dst,eth_dst,udp_src,vlan_vid)",
         [OG_SELECT_DP_HASH] = "select,selection_method=dp_hash",
     };
 

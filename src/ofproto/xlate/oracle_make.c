@@ -6,57 +6,88 @@
 #include "base/be.h"
 
 const struct oracle_field_info oracle_fields[F_N] = {
-    [F_IN_PORT] = { "in_port", "NXM_OF_IN_PORT", 16, false, false, false, false },
-    [F_ETH_SRC] = { "dl_src", "NXM_OF_ETH_SRC", 48, .is_ethernet = true },
-    [F_ETH_DST] = { "dl_dst", "NXM_OF_ETH_DST", 48, .is_ethernet = true },
-    [F_ETH_TYPE] = { "dl_type", "NXM_OF_ETH_TYPE", 16, false, false, false, false },
-    [F_IP_SRC] = { "nw_src", "NXM_OF_IP_SRC", 32, true, false, false, false },
-    [F_IP_DST] = { "nw_dst", "NXM_OF_IP_DST", 32, true, false, false, false },
-    [F_PROTO] = { "nw_proto", "NXM_OF_IP_PROTO", 8, true, false, false, false },
-    [F_DSCP] = { "ip_dscp", "OXM_OF_IP_DSCP", 6, true, false, false, false },
-    [F_ECN] = { "nw_ecn", "NXM_NX_IP_ECN", 2, true, false, false, false },
-    [F_TTL] = { "nw_ttl", "NXM_NX_IP_TTL", 8, true, false, false, false },
-    [F_TP_SRC] = { "tp_src", "NXM_OF_UDP_SRC", 16, true, true, false, false },
-    [F_TP_DST] = { "tp_dst", "NXM_OF_UDP_DST", 16, true, true, false, false },
-    [F_TCI] = { "vlan_tci", "NXM_OF_VLAN_TCI", 16, .is_ethernet = true },
-    [F_NSH_FLAGS] = { "nsh_flags", "nsh_flags", 8, .is_nsh = true },
-    [F_NSH_TTL] = { "nsh_ttl", "nsh_ttl", 8, .is_nsh = true },
-    [F_NSH_MDTYPE] = { "nsh_mdtype", "nsh_mdtype", 8, .is_nsh = true },
-    [F_NSH_NP] = { "nsh_np", "nsh_np", 8, .is_nsh = true },
-    [F_NSH_SPI] = { "nsh_spi", "nsh_spi", 24, .is_nsh = true },
-    [F_NSH_SI] = { "nsh_si", "nsh_si", 8, .is_nsh = true },
-    [F_NSH_C1] = { "nsh_c1", "nsh_c1", 32, .is_nsh = true },
-    [F_NSH_C2] = { "nsh_c2", "nsh_c2", 32, .is_nsh = true },
-    [F_REG0] = { "reg0", "NXM_NX_REG0", 32, false, false, false, false },
-    [F_REG1] = { "reg1", "NXM_NX_REG1", 32, false, false, false, false },
-    [F_REG2] = { "reg2", "NXM_NX_REG2", 32, false, false, false, false },
-    [F_METADATA] = { "metadata", "OXM_OF_METADATA", 64, false, false, false, false },
-    [F_MARK] = { "pkt_mark", "NXM_NX_PKT_MARK", 32, false, false, false, false },
-    [F_TUN_ID] = { "tun_id", "NXM_NX_TUN_ID", 64, false, false, false, false },
-    [F_TUN_SRC] = { "tun_src", "NXM_NX_TUN_IPV4_SRC", 32, false, false, false, false },
-    [F_TUN_DST] = { "tun_dst", "NXM_NX_TUN_IPV4_DST", 32, false, false, false, false },
-    [F_GBP_ID] = { "tun_gbp_id", "NXM_NX_TUN_GBP_ID", 16, false, false, false, false },
-    [F_GBP_FLAGS] = { "tun_gbp_flags", "NXM_NX_TUN_GBP_FLAGS", 8, false, false, false, false },
-    [F_OPT0] = { "tun_metadata0", "NXM_NX_TUN_METADATA0", 32, false, false, false, false },
-    [F_OPT1] = { "tun_metadata1", "NXM_NX_TUN_METADATA1", 64, false, false, false, false },
-    [F_OPT2] = { "tun_metadata2", "NXM_NX_TUN_METADATA2", 32, false, false, false, false },
+    [F_IN_PORT] = { "in_port", "NXM_OF_IN_PORT", 16, 0, 0, 0 },
+    [F_ETH_SRC] = { "dl_src", "NXM_OF_ETH_SRC", 48, ORACLE_L_ETHERNET, 0, 0 },
+    [F_ETH_DST] = { "dl_dst", "NXM_OF_ETH_DST", 48, ORACLE_L_ETHERNET, 0, 0 },
+    [F_ETH_TYPE] = { "dl_type", "NXM_OF_ETH_TYPE", 16, 0, 0, 0 },
+    [F_IP_SRC] = { "nw_src", "NXM_OF_IP_SRC", 32, ORACLE_L_IPV4, 0, 0 },
+    [F_IP_DST] = { "nw_dst", "NXM_OF_IP_DST", 32, ORACLE_L_IPV4, 0, 0 },
+    [F_IP6_SRC] = { "ipv6_src", "NXM_NX_IPV6_SRC", 64, ORACLE_L_IPV6, 0, 0 },
+    [F_IP6_DST] = { "ipv6_dst", "NXM_NX_IPV6_DST", 64, ORACLE_L_IPV6, 0, 0 },
+    [F_IP6_LABEL] = { "ipv6_label", "NXM_NX_IPV6_LABEL", 20, ORACLE_L_IPV6, 0, 0 },
+    [F_PROTO] = { "nw_proto", "NXM_OF_IP_PROTO", 8, ORACLE_L_IP, 0, 0 },
+    [F_DSCP] = { "ip_dscp", "OXM_OF_IP_DSCP", 6, ORACLE_L_IP, 0, 0 },
+    [F_ECN] = { "nw_ecn", "NXM_NX_IP_ECN", 2, ORACLE_L_IP, 0, 0 },
+    [F_TTL] = { "nw_ttl", "NXM_NX_IP_TTL", 8, ORACLE_L_IP, 0, 0 },
+    [F_UDP_SRC] = { "udp_src", "NXM_OF_UDP_SRC", 16, ORACLE_L_IP, ORACLE_UDP, 0 },
+    [F_UDP_DST] = { "udp_dst", "NXM_OF_UDP_DST", 16, ORACLE_L_IP, ORACLE_UDP, 0 },
+    [F_TCP_SRC] = { "tcp_src", "NXM_OF_TCP_SRC", 16, ORACLE_L_IP, ORACLE_TCP, 0 },
+    [F_TCP_DST] = { "tcp_dst", "NXM_OF_TCP_DST", 16, ORACLE_L_IP, ORACLE_TCP, 0 },
+    [F_TCP_FLAGS] = { "tcp_flags", "NXM_NX_TCP_FLAGS", 12, ORACLE_L_IP, ORACLE_TCP, 0 },
+    [F_SCTP_SRC] = { "sctp_src", "OXM_OF_SCTP_SRC", 16, ORACLE_L_IP, ORACLE_SCTP, 0 },
+    [F_SCTP_DST] = { "sctp_dst", "OXM_OF_SCTP_DST", 16, ORACLE_L_IP, ORACLE_SCTP, 0 },
+    [F_ICMP_TYPE] = { "icmp_type", "NXM_OF_ICMP_TYPE", 8, ORACLE_L_IPV4, ORACLE_ICMP, 0 },
+    [F_ICMP_CODE] = { "icmp_code", "NXM_OF_ICMP_CODE", 8, ORACLE_L_IPV4, ORACLE_ICMP, 0 },
+    [F_ICMP6_TYPE] = { "icmpv6_type", "NXM_NX_ICMPV6_TYPE", 8, ORACLE_L_IPV6, ORACLE_ICMP6, 0 },
+    [F_ICMP6_CODE] = { "icmpv6_code", "NXM_NX_ICMPV6_CODE", 8, ORACLE_L_IPV6, ORACLE_ICMP6, 0 },
+    [F_ND_TARGET] = { "nd_target", "NXM_NX_ND_TARGET", 64, ORACLE_L_IPV6, ORACLE_ICMP6, 1 },
+    [F_ND_SLL] = { "nd_sll", "NXM_NX_ND_SLL", 48, ORACLE_L_IPV6, ORACLE_ICMP6, ORACLE_ND_SOLICIT },
+    [F_ND_TLL] = { "nd_tll", "NXM_NX_ND_TLL", 48, ORACLE_L_IPV6, ORACLE_ICMP6, ORACLE_ND_ADVERT },
+    [F_ARP_OP] = { "arp_op", "NXM_OF_ARP_OP", 8, ORACLE_L_ARP, 0, 0 },
+    [F_ARP_SPA] = { "arp_spa", "NXM_OF_ARP_SPA", 32, ORACLE_L_ARP, 0, 0 },
+    [F_ARP_TPA] = { "arp_tpa", "NXM_OF_ARP_TPA", 32, ORACLE_L_ARP, 0, 0 },
+    [F_ARP_SHA] = { "arp_sha", "NXM_NX_ARP_SHA", 48, ORACLE_L_ARP, 0, 0 },
+    [F_ARP_THA] = { "arp_tha", "NXM_NX_ARP_THA", 48, ORACLE_L_ARP, 0, 0 },
+    [F_TCI] = { "vlan_tci", "NXM_OF_VLAN_TCI", 16, ORACLE_L_ETHERNET, 0, 0 },
+    [F_NSH_FLAGS] = { "nsh_flags", "nsh_flags", 8, ORACLE_L_NSH, 0, 0 },
+    [F_NSH_TTL] = { "nsh_ttl", "nsh_ttl", 8, ORACLE_L_NSH, 0, 0 },
+    [F_NSH_MDTYPE] = { "nsh_mdtype", "nsh_mdtype", 8, ORACLE_L_NSH, 0, 0 },
+    [F_NSH_NP] = { "nsh_np", "nsh_np", 8, ORACLE_L_NSH, 0, 0 },
+    [F_NSH_SPI] = { "nsh_spi", "nsh_spi", 24, ORACLE_L_NSH, 0, 0 },
+    [F_NSH_SI] = { "nsh_si", "nsh_si", 8, ORACLE_L_NSH, 0, 0 },
+    [F_NSH_C1] = { "nsh_c1", "nsh_c1", 32, ORACLE_L_NSH, 0, 0 },
+    [F_NSH_C2] = { "nsh_c2", "nsh_c2", 32, ORACLE_L_NSH, 0, 0 },
+    [F_REG0] = { "reg0", "NXM_NX_REG0", 32, 0, 0, 0 },
+    [F_REG1] = { "reg1", "NXM_NX_REG1", 32, 0, 0, 0 },
+    [F_REG2] = { "reg2", "NXM_NX_REG2", 32, 0, 0, 0 },
+    [F_METADATA] = { "metadata", "OXM_OF_METADATA", 64, 0, 0, 0 },
+    [F_MARK] = { "pkt_mark", "NXM_NX_PKT_MARK", 32, 0, 0, 0 },
+    [F_TUN_ID] = { "tun_id", "NXM_NX_TUN_ID", 64, 0, 0, 0 },
+    [F_TUN_SRC] = { "tun_src", "NXM_NX_TUN_IPV4_SRC", 32, 0, 0, 0 },
+    [F_TUN_DST] = { "tun_dst", "NXM_NX_TUN_IPV4_DST", 32, 0, 0, 0 },
+    [F_GBP_ID] = { "tun_gbp_id", "NXM_NX_TUN_GBP_ID", 16, 0, 0, 0 },
+    [F_GBP_FLAGS] = { "tun_gbp_flags", "NXM_NX_TUN_GBP_FLAGS", 8, 0, 0, 0 },
+    [F_OPT0] = { "tun_metadata0", "NXM_NX_TUN_METADATA0", 32, 0, 0, 0 },
+    [F_OPT1] = { "tun_metadata1", "NXM_NX_TUN_METADATA1", 64, 0, 0, 0 },
+    [F_OPT2] = { "tun_metadata2", "NXM_NX_TUN_METADATA2", 32, 0, 0, 0 },
 };
 
 /* Values are few, so that rules and packets meet. */
 static uint64_t
 random_value(struct random *r, enum oracle_field f)
 {
+    static const uint16_t types[] = { ORACLE_TYPE_IPV4, ORACLE_TYPE_IPV4, ORACLE_TYPE_IPV4, ORACLE_TYPE_IPV6,
+                                      ORACLE_TYPE_IPV6, ORACLE_TYPE_ARP, 0x1234 };
+    static const uint8_t protocols[] = { ORACLE_UDP, ORACLE_UDP, ORACLE_TCP, ORACLE_TCP, ORACLE_SCTP, ORACLE_ICMP };
+
     switch (f) {
     case F_IN_PORT: return 1 + random_below(r, ORACLE_N_PORTS);
-    case F_ETH_TYPE: return random_below(r, 4) ? 0x0800 : 0x1234;
-    case F_PROTO: return random_below(r, 3) ? 17 : 1;
+    case F_ETH_TYPE: return types[random_below(r, ARRAY_SIZE(types))];
+    case F_PROTO: return protocols[random_below(r, ARRAY_SIZE(protocols))];
+    case F_ICMP6_TYPE: return random_below(r, 3) ? ORACLE_ND_SOLICIT + random_below(r, 2) : 128;
+    case F_ICMP6_CODE: return !random_below(r, 8);
+    case F_TCP_FLAGS: return 1u << random_below(r, 5) | random_below(r, 2) << 4;
+    case F_ARP_OP: return 1 + random_below(r, 2);
     case F_TTL: case F_NSH_TTL: return random_below(r, 5);
     case F_NSH_MDTYPE: return 1;
     case F_NSH_NP:
-        return random_below(r, 2) ? ORACLE_NP_IPV4 : random_below(r, 4) ? ORACLE_NP_ETHERNET : ORACLE_NP_MPLS;
+        return random_below(r, 2)   ? ORACLE_NP_IPV4 + random_below(r, 2)
+               : random_below(r, 4) ? ORACLE_NP_ETHERNET
+                                    : ORACLE_NP_MPLS;
     case F_TCI: return random_below(r, 2) ? 0 : 0x1000 | random_below(r, 3) | random_below(r, 2) << 13;
     case F_TUN_SRC: case F_TUN_DST: return 0xac100000 | (1 + random_below(r, 2));
-    case F_IP_SRC: case F_IP_DST: return 0x0a000000 | random_below(r, 3) << 8 | random_below(r, 4);
+    case F_IP_SRC: case F_IP_DST: case F_ARP_SPA: case F_ARP_TPA:
+        return 0x0a000000 | random_below(r, 3) << 8 | random_below(r, 4);
     default: return random_below(r, 4) & oracle_ones(oracle_fields[f].bits);
     }
 }
@@ -112,25 +143,32 @@ random_headers(struct random *r, struct oracle_packet *p)
             p->inner_tpid = 0x8100;
         }
     }
-    if (p->f[F_ETH_TYPE] != 0x0800) {
-        for (int f = 0; f < F_N; f++) {
-            p->f[f] = oracle_fields[f].is_ip ? 0 : p->f[f];
-        }
-    } else if (p->f[F_PROTO] != 17) {
-        p->f[F_TP_SRC] = p->f[F_TP_DST] = 0;
+    if (p->f[F_ETH_TYPE] == ORACLE_TYPE_IPV6 && p->f[F_PROTO] == ORACLE_ICMP) {
+        p->f[F_PROTO] = ORACLE_ICMP6;
     }
+    oracle_clear_missing(p);
+}
+
+/* The Ethernet type of what NSH says that is below it; 0 if that is a whole frame. */
+static uint64_t
+type_below(const struct oracle_packet *p)
+{
+    return p->f[F_NSH_NP] == ORACLE_NP_IPV4   ? ORACLE_TYPE_IPV4
+           : p->f[F_NSH_NP] == ORACLE_NP_IPV6 ? ORACLE_TYPE_IPV6
+                                              : 0;
 }
 
 void
 oracle_random_inner(struct random *r, struct oracle_packet *p)
 {
+    uint64_t type = type_below(p);
     struct oracle_packet below;
 
     do {
         memset(&below, 0, sizeof below);
         random_headers(r, &below);
-    } while (p->f[F_NSH_NP] == ORACLE_NP_IPV4 && (below.f[F_TCI] || below.f[F_ETH_TYPE] != 0x0800));
-    if (p->f[F_NSH_NP] == ORACLE_NP_IPV4) {
+    } while (type && (below.f[F_TCI] || below.f[F_ETH_TYPE] != type));
+    if (type) {
         oracle_pop_ethernet(&below);
     }
     (void) !oracle_push_nsh(&below);
@@ -148,11 +186,11 @@ oracle_random_packet(struct random *r, struct oracle_packet *p)
     if (!random_below(r, 6)) {
         struct oracle_packet frame = *p;
 
-        memset(&p->f[F_ETH_TYPE], 0, (F_TCI - F_ETH_TYPE) * sizeof p->f[0]);
         for (int f = F_NSH_FLAGS; f <= F_NSH_C2; f++) {
             p->f[f] = random_value(r, f);
         }
         p->f[F_ETH_TYPE] = ORACLE_TYPE_NSH;
+        oracle_clear_missing(p);
         p->f[F_TCI] = frame.f[F_TCI];
         oracle_random_inner(r, p);
     }
@@ -179,14 +217,17 @@ static uint64_t
 random_mask(struct random *r, enum oracle_field f)
 {
     switch (f) {
-    case F_IP_SRC: case F_IP_DST: return random_below(r, 2) ? 0xffffffff : random_below(r, 2) ? 0xffffff00 : 0x000000ff;
-    case F_ETH_SRC: case F_ETH_DST: return random_below(r, 2) ? oracle_ones(48) : 1;
+    case F_IP_SRC: case F_IP_DST: case F_ARP_SPA: case F_ARP_TPA:
+        return random_below(r, 2) ? 0xffffffff : random_below(r, 2) ? 0xffffff00 : 0x000000ff;
+    case F_ETH_SRC: case F_ETH_DST: case F_ARP_SHA: case F_ARP_THA: case F_ND_SLL: case F_ND_TLL:
+        return random_below(r, 2) ? oracle_ones(48) : 1;
     case F_OPT0: case F_OPT1: case F_OPT2:
         if (!random_below(r, 3)) {
             return 0; /* It is there. */
         }
         return random_below(r, 2) ? oracle_ones(oracle_fields[f].bits) : 1 + random_below(r, 3);
     case F_REG0: case F_REG1: case F_REG2: case F_METADATA: case F_TUN_ID: case F_GBP_ID: case F_GBP_FLAGS:
+    case F_IP6_SRC: case F_IP6_DST: case F_IP6_LABEL: case F_ND_TARGET: case F_TCP_FLAGS:
         return random_below(r, 2) ? oracle_ones(oracle_fields[f].bits) : 1 + random_below(r, 3);
     case F_TCI: return random_below(r, 3) ? 0xffff : 0x1000;
     default: return oracle_ones(oracle_fields[f].bits);
@@ -204,9 +245,25 @@ static bool
 has_field(const struct oracle_kind *k, enum oracle_field f)
 {
     const struct oracle_field_info *info = &oracle_fields[f];
+    unsigned int layers = oracle_layer(k->type) | (k->no_ethernet ? 0 : ORACLE_L_ETHERNET);
 
-    return (k->is_ip || !info->is_ip) && (k->is_udp || !info->is_l4) && (k->is_nsh || !info->is_nsh)
-           && (!k->no_ethernet || !info->is_ethernet);
+    return (!info->layers || info->layers & layers) && (!info->proto || info->proto == k->proto)
+           && (!info->nd || (k->nd && (info->nd == 1 || info->nd == k->nd)));
+}
+
+/* A packet's protocol, or nothing known of it. */
+void
+oracle_random_kind(struct random *r, struct oracle_kind *k)
+{
+    k->type = random_below(r, 4) ? random_value(r, F_ETH_TYPE) : 0;
+    k->type = oracle_layer(k->type) ? k->type : 0;
+    if (oracle_type_is_ip(k->type) && random_below(r, 3)) {
+        k->proto = random_value(r, F_PROTO);
+        if (k->type == ORACLE_TYPE_IPV6 && (k->proto == ORACLE_ICMP || !random_below(r, 3))) {
+            k->proto = ORACLE_ICMP6;
+            k->nd = random_below(r, 4) ? ORACLE_ND_SOLICIT + random_below(r, 2) : 0;
+        }
+    }
 }
 
 static struct oracle_kind
@@ -215,27 +272,28 @@ random_kind(struct random *r, bool has_packet_types)
     struct oracle_kind k = { .may_change = has_packet_types };
 
     if (has_packet_types && !random_below(r, 4)) {
-        k.is_nsh = true;
+        k.type = ORACLE_TYPE_NSH;
     } else {
-        k.is_ip = random_below(r, 4);
-        k.is_udp = k.is_ip && random_below(r, 2);
+        oracle_random_kind(r, &k);
     }
-    k.no_ethernet = has_packet_types && (k.is_ip || k.is_nsh) && !random_below(r, 3);
+    k.no_ethernet = has_packet_types && k.type && k.type != ORACLE_TYPE_ARP && !random_below(r, 3);
     return k;
 }
 
 static void
 random_conditions(struct random *r, struct oracle_rule *rule, const struct oracle_kind *k)
 {
-    int type = k->is_nsh ? ORACLE_TYPE_NSH : k->is_ip ? 0x0800 : 0;
-
     if (k->no_ethernet) {
-        rule->packet_type = type;
-    } else if (type) {
-        add_condition(rule, F_ETH_TYPE, type, 0xffff);
+        rule->packet_type = k->type;
+    } else if (k->type) {
+        add_condition(rule, F_ETH_TYPE, k->type, 0xffff);
     }
-    if (k->is_udp) {
-        add_condition(rule, F_PROTO, 17, 0xff);
+    if (k->proto) {
+        add_condition(rule, F_PROTO, k->proto, 0xff);
+    }
+    if (k->nd) {
+        add_condition(rule, F_ICMP6_TYPE, k->nd, 0xff);
+        add_condition(rule, F_ICMP6_CODE, 0, 0xff);
     }
     for (int i = random_below(r, 3); i > 0; i--) {
         enum oracle_field f = random_below(r, F_N);
@@ -256,7 +314,8 @@ random_conditions(struct random *r, struct oracle_rule *rule, const struct oracl
 static bool
 is_writable(const struct oracle_kind *k, enum oracle_field f)
 {
-    return f != F_ETH_TYPE && f != F_PROTO && f != F_TCI && f != F_NSH_MDTYPE && f != F_NSH_NP && has_field(k, f);
+    return f != F_ETH_TYPE && f != F_PROTO && f != F_TCI && f != F_NSH_MDTYPE && f != F_NSH_NP && f != F_TCP_FLAGS
+           && f != F_ICMP6_TYPE && f != F_ICMP6_CODE && has_field(k, f);
 }
 
 static struct oracle_range
@@ -330,7 +389,7 @@ may_be_written(enum oracle_op op)
 void
 oracle_make_writable(struct random *r, struct oracle_action *a, struct oracle_kind k)
 {
-    if (!may_be_written(a->op) || (a->op == OP_DEC_TTL && !k.is_ip)) {
+    if (!may_be_written(a->op) || (a->op == OP_DEC_TTL && !oracle_type_is_ip(k.type))) {
         oracle_free_actions(a, 1);
         memset(a, 0, sizeof *a);
         a->op = OP_OUTPUT;
@@ -343,11 +402,11 @@ static bool
 is_possible(const struct oracle_kind *k, enum oracle_op op)
 {
     switch (op) {
-    case OP_DEC_TTL: return k->is_ip;
+    case OP_DEC_TTL: return oracle_type_is_ip(k->type);
     case OP_ENCAP_ETHERNET: return k->may_change && k->no_ethernet;
-    case OP_ENCAP_NSH: return k->may_change && (!k->no_ethernet || k->is_ip || k->is_nsh);
-    case OP_DECAP: return k->may_change && (!k->no_ethernet || k->is_nsh);
-    case OP_DEC_NSH_TTL: return k->may_change && k->is_nsh;
+    case OP_ENCAP_NSH: return k->may_change && (!k->no_ethernet || k->type);
+    case OP_DECAP: return k->may_change && (!k->no_ethernet || k->type == ORACLE_TYPE_NSH);
+    case OP_DEC_NSH_TTL: return k->may_change && k->type == ORACLE_TYPE_NSH;
     case OP_PUSH_VLAN: case OP_STRIP_VLAN: case OP_MOD_VID: case OP_MOD_PCP: return !k->no_ethernet;
     default: return true;
     }
@@ -359,7 +418,9 @@ change_kind(struct oracle_kind *k, enum oracle_op op)
 {
     switch (op) {
     case OP_ENCAP_ETHERNET: k->no_ethernet = false; break;
-    case OP_ENCAP_NSH: *k = (struct oracle_kind) { .is_nsh = true, .no_ethernet = true, .may_change = true }; break;
+    case OP_ENCAP_NSH:
+        *k = (struct oracle_kind) { .type = ORACLE_TYPE_NSH, .no_ethernet = true, .may_change = true };
+        break;
     case OP_DECAP:
         if (k->no_ethernet) {
             *k = (struct oracle_kind) { .may_change = true };
@@ -374,7 +435,7 @@ change_kind(struct oracle_kind *k, enum oracle_op op)
 static enum oracle_op
 random_op(struct random *r, const struct oracle_kind *k, enum oracle_op last)
 {
-    if (k->may_change && (k->no_ethernet || k->is_nsh) && random_below(r, 2)) {
+    if (k->may_change && (k->no_ethernet || k->type == ORACLE_TYPE_NSH) && random_below(r, 2)) {
         static const enum oracle_op ops[] = { OP_ENCAP_ETHERNET, OP_ENCAP_ETHERNET, OP_ENCAP_NSH, OP_DECAP,
                                               OP_DEC_NSH_TTL, OP_RESUBMIT };
 

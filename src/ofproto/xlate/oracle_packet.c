@@ -1,6 +1,41 @@
 /* What headers a packet has: tags, Ethernet, NSH, and the options of a tunnel. */
 #include "ofproto/xlate/oracle_private.h"
 
+unsigned int
+oracle_layer(uint64_t type)
+{
+    switch (type) {
+    case ORACLE_TYPE_IPV4: return ORACLE_L_IPV4;
+    case ORACLE_TYPE_IPV6: return ORACLE_L_IPV6;
+    case ORACLE_TYPE_ARP: return ORACLE_L_ARP;
+    case ORACLE_TYPE_NSH: return ORACLE_L_NSH;
+    default: return 0;
+    }
+}
+
+bool
+oracle_has_field(const struct oracle_packet *p, enum oracle_field f)
+{
+    const struct oracle_field_info *info = &oracle_fields[f];
+    unsigned int layers = oracle_layer(p->f[F_ETH_TYPE]) | (p->no_ethernet ? 0 : ORACLE_L_ETHERNET);
+    uint64_t type = p->f[F_ICMP6_TYPE];
+
+    if ((info->layers && !(info->layers & layers)) || (info->proto && p->f[F_PROTO] != info->proto)) {
+        return false;
+    }
+    return !info->nd
+           || (!p->f[F_ICMP6_CODE]
+               && (info->nd == 1 ? type == ORACLE_ND_SOLICIT || type == ORACLE_ND_ADVERT : type == info->nd));
+}
+
+void
+oracle_clear_missing(struct oracle_packet *p)
+{
+    for (int f = 0; f < F_REG0; f++) {
+        p->f[f] = oracle_has_field(p, f) ? p->f[f] : 0;
+    }
+}
+
 bool
 oracle_push_tag(struct oracle_packet *p, uint16_t tpid, uint16_t tci)
 {

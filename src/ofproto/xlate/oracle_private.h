@@ -13,17 +13,35 @@
 struct oracle_field_info {
     const char *match, *nxm;
     unsigned int bits;
-    bool is_ip, is_l4;
-    bool is_ethernet, is_nsh;
+    unsigned int layers; /* ORACLE_L_*; 0: all packets have it. */
+    uint8_t proto;       /* 0: any. */
+    uint8_t nd;          /* Of ICMPv6 1: either type of ND, otherwise the type; 0: any. */
 };
+
+/* Which packets have a field: one of these headers. */
+enum {
+    ORACLE_L_ETHERNET = 1, ORACLE_L_IPV4 = 2, ORACLE_L_IPV6 = 4, ORACLE_L_IP = ORACLE_L_IPV4 | ORACLE_L_IPV6,
+    ORACLE_L_ARP = 8, ORACLE_L_NSH = 16
+};
+
+/* Of an Ethernet type. */
+unsigned int oracle_layer(uint64_t type);
 
 /* What is known of the packets that a rule's actions are for. */
 struct oracle_kind {
-    bool is_ip, is_udp, is_nsh, no_ethernet;
+    uint16_t type; /* 0: not known. */
+    uint8_t proto, nd;
+    bool no_ethernet;
     bool may_change; /* By encap and decap. */
 };
 
 extern const struct oracle_field_info oracle_fields[F_N];
+
+static inline bool
+oracle_type_is_ip(uint64_t type)
+{
+    return type == ORACLE_TYPE_IPV4 || type == ORACLE_TYPE_IPV6;
+}
 
 static inline uint64_t
 oracle_ones(unsigned int n)
@@ -34,6 +52,8 @@ oracle_ones(unsigned int n)
 /* oracle_make.c: a list of 'n' actions for a rule of 'table'; none of them is behind 'last' in enum oracle_op. */
 void oracle_random_actions(struct random *, struct oracle_action *, int n, int table,
                            struct oracle_kind, int depth, enum oracle_op last);
+/* Of a packet with an Ethernet header. */
+void oracle_random_kind(struct random *, struct oracle_kind *);
 /* Puts an output in the place of what may not stand in an action set. */
 void oracle_make_writable(struct random *, struct oracle_action *, struct oracle_kind);
 void oracle_free_actions(struct oracle_action *, int n);

@@ -70,17 +70,23 @@ put_condition(struct str *s, const struct oracle_condition *c)
 
     str_putf(s, "%s=", oracle_fields[c->field].match);
     switch (c->field) {
-    case F_IP_SRC: case F_IP_DST: case F_TUN_SRC: case F_TUN_DST:
+    case F_IP_SRC: case F_IP_DST: case F_TUN_SRC: case F_TUN_DST: case F_ARP_SPA: case F_ARP_TPA:
         str_putf(s, "%llu.%llu.%llu.%llu/%llu.%llu.%llu.%llu", v >> 24, v >> 16 & 255, v >> 8 & 255, v & 255, m >> 24,
                  m >> 16 & 255, m >> 8 & 255, m & 255);
         break;
-    case F_ETH_SRC: case F_ETH_DST:
+    case F_IP6_SRC: case F_IP6_DST: case F_ND_TARGET:
+        str_putf(s, "::%llx", v);
+        if (m != UINT64_MAX) {
+            str_putf(s, "/::%llx", m);
+        }
+        break;
+    case F_ETH_SRC: case F_ETH_DST: case F_ARP_SHA: case F_ARP_THA: case F_ND_SLL: case F_ND_TLL:
         str_putf(s, "00:00:00:00:00:%02llx", v);
         str_puts(s, m == 1 ? "/00:00:00:00:00:01" : "");
         break;
     case F_REG0: case F_REG1: case F_REG2: case F_METADATA: case F_TUN_ID: case F_TCI:
     case F_GBP_ID: case F_GBP_FLAGS: case F_OPT0: case F_OPT1: case F_OPT2: case F_NSH_FLAGS:
-    case F_NSH_C1: case F_NSH_C2:
+    case F_IP6_LABEL: case F_TCP_FLAGS: case F_NSH_C1: case F_NSH_C2:
         str_putf(s, "0x%llx/0x%llx", v, m); break;
     default: str_putf(s, "%llu", v); break;
     }

@@ -79,6 +79,62 @@ push_ethernet(const struct odp_push_eth *push, struct oracle_packet *p)
 }
 
 static void
+set_ports(const uint8_t *v, const uint8_t *m, struct oracle_packet *p, uint8_t proto, enum oracle_field src)
+{
+    assert_int_equal(p->f[F_PROTO], proto);
+    p->f[src] = merge(p->f[src], get_be16(v), get_be16(m));
+    p->f[src + 1] = merge(p->f[src + 1], get_be16(v + 2), get_be16(m + 2));
+}
+
+/* The upper half of an address stays 0. */
+static uint64_t
+merge_ipv6(uint64_t old, const uint8_t *v, const uint8_t *m)
+{
+    assert_int_equal(get_be64(v) & get_be64(m), 0);
+    return merge(old, get_be64(v + 8), get_be64(m + 8));
+}
+
+static void
+set_ipv6(const uint8_t *v, const uint8_t *m, struct oracle_packet *p)
+{
+    assert_int_equal(p->f[F_ETH_TYPE], ORACLE_TYPE_IPV6);
+    p->f[F_IP6_SRC] = merge_ipv6(p->f[F_IP6_SRC], v, m);
+    p->f[F_IP6_DST] = merge_ipv6(p->f[F_IP6_DST], v + 16, m + 16);
+    p->f[F_IP6_LABEL] = merge(p->f[F_IP6_LABEL], get_be32(v + 32), get_be32(m + 32));
+    assert_int_equal(m[36], 0);
+    p->f[F_DSCP] = merge(p->f[F_DSCP], v[37] >> 2, m[37] >> 2);
+    p->f[F_ECN] = merge(p->f[F_ECN], v[37] & 3, m[37] & 3);
+    p->f[F_TTL] = merge(p->f[F_TTL], v[38], m[38]);
+}
+
+static void
+set_arp(const struct odp_key_arp *v, struct oracle_packet *p)
+{
+    const struct odp_key_arp *m = v + 1;
+
+    assert_int_equal(p->f[F_ETH_TYPE], ORACLE_TYPE_ARP);
+    p->f[F_ARP_OP] = merge(p->f[F_ARP_OP], be16_to_cpu(v->op), be16_to_cpu(m->op));
+    p->f[F_ARP_SPA] = merge(p->f[F_ARP_SPA], be32_to_cpu(v->sip), be32_to_cpu(m->sip));
+    p->f[F_ARP_TPA] = merge(p->f[F_ARP_TPA], be32_to_cpu(v->tip), be32_to_cpu(m->tip));
+    p->f[F_ARP_SHA] = merge(p->f[F_ARP_SHA], eth_addr_to_u64(v->sha), eth_addr_to_u64(m->sha));
+    p->f[F_ARP_THA] = merge(p->f[F_ARP_THA], eth_addr_to_u64(v->tha), eth_addr_to_u64(m->tha));
+}
+
+static void
+set_nd(const struct odp_key_nd *v, struct oracle_packet *p)
+{
+    const struct odp_key_nd *m = v + 1;
+
+    assert_true(oracle_has_field(p, F_ND_TARGET));
+    p->f[F_ND_TARGET] = merge_ipv6(p->f[F_ND_TARGET], v->target.s6, m->target.s6);
+    if (oracle_has_field(p, F_ND_SLL)) {
+        p->f[F_ND_SLL] = merge(p->f[F_ND_SLL], eth_addr_to_u64(v->sll), eth_addr_to_u64(m->sll));
+    } else {
+        p->f[F_ND_TLL] = merge(p->f[F_ND_TLL], eth_addr_to_u64(v->tll), eth_addr_to_u64(m->tll));
+    }
+}
+
+static void
 apply_set(const struct odp_attr *set, struct oracle_packet *p)
 {
     const struct odp_attr *a = odp_attr_data(set);
@@ -92,6 +148,7 @@ apply_set(const struct odp_attr *set, struct oracle_packet *p)
         p->f[F_ETH_DST] = merge(p->f[F_ETH_DST], get_be64(v + 4) & 0xffffffffffff, get_be64(m + 4) & 0xffffffffffff);
         break;
     case ODP_KEY_IPV4:
+        assert_int_equal(p->f[F_ETH_TYPE], ORACLE_TYPE_IPV4);
         p->f[F_IP_SRC] = merge(p->f[F_IP_SRC], get_be32(v), get_be32(m));
         p->f[F_IP_DST] = merge(p->f[F_IP_DST], get_be32(v + 4), get_be32(m + 4));
         assert_int_equal(m[8], 0);
@@ -99,9 +156,16 @@ apply_set(const struct odp_attr *set, struct oracle_packet *p)
         p->f[F_ECN] = merge(p->f[F_ECN], v[9] & 3, m[9] & 3);
         p->f[F_TTL] = merge(p->f[F_TTL], v[10], m[10]);
         break;
-    case ODP_KEY_UDP:
-        p->f[F_TP_SRC] = merge(p->f[F_TP_SRC], get_be16(v), get_be16(m));
-        p->f[F_TP_DST] = merge(p->f[F_TP_DST], get_be16(v + 2), get_be16(m + 2));
+    case ODP_KEY_IPV6: set_ipv6(v, m, p); break;
+    case ODP_KEY_ARP: set_arp(odp_attr_data(a), p); break;
+    case ODP_KEY_ND: set_nd(odp_attr_data(a), p); break;
+    case ODP_KEY_UDP: set_ports(v, m, p, ORACLE_UDP, F_UDP_SRC); break;
+    case ODP_KEY_TCP: set_ports(v, m, p, ORACLE_TCP, F_TCP_SRC); break;
+    case ODP_KEY_SCTP: set_ports(v, m, p, ORACLE_SCTP, F_SCTP_SRC); break;
+    case ODP_KEY_ICMP:
+        assert_int_equal(p->f[F_PROTO], ORACLE_ICMP);
+        p->f[F_ICMP_TYPE] = merge(p->f[F_ICMP_TYPE], v[0], m[0]);
+        p->f[F_ICMP_CODE] = merge(p->f[F_ICMP_CODE], v[1], m[1]);
         break;
     case ODP_KEY_SKB_MARK:
         memcpy(&mark, v, 4);
@@ -140,7 +204,7 @@ recirculate(struct xbridge *b, uint32_t id, const struct oracle_packet *p, struc
     }
     oracle_packet_to_flow(p, &flow);
     flow.recirc_id = cpu_to_be32(id);
-    flow.dp_hash = cpu_to_be32((uint32_t) p->f[F_IP_SRC] * 2654435761u + (uint32_t) p->f[F_TP_SRC]);
+    flow.dp_hash = cpu_to_be32((uint32_t) p->f[F_IP_SRC] * 2654435761u + (uint32_t) p->f[F_UDP_SRC]);
     for (int i = 0; i < 3; i++) {
         flow.regs[i] = 0; /* What the pipeline knew is in the state. */
     }
@@ -371,63 +435,50 @@ another_tunnel(struct random *r, const struct oracle_packet *p, const uint64_t *
     }
 }
 
+/* Whether two packets have the same in those bits of each place. */
+static bool
+agree(const struct oracle_packet *p, const struct oracle_packet *q, const uint64_t *masks)
+{
+    struct flow x, y;
+    uint64_t in_x[F_N], in_y[F_N];
+
+    oracle_packet_to_flow(p, &x);
+    oracle_packet_to_flow(q, &y);
+    oracle_fields_of_flow(&x, in_x);
+    oracle_fields_of_flow(&y, in_y);
+    for (int f = F_IP_SRC; f < F_TCI; f++) {
+        if ((in_x[f] ^ in_y[f]) & masks[f]) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Another packet that agrees with 'p' in all bits of 'wc'. */
 static void
 another_packet(struct random *r, const struct oracle_packet *p, const struct flow *wc, struct oracle_packet *q)
 {
-    struct flow mine;
     uint64_t masks[F_N];
     bool tags_matter = wc->vlan_tci & BE16(VLAN_PRESENT);
 
-    memset(&mine, 0, sizeof mine);
-    oracle_random_packet(r, q);
-    masks[F_IN_PORT] = UINT64_MAX;
-    masks[F_ETH_SRC] = eth_addr_to_u64(wc->eth_src);
-    masks[F_ETH_DST] = eth_addr_to_u64(wc->eth_dst);
-    masks[F_ETH_TYPE] = UINT64_MAX;
-    masks[F_IP_SRC] = be32_to_cpu(wc->nw_src);
-    masks[F_IP_DST] = be32_to_cpu(wc->nw_dst);
-    masks[F_PROTO] = wc->nw_proto;
-    masks[F_DSCP] = wc->nw_tos >> 2;
-    masks[F_ECN] = wc->nw_tos & 3;
-    masks[F_TTL] = wc->nw_ttl;
-    masks[F_TP_SRC] = be16_to_cpu(wc->tp_src);
-    masks[F_TP_DST] = be16_to_cpu(wc->tp_dst);
-    masks[F_NSH_FLAGS] = wc->nsh_flags;
-    masks[F_NSH_TTL] = wc->nsh_ttl;
-    masks[F_NSH_MDTYPE] = wc->nsh_mdtype;
-    masks[F_NSH_NP] = wc->nsh_np;
-    masks[F_NSH_SPI] = be32_to_cpu(wc->nsh_path) >> 8;
-    masks[F_NSH_SI] = be32_to_cpu(wc->nsh_path) & 255;
-    masks[F_NSH_C1] = be32_to_cpu(wc->nsh_context[0]);
-    masks[F_NSH_C2] = be32_to_cpu(wc->nsh_context[1]);
-    masks[F_MARK] = be32_to_cpu(wc->pkt_mark);
-    masks[F_TUN_ID] = be64_to_cpu(wc->tun_id);
-    masks[F_TUN_SRC] = be32_to_cpu(wc->tun_src);
-    masks[F_TUN_DST] = be32_to_cpu(wc->tun_dst);
-    masks[F_GBP_ID] = be16_to_cpu(wc->tun_gbp_id);
-    masks[F_GBP_FLAGS] = wc->tun_gbp_flags;
-    if (p->f[F_ETH_TYPE] != q->f[F_ETH_TYPE]) {
-        /* All else follows from the type: a packet of the other type's kind. */
-        while (q->f[F_ETH_TYPE] != p->f[F_ETH_TYPE]) {
-            oracle_random_packet(r, q);
-        }
-    }
+    oracle_fields_of_flow(wc, masks);
+    masks[F_IN_PORT] = masks[F_ETH_TYPE] = UINT64_MAX;
+    do { /* All else follows from the type and the protocol: a packet of that kind. */
+        oracle_random_packet(r, q);
+    } while (p->f[F_ETH_TYPE] != q->f[F_ETH_TYPE] || (p->f[F_PROTO] ^ q->f[F_PROTO]) & masks[F_PROTO]);
     for (int f = 0; f < F_N; f++) {
         if (f != F_TCI && (f < F_REG0 || f == F_MARK)) {
-            q->f[f] = merge(q->f[f], p->f[f], masks[f]);
+            q->f[f] = oracle_has_field(q, f) ? merge(q->f[f], p->f[f], masks[f]) : 0;
         }
+    }
+    if (!agree(p, q, masks)) {
+        *q = *p; /* The bits of another protocol's fields. */
+        return;
     }
     if (q->f[F_ETH_TYPE] == ORACLE_TYPE_NSH) {
         oracle_random_inner(r, q); /* Nobody has looked at that. */
     }
     another_tunnel(r, p, masks, wc, q);
-    if (p->f[F_ETH_TYPE] == 0x0800 && q->f[F_PROTO] != 17) {
-        q->f[F_TP_SRC] = q->f[F_TP_DST] = 0;
-        if (masks[F_TP_SRC] & p->f[F_TP_SRC] || masks[F_TP_DST] & p->f[F_TP_DST]) {
-            *q = *p; /* The bits cannot agree. */
-        }
-    }
     if (tags_matter) {
         bool inner_matters = wc->vlan2_tci & BE16(VLAN_PRESENT);
         uint64_t tci = q->f[F_TCI];
