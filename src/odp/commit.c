@@ -131,7 +131,9 @@ commit_mpls(const struct flow *flow, struct flow *base, struct flow *wc, struct 
         return;
     }
     for (int i = n_base; i > common; i--) {
-        put_pop_mpls(actions, i > 1 ? base->eth_type : n ? BE16(0x0800) : flow->eth_type);
+        bool is_last = i - 1 == common && n == common; /* What comes into sight then has the flow's type. */
+
+        put_pop_mpls(actions, is_last ? flow->eth_type : i > 1 ? base->eth_type : BE16(0x0800));
     }
     for (int i = n - common - 1; i >= 0; i--) {
         struct odp_push_mpls push = { .lse = flow->mpls_lse[i], .ethertype = flow->eth_type };
