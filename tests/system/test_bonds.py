@@ -13,6 +13,8 @@ from place import switch_place
 @pytest.fixture(scope="module", name="place")
 def fixture_place():
     with switch_place() as p:
+        # Packets are counted: those that the kernel sends of itself would be among them.
+        p.sh("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1")
         for n in (1, 2):
             p.host(n)
             p.sh(f"ip link add a{n} type veth peer name b{n} && ip link set a{n} up && ip link set b{n} up")
