@@ -31,6 +31,7 @@ settings_of(const struct ofconn *c)
     as->protocol = c->protocol;
     as->role = c->role;
     as->xid = c->xid;
+    as->name = xstrdup(c->name);
     return as;
 }
 
@@ -67,7 +68,10 @@ change_request_destroy(struct change_request *r)
 
     bytes_uninit(&r->out);
     r->ops->destroy(r);
-    free(as);
+    if (as) {
+        free(as->name);
+        free(as);
+    }
 }
 
 /* The steps; the caller holds tables_mutex. */

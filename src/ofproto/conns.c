@@ -34,7 +34,7 @@ static void
 drop_deaf(struct ofconn *c)
 {
     log_warn_rl(&limit, "%s<->%s: connection dropped: %zu bytes that the peer has not read", c->ofproto->xb.name,
-                of_conn_name(c->transport), of_conn_queued(c->transport));
+                c->name, of_conn_queued(c->transport));
     of_conn_abort(c->transport, -ENOBUFS);
 }
 
@@ -142,12 +142,14 @@ ofconn_drained(struct ofconn *c)
 }
 
 struct ofconn *
-ofconn_create(struct conns *cs, struct of_conn *transport, const struct ofproto_controller_config *config)
+ofconn_create(struct conns *cs, struct of_conn *transport, const char *name,
+              const struct ofproto_controller_config *config)
 {
     struct ofconn *c = xzalloc(sizeof *c);
 
     c->ofproto = cs->ofproto;
     c->transport = transport;
+    c->name = xstrdup(name);
     c->config = config;
     multipart_init(c);
     list_init(&c->bundles);
@@ -209,6 +211,23 @@ ofconn_opened(struct ofconn *c, enum of_version version)
 }
 
 void
+ofconn_refuse_data(struct ofconn *c, const struct msg_wire *wire, const void *data, size_t len, enum ofperr error,
+                   struct bytes *out)
+{
+    static struct log_limit errors = LOG_LIMIT_INIT(10, 10);
+
+    log_info_rl(&errors, "%s<->%s: sending %s error reply to %s message", c->ofproto->xb.name, c->name,
+                ofperr_name(error), wire ? msg_wire_name(wire) : "invalid");
+    error_encode_reply(out, error, of_version_to_answer(*(const uint8_t *) data), data, len);
+}
+
+void
+ofconn_refuse(struct ofconn *c, const struct msg *m, enum ofperr error, struct bytes *out)
+{
+    ofconn_refuse_data(c, m->wire, m->data, m->len, error, out);
+}
+
+void
 ofconn_message(struct ofconn *c, const void *data, size_t len)
 {
     struct bytes out = BYTES_INIT;
@@ -216,11 +235,8 @@ ofconn_message(struct ofconn *c, const void *data, size_t len)
     struct msg m;
 
     error = multipart_decode(c, data, len, &m);
-    if (!error && m.version != c->version && m.type != MSG_HELLO) {
-        error = OFPERR_OFPBRC_BAD_VERSION;
-    }
     if (error) {
-        error_encode_reply(&out, error, c->version, data, len);
+        ofconn_refuse_data(c, m.wire, data, len, error, &out);
     } else if (change_request_holds(c->ofproto, m.type) || telling_holds(c, m.type)) {
         bytes_put(&c->held_request, data, len);
         of_conn_set_reading(c->transport, false);
@@ -262,6 +278,7 @@ ofconn_destroy(struct ofconn *c)
     multipart_uninit(c);
     of_bundles_destroy(c);
     flow_monitors_destroy(c);
+    free(c->name);
     free(c);
 }
 
@@ -283,7 +300,7 @@ client_closed(struct of_conn *transport, int error, void *c_)
     struct ofconn *c = c_;
 
     if (error) {
-        log_warn_rl(&limit, "%s<->%s: connection dropped (%s)", c->ofproto->xb.name, of_conn_name(transport),
+        log_warn_rl(&limit, "%s<->%s: connection dropped (%s)", c->ofproto->xb.name, c->name,
                     strerror(-error));
     }
     ofconn_destroy(c);
@@ -309,7 +326,7 @@ on_accept(struct stream_listener *l UNUSED, struct stream *stream, void *s_)
         snoop_accept(cs, stream);
         return;
     }
-    c = ofconn_create(cs, NULL, s->is_controller ? &s->config : NULL);
+    c = ofconn_create(cs, NULL, stream_name(stream), s->is_controller ? &s->config : NULL);
     c->transport = of_conn_accept(ofproto_loop, stream, cs->ofproto->versions, 0, &client_ops, c);
 }
 

@@ -50,7 +50,8 @@ void packet_ins_init(struct ofconn *);
 void packet_ins_uninit(struct ofconn *);
 
 /* conns.c: an ofconn over a transport, which stays the caller's; 'config' (null: none) must live as long. */
-struct ofconn *ofconn_create(struct conns *, struct of_conn *transport, const struct ofproto_controller_config *config);
+struct ofconn *ofconn_create(struct conns *, struct of_conn *, const char *name,
+                             const struct ofproto_controller_config *);
 void ofconn_configure(struct ofconn *); /* Its configuration has changed. */
 void ofconn_opened(struct ofconn *, enum of_version);
 void ofconn_message(struct ofconn *, const void *data, size_t len);

@@ -15,7 +15,7 @@ on_connected(struct of_session *session, void *c_)
     struct of_conn *transport = of_session_conn(session);
     struct controller *c = c_;
 
-    c->ofconn = ofconn_create(c->conns, transport, &c->config);
+    c->ofconn = ofconn_create(c->conns, transport, of_conn_name(transport), &c->config);
     if (!c->config.is_service) {
         fail_open_end(c->conns->ofproto);
     }

@@ -59,7 +59,7 @@ tell(struct ofconn *c)
     put_count(&kinds, log->counts.n_deletes, "deletes");
     put_count(&kinds, log->counts.n_modifications, "modifications");
     put_time(&when, log, clock_now_ms());
-    log_info("%s<->%s: %llu flow_mods %s (%s)", c->ofproto->xb.name, of_conn_name(c->transport),
+    log_info("%s<->%s: %llu flow_mods %s (%s)", c->ofproto->xb.name, c->name,
              (unsigned long long) total(&log->counts), str_text(&when), str_text(&kinds));
     str_uninit(&kinds);
     str_uninit(&when);

@@ -9,9 +9,6 @@
 #include "ofproto/sampler.h"
 #include "openflow/conn.h"
 #include "openflow/msg/ct_flush.h"
-#include "sys/log.h"
-
-LOG_MODULE(ofproto_handle)
 
 void
 ofconn_reset(struct ofconn *c, enum of_version version)
@@ -326,16 +323,6 @@ dispatch(struct ofconn *c, const struct msg *m, struct bytes *out)
         conns_forward_request(c, m);
     }
     return error;
-}
-
-void
-ofconn_refuse(struct ofconn *c, const struct msg *m, enum ofperr error, struct bytes *out)
-{
-    static struct log_limit limit = LOG_LIMIT_INIT(5, 5);
-
-    log_info_rl(&limit, "%s<->%s: sending %s error reply to %s message", c->ofproto->xb.name,
-                of_conn_name(c->transport), ofperr_name(error), msg_wire_name(m->wire));
-    error_encode_reply(out, error, m->version, m->data, m->len);
 }
 
 void

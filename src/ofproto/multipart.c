@@ -1,6 +1,11 @@
 #include "ofproto/multipart.h"
 
+#include <stdlib.h>
+
 #include "ofproto/conns.h"
+#include "sys/log.h"
+
+LOG_MODULE(ofp_msgs)
 
 /* Bytes of requests whose parts wait for others. */
 #define MAX_BYTES (64 * 1024 * 1024)
@@ -58,12 +63,17 @@ is_stats_request(const struct msg *m)
 enum ofperr
 multipart_decode(const struct ofconn *c, const void *data, size_t len, struct msg *m)
 {
-    enum ofperr error = msg_decode(data, len, m);
+    static struct log_limit limit = LOG_LIMIT_INIT(5, 60);
+    char *why = NULL;
+    enum ofperr error = msg_decode_why(data, len, m, &why);
 
     if (error == OFPERR_OFPBRC_BAD_LEN && !msg_decode_partial(data, len, m) && is_stats_request(m) &&
         msg_assembler_takes_empty(&c->assembler, m)) {
-        return OFPERR_NONE;
+        error = OFPERR_NONE;
+    } else if (why) {
+        log_warn_rl(&limit, "%s", why);
     }
+    free(why);
     return error;
 }
 

@@ -229,7 +229,8 @@ stage_commit(struct change_request *r, struct loop_slice *slice, enum ofperr *er
             return false;
         }
         if (*error) {
-            error_encode_reply(&r->out, *error, r->as->version, k->messages.data + k->at, k->len);
+            ofconn_refuse_data(r->as, msg_wire_find(MSG_BUNDLE_ADD_MESSAGE, r->as->version),
+                               k->messages.data + k->at, k->len, *error, &r->out);
             return true;
         }
         k->at += k->len;

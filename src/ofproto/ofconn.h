@@ -66,6 +66,7 @@ struct ofconn {
     struct list bundles;         /* struct of_bundle. */
     size_t n_bundles, n_bundle_bytes, n_prepared_bytes;
 
+    char *name;                  /* The transport's, for the log. */
     struct of_conn *transport;   /* conns.c's. */
 };
 
@@ -93,8 +94,11 @@ void ofconn_end_job(struct ofconn *, struct bytes *out);
 
 /* Handles one message: appends replies (and errors) to 'out'. */
 void ofconn_handle(struct ofconn *, const struct msg *, struct bytes *out);
-/* Answers a message with an error, and logs that. */
+/* Answers a message with an error, and logs that; the second one may be none that is known (null for 'wire'), and has
+ * a header at least. */
 void ofconn_refuse(struct ofconn *, const struct msg *, enum ofperr, struct bytes *out);
+void ofconn_refuse_data(struct ofconn *, const struct msg_wire *wire, const void *data, size_t len, enum ofperr,
+                        struct bytes *out);
 
 /* The handlers of each family. */
 typedef enum ofperr handler(struct ofconn *, const struct msg *, struct bytes *out);

@@ -346,18 +346,28 @@ versions_text(const struct of_conn *c, const char *we, const char *they, uint32_
     return str_steal(&s);
 }
 
-/* The error has the peer's version, so that it can be read. */
+/* Errors about versions: type and code are the same in all of them.  The error has the peer's, so that it can be
+ * read. */
+enum { HELLO_FAILED_INCOMPATIBLE = 0 << 16 | 0, BAD_REQUEST_BAD_VERSION = 1 << 16 | 0 };
+
+static void
+put_version_error(struct bytes *b, uint8_t version, uint32_t xid, uint32_t error, const void *data, size_t n)
+{
+    size_t start = msg_start(b, MSG_ERROR, OF10, xid);
+
+    bytes_put_be32(b, error);
+    bytes_put(b, data, n);
+    msg_finish(b, start);
+    b->data[start] = version;
+}
+
 static void
 put_incompatible(struct bytes *b, const struct of_conn *c, uint32_t theirs, uint32_t xid)
 {
     char *versions = versions_text(c, "We support", "you support", theirs);
     char *text = xasprintf("%s, no common versions.", versions);
-    size_t start = msg_start(b, MSG_ERROR, OF10, xid);
 
-    bytes_put_be32(b, 0); /* OFPHFC_INCOMPATIBLE has the same number in every version. */
-    bytes_put(b, text, strlen(text));
-    msg_finish(b, start);
-    b->data[start] = of_versions_highest(theirs);
+    put_version_error(b, of_versions_highest(theirs), xid, HELLO_FAILED_INCOMPATIBLE, text, strlen(text));
     free(text);
     free(versions);
 }
@@ -442,6 +452,17 @@ answer_echo(struct of_conn *c, const uint8_t *p, size_t len)
 }
 
 static void
+refuse_version(struct of_conn *c, const uint8_t *p, size_t len)
+{
+    struct bytes b = BYTES_INIT;
+
+    log_err_rl(&limit, "%s: received OpenFlow version 0x%02x != expected %02x", c->name, p[0], c->version);
+    put_version_error(&b, of_version_to_answer(p[0]), get_be32(p + 4), BAD_REQUEST_BAD_VERSION, p,
+                      MIN(len, (size_t) MSG_MAX - MSG_HEADER - 4));
+    of_conn_send(c, &b);
+}
+
+static void
 take_message(struct of_conn *c, const uint8_t *p, size_t len)
 {
     c->n_received++;
@@ -453,9 +474,8 @@ take_message(struct of_conn *c, const uint8_t *p, size_t len)
         take_hello(c, p, len);
     } else if (c->raw) {
         c->ops->message(c, p, len, c->aux);
-    } else if (p[0] != c->version && p[1] > 1) {
-        log_err_rl(&limit, "%s: received OpenFlow version 0x%02x != expected %02x", c->name, p[0], c->version);
-        fail(c, -EPROTO);
+    } else if (p[0] != c->version && p[1] > 3) { /* No hello, error or echo: those may have any. */
+        refuse_version(c, p, len);
     } else if (p[1] == 2) {
         answer_echo(c, p, len);
     } else {

@@ -12,7 +12,14 @@ enum of_version {
 /* "OpenFlow10" to "OpenFlow15", as command lines and the database have them; null for no known version. */
 const char *of_version_name(enum of_version v);
 
-/* The reverse, case ignored; false if there is no such version. */
+/* That of an error about a message whose first byte is 'byte': the message's own, so that its sender can read it. */
+static inline enum of_version
+of_version_to_answer(uint8_t byte)
+{
+    return byte >= OF_FIRST && byte <= OF_LAST ? (enum of_version) byte : OF_FIRST;
+}
+
+/* The reverse of of_version_name(), case ignored; false if there is no such version. */
 bool of_version_parse(const char *name, enum of_version *v);
 
 /* "1.0" to "1.5". */

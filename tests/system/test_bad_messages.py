@@ -20,7 +20,7 @@ SKIPPED_TYPES = {HELLO}
 
 @pytest.fixture(scope="module", name="place")
 def fixture_place():
-    with switch_place() as p:
+    with switch_place(expected=r"vconn.ERR.*received OpenFlow version") as p:
         p.sh("ovs-vsctl add-br br0 -- set bridge br0 fail_mode=secure")
         yield p
 
@@ -101,3 +101,12 @@ def test_unknown_kinds_are_said_to_be_unknown(place):
     for message, code in cases:
         got = [struct.unpack_from("!HH", a, 8) for a in peer.exchange(message)]
         assert got == ([code] if code else []), message.hex()
+
+
+def test_a_message_of_another_version_is_an_error_in_that_version(place):
+    peer = Peer(place, 4)
+    for version, answered in ((1, 1), (5, 5), (9, 1), (0, 1)):
+        flow_mod = struct.pack("!BBHI", version, 14, 12, 6) + b"abcd"
+        assert peer.exchange(flow_mod) == [struct.pack("!BBHIHH", answered, ERROR, 24, 6, 1, 0) + flow_mod], version
+        echo = struct.pack("!BBHI", version, 2, 12, 7) + b"abcd"
+        assert peer.exchange(echo) == [echo[:1] + b"\x03" + echo[2:]], version
