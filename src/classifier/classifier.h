@@ -30,8 +30,8 @@
  * note nothing new: neither the rule found nor the bits noted change by that.
  *
  * Memory: a rule costs struct cls_rule and, if no other has its values, a node of 24 bytes and 8 for each word of its
- * mask; some 24 bytes of slots; and for each prefix or port that no other rule has, a node of a trie (24 bytes, and its
- * share of those above).
+ * mask; some 24 bytes of slots; and for each prefix or port that no other rule has, a node of a trie (16 bytes, 32 for
+ * an IPv6 address, and its share of those above).
  *
  * Threads: *_rcu functions for readers in an RCU read section; the others for the writer. */
 #ifndef CLASSIFIER_CLASSIFIER_H

@@ -5,7 +5,7 @@
 enum { AHEAD = 4 };
 
 /* How many subtables may wait for their ports to be noted. */
-enum { MAX_PENDING = 32 };
+enum { MAX_PENDING = 32, PORTS_AT_ONCE = 4 };
 
 /* A search under way: what the tries said, each asked at most once; the subtables that come next. */
 struct search {
@@ -76,18 +76,45 @@ note_prefix(struct search *s, unsigned int i, unsigned int n)
     s->knows_more = true;
 }
 
-/* Asks the trie of a field, once a search. */
-static void
-ask(struct search *s, unsigned int i)
+static ALWAYS_INLINE bool
+applies(const struct search *s, const struct cls_tracked *t)
 {
-    const struct cls_tracked *t = &s->order->tracked[i];
-    union trie_key key;
+    return !t->eth_type || t->eth_type == s->flow->eth_type;
+}
 
-    cls_tracked_key(t, s->flow, &key);
-    trie_lookup_rcu(t->trie, &key, &s->results[i]);
-    s->asked |= 1 << i;
-    s->noted[i] = 0;
+/* Asks the tries of the fields that the packet has, once a search: all of them side by side, since where one is of use
+ * the others mostly are. */
+static NOINLINE void
+ask(struct search *s)
+{
+    struct trie_walk walks[CLS_MAX_PREFIXES];
+    unsigned int which[CLS_MAX_PREFIXES], n = 0;
+
+    for (unsigned int i = 0; i < s->order->n_tracked; i++) {
+        const struct cls_tracked *t = &s->order->tracked[i];
+
+        if (!applies(s, t)) {
+            continue;
+        }
+        s->asked |= 1 << i;
+        s->noted[i] = 0;
+        if (rcu_get(&t->trie->root)) {
+            walks[n].trie = t->trie;
+            cls_tracked_key(t, s->flow, &walks[n].key);
+            which[n++] = i;
+        } else {
+            s->results[i] = (struct trie_result) { .n_bits = 0 };
+        }
+    }
     s->knows_more = true;
+    if (n == 1) {
+        trie_lookup_rcu(walks[0].trie, &walks[0].key, &s->results[which[0]]);
+        return;
+    }
+    trie_lookup_all_rcu(walks, n);
+    for (unsigned int k = 0; k < n; k++) {
+        s->results[which[k]] = walks[k].result;
+    }
 }
 
 /* Whether some rule has the packet's prefix of this length; if not, notes the bits that tell. */
@@ -97,11 +124,11 @@ prefix_passes(struct search *s, unsigned int i, unsigned int length)
     const struct cls_tracked *t = &s->order->tracked[i];
     const struct trie_result *r = &s->results[i];
 
-    if (t->eth_type && t->eth_type != s->flow->eth_type) {
+    if (!applies(s, t)) {
         return true;
     }
-    if (!(s->asked >> i & 1)) {
-        ask(s, i);
+    if (!s->asked) {
+        ask(s);
     }
     if (trie_result_has(r, length)) {
         return true;
@@ -142,22 +169,41 @@ noted_ports(const struct cls_mask *wc)
     return (uint32_t) be16_to_cpu(flow.tp_src) << 16 | be16_to_cpu(flow.tp_dst);
 }
 
+/* Looks at the ports of some subtables, and notes as many bits as tell. */
+static void
+note_walks(struct search *s, const struct cls_subtable *const *subtables, struct trie_walk *walks, unsigned int n)
+{
+    trie_lookup_all_rcu(walks, n);
+    for (unsigned int i = 0; i < n; i++) {
+        unsigned int n_bits = walks[i].result.n_bits;
+
+        note_ports(s->wc, (n_bits >= 32 ? UINT32_MAX : ~(UINT32_MAX >> n_bits)) & subtables[i]->ports_mask);
+    }
+}
+
 /* Notes the ports of the subtables that wait for it: as many bits as tell.  That is left to the end, since most of
  * them have been noted by then and need not be looked for. */
 static void
 note_pending(struct search *s)
 {
+    const struct cls_subtable *asked[PORTS_AT_ONCE];
+    struct trie_walk walks[PORTS_AT_ONCE];
+    unsigned int n = 0;
+
     for (unsigned int i = 0; i < s->n_pending; i++) {
         const struct cls_subtable *st = s->pending[i];
 
         if (st->ports_mask & ~noted_ports(s->wc)) {
-            union trie_key key = cls_ports_key(s->flow->tp_src, s->flow->tp_dst, st->ports_mask);
-            struct trie_result r;
-
-            trie_lookup_rcu(&st->ports, &key, &r);
-            note_ports(s->wc, (r.n_bits >= 32 ? UINT32_MAX : ~(UINT32_MAX >> r.n_bits)) & st->ports_mask);
+            walks[n].trie = &st->ports;
+            walks[n].key = cls_ports_key(s->flow->tp_src, s->flow->tp_dst, st->ports_mask);
+            asked[n++] = st;
+        }
+        if (n == PORTS_AT_ONCE) {
+            note_walks(s, asked, walks, n);
+            n = 0;
         }
     }
+    note_walks(s, asked, walks, n);
     s->n_pending = 0;
 }
 
@@ -281,10 +327,10 @@ find_passed_over(struct search *s)
     while (set < end) {
         unsigned int i = set->field;
         const struct trie_result *r = s->asked >> i & 1 ? &s->results[i] : NULL;
-        bool applies = !s->order->tracked[i].eth_type || s->order->tracked[i].eth_type == s->flow->eth_type;
+        bool has_field = applies(s, &s->order->tracked[i]);
 
         for (; set < end && set->field == i; set++) {
-            bool decides = applies && (!r || !trie_result_has(r, set->length));
+            bool decides = has_field && (!r || !trie_result_has(r, set->length));
             bool passes = decides && r && (!s->wc || MIN(set->length, r->n_bits) <= s->noted[i]);
 
             for (size_t w = 0; decides && w < sets->n_words; w++) {

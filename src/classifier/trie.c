@@ -18,11 +18,12 @@ struct trie_node {
     uint8_t n_children : 5, n_words : 3; /* Words: of the key. */
     uint16_t children; /* Bitmap of the children, by value. */
     uint32_t prefixes; /* Bitmap of those that were added. */
-    uint32_t occupied; /* Of those that were, or that begin some that were. */
     uint32_t key[];    /* As many words as the trie's keys have; then, without a name in C:
                         * RCU_PTR(struct trie_node) by_value[n_children]; by rising value
                         * uint32_t counts[]; how often each prefix was added, by rising number */
 };
+/* Of a million prefixes nearly each has a node of its own. */
+_Static_assert(sizeof(struct trie_node) == 8, "the node of one prefix of 32 bits has 16 bytes with its key and count");
 
 void
 trie_init(struct trie *t, unsigned int width)
@@ -54,10 +55,18 @@ node_children(const struct trie *t, const struct trie_node *node)
     return (trie_ptr *) ((char *) node + offsetof_children(t->width / 32));
 }
 
+/* Where the counts are: without children nothing has to be aligned for those. */
+static size_t
+offsetof_counts(unsigned int n_words, unsigned int n_children)
+{
+    return n_children ? offsetof_children(n_words) + n_children * sizeof(trie_ptr)
+                      : offsetof(struct trie_node, key) + n_words * sizeof(uint32_t);
+}
+
 static uint32_t *
 node_counts(const struct trie *t, const struct trie_node *node)
 {
-    return (uint32_t *) (node_children(t, node) + node->n_children);
+    return (uint32_t *) ((char *) node + offsetof_counts(t->width / 32, node->n_children));
 }
 
 /* How many of a bitmap's are below number 'i'. */
@@ -104,23 +113,11 @@ common_bits(const uint32_t *a, const uint32_t *b, unsigned int end)
 
 /* Making nodes. */
 
-/* Each prefix and each child, and what it begins with. */
-static uint32_t
-find_occupied(uint32_t prefixes, uint16_t children)
-{
-    uint32_t occupied = prefixes | (uint32_t) children << ((1 << STRIDE) - 2);
-
-    for (unsigned int i = (2 << STRIDE) - 3; i >= 2; i--) {
-        occupied |= (occupied >> i & 1) << (i / 2 - 1);
-    }
-    return occupied;
-}
-
 /* Changes make and release them by the dozen, the latter on another thread: so they are of slabs. */
 static size_t
 node_size(unsigned int n_words, unsigned int n_children, uint32_t prefixes)
 {
-    return offsetof_children(n_words) + n_children * sizeof(trie_ptr) + count_bits(prefixes) * sizeof(uint32_t);
+    return offsetof_counts(n_words, n_children) + count_bits(prefixes) * sizeof(uint32_t);
 }
 
 static void
@@ -139,7 +136,7 @@ make_node(const struct trie *t, const uint32_t *key, unsigned int position, uint
 
     *node = (struct trie_node) {
         .position = position, .n_children = n_children, .n_words = t->width / 32, .children = children,
-        .prefixes = prefixes, .occupied = find_occupied(prefixes, children),
+        .prefixes = prefixes,
     };
     memcpy(node->key, key, t->width / 8);
     return node;
@@ -312,14 +309,33 @@ trie_remove(struct trie *t, const union trie_key *key_, unsigned int length)
 
 /* Lookups. */
 
+/* By the number of a prefix plus 1 (0: the one without bits): the bitmap of the longer ones that begin with it. */
+static uint32_t longer[(1 << STRIDE) - 1];
+
+__attribute__((constructor)) static void
+init_longer(void)
+{
+    for (unsigned int j = 0; j < STRIDE; j++) {
+        for (unsigned int u = 0; u < 1u << j; u++) {
+            for (unsigned int k = j + 1; k <= STRIDE; k++) {
+                uint32_t all = (UINT32_C(1) << (1 << (k - j))) - 1;
+
+                longer[(1 << j) - 1 + u] |= all << ((1 << k) - 2 + (u << (k - j)));
+            }
+        }
+    }
+}
+
 /* How many of the node's bits tell which of its prefixes and children the value has: as many as it shares with one of
  * them, and one more to see that it does not share that. */
 static ALWAYS_INLINE unsigned int
 telling_bits(const struct trie_node *node, unsigned int value)
 {
-    for (unsigned int j = STRIDE; j > 1; j--) {
-        if (node->occupied >> ((1 << j) - 2 + (value >> (STRIDE - j + 1)) * 2) & 3) {
-            return j;
+    uint32_t all = node->prefixes | (uint32_t) node->children << ((1 << STRIDE) - 2);
+
+    for (unsigned int j = STRIDE - 1; j > 0; j--) {
+        if (all & longer[(1 << j) - 1 + (value >> (STRIDE - j))]) {
+            return j + 1;
         }
     }
     return 1;
@@ -335,6 +351,27 @@ note_lengths(struct trie_result *r, const struct trie_node *node, unsigned int v
     }
 }
 
+/* Goes on from a node: the next one, or null where all is told. */
+static ALWAYS_INLINE const struct trie_node *
+look_at(const struct trie *t, const struct trie_node *node, const uint32_t *key, struct trie_result *r)
+{
+    unsigned int same = common_bits(node->key, key, node->position), value;
+
+    if (same < node->position) {
+        r->n_bits = same + 1;
+        return NULL;
+    }
+    value = bits_at(key, node->position);
+    if (node->prefixes) {
+        note_lengths(r, node, value);
+    }
+    if (!(node->children >> value & 1)) {
+        r->n_bits = node->position + telling_bits(node, value);
+        return NULL;
+    }
+    return rcu_get(&node_children(t, node)[rank(node->children, value)]);
+}
+
 void
 trie_lookup_rcu(const struct trie *t, const union trie_key *key, struct trie_result *r)
 {
@@ -342,21 +379,47 @@ trie_lookup_rcu(const struct trie *t, const union trie_key *key, struct trie_res
 
     *r = (struct trie_result) { .n_bits = 0 };
     while (node) {
-        unsigned int same = common_bits(node->key, key->words, node->position), value;
+        node = look_at(t, node, key->words, r);
+    }
+}
 
-        if (same < node->position) {
-            r->n_bits = same + 1;
-            return;
+/* Asks for a node, at least for those of its children that come first. */
+static ALWAYS_INLINE void
+prefetch_node(const struct trie_node *node)
+{
+    __builtin_prefetch(node);
+    __builtin_prefetch((const char *) node + CACHE_LINE);
+}
+
+void
+trie_lookup_all_rcu(struct trie_walk *walks, unsigned int n)
+{
+    unsigned int under_way = 0;
+
+    for (unsigned int i = 0; i < n; i++) {
+        walks[i].node = rcu_get(&((struct trie *) walks[i].trie)->root);
+        walks[i].result = (struct trie_result) { .n_bits = 0 };
+        under_way |= (unsigned int) !!walks[i].node << i;
+    }
+    while (under_way & (under_way - 1)) {
+        for (unsigned int left = under_way; left; left &= left - 1) {
+            unsigned int i = __builtin_ctz(left);
+            struct trie_walk *w = &walks[i];
+
+            w->node = look_at(w->trie, w->node, w->key.words, &w->result);
+            if (w->node) {
+                prefetch_node(w->node);
+            } else {
+                under_way &= ~(1u << i);
+            }
         }
-        value = bits_at(key->words, node->position);
-        if (node->prefixes) {
-            note_lengths(r, node, value);
+    }
+    if (under_way) { /* Alone. */
+        struct trie_walk *w = &walks[__builtin_ctz(under_way)];
+
+        while (w->node) {
+            w->node = look_at(w->trie, w->node, w->key.words, &w->result);
         }
-        if (!(node->children >> value & 1)) {
-            r->n_bits = node->position + telling_bits(node, value);
-            return;
-        }
-        node = rcu_get(&node_children(t, node)[rank(node->children, value)]);
     }
 }
 

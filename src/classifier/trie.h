@@ -48,4 +48,15 @@ void trie_remove(struct trie *, const union trie_key *key, unsigned int length);
 
 void trie_lookup_rcu(const struct trie *, const union trie_key *key, struct trie_result *);
 
+/* Lookups side by side: what a lookup waits for is the memory of one node after the other, so that several take hardly
+ * longer than one.  The caller fills in the trie and the key. */
+struct trie_walk {
+    const struct trie *trie;
+    const struct trie_node *node; /* Where it is; null: at its end. */
+    union trie_key key;
+    struct trie_result result;
+};
+enum { TRIE_MAX_WALKS = 8 };
+void trie_lookup_all_rcu(struct trie_walk *, unsigned int n); /* At most TRIE_MAX_WALKS. */
+
 #endif

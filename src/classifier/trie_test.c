@@ -67,6 +67,30 @@ check(const struct trie *t, const struct prefix *prefixes, const union trie_key 
     }
 }
 
+/* Up to as many as there may be, of values that share more or less with prefixes, some in a trie that is empty. */
+static void
+check_side_by_side(struct random *r, const struct trie *t, const struct prefix *prefixes)
+{
+    struct trie_walk walks[TRIE_MAX_WALKS];
+    unsigned int n = random_below(r, TRIE_MAX_WALKS + 1);
+    struct trie empty;
+
+    trie_init(&empty, t->width);
+    for (unsigned int i = 0; i < n; i++) {
+        walks[i].trie = random_below(r, 4) ? t : &empty;
+        walks[i].key = prefixes[random_below(r, N)].key;
+        walks[i].key.words[random_below(r, 4)] ^= random_below(r, 2) << random_below(r, 32);
+    }
+    trie_lookup_all_rcu(walks, n);
+    for (unsigned int i = 0; i < n; i++) {
+        struct trie_result alone;
+
+        trie_lookup_rcu(walks[i].trie, &walks[i].key, &alone);
+        assert_int_equal(walks[i].result.n_bits, alone.n_bits);
+        assert_memory_equal(walks[i].result.lengths, alone.lengths, sizeof alone.lengths);
+    }
+}
+
 static void
 toggle(struct random *r, struct trie *t, struct prefix *p)
 {
@@ -98,6 +122,7 @@ run(unsigned int width, uint64_t seed)
         check(&t, prefixes, &key);
         key.words[random_below(&r, 4)] ^= UINT32_C(1) << random_below(&r, 32);
         check(&t, prefixes, &key);
+        check_side_by_side(&r, &t, prefixes);
         rcu_quiescent();
     }
     for (int i = 0; i < N; i++) {
