@@ -132,11 +132,26 @@ configure_service(struct service *s, const struct ofproto_controller_config *con
     }
 }
 
+/* BRIDGE.mgmt and BRIDGE.snoop are there whether a row names them or not. */
+static bool
+is_own_service(const struct conns *cs, const char *target)
+{
+    LIST_FOR_EACH (s, struct service, node, &cs->services) {
+        if (!s->is_controller && !strcmp(s->target, target)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 set_service(struct conns *cs, const struct ofproto_controller_config *config, struct list *old)
 {
     int error;
 
+    if (is_own_service(cs, config->target)) {
+        return;
+    }
     LIST_FOR_EACH (s, struct service, node, old) {
         if (!strcmp(s->target, config->target)) {
             configure_service(s, config);
@@ -339,8 +354,8 @@ fill_status(const struct controller *c, struct ofproto_controller_status *s)
     s->target = c->config.target;
     s->is_connected = c->ofconn != NULL;
     s->role = c->ofconn ? roles[c->ofconn->role] : NULL;
-    if (error && !c->ofconn) {
-        put_pair(&s->pairs, "last_error", xstrdup(strerror(-error)));
+    if (error) {
+        put_pair(&s->pairs, "last_error", xstrdup(stream_strerror(error)));
     }
     if (c->ofconn) {
         put_pin_status(s, "miss", &c->ofconn->pins[PIN_MISS]);
