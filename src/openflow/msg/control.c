@@ -30,7 +30,7 @@ role_decode(const struct msg *m, struct role_msg *r)
     }
     r->role = wire;
     r->generation = get_be64(m->body.at + 8);
-    r->has_generation = wire != ROLE_NOCHANGE && r->generation != UINT64_MAX;
+    r->has_generation = wire != ROLE_NOCHANGE;
     return OFPERR_NONE;
 }
 

@@ -15,7 +15,7 @@ print_role(struct printer *p, const struct msg *m)
 
     if (!error) {
         str_putf(p->s, " role=%s", of_role_name(r.role));
-        if (r.has_generation) {
+        if (r.has_generation && r.generation != UINT64_MAX) {
             str_putf(p->s, " generation_id=%llu", (unsigned long long) r.generation);
         }
     }
