@@ -539,13 +539,11 @@ flow_removed_decode(const struct msg *m, struct flow_removed *fr)
     return match_struct_take(&c, OXM_STRICT, &fr->match);
 }
 
+/* Who asks for a reason that its version does not know (set-async) is told of it; that of meters is 1.4's. */
 static uint8_t
 reason_to_wire(uint8_t reason, enum of_version v)
 {
-    bool known = reason <= REMOVED_DELETE || (reason == REMOVED_GROUP_DELETE && v >= OF11) ||
-                 (reason == REMOVED_METER_DELETE && v >= OF13) || (reason == REMOVED_EVICTION && v >= OF14);
-
-    return known ? reason : REMOVED_DELETE;
+    return reason == REMOVED_METER_DELETE && v < OF14 ? REMOVED_DELETE : reason;
 }
 
 static void
