@@ -146,8 +146,8 @@ fail_open_run(struct ofproto *p)
     if (!applies) {
         fail_open_end(p);
     } else if (!p->fail_open && now - lost >= PROBES_LOST * (probe_ms ? probe_ms : DEFAULT_PROBE_MS)) {
-        log_info("%s: no controller for %lld seconds, becoming a learning switch", p->xb.name,
-                 (long long) (now - lost) / 1000);
+        log_warn("Could not connect to controller (or switch failed controller's post-connection admission control "
+                 "policy) for %lld seconds, failing open", (long long) (now - lost) / 1000);
         p->fail_open = true;
         tables_set_normal(p, FAIL_OPEN_PRIORITY, true);
     }
@@ -157,7 +157,7 @@ void
 fail_open_end(struct ofproto *p)
 {
     if (p->fail_open) {
-        log_info("%s: no longer a learning switch of its own accord", p->xb.name);
+        log_warn("No longer in fail-open mode");
         p->fail_open = false;
         tables_set_normal(p, FAIL_OPEN_PRIORITY, false);
     }

@@ -135,7 +135,7 @@ struct of_conn *of_session_conn(struct of_session *);
 const char *of_session_target(const struct of_session *);
 /* For status columns: times, counts, the state's name. */
 const struct reconnect *of_session_reconnect_state(const struct of_session *);
-/* Error of the last failed attempt or lost connection; 0 if there was none. */
+/* Of the last failed attempt or lost connection: a negative errno or STREAM_EOF; 0 if there was none. */
 int of_session_last_error(const struct of_session *);
 
 #endif

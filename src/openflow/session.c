@@ -83,7 +83,7 @@ conn_closed(struct of_conn *c, int error, void *s_)
     bool was_open = s->open;
 
     log_end(s, error ? error : was_open ? 0 : -ECONNRESET);
-    s->last_error = error;
+    s->last_error = error ? error : STREAM_EOF;
     s->conn = NULL;
     s->open = false;
     if (was_open) {
