@@ -121,12 +121,14 @@ static void
 commit_mpls(const struct flow *flow, struct flow *base, struct flow *wc, struct bytes *actions)
 {
     int n = flow_mpls_depth(flow), n_base = flow_mpls_depth(base);
+    bool is_retyped = n && n == n_base && flow->eth_type != base->eth_type;
     int common = common_labels(flow, n, base, n_base);
 
-    if (n == n_base && common == n) {
+    if (is_retyped) {
+        common = MIN(common, n - 1); /* Only a label that is pushed brings a type (or one that is popped). */
+    } else if (n == n_base && common == n) {
         return;
-    }
-    if (n == n_base && common == n - 1) {
+    } else if (n == n_base && common == n - 1) {
         commit_key(ODP_KEY_MPLS, flow, base, wc, actions);
         return;
     }

@@ -68,6 +68,7 @@ set(struct oracle_run *r, const struct oracle_range *g, uint64_t v)
         if (is_option(g->field)) { /* ovs-fields(7): one that is not there counts as zeros, and is there once set. */
             r->p.options |= 1u << (g->field - F_OPT0);
         }
+        r->result->gave_up |= oracle_has_zero_label(&r->p);
     }
 }
 
@@ -88,6 +89,32 @@ encap_nsh(struct oracle_run *r)
     r->p.f[F_NSH_SI] = 255;
     r->p.f[F_NSH_MDTYPE] = 1;
     r->p.f[F_NSH_NP] = np;
+}
+
+/* ovs-actions(7), push_mpls: like the label below it, or else from IP. */
+static void
+push_label(struct oracle_run *r, uint64_t type)
+{
+    const uint64_t *f = r->p.f;
+    uint32_t label = 0x100 | 64;
+
+    if (oracle_type_is_mpls(f[F_ETH_TYPE])) {
+        label = oracle_get_label(&r->p) & ~0x100u;
+    } else if (oracle_type_is_ip(f[F_ETH_TYPE])) {
+        label = (f[F_ETH_TYPE] == ORACLE_TYPE_IPV6 ? 2 : 0) << 12 | (f[F_DSCP] & 7) << 9 | 0x100 | f[F_TTL];
+        r->result->gave_up |= !f[F_TTL]; /* Nobody says. */
+    }
+    r->result->gave_up |= !oracle_push_label(&r->p, type, label) || oracle_has_zero_label(&r->p);
+}
+
+/* What comes into sight is looked at anew.  Labels that say what they are not are garbage. */
+static void
+pop_label(struct oracle_run *r, uint64_t type)
+{
+    if (oracle_type_is_mpls(r->p.f[F_ETH_TYPE])) {
+        r->result->gave_up |= !oracle_pop_label(&r->p, type);
+        r->detoured = true;
+    }
 }
 
 /* The outermost header goes; below NSH the packet is looked at anew. */
@@ -279,6 +306,18 @@ run_action(struct oracle_run *r, const struct oracle_action *a)
                 return false;
             }
             r->p.f[F_NSH_TTL]--;
+        }
+        break;
+    case OP_PUSH_MPLS: push_label(r, a->value); break;
+    case OP_POP_MPLS: pop_label(r, a->value); break;
+    case OP_DEC_MPLS_TTL:
+        if (oracle_type_is_mpls(r->p.f[F_ETH_TYPE])) {
+            if (r->p.f[F_MPLS_TTL] <= 1) {
+                r->result->n_ttl++;
+                return false;
+            }
+            r->p.f[F_MPLS_TTL]--;
+            r->result->gave_up |= oracle_has_zero_label(&r->p);
         }
         break;
     case OP_NOTE: break;

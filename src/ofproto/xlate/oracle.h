@@ -17,6 +17,7 @@ enum oracle_field {
     F_UDP_SRC, F_UDP_DST, F_TCP_SRC, F_TCP_DST, F_TCP_FLAGS, F_SCTP_SRC, F_SCTP_DST,
     F_ICMP_TYPE, F_ICMP_CODE, F_ICMP6_TYPE, F_ICMP6_CODE, F_ND_TARGET, F_ND_SLL, F_ND_TLL,
     F_ARP_OP, F_ARP_SPA, F_ARP_TPA, F_ARP_SHA, F_ARP_THA,
+    F_MPLS_LABEL, F_MPLS_TC, F_MPLS_BOS, F_MPLS_TTL, /* Of the outermost label. */
     F_TCI, /* Of the outer tag, bit 12 set; 0 without one. */
     F_NSH_FLAGS, F_NSH_TTL, F_NSH_MDTYPE, F_NSH_NP, F_NSH_SPI, F_NSH_SI, F_NSH_C1, F_NSH_C2,
     F_REG0, F_REG1, F_REG2, F_METADATA, F_MARK,
@@ -35,10 +36,17 @@ enum {
     ORACLE_NP_IPV4 = 1, ORACLE_NP_IPV6 = 2, ORACLE_NP_ETHERNET = 3, ORACLE_NP_NSH = 4,
     ORACLE_NP_MPLS = 5, /* Stays covered. */
     ORACLE_TYPE_IPV4 = 0x0800, ORACLE_TYPE_ARP = 0x0806, ORACLE_TYPE_IPV6 = 0x86dd, ORACLE_TYPE_NSH = 0x894f,
-    ORACLE_ANY_TYPE = -1
+    ORACLE_TYPE_MPLS = 0x8847, ORACLE_TYPE_MPLS_MULTICAST = 0x8848, ORACLE_ANY_TYPE = -1
 };
 enum { ORACLE_ICMP = 1, ORACLE_TCP = 6, ORACLE_UDP = 17, ORACLE_ICMP6 = 58, ORACLE_SCTP = 132,
        ORACLE_ND_SOLICIT = 135, ORACLE_ND_ADVERT = 136 };
+
+/* What is below the outermost MPLS label. */
+struct oracle_stack {
+    uint32_t deeper[8]; /* Labels as they stand in the packet (RFC 3032 §2.1), outermost first. */
+    int n_deeper;
+    uint64_t payload[F_REG0]; /* Its type and headers. */
+};
 
 /* What is below an NSH header: a packet with headers of its own. */
 struct oracle_inner {
@@ -47,6 +55,7 @@ struct oracle_inner {
     uint64_t inner_tci;
     uint16_t tpid, inner_tpid;
     uint32_t deeper[8];
+    struct oracle_stack stack;
 };
 
 struct oracle_packet {
@@ -56,6 +65,7 @@ struct oracle_packet {
     uint16_t tpid, inner_tpid;
     uint16_t len;       /* Of the frame; no limit that is compared with is near, whatever is pushed. */
     uint32_t deeper[8]; /* TPID << 16 | TCI of tags below those, outermost first; 0: none. */
+    struct oracle_stack stack;
     struct oracle_inner below[4]; /* Outermost first. */
     int n_below;
     /* Options: bit N: it has tun_metadataN; and as they stand in the tunnel's header. */
@@ -81,7 +91,15 @@ void oracle_push_ethernet(struct oracle_packet *);
 void oracle_pop_ethernet(struct oracle_packet *);
 bool oracle_push_nsh(struct oracle_packet *);
 bool oracle_pop_nsh(struct oracle_packet *);
-/* Whether two packets are the same below NSH. */
+bool oracle_push_label(struct oracle_packet *, uint64_t type, uint32_t label);
+/* False, too, where what is below is of another type. */
+bool oracle_pop_label(struct oracle_packet *, uint64_t type);
+/* A label as it stands in the packet, and the fields of one that does. */
+uint32_t oracle_get_label(const struct oracle_packet *);
+void oracle_set_label(struct oracle_packet *, uint32_t label);
+/* Whether one of the packet's labels is all zeros, which the switch takes for none (docs/status.md). */
+bool oracle_has_zero_label(const struct oracle_packet *);
+/* Whether two packets are the same below NSH and labels. */
 bool oracle_same_below(const struct oracle_packet *, const struct oracle_packet *);
 
 struct oracle_range {
@@ -92,7 +110,8 @@ struct oracle_range {
 enum oracle_op {
     OP_OUTPUT, OP_OUTPUT_IN_PORT, OP_OUTPUT_REG, OP_FLOOD, OP_LOAD, OP_MOVE, OP_PUSH, OP_POP, OP_PUSH_VLAN,
     OP_STRIP_VLAN, OP_MOD_VID, OP_MOD_PCP, OP_DEC_TTL, OP_RESUBMIT, OP_CLONE, OP_EXIT, OP_RECIRC, OP_GROUP,
-    OP_CHECK_LEN, OP_DELETE_OPTION, OP_ENCAP_ETHERNET, OP_ENCAP_NSH, OP_DECAP, OP_DEC_NSH_TTL, OP_NOTE,
+    OP_CHECK_LEN, OP_PUSH_MPLS, OP_POP_MPLS, OP_DEC_MPLS_TTL, OP_DELETE_OPTION, OP_ENCAP_ETHERNET,
+    OP_ENCAP_NSH, OP_DECAP, OP_DEC_NSH_TTL, OP_NOTE,
     OP_METER, /* First in its rule. */
     /* Instructions: behind all others, in this order. */
     OP_CLEAR, OP_WRITE, OP_METADATA, OP_GOTO
@@ -170,6 +189,8 @@ struct oracle_result {
 void oracle_random_pipeline(struct random *, struct oracle_pipeline *);
 void oracle_pipeline_uninit(struct oracle_pipeline *);
 void oracle_remove_rule(struct oracle_pipeline *, int i);
+/* Makes what is below labels anew: of the same type, or of any. */
+void oracle_random_payload(struct random *, struct oracle_packet *, bool same_type);
 /* Makes what is below an NSH header anew, as that says. */
 void oracle_random_inner(struct random *, struct oracle_packet *);
 /* A packet as it comes in. */

@@ -5,6 +5,12 @@
 #include "flow/flow.h"
 #include "ofproto/xlate/oracle.h"
 
+static inline bool
+oracle_is_mpls(const struct oracle_packet *p)
+{
+    return p->f[F_ETH_TYPE] == ORACLE_TYPE_MPLS || p->f[F_ETH_TYPE] == ORACLE_TYPE_MPLS_MULTICAST;
+}
+
 static inline void
 oracle_packet_to_flow(const struct oracle_packet *p, struct flow *flow)
 {
@@ -35,6 +41,12 @@ oracle_packet_to_flow(const struct oracle_packet *p, struct flow *flow)
     flow->tp_dst = cpu_to_be16(p->f[F_UDP_DST] | p->f[F_TCP_DST] | p->f[F_SCTP_DST] | p->f[F_ICMP_CODE] |
                                p->f[F_ICMP6_CODE]);
     flow->tcp_flags = cpu_to_be16(p->f[F_TCP_FLAGS]);
+    if (oracle_is_mpls(p)) {
+        flow->mpls_lse[0] = cpu_to_be32(oracle_get_label(p));
+        for (int i = 0; i < MIN(p->stack.n_deeper, FLOW_MPLS_LABELS - 1); i++) {
+            flow->mpls_lse[1 + i] = cpu_to_be32(p->stack.deeper[i]);
+        }
+    }
     flow->nsh_flags = p->f[F_NSH_FLAGS];
     flow->nsh_ttl = p->f[F_NSH_TTL];
     flow->nsh_mdtype = p->f[F_NSH_MDTYPE];
@@ -76,6 +88,10 @@ oracle_fields_of_flow(const struct flow *m, uint64_t f[F_N])
     f[F_UDP_SRC] = f[F_TCP_SRC] = f[F_SCTP_SRC] = f[F_ICMP_TYPE] = f[F_ICMP6_TYPE] = be16_to_cpu(m->tp_src);
     f[F_UDP_DST] = f[F_TCP_DST] = f[F_SCTP_DST] = f[F_ICMP_CODE] = f[F_ICMP6_CODE] = be16_to_cpu(m->tp_dst);
     f[F_TCP_FLAGS] = be16_to_cpu(m->tcp_flags);
+    f[F_MPLS_LABEL] = be32_to_cpu(m->mpls_lse[0]) >> 12;
+    f[F_MPLS_TC] = be32_to_cpu(m->mpls_lse[0]) >> 9 & 7;
+    f[F_MPLS_BOS] = be32_to_cpu(m->mpls_lse[0]) >> 8 & 1;
+    f[F_MPLS_TTL] = be32_to_cpu(m->mpls_lse[0]) & 255;
     f[F_NSH_FLAGS] = m->nsh_flags;
     f[F_NSH_TTL] = m->nsh_ttl;
     f[F_NSH_MDTYPE] = m->nsh_mdtype;

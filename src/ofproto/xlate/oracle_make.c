@@ -38,6 +38,10 @@ const struct oracle_field_info oracle_fields[F_N] = {
     [F_ARP_TPA] = { "arp_tpa", "NXM_OF_ARP_TPA", 32, ORACLE_L_ARP, 0, 0 },
     [F_ARP_SHA] = { "arp_sha", "NXM_NX_ARP_SHA", 48, ORACLE_L_ARP, 0, 0 },
     [F_ARP_THA] = { "arp_tha", "NXM_NX_ARP_THA", 48, ORACLE_L_ARP, 0, 0 },
+    [F_MPLS_LABEL] = { "mpls_label", "OXM_OF_MPLS_LABEL", 20, ORACLE_L_MPLS, 0, 0 },
+    [F_MPLS_TC] = { "mpls_tc", "OXM_OF_MPLS_TC", 3, ORACLE_L_MPLS, 0, 0 },
+    [F_MPLS_BOS] = { "mpls_bos", "OXM_OF_MPLS_BOS", 1, ORACLE_L_MPLS, 0, 0 },
+    [F_MPLS_TTL] = { "mpls_ttl", "NXM_NX_MPLS_TTL", 8, ORACLE_L_MPLS, 0, 0 },
     [F_TCI] = { "vlan_tci", "NXM_OF_VLAN_TCI", 16, ORACLE_L_ETHERNET, 0, 0 },
     [F_NSH_FLAGS] = { "nsh_flags", "nsh_flags", 8, ORACLE_L_NSH, 0, 0 },
     [F_NSH_TTL] = { "nsh_ttl", "nsh_ttl", 8, ORACLE_L_NSH, 0, 0 },
@@ -67,7 +71,8 @@ static uint64_t
 random_value(struct random *r, enum oracle_field f)
 {
     static const uint16_t types[] = { ORACLE_TYPE_IPV4, ORACLE_TYPE_IPV4, ORACLE_TYPE_IPV4, ORACLE_TYPE_IPV6,
-                                      ORACLE_TYPE_IPV6, ORACLE_TYPE_ARP, 0x1234 };
+                                      ORACLE_TYPE_IPV6, ORACLE_TYPE_ARP, ORACLE_TYPE_MPLS, ORACLE_TYPE_MPLS_MULTICAST,
+                                      0x1234 };
     static const uint8_t protocols[] = { ORACLE_UDP, ORACLE_UDP, ORACLE_TCP, ORACLE_TCP, ORACLE_SCTP, ORACLE_ICMP };
 
     switch (f) {
@@ -78,7 +83,7 @@ random_value(struct random *r, enum oracle_field f)
     case F_ICMP6_CODE: return !random_below(r, 8);
     case F_TCP_FLAGS: return 1u << random_below(r, 5) | random_below(r, 2) << 4;
     case F_ARP_OP: return 1 + random_below(r, 2);
-    case F_TTL: case F_NSH_TTL: return random_below(r, 5);
+    case F_TTL: case F_NSH_TTL: case F_MPLS_TTL: return random_below(r, 5);
     case F_NSH_MDTYPE: return 1;
     case F_NSH_NP:
         return random_below(r, 2)   ? ORACLE_NP_IPV4 + random_below(r, 2)
@@ -129,6 +134,26 @@ random_tunnel(struct random *r, struct oracle_packet *p)
     oracle_read_options(p);
 }
 
+static void random_headers(struct random *, struct oracle_packet *);
+
+/* Up to four labels: a flow shows three. */
+static void
+random_stack(struct random *r, struct oracle_packet *p)
+{
+    struct oracle_stack *s = &p->stack;
+
+    s->n_deeper = random_below(r, 2) ? 0 : random_below(r, 4);
+    for (int i = 0; i < s->n_deeper; i++) {
+        s->deeper[i] = random_below(r, 3) << 12 | random_below(r, 2) << 9 | (1 + random_below(r, 4));
+    }
+    p->f[F_MPLS_BOS] = !s->n_deeper;
+    p->f[F_MPLS_TTL] += oracle_has_zero_label(p);
+    if (s->n_deeper) {
+        s->deeper[s->n_deeper - 1] |= 0x100;
+    }
+    oracle_random_payload(r, p, false);
+}
+
 /* Headers of an Ethernet frame that is no NSH. */
 static void
 random_headers(struct random *r, struct oracle_packet *p)
@@ -146,7 +171,24 @@ random_headers(struct random *r, struct oracle_packet *p)
     if (p->f[F_ETH_TYPE] == ORACLE_TYPE_IPV6 && p->f[F_PROTO] == ORACLE_ICMP) {
         p->f[F_PROTO] = ORACLE_ICMP6;
     }
+    if (oracle_type_is_mpls(p->f[F_ETH_TYPE])) {
+        random_stack(r, p);
+    }
     oracle_clear_missing(p);
+}
+
+void
+oracle_random_payload(struct random *r, struct oracle_packet *p, bool same_type)
+{
+    struct oracle_packet payload;
+
+    do {
+        memset(&payload, 0, sizeof payload);
+        random_headers(r, &payload);
+    } while (oracle_type_is_mpls(payload.f[F_ETH_TYPE])
+             || (same_type && payload.f[F_ETH_TYPE] != p->stack.payload[F_ETH_TYPE]));
+    memcpy(p->stack.payload, payload.f, sizeof payload.f[0] * F_REG0);
+    p->stack.payload[F_ETH_SRC] = p->stack.payload[F_ETH_DST] = p->stack.payload[F_TCI] = 0;
 }
 
 /* The Ethernet type of what NSH says that is below it; 0 if that is a whole frame. */
@@ -191,6 +233,7 @@ oracle_random_packet(struct random *r, struct oracle_packet *p)
         }
         p->f[F_ETH_TYPE] = ORACLE_TYPE_NSH;
         oracle_clear_missing(p);
+        memset(&p->stack, 0, sizeof p->stack);
         p->f[F_TCI] = frame.f[F_TCI];
         oracle_random_inner(r, p);
     }
@@ -276,7 +319,8 @@ random_kind(struct random *r, bool has_packet_types)
     } else {
         oracle_random_kind(r, &k);
     }
-    k.no_ethernet = has_packet_types && k.type && k.type != ORACLE_TYPE_ARP && !random_below(r, 3);
+    k.no_ethernet = has_packet_types && k.type && k.type != ORACLE_TYPE_ARP
+                    && !oracle_type_is_mpls(k.type) && !random_below(r, 3);
     return k;
 }
 
@@ -315,7 +359,7 @@ static bool
 is_writable(const struct oracle_kind *k, enum oracle_field f)
 {
     return f != F_ETH_TYPE && f != F_PROTO && f != F_TCI && f != F_NSH_MDTYPE && f != F_NSH_NP && f != F_TCP_FLAGS
-           && f != F_ICMP6_TYPE && f != F_ICMP6_CODE && has_field(k, f);
+           && f != F_MPLS_BOS && f != F_ICMP6_TYPE && f != F_ICMP6_CODE && has_field(k, f);
 }
 
 static struct oracle_range
@@ -329,7 +373,7 @@ random_range(struct random *r, const struct oracle_kind *k, bool to_write, unsig
             continue;
         }
         if ((to_write ? is_writable(k, f) : has_field(k, f) && f != F_TCI) && bits >= n) {
-            unsigned int width = n ? n : 1 + random_below(r, random_below(r, 2) ? 2 : bits);
+            unsigned int width = n ? n : 1 + random_below(r, random_below(r, 2) ? MIN(2, bits) : bits);
 
             width = n ? n : random_below(r, 2) ? bits : width;
             return (struct oracle_range) { f, width == bits ? 0 : random_below(r, MIN(bits - width + 1, 4)), width };
@@ -353,6 +397,8 @@ random_operands(struct random *r, struct oracle_action *a, int table, const stru
         break;
     case OP_PUSH: a->src = random_range(r, k, false, 0); break;
     case OP_POP: a->dst = random_range(r, k, true, 0); break;
+    case OP_PUSH_MPLS: a->value = random_below(r, 2) ? ORACLE_TYPE_MPLS : ORACLE_TYPE_MPLS_MULTICAST; break;
+    case OP_POP_MPLS: a->value = random_value(r, F_ETH_TYPE); break;
     case OP_PUSH_VLAN: a->value = random_below(r, 2) ? 0x8100 : 0x88a8; break;
     case OP_MOD_VID: a->value = random_below(r, 3); break;
     case OP_MOD_PCP: a->value = random_below(r, 3); break;
@@ -403,6 +449,8 @@ is_possible(const struct oracle_kind *k, enum oracle_op op)
 {
     switch (op) {
     case OP_DEC_TTL: return oracle_type_is_ip(k->type);
+    case OP_PUSH_MPLS: return !k->may_change;
+    case OP_POP_MPLS: case OP_DEC_MPLS_TTL: return !k->may_change && oracle_type_is_mpls(k->type);
     case OP_ENCAP_ETHERNET: return k->may_change && k->no_ethernet;
     case OP_ENCAP_NSH: return k->may_change && (!k->no_ethernet || k->type);
     case OP_DECAP: return k->may_change && (!k->no_ethernet || k->type == ORACLE_TYPE_NSH);
@@ -414,9 +462,10 @@ is_possible(const struct oracle_kind *k, enum oracle_op op)
 
 /* The kind of the packet behind the action. */
 static void
-change_kind(struct oracle_kind *k, enum oracle_op op)
+change_kind(struct oracle_kind *k, const struct oracle_action *a)
 {
-    switch (op) {
+    switch (a->op) {
+    case OP_PUSH_MPLS: case OP_POP_MPLS: *k = (struct oracle_kind) { .type = a->value }; break;
     case OP_ENCAP_ETHERNET: k->no_ethernet = false; break;
     case OP_ENCAP_NSH:
         *k = (struct oracle_kind) { .type = ORACLE_TYPE_NSH, .no_ethernet = true, .may_change = true };
@@ -441,6 +490,9 @@ random_op(struct random *r, const struct oracle_kind *k, enum oracle_op last)
 
         return ops[random_below(r, ARRAY_SIZE(ops))]; /* So that it gets somewhere. */
     }
+    if (oracle_type_is_mpls(k->type) && !k->may_change && !random_below(r, 3)) {
+        return random_below(r, 2) ? OP_POP_MPLS : OP_PUSH_MPLS;
+    }
     return random_below(r, 3) ? random_below(r, last + 1) : random_below(r, 2) ? OP_OUTPUT : OP_RESUBMIT;
 }
 
@@ -457,7 +509,7 @@ oracle_random_actions(struct random *r, struct oracle_action *actions, int n, in
         } while ((a->op == OP_CLONE && depth > 1) || (a->op == OP_CHECK_LEN && depth) ||
                  (a->op == OP_EXIT && random_below(r, 4)) || !is_possible(&k, a->op));
         random_operands(r, a, table, &k, depth);
-        change_kind(&k, a->op);
+        change_kind(&k, a);
     }
 }
 

@@ -9,6 +9,7 @@ oracle_layer(uint64_t type)
     case ORACLE_TYPE_IPV6: return ORACLE_L_IPV6;
     case ORACLE_TYPE_ARP: return ORACLE_L_ARP;
     case ORACLE_TYPE_NSH: return ORACLE_L_NSH;
+    case ORACLE_TYPE_MPLS: case ORACLE_TYPE_MPLS_MULTICAST: return ORACLE_L_MPLS;
     default: return 0;
     }
 }
@@ -94,6 +95,8 @@ oracle_push_nsh(struct oracle_packet *p)
     b->tpid = p->tpid;
     b->inner_tpid = p->inner_tpid;
     memcpy(b->deeper, p->deeper, sizeof b->deeper);
+    b->stack = p->stack;
+    memset(&p->stack, 0, sizeof p->stack);
     memset(&p->f[F_ETH_SRC], 0, (F_REG0 - F_ETH_SRC) * sizeof b->f[0]);
     p->f[F_ETH_TYPE] = ORACLE_TYPE_NSH;
     p->no_ethernet = true;
@@ -117,6 +120,7 @@ oracle_pop_nsh(struct oracle_packet *p)
     p->tpid = b.tpid;
     p->inner_tpid = b.inner_tpid;
     memcpy(p->deeper, b.deeper, sizeof p->deeper);
+    p->stack = b.stack;
     return true;
 }
 
@@ -127,11 +131,92 @@ oracle_same_below(const struct oracle_packet *a, const struct oracle_packet *b)
         const struct oracle_inner *x = &a->below[i], *y = &b->below[i];
 
         if (x->no_ethernet != y->no_ethernet || memcmp(x->f, y->f, sizeof x->f) || x->inner_tci != y->inner_tci
-            || x->tpid != y->tpid || x->inner_tpid != y->inner_tpid || memcmp(x->deeper, y->deeper, sizeof x->deeper)) {
+            || x->tpid != y->tpid || x->inner_tpid != y->inner_tpid || memcmp(x->deeper, y->deeper, sizeof x->deeper)
+            || memcmp(&x->stack, &y->stack, sizeof x->stack)) {
             return false;
         }
     }
-    return a->n_below == b->n_below;
+    return a->n_below == b->n_below && !memcmp(&a->stack, &b->stack, sizeof a->stack);
+}
+
+/* Labels. */
+
+uint32_t
+oracle_get_label(const struct oracle_packet *p)
+{
+    return p->f[F_MPLS_LABEL] << 12 | p->f[F_MPLS_TC] << 9 | p->f[F_MPLS_BOS] << 8 | p->f[F_MPLS_TTL];
+}
+
+void
+oracle_set_label(struct oracle_packet *p, uint32_t label)
+{
+    p->f[F_MPLS_LABEL] = label >> 12;
+    p->f[F_MPLS_TC] = label >> 9 & 7;
+    p->f[F_MPLS_BOS] = label >> 8 & 1;
+    p->f[F_MPLS_TTL] = label & 255;
+}
+
+bool
+oracle_has_zero_label(const struct oracle_packet *p)
+{
+    if (!oracle_type_is_mpls(p->f[F_ETH_TYPE])) {
+        return false;
+    }
+    for (int i = 0; i < p->stack.n_deeper; i++) {
+        if (!p->stack.deeper[i]) {
+            return true;
+        }
+    }
+    return !oracle_get_label(p);
+}
+
+bool
+oracle_push_label(struct oracle_packet *p, uint64_t type, uint32_t label)
+{
+    struct oracle_stack *s = &p->stack;
+
+    if (oracle_type_is_mpls(p->f[F_ETH_TYPE])) {
+        if (s->n_deeper >= (int) ARRAY_SIZE(s->deeper)) {
+            return false;
+        }
+        memmove(&s->deeper[1], &s->deeper[0], s->n_deeper++ * sizeof s->deeper[0]);
+        s->deeper[0] = oracle_get_label(p);
+    } else {
+        memcpy(s->payload, p->f, sizeof s->payload);
+        s->payload[F_IN_PORT] = s->payload[F_ETH_SRC] = s->payload[F_ETH_DST] = s->payload[F_TCI] = 0;
+    }
+    p->f[F_ETH_TYPE] = type;
+    oracle_clear_missing(p);
+    oracle_set_label(p, label);
+    return true;
+}
+
+bool
+oracle_pop_label(struct oracle_packet *p, uint64_t type)
+{
+    struct oracle_stack *s = &p->stack;
+
+    if (!p->f[F_MPLS_BOS]) {
+        uint32_t label = s->deeper[0];
+
+        if (!oracle_type_is_mpls(type) || !s->n_deeper) {
+            return false;
+        }
+        memmove(&s->deeper[0], &s->deeper[1], --s->n_deeper * sizeof s->deeper[0]);
+        s->deeper[s->n_deeper] = 0;
+        p->f[F_ETH_TYPE] = type;
+        oracle_set_label(p, label);
+        return true;
+    }
+    if (type != s->payload[F_ETH_TYPE]) {
+        return false;
+    }
+    oracle_set_label(p, 0);
+    for (int f = F_ETH_TYPE; f < F_REG0; f++) {
+        p->f[f] = f == F_TCI ? p->f[f] : s->payload[f];
+    }
+    memset(s, 0, sizeof *s);
+    return true;
 }
 
 const struct oracle_option oracle_options[ORACLE_N_OPTIONS] = { { 1, 4 }, { 2, 8 }, { 3, 4 } };

@@ -21,7 +21,7 @@ struct oracle_field_info {
 /* Which packets have a field: one of these headers. */
 enum {
     ORACLE_L_ETHERNET = 1, ORACLE_L_IPV4 = 2, ORACLE_L_IPV6 = 4, ORACLE_L_IP = ORACLE_L_IPV4 | ORACLE_L_IPV6,
-    ORACLE_L_ARP = 8, ORACLE_L_NSH = 16
+    ORACLE_L_ARP = 8, ORACLE_L_NSH = 16, ORACLE_L_MPLS = 32
 };
 
 /* Of an Ethernet type. */
@@ -36,6 +36,12 @@ struct oracle_kind {
 };
 
 extern const struct oracle_field_info oracle_fields[F_N];
+
+static inline bool
+oracle_type_is_mpls(uint64_t type)
+{
+    return type == ORACLE_TYPE_MPLS || type == ORACLE_TYPE_MPLS_MULTICAST;
+}
 
 static inline bool
 oracle_type_is_ip(uint64_t type)

@@ -20,6 +20,9 @@ put_action(struct str *s, const struct oracle_action *a)
     case OP_PUSH: str_puts(s, "push:"); put_range(s, &a->src); break;
     case OP_POP: str_puts(s, "pop:"); put_range(s, &a->dst); break;
     case OP_PUSH_VLAN: str_putf(s, "push_vlan:0x%llx", (unsigned long long) a->value); break;
+    case OP_PUSH_MPLS: str_putf(s, "push_mpls:0x%llx", (unsigned long long) a->value); break;
+    case OP_POP_MPLS: str_putf(s, "pop_mpls:0x%llx", (unsigned long long) a->value); break;
+    case OP_DEC_MPLS_TTL: str_puts(s, "dec_mpls_ttl"); break;
     case OP_STRIP_VLAN: str_puts(s, "strip_vlan"); break;
     case OP_MOD_VID: str_putf(s, "mod_vlan_vid:%llu", (unsigned long long) a->value); break;
     case OP_MOD_PCP: str_putf(s, "mod_vlan_pcp:%llu", (unsigned long long) a->value); break;

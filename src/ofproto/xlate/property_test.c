@@ -173,6 +173,10 @@ apply_set(const struct odp_attr *set, struct oracle_packet *p)
         p->f[F_MARK] = merge(p->f[F_MARK], mark, mark_mask);
         break;
     case ODP_KEY_NSH: set_nsh(a, p); break;
+    case ODP_KEY_MPLS:
+        assert_true(oracle_is_mpls(p));
+        oracle_set_label(p, merge(oracle_get_label(p), get_be32(v), get_be32(m)));
+        break;
     default: fail_msg("set of key %u", a->type);
     }
 }
@@ -244,6 +248,7 @@ carry_out(struct xbridge *b, const void *actions, size_t len, const struct oracl
 {
     struct oracle_packet p = *packet;
     const struct odp_push_vlan *push;
+    const struct odp_push_mpls *mpls;
 
     ODP_FOR_EACH (a, actions, len) {
         switch (a->type) {
@@ -277,8 +282,20 @@ carry_out(struct xbridge *b, const void *actions, size_t len, const struct oracl
             }
             break;
         case ODP_CHECK_PKT_LEN: check_length(b, a, &p, r, depth); break;
+        case ODP_DROP: break;
         case ODP_HASH: break; /* Each recirculation makes up a hash. */
         case ODP_RECIRC: recirculate(b, *(const uint32_t *) odp_attr_data(a), &p, r, depth); break;
+        case ODP_PUSH_MPLS:
+            mpls = odp_attr_data(a);
+            r->gave_up |= !oracle_push_label(&p, be16_to_cpu(mpls->ethertype), be32_to_cpu(mpls->lse));
+            break;
+        case ODP_POP_MPLS:
+            assert_true(oracle_is_mpls(&p));
+            if (!oracle_pop_label(&p, get_be16(odp_attr_data(a)))) {
+                r->gave_up = true; /* Nobody knows what that packet is. */
+                return;
+            }
+            break;
         case ODP_PUSH_VLAN:
             push = odp_attr_data(a);
             r->gave_up |= !oracle_push_tag(&p, be16_to_cpu(push->tpid), be16_to_cpu(push->tci));
@@ -435,6 +452,29 @@ another_tunnel(struct random *r, const struct oracle_packet *p, const uint64_t *
     }
 }
 
+/* What is below the outermost label: as many labels as 'p' has where one of them matters, and another payload. */
+static void
+another_stack(struct random *r, const struct oracle_packet *p, const struct flow *wc, struct oracle_packet *q)
+{
+    be32 matters = 0;
+
+    for (int i = 0; i < FLOW_MPLS_LABELS; i++) {
+        matters |= wc->mpls_lse[i];
+    }
+    if (matters) {
+        q->stack = p->stack;
+        q->f[F_MPLS_BOS] = p->f[F_MPLS_BOS];
+        for (int i = 0; i < q->stack.n_deeper; i++) {
+            uint32_t mask = i < FLOW_MPLS_LABELS - 1 ? be32_to_cpu(wc->mpls_lse[1 + i]) : 0;
+
+            q->stack.deeper[i] = merge(random_below(r, 4) << 12 | random_below(r, 4), p->stack.deeper[i], mask | 0x100);
+        }
+    } else {
+        q->f[F_MPLS_BOS] = !q->stack.n_deeper;
+    }
+    oracle_random_payload(r, q, true);
+}
+
 /* Whether two packets have the same in those bits of each place. */
 static bool
 agree(const struct oracle_packet *p, const struct oracle_packet *q, const uint64_t *masks)
@@ -477,6 +517,13 @@ another_packet(struct random *r, const struct oracle_packet *p, const struct flo
     }
     if (q->f[F_ETH_TYPE] == ORACLE_TYPE_NSH) {
         oracle_random_inner(r, q); /* Nobody has looked at that. */
+    }
+    if (oracle_is_mpls(q)) {
+        another_stack(r, p, wc, q);
+        if (oracle_has_zero_label(q)) {
+            *q = *p;
+            return;
+        }
     }
     another_tunnel(r, p, masks, wc, q);
     if (tags_matter) {

@@ -32,8 +32,10 @@ needs_parsing(struct xlate_ctx *ctx, const struct act *a)
     case ACT_OUTPUT: case ACT_OUTPUT_TRUNC: case ACT_CONTROLLER: case ACT_PUSH_VLAN: case ACT_STRIP_VLAN:
     case ACT_SET_VLAN_VID: case ACT_SET_VLAN_PCP: case ACT_SET_ETH_SRC: case ACT_SET_ETH_DST: case ACT_NOTE:
     case ACT_EXIT: case ACT_SET_QUEUE: case ACT_POP_QUEUE: case ACT_ENQUEUE: case ACT_CLEAR_ACTIONS:
-    case ACT_WRITE_ACTIONS: case ACT_WRITE_METADATA: case ACT_SET_TUNNEL: case ACT_CLONE: case ACT_PUSH_MPLS:
+    case ACT_WRITE_ACTIONS: case ACT_WRITE_METADATA: case ACT_SET_TUNNEL: case ACT_CLONE:
         return false;
+    case ACT_PUSH_MPLS:
+        return ctx->was_mpls && flow_is_ip(&ctx->flow); /* Class and time to live come from there. */
     default:
         return ctx->was_mpls;
     }
