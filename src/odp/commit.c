@@ -117,8 +117,9 @@ put_pop_mpls(struct bytes *actions, be16 type)
     odp_put(actions, ODP_POP_MPLS, &type, sizeof type);
 }
 
+/* 'lost_labels': those that are pushed may be the packet's own. */
 static void
-commit_mpls(const struct flow *flow, struct flow *base, struct flow *wc, struct bytes *actions)
+commit_mpls(const struct flow *flow, struct flow *base, bool lost_labels, struct flow *wc, struct bytes *actions)
 {
     int n = flow_mpls_depth(flow), n_base = flow_mpls_depth(base);
     bool is_retyped = n && n == n_base && flow->eth_type != base->eth_type;
@@ -142,8 +143,8 @@ commit_mpls(const struct flow *flow, struct flow *base, struct flow *wc, struct 
 
         odp_put(actions, ODP_PUSH_MPLS, &push, sizeof push);
     }
-    for (int i = 0; i < n_base; i++) {
-        wc->mpls_lse[i] |= BE32(0x100);
+    for (int i = 0; i < FLOW_MPLS_LABELS; i++) {
+        wc->mpls_lse[i] |= lost_labels ? BE32_MAX : i < n_base ? BE32(0x100) : 0;
     }
     memcpy(base->mpls_lse, flow->mpls_lse, sizeof base->mpls_lse);
     base->eth_type = flow->eth_type;
@@ -330,7 +331,8 @@ odp_commit(const struct flow *flow, const struct odp_tags *below, struct odp_bas
         commit_key(ODP_KEY_ETHERNET, flow, was, wc, actions);
     }
     commit_headers(flow, was, wc, actions);
-    commit_mpls(flow, was, wc, actions);
+    commit_mpls(flow, was, base->lost_labels, wc, actions);
+    base->lost_labels = false;
     commit_tags(flow, below, base, wc, actions);
     commit_key(ODP_KEY_PRIORITY, flow, was, wc, actions);
     commit_key(ODP_KEY_SKB_MARK, flow, was, wc, actions);

@@ -44,6 +44,7 @@ struct odp_base {
     struct flow flow;
     struct odp_tags below;       /* Tags below those that the flow shows. */
     struct odp_pending pending;
+    bool lost_labels;            /* Of those that the packet came with; the flow has got them back. */
 };
 
 /* Appends the difference from '*base' to 'flow' and the tags 'below' to 'actions', and makes '*base' equal to them in

@@ -452,27 +452,36 @@ another_tunnel(struct random *r, const struct oracle_packet *p, const uint64_t *
     }
 }
 
-/* What is below the outermost label: as many labels as 'p' has where one of them matters, and another payload. */
-static void
+/* What is below the outermost label: labels that have in those bits of 'wc' that a flow shows what 'p' has, be they as
+ * many or not, and another payload.  False if there are none. */
+static bool
 another_stack(struct random *r, const struct oracle_packet *p, const struct flow *wc, struct oracle_packet *q)
 {
-    be32 matters = 0;
+    bool is_last = q->f[F_MPLS_BOS];
+    struct oracle_stack *s = &q->stack;
+    struct flow x, y;
 
-    for (int i = 0; i < FLOW_MPLS_LABELS; i++) {
-        matters |= wc->mpls_lse[i];
-    }
-    if (matters) {
-        q->stack = p->stack;
-        q->f[F_MPLS_BOS] = p->f[F_MPLS_BOS];
-        for (int i = 0; i < q->stack.n_deeper; i++) {
-            uint32_t mask = i < FLOW_MPLS_LABELS - 1 ? be32_to_cpu(wc->mpls_lse[1 + i]) : 0;
+    oracle_packet_to_flow(p, &x);
+    memset(s->deeper, 0, sizeof s->deeper);
+    for (s->n_deeper = 0; !is_last; s->n_deeper++) {
+        int i = s->n_deeper + 1; /* Of the label, from the top. */
+        uint32_t label = random_below(r, 4) << 12 | random_below(r, 4) | random_below(r, 2) << 8;
 
-            q->stack.deeper[i] = merge(random_below(r, 4) << 12 | random_below(r, 4), p->stack.deeper[i], mask | 0x100);
+        label |= i == ARRAY_SIZE(s->deeper) ? 0x100 : 0;
+        if (i < FLOW_MPLS_LABELS) {
+            label = merge(label, be32_to_cpu(x.mpls_lse[i]), be32_to_cpu(wc->mpls_lse[i]));
         }
-    } else {
-        q->f[F_MPLS_BOS] = !q->stack.n_deeper;
+        s->deeper[i - 1] = label;
+        is_last = label & 0x100;
+    }
+    oracle_packet_to_flow(q, &y);
+    for (int i = 0; i < FLOW_MPLS_LABELS; i++) {
+        if ((x.mpls_lse[i] ^ y.mpls_lse[i]) & wc->mpls_lse[i]) {
+            return false;
+        }
     }
     oracle_random_payload(r, q, true);
+    return true;
 }
 
 /* Whether two packets have the same in those bits of each place. */
@@ -518,12 +527,9 @@ another_packet(struct random *r, const struct oracle_packet *p, const struct flo
     if (q->f[F_ETH_TYPE] == ORACLE_TYPE_NSH) {
         oracle_random_inner(r, q); /* Nobody has looked at that. */
     }
-    if (oracle_is_mpls(q)) {
-        another_stack(r, p, wc, q);
-        if (oracle_has_zero_label(q)) {
-            *q = *p;
-            return;
-        }
+    if (oracle_is_mpls(q) && (!another_stack(r, p, wc, q) || oracle_has_zero_label(q))) {
+        *q = *p;
+        return;
     }
     another_tunnel(r, p, masks, wc, q);
     if (tags_matter) {
