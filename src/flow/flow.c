@@ -97,20 +97,3 @@ flow_count_mpls(const struct flow *f)
     }
     return n;
 }
-
-int
-flow_mpls_depth(const struct flow *f)
-{
-    int n = flow_count_mpls(f);
-
-    while (n && !f->mpls_lse[n - 1]) {
-        n--;
-    }
-    return n;
-}
-
-bool
-flow_has_more_mpls(const struct flow *f)
-{
-    return flow_mpls_depth(f) == FLOW_MPLS_LABELS && !(be32_to_cpu(f->mpls_lse[FLOW_MPLS_LABELS - 1]) & 0x100);
-}

@@ -224,10 +224,6 @@ flow_is_mpls(const struct flow *f)
 
 /* Number of MPLS labels that 'flow' shows, at most FLOW_MPLS_LABELS; 0 if its eth_type is not MPLS. */
 int flow_count_mpls(const struct flow *flow);
-/* How many of them there are: behind the last one that was popped there may be none, although none says that it is the
- * last.  Whether there are more than a flow can show. */
-int flow_mpls_depth(const struct flow *flow);
-bool flow_has_more_mpls(const struct flow *flow);
 
 static inline bool flow_has_vlan(const struct flow *f) { return f->vlan_tci & BE16(VLAN_PRESENT); }
 

@@ -99,6 +99,14 @@ commit_headers(const struct flow *flow, struct flow *base, struct flow *wc, stru
     commit_l4(flow, base, wc, actions);
 }
 
+int
+odp_mpls_depth(const struct flow *flow, const struct odp_below *below)
+{
+    int n = flow_count_mpls(flow);
+
+    return n ? MAX(MIN(n, FLOW_MPLS_LABELS - below->n_blank), 0) : 0;
+}
+
 /* How many labels at the bottom two stacks have in common. */
 static int
 common_labels(const struct flow *a, int n_a, const struct flow *b, int n_b)
@@ -117,11 +125,11 @@ put_pop_mpls(struct bytes *actions, be16 type)
     odp_put(actions, ODP_POP_MPLS, &type, sizeof type);
 }
 
-/* 'lost_labels': those that are pushed may be the packet's own. */
+/* 'n', 'n_base': how many labels they show.  'lost_labels': those that are pushed may be the packet's own. */
 static void
-commit_mpls(const struct flow *flow, struct flow *base, bool lost_labels, struct flow *wc, struct bytes *actions)
+commit_mpls(const struct flow *flow, int n, struct flow *base, int n_base, bool lost_labels, struct flow *wc,
+            struct bytes *actions)
 {
-    int n = flow_mpls_depth(flow), n_base = flow_mpls_depth(base);
     bool is_retyped = n && n == n_base && flow->eth_type != base->eth_type;
     int common = common_labels(flow, n, base, n_base);
 
@@ -153,7 +161,7 @@ commit_mpls(const struct flow *flow, struct flow *base, bool lost_labels, struct
 /* VLAN tags. */
 
 bool
-odp_tags_push(struct flow *f, struct odp_tags *below, be16 tpid, be16 tci)
+odp_tags_push(struct flow *f, struct odp_below *below, be16 tpid, be16 tci)
 {
     if (f->vlan2_tci) {
         if (below->n >= ODP_MAX_TAGS) {
@@ -172,7 +180,7 @@ odp_tags_push(struct flow *f, struct odp_tags *below, be16 tpid, be16 tci)
 }
 
 void
-odp_tags_pop(struct flow *f, struct odp_tags *below)
+odp_tags_pop(struct flow *f, struct odp_below *below)
 {
     f->vlan_tpid = f->vlan2_tpid;
     f->vlan_tci = f->vlan2_tci;
@@ -201,7 +209,7 @@ add_tag(struct stack *s, be16 tpid, be16 tci)
 }
 
 static struct stack
-get_stack(const struct flow *f, const struct odp_tags *below)
+get_stack(const struct flow *f, const struct odp_below *below)
 {
     struct stack s = { .n = 0 };
 
@@ -239,7 +247,7 @@ note_replaced(const struct flow *base, struct flow *wc)
 }
 
 static void
-commit_tags(const struct flow *flow, const struct odp_tags *below, struct odp_base *base, struct flow *wc,
+commit_tags(const struct flow *flow, const struct odp_below *below, struct odp_base *base, struct flow *wc,
             struct bytes *actions)
 {
     struct stack now = get_stack(flow, below), was = get_stack(&base->flow, &base->below);
@@ -268,9 +276,11 @@ static void
 clear_ethernet(struct odp_base *base)
 {
     struct flow *f = &base->flow;
+    int n_blank = base->below.n_blank;
 
     f->vlan_tpid = f->vlan_tci = f->vlan2_tpid = f->vlan2_tci = 0;
     memset(&base->below, 0, sizeof base->below);
+    base->below.n_blank = n_blank;
 }
 
 static void
@@ -316,7 +326,7 @@ commit_pending(const struct flow *flow, struct odp_base *base, struct bytes *act
 }
 
 void
-odp_commit(const struct flow *flow, const struct odp_tags *below, struct odp_base *base, struct flow *wc,
+odp_commit(const struct flow *flow, const struct odp_below *below, struct odp_base *base, struct flow *wc,
            struct bytes *actions)
 {
     struct flow *was = &base->flow;
@@ -331,7 +341,8 @@ odp_commit(const struct flow *flow, const struct odp_tags *below, struct odp_bas
         commit_key(ODP_KEY_ETHERNET, flow, was, wc, actions);
     }
     commit_headers(flow, was, wc, actions);
-    commit_mpls(flow, was, base->lost_labels, wc, actions);
+    commit_mpls(flow, odp_mpls_depth(flow, below), was, odp_mpls_depth(was, &base->below), base->lost_labels, wc,
+                actions);
     base->lost_labels = false;
     commit_tags(flow, below, base, wc, actions);
     commit_key(ODP_KEY_PRIORITY, flow, was, wc, actions);

@@ -7,7 +7,7 @@
  * Wildcards: a change must hold for every packet of the megaflow, so what it replaces must be fixed.  The pipeline
  * has put the bits that it wrote into 'wc'; commit adds what it needs besides (a whole tag where one is replaced).
  *
- * A flow shows two VLAN tags; when more are pushed, 'struct odp_tags' holds those below.  Tags that the packet had
+ * A flow shows two VLAN tags; when more are pushed, 'struct odp_below' holds those below.  Tags that the packet had
  * below two are never seen.
  *
  * Whole headers in front (Ethernet, NSH, a label as a header of its own) are no difference that could be seen: whoever
@@ -23,9 +23,11 @@
 
 enum { ODP_MAX_TAGS = 6 };
 
-/* VLAN tags below the two that a flow shows, outermost first. */
-struct odp_tags {
+/* What a packet has below that a flow shows: VLAN tags below the first two, outermost first; and where all labels that
+ * were known have been popped but some, how many of the flow's last places for labels hold none. */
+struct odp_below {
     int n;
+    int n_blank;
     struct { be16 tpid, tci; } tags[ODP_MAX_TAGS];
 };
 
@@ -42,18 +44,21 @@ struct odp_pending {
 /* A packet as the datapath has it. */
 struct odp_base {
     struct flow flow;
-    struct odp_tags below;       /* Tags below those that the flow shows. */
+    struct odp_below below;
     struct odp_pending pending;
     bool lost_labels;            /* Of those that the packet came with; the flow has got them back. */
 };
 
 /* Appends the difference from '*base' to 'flow' and the tags 'below' to 'actions', and makes '*base' equal to them in
  * all that a datapath's packet has. */
-void odp_commit(const struct flow *flow, const struct odp_tags *below, struct odp_base *base, struct flow *wc,
+void odp_commit(const struct flow *flow, const struct odp_below *below, struct odp_base *base, struct flow *wc,
                 struct bytes *actions);
 
+/* How many labels the flow shows. */
+int odp_mpls_depth(const struct flow *flow, const struct odp_below *below);
+
 /* Adds an outer tag to the flow; false if there are too many.  Takes the outer tag away, if there is one. */
-bool odp_tags_push(struct flow *flow, struct odp_tags *below, be16 tpid, be16 tci);
-void odp_tags_pop(struct flow *flow, struct odp_tags *below);
+bool odp_tags_push(struct flow *flow, struct odp_below *below, be16 tpid, be16 tci);
+void odp_tags_pop(struct flow *flow, struct odp_below *below);
 
 #endif

@@ -99,7 +99,7 @@ check(const struct flow *before, const struct flow *after)
 {
     struct bytes frame = BYTES_INIT, expected = BYTES_INIT, actions = BYTES_INIT;
     struct odp_base base = { .flow = *before };
-    struct odp_tags below = { .n = 0 };
+    struct odp_below below = { .n = 0 };
     struct flow wc;
     static const uint8_t l7[64] = { 1, 2, 3 };
 

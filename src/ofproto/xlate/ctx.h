@@ -39,7 +39,7 @@ struct xlate_ctx {
     struct xbridge *bridge;    /* Changes at patch ports. */
     uint64_t version;          /* Of the bridge's tables. */
     struct flow flow;          /* The packet as the pipeline sees it now. */
-    struct odp_tags below;     /* Tags below those that it shows. */
+    struct odp_below below;     /* Tags below those that it shows. */
     struct odp_base base;      /* As the datapath has it. */
     size_t useful_len;         /* Of out->actions: what is behind changes a packet that goes nowhere. */
     size_t sampled_len;        /* Of out->actions with the last sample. */
@@ -146,7 +146,7 @@ struct xlate_saved {
     struct flow flow;
     struct bytes stack;
     struct act_buf action_set;
-    struct odp_tags below;
+    struct odp_below below;
     struct frozen_hash hash;
     bool was_mpls, exit, conntracked, apart;
     struct odp_base base;        /* As the datapath had the packet, */

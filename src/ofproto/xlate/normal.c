@@ -161,7 +161,7 @@ vlan_send_to_bundle(struct xlate_ctx *ctx, const struct xbundle *in, const struc
                     const struct vlan_stack *inside, uint32_t max_len)
 {
     be16 old[4] = { ctx->flow.vlan_tpid, ctx->flow.vlan_tci, ctx->flow.vlan2_tpid, ctx->flow.vlan2_tci };
-    struct odp_tags below = ctx->below;
+    struct odp_below below = ctx->below;
     be16 tag_read = ctx->tag_read;
     struct xport *port;
 

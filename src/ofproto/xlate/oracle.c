@@ -68,7 +68,6 @@ set(struct oracle_run *r, const struct oracle_range *g, uint64_t v)
         if (is_option(g->field)) { /* ovs-fields(7): one that is not there counts as zeros, and is there once set. */
             r->p.options |= 1u << (g->field - F_OPT0);
         }
-        r->result->gave_up |= oracle_has_zero_label(&r->p);
     }
 }
 
@@ -104,7 +103,7 @@ push_label(struct oracle_run *r, uint64_t type)
         label = (f[F_ETH_TYPE] == ORACLE_TYPE_IPV6 ? 2 : 0) << 12 | (f[F_DSCP] & 7) << 9 | 0x100 | f[F_TTL];
         r->result->gave_up |= !f[F_TTL]; /* Nobody says. */
     }
-    r->result->gave_up |= !oracle_push_label(&r->p, type, label) || oracle_has_zero_label(&r->p);
+    r->result->gave_up |= !oracle_push_label(&r->p, type, label);
 }
 
 /* What comes into sight is looked at anew.  Labels that say what they are not are garbage. */
@@ -317,7 +316,6 @@ run_action(struct oracle_run *r, const struct oracle_action *a)
                 return false;
             }
             r->p.f[F_MPLS_TTL]--;
-            r->result->gave_up |= oracle_has_zero_label(&r->p);
         }
         break;
     case OP_NOTE: break;

@@ -97,8 +97,6 @@ bool oracle_pop_label(struct oracle_packet *, uint64_t type);
 /* A label as it stands in the packet, and the fields of one that does. */
 uint32_t oracle_get_label(const struct oracle_packet *);
 void oracle_set_label(struct oracle_packet *, uint32_t label);
-/* Whether one of the packet's labels is all zeros, which the switch takes for none (docs/status.md). */
-bool oracle_has_zero_label(const struct oracle_packet *);
 /* Whether two packets are the same below NSH and labels. */
 bool oracle_same_below(const struct oracle_packet *, const struct oracle_packet *);
 

@@ -144,10 +144,9 @@ random_stack(struct random *r, struct oracle_packet *p)
 
     s->n_deeper = random_below(r, 2) ? 0 : random_below(r, 4);
     for (int i = 0; i < s->n_deeper; i++) {
-        s->deeper[i] = random_below(r, 3) << 12 | random_below(r, 2) << 9 | (1 + random_below(r, 4));
+        s->deeper[i] = random_below(r, 3) << 12 | random_below(r, 2) << 9 | random_below(r, 4);
     }
     p->f[F_MPLS_BOS] = !s->n_deeper;
-    p->f[F_MPLS_TTL] += oracle_has_zero_label(p);
     if (s->n_deeper) {
         s->deeper[s->n_deeper - 1] |= 0x100;
     }

@@ -157,20 +157,6 @@ oracle_set_label(struct oracle_packet *p, uint32_t label)
 }
 
 bool
-oracle_has_zero_label(const struct oracle_packet *p)
-{
-    if (!oracle_type_is_mpls(p->f[F_ETH_TYPE])) {
-        return false;
-    }
-    for (int i = 0; i < p->stack.n_deeper; i++) {
-        if (!p->stack.deeper[i]) {
-            return true;
-        }
-    }
-    return !oracle_get_label(p);
-}
-
-bool
 oracle_push_label(struct oracle_packet *p, uint64_t type, uint32_t label)
 {
     struct oracle_stack *s = &p->stack;

@@ -32,7 +32,7 @@ begin_header(struct xlate_ctx *ctx, uint32_t type, enum odp_pending_kind kind)
 {
     flow_copy_headers(&ctx->flow, NULL);
     set_packet_type(&ctx->flow, type);
-    ctx->below.n = 0;
+    ctx->below.n = ctx->below.n_blank = 0;
     ctx->base.pending.kind = kind;
     ctx->base.pending.metadata_len = 0;
 }

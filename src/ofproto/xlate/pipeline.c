@@ -58,7 +58,8 @@ xlate_restore(struct xlate_ctx *ctx, struct xlate_saved *s)
     ctx->conntracked = s->conntracked;
     ctx->apart = s->apart;
     ctx->base.pending = s->base.pending; /* What had been committed of it has gone into a clone. */
-    ctx->base.lost_labels |= flow_mpls_depth(&ctx->base.flow) < flow_mpls_depth(&ctx->flow);
+    ctx->base.lost_labels |=
+        odp_mpls_depth(&ctx->base.flow, &ctx->base.below) < odp_mpls_depth(&ctx->flow, &ctx->below);
 }
 
 /* It ends with the action set as it is by then.  "exit" in it ends the pipeline, too (ovs-actions(7)). */

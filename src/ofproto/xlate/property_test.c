@@ -527,7 +527,7 @@ another_packet(struct random *r, const struct oracle_packet *p, const struct flo
     if (q->f[F_ETH_TYPE] == ORACLE_TYPE_NSH) {
         oracle_random_inner(r, q); /* Nobody has looked at that. */
     }
-    if (oracle_is_mpls(q) && (!another_stack(r, p, wc, q) || oracle_has_zero_label(q))) {
+    if (oracle_is_mpls(q) && !another_stack(r, p, wc, q)) {
         *q = *p;
         return;
     }

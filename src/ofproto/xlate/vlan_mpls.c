@@ -114,7 +114,7 @@ xlate_push_mpls(struct xlate_ctx *ctx, const struct act *act)
 {
     const struct act_push_mpls *a = (const void *) act;
     struct flow *f = &ctx->flow;
-    int n = flow_mpls_depth(f);
+    int n = odp_mpls_depth(f, &ctx->below);
     be32 lse;
 
     if (n >= FLOW_MPLS_LABELS) {
@@ -140,6 +140,9 @@ xlate_push_mpls(struct xlate_ctx *ctx, const struct act *act)
     f->eth_type = a->ethertype;
     if (!n) {
         f->mpls_lse[1] = f->mpls_lse[2] = 0;
+        ctx->below.n_blank = 0;
+    } else if (ctx->below.n_blank) {
+        ctx->below.n_blank--;
     }
 }
 
@@ -149,12 +152,18 @@ xlate_pop_mpls(struct xlate_ctx *ctx, const struct act *act)
     xlate_pop_label(ctx, ((const struct act_pop_mpls *) act)->ethertype);
 }
 
+static bool
+is_last_label(const struct flow *f, int i)
+{
+    return f->mpls_lse[i] & BE32(0x100);
+}
+
 void
 xlate_pop_label(struct xlate_ctx *ctx, be16 ethertype)
 {
     struct flow *f = &ctx->flow;
-    int n = flow_mpls_depth(f);
-    bool has_more = flow_has_more_mpls(f);
+    int n = odp_mpls_depth(f, &ctx->below);
+    bool has_more = n == FLOW_MPLS_LABELS && !is_last_label(f, n - 1);
     bool to_mpls = ethertype == BE16(0x8847) || ethertype == BE16(0x8848);
 
     if (!n) {
@@ -171,6 +180,8 @@ xlate_pop_label(struct xlate_ctx *ctx, be16 ethertype)
     memmove(&f->mpls_lse[0], &f->mpls_lse[1], sizeof f->mpls_lse - sizeof f->mpls_lse[0]);
     f->mpls_lse[FLOW_MPLS_LABELS - 1] = 0;
     f->eth_type = ethertype;
+    n--;
+    ctx->below.n_blank = to_mpls && (!n || !is_last_label(f, n - 1)) ? FLOW_MPLS_LABELS - n : 0;
     if (!to_mpls) {
         ctx->was_mpls = true;
         f->nw_src = f->nw_dst = 0;
