@@ -191,7 +191,7 @@ put_props(struct bytes *b, enum of_version v, bool resume, const struct packet_i
     }
     prop_put_u8(b, PROP_REASON, packet_in_reason_to_wire(pin->reason, v));
     start = prop_start(b, PROP_METADATA);
-    oxm_encode_match(&pin->metadata, v, NULL, b);
+    oxm_encode_match(&pin->metadata, v < OF12 ? OF12 : v, NULL, b); /* OXM's numbers even there. */
     prop_end(b, start);
     if (pin->continuation.left) {
         start = prop_start(b, PROP_CONTINUATION);

@@ -54,7 +54,7 @@ prop_u8(const struct prop *p, uint8_t *v)
 {
     struct cursor c = p->body;
 
-    return cursor_take_u8(&c, v) && !c.left ? OFPERR_NONE : OFPERR_OFPBPC_BAD_LEN;
+    return cursor_take_u8(&c, v) ? OFPERR_NONE : OFPERR_OFPBPC_BAD_LEN;
 }
 
 enum ofperr

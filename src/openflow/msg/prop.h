@@ -28,8 +28,7 @@ enum ofperr prop_take_aligned(struct cursor *, size_t align, struct prop *) MUST
 enum ofperr prop_unknown(const struct prop *);
 
 /* Read the whole body as one value; OFPBPC_BAD_LEN otherwise.  prop_be64 skips the 4 bytes of padding; a be16 may
- * have two
- * bytes of padding in its length, as it is written. */
+ * have two bytes of padding in its length, as it is written; what follows a u8 does not count, as in the reference. */
 enum ofperr prop_u8(const struct prop *, uint8_t *) MUST_CHECK;
 enum ofperr prop_be16(const struct prop *, uint16_t *) MUST_CHECK;
 enum ofperr prop_be32(const struct prop *, uint32_t *) MUST_CHECK;
