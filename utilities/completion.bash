@@ -112,9 +112,13 @@ _weft_complete() {
     table=$(WEFT_DESCRIBE=1 "$1" --help 2>/dev/null </dev/null)
     _weft_command_words
     if [ -n "$is_argument" ]; then
-        if [[ $last_option = -t || $last_option = --target ]] && [[ ${1##*/} = ovs-appctl ]]; then
-            found=(ovs-vswitchd ovsdb-server)
-        fi
+        case ${1##*/},$last_option in
+        ovs-appctl,-t | ovs-appctl,--target) found=(ovs-vswitchd ovsdb-server) ;;
+        *,-O | *,--protocols) found=(OpenFlow1{0..5}) ;;
+        ovs-ofctl,-P | ovs-ofctl,--packet-in-format) found=(standard nxt_packet_in nxt_packet_in2) ;;
+        ovs-ofctl,--color) found=(always never auto) ;;
+        esac
+        if [ "$current" = = ]; then current=; fi
         compopt -o default 2>/dev/null
     elif [[ $current = -* ]]; then
         mapfile -t found < <(sed -n 's/^option \(--[^=]*=\{0,1\}\)?*$/\1/p
