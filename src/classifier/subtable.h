@@ -163,16 +163,6 @@ void cls_subtable_prefetch_rcu(const struct cls_subtable *, const uint64_t hashe
 /* A node that may be that of the hash, unread; null: there is none. */
 const struct cls_node *cls_subtable_guess_rcu(const struct cls_subtable *, uint64_t hash);
 
-/* Asks for the memory of a rule and of what it is part of, all of which is about to be read. */
-enum { CLS_RULE_LINES = 5 };
-static ALWAYS_INLINE void
-cls_rule_prefetch(const struct cls_rule *rule)
-{
-    for (unsigned int i = 0; i < CLS_RULE_LINES; i++) {
-        __builtin_prefetch((const char *) rule + i * CACHE_LINE);
-    }
-}
-
 /* Puts a rule in with the values of 'node', which is of no subtable yet: it becomes one of this, or is discarded where
  * there is one with the same values.  'hash' is that of all of them. */
 void cls_subtable_insert(struct cls_subtable *, struct cls_rule *, struct cls_node *node, uint64_t hash);

@@ -114,7 +114,7 @@ run_job(struct ofconn *c)
     }
     for (int i = 0; i < JOB_STEPS && !done && out.len < JOB_BACKLOG; i++) {
         done = c->job->step(c->job, &out);
-        if (clock_real_us() >= slice.until_us) {
+        if (loop_slice_has_ended(&slice)) {
             break;
         }
     }

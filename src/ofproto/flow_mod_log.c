@@ -2,7 +2,6 @@
 
 #include "base/str.h"
 #include "ofproto/ofconn.h"
-#include "openflow/conn.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 

@@ -115,7 +115,7 @@ search_step(struct flow_mod_run *s, struct loop_slice *slice)
             s->has_cursor = true;
         }
         while (cls_cursor_step(&s->cursor, RULES_A_LOOK, collect, s)) {
-            if (slice && clock_real_us() >= slice->until_us) {
+            if (loop_slice_has_ended(slice)) {
                 return false;
             }
         }

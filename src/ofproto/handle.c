@@ -7,7 +7,6 @@
 #include "ofproto/multipart.h"
 #include "ofproto/ofconn.h"
 #include "ofproto/sampler.h"
-#include "openflow/conn.h"
 #include "openflow/msg/ct_flush.h"
 
 void

@@ -122,24 +122,13 @@ handle_group_desc(struct ofconn *c, const struct msg *m, struct bytes *out UNUSE
     return reply_groups(c, m, &ops);
 }
 
-static uint32_t
-count_users(struct ofproto *p, uint32_t group_id)
-{
-    uint32_t n;
-
-    pthread_mutex_lock(&p->tables_mutex);
-    n = users_count(p, USERS_OF_GROUP, group_id);
-    pthread_mutex_unlock(&p->tables_mutex);
-    return n;
-}
-
 static bool
 put_stats(struct ofconn *c, struct bytes *out, enum of_version v, const struct listed *group)
 {
     const struct group *g = group->thing;
     int64_t age = clock_now_ms() - g->created;
     struct group_stats s = {
-        .group_id = g->desc.group_id, .ref_count = count_users(c->ofproto, g->desc.group_id),
+        .group_id = g->desc.group_id, .ref_count = users_count(c->ofproto, USERS_OF_GROUP, g->desc.group_id),
         .duration_sec = age / 1000, .duration_nsec = age % 1000 * 1000000, .n_buckets = g->desc.n_buckets,
         .buckets = xcalloc(MAX(g->desc.n_buckets, 1), sizeof *s.buckets),
         .n_packets = atomic_load(&g->counter.n_packets), .n_bytes = atomic_load(&g->counter.n_bytes),

@@ -157,7 +157,7 @@ learned_stage(struct learned_run *l, struct tables_change *c, struct loop_slice 
         }
         flow_mod_run_end(&l->run);
         l->is_running = false;
-        if (slice && clock_real_us() >= slice->until_us) { /* Some take long. */
+        if (loop_slice_has_ended(slice)) { /* Some take long. */
             return list_is_empty(&c->p->learned_unused);
         }
     }

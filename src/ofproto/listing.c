@@ -9,7 +9,8 @@ struct listing_job {
     struct ofconn_job job;
     struct ofconn *c;
     const struct listing_ops *ops;
-    struct listing rest;   /* A heap: the next one is the first. */
+    struct listing list;
+    struct pqueue rest;    /* Those of the list that are to come. */
     enum of_version version;
     struct bytes building; /* The message that is not full yet. */
     struct msg_parts parts;
@@ -21,41 +22,13 @@ listing_add(struct listing *l, uint32_t id, void *thing)
     if (l->n == l->capacity) {
         l->all = x2nrealloc(l->all, &l->capacity, sizeof *l->all);
     }
-    l->all[l->n++] = (struct listed) { id, thing };
+    l->all[l->n++] = (struct listed) { .id = id, .thing = thing };
 }
 
 static bool
-is_before(const struct listing_job *j, const struct listed *a, const struct listed *b)
+is_before(const struct pqueue_node *a, const struct pqueue_node *b)
 {
-    return a->id - j->ops->first < b->id - j->ops->first;
-}
-
-/* Puts 'one' at place 'at' of the heap or, as long as one below it comes before it, at that one's. */
-static void
-sift(struct listing_job *j, size_t at, struct listed one)
-{
-    struct listed *all = j->rest.all;
-
-    for (size_t child; (child = 2 * at + 1) < j->rest.n; at = child) {
-        child += child + 1 < j->rest.n && is_before(j, &all[child + 1], &all[child]);
-        if (!is_before(j, &all[child], &one)) {
-            break;
-        }
-        all[at] = all[child];
-    }
-    all[at] = one;
-}
-
-static struct listed
-take_first(struct listing_job *j)
-{
-    struct listed first = j->rest.all[0];
-    size_t last = --j->rest.n;
-
-    if (last) {
-        sift(j, 0, j->rest.all[last]);
-    }
-    return first;
+    return CONTAINER_OF(a, struct listed, node)->rank < CONTAINER_OF(b, struct listed, node)->rank;
 }
 
 static void
@@ -72,13 +45,14 @@ step(struct ofconn_job *job, struct bytes *out)
     struct listing_job *j = CONTAINER_OF(job, struct listing_job, job);
 
     for (int i = 0; i < ENTRIES_A_STEP && j->rest.n; i++) {
-        struct listed one = take_first(j);
+        const struct listed *one = CONTAINER_OF(pqueue_first(&j->rest), struct listed, node);
         size_t entry = j->building.len;
 
-        if (j->ops->put(j->c, &j->building, j->version, &one)) {
+        pqueue_remove(&j->rest, pqueue_first(&j->rest));
+        if (j->ops->put(j->c, &j->building, j->version, one)) {
             msg_parts_entry(&j->parts, entry);
         }
-        release(j, &one);
+        release(j, one);
     }
     if (!j->rest.n) {
         msg_parts_end(&j->parts);
@@ -95,9 +69,10 @@ destroy(struct ofconn_job *job)
     struct listing_job *j = CONTAINER_OF(job, struct listing_job, job);
 
     for (size_t i = 0; i < j->rest.n; i++) {
-        release(j, &j->rest.all[i]);
+        release(j, CONTAINER_OF(j->rest.nodes[i], struct listed, node));
     }
-    free(j->rest.all);
+    pqueue_uninit(&j->rest);
+    free(j->list.all);
     bytes_uninit(&j->building);
     free(j);
 }
@@ -111,10 +86,12 @@ listing_reply(struct ofconn *c, const struct msg *request, const struct listing_
     j->c = c;
     j->ops = ops;
     j->version = request->version;
-    j->rest = *l;
+    j->list = *l;
     *l = (struct listing) LISTING_INIT;
-    for (size_t i = j->rest.n / 2; i-- > 0;) {
-        sift(j, i, j->rest.all[i]);
+    j->rest = (struct pqueue) PQUEUE_INIT(is_before);
+    for (size_t i = 0; i < j->list.n; i++) {
+        j->list.all[i].rank = j->list.all[i].id - ops->first;
+        pqueue_insert(&j->rest, &j->list.all[i].node);
     }
     msg_parts_begin(&j->parts, &j->building, ops->reply, request);
     ofconn_start_job(c, &j->job);

@@ -10,11 +10,14 @@
 #ifndef OFPROTO_LISTING_H
 #define OFPROTO_LISTING_H 1
 
+#include "base/pqueue.h"
 #include "ofproto/ofconn.h"
 
 struct listed {
     uint32_t id;
-    void *thing;  /* The user's; null: it is looked for by its number. */
+    uint32_t rank;  /* Its place in the order. */
+    void *thing;    /* The user's; null: it is looked for by its number. */
+    struct pqueue_node node;
 };
 
 struct listing_ops {

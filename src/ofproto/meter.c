@@ -297,17 +297,6 @@ handle_meter_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED
 
 /* Requests. */
 
-static uint32_t
-count_users(struct ofproto *p, uint32_t meter_id)
-{
-    uint32_t n;
-
-    pthread_mutex_lock(&p->tables_mutex);
-    n = users_count(p, USERS_OF_METER, meter_id);
-    pthread_mutex_unlock(&p->tables_mutex);
-    return n;
-}
-
 static bool
 put_meter_stats(struct ofconn *c, struct bytes *out, enum of_version v UNUSED, const struct listed *one)
 {
@@ -322,7 +311,7 @@ put_meter_stats(struct ofconn *c, struct bytes *out, enum of_version v UNUSED, c
     }
     age = clock_now_ms() - m->created;
     s = (struct meter_stats) {
-        .meter_id = one->id, .n_flows = count_users(c->ofproto, one->id), .duration_sec = age / 1000,
+        .meter_id = one->id, .n_flows = users_count(c->ofproto, USERS_OF_METER, one->id), .duration_sec = age / 1000,
         .duration_nsec = age % 1000 * 1000000, .n_bands = m->config.n_bands,
         .bands = xcalloc(MAX(m->config.n_bands, 1), sizeof *s.bands),
     };

@@ -135,7 +135,7 @@ rule_lists_complete(struct ofproto *p, struct loop_slice *slice)
 
         if (!look(l)) {
             end(l);
-        } else if (slice && clock_real_us() >= slice->until_us) {
+        } else if (loop_slice_has_ended(slice)) {
             return false;
         }
     }

@@ -187,8 +187,8 @@ users_note_removed(struct rule *rule)
 /* Asking. */
 
 /* While a long change is made some cannot be seen yet. */
-uint32_t
-users_count(const struct ofproto *p, enum users_kind kind, uint32_t id)
+static uint32_t
+count_visible(const struct ofproto *p, enum users_kind kind, uint32_t id)
 {
     const struct users *u = find(p, kind, id);
     uint64_t version = atomic_load(&p->xb.tables_version);
@@ -200,6 +200,17 @@ users_count(const struct ofproto *p, enum users_kind kind, uint32_t id)
     LIST_FOR_EACH (use, struct rule_use, node, &u->uses) {
         n += cls_rule_visible(&use->rule->cr, version);
     }
+    return n;
+}
+
+uint32_t
+users_count(struct ofproto *p, enum users_kind kind, uint32_t id)
+{
+    uint32_t n;
+
+    pthread_mutex_lock(&p->tables_mutex);
+    n = count_visible(p, kind, id);
+    pthread_mutex_unlock(&p->tables_mutex);
     return n;
 }
 

@@ -21,8 +21,8 @@ void users_note_removed(struct rule *);
 void users_note_dropped(struct rule *);
 void users_note_kept(struct rule *);
 
-/* How often flows that can be seen use it. */
-uint32_t users_count(const struct ofproto *, enum users_kind, uint32_t id);
+/* How often flows that can be seen use it.  Takes tables_mutex. */
+uint32_t users_count(struct ofproto *, enum users_kind, uint32_t id);
 
 /* The rules that use it and that the change under way has not dropped, one that names it twice also twice, to be
  * released with free().  They are in the order in which they came, but that the last takes the place of one that goes,

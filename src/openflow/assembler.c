@@ -55,12 +55,13 @@ take_out(struct msg_assembler *a, struct assembly *s)
 static void
 destroy(struct assembly *s)
 {
-    for (size_t i = 0; s && i < s->n; i++) {
+    if (!s) {
+        return;
+    }
+    for (size_t i = 0; i < s->n; i++) {
         bytes_uninit(&s->parts[i]);
     }
-    if (s) {
-        free(s->parts);
-    }
+    free(s->parts);
     free(s);
 }
 

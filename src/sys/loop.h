@@ -91,11 +91,16 @@ loop_slice_begin(void)
 {
     return (struct loop_slice) { .until_us = clock_real_us() + LOOP_SLICE_US };
 }
-/* To be asked for every small piece of work (some hundred nanoseconds). */
+/* To be asked after a piece of work that may take long, or (the other one) for every small one: 100 nanoseconds. */
+static inline bool
+loop_slice_has_ended(const struct loop_slice *s)
+{
+    return s && clock_real_us() >= s->until_us;
+}
 static inline bool
 loop_slice_is_over(struct loop_slice *s)
 {
-    return s && ++s->n % 32 == 0 && clock_real_us() >= s->until_us;
+    return s && ++s->n % 32 == 0 && loop_slice_has_ended(s);
 }
 
 /* Runs until loop_stop() is called from a callback. */

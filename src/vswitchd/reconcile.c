@@ -166,15 +166,8 @@ remove_ifaces(struct port *p, const struct vs_port *row, uint64_t generation)
     }
 }
 
-/* A port takes long: a line in the log, maybe a device of the system. */
-static bool
-is_over(const struct loop_slice *slice)
-{
-    return clock_real_us() >= slice->until_us;
-}
-
 /* These return false if something is left to be removed in another turn of the loop, or may be: each removes something,
- * so that it ends. */
+ * so that it ends.  A port takes long: a line in the log, maybe a device of the system. */
 
 static bool
 remove_ports(struct bridge *br, const struct vs_bridge *row, uint64_t generation, const struct loop_slice *slice)
@@ -191,7 +184,7 @@ remove_ports(struct bridge *br, const struct vs_bridge *row, uint64_t generation
         if (p->o.seen != generation) {
             port_destroy(p);
             bridge_unsettle(br);
-            if (is_over(slice)) {
+            if (loop_slice_has_ended(slice)) {
                 return false;
             }
         }
@@ -204,7 +197,7 @@ remove_bridge(struct bridge *br, const struct loop_slice *slice)
 {
     while (!list_is_empty(&br->ports)) {
         port_destroy(CONTAINER_OF(br->ports.next, struct port, in_bridge));
-        if (is_over(slice)) {
+        if (loop_slice_has_ended(slice)) {
             return false;
         }
     }
@@ -275,7 +268,7 @@ remove_gone(struct vswitchd *sw, const struct vs_open_vswitch *global, uint64_t 
         bool had_device = f->netdev != NULL;
 
         drop_if_changed(f);
-        if (had_device && !f->netdev && is_over(slice)) {
+        if (had_device && !f->netdev && loop_slice_has_ended(slice)) {
             return false;
         }
     }
@@ -441,7 +434,7 @@ apply_bridges(struct vswitchd *sw, const struct loop_slice *slice)
 {
     while (!list_is_empty(&sw->dirty_bridges)) {
         apply_bridge(CONTAINER_OF(take_first(&sw->dirty_bridges), struct bridge, o));
-        if (is_over(slice)) {
+        if (loop_slice_has_ended(slice)) {
             return false;
         }
     }
@@ -453,7 +446,7 @@ apply_ifaces(struct vswitchd *sw, const struct loop_slice *slice)
 {
     while (!list_is_empty(&sw->applying)) {
         apply_iface(CONTAINER_OF(take_first(&sw->applying), struct iface, o));
-        if (is_over(slice)) {
+        if (loop_slice_has_ended(slice)) {
             return false;
         }
     }
@@ -465,13 +458,13 @@ apply_ports(struct vswitchd *sw, const struct loop_slice *slice)
 {
     while (!list_is_empty(&sw->dirty_ports)) {
         apply_port(CONTAINER_OF(take_first(&sw->dirty_ports), struct port, o));
-        if (is_over(slice)) {
+        if (loop_slice_has_ended(slice)) {
             return false;
         }
     }
     while (!list_is_empty(&sw->unsettled)) {
         bridge_settle(CONTAINER_OF(sw->unsettled.next, struct bridge, unsettled));
-        if (is_over(slice)) {
+        if (loop_slice_has_ended(slice)) {
             return false;
         }
     }

@@ -3,9 +3,6 @@
 #include "base/hash.h"
 #include "ofproto/xlate/ctx.h"
 
-/* Of a rule: those that running it reads. */
-enum { RULE_LINES = 5 };
-
 /* Where the memory of a table is, if it is this one's. */
 static struct scout_memory *
 memory_of(struct xlate_scout *scout, const struct xbridge *bridge, uint8_t table_id)
@@ -82,7 +79,7 @@ prefetch(const struct expected *x, const struct flow *flow)
 
         if (r) {
             prefetch_lines(r->credits, (r->n_lookups + 1) * sizeof *r->credits);
-            prefetch_lines(r->last_rule, RULE_LINES * CACHE_LINE);
+            cls_rule_prefetch(&r->last_rule->cr);
         }
     }
 }
