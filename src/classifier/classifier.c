@@ -12,6 +12,7 @@ void
 classifier_init(struct classifier *cls)
 {
     memset(cls, 0, sizeof *cls);
+    list_init(&cls->joints);
 }
 
 /* Tracked prefixes. */
@@ -222,6 +223,7 @@ add_subtable(struct classifier *cls, const struct cls_shape *shape)
     if (!rcu_get_protected(&cls->order)) {
         classifier_use_default_prefixes(cls);
     }
+    cls_joint_join(&cls->joints, rcu_get_protected(&cls->order), st);
     rcu_map_insert(&cls->subtables_by_mask, st, shape->mask_hash);
     cls_order_set_lengths(rcu_get_protected(&cls->order), st);
     return st;
@@ -314,6 +316,7 @@ classifier_remove(struct classifier *cls, struct cls_rule *rule)
         cls->recent = NULL;
         rcu_map_remove(&cls->subtables_by_mask, st, st->mask_hash);
         update_order(cls, st, NULL);
+        cls_joint_leave(st);
         rcu_defer(cls_subtable_let_go, st);
     }
 }
@@ -335,6 +338,7 @@ classifier_give_up_rules(struct classifier *cls)
         rcu_map_remove(&cls->subtables_by_mask, st, st->mask_hash);
         st->is_given_up = true;
         trie_clear(&st->ports);
+        cls_joint_leave(st);
         rcu_defer(cls_subtable_let_go, st);
     }
     for (unsigned int i = 0; i < order->n_tracked; i++) {

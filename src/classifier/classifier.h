@@ -27,7 +27,9 @@
  *
  * Where there are many subtables, most differ in the lengths of their prefixes.  Those that have no rule with the
  * packet's prefix are then passed over all at once, by sets of subtables (order.h), as soon as looking at them could
- * note nothing new: neither the rule found nor the bits noted change by that.
+ * note nothing new: neither the rule found nor the bits noted change by that.  Those that differ in ports alone are
+ * merged in so far as they share the set of addresses that they have (joint.h): asked once, it says in which of them to
+ * look.
  *
  * Memory: a rule costs struct cls_rule and, if no other has its values, a node of 24 bytes and 8 for each word of its
  * mask; some 24 bytes of slots; and for each prefix or port that no other rule has, a node of a trie (16 bytes, 32 for
@@ -64,6 +66,7 @@ enum { CLS_MAX_PREFIXES = 4 };
 struct classifier {
     struct rcu_map subtables_by_mask;       /* struct cls_subtable by hash of mask. */
     RCU_PTR(struct cls_order) order;        /* Subtables by falling highest priority, and the tries. */
+    struct list joints;                     /* struct cls_joint.  The writer's. */
     size_t n_rules;                         /* Of all versions. */
     struct cls_subtable *recent;            /* Where a rule was last inserted; null: none, or gone.  The writer's. */
 };

@@ -169,6 +169,70 @@ check_without_sets(struct classifier *cls, const struct flow *flow, const struct
     order->sets = sets;
 }
 
+/* Each member of a joint asked by itself: what is found and noted is the same. */
+static void
+check_without_joints(struct classifier *cls, const struct flow *flow, const struct cls_rule *rule,
+                     const struct cls_mask *wc)
+{
+    struct cls_order *order = rcu_get_protected(&cls->order);
+    uint8_t joints[2 * N];
+    struct cls_mask other;
+
+    assert_in_range(order ? order->n : 0, 0, ARRAY_SIZE(joints));
+    for (size_t i = 0; order && i < order->n; i++) {
+        joints[i] = order->entries[i].joint;
+        order->entries[i].joint = CLS_OTHER_JOINT;
+    }
+    cls_mask_init(&other);
+    assert_ptr_equal(classifier_lookup_rcu(cls, 1, flow, &other), rule);
+    for (unsigned int i = 0; i < FLOW_N_WORDS; i++) {
+        assert_int_equal(cls_mask_word(&other, i), cls_mask_word(wc, i));
+    }
+    for (size_t i = 0; order && i < order->n; i++) {
+        order->entries[i].joint = joints[i];
+    }
+}
+
+static bool
+has_rule_with_hash(const struct cls_subtable *st, enum cls_stage stage, uint64_t hash)
+{
+    LIST_FOR_EACH (rule, struct cls_rule, in_order, &st->in_order) {
+        uint64_t hashes[N_STAGES];
+
+        cls_node_hash_stages(st, rule->node, hashes);
+        if (cls_stage_set_key(hashes[stage]) == cls_stage_set_key(hash)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The sets of stages say of each subtable whether some rule has the packet's values. */
+static void
+check_stages(struct classifier *cls, const struct flow *flow)
+{
+    const struct cls_order *order = rcu_get_protected(&cls->order);
+
+    for (size_t i = 0; order && i < order->n; i++) {
+        const struct cls_order_entry *e = &order->entries[i];
+        uint64_t hashes[N_STAGES];
+
+        cls_hash_stages(e->subtable, flow, hashes);
+        for (unsigned int stage = 0; stage < STAGE_L3; stage++) {
+            if (cls_stage_is_useful(e->subtable, stage)) {
+                assert_int_equal(cls_stage_set_get_rcu(&e->subtable->stages[stage], hashes[stage]) != 0,
+                                 has_rule_with_hash(e->subtable, stage, hashes[stage]));
+            }
+        }
+        assert_true(e->member || !cls_stage_is_useful(e->subtable, STAGE_L3));
+        assert_int_equal(e->subtable->joint != NULL, e->member != 0);
+        if (e->subtable->joint) {
+            assert_int_equal((cls_joint_get_rcu(e->subtable->joint, hashes[STAGE_L3]) & e->member) != 0,
+                             has_rule_with_hash(e->subtable, STAGE_L3, hashes[STAGE_L3]));
+        }
+    }
+}
+
 /* Asks for the memory of the next lookup, whatever is expected. */
 static void
 prefetch_something(struct random *r, const struct classifier *cls, const struct flow *flow)
@@ -196,6 +260,10 @@ check_packet(struct random *r, struct classifier *cls, const struct entry *entri
     assert_true(!rule || rcu_get_protected(&cls->order)->entries[place].subtable == rule->node->subtable);
     assert_int_equal(rule ? rule->priority : -1, best_priority(entries, &flow));
     check_without_sets(cls, &flow, rule, &wc);
+    check_without_joints(cls, &flow, rule, &wc);
+    if (!random_below(r, 8)) {
+        check_stages(cls, &flow);
+    }
     for (int k = 0; k < 10; k++) {
         random_neighbour(r, &flow, &wc, &other);
         again = classifier_lookup_rcu(cls, 1, &other, NULL);
@@ -727,10 +795,109 @@ rules_that_were_given_up_leave_room_for_others(void **state UNUSED)
     rcu_barrier_all();
 }
 
+/* Rules for one network and some of its ports: 0 bits of a port are none. */
+static void
+match_network_ports(struct match *m, unsigned int network, unsigned int n_bits, unsigned int port)
+{
+    union field_value v, mask;
+
+    match_init_catchall(m);
+    match_set_u64(m, FIELD_ETH_TYPE, 0x0800);
+    match_set_u64(m, FIELD_NW_PROTO, 6);
+    field_value_from_u64(field_of(FIELD_IP_SRC), 0x0a000000 | network << 8, &v);
+    field_value_from_u64(field_of(FIELD_IP_SRC), 0xffffff00, &mask);
+    match_set_masked(m, field_of(FIELD_IP_SRC), &v, &mask);
+    if (n_bits) {
+        uint64_t bits = UINT64_C(0xffff) << (16 - n_bits) & 0xffff;
+
+        field_value_from_u64(field_of(FIELD_TCP_SRC), port & bits, &v);
+        field_value_from_u64(field_of(FIELD_TCP_SRC), bits, &mask);
+        match_set_masked(m, field_of(FIELD_TCP_SRC), &v, &mask);
+    }
+    match_normalize(m);
+}
+
+/* More rules of one network than a byte counts. */
+enum { N_OF_NETWORK = 300, N_NETWORKS = 3, N_PORT_MASKS = 4 };
+
+static void
+check_networks(struct classifier *cls)
+{
+    for (unsigned int network = 0; network < N_NETWORKS + 1; network++) {
+        struct match m;
+
+        match_network_ports(&m, network, 16, 1);
+        check_stages(cls, &m.flow);
+    }
+}
+
+static unsigned int
+count_joints(const struct classifier *cls)
+{
+    unsigned int n = 0;
+
+    LIST_FOR_EACH (j, struct cls_joint, in_classifier, &cls->joints) {
+        n += j != NULL;
+    }
+    return n;
+}
+
+/* 'n_portless' rules without ports come first. */
+static void
+share_networks(unsigned int n_portless, unsigned int n_joined)
+{
+    struct cls_rule *rules = xcalloc(N_PORT_MASKS * N_OF_NETWORK + n_portless, sizeof *rules);
+    struct classifier cls;
+    unsigned int n = 0;
+    struct match m;
+
+    rcu_thread_register();
+    classifier_init(&cls);
+    for (unsigned int i = 0; i < n_portless; i++) {
+        match_network_ports(&m, i % N_NETWORKS, 0, 0);
+        classifier_insert(&cls, &rules[n++], &m, i, 1);
+    }
+    assert_int_equal(count_joints(&cls), 0);
+    for (unsigned int i = 0; i < N_PORT_MASKS * N_OF_NETWORK; i++) {
+        unsigned int mask = i % N_PORT_MASKS;
+
+        match_network_ports(&m, mask % N_NETWORKS, 16 - mask, i << mask);
+        classifier_insert(&cls, &rules[n++], &m, 1000, 1);
+    }
+    assert_int_equal(count_joints(&cls), DIV_ROUND_UP(N_PORT_MASKS + n_joined, CLS_JOINT_MEMBERS));
+    check_networks(&cls);
+    for (unsigned int i = n; i-- > 0;) {
+        classifier_remove(&cls, &rules[i]);
+        if (i % 50 < 5) {
+            check_networks(&cls);
+        }
+    }
+    assert_int_equal(count_joints(&cls), 0);
+    rcu_offline();
+    rcu_barrier_all();
+    rcu_online();
+    for (unsigned int i = 0; i < n; i++) {
+        cls_rule_uninit(&rules[i]);
+    }
+    classifier_uninit(&cls);
+    free(rules);
+    rcu_thread_unregister();
+    rcu_barrier_all();
+}
+
+static void
+subtables_that_differ_in_ports_share_their_addresses(void **state UNUSED)
+{
+    share_networks(0, 0);
+    share_networks(30, 1);
+    share_networks(2 * N_OF_NETWORK, 0); /* Too many to join late. */
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(subtables_that_differ_in_ports_share_their_addresses),
         cmocka_unit_test(a_big_subtable_grows_and_shrinks_in_steps),
         cmocka_unit_test(readers_find_what_stays_while_a_big_subtable_grows_and_shrinks),
         cmocka_unit_test(a_long_chain_keeps_its_order),

@@ -191,9 +191,33 @@ make_sets(struct cls_order *order)
     }
 }
 
+/* Numbers the joints in the order in which they come. */
+static void
+number_joints(struct cls_order *order)
+{
+    unsigned int n = 0;
+
+    for (size_t i = 0; i < order->n; i++) {
+        if (order->entries[i].subtable->joint) {
+            order->entries[i].subtable->joint->number = CLS_OTHER_JOINT;
+        }
+    }
+    for (size_t i = 0; i < order->n; i++) {
+        struct cls_order_entry *e = &order->entries[i];
+        struct cls_joint *j = e->subtable->joint;
+
+        if (j && j->number == CLS_OTHER_JOINT && n < CLS_N_JOINTS) {
+            j->number = n++;
+        }
+        e->joint = j ? j->number : CLS_OTHER_JOINT;
+        e->member = j ? cls_joint_bits(e->subtable->member) : 0;
+    }
+}
+
 void
 cls_order_finish(struct cls_order *order)
 {
     sort(order);
+    number_joints(order);
     make_sets(order);
 }

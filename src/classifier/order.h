@@ -3,14 +3,18 @@
  *
  * Where there are many subtables, sets of them (bit N: entry N of the order) say which a search may pass over without
  * looking at each: those with a prefix of a length that the packet has not got, once the bits that tell so have been
- * noted, and with them what stages before the prefix look at. */
+ * noted, and with them what stages before the prefix look at.  Those of which a joint (joint.h) has said that they lack
+ * the packet's addresses are passed over one by one. */
 #ifndef CLASSIFIER_ORDER_H
 #define CLASSIFIER_ORDER_H 1
 
-#include "classifier/subtable.h"
+#include "classifier/joint.h"
 
 /* Sets are made from this many subtables on, and know of this many. */
 enum { CLS_SETS_FROM = 8, CLS_MAX_SET_WORDS = 16 };
+
+/* How many joints are told apart; the number of those beyond that, and of no joint. */
+enum { CLS_N_JOINTS = 64, CLS_OTHER_JOINT = CLS_N_JOINTS };
 
 /* How many different beginnings of masks are told apart; the number of those beyond that. */
 enum { CLS_N_HEADS = 8, CLS_OTHER_HEAD = CLS_N_HEADS };
@@ -29,6 +33,8 @@ struct cls_order_entry {
     int max_priority;
     uint8_t lengths[CLS_MAX_PREFIXES]; /* Of the subtable's prefix of each tracked field; 0: none. */
     uint8_t head;                      /* A number for what its mask has up to layer 2. */
+    uint8_t joint;                     /* The number of its joint, */
+    uint32_t member;                   /* and its bits there. */
 };
 
 /* The subtables with a prefix of this length of a tracked field. */

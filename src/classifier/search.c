@@ -22,11 +22,13 @@ struct search {
     unsigned int hashed;     /* Bit N: hashes[N] are there, those of next[N]. */
     uint64_t hashes[AHEAD][N_STAGES]; /* Of the packet's values up to each stage. */
     uint64_t passed_over[CLS_MAX_SET_WORDS]; /* Entries that need not be looked at. */
+    uint64_t joined;         /* Bit N: members[N] is there, */
+    uint32_t members[CLS_N_JOINTS]; /* those of joint N that have the packet's addresses (joint.h). */
     unsigned int n_pending;  /* Subtables that only some bits of ports are still to be noted of. */
     const struct cls_subtable *pending[MAX_PENDING];
 };
 
-/* 'results' and 'passed_over' are nobody's yet. */
+/* 'results', 'passed_over' and 'members' are nobody's yet. */
 static ALWAYS_INLINE void
 begin(struct search *s, const struct cls_order *order, const struct flow *flow, struct cls_mask *wc)
 {
@@ -40,6 +42,7 @@ begin(struct search *s, const struct cls_order *order, const struct flow *flow, 
     s->n_next = 1;
     s->next[0] = 0;
     s->hashed = 0;
+    s->joined = 0;
     s->n_pending = 0;
 }
 
@@ -311,6 +314,31 @@ is_excluded(const struct search *s, const struct cls_order_entry *e)
     return false;
 }
 
+/* Whether it is known of the subtable, by its joint, that it has no rule with the packet's addresses.  What tells that
+ * was noted when the joint was asked. */
+static ALWAYS_INLINE bool
+is_left_out(const struct search *s, const struct cls_order_entry *e)
+{
+    return e->joint != CLS_OTHER_JOINT && s->joined >> e->joint & 1 && !(s->members[e->joint] & e->member);
+}
+
+/* Whether some node of the subtable may have this state of the hash after 'stage'. */
+static ALWAYS_INLINE bool
+stage_has(struct search *s, const struct cls_order_entry *e, enum cls_stage stage, uint64_t hash)
+{
+    if (stage < STAGE_L3) {
+        return cls_stage_set_get_rcu(&e->subtable->stages[stage], hash);
+    }
+    if (e->joint == CLS_OTHER_JOINT) {
+        return cls_joint_get_rcu(e->subtable->joint, hash) & e->member;
+    }
+    if (!(s->joined >> e->joint & 1)) {
+        s->members[e->joint] = cls_joint_get_rcu(e->subtable->joint, hash);
+        s->joined |= UINT64_C(1) << e->joint;
+    }
+    return s->members[e->joint] & e->member;
+}
+
 /* Finds anew which subtables can be passed over: those that lack a rule with the packet's prefix of their length, if
  * whatever tells that has been noted.  A subtable that lacks one in several fields tells so by the first. */
 static NOINLINE void
@@ -380,6 +408,10 @@ look_ahead(struct search *s)
     while (s->n_next < AHEAD && (i = skip(s, i)) < s->order->n) {
         const struct cls_order_entry *e = &s->order->entries[i];
 
+        if (is_left_out(s, e)) {
+            i++;
+            continue;
+        }
         if (!is_excluded(s, e)) {
             cls_hash_stages(e->subtable, s->flow, s->hashes[s->n_next]);
             cls_subtable_prefetch_rcu(e->subtable, s->hashes[s->n_next]);
@@ -402,6 +434,9 @@ search_subtable(struct search *s, const struct cls_order_entry *e, const uint64_
     struct cls_node *node;
     uint64_t hash = 0;
 
+    if (is_left_out(s, e)) {
+        return NULL;
+    }
     memcpy(&has_prefixes, e->lengths, sizeof has_prefixes);
     for (unsigned int stage = 0; stage < N_STAGES; stage++) {
         unsigned int end = st->ends[stage];
@@ -416,7 +451,7 @@ search_subtable(struct search *s, const struct cls_order_entry *e, const uint64_
         hash = ready ? ready[stage] : cls_hash(st, s->flow, done, end, hash);
         done = end;
         last = stage;
-        if (end < st->n_words && !cls_stage_has_rcu(&st->stages[stage], hash)) {
+        if ((stage == STAGE_L3 ? e->member : end < st->n_words) && !stage_has(s, e, stage, hash)) {
             note_failure(s, e, stage, has_prefixes);
             return NULL;
         }

@@ -4,10 +4,9 @@
 
 #include "base/hash.h"
 #include "classifier/chain.h"
+#include "classifier/growth.h"
+#include "classifier/joint.h"
 #include "sys/slab.h"
-
-/* A table is moved to a bigger one in steps of MOVES slots, small ones at once. */
-enum { MIN_SLOTS = 4, MOVES = 8, SMALL = 256, PAGE = 4096 };
 
 /* Stages. */
 
@@ -199,7 +198,7 @@ cls_subtable_create(const struct cls_shape *shape)
     return st;
 }
 
-/* Sets of stages. */
+/* Hashes. */
 
 static struct cls_node *
 slot_node(uintptr_t slot)
@@ -229,153 +228,6 @@ cls_node_hash_stages(const struct cls_subtable *st, const struct cls_node *node,
             h = hash_add_word(h, node->values[k]);
         }
         hashes[stage] = h;
-    }
-}
-
-static bool
-stage_is_useful(const struct cls_subtable *st, int stage)
-{
-    return st->ends[stage] > (stage ? st->ends[stage - 1] : 0) && st->ends[stage] < st->n_words;
-}
-
-bool
-cls_stage_has_rcu(const struct cls_stage_set *s, uint64_t hash)
-{
-    const struct cls_set *set = rcu_get(&((struct cls_stage_set *) s)->set);
-    uint32_t h = hash | 1; /* Never 0. */
-
-    if (!set) {
-        return false;
-    }
-    for (size_t i = h >> 1 & set->mask;; i = (i + 1) & set->mask) {
-        uint64_t slot = atomic_load_explicit(&((struct cls_set *) set)->slots[i], memory_order_relaxed);
-
-        if (!slot || slot >> 32 == h) {
-            return (uint32_t) slot;
-        }
-    }
-}
-
-/* Adds to the count of a hash; returns its slot. */
-static size_t
-set_count(struct cls_set *set, uint64_t hash, int delta, size_t *n_used)
-{
-    uint32_t h = hash | 1;
-
-    for (size_t i = h >> 1 & set->mask;; i = (i + 1) & set->mask) {
-        uint64_t slot = atomic_load_explicit(&set->slots[i], memory_order_relaxed);
-
-        if (!slot || slot >> 32 == h) {
-            *n_used += !slot;
-            atomic_store_explicit(&set->slots[i], (uint64_t) h << 32 | (uint32_t) ((uint32_t) slot + delta),
-                                  memory_order_release);
-            return i;
-        }
-    }
-}
-
-/* Slots for a table with 'n' entries that is to take the place of one with 'n_old' slots: those come too that are added
- * while it is made. */
-static size_t
-size_for(size_t n, size_t n_old)
-{
-    size_t n_slots = MIN_SLOTS;
-
-    while (n_slots < (n + 1 + n_old / MOVES) * 3) {
-        n_slots *= 2;
-    }
-    return n_slots;
-}
-
-/* Writes to the next page of a table's 'size' bytes of slots, none of which is in use yet; true once it has written to
- * all. */
-static bool
-touch(void *slots, size_t size, size_t *n_touched)
-{
-    if (*n_touched < size) {
-        ((volatile char *) slots)[*n_touched] = 0;
-        *n_touched += PAGE;
-    }
-    return *n_touched >= size;
-}
-
-static struct cls_set *
-make_set(size_t n_slots)
-{
-    struct cls_set *set = xzalloc(sizeof *set + n_slots * sizeof set->slots[0]);
-
-    set->mask = n_slots - 1;
-    return set;
-}
-
-/* How many slots have been moved after the next step. */
-static size_t
-end_of_step(size_t n_moved, size_t n_slots)
-{
-    return n_slots <= SMALL ? n_slots : MIN(n_moved + MOVES, n_slots);
-}
-
-/* Moves some slots to the next set, and publishes it once it is whole.  Asks for where those of the next step go. */
-static void
-move_set(struct cls_stage_set *s, struct cls_set *now)
-{
-    size_t end = end_of_step(s->n_moved, now->mask + 1);
-
-    for (size_t i = end; i < MIN(end + MOVES, now->mask + 1); i++) {
-        uint32_t h = atomic_load_explicit(&now->slots[i], memory_order_relaxed) >> 32;
-
-        __builtin_prefetch(&s->next->slots[h >> 1 & s->next->mask], 1);
-    }
-    for (; s->n_moved < end; s->n_moved++) {
-        uint64_t slot = atomic_load_explicit(&now->slots[s->n_moved], memory_order_relaxed);
-
-        if ((uint32_t) slot) {
-            set_count(s->next, slot >> 32, (uint32_t) slot, &s->next_n);
-        }
-    }
-    if (s->n_moved > now->mask) {
-        s->n = s->next_n;
-        rcu_set(&s->set, s->next);
-        s->next = NULL;
-        rcu_defer(free, now);
-    }
-}
-
-/* Makes room for one more. */
-static void
-make_room_in_set(struct cls_stage_set *s)
-{
-    struct cls_set *now = rcu_get_protected(&s->set);
-
-    if (!now) {
-        rcu_set(&s->set, make_set(MIN_SLOTS));
-        return;
-    }
-    if (!s->next && s->n * 2 > now->mask) {
-        s->next = make_set(size_for(s->n_live, now->mask + 1));
-        s->next_n = s->n_moved = 0;
-    }
-    if (s->next && touch(s->next->slots, (s->next->mask + 1) * sizeof s->next->slots[0], &s->next->n_touched)) {
-        move_set(s, now);
-    }
-}
-
-static void
-count_in_set(struct cls_stage_set *s, uint64_t hash, int delta)
-{
-    struct cls_set *now;
-    size_t at;
-
-    if (delta > 0) {
-        make_room_in_set(s);
-    }
-    now = rcu_get_protected(&s->set);
-    at = set_count(now, hash, delta, &s->n);
-    if (s->next && at < s->n_moved) {
-        set_count(s->next, hash, delta, &s->next_n);
-    }
-    if ((uint32_t) atomic_load_explicit(&now->slots[at], memory_order_relaxed) == (delta > 0)) {
-        s->n_live += delta;
     }
 }
 
@@ -487,12 +339,11 @@ cls_subtable_prefetch_rcu(const struct cls_subtable *st_, const uint64_t hashes[
     struct cls_subtable *st = (struct cls_subtable *) st_;
     const struct cls_slots *slots = rcu_get(&st->nodes);
 
-    for (unsigned int stage = 0; stage < N_STAGES - 1; stage++) {
-        const struct cls_set *set = rcu_get(&st->stages[stage].set);
-
-        if (set) {
-            __builtin_prefetch(&set->slots[(uint32_t) hashes[stage] >> 1 & set->mask]);
-        }
+    for (unsigned int stage = 0; stage < STAGE_L3; stage++) {
+        cls_stage_set_prefetch_rcu(&st->stages[stage], hashes[stage]);
+    }
+    if (st->joint) {
+        cls_stage_set_prefetch_rcu(&st->joint->set, hashes[STAGE_L3]);
     }
     if (slots) {
         __builtin_prefetch(&slots->slots[hashes[N_STAGES - 1] & slots->mask]);
@@ -547,10 +398,10 @@ prefetch_moves(const struct cls_subtable *st, const struct cls_slots *now, size_
 {
     size_t n = now->mask + 1;
 
-    for (size_t i = end + MOVES; i < MIN(end + 2 * MOVES, n); i++) {
+    for (size_t i = end + CLS_MOVES; i < MIN(end + 2 * CLS_MOVES, n); i++) {
         __builtin_prefetch(node_in_slot(now, i));
     }
-    for (size_t i = end; i < MIN(end + MOVES, n); i++) {
+    for (size_t i = end; i < MIN(end + CLS_MOVES, n); i++) {
         const struct cls_node *node = node_in_slot(now, i);
 
         if ((uintptr_t) node > SLOT_REMOVED) {
@@ -563,7 +414,7 @@ prefetch_moves(const struct cls_subtable *st, const struct cls_slots *now, size_
 static void
 move_slots(struct cls_subtable *st, struct cls_slots *now)
 {
-    size_t end = end_of_step(st->n_moved, now->mask + 1);
+    size_t end = cls_end_of_step(st->n_moved, now->mask + 1);
 
     prefetch_moves(st, now, end);
     for (; st->n_moved < end; st->n_moved++) {
@@ -589,14 +440,14 @@ make_room(struct cls_subtable *st)
     struct cls_slots *now = rcu_get_protected(&st->nodes);
 
     if (!now) {
-        rcu_set(&st->nodes, make_slots(MIN_SLOTS));
+        rcu_set(&st->nodes, make_slots(CLS_MIN_SLOTS));
         return;
     }
     if (!st->next && (st->n_slots_used + 1) * 2 > now->mask + 1) {
-        st->next = make_slots(size_for(st->n_nodes, now->mask + 1));
+        st->next = make_slots(cls_size_for(st->n_nodes, now->mask + 1, 3));
         st->n_next_used = st->n_moved = 0;
     }
-    if (st->next && touch(st->next->slots, (st->next->mask + 1) * sizeof st->next->slots[0], &st->next->n_touched)) {
+    if (st->next && CLS_TOUCH(st->next)) {
         move_slots(st, now);
     }
 }
@@ -608,10 +459,20 @@ count_stages(struct cls_subtable *st, const struct cls_node *node, int delta)
     uint64_t hashes[N_STAGES];
 
     cls_node_hash_stages(st, node, hashes);
-    for (int stage = 0; stage < N_STAGES - 1; stage++) {
-        if (stage_is_useful(st, stage)) {
-            count_in_set(&st->stages[stage], hashes[stage], delta);
+    for (unsigned int stage = 0; stage < STAGE_L3; stage++) {
+        if (!cls_stage_is_useful(st, stage)) {
+            continue;
         }
+        if (delta > 0) {
+            cls_stage_set_add(&st->stages[stage], hashes[stage], 1);
+        } else {
+            cls_stage_set_subtract(&st->stages[stage], hashes[stage], 1);
+        }
+    }
+    if (st->joint && delta > 0) {
+        cls_joint_add(st->joint, st->member, hashes[STAGE_L3]);
+    } else if (st->joint) {
+        cls_joint_remove(st->joint, st->member, hashes[STAGE_L3]);
     }
 }
 
@@ -677,9 +538,8 @@ change_refs(struct cls_subtable *st, int64_t by)
         free(rcu_get_protected(&st->nodes));
         free(st->next);
         hmap_uninit(&st->chains);
-        for (int i = 0; i < N_STAGES - 1; i++) {
-            free(rcu_get_protected(&st->stages[i].set));
-            free(st->stages[i].next);
+        for (unsigned int stage = 0; stage < STAGE_L3; stage++) {
+            cls_stage_set_uninit(&st->stages[stage]);
         }
         free(st);
     }

@@ -2,7 +2,8 @@
  *
  * The mask is kept as words, sorted by stage; a word with bits of two stages is there twice.  The values of a rule are
  * kept in the same order, in a "node" that all rules with the same values share, chained by falling priority.  The
- * hash of values is computed word by word, so that its state after each stage is the key of that stage's set.
+ * hash of values is computed word by word, so that its state after each stage is the key of that stage's set
+ * (stage_set.h; the one before ports is shared, joint.h).
  *
  * Hash tables grow without stopping the writer for long: when half of one is in use, a bigger one is begun beside it,
  * and each insertion moves a few slots there; what changes in slots that have been moved changes in both.  Readers see
@@ -17,6 +18,7 @@
 #include "base/hash.h"
 #include "base/hmap.h"
 #include "classifier/classifier.h"
+#include "classifier/stage_set.h"
 #include "classifier/trie.h"
 
 enum cls_stage { STAGE_METADATA, STAGE_L2, STAGE_L3, STAGE_L4, N_STAGES };
@@ -28,7 +30,7 @@ struct cls_word {
 
 /* A mask as words: what the subtables that have it, of all tables, have in common. */
 struct cls_shape {
-    struct hmap_node by_mask;    /* In a set of shapes (shape.c). */
+    struct hmap_node by_mask;    /* In a set of shapes (ready.c). */
     struct word_map map;
     uint32_t mask_hash;
     uint32_t ports_mask;         /* As in struct cls_subtable. */
@@ -55,26 +57,14 @@ struct cls_slots {
 #define SLOT_REMOVED ((uintptr_t) 1)
 #define SLOT_TAG_SHIFT 48
 
-/* A set of hashes, each in the upper half of a slot, and how many nodes have it in the lower; 0 empty. */
-struct cls_set {
-    size_t mask;
-    size_t n_touched; /* As of cls_slots. */
-    _Atomic uint64_t slots[];
-};
-
-struct cls_stage_set {
-    RCU_PTR(struct cls_set) set; /* Null: the stage has no set, since it has no bits or is the last that has. */
-    size_t n, n_live;            /* Slots in use, also of what is gone; only of what is there. */
-    struct cls_set *next;        /* The bigger one that is being made; null: none. */
-    size_t next_n, n_moved;      /* Its slots in use; slots of 'set' that have been moved. */
-};
-
 struct cls_subtable {
     /* Read by searches. */
     uint8_t ends[N_STAGES];      /* Where each stage's words end. */
     uint32_t ports_mask;         /* Of source (upper half) and destination port, host order; 0: no ports. */
     RCU_PTR(struct cls_slots) nodes;
-    struct cls_stage_set stages[N_STAGES - 1];
+    struct cls_stage_set stages[STAGE_L3]; /* With each hash, how many nodes have it.  Empty where it would not tell. */
+    struct cls_joint *joint;     /* Of what comes before ports; null: none. */
+    uint8_t member;              /* Its number there. */
     struct trie ports;           /* Of both ports under the mask. */
     /* The writer's. */
     size_t n_taken;              /* Nodes that ever were in it. */
@@ -151,8 +141,12 @@ void cls_node_get_words(const struct cls_subtable *, const struct cls_node *, un
 /* The node with the flow's values, null if there is none.  'hash' is cls_hash() of all words. */
 struct cls_node *cls_subtable_find_rcu(const struct cls_subtable *, const struct flow *flow, uint64_t hash);
 
-/* Whether some node may have this state of the hash after 'stage'. */
-bool cls_stage_has_rcu(const struct cls_stage_set *, uint64_t hash);
+/* Whether it is of use to know which values nodes have up to this stage: it has bits, and is not the last one. */
+static inline bool
+cls_stage_is_useful(const struct cls_subtable *st, enum cls_stage stage)
+{
+    return st->ends[stage] > (stage ? st->ends[stage - 1] : 0) && st->ends[stage] < st->n_words;
+}
 
 /* The same for the values of a node. */
 struct cls_node *cls_subtable_find_same_rcu(const struct cls_subtable *, const struct cls_node *, uint64_t hash);
