@@ -225,9 +225,11 @@ check_stages(struct classifier *cls, const struct flow *flow)
             }
         }
         assert_true(e->member || !cls_stage_is_useful(e->subtable, STAGE_L3));
-        assert_int_equal(e->subtable->joint != NULL, e->member != 0);
-        if (e->subtable->joint) {
-            assert_int_equal((cls_joint_get_rcu(e->subtable->joint, hashes[STAGE_L3]) & e->member) != 0,
+        assert_int_equal(rcu_get_protected(&e->subtable->joint) != NULL, e->member != 0);
+        if (e->member) {
+            uint32_t members = cls_joint_get_rcu(rcu_get_protected(&e->subtable->joint), hashes[STAGE_L3]);
+
+            assert_int_equal((members & e->member) != 0,
                              has_rule_with_hash(e->subtable, STAGE_L3, hashes[STAGE_L3]));
         }
     }

@@ -52,17 +52,17 @@ create(struct list *joints, const struct cls_subtable *st)
 static void
 add_member(struct cls_joint *j, struct cls_subtable *st)
 {
-    st->joint = j;
     st->member = __builtin_ctz(~j->members);
     j->members |= 1u << st->member;
+    rcu_set(&st->joint, j);
 }
 
 static void
-add_nodes(struct cls_subtable *st)
+add_nodes(struct cls_joint *j, const struct cls_subtable *st)
 {
     LIST_FOR_EACH (rule, struct cls_rule, in_order, &st->in_order) {
         if (rcu_get_protected(&rule->node->first) == rule) {
-            cls_joint_add(st->joint, st->member, cls_node_hash(rule->node, st->ends[STAGE_L3]));
+            cls_joint_add(j, st->member, cls_node_hash(rule->node, st->ends[STAGE_L3]));
         }
     }
 }
@@ -75,9 +75,9 @@ add_portless(struct cls_joint *j, const struct cls_order *order)
     for (size_t i = 0; i < order->n; i++) {
         struct cls_subtable *st = order->entries[i].subtable;
 
-        if (!st->joint && st->n_words == j->n_words && st->n_rules <= MAX_LATE && is_for(j, st)) {
+        if (!rcu_get_protected(&st->joint) && st->n_words == j->n_words && st->n_rules <= MAX_LATE && is_for(j, st)) {
             add_member(j, st);
-            add_nodes(st);
+            add_nodes(j, st);
             return;
         }
     }
@@ -114,7 +114,7 @@ destroy(void *joint)
 void
 cls_joint_leave(struct cls_subtable *st)
 {
-    struct cls_joint *j = st->joint;
+    struct cls_joint *j = rcu_get_protected(&st->joint);
 
     if (j) {
         j->members &= ~(1u << st->member);

@@ -198,13 +198,15 @@ number_joints(struct cls_order *order)
     unsigned int n = 0;
 
     for (size_t i = 0; i < order->n; i++) {
-        if (order->entries[i].subtable->joint) {
-            order->entries[i].subtable->joint->number = CLS_OTHER_JOINT;
+        struct cls_joint *j = rcu_get_protected(&order->entries[i].subtable->joint);
+
+        if (j) {
+            j->number = CLS_OTHER_JOINT;
         }
     }
     for (size_t i = 0; i < order->n; i++) {
         struct cls_order_entry *e = &order->entries[i];
-        struct cls_joint *j = e->subtable->joint;
+        struct cls_joint *j = rcu_get_protected(&e->subtable->joint);
 
         if (j && j->number == CLS_OTHER_JOINT && n < CLS_N_JOINTS) {
             j->number = n++;

@@ -330,10 +330,10 @@ stage_has(struct search *s, const struct cls_order_entry *e, enum cls_stage stag
         return cls_stage_set_get_rcu(&e->subtable->stages[stage], hash);
     }
     if (e->joint == CLS_OTHER_JOINT) {
-        return cls_joint_get_rcu(e->subtable->joint, hash) & e->member;
+        return cls_joint_get_rcu(rcu_get(&e->subtable->joint), hash) & e->member;
     }
     if (!(s->joined >> e->joint & 1)) {
-        s->members[e->joint] = cls_joint_get_rcu(e->subtable->joint, hash);
+        s->members[e->joint] = cls_joint_get_rcu(rcu_get(&e->subtable->joint), hash);
         s->joined |= UINT64_C(1) << e->joint;
     }
     return s->members[e->joint] & e->member;

@@ -337,13 +337,14 @@ void
 cls_subtable_prefetch_rcu(const struct cls_subtable *st_, const uint64_t hashes[N_STAGES])
 {
     struct cls_subtable *st = (struct cls_subtable *) st_;
+    const struct cls_joint *joint = rcu_get(&st->joint);
     const struct cls_slots *slots = rcu_get(&st->nodes);
 
     for (unsigned int stage = 0; stage < STAGE_L3; stage++) {
         cls_stage_set_prefetch_rcu(&st->stages[stage], hashes[stage]);
     }
-    if (st->joint) {
-        cls_stage_set_prefetch_rcu(&st->joint->set, hashes[STAGE_L3]);
+    if (joint) {
+        cls_stage_set_prefetch_rcu(&joint->set, hashes[STAGE_L3]);
     }
     if (slots) {
         __builtin_prefetch(&slots->slots[hashes[N_STAGES - 1] & slots->mask]);
@@ -456,6 +457,7 @@ make_room(struct cls_subtable *st)
 static void
 count_stages(struct cls_subtable *st, const struct cls_node *node, int delta)
 {
+    struct cls_joint *joint = rcu_get_protected(&st->joint);
     uint64_t hashes[N_STAGES];
 
     cls_node_hash_stages(st, node, hashes);
@@ -469,10 +471,10 @@ count_stages(struct cls_subtable *st, const struct cls_node *node, int delta)
             cls_stage_set_subtract(&st->stages[stage], hashes[stage], 1);
         }
     }
-    if (st->joint && delta > 0) {
-        cls_joint_add(st->joint, st->member, hashes[STAGE_L3]);
-    } else if (st->joint) {
-        cls_joint_remove(st->joint, st->member, hashes[STAGE_L3]);
+    if (joint && delta > 0) {
+        cls_joint_add(joint, st->member, hashes[STAGE_L3]);
+    } else if (joint) {
+        cls_joint_remove(joint, st->member, hashes[STAGE_L3]);
     }
 }
 

@@ -63,7 +63,7 @@ struct cls_subtable {
     uint32_t ports_mask;         /* Of source (upper half) and destination port, host order; 0: no ports. */
     RCU_PTR(struct cls_slots) nodes;
     struct cls_stage_set stages[STAGE_L3]; /* With each hash, how many nodes have it.  Empty where it would not tell. */
-    struct cls_joint *joint;     /* Of what comes before ports; null: none. */
+    RCU_PTR(struct cls_joint) joint; /* Of what comes before ports; null: none. */
     uint8_t member;              /* Its number there. */
     struct trie ports;           /* Of both ports under the mask. */
     /* The writer's. */
