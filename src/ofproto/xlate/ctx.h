@@ -156,6 +156,9 @@ struct xlate_saved {
 const struct xmeter *xlate_find_meter(struct xlate_ctx *, uint32_t meter_id);
 void xlate_save(struct xlate_ctx *, struct xlate_saved *);
 void xlate_restore(struct xlate_ctx *, struct xlate_saved *);
+/* Part of that: where the flow has been put back by other means, to what it was while the datapath's packet was
+ * 'begun'. */
+void xlate_restore_base(struct xlate_ctx *, const struct odp_base *begun);
 /* In front of xlate_restore(): if the actions since do to the packet what later ones cannot undo (connection tracking,
  * meters), makes them a clone's, and the datapath's packet is as it was. */
 void xlate_wrap_irreversible(struct xlate_ctx *, const struct xlate_saved *);

@@ -145,6 +145,7 @@ send_to_peer(struct xlate_ctx *ctx, struct xport *port)
     saved.n_buckets = ctx->n_buckets;
     saved.frozen = ctx->frozen;
     *ctx = saved;
+    xlate_restore_base(ctx, &begun.base);
 }
 
 static bool

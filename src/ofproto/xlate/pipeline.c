@@ -44,6 +44,14 @@ xlate_save(struct xlate_ctx *ctx, struct xlate_saved *s)
 }
 
 void
+xlate_restore_base(struct xlate_ctx *ctx, const struct odp_base *begun)
+{
+    ctx->base.pending = begun->pending; /* What had been committed of it has gone into a clone. */
+    ctx->base.lost_labels |=
+        odp_mpls_depth(&ctx->base.flow, &ctx->base.below) < odp_mpls_depth(&ctx->flow, &ctx->below);
+}
+
+void
 xlate_restore(struct xlate_ctx *ctx, struct xlate_saved *s)
 {
     bytes_uninit(&ctx->stack);
@@ -57,9 +65,7 @@ xlate_restore(struct xlate_ctx *ctx, struct xlate_saved *s)
     ctx->exit = s->exit;
     ctx->conntracked = s->conntracked;
     ctx->apart = s->apart;
-    ctx->base.pending = s->base.pending; /* What had been committed of it has gone into a clone. */
-    ctx->base.lost_labels |=
-        odp_mpls_depth(&ctx->base.flow, &ctx->base.below) < odp_mpls_depth(&ctx->flow, &ctx->below);
+    xlate_restore_base(ctx, &s->base);
 }
 
 /* It ends with the action set as it is by then.  "exit" in it ends the pipeline, too (ovs-actions(7)). */
