@@ -86,24 +86,19 @@ is_complete(struct rule *const *rules, size_t n, uint32_t id)
     return n_clauses && clauses == all;
 }
 
-/* The one of a priority that is no part of a conjunction. */
-struct peer_search {
-    int priority;
-    struct rule *found;
-};
-
+/* The best one that is no part of a conjunction; null if there is none. */
 static void
-consider_peer(void *s_, struct cls_rule *cr)
+consider(void *best_, struct cls_rule *cr)
 {
-    struct peer_search *s = s_;
+    struct rule **best = best_, *rule = rule_from_cls(cr);
 
-    if (cr->priority == s->priority && !xlate_rule_is_conjunctive(rule_from_cls(cr))) {
-        s->found = rule_from_cls(cr);
+    if ((!*best || cr->priority > (*best)->cr.priority) && !xlate_rule_is_conjunctive(rule)) {
+        *best = rule;
     }
 }
 
-/* The rule for packets of conjunction 'id', null if there is none.  It may have the priority of the parts of the
- * conjunction, which the packet matches, too. */
+/* The rule for packets of conjunction 'id', null if there is none.  Parts of conjunctions, which the packet matches,
+ * too, are no answer here, and do not hide one of a lower priority. */
 static struct rule *
 lookup_id(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *flow, struct cls_mask *asked, uint32_t id)
 {
@@ -113,10 +108,8 @@ lookup_id(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *flow, stru
     copy.conj_id = cpu_to_be32(id);
     rule = rule_from_cls(classifier_lookup_rcu(&ctx->bridge->tables[table_id], ctx->version, &copy, asked));
     if (rule && xlate_rule_is_conjunctive(rule)) {
-        struct peer_search s = { .priority = rule->cr.priority };
-
-        classifier_for_each_match_rcu(&ctx->bridge->tables[table_id], ctx->version, &copy, asked, consider_peer, &s);
-        rule = s.found;
+        rule = NULL;
+        classifier_for_each_match_rcu(&ctx->bridge->tables[table_id], ctx->version, &copy, asked, consider, &rule);
     }
     return rule;
 }
@@ -137,11 +130,20 @@ report_part(struct xlate_ctx *ctx, const struct rule *rule)
     str_uninit(&s);
 }
 
-/* In the order of the clauses. */
-static void
-report_parts(struct xlate_ctx *ctx, struct rule *const *rules, size_t n, uint32_t id)
+static bool
+asks_for_id(const struct rule *rule)
 {
-    for (unsigned int clause = 0; ctx->in->trace && clause < 64; clause++) {
+    struct match m;
+
+    cls_rule_get_match(&rule->cr, &m);
+    return m.mask.conj_id;
+}
+
+/* In the order of the clauses; nothing where the rule found is one for any packet. */
+static void
+report_parts(struct xlate_ctx *ctx, const struct rule *found, struct rule *const *rules, size_t n, uint32_t id)
+{
+    for (unsigned int clause = 0; ctx->in->trace && clause < 64 && asks_for_id(found); clause++) {
         for (size_t i = 0; i < n; i++) {
             unsigned int n_clauses;
 
@@ -168,7 +170,7 @@ search_level(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *flow, s
                 struct rule *found = lookup_id(ctx, table_id, flow, asked, c->id);
 
                 if (found) {
-                    report_parts(ctx, rules, n, c->id);
+                    report_parts(ctx, found, rules, n, c->id);
                     return found;
                 }
             }
