@@ -288,6 +288,8 @@ run_action(struct oracle_run *r, const struct oracle_action *a)
         r->result->gave_up |= r->depth != 1 || r->in_set;
         set(r, &a->dst, r->p.len > a->value);
         break;
+    case OP_MULTIPATH: case OP_BUNDLE_LOAD: set(r, &a->dst, oracle_run_hashing(r, a)); break;
+    case OP_BUNDLE: output(r, oracle_run_hashing(r, a)); break;
     case OP_DELETE_OPTION:
         r->p.f[a->dst.field] = 0;
         r->p.options &= ~(1u << (a->dst.field - F_OPT0));

@@ -108,7 +108,7 @@ struct oracle_range {
 enum oracle_op {
     OP_OUTPUT, OP_OUTPUT_IN_PORT, OP_OUTPUT_REG, OP_FLOOD, OP_LOAD, OP_MOVE, OP_PUSH, OP_POP, OP_PUSH_VLAN,
     OP_STRIP_VLAN, OP_MOD_VID, OP_MOD_PCP, OP_DEC_TTL, OP_RESUBMIT, OP_CLONE, OP_EXIT, OP_RECIRC, OP_GROUP,
-    OP_CHECK_LEN, OP_PUSH_MPLS, OP_POP_MPLS, OP_DEC_MPLS_TTL, OP_DELETE_OPTION, OP_ENCAP_ETHERNET,
+    OP_CHECK_LEN, OP_MULTIPATH, OP_BUNDLE, OP_BUNDLE_LOAD, OP_PUSH_MPLS, OP_POP_MPLS, OP_DEC_MPLS_TTL, OP_DELETE_OPTION, OP_ENCAP_ETHERNET,
     OP_ENCAP_NSH, OP_DECAP, OP_DEC_NSH_TTL, OP_NOTE,
     OP_METER, /* First in its rule. */
     /* Instructions: behind all others, in this order. */
@@ -117,12 +117,22 @@ enum oracle_op {
 
 enum { ORACLE_MAX_ACTIONS = 6, ORACLE_MAX_CONDITIONS = 7, ORACLE_MAX_RULES = 24, ORACLE_N_TABLES = 4,
        ORACLE_N_PORTS = 4, ORACLE_DOWN_PORT = 4 /* Its link is down. */, ORACLE_MAX_OUTPUTS = 512,
-       ORACLE_N_GROUPS = 4, ORACLE_MAX_BUCKETS = 3, ORACLE_N_METERS = 2, ORACLE_MAX_CHOICES = 5 };
+       ORACLE_N_GROUPS = 4, ORACLE_MAX_BUCKETS = 3, ORACLE_N_METERS = 2, ORACLE_MAX_CHOICES = 5,
+       ORACLE_MAX_MEMBERS = 4 };
+
+/* How multipath and bundle choose, by their numbers in the text: any link or member that is alive may be right, but for
+ * active_backup, where it is the first one. */
+struct oracle_hashing {
+    uint8_t fields, algorithm, n; /* Links or members. */
+    uint16_t basis;
+    uint8_t members[ORACLE_MAX_MEMBERS];
+};
 
 struct oracle_action {
     enum oracle_op op;
     uint64_t value, mask;             /* Port, constant, table... */
     struct oracle_range dst, src;
+    struct oracle_hashing hashing;    /* multipath, bundle. */
     struct oracle_action *nested;     /* clone, write_actions: owned. */
     int n_nested;
 };

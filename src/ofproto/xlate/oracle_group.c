@@ -84,8 +84,8 @@ oracle_group_text(const struct oracle_group *g, int id, struct str *s)
 
 /* Running. */
 
-static bool
-port_is_alive(uint64_t port)
+bool
+oracle_port_is_alive(uint64_t port)
 {
     return oracle_port_exists(port) && port != ORACLE_DOWN_PORT;
 }
@@ -100,7 +100,7 @@ bucket_is_alive(const struct oracle_pipeline *p, const struct oracle_group *g, c
         return false;
     }
     if (b->watch_port) {
-        return port_is_alive(b->watch_port);
+        return oracle_port_is_alive(b->watch_port);
     }
     if (b->watch_group) {
         const struct oracle_group *watched = &p->groups[b->watch_group - 1];
@@ -136,22 +136,22 @@ run_bucket(struct oracle_run *r, const struct oracle_bucket *b)
     r->n_set = copy.n_set;
 }
 
-static const struct oracle_bucket *
-choose(struct oracle_run *r, const struct oracle_bucket *const *alive, int n)
+int
+oracle_choose(struct oracle_run *r, int n)
 {
     struct oracle_choices *c = r->choices;
     int i;
 
     if (n < 2) {
-        return n ? alive[0] : NULL;
+        return n - 1;
     }
     if (c->n >= ORACLE_MAX_CHOICES) {
         r->result->gave_up = true;
-        return NULL;
+        return -1;
     }
     i = c->chosen[c->n];
     c->from[c->n++] = n;
-    return alive[i];
+    return i;
 }
 
 bool
@@ -172,8 +172,8 @@ void
 oracle_run_group(struct oracle_run *r, uint64_t id)
 {
     const struct oracle_group *g = &r->pipeline->groups[id - 1];
-    const struct oracle_bucket *alive[ORACLE_MAX_BUCKETS], *b;
-    int n = 0;
+    const struct oracle_bucket *alive[ORACLE_MAX_BUCKETS];
+    int n = 0, chosen;
 
     if (id > ORACLE_N_GROUPS) {
         return;
@@ -190,9 +190,9 @@ oracle_run_group(struct oracle_run *r, uint64_t id)
         }
     }
     r->detoured |= g->type == OG_SELECT_DP_HASH; /* The datapath is asked for its hash. */
-    b = choose(r, alive, g->type == OG_FF ? MIN(n, 1) : n);
-    if (b) {
-        run_bucket(r, b);
+    chosen = oracle_choose(r, g->type == OG_FF ? MIN(n, 1) : n);
+    if (chosen >= 0) {
+        run_bucket(r, alive[chosen]);
     }
 }
 

@@ -410,6 +410,7 @@ random_operands(struct random *r, struct oracle_action *a, int table, const stru
         a->value = 200 + random_below(r, 1000);
         a->dst = (struct oracle_range) { F_REG0 + random_below(r, 3), random_below(r, 3), 1 };
         break;
+    case OP_MULTIPATH: case OP_BUNDLE: case OP_BUNDLE_LOAD: oracle_random_hashing(r, a); break;
     case OP_DELETE_OPTION: a->dst.field = F_OPT0 + random_below(r, ORACLE_N_OPTIONS); break;
     case OP_GROUP: a->value = 1 + random_below(r, ORACLE_N_GROUPS); break;
     case OP_GOTO: a->value = table + 1 + random_below(r, ORACLE_N_TABLES - table - 1); break;

@@ -4,7 +4,8 @@
  *   oracle_packet.c   headers put in front of a packet and taken away
  *   oracle_text.c     rules in the syntax of ovs-ofctl
  *   oracle.c          carrying a packet through tables, lists of actions and the action set
- *   oracle_group.c    all of groups: making, text, taking buckets */
+ *   oracle_group.c    all of groups: making, text, taking buckets
+ *   oracle_hash.c     likewise of multipath and bundle */
 #ifndef OFPROTO_XLATE_ORACLE_PRIVATE_H
 #define OFPROTO_XLATE_ORACLE_PRIVATE_H 1
 
@@ -66,6 +67,7 @@ void oracle_free_actions(struct oracle_action *, int n);
 
 /* oracle_text.c */
 void oracle_put_actions(struct str *, const struct oracle_action *, int n);
+void oracle_put_range(struct str *, const struct oracle_range *);
 
 /* A packet on its way. */
 struct oracle_run {
@@ -95,5 +97,13 @@ bool oracle_port_exists(uint64_t port);
 void oracle_random_groups(struct random *, struct oracle_pipeline *);
 void oracle_groups_uninit(struct oracle_pipeline *);
 void oracle_run_group(struct oracle_run *, uint64_t id);
+bool oracle_port_is_alive(uint64_t port);
+/* One of 'n' that may be chosen; -1 if there is none, or too many choices have been made. */
+int oracle_choose(struct oracle_run *, int n);
+
+/* oracle_hash.c: multipath and bundle.  The number that is loaded, or of the port to send to; none of a port: 0xffff. */
+void oracle_random_hashing(struct random *, struct oracle_action *);
+void oracle_put_hashing(struct str *, const struct oracle_action *);
+uint64_t oracle_run_hashing(struct oracle_run *, const struct oracle_action *);
 
 #endif

@@ -1,8 +1,8 @@
 /* Rules as text. */
 #include "ofproto/xlate/oracle_private.h"
 
-static void
-put_range(struct str *s, const struct oracle_range *g)
+void
+oracle_put_range(struct str *s, const struct oracle_range *g)
 {
     str_putf(s, "%s[%u..%u]", oracle_fields[g->field].nxm, g->ofs, g->ofs + g->n - 1);
 }
@@ -13,12 +13,17 @@ put_action(struct str *s, const struct oracle_action *a)
     switch (a->op) {
     case OP_OUTPUT: str_putf(s, "output:%llu", (unsigned long long) a->value); break;
     case OP_OUTPUT_IN_PORT: str_puts(s, "in_port"); break;
-    case OP_OUTPUT_REG: str_puts(s, "output:"); put_range(s, &a->src); break;
+    case OP_OUTPUT_REG: str_puts(s, "output:"); oracle_put_range(s, &a->src); break;
     case OP_FLOOD: str_puts(s, "flood"); break;
-    case OP_LOAD: str_putf(s, "load:0x%llx->", (unsigned long long) a->value); put_range(s, &a->dst); break;
-    case OP_MOVE: str_puts(s, "move:"); put_range(s, &a->src); str_puts(s, "->"); put_range(s, &a->dst); break;
-    case OP_PUSH: str_puts(s, "push:"); put_range(s, &a->src); break;
-    case OP_POP: str_puts(s, "pop:"); put_range(s, &a->dst); break;
+    case OP_LOAD: str_putf(s, "load:0x%llx->", (unsigned long long) a->value); oracle_put_range(s, &a->dst); break;
+    case OP_MOVE:
+        str_puts(s, "move:");
+        oracle_put_range(s, &a->src);
+        str_puts(s, "->");
+        oracle_put_range(s, &a->dst);
+        break;
+    case OP_PUSH: str_puts(s, "push:"); oracle_put_range(s, &a->src); break;
+    case OP_POP: str_puts(s, "pop:"); oracle_put_range(s, &a->dst); break;
     case OP_PUSH_VLAN: str_putf(s, "push_vlan:0x%llx", (unsigned long long) a->value); break;
     case OP_PUSH_MPLS: str_putf(s, "push_mpls:0x%llx", (unsigned long long) a->value); break;
     case OP_POP_MPLS: str_putf(s, "pop_mpls:0x%llx", (unsigned long long) a->value); break;
@@ -37,6 +42,7 @@ put_action(struct str *s, const struct oracle_action *a)
         break;
     case OP_GROUP: str_putf(s, "group:%llu", (unsigned long long) a->value); break;
     case OP_METER: str_putf(s, "meter:%llu", (unsigned long long) a->value); break;
+    case OP_MULTIPATH: case OP_BUNDLE: case OP_BUNDLE_LOAD: oracle_put_hashing(s, a); break;
     case OP_DELETE_OPTION: str_putf(s, "delete_field:%s", oracle_fields[a->dst.field].match); break;
     case OP_ENCAP_ETHERNET: str_puts(s, "encap(ethernet)"); break;
     case OP_ENCAP_NSH: str_puts(s, "encap(nsh)"); break;
