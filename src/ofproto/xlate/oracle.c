@@ -320,7 +320,7 @@ run_action(struct oracle_run *r, const struct oracle_action *a)
             r->p.f[F_MPLS_TTL]--;
         }
         break;
-    case OP_NOTE: break;
+    case OP_NOTE: case OP_CONJUNCTION: break;
     case OP_CLEAR:
         oracle_give_up_after_detour(r);
         r->n_set = 0;
@@ -343,9 +343,12 @@ run_actions(struct oracle_run *r, const struct oracle_action *actions, int n)
     return true;
 }
 
-static bool
-rule_matches(const struct oracle_rule *rule, const struct oracle_packet *p)
+bool
+oracle_rule_matches(const struct oracle_rule *rule, const struct oracle_packet *p, uint32_t conj_id)
 {
+    if (rule->conj_id && rule->conj_id != conj_id) {
+        return false;
+    }
     if (rule->packet_type != ORACLE_ANY_TYPE
         && (rule->packet_type ? !p->no_ethernet || p->f[F_ETH_TYPE] != (uint64_t) rule->packet_type : p->no_ethernet)) {
         return false;
@@ -364,19 +367,13 @@ rule_matches(const struct oracle_rule *rule, const struct oracle_packet *p)
 static void
 run_table(struct oracle_run *r, int table)
 {
-    const struct oracle_rule *best = NULL;
+    const struct oracle_rule *best;
 
     if (r->depth > 40 || ++r->n_tables > 400) {
         r->result->gave_up = true;
         return;
     }
-    for (int i = 0; i < r->pipeline->n_rules; i++) {
-        const struct oracle_rule *rule = &r->pipeline->rules[i];
-
-        if (rule->table == table && rule_matches(rule, &r->p) && (!best || rule->priority > best->priority)) {
-            best = rule;
-        }
-    }
+    best = oracle_find_rule(r, table);
     if (best) {
         r->depth++;
         run_actions(r, best->actions, best->n_actions);

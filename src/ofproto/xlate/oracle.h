@@ -108,14 +108,16 @@ struct oracle_range {
 enum oracle_op {
     OP_OUTPUT, OP_OUTPUT_IN_PORT, OP_OUTPUT_REG, OP_FLOOD, OP_LOAD, OP_MOVE, OP_PUSH, OP_POP, OP_PUSH_VLAN,
     OP_STRIP_VLAN, OP_MOD_VID, OP_MOD_PCP, OP_DEC_TTL, OP_RESUBMIT, OP_CLONE, OP_EXIT, OP_RECIRC, OP_GROUP,
-    OP_CHECK_LEN, OP_MULTIPATH, OP_BUNDLE, OP_BUNDLE_LOAD, OP_PUSH_MPLS, OP_POP_MPLS, OP_DEC_MPLS_TTL, OP_DELETE_OPTION, OP_ENCAP_ETHERNET,
+    OP_CHECK_LEN, OP_MULTIPATH, OP_BUNDLE, OP_BUNDLE_LOAD,
+    OP_PUSH_MPLS, OP_POP_MPLS, OP_DEC_MPLS_TTL, OP_DELETE_OPTION, OP_ENCAP_ETHERNET,
     OP_ENCAP_NSH, OP_DECAP, OP_DEC_NSH_TTL, OP_NOTE,
     OP_METER, /* First in its rule. */
+    OP_CONJUNCTION, /* Alone in its rule: clause 'dst.ofs' of 'dst.n' of conjunction 'value'. */
     /* Instructions: behind all others, in this order. */
     OP_CLEAR, OP_WRITE, OP_METADATA, OP_GOTO
 };
 
-enum { ORACLE_MAX_ACTIONS = 6, ORACLE_MAX_CONDITIONS = 7, ORACLE_MAX_RULES = 24, ORACLE_N_TABLES = 4,
+enum { ORACLE_MAX_ACTIONS = 6, ORACLE_MAX_CONDITIONS = 7, ORACLE_MAX_RULES = 64, ORACLE_N_TABLES = 4,
        ORACLE_N_PORTS = 4, ORACLE_DOWN_PORT = 4 /* Its link is down. */, ORACLE_MAX_OUTPUTS = 512,
        ORACLE_N_GROUPS = 4, ORACLE_MAX_BUCKETS = 3, ORACLE_N_METERS = 2, ORACLE_MAX_CHOICES = 5,
        ORACLE_MAX_MEMBERS = 4 };
@@ -144,6 +146,7 @@ struct oracle_condition {
 
 struct oracle_rule {
     int table, priority;
+    uint32_t conj_id; /* 0: not asked for. */
     int packet_type; /* ORACLE_ANY_TYPE, 0 (Ethernet), or the type of packets without an Ethernet header. */
     struct oracle_condition conditions[ORACLE_MAX_CONDITIONS];
     int n_conditions;

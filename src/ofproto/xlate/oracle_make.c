@@ -308,8 +308,8 @@ oracle_random_kind(struct random *r, struct oracle_kind *k)
     }
 }
 
-static struct oracle_kind
-random_kind(struct random *r, bool has_packet_types)
+struct oracle_kind
+oracle_random_rule_kind(struct random *r, bool has_packet_types)
 {
     struct oracle_kind k = { .may_change = has_packet_types };
 
@@ -323,8 +323,8 @@ random_kind(struct random *r, bool has_packet_types)
     return k;
 }
 
-static void
-random_conditions(struct random *r, struct oracle_rule *rule, const struct oracle_kind *k)
+void
+oracle_random_conditions(struct random *r, struct oracle_rule *rule, const struct oracle_kind *k)
 {
     if (k->no_ethernet) {
         rule->packet_type = k->type;
@@ -514,9 +514,11 @@ oracle_random_actions(struct random *r, struct oracle_action *actions, int n, in
 }
 
 /* Instructions stand in their order, each once: meter, actions, others. */
-static void
-random_instructions(struct random *r, struct oracle_rule *rule, const struct oracle_kind *k)
+void
+oracle_random_instructions(struct random *r, struct oracle_rule *rule, const struct oracle_kind *k)
 {
+    rule->n_actions = random_below(r, ORACLE_MAX_ACTIONS);
+    oracle_random_actions(r, rule->actions, rule->n_actions, rule->table, *k, 0, OP_NOTE);
     if (rule->n_actions && !random_below(r, 5)) {
         oracle_free_actions(rule->actions, 1);
         rule->actions[0] = (struct oracle_action) { .op = OP_METER, .value = 1 + random_below(r, ORACLE_N_METERS + 1) };
@@ -541,20 +543,21 @@ random_instructions(struct random *r, struct oracle_rule *rule, const struct ora
 void
 oracle_random_pipeline(struct random *r, struct oracle_pipeline *p)
 {
+    enum { MAX_RULES = 24 };
+
     memset(p, 0, sizeof *p);
     p->has_packet_types = random_below(r, 2);
-    p->n_rules = 4 + random_below(r, ORACLE_MAX_RULES - 4);
+    p->n_rules = 4 + random_below(r, MAX_RULES - 4);
     for (int i = 0; i < p->n_rules; i++) {
         struct oracle_rule *rule = &p->rules[i];
-        struct oracle_kind k = random_kind(r, p->has_packet_types);
+        struct oracle_kind k = oracle_random_rule_kind(r, p->has_packet_types);
 
         rule->table = random_below(r, 3) ? random_below(r, ORACLE_N_TABLES) : 0;
-        rule->priority = 100 + i; /* All different, so that there is one best. */
-        random_conditions(r, rule, &k);
-        rule->n_actions = random_below(r, ORACLE_MAX_ACTIONS);
-        oracle_random_actions(r, rule->actions, rule->n_actions, rule->table, k, 0, OP_NOTE);
-        random_instructions(r, rule, &k);
+        rule->priority = 100 + 10 * i; /* All different, so that there is one best. */
+        oracle_random_conditions(r, rule, &k);
+        oracle_random_instructions(r, rule, &k);
     }
+    oracle_random_conjunctions(r, p);
     oracle_random_groups(r, p);
 }
 

@@ -4,6 +4,7 @@
  *   oracle_packet.c   headers put in front of a packet and taken away
  *   oracle_text.c     rules in the syntax of ovs-ofctl
  *   oracle.c          carrying a packet through tables, lists of actions and the action set
+ *   oracle_conj.c     which rule a packet takes; making conjunctions
  *   oracle_group.c    all of groups: making, text, taking buckets
  *   oracle_hash.c     likewise of multipath and bundle */
 #ifndef OFPROTO_XLATE_ORACLE_PRIVATE_H
@@ -65,6 +66,14 @@ void oracle_random_kind(struct random *, struct oracle_kind *);
 void oracle_make_writable(struct random *, struct oracle_action *, struct oracle_kind);
 void oracle_free_actions(struct oracle_action *, int n);
 
+/* Conditions, and actions and instructions, for packets of that kind. */
+void oracle_random_conditions(struct random *, struct oracle_rule *, const struct oracle_kind *);
+void oracle_random_instructions(struct random *, struct oracle_rule *, const struct oracle_kind *);
+struct oracle_kind oracle_random_rule_kind(struct random *, bool has_packet_types);
+
+/* oracle_conj.c */
+void oracle_random_conjunctions(struct random *, struct oracle_pipeline *);
+
 /* oracle_text.c */
 void oracle_put_actions(struct str *, const struct oracle_action *, int n);
 void oracle_put_range(struct str *, const struct oracle_range *);
@@ -87,11 +96,16 @@ struct oracle_run {
     bool detoured;                       /* which (or an action set) has gone through the datapath: the rest is done. */
 };
 
-/* oracle.c: what the part does now concerns what surrounds it. */
+/* oracle.c: whether packets of conjunction 'conj_id' (0: of none) match; */
+bool oracle_rule_matches(const struct oracle_rule *, const struct oracle_packet *, uint32_t conj_id);
+/* what the part does now concerns what surrounds it. */
 void oracle_give_up_after_detour(struct oracle_run *);
 /* Carries actions out in the order of an action set. */
 void oracle_run_set(struct oracle_run *, const struct oracle_action *const *, int n);
 bool oracle_port_exists(uint64_t port);
+
+/* oracle_conj.c: null: none.  Gives up where two conjunctions of one priority match. */
+const struct oracle_rule *oracle_find_rule(struct oracle_run *, int table);
 
 /* oracle_group.c */
 void oracle_random_groups(struct random *, struct oracle_pipeline *);
@@ -101,7 +115,7 @@ bool oracle_port_is_alive(uint64_t port);
 /* One of 'n' that may be chosen; -1 if there is none, or too many choices have been made. */
 int oracle_choose(struct oracle_run *, int n);
 
-/* oracle_hash.c: multipath and bundle.  The number that is loaded, or of the port to send to; none of a port: 0xffff. */
+/* oracle_hash.c: multipath and bundle.  The number that is loaded, or of the port to send to; no port: 0xffff. */
 void oracle_random_hashing(struct random *, struct oracle_action *);
 void oracle_put_hashing(struct str *, const struct oracle_action *);
 uint64_t oracle_run_hashing(struct oracle_run *, const struct oracle_action *);

@@ -43,6 +43,9 @@ put_action(struct str *s, const struct oracle_action *a)
     case OP_GROUP: str_putf(s, "group:%llu", (unsigned long long) a->value); break;
     case OP_METER: str_putf(s, "meter:%llu", (unsigned long long) a->value); break;
     case OP_MULTIPATH: case OP_BUNDLE: case OP_BUNDLE_LOAD: oracle_put_hashing(s, a); break;
+    case OP_CONJUNCTION:
+        str_putf(s, "conjunction(%llu,%u/%u)", (unsigned long long) a->value, a->dst.ofs, a->dst.n);
+        break;
     case OP_DELETE_OPTION: str_putf(s, "delete_field:%s", oracle_fields[a->dst.field].match); break;
     case OP_ENCAP_ETHERNET: str_puts(s, "encap(ethernet)"); break;
     case OP_ENCAP_NSH: str_puts(s, "encap(nsh)"); break;
@@ -106,6 +109,9 @@ void
 oracle_rule_text(const struct oracle_rule *rule, struct str *s)
 {
     str_putf(s, "table=%d,priority=%d,", rule->table, rule->priority);
+    if (rule->conj_id) {
+        str_putf(s, "conj_id=%u,", rule->conj_id);
+    }
     if (rule->packet_type > 0) {
         str_putf(s, "packet_type=(1,0x%x),", rule->packet_type);
     }
