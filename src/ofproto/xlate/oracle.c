@@ -1,3 +1,4 @@
+#include "base/be.h"
 #include "ofproto/xlate/oracle_private.h"
 
 static void
@@ -50,6 +51,7 @@ flood(struct oracle_run *r)
 static uint64_t
 get(const struct oracle_run *r, const struct oracle_range *g)
 {
+    r->result->gave_up |= r->p.lost_context && oracle_lacks_context(&r->p, g->field);
     return r->p.f[g->field] >> g->ofs & oracle_ones(g->n);
 }
 
@@ -62,7 +64,9 @@ is_option(enum oracle_field f)
 static void
 set(struct oracle_run *r, const struct oracle_range *g, uint64_t v)
 {
-    if (oracle_has_field(&r->p, g->field)) {
+    if (oracle_lacks_context(&r->p, g->field)) {
+        r->p.lost_context = true;
+    } else if (oracle_has_field(&r->p, g->field)) {
         r->p.f[g->field] &= ~(oracle_ones(g->n) << g->ofs);
         r->p.f[g->field] |= (v & oracle_ones(g->n)) << g->ofs;
         if (is_option(g->field)) { /* ovs-fields(7): one that is not there counts as zeros, and is there once set. */
@@ -71,8 +75,19 @@ set(struct oracle_run *r, const struct oracle_range *g, uint64_t v)
     }
 }
 
+/* Padded to words of 4 bytes. */
 static void
-encap_nsh(struct oracle_run *r)
+put_metadata(struct oracle_metadata *m, const struct oracle_tlv *t)
+{
+    put_be16(m->bytes + m->len, t->class);
+    m->bytes[m->len + 2] = t->type;
+    m->bytes[m->len + 3] = t->len;
+    memcpy(m->bytes + m->len + 4, t->data, t->len);
+    m->len += 4 + (t->len + 3) / 4 * 4;
+}
+
+static void
+encap_nsh(struct oracle_run *r, const struct oracle_action *a)
 {
     uint64_t np = !r->p.no_ethernet                       ? ORACLE_NP_ETHERNET
                   : r->p.f[F_ETH_TYPE] == ORACLE_TYPE_IPV4 ? ORACLE_NP_IPV4
@@ -86,7 +101,12 @@ encap_nsh(struct oracle_run *r)
     }
     r->p.f[F_NSH_TTL] = 63; /* RFC 8300 §2.2, §2.3. */
     r->p.f[F_NSH_SI] = 255;
-    r->p.f[F_NSH_MDTYPE] = 1;
+    r->p.f[F_NSH_MDTYPE] = a->value ? a->value : 1;
+    for (int i = 0; i < ORACLE_N_TLVS && a->value == 2; i++) {
+        if (a->tlvs[i].len) {
+            put_metadata(&r->p.metadata, &a->tlvs[i]);
+        }
+    }
     r->p.f[F_NSH_NP] = np;
 }
 
@@ -298,7 +318,7 @@ run_action(struct oracle_run *r, const struct oracle_action *a)
         r->result->gave_up |= !r->p.no_ethernet; /* The packet is dropped. */
         oracle_push_ethernet(&r->p);
         break;
-    case OP_ENCAP_NSH: encap_nsh(r); break;
+    case OP_ENCAP_NSH: encap_nsh(r, a); break;
     case OP_DECAP: decap(r); break;
     case OP_DEC_NSH_TTL:
         if (r->p.f[F_ETH_TYPE] == ORACLE_TYPE_NSH) {
@@ -365,6 +385,18 @@ oracle_rule_matches(const struct oracle_rule *rule, const struct oracle_packet *
 }
 
 static void
+note_asked_for_context(struct oracle_run *r, int table)
+{
+    for (int i = 0; i < r->pipeline->n_rules; i++) {
+        const struct oracle_rule *rule = &r->pipeline->rules[i];
+
+        for (int k = 0; k < rule->n_conditions && rule->table == table; k++) {
+            r->result->gave_up |= oracle_lacks_context(&r->p, rule->conditions[k].field);
+        }
+    }
+}
+
+static void
 run_table(struct oracle_run *r, int table)
 {
     const struct oracle_rule *best;
@@ -372,6 +404,9 @@ run_table(struct oracle_run *r, int table)
     if (r->depth > 40 || ++r->n_tables > 400) {
         r->result->gave_up = true;
         return;
+    }
+    if (r->p.lost_context) {
+        note_asked_for_context(r, table);
     }
     best = oracle_find_rule(r, table);
     if (best) {

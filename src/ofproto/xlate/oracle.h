@@ -48,6 +48,11 @@ struct oracle_stack {
     uint64_t payload[F_REG0]; /* Its type and headers. */
 };
 
+/* Metadata of NSH, if it is of type 2 (RFC 8300 §2.5.1). */
+struct oracle_metadata {
+    uint8_t bytes[24], len;
+};
+
 /* What is below an NSH header: a packet with headers of its own. */
 struct oracle_inner {
     bool no_ethernet;
@@ -56,6 +61,7 @@ struct oracle_inner {
     uint16_t tpid, inner_tpid;
     uint32_t deeper[8];
     struct oracle_stack stack;
+    struct oracle_metadata metadata;
 };
 
 struct oracle_packet {
@@ -66,6 +72,8 @@ struct oracle_packet {
     uint16_t len;       /* Of the frame; no limit that is compared with is near, whatever is pushed. */
     uint32_t deeper[8]; /* TPID << 16 | TCI of tags below those, outermost first; 0: none. */
     struct oracle_stack stack;
+    struct oracle_metadata metadata;
+    bool lost_context; /* Where it has none (NSH of another type than 1), some was set: whether that shows is open. */
     struct oracle_inner below[4]; /* Outermost first. */
     int n_below;
     /* Options: bit N: it has tun_metadataN; and as they stand in the tunnel's header. */
@@ -81,6 +89,11 @@ void oracle_clear_missing(struct oracle_packet *);
 
 /* Sets the fields of options as the raw ones say: those that are bound and have the length that they should. */
 void oracle_read_options(struct oracle_packet *);
+
+/* Whether the field is context of NSH, and the packet's header has none. */
+bool oracle_lacks_context(const struct oracle_packet *, enum oracle_field);
+/* Metadata for a packet that has such. */
+void oracle_random_metadata(struct random *, struct oracle_packet *);
 
 /* A tag more outside; one less.  False if there are too many. */
 bool oracle_push_tag(struct oracle_packet *, uint16_t tpid, uint16_t tci);
@@ -130,11 +143,20 @@ struct oracle_hashing {
     uint8_t members[ORACLE_MAX_MEMBERS];
 };
 
+/* Metadata that NSH is given: a header of variable length. */
+enum { ORACLE_N_TLVS = 2, ORACLE_MAX_TLV = 7 };
+struct oracle_tlv {
+    uint16_t class;
+    uint8_t type, len; /* 'len': 0: not there. */
+    uint8_t data[ORACLE_MAX_TLV];
+};
+
 struct oracle_action {
     enum oracle_op op;
     uint64_t value, mask;             /* Port, constant, table... */
     struct oracle_range dst, src;
     struct oracle_hashing hashing;    /* multipath, bundle. */
+    struct oracle_tlv tlvs[ORACLE_N_TLVS]; /* encap(nsh); 'value' is its type of metadata, 0 where that is not said. */
     struct oracle_action *nested;     /* clone, write_actions: owned. */
     int n_nested;
 };

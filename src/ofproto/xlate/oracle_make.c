@@ -84,7 +84,7 @@ random_value(struct random *r, enum oracle_field f)
     case F_TCP_FLAGS: return 1u << random_below(r, 5) | random_below(r, 2) << 4;
     case F_ARP_OP: return 1 + random_below(r, 2);
     case F_TTL: case F_NSH_TTL: case F_MPLS_TTL: return random_below(r, 5);
-    case F_NSH_MDTYPE: return 1;
+    case F_NSH_MDTYPE: return 1 + !random_below(r, 3);
     case F_NSH_NP:
         return random_below(r, 2)   ? ORACLE_NP_IPV4 + random_below(r, 2)
                : random_below(r, 4) ? ORACLE_NP_ETHERNET
@@ -218,6 +218,21 @@ oracle_random_inner(struct random *r, struct oracle_packet *p)
 }
 
 void
+oracle_random_metadata(struct random *r, struct oracle_packet *p)
+{
+    struct oracle_metadata *m = &p->metadata;
+
+    memset(m, 0, sizeof *m);
+    if (p->f[F_NSH_MDTYPE] == 2) {
+        p->f[F_NSH_C1] = p->f[F_NSH_C2] = 0;
+        m->len = 4 * random_below(r, 3);
+        for (int i = 0; i < m->len; i++) {
+            m->bytes[i] = random_below(r, 256);
+        }
+    }
+}
+
+void
 oracle_random_packet(struct random *r, struct oracle_packet *p)
 {
     memset(p, 0, sizeof *p);
@@ -232,6 +247,7 @@ oracle_random_packet(struct random *r, struct oracle_packet *p)
         }
         p->f[F_ETH_TYPE] = ORACLE_TYPE_NSH;
         oracle_clear_missing(p);
+        oracle_random_metadata(r, p);
         memset(&p->stack, 0, sizeof p->stack);
         p->f[F_TCI] = frame.f[F_TCI];
         oracle_random_inner(r, p);
@@ -365,7 +381,8 @@ static struct oracle_range
 random_range(struct random *r, const struct oracle_kind *k, bool to_write, unsigned int n)
 {
     for (;;) {
-        enum oracle_field f = random_below(r, F_N);
+        bool of_nsh = k->type == ORACLE_TYPE_NSH && random_below(r, 2);
+        enum oracle_field f = of_nsh ? F_NSH_FLAGS + random_below(r, F_REG0 - F_NSH_FLAGS) : random_below(r, F_N);
         unsigned int bits = oracle_fields[f].bits;
 
         if (f == F_IN_PORT && (n || to_write)) {
@@ -376,6 +393,21 @@ random_range(struct random *r, const struct oracle_kind *k, bool to_write, unsig
 
             width = n ? n : random_below(r, 2) ? bits : width;
             return (struct oracle_range) { f, width == bits ? 0 : random_below(r, MIN(bits - width + 1, 4)), width };
+        }
+    }
+}
+
+static void
+random_nsh(struct random *r, struct oracle_action *a)
+{
+    a->value = random_below(r, 3);
+    for (int i = 0; i < ORACLE_N_TLVS && a->value; i++) {
+        struct oracle_tlv *t = &a->tlvs[i];
+
+        *t = (struct oracle_tlv) { .class = random_below(r, 65536), .type = random_below(r, 256) };
+        t->len = random_below(r, 2) ? random_below(r, ORACLE_MAX_TLV + 1) : 0;
+        for (int k = 0; k < t->len; k++) {
+            t->data[k] = random_below(r, 256);
         }
     }
 }
@@ -411,6 +443,7 @@ random_operands(struct random *r, struct oracle_action *a, int table, const stru
         a->dst = (struct oracle_range) { F_REG0 + random_below(r, 3), random_below(r, 3), 1 };
         break;
     case OP_MULTIPATH: case OP_BUNDLE: case OP_BUNDLE_LOAD: oracle_random_hashing(r, a); break;
+    case OP_ENCAP_NSH: random_nsh(r, a); break;
     case OP_DELETE_OPTION: a->dst.field = F_OPT0 + random_below(r, ORACLE_N_OPTIONS); break;
     case OP_GROUP: a->value = 1 + random_below(r, ORACLE_N_GROUPS); break;
     case OP_GOTO: a->value = table + 1 + random_below(r, ORACLE_N_TABLES - table - 1); break;
@@ -486,7 +519,7 @@ random_op(struct random *r, const struct oracle_kind *k, enum oracle_op last)
 {
     if (k->may_change && (k->no_ethernet || k->type == ORACLE_TYPE_NSH) && random_below(r, 2)) {
         static const enum oracle_op ops[] = { OP_ENCAP_ETHERNET, OP_ENCAP_ETHERNET, OP_ENCAP_NSH, OP_DECAP,
-                                              OP_DEC_NSH_TTL, OP_RESUBMIT };
+                                              OP_DEC_NSH_TTL, OP_RESUBMIT, OP_LOAD, OP_LOAD, OP_MOVE, OP_OUTPUT };
 
         return ops[random_below(r, ARRAY_SIZE(ops))]; /* So that it gets somewhere. */
     }

@@ -29,6 +29,12 @@ oracle_has_field(const struct oracle_packet *p, enum oracle_field f)
                && (info->nd == 1 ? type == ORACLE_ND_SOLICIT || type == ORACLE_ND_ADVERT : type == info->nd));
 }
 
+bool
+oracle_lacks_context(const struct oracle_packet *p, enum oracle_field f)
+{
+    return (f == F_NSH_C1 || f == F_NSH_C2) && p->f[F_ETH_TYPE] == ORACLE_TYPE_NSH && p->f[F_NSH_MDTYPE] != 1;
+}
+
 void
 oracle_clear_missing(struct oracle_packet *p)
 {
@@ -96,6 +102,8 @@ oracle_push_nsh(struct oracle_packet *p)
     b->inner_tpid = p->inner_tpid;
     memcpy(b->deeper, p->deeper, sizeof b->deeper);
     b->stack = p->stack;
+    b->metadata = p->metadata;
+    memset(&p->metadata, 0, sizeof p->metadata);
     memset(&p->stack, 0, sizeof p->stack);
     memset(&p->f[F_ETH_SRC], 0, (F_REG0 - F_ETH_SRC) * sizeof b->f[0]);
     p->f[F_ETH_TYPE] = ORACLE_TYPE_NSH;
@@ -121,6 +129,7 @@ oracle_pop_nsh(struct oracle_packet *p)
     p->inner_tpid = b.inner_tpid;
     memcpy(p->deeper, b.deeper, sizeof p->deeper);
     p->stack = b.stack;
+    p->metadata = b.metadata;
     return true;
 }
 
@@ -132,7 +141,8 @@ oracle_same_below(const struct oracle_packet *a, const struct oracle_packet *b)
 
         if (x->no_ethernet != y->no_ethernet || memcmp(x->f, y->f, sizeof x->f) || x->inner_tci != y->inner_tci
             || x->tpid != y->tpid || x->inner_tpid != y->inner_tpid || memcmp(x->deeper, y->deeper, sizeof x->deeper)
-            || memcmp(&x->stack, &y->stack, sizeof x->stack)) {
+            || memcmp(&x->stack, &y->stack, sizeof x->stack)
+            || memcmp(&x->metadata, &y->metadata, sizeof x->metadata)) {
             return false;
         }
     }

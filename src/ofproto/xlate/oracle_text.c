@@ -8,6 +8,26 @@ oracle_put_range(struct str *s, const struct oracle_range *g)
 }
 
 static void
+put_encap_nsh(struct str *s, const struct oracle_action *a)
+{
+    str_puts(s, "encap(nsh");
+    if (a->value) {
+        str_putf(s, "(md_type=%llu", (unsigned long long) a->value);
+        for (int i = 0; i < ORACLE_N_TLVS; i++) {
+            if (a->tlvs[i].len) {
+                str_putf(s, ",tlv(0x%x,%u,0x", a->tlvs[i].class, a->tlvs[i].type);
+                for (int k = 0; k < a->tlvs[i].len; k++) {
+                    str_putf(s, "%02x", a->tlvs[i].data[k]);
+                }
+                str_putc(s, ')');
+            }
+        }
+        str_putc(s, ')');
+    }
+    str_putc(s, ')');
+}
+
+static void
 put_action(struct str *s, const struct oracle_action *a)
 {
     switch (a->op) {
@@ -48,7 +68,7 @@ put_action(struct str *s, const struct oracle_action *a)
         break;
     case OP_DELETE_OPTION: str_putf(s, "delete_field:%s", oracle_fields[a->dst.field].match); break;
     case OP_ENCAP_ETHERNET: str_puts(s, "encap(ethernet)"); break;
-    case OP_ENCAP_NSH: str_puts(s, "encap(nsh)"); break;
+    case OP_ENCAP_NSH: put_encap_nsh(s, a); break;
     case OP_DECAP: str_puts(s, "decap()"); break;
     case OP_DEC_NSH_TTL: str_puts(s, "dec_nsh_ttl"); break;
     case OP_NOTE: str_puts(s, "note:01.02"); break;

@@ -42,8 +42,10 @@ write_nsh(const struct odp_key_nsh *n, const struct odp_key_nsh *m, struct oracl
     p->f[F_NSH_NP] = merge(p->f[F_NSH_NP], n->np, m->np);
     p->f[F_NSH_SPI] = merge(p->f[F_NSH_SPI], path >> 8, path_mask >> 8);
     p->f[F_NSH_SI] = merge(p->f[F_NSH_SI], path & 255, path_mask & 255);
-    p->f[F_NSH_C1] = merge(p->f[F_NSH_C1], be32_to_cpu(n->context[0]), be32_to_cpu(m->context[0]));
-    p->f[F_NSH_C2] = merge(p->f[F_NSH_C2], be32_to_cpu(n->context[1]), be32_to_cpu(m->context[1]));
+    if (p->f[F_NSH_MDTYPE] == 1) { /* Others have none. */
+        p->f[F_NSH_C1] = merge(p->f[F_NSH_C1], be32_to_cpu(n->context[0]), be32_to_cpu(m->context[0]));
+        p->f[F_NSH_C2] = merge(p->f[F_NSH_C2], be32_to_cpu(n->context[1]), be32_to_cpu(m->context[1]));
+    }
 }
 
 static void
@@ -67,6 +69,11 @@ push_nsh(const struct odp_attr *push, struct oracle_packet *p)
     assert_true(odp_push_nsh_get(push, &n, &metadata, &len));
     assert_true(oracle_push_nsh(p));
     write_nsh(&n, &all, p);
+    assert_true(len <= sizeof p->metadata.bytes);
+    p->metadata.len = len;
+    if (len) {
+        memcpy(p->metadata.bytes, metadata, len);
+    }
 }
 
 static void
@@ -330,7 +337,8 @@ same_packet(const struct oracle_packet *a, const struct oracle_packet *b)
             return false;
         }
     }
-    return a->no_ethernet == b->no_ethernet && oracle_same_below(a, b) && a->inner_tci == b->inner_tci &&
+    return a->no_ethernet == b->no_ethernet && oracle_same_below(a, b)
+           && !memcmp(&a->metadata, &b->metadata, sizeof a->metadata) && a->inner_tci == b->inner_tci &&
            a->tpid == b->tpid && a->inner_tpid == b->inner_tpid && !memcmp(a->deeper, b->deeper, sizeof a->deeper);
 }
 
@@ -357,7 +365,11 @@ put_result(struct str *s, const struct oracle_result *r)
         for (int f = 0; f < F_N; f++) {
             str_putf(s, " %llx", (unsigned long long) r->outputs[i].packet.f[f]);
         }
-        str_putf(s, " / %llx\n", (unsigned long long) r->outputs[i].packet.inner_tci);
+        str_putf(s, " / %llx / metadata ", (unsigned long long) r->outputs[i].packet.inner_tci);
+        for (int k = 0; k < r->outputs[i].packet.metadata.len; k++) {
+            str_putf(s, "%02x", r->outputs[i].packet.metadata.bytes[k]);
+        }
+        str_putc(s, '\n');
     }
 }
 
@@ -525,6 +537,11 @@ another_packet(struct random *r, const struct oracle_packet *p, const struct flo
         return;
     }
     if (q->f[F_ETH_TYPE] == ORACLE_TYPE_NSH) {
+        if (q->f[F_NSH_MDTYPE] != 1 && (p->f[F_NSH_C1] & masks[F_NSH_C1] || p->f[F_NSH_C2] & masks[F_NSH_C2])) {
+            *q = *p;
+            return;
+        }
+        oracle_random_metadata(r, q);
         oracle_random_inner(r, q); /* Nobody has looked at that. */
     }
     if (oracle_is_mpls(q) && !another_stack(r, p, wc, q)) {
@@ -547,6 +564,15 @@ another_packet(struct random *r, const struct oracle_packet *p, const struct flo
     }
 }
 
+static bool
+same_actions(const struct xlate_out *a, const struct xlate_out *b)
+{
+    return a->actions.len == b->actions.len &&
+           (!a->actions.len || !memcmp(a->actions.data, b->actions.data, a->actions.len));
+}
+
+/* The actions are compared byte by byte where the type of NSH's metadata is the same: a set says more or less of
+ * context that is not there, or is zero. */
 static void
 try_packet(struct random *r, struct xbridge *b, const struct oracle_pipeline *p, struct xlate_out *out,
            unsigned int *n_compared)
@@ -584,8 +610,7 @@ try_packet(struct random *r, struct xbridge *b, const struct oracle_pipeline *p,
         if (again.error == XLATE_TOO_MANY_VLAN_TAGS) {
             continue; /* It had more of them to begin with; the megaflow is right, and has no limit. */
         }
-        if (again.actions.len != out->actions.len ||
-            (out->actions.len && memcmp(again.actions.data, out->actions.data, again.actions.len))) {
+        if (other.f[F_NSH_MDTYPE] == packet.f[F_NSH_MDTYPE] && !same_actions(out, &again)) {
             struct str s = STR_INIT;
 
             odp_flow_format(&s, &other_flow, NULL, NULL, false);
