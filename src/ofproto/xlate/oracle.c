@@ -48,11 +48,31 @@ flood(struct oracle_run *r)
     }
 }
 
+/* A field as a whole; none has more bits than an address of IPv6. */
+static unsigned __int128
+get_wide(const struct oracle_packet *p, enum oracle_field f)
+{
+    enum oracle_field upper = oracle_upper_half(f);
+
+    return upper == F_N ? p->f[f] : (unsigned __int128) p->f[upper] << 64 | p->f[f];
+}
+
+static void
+put_wide(struct oracle_packet *p, enum oracle_field f, unsigned __int128 v)
+{
+    enum oracle_field upper = oracle_upper_half(f);
+
+    p->f[f] = v;
+    if (upper != F_N) {
+        p->f[upper] = v >> 64;
+    }
+}
+
 static uint64_t
 get(const struct oracle_run *r, const struct oracle_range *g)
 {
     r->result->gave_up |= r->p.lost_context && oracle_lacks_context(&r->p, g->field);
-    return r->p.f[g->field] >> g->ofs & oracle_ones(g->n);
+    return get_wide(&r->p, g->field) >> g->ofs & oracle_ones(g->n);
 }
 
 static bool
@@ -67,8 +87,10 @@ set(struct oracle_run *r, const struct oracle_range *g, uint64_t v)
     if (oracle_lacks_context(&r->p, g->field)) {
         r->p.lost_context = true;
     } else if (oracle_has_field(&r->p, g->field)) {
-        r->p.f[g->field] &= ~(oracle_ones(g->n) << g->ofs);
-        r->p.f[g->field] |= (v & oracle_ones(g->n)) << g->ofs;
+        unsigned __int128 ones = (unsigned __int128) oracle_ones(g->n) << g->ofs;
+        unsigned __int128 value = (unsigned __int128) (v & oracle_ones(g->n)) << g->ofs;
+
+        put_wide(&r->p, g->field, (get_wide(&r->p, g->field) & ~ones) | value);
         if (is_option(g->field)) { /* ovs-fields(7): one that is not there counts as zeros, and is there once set. */
             r->p.options |= 1u << (g->field - F_OPT0);
         }

@@ -12,10 +12,12 @@
 
 enum oracle_field {
     F_IN_PORT, F_ETH_SRC, F_ETH_DST, F_ETH_TYPE,
-    F_IP_SRC, F_IP_DST, F_IP6_SRC, F_IP6_DST /* The lower half; the upper one is 0. */, F_IP6_LABEL,
+    F_IP_SRC, F_IP_DST,
+    F_IP6_SRC, F_IP6_DST, F_IP6_SRC_HIGH, F_IP6_DST_HIGH, /* Halves; a range of the lower may reach into the upper. */
+    F_IP6_LABEL,
     F_PROTO, F_DSCP, F_ECN, F_TTL,
     F_UDP_SRC, F_UDP_DST, F_TCP_SRC, F_TCP_DST, F_TCP_FLAGS, F_SCTP_SRC, F_SCTP_DST,
-    F_ICMP_TYPE, F_ICMP_CODE, F_ICMP6_TYPE, F_ICMP6_CODE, F_ND_TARGET, F_ND_SLL, F_ND_TLL,
+    F_ICMP_TYPE, F_ICMP_CODE, F_ICMP6_TYPE, F_ICMP6_CODE, F_ND_TARGET, F_ND_TARGET_HIGH, F_ND_SLL, F_ND_TLL,
     F_ARP_OP, F_ARP_SPA, F_ARP_TPA, F_ARP_SHA, F_ARP_THA,
     F_MPLS_LABEL, F_MPLS_TC, F_MPLS_BOS, F_MPLS_TTL, /* Of the outermost label. */
     F_TCI, /* Of the outer tag, bit 12 set; 0 without one. */

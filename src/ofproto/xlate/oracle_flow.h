@@ -27,8 +27,11 @@ oracle_packet_to_flow(const struct oracle_packet *p, struct flow *flow)
     /* A packet has one of those that share a place. */
     flow->nw_src = cpu_to_be32(p->f[F_IP_SRC] | p->f[F_ARP_SPA]);
     flow->nw_dst = cpu_to_be32(p->f[F_IP_DST] | p->f[F_ARP_TPA]);
+    put_be64(&flow->ipv6_src.s6[0], p->f[F_IP6_SRC_HIGH]);
     put_be64(&flow->ipv6_src.s6[8], p->f[F_IP6_SRC]);
+    put_be64(&flow->ipv6_dst.s6[0], p->f[F_IP6_DST_HIGH]);
     put_be64(&flow->ipv6_dst.s6[8], p->f[F_IP6_DST]);
+    put_be64(&flow->nd_target.s6[0], p->f[F_ND_TARGET_HIGH]);
     put_be64(&flow->nd_target.s6[8], p->f[F_ND_TARGET]);
     flow->ipv6_label = cpu_to_be32(p->f[F_IP6_LABEL]);
     flow->arp_sha = eth_addr_from_u64(p->f[F_ARP_SHA] | p->f[F_ND_SLL]);
@@ -75,8 +78,11 @@ oracle_fields_of_flow(const struct flow *m, uint64_t f[F_N])
     f[F_ETH_TYPE] = be16_to_cpu(m->eth_type);
     f[F_IP_SRC] = f[F_ARP_SPA] = be32_to_cpu(m->nw_src);
     f[F_IP_DST] = f[F_ARP_TPA] = be32_to_cpu(m->nw_dst);
+    f[F_IP6_SRC_HIGH] = get_be64(&m->ipv6_src.s6[0]);
     f[F_IP6_SRC] = get_be64(&m->ipv6_src.s6[8]);
+    f[F_IP6_DST_HIGH] = get_be64(&m->ipv6_dst.s6[0]);
     f[F_IP6_DST] = get_be64(&m->ipv6_dst.s6[8]);
+    f[F_ND_TARGET_HIGH] = get_be64(&m->nd_target.s6[0]);
     f[F_ND_TARGET] = get_be64(&m->nd_target.s6[8]);
     f[F_IP6_LABEL] = be32_to_cpu(m->ipv6_label);
     f[F_ARP_SHA] = f[F_ND_SLL] = eth_addr_to_u64(m->arp_sha);

@@ -14,6 +14,8 @@ const struct oracle_field_info oracle_fields[F_N] = {
     [F_IP_DST] = { "nw_dst", "NXM_OF_IP_DST", 32, ORACLE_L_IPV4, 0, 0 },
     [F_IP6_SRC] = { "ipv6_src", "NXM_NX_IPV6_SRC", 64, ORACLE_L_IPV6, 0, 0 },
     [F_IP6_DST] = { "ipv6_dst", "NXM_NX_IPV6_DST", 64, ORACLE_L_IPV6, 0, 0 },
+    [F_IP6_SRC_HIGH] = { "ipv6_src", "NXM_NX_IPV6_SRC", 64, ORACLE_L_IPV6, 0, 0 },
+    [F_IP6_DST_HIGH] = { "ipv6_dst", "NXM_NX_IPV6_DST", 64, ORACLE_L_IPV6, 0, 0 },
     [F_IP6_LABEL] = { "ipv6_label", "NXM_NX_IPV6_LABEL", 20, ORACLE_L_IPV6, 0, 0 },
     [F_PROTO] = { "nw_proto", "NXM_OF_IP_PROTO", 8, ORACLE_L_IP, 0, 0 },
     [F_DSCP] = { "ip_dscp", "OXM_OF_IP_DSCP", 6, ORACLE_L_IP, 0, 0 },
@@ -31,6 +33,7 @@ const struct oracle_field_info oracle_fields[F_N] = {
     [F_ICMP6_TYPE] = { "icmpv6_type", "NXM_NX_ICMPV6_TYPE", 8, ORACLE_L_IPV6, ORACLE_ICMP6, 0 },
     [F_ICMP6_CODE] = { "icmpv6_code", "NXM_NX_ICMPV6_CODE", 8, ORACLE_L_IPV6, ORACLE_ICMP6, 0 },
     [F_ND_TARGET] = { "nd_target", "NXM_NX_ND_TARGET", 64, ORACLE_L_IPV6, ORACLE_ICMP6, 1 },
+    [F_ND_TARGET_HIGH] = { "nd_target", "NXM_NX_ND_TARGET", 64, ORACLE_L_IPV6, ORACLE_ICMP6, 1 },
     [F_ND_SLL] = { "nd_sll", "NXM_NX_ND_SLL", 48, ORACLE_L_IPV6, ORACLE_ICMP6, ORACLE_ND_SOLICIT },
     [F_ND_TLL] = { "nd_tll", "NXM_NX_ND_TLL", 48, ORACLE_L_IPV6, ORACLE_ICMP6, ORACLE_ND_ADVERT },
     [F_ARP_OP] = { "arp_op", "NXM_OF_ARP_OP", 8, ORACLE_L_ARP, 0, 0 },
@@ -73,6 +76,8 @@ random_value(struct random *r, enum oracle_field f)
     static const uint16_t types[] = { ORACLE_TYPE_IPV4, ORACLE_TYPE_IPV4, ORACLE_TYPE_IPV4, ORACLE_TYPE_IPV6,
                                       ORACLE_TYPE_IPV6, ORACLE_TYPE_ARP, ORACLE_TYPE_MPLS, ORACLE_TYPE_MPLS_MULTICAST,
                                       0x1234 };
+    static const uint64_t prefixes[] = { 0x20010db800000000, 0x20010db800000001, 0x20010db8fffe0000, 0xfe80000000000000,
+                                         0 };
     static const uint8_t protocols[] = { ORACLE_UDP, ORACLE_UDP, ORACLE_TCP, ORACLE_TCP, ORACLE_SCTP, ORACLE_ICMP };
 
     switch (f) {
@@ -90,6 +95,10 @@ random_value(struct random *r, enum oracle_field f)
                : random_below(r, 4) ? ORACLE_NP_ETHERNET
                                     : ORACLE_NP_MPLS;
     case F_TCI: return random_below(r, 2) ? 0 : 0x1000 | random_below(r, 3) | random_below(r, 2) << 13;
+    case F_IP6_SRC_HIGH: case F_IP6_DST_HIGH: case F_ND_TARGET_HIGH:
+        return prefixes[random_below(r, ARRAY_SIZE(prefixes))];
+    case F_IP6_SRC: case F_IP6_DST: case F_ND_TARGET:
+        return random_below(r, 4) | (random_below(r, 3) ? 0 : (uint64_t) random_below(r, 4) << 62);
     case F_TUN_SRC: case F_TUN_DST: return 0xac100000 | (1 + random_below(r, 2));
     case F_IP_SRC: case F_IP_DST: case F_ARP_SPA: case F_ARP_TPA:
         return 0x0a000000 | random_below(r, 3) << 8 | random_below(r, 4);
@@ -284,8 +293,12 @@ random_mask(struct random *r, enum oracle_field f)
             return 0; /* It is there. */
         }
         return random_below(r, 2) ? oracle_ones(oracle_fields[f].bits) : 1 + random_below(r, 3);
+    case F_IP6_SRC_HIGH: case F_IP6_DST_HIGH: case F_ND_TARGET_HIGH:
+        return UINT64_MAX << 8 * random_below(r, 8) & UINT64_MAX >> (random_below(r, 3) ? 0 : random_below(r, 40));
+    case F_IP6_SRC: case F_IP6_DST: case F_ND_TARGET:
+        return random_below(r, 2) ? UINT64_MAX : 1 + random_below(r, 3) + ((uint64_t) random_below(r, 4) << 62);
     case F_REG0: case F_REG1: case F_REG2: case F_METADATA: case F_TUN_ID: case F_GBP_ID: case F_GBP_FLAGS:
-    case F_IP6_SRC: case F_IP6_DST: case F_IP6_LABEL: case F_ND_TARGET: case F_TCP_FLAGS:
+    case F_IP6_LABEL: case F_TCP_FLAGS:
         return random_below(r, 2) ? oracle_ones(oracle_fields[f].bits) : 1 + random_below(r, 3);
     case F_TCI: return random_below(r, 3) ? 0xffff : 0x1000;
     default: return oracle_ones(oracle_fields[f].bits);
@@ -377,6 +390,17 @@ is_writable(const struct oracle_kind *k, enum oracle_field f)
            && f != F_MPLS_BOS && f != F_ICMP6_TYPE && f != F_ICMP6_CODE && has_field(k, f);
 }
 
+static unsigned int
+random_offset(struct random *r, enum oracle_field f, unsigned int width)
+{
+    unsigned int bits = oracle_fields[f].bits;
+
+    if (oracle_upper_half(f) != F_N && random_below(r, 2)) {
+        return random_below(r, 2) ? 64 : random_below(r, 128 - width + 1);
+    }
+    return width == bits ? 0 : random_below(r, MIN(bits - width + 1, 4));
+}
+
 static struct oracle_range
 random_range(struct random *r, const struct oracle_kind *k, bool to_write, unsigned int n)
 {
@@ -385,14 +409,14 @@ random_range(struct random *r, const struct oracle_kind *k, bool to_write, unsig
         enum oracle_field f = of_nsh ? F_NSH_FLAGS + random_below(r, F_REG0 - F_NSH_FLAGS) : random_below(r, F_N);
         unsigned int bits = oracle_fields[f].bits;
 
-        if (f == F_IN_PORT && (n || to_write)) {
+        if ((f == F_IN_PORT && (n || to_write)) || oracle_is_upper_half(f)) {
             continue;
         }
         if ((to_write ? is_writable(k, f) : has_field(k, f) && f != F_TCI) && bits >= n) {
             unsigned int width = n ? n : 1 + random_below(r, random_below(r, 2) ? MIN(2, bits) : bits);
 
             width = n ? n : random_below(r, 2) ? bits : width;
-            return (struct oracle_range) { f, width == bits ? 0 : random_below(r, MIN(bits - width + 1, 4)), width };
+            return (struct oracle_range) { f, random_offset(r, f, width), width };
         }
     }
 }

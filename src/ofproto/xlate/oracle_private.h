@@ -51,6 +51,22 @@ oracle_type_is_ip(uint64_t type)
     return type == ORACLE_TYPE_IPV4 || type == ORACLE_TYPE_IPV6;
 }
 
+/* Of an address of IPv6, by its lower half; else F_N. */
+static inline enum oracle_field
+oracle_upper_half(enum oracle_field f)
+{
+    return f == F_IP6_SRC     ? F_IP6_SRC_HIGH
+           : f == F_IP6_DST   ? F_IP6_DST_HIGH
+           : f == F_ND_TARGET ? F_ND_TARGET_HIGH
+                              : F_N;
+}
+
+static inline bool
+oracle_is_upper_half(enum oracle_field f)
+{
+    return f == F_IP6_SRC_HIGH || f == F_IP6_DST_HIGH || f == F_ND_TARGET_HIGH;
+}
+
 static inline uint64_t
 oracle_ones(unsigned int n)
 {

@@ -96,21 +96,61 @@ oracle_put_actions(struct str *s, const struct oracle_action *actions, int n)
 }
 
 static void
+put_ipv6(struct str *s, uint64_t high, uint64_t low)
+{
+    for (int i = 3; i >= 0; i--) {
+        str_putf(s, "%llx:", (unsigned long long) (high >> 16 * i & 0xffff));
+    }
+    for (int i = 3; i >= 0; i--) {
+        str_putf(s, "%llx%s", (unsigned long long) (low >> 16 * i & 0xffff), i ? ":" : "");
+    }
+}
+
+static const struct oracle_condition *
+find_condition(const struct oracle_rule *rule, enum oracle_field f)
+{
+    for (int i = 0; i < rule->n_conditions; i++) {
+        if (rule->conditions[i].field == f) {
+            return &rule->conditions[i];
+        }
+    }
+    return NULL;
+}
+
+/* Both halves of an address at once. */
+static void
+put_address_condition(struct str *s, const struct oracle_rule *rule, enum oracle_field f)
+{
+    static const struct oracle_condition none;
+    const struct oracle_condition *low = find_condition(rule, f), *high = find_condition(rule, oracle_upper_half(f));
+
+    if (!low && !high) {
+        return;
+    }
+    low = low ? low : &none;
+    high = high ? high : &none;
+    str_putf(s, "%s=", oracle_fields[f].match);
+    put_ipv6(s, high->value, low->value);
+    if (low->mask != UINT64_MAX || high->mask != UINT64_MAX) {
+        str_putc(s, '/');
+        put_ipv6(s, high->mask, low->mask);
+    }
+    str_putc(s, ',');
+}
+
+static void
 put_condition(struct str *s, const struct oracle_condition *c)
 {
     unsigned long long v = c->value, m = c->mask;
 
+    if (oracle_is_upper_half(c->field) || oracle_upper_half(c->field) != F_N) {
+        return; /* Behind all others, which are their prerequisites. */
+    }
     str_putf(s, "%s=", oracle_fields[c->field].match);
     switch (c->field) {
     case F_IP_SRC: case F_IP_DST: case F_TUN_SRC: case F_TUN_DST: case F_ARP_SPA: case F_ARP_TPA:
         str_putf(s, "%llu.%llu.%llu.%llu/%llu.%llu.%llu.%llu", v >> 24, v >> 16 & 255, v >> 8 & 255, v & 255, m >> 24,
                  m >> 16 & 255, m >> 8 & 255, m & 255);
-        break;
-    case F_IP6_SRC: case F_IP6_DST: case F_ND_TARGET:
-        str_putf(s, "::%llx", v);
-        if (m != UINT64_MAX) {
-            str_putf(s, "/::%llx", m);
-        }
         break;
     case F_ETH_SRC: case F_ETH_DST: case F_ARP_SHA: case F_ARP_THA: case F_ND_SLL: case F_ND_TLL:
         str_putf(s, "00:00:00:00:00:%02llx", v);
@@ -138,6 +178,9 @@ oracle_rule_text(const struct oracle_rule *rule, struct str *s)
     for (int i = 0; i < rule->n_conditions; i++) {
         put_condition(s, &rule->conditions[i]);
     }
+    put_address_condition(s, rule, F_IP6_SRC);
+    put_address_condition(s, rule, F_IP6_DST);
+    put_address_condition(s, rule, F_ND_TARGET);
     str_puts(s, "actions=");
     if (!rule->n_actions) {
         str_puts(s, "drop");

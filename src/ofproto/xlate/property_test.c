@@ -93,20 +93,19 @@ set_ports(const uint8_t *v, const uint8_t *m, struct oracle_packet *p, uint8_t p
     p->f[src + 1] = merge(p->f[src + 1], get_be16(v + 2), get_be16(m + 2));
 }
 
-/* The upper half of an address stays 0. */
-static uint64_t
-merge_ipv6(uint64_t old, const uint8_t *v, const uint8_t *m)
+static void
+set_ipv6_address(const uint8_t *v, const uint8_t *m, uint64_t *low, uint64_t *high)
 {
-    assert_int_equal(get_be64(v) & get_be64(m), 0);
-    return merge(old, get_be64(v + 8), get_be64(m + 8));
+    *high = merge(*high, get_be64(v), get_be64(m));
+    *low = merge(*low, get_be64(v + 8), get_be64(m + 8));
 }
 
 static void
 set_ipv6(const uint8_t *v, const uint8_t *m, struct oracle_packet *p)
 {
     assert_int_equal(p->f[F_ETH_TYPE], ORACLE_TYPE_IPV6);
-    p->f[F_IP6_SRC] = merge_ipv6(p->f[F_IP6_SRC], v, m);
-    p->f[F_IP6_DST] = merge_ipv6(p->f[F_IP6_DST], v + 16, m + 16);
+    set_ipv6_address(v, m, &p->f[F_IP6_SRC], &p->f[F_IP6_SRC_HIGH]);
+    set_ipv6_address(v + 16, m + 16, &p->f[F_IP6_DST], &p->f[F_IP6_DST_HIGH]);
     p->f[F_IP6_LABEL] = merge(p->f[F_IP6_LABEL], get_be32(v + 32), get_be32(m + 32));
     assert_int_equal(m[36], 0);
     p->f[F_DSCP] = merge(p->f[F_DSCP], v[37] >> 2, m[37] >> 2);
@@ -133,7 +132,7 @@ set_nd(const struct odp_key_nd *v, struct oracle_packet *p)
     const struct odp_key_nd *m = v + 1;
 
     assert_true(oracle_has_field(p, F_ND_TARGET));
-    p->f[F_ND_TARGET] = merge_ipv6(p->f[F_ND_TARGET], v->target.s6, m->target.s6);
+    set_ipv6_address(v->target.s6, m->target.s6, &p->f[F_ND_TARGET], &p->f[F_ND_TARGET_HIGH]);
     if (oracle_has_field(p, F_ND_SLL)) {
         p->f[F_ND_SLL] = merge(p->f[F_ND_SLL], eth_addr_to_u64(v->sll), eth_addr_to_u64(m->sll));
     } else {
