@@ -158,14 +158,29 @@ pop_label(struct oracle_run *r, uint64_t type)
     }
 }
 
-/* The outermost header goes; below NSH the packet is looked at anew. */
+/* Like the label below it, or the null label of the version of IP (RFC 3032 §2.1), also of what is in a frame. */
 static void
-decap(struct oracle_run *r)
+encap_mpls(struct oracle_run *r, uint64_t type)
+{
+    uint32_t label = (r->p.f[F_ETH_TYPE] == ORACLE_TYPE_IPV6 ? 2 : 0) << 12 | 0x100 | 64;
+
+    if (r->p.no_ethernet && oracle_type_is_mpls(r->p.f[F_ETH_TYPE])) {
+        label = oracle_get_label(&r->p) & ~0x100u;
+    }
+    r->result->gave_up |= !oracle_add_label(&r->p, type, label);
+}
+
+/* The outermost header goes; below NSH and labels the packet is looked at anew.  Below labels it has the 'type' that is
+ * said. */
+static void
+decap(struct oracle_run *r, uint64_t type)
 {
     if (!r->p.no_ethernet && !r->p.f[F_TCI]) {
         oracle_pop_ethernet(&r->p);
     } else if (r->p.f[F_NSH_NP] != ORACLE_NP_MPLS && oracle_pop_nsh(&r->p)) {
         r->detoured = true;
+    } else if (r->p.no_ethernet && oracle_type_is_mpls(r->p.f[F_ETH_TYPE]) && type) {
+        pop_label(r, type);
     } else {
         r->result->gave_up = true; /* The packet is dropped. */
     }
@@ -341,7 +356,8 @@ run_action(struct oracle_run *r, const struct oracle_action *a)
         oracle_push_ethernet(&r->p);
         break;
     case OP_ENCAP_NSH: encap_nsh(r, a); break;
-    case OP_DECAP: decap(r); break;
+    case OP_ENCAP_MPLS: encap_mpls(r, a->value); break;
+    case OP_DECAP: decap(r, a->value); break;
     case OP_DEC_NSH_TTL:
         if (r->p.f[F_ETH_TYPE] == ORACLE_TYPE_NSH) {
             if (r->p.f[F_NSH_TTL] <= 1) {

@@ -38,7 +38,9 @@ enum {
     ORACLE_NP_IPV4 = 1, ORACLE_NP_IPV6 = 2, ORACLE_NP_ETHERNET = 3, ORACLE_NP_NSH = 4,
     ORACLE_NP_MPLS = 5, /* Stays covered. */
     ORACLE_TYPE_IPV4 = 0x0800, ORACLE_TYPE_ARP = 0x0806, ORACLE_TYPE_IPV6 = 0x86dd, ORACLE_TYPE_NSH = 0x894f,
-    ORACLE_TYPE_MPLS = 0x8847, ORACLE_TYPE_MPLS_MULTICAST = 0x8848, ORACLE_ANY_TYPE = -1
+    ORACLE_TYPE_MPLS = 0x8847, ORACLE_TYPE_MPLS_MULTICAST = 0x8848,
+    ORACLE_TYPE_FRAME = 0x6558, /* Below a label: an Ethernet frame. */
+    ORACLE_ANY_TYPE = -1
 };
 enum { ORACLE_ICMP = 1, ORACLE_TCP = 6, ORACLE_UDP = 17, ORACLE_ICMP6 = 58, ORACLE_SCTP = 132,
        ORACLE_ND_SOLICIT = 135, ORACLE_ND_ADVERT = 136 };
@@ -55,7 +57,7 @@ struct oracle_metadata {
     uint8_t bytes[24], len;
 };
 
-/* What is below an NSH header: a packet with headers of its own. */
+/* What is below an NSH header, or below labels in front of an Ethernet header: a packet with headers of its own. */
 struct oracle_inner {
     bool no_ethernet;
     uint64_t f[F_REG0];
@@ -107,6 +109,8 @@ void oracle_pop_ethernet(struct oracle_packet *);
 bool oracle_push_nsh(struct oracle_packet *);
 bool oracle_pop_nsh(struct oracle_packet *);
 bool oracle_push_label(struct oracle_packet *, uint64_t type, uint32_t label);
+/* In front of all there is, Ethernet included. */
+bool oracle_add_label(struct oracle_packet *, uint64_t type, uint32_t label);
 /* False, too, where what is below is of another type. */
 bool oracle_pop_label(struct oracle_packet *, uint64_t type);
 /* A label as it stands in the packet, and the fields of one that does. */
@@ -125,7 +129,7 @@ enum oracle_op {
     OP_STRIP_VLAN, OP_MOD_VID, OP_MOD_PCP, OP_DEC_TTL, OP_RESUBMIT, OP_CLONE, OP_EXIT, OP_RECIRC, OP_GROUP,
     OP_CHECK_LEN, OP_MULTIPATH, OP_BUNDLE, OP_BUNDLE_LOAD,
     OP_PUSH_MPLS, OP_POP_MPLS, OP_DEC_MPLS_TTL, OP_DELETE_OPTION, OP_ENCAP_ETHERNET,
-    OP_ENCAP_NSH, OP_DECAP, OP_DEC_NSH_TTL, OP_NOTE,
+    OP_ENCAP_NSH, OP_ENCAP_MPLS, OP_DECAP, OP_DEC_NSH_TTL, OP_NOTE,
     OP_METER, /* First in its rule. */
     OP_CONJUNCTION, /* Alone in its rule: clause 'dst.ofs' of 'dst.n' of conjunction 'value'. */
     /* Instructions: behind all others, in this order. */
@@ -216,6 +220,7 @@ struct oracle_output {
 struct oracle_result {
     struct oracle_output outputs[ORACLE_MAX_OUTPUTS];
     int n;
+    bool took_for_another; /* Not the interpreter: what was below a label was looked at as what it is not. */
     bool gave_up; /* Too deep or too much: nothing may be concluded. */
     int n_ttl;    /* Packets to a controller since their time was up. */
 };

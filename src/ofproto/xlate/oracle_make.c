@@ -347,8 +347,7 @@ oracle_random_rule_kind(struct random *r, bool has_packet_types)
     } else {
         oracle_random_kind(r, &k);
     }
-    k.no_ethernet = has_packet_types && k.type && k.type != ORACLE_TYPE_ARP
-                    && !oracle_type_is_mpls(k.type) && !random_below(r, 3);
+    k.no_ethernet = has_packet_types && k.type && k.type != ORACLE_TYPE_ARP && !random_below(r, 3);
     return k;
 }
 
@@ -436,6 +435,15 @@ random_nsh(struct random *r, struct oracle_action *a)
     }
 }
 
+static uint64_t
+random_below_label(struct random *r)
+{
+    static const uint16_t types[] = { ORACLE_TYPE_FRAME, ORACLE_TYPE_FRAME, ORACLE_TYPE_IPV4, ORACLE_TYPE_IPV6,
+                                      ORACLE_TYPE_NSH, ORACLE_TYPE_MPLS };
+
+    return types[random_below(r, ARRAY_SIZE(types))];
+}
+
 static void
 random_operands(struct random *r, struct oracle_action *a, int table, const struct oracle_kind *k, int depth)
 {
@@ -467,6 +475,8 @@ random_operands(struct random *r, struct oracle_action *a, int table, const stru
         a->dst = (struct oracle_range) { F_REG0 + random_below(r, 3), random_below(r, 3), 1 };
         break;
     case OP_MULTIPATH: case OP_BUNDLE: case OP_BUNDLE_LOAD: oracle_random_hashing(r, a); break;
+    case OP_ENCAP_MPLS: a->value = random_below(r, 4) ? ORACLE_TYPE_MPLS : ORACLE_TYPE_MPLS_MULTICAST; break;
+    case OP_DECAP: a->value = k->no_ethernet && oracle_type_is_mpls(k->type) ? random_below_label(r) : 0; break;
     case OP_ENCAP_NSH: random_nsh(r, a); break;
     case OP_DELETE_OPTION: a->dst.field = F_OPT0 + random_below(r, ORACLE_N_OPTIONS); break;
     case OP_GROUP: a->value = 1 + random_below(r, ORACLE_N_GROUPS); break;
@@ -506,11 +516,12 @@ is_possible(const struct oracle_kind *k, enum oracle_op op)
 {
     switch (op) {
     case OP_DEC_TTL: return oracle_type_is_ip(k->type);
-    case OP_PUSH_MPLS: return !k->may_change;
-    case OP_POP_MPLS: case OP_DEC_MPLS_TTL: return !k->may_change && oracle_type_is_mpls(k->type);
+    case OP_POP_MPLS: case OP_DEC_MPLS_TTL: return oracle_type_is_mpls(k->type);
+    case OP_ENCAP_MPLS: return k->may_change;
     case OP_ENCAP_ETHERNET: return k->may_change && k->no_ethernet;
-    case OP_ENCAP_NSH: return k->may_change && (!k->no_ethernet || k->type);
-    case OP_DECAP: return k->may_change && (!k->no_ethernet || k->type == ORACLE_TYPE_NSH);
+    case OP_ENCAP_NSH: return k->may_change && (!k->no_ethernet || (k->type && !oracle_type_is_mpls(k->type)));
+    case OP_DECAP:
+        return k->may_change && (!k->no_ethernet || k->type == ORACLE_TYPE_NSH || oracle_type_is_mpls(k->type));
     case OP_DEC_NSH_TTL: return k->may_change && k->type == ORACLE_TYPE_NSH;
     case OP_PUSH_VLAN: case OP_STRIP_VLAN: case OP_MOD_VID: case OP_MOD_PCP: return !k->no_ethernet;
     default: return true;
@@ -522,13 +533,21 @@ static void
 change_kind(struct oracle_kind *k, const struct oracle_action *a)
 {
     switch (a->op) {
-    case OP_PUSH_MPLS: case OP_POP_MPLS: *k = (struct oracle_kind) { .type = a->value }; break;
+    case OP_PUSH_MPLS: case OP_POP_MPLS:
+        k->type = a->value;
+        k->proto = k->nd = 0;
+        break;
     case OP_ENCAP_ETHERNET: k->no_ethernet = false; break;
     case OP_ENCAP_NSH:
         *k = (struct oracle_kind) { .type = ORACLE_TYPE_NSH, .no_ethernet = true, .may_change = true };
         break;
+    case OP_ENCAP_MPLS:
+        *k = (struct oracle_kind) { .type = a->value, .no_ethernet = true, .may_change = true };
+        break;
     case OP_DECAP:
-        if (k->no_ethernet) {
+        if (k->no_ethernet && a->value && a->value != ORACLE_TYPE_FRAME) {
+            *k = (struct oracle_kind) { .type = a->value, .no_ethernet = true, .may_change = true };
+        } else if (k->no_ethernet) {
             *k = (struct oracle_kind) { .may_change = true };
         } else {
             k->no_ethernet = true;
@@ -542,12 +561,14 @@ static enum oracle_op
 random_op(struct random *r, const struct oracle_kind *k, enum oracle_op last)
 {
     if (k->may_change && (k->no_ethernet || k->type == ORACLE_TYPE_NSH) && random_below(r, 2)) {
-        static const enum oracle_op ops[] = { OP_ENCAP_ETHERNET, OP_ENCAP_ETHERNET, OP_ENCAP_NSH, OP_DECAP,
-                                              OP_DEC_NSH_TTL, OP_RESUBMIT, OP_LOAD, OP_LOAD, OP_MOVE, OP_OUTPUT };
+        static const enum oracle_op ops[] = {
+            OP_ENCAP_ETHERNET, OP_ENCAP_ETHERNET, OP_ENCAP_NSH, OP_ENCAP_MPLS, OP_DECAP, OP_DEC_NSH_TTL, OP_RESUBMIT,
+            OP_LOAD, OP_LOAD, OP_MOVE, OP_OUTPUT,
+        };
 
         return ops[random_below(r, ARRAY_SIZE(ops))]; /* So that it gets somewhere. */
     }
-    if (oracle_type_is_mpls(k->type) && !k->may_change && !random_below(r, 3)) {
+    if (oracle_type_is_mpls(k->type) && !random_below(r, 3)) {
         return random_below(r, 2) ? OP_POP_MPLS : OP_PUSH_MPLS;
     }
     return random_below(r, 3) ? random_below(r, last + 1) : random_below(r, 2) ? OP_OUTPUT : OP_RESUBMIT;

@@ -85,8 +85,9 @@ oracle_pop_ethernet(struct oracle_packet *p)
     p->f[F_ETH_SRC] = p->f[F_ETH_DST] = 0;
 }
 
-bool
-oracle_push_nsh(struct oracle_packet *p)
+/* The packet goes below a header that it has not yet. */
+static bool
+cover(struct oracle_packet *p, uint64_t type)
 {
     struct oracle_inner *b = &p->below[0];
 
@@ -106,21 +107,18 @@ oracle_push_nsh(struct oracle_packet *p)
     memset(&p->metadata, 0, sizeof p->metadata);
     memset(&p->stack, 0, sizeof p->stack);
     memset(&p->f[F_ETH_SRC], 0, (F_REG0 - F_ETH_SRC) * sizeof b->f[0]);
-    p->f[F_ETH_TYPE] = ORACLE_TYPE_NSH;
+    p->f[F_ETH_TYPE] = type;
     p->no_ethernet = true;
     p->inner_tci = p->tpid = p->inner_tpid = 0;
     memset(p->deeper, 0, sizeof p->deeper);
     return true;
 }
 
-bool
-oracle_pop_nsh(struct oracle_packet *p)
+static void
+uncover(struct oracle_packet *p)
 {
     struct oracle_inner b = p->below[0];
 
-    if (!p->n_below || !p->no_ethernet || p->f[F_ETH_TYPE] != ORACLE_TYPE_NSH) {
-        return false;
-    }
     memmove(&p->below[0], &p->below[1], --p->n_below * sizeof b);
     p->no_ethernet = b.no_ethernet;
     memcpy(&p->f[F_ETH_SRC], &b.f[F_ETH_SRC], (F_REG0 - F_ETH_SRC) * sizeof b.f[0]);
@@ -130,6 +128,21 @@ oracle_pop_nsh(struct oracle_packet *p)
     memcpy(p->deeper, b.deeper, sizeof p->deeper);
     p->stack = b.stack;
     p->metadata = b.metadata;
+}
+
+bool
+oracle_push_nsh(struct oracle_packet *p)
+{
+    return cover(p, ORACLE_TYPE_NSH);
+}
+
+bool
+oracle_pop_nsh(struct oracle_packet *p)
+{
+    if (!p->n_below || !p->no_ethernet || p->f[F_ETH_TYPE] != ORACLE_TYPE_NSH) {
+        return false;
+    }
+    uncover(p);
     return true;
 }
 
@@ -188,6 +201,20 @@ oracle_push_label(struct oracle_packet *p, uint64_t type, uint32_t label)
 }
 
 bool
+oracle_add_label(struct oracle_packet *p, uint64_t type, uint32_t label)
+{
+    if (p->no_ethernet) {
+        return oracle_push_label(p, type, label);
+    }
+    if (!cover(p, type)) {
+        return false;
+    }
+    p->stack.payload[F_ETH_TYPE] = ORACLE_TYPE_FRAME;
+    oracle_set_label(p, label);
+    return true;
+}
+
+bool
 oracle_pop_label(struct oracle_packet *p, uint64_t type)
 {
     struct oracle_stack *s = &p->stack;
@@ -204,8 +231,12 @@ oracle_pop_label(struct oracle_packet *p, uint64_t type)
         oracle_set_label(p, label);
         return true;
     }
-    if (type != s->payload[F_ETH_TYPE]) {
+    if (type != s->payload[F_ETH_TYPE] || (type == ORACLE_TYPE_FRAME && !p->no_ethernet)) {
         return false;
+    }
+    if (type == ORACLE_TYPE_FRAME) {
+        uncover(p);
+        return true;
     }
     oracle_set_label(p, 0);
     for (int f = F_ETH_TYPE; f < F_REG0; f++) {

@@ -28,6 +28,18 @@ put_encap_nsh(struct str *s, const struct oracle_action *a)
 }
 
 static void
+put_decap(struct str *s, const struct oracle_action *a)
+{
+    if (!a->value) {
+        str_puts(s, "decap()");
+    } else if (a->value == ORACLE_TYPE_FRAME) {
+        str_puts(s, "decap(packet_type(ns=0,type=0))");
+    } else {
+        str_putf(s, "decap(packet_type(ns=1,type=0x%llx))", (unsigned long long) a->value);
+    }
+}
+
+static void
 put_action(struct str *s, const struct oracle_action *a)
 {
     switch (a->op) {
@@ -69,7 +81,8 @@ put_action(struct str *s, const struct oracle_action *a)
     case OP_DELETE_OPTION: str_putf(s, "delete_field:%s", oracle_fields[a->dst.field].match); break;
     case OP_ENCAP_ETHERNET: str_puts(s, "encap(ethernet)"); break;
     case OP_ENCAP_NSH: put_encap_nsh(s, a); break;
-    case OP_DECAP: str_puts(s, "decap()"); break;
+    case OP_ENCAP_MPLS: str_puts(s, a->value == ORACLE_TYPE_MPLS ? "encap(mpls)" : "encap(mpls_mc)"); break;
+    case OP_DECAP: put_decap(s, a); break;
     case OP_DEC_NSH_TTL: str_puts(s, "dec_nsh_ttl"); break;
     case OP_NOTE: str_puts(s, "note:01.02"); break;
     case OP_CLEAR: str_puts(s, "clear_actions"); break;
