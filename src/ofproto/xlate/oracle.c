@@ -68,8 +68,8 @@ put_wide(struct oracle_packet *p, enum oracle_field f, unsigned __int128 v)
     }
 }
 
-static uint64_t
-get(const struct oracle_run *r, const struct oracle_range *g)
+uint64_t
+oracle_get(const struct oracle_run *r, const struct oracle_range *g)
 {
     r->result->gave_up |= r->p.lost_context && oracle_lacks_context(&r->p, g->field);
     return get_wide(&r->p, g->field) >> g->ofs & oracle_ones(g->n);
@@ -235,21 +235,21 @@ run_own_set(struct oracle_run *r)
 }
 
 static bool
-list_exits(const struct oracle_action *actions, int n)
+list_has(const struct oracle_action *actions, int n, enum oracle_op op)
 {
     for (int i = 0; i < n; i++) {
-        if (actions[i].op == OP_EXIT || list_exits(actions[i].nested, actions[i].n_nested)) {
+        if (actions[i].op == op || list_has(actions[i].nested, actions[i].n_nested, op)) {
             return true;
         }
     }
     return false;
 }
 
-static bool
-pipeline_exits(const struct oracle_pipeline *p)
+bool
+oracle_pipeline_has(const struct oracle_pipeline *p, enum oracle_op op)
 {
     for (int i = 0; i < p->n_rules; i++) {
-        if (list_exits(p->rules[i].actions, p->rules[i].n_actions)) {
+        if (list_has(p->rules[i].actions, p->rules[i].n_actions, op)) {
             return true;
         }
     }
@@ -268,7 +268,7 @@ run_clone(struct oracle_run *r, const struct oracle_action *a)
         run_own_set(&copy);
     }
     /* An exit behind a meter ends the pipeline before it is known what that meter drops. */
-    r->result->gave_up |= copy.dropped && pipeline_exits(r->pipeline);
+    r->result->gave_up |= copy.dropped && oracle_pipeline_has(r->pipeline, OP_EXIT);
     r->n_tables = copy.n_tables;
     r->exited = copy.exited;
     if (copy.exited) {
@@ -296,13 +296,13 @@ run_action(struct oracle_run *r, const struct oracle_action *a)
     switch (a->op) {
     case OP_OUTPUT: output(r, a->value); break;
     case OP_OUTPUT_IN_PORT: output_reserved(r, 0xfff8); break;
-    case OP_OUTPUT_REG: output_reserved(r, get(r, &a->src)); break;
+    case OP_OUTPUT_REG: output_reserved(r, oracle_get(r, &a->src)); break;
     case OP_FLOOD: flood(r); break;
     case OP_LOAD: set(r, &a->dst, a->value); break;
     case OP_MOVE:
         r->result->gave_up |= r->p.no_ethernet && a->src.field == F_ETH_TYPE; /* It has one, or it has not. */
         if (oracle_has_field(&r->p, a->src.field)) {
-            set(r, &a->dst, get(r, &a->src));
+            set(r, &a->dst, oracle_get(r, &a->src));
         }
         break;
     case OP_PUSH:
@@ -311,7 +311,7 @@ run_action(struct oracle_run *r, const struct oracle_action *a)
             break;
         }
         r->result->gave_up |= r->p.no_ethernet && a->src.field == F_ETH_TYPE;
-        r->stack[r->n_stack++] = oracle_has_field(&r->p, a->src.field) ? get(r, &a->src) : 0;
+        r->stack[r->n_stack++] = oracle_has_field(&r->p, a->src.field) ? oracle_get(r, &a->src) : 0;
         break;
     case OP_POP:
         if (r->n_stack) {
@@ -339,7 +339,11 @@ run_action(struct oracle_run *r, const struct oracle_action *a)
         break;
     case OP_RECIRC: r->detoured = true; break;
     case OP_GROUP: oracle_run_group(r, a->value); break;
-    case OP_METER: r->dropped = oracle_meter_drops(a->value, r->p.f[F_IN_PORT]); break;
+    case OP_METER:
+        r->dropped = oracle_meter_drops(a->value, r->p.f[F_IN_PORT]);
+        /* What is learned behind it is learned before it is known what the meter drops. */
+        r->result->gave_up |= r->dropped && oracle_pipeline_has(r->pipeline, OP_LEARN);
+        break;
     case OP_CHECK_LEN:
         /* The list goes on in two branches; what lists around it do behind them is said nowhere. */
         r->result->gave_up |= r->depth != 1 || r->in_set;
@@ -356,6 +360,7 @@ run_action(struct oracle_run *r, const struct oracle_action *a)
         oracle_push_ethernet(&r->p);
         break;
     case OP_ENCAP_NSH: encap_nsh(r, a); break;
+    case OP_LEARN: oracle_run_learn(r, a); break;
     case OP_ENCAP_MPLS: encap_mpls(r, a->value); break;
     case OP_DECAP: decap(r, a->value); break;
     case OP_DEC_NSH_TTL:
@@ -501,6 +506,7 @@ oracle_run(const struct oracle_pipeline *pipeline, const struct oracle_packet *p
     choices->n = 0;
     result->gave_up = false;
     result->n_ttl = 0;
+    result->n_learned = 0;
     run_table(&r, 0);
     run_own_set(&r);
 }

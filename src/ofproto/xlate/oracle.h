@@ -129,17 +129,18 @@ enum oracle_op {
     OP_STRIP_VLAN, OP_MOD_VID, OP_MOD_PCP, OP_DEC_TTL, OP_RESUBMIT, OP_CLONE, OP_EXIT, OP_RECIRC, OP_GROUP,
     OP_CHECK_LEN, OP_MULTIPATH, OP_BUNDLE, OP_BUNDLE_LOAD,
     OP_PUSH_MPLS, OP_POP_MPLS, OP_DEC_MPLS_TTL, OP_DELETE_OPTION, OP_ENCAP_ETHERNET,
-    OP_ENCAP_NSH, OP_ENCAP_MPLS, OP_DECAP, OP_DEC_NSH_TTL, OP_NOTE,
+    OP_ENCAP_NSH, OP_ENCAP_MPLS, OP_DECAP, OP_DEC_NSH_TTL, OP_LEARN,
+    OP_NOTE,
     OP_METER, /* First in its rule. */
     OP_CONJUNCTION, /* Alone in its rule: clause 'dst.ofs' of 'dst.n' of conjunction 'value'. */
     /* Instructions: behind all others, in this order. */
     OP_CLEAR, OP_WRITE, OP_METADATA, OP_GOTO
 };
 
-enum { ORACLE_MAX_ACTIONS = 6, ORACLE_MAX_CONDITIONS = 7, ORACLE_MAX_RULES = 64, ORACLE_N_TABLES = 4,
+enum { ORACLE_MAX_ACTIONS = 6, ORACLE_MAX_CONDITIONS = 10, ORACLE_MAX_RULES = 64, ORACLE_N_TABLES = 4,
        ORACLE_N_PORTS = 4, ORACLE_DOWN_PORT = 4 /* Its link is down. */, ORACLE_MAX_OUTPUTS = 512,
        ORACLE_N_GROUPS = 4, ORACLE_MAX_BUCKETS = 3, ORACLE_N_METERS = 2, ORACLE_MAX_CHOICES = 5,
-       ORACLE_MAX_MEMBERS = 4 };
+       ORACLE_MAX_MEMBERS = 4, ORACLE_MAX_LEARNED = 8 };
 
 /* How multipath and bundle choose, by their numbers in the text: any link or member that is alive may be right, but for
  * active_backup, where it is the first one. */
@@ -157,11 +158,25 @@ struct oracle_tlv {
     uint8_t data[ORACLE_MAX_TLV];
 };
 
+/* A rule to be learned: first what it must match to have the fields, as constants; then ranges of the packet, or
+ * constants, that it matches, loads, or sends to. */
+enum oracle_spec_kind { SPEC_MATCH_VALUE, SPEC_MATCH, SPEC_LOAD_VALUE, SPEC_LOAD, SPEC_OUTPUT };
+enum { ORACLE_MAX_SPECS = 9 };
+struct oracle_learn {
+    int table, priority, n;
+    struct oracle_spec {
+        enum oracle_spec_kind kind;
+        struct oracle_range dst, src;
+        uint64_t value;
+    } specs[ORACLE_MAX_SPECS];
+};
+
 struct oracle_action {
     enum oracle_op op;
     uint64_t value, mask;             /* Port, constant, table... */
     struct oracle_range dst, src;
     struct oracle_hashing hashing;    /* multipath, bundle. */
+    struct oracle_learn learn;
     struct oracle_tlv tlvs[ORACLE_N_TLVS]; /* encap(nsh); 'value' is its type of metadata, 0 where that is not said. */
     struct oracle_action *nested;     /* clone, write_actions: owned. */
     int n_nested;
@@ -223,12 +238,18 @@ struct oracle_result {
     bool took_for_another; /* Not the interpreter: what was below a label was looked at as what it is not. */
     bool gave_up; /* Too deep or too much: nothing may be concluded. */
     int n_ttl;    /* Packets to a controller since their time was up. */
+    struct oracle_rule learned[ORACLE_MAX_LEARNED]; /* Not a translation's. */
+    int n_learned;
 };
 
 /* Make random ones; release, take a rule out. */
 void oracle_random_pipeline(struct random *, struct oracle_pipeline *);
 void oracle_pipeline_uninit(struct oracle_pipeline *);
 void oracle_remove_rule(struct oracle_pipeline *, int i);
+/* Whether a rule of it has that action. */
+bool oracle_pipeline_has(const struct oracle_pipeline *, enum oracle_op);
+/* Adds a rule that was learned, or changes the one that matches the same.  False if there is no room. */
+bool oracle_add_learned(struct oracle_pipeline *, const struct oracle_rule *);
 /* Makes what is below labels anew: of the same type, or of any. */
 void oracle_random_payload(struct random *, struct oracle_packet *, bool same_type);
 /* Makes what is below an NSH header anew, as that says. */

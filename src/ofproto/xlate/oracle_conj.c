@@ -20,12 +20,11 @@ has_condition(const struct oracle_rule *rule, const struct oracle_condition *c)
     return false;
 }
 
-/* Of two rules that match the same with the same priority the switch has one. */
-static bool
-is_there(const struct oracle_pipeline *p, const struct oracle_rule *rule)
+struct oracle_rule *
+oracle_find_same(struct oracle_pipeline *p, const struct oracle_rule *rule)
 {
     for (int i = 0; i < p->n_rules; i++) {
-        const struct oracle_rule *old = &p->rules[i];
+        struct oracle_rule *old = &p->rules[i];
         bool same = old->table == rule->table && old->priority == rule->priority && old->conj_id == rule->conj_id
                     && old->packet_type == rule->packet_type && old->n_conditions == rule->n_conditions;
 
@@ -33,10 +32,10 @@ is_there(const struct oracle_pipeline *p, const struct oracle_rule *rule)
             same = has_condition(old, &rule->conditions[k]);
         }
         if (same) {
-            return true;
+            return old;
         }
     }
-    return false;
+    return NULL;
 }
 
 /* A part sometimes belongs to the other conjunction, too. */
@@ -55,7 +54,7 @@ random_part(struct random *r, struct oracle_pipeline *p, struct oracle_rule rule
         };
     }
     rule.conj_id = 0;
-    if (!is_there(p, &rule)) {
+    if (!oracle_find_same(p, &rule)) {
         p->rules[p->n_rules++] = rule;
     }
 }
@@ -65,7 +64,7 @@ static void
 random_outcome(struct random *r, struct oracle_pipeline *p, struct oracle_rule rule, const struct oracle_kind *k)
 {
     oracle_random_conditions(r, &rule, k);
-    if (!is_there(p, &rule)) {
+    if (!oracle_find_same(p, &rule)) {
         oracle_random_instructions(r, &rule, k);
         p->rules[p->n_rules++] = rule;
     }

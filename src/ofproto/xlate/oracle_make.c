@@ -70,8 +70,8 @@ const struct oracle_field_info oracle_fields[F_N] = {
 };
 
 /* Values are few, so that rules and packets meet. */
-static uint64_t
-random_value(struct random *r, enum oracle_field f)
+uint64_t
+oracle_random_value(struct random *r, enum oracle_field f)
 {
     static const uint16_t types[] = { ORACLE_TYPE_IPV4, ORACLE_TYPE_IPV4, ORACLE_TYPE_IPV4, ORACLE_TYPE_IPV6,
                                       ORACLE_TYPE_IPV6, ORACLE_TYPE_ARP, ORACLE_TYPE_MPLS, ORACLE_TYPE_MPLS_MULTICAST,
@@ -128,16 +128,16 @@ random_tunnel(struct random *r, struct oracle_packet *p)
     int first = random_below(r, ORACLE_N_OPTIONS);
 
     for (int f = F_TUN_ID; f <= F_GBP_FLAGS; f++) {
-        p->f[f] = random_value(r, f);
+        p->f[f] = oracle_random_value(r, f);
     }
     for (int k = 0; k < ORACLE_N_OPTIONS; k++) {
         int i = (first + k) % ORACLE_N_OPTIONS;
 
         if (random_below(r, 2)) {
-            put_option(p, oracle_options[i].type, oracle_options[i].len, random_value(r, F_OPT0 + i));
+            put_option(p, oracle_options[i].type, oracle_options[i].len, oracle_random_value(r, F_OPT0 + i));
         } else if (!random_below(r, 6)) {
             put_option(p, random_below(r, 2) ? 99 : oracle_options[i].type, 12 - oracle_options[i].len,
-                       random_value(r, F_OPT0 + i));
+                       oracle_random_value(r, F_OPT0 + i));
         }
     }
     oracle_read_options(p);
@@ -167,7 +167,7 @@ static void
 random_headers(struct random *r, struct oracle_packet *p)
 {
     for (int f = F_ETH_SRC; f <= F_TCI; f++) {
-        p->f[f] = random_value(r, f);
+        p->f[f] = oracle_random_value(r, f);
     }
     if (p->f[F_TCI]) {
         p->tpid = random_below(r, 4) ? 0x8100 : 0x88a8;
@@ -246,13 +246,13 @@ oracle_random_packet(struct random *r, struct oracle_packet *p)
 {
     memset(p, 0, sizeof *p);
     random_headers(r, p);
-    p->f[F_IN_PORT] = random_value(r, F_IN_PORT);
-    p->f[F_MARK] = random_value(r, F_MARK);
+    p->f[F_IN_PORT] = oracle_random_value(r, F_IN_PORT);
+    p->f[F_MARK] = oracle_random_value(r, F_MARK);
     if (!random_below(r, 6)) {
         struct oracle_packet frame = *p;
 
         for (int f = F_NSH_FLAGS; f <= F_NSH_C2; f++) {
-            p->f[f] = random_value(r, f);
+            p->f[f] = oracle_random_value(r, f);
         }
         p->f[F_ETH_TYPE] = ORACLE_TYPE_NSH;
         oracle_clear_missing(p);
@@ -311,9 +311,8 @@ is_conditional(enum oracle_field f)
     return f != F_DSCP && f != F_ECN && f != F_MARK && f != F_ETH_TYPE && f != F_PROTO;
 }
 
-/* Whether packets of that kind have the field. */
-static bool
-has_field(const struct oracle_kind *k, enum oracle_field f)
+bool
+oracle_kind_has_field(const struct oracle_kind *k, enum oracle_field f)
 {
     const struct oracle_field_info *info = &oracle_fields[f];
     unsigned int layers = oracle_layer(k->type) | (k->no_ethernet ? 0 : ORACLE_L_ETHERNET);
@@ -326,10 +325,10 @@ has_field(const struct oracle_kind *k, enum oracle_field f)
 void
 oracle_random_kind(struct random *r, struct oracle_kind *k)
 {
-    k->type = random_below(r, 4) ? random_value(r, F_ETH_TYPE) : 0;
+    k->type = random_below(r, 4) ? oracle_random_value(r, F_ETH_TYPE) : 0;
     k->type = oracle_layer(k->type) ? k->type : 0;
     if (oracle_type_is_ip(k->type) && random_below(r, 3)) {
-        k->proto = random_value(r, F_PROTO);
+        k->proto = oracle_random_value(r, F_PROTO);
         if (k->type == ORACLE_TYPE_IPV6 && (k->proto == ORACLE_ICMP || !random_below(r, 3))) {
             k->proto = ORACLE_ICMP6;
             k->nd = random_below(r, 4) ? ORACLE_ND_SOLICIT + random_below(r, 2) : 0;
@@ -369,8 +368,8 @@ oracle_random_conditions(struct random *r, struct oracle_rule *rule, const struc
     for (int i = random_below(r, 3); i > 0; i--) {
         enum oracle_field f = random_below(r, F_N);
 
-        if (is_conditional(f) && has_field(k, f)) {
-            add_condition(rule, f, random_value(r, f), random_mask(r, f));
+        if (is_conditional(f) && oracle_kind_has_field(k, f)) {
+            add_condition(rule, f, oracle_random_value(r, f), random_mask(r, f));
         }
     }
     /* ovs-fields(7), packet_type: a field of the packet implies Ethernet. */
@@ -386,7 +385,7 @@ static bool
 is_writable(const struct oracle_kind *k, enum oracle_field f)
 {
     return f != F_ETH_TYPE && f != F_PROTO && f != F_TCI && f != F_NSH_MDTYPE && f != F_NSH_NP && f != F_TCP_FLAGS
-           && f != F_MPLS_BOS && f != F_ICMP6_TYPE && f != F_ICMP6_CODE && has_field(k, f);
+           && f != F_MPLS_BOS && f != F_ICMP6_TYPE && f != F_ICMP6_CODE && oracle_kind_has_field(k, f);
 }
 
 static unsigned int
@@ -400,8 +399,8 @@ random_offset(struct random *r, enum oracle_field f, unsigned int width)
     return width == bits ? 0 : random_below(r, MIN(bits - width + 1, 4));
 }
 
-static struct oracle_range
-random_range(struct random *r, const struct oracle_kind *k, bool to_write, unsigned int n)
+struct oracle_range
+oracle_random_range(struct random *r, const struct oracle_kind *k, bool to_write, unsigned int n)
 {
     for (;;) {
         bool of_nsh = k->type == ORACLE_TYPE_NSH && random_below(r, 2);
@@ -411,7 +410,7 @@ random_range(struct random *r, const struct oracle_kind *k, bool to_write, unsig
         if ((f == F_IN_PORT && (n || to_write)) || oracle_is_upper_half(f)) {
             continue;
         }
-        if ((to_write ? is_writable(k, f) : has_field(k, f) && f != F_TCI) && bits >= n) {
+        if ((to_write ? is_writable(k, f) : oracle_kind_has_field(k, f) && f != F_TCI) && bits >= n) {
             unsigned int width = n ? n : 1 + random_below(r, random_below(r, 2) ? MIN(2, bits) : bits);
 
             width = n ? n : random_below(r, 2) ? bits : width;
@@ -451,17 +450,17 @@ random_operands(struct random *r, struct oracle_action *a, int table, const stru
     case OP_OUTPUT: a->value = 1 + random_below(r, ORACLE_N_PORTS + 1); break;
     case OP_OUTPUT_REG: a->src = (struct oracle_range) { F_REG0 + random_below(r, 3), 0, 16 }; break;
     case OP_LOAD:
-        a->dst = random_range(r, k, true, 0);
-        a->value = random_value(r, a->dst.field) & oracle_ones(a->dst.n);
+        a->dst = oracle_random_range(r, k, true, 0);
+        a->value = oracle_random_value(r, a->dst.field) & oracle_ones(a->dst.n);
         break;
     case OP_MOVE:
-        a->src = random_range(r, k, false, 0);
-        a->dst = random_range(r, k, true, a->src.n > 48 ? (a->src.n = 32) : a->src.n);
+        a->src = oracle_random_range(r, k, false, 0);
+        a->dst = oracle_random_range(r, k, true, a->src.n > 48 ? (a->src.n = 32) : a->src.n);
         break;
-    case OP_PUSH: a->src = random_range(r, k, false, 0); break;
-    case OP_POP: a->dst = random_range(r, k, true, 0); break;
+    case OP_PUSH: a->src = oracle_random_range(r, k, false, 0); break;
+    case OP_POP: a->dst = oracle_random_range(r, k, true, 0); break;
     case OP_PUSH_MPLS: a->value = random_below(r, 2) ? ORACLE_TYPE_MPLS : ORACLE_TYPE_MPLS_MULTICAST; break;
-    case OP_POP_MPLS: a->value = random_value(r, F_ETH_TYPE); break;
+    case OP_POP_MPLS: a->value = oracle_random_value(r, F_ETH_TYPE); break;
     case OP_PUSH_VLAN: a->value = random_below(r, 2) ? 0x8100 : 0x88a8; break;
     case OP_MOD_VID: a->value = random_below(r, 3); break;
     case OP_MOD_PCP: a->value = random_below(r, 3); break;
@@ -475,6 +474,7 @@ random_operands(struct random *r, struct oracle_action *a, int table, const stru
         a->dst = (struct oracle_range) { F_REG0 + random_below(r, 3), random_below(r, 3), 1 };
         break;
     case OP_MULTIPATH: case OP_BUNDLE: case OP_BUNDLE_LOAD: oracle_random_hashing(r, a); break;
+    case OP_LEARN: oracle_random_learn(r, a, k); break;
     case OP_ENCAP_MPLS: a->value = random_below(r, 4) ? ORACLE_TYPE_MPLS : ORACLE_TYPE_MPLS_MULTICAST; break;
     case OP_DECAP: a->value = k->no_ethernet && oracle_type_is_mpls(k->type) ? random_below_label(r) : 0; break;
     case OP_ENCAP_NSH: random_nsh(r, a); break;

@@ -6,6 +6,7 @@
  *   oracle.c          carrying a packet through tables, lists of actions and the action set
  *   oracle_conj.c     which rule a packet takes; making conjunctions
  *   oracle_group.c    all of groups: making, text, taking buckets
+ *   oracle_learn.c    likewise of learn
  *   oracle_hash.c     likewise of multipath and bundle */
 #ifndef OFPROTO_XLATE_ORACLE_PRIVATE_H
 #define OFPROTO_XLATE_ORACLE_PRIVATE_H 1
@@ -78,6 +79,11 @@ void oracle_random_actions(struct random *, struct oracle_action *, int n, int t
                            struct oracle_kind, int depth, enum oracle_op last);
 /* Of a packet with an Ethernet header. */
 void oracle_random_kind(struct random *, struct oracle_kind *);
+/* A range of a field that such packets have: to be read, or written; of 'n' bits, 0: of any number. */
+struct oracle_range oracle_random_range(struct random *, const struct oracle_kind *, bool to_write, unsigned int n);
+/* Whether packets of that kind have the field. */
+bool oracle_kind_has_field(const struct oracle_kind *, enum oracle_field);
+uint64_t oracle_random_value(struct random *, enum oracle_field);
 /* Puts an output in the place of what may not stand in an action set. */
 void oracle_make_writable(struct random *, struct oracle_action *, struct oracle_kind);
 void oracle_free_actions(struct oracle_action *, int n);
@@ -87,7 +93,8 @@ void oracle_random_conditions(struct random *, struct oracle_rule *, const struc
 void oracle_random_instructions(struct random *, struct oracle_rule *, const struct oracle_kind *);
 struct oracle_kind oracle_random_rule_kind(struct random *, bool has_packet_types);
 
-/* oracle_conj.c */
+/* oracle_conj.c: the rule of the same table and priority that matches the same; null: none. */
+struct oracle_rule *oracle_find_same(struct oracle_pipeline *, const struct oracle_rule *);
 void oracle_random_conjunctions(struct random *, struct oracle_pipeline *);
 
 /* oracle_text.c */
@@ -119,6 +126,7 @@ void oracle_give_up_after_detour(struct oracle_run *);
 /* Carries actions out in the order of an action set. */
 void oracle_run_set(struct oracle_run *, const struct oracle_action *const *, int n);
 bool oracle_port_exists(uint64_t port);
+uint64_t oracle_get(const struct oracle_run *, const struct oracle_range *);
 
 /* oracle_conj.c: null: none.  Gives up where two conjunctions of one priority match. */
 const struct oracle_rule *oracle_find_rule(struct oracle_run *, int table);
@@ -130,6 +138,11 @@ void oracle_run_group(struct oracle_run *, uint64_t id);
 bool oracle_port_is_alive(uint64_t port);
 /* One of 'n' that may be chosen; -1 if there is none, or too many choices have been made. */
 int oracle_choose(struct oracle_run *, int n);
+
+/* oracle_learn.c */
+void oracle_random_learn(struct random *, struct oracle_action *, const struct oracle_kind *);
+void oracle_put_learn(struct str *, const struct oracle_action *);
+void oracle_run_learn(struct oracle_run *, const struct oracle_action *);
 
 /* oracle_hash.c: multipath and bundle.  The number that is loaded, or of the port to send to; no port: 0xffff. */
 void oracle_random_hashing(struct random *, struct oracle_action *);

@@ -82,6 +82,7 @@ put_action(struct str *s, const struct oracle_action *a)
     case OP_ENCAP_ETHERNET: str_puts(s, "encap(ethernet)"); break;
     case OP_ENCAP_NSH: put_encap_nsh(s, a); break;
     case OP_ENCAP_MPLS: str_puts(s, a->value == ORACLE_TYPE_MPLS ? "encap(mpls)" : "encap(mpls_mc)"); break;
+    case OP_LEARN: oracle_put_learn(s, a); break;
     case OP_DECAP: put_decap(s, a); break;
     case OP_DEC_NSH_TTL: str_puts(s, "dec_nsh_ttl"); break;
     case OP_NOTE: str_puts(s, "note:01.02"); break;
@@ -106,6 +107,14 @@ oracle_put_actions(struct str *s, const struct oracle_action *actions, int n)
         str_putc(s, ',');
     }
     str_chomp(s, ',');
+}
+
+static void
+put_mac(struct str *s, uint64_t v)
+{
+    for (int i = 5; i >= 0; i--) {
+        str_putf(s, "%02llx%s", (unsigned long long) (v >> 8 * i & 255), i ? ":" : "");
+    }
 }
 
 static void
@@ -166,8 +175,11 @@ put_condition(struct str *s, const struct oracle_condition *c)
                  m >> 16 & 255, m >> 8 & 255, m & 255);
         break;
     case F_ETH_SRC: case F_ETH_DST: case F_ARP_SHA: case F_ARP_THA: case F_ND_SLL: case F_ND_TLL:
-        str_putf(s, "00:00:00:00:00:%02llx", v);
-        str_puts(s, m == 1 ? "/00:00:00:00:00:01" : "");
+        put_mac(s, v);
+        if (m != oracle_ones(48)) {
+            str_putc(s, '/');
+            put_mac(s, m);
+        }
         break;
     case F_REG0: case F_REG1: case F_REG2: case F_METADATA: case F_TUN_ID: case F_TCI:
     case F_GBP_ID: case F_GBP_FLAGS: case F_OPT0: case F_OPT1: case F_OPT2: case F_NSH_FLAGS:

@@ -9,12 +9,15 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
+#include "flow/match_text.h"
 #include "flow/tun_metadata.h"
 #include "ofproto/xlate/oracle_flow.h"
+#include "ofproto/xlate/property_packet.h"
 #include "ofproto/xlate/run_sim.h"
 #include "ofproto/xlate/sim.h"
-#include "odp/nsh.h"
 #include "odp/text.h"
+#include "openflow/flow_mod.h"
+#include "openflow/flow_syntax.h"
 #include "sys/log.h"
 #include "sys/rcu_cmocka.h"
 
@@ -22,176 +25,98 @@ static unsigned int n_pipelines = 400, first_pipeline, seed;
 static struct tun_map options;
 static struct str passes; /* What became of the packet that was tried last each time that it came back. */
 
-/* What the datapath does: plain code of its own. */
+/* What was learned from a packet, each as a flow's text. */
+struct learned {
+    int n;
+    bool too_many;
+    char texts[2 * ORACLE_MAX_LEARNED][512];
+};
+static struct learned learned; /* From the packet that was tried last. */
 
-static uint64_t
-merge(uint64_t old, uint64_t value, uint64_t mask)
+static void
+put_learned(struct learned *l, const struct flow_mod *fm)
 {
-    return (old & ~mask) | (value & mask);
+    struct str s = STR_INIT;
+
+    if (l->n >= (int) ARRAY_SIZE(l->texts)) {
+        l->too_many = true;
+        return;
+    }
+    str_putf(&s, "table=%u,", fm->table_id);
+    match_format(&s, &fm->match, NULL, fm->priority);
+    str_puts(&s, " actions=");
+    act_format(&s, fm->actions, &(struct act_text) { NULL, NULL, &options });
+    assert_true(s.len < sizeof l->texts[0]);
+    strcpy(l->texts[l->n++], str_text(&s));
+    str_uninit(&s);
 }
 
 static void
-write_nsh(const struct odp_key_nsh *n, const struct odp_key_nsh *m, struct oracle_packet *p)
+add_learned(struct learned *l, const struct xlate_out *out)
 {
-    uint32_t path = be32_to_cpu(n->path), path_mask = be32_to_cpu(m->path);
+    for (size_t i = 0; i < out->n_effects; i++) {
+        if (out->effects[i].kind == EFFECT_FLOW_MOD) {
+            struct flow_mod fm = *out->effects[i].flow_mod.fm;
 
-    assert_int_equal(p->f[F_ETH_TYPE], ORACLE_TYPE_NSH);
-    p->f[F_NSH_FLAGS] = merge(p->f[F_NSH_FLAGS], n->flags, m->flags);
-    p->f[F_NSH_TTL] = merge(p->f[F_NSH_TTL], n->ttl, m->ttl);
-    p->f[F_NSH_MDTYPE] = merge(p->f[F_NSH_MDTYPE], n->mdtype, m->mdtype);
-    p->f[F_NSH_NP] = merge(p->f[F_NSH_NP], n->np, m->np);
-    p->f[F_NSH_SPI] = merge(p->f[F_NSH_SPI], path >> 8, path_mask >> 8);
-    p->f[F_NSH_SI] = merge(p->f[F_NSH_SI], path & 255, path_mask & 255);
-    if (p->f[F_NSH_MDTYPE] == 1) { /* Others have none. */
-        p->f[F_NSH_C1] = merge(p->f[F_NSH_C1], be32_to_cpu(n->context[0]), be32_to_cpu(m->context[0]));
-        p->f[F_NSH_C2] = merge(p->f[F_NSH_C2], be32_to_cpu(n->context[1]), be32_to_cpu(m->context[1]));
+            tun_match_unbind(&options, &fm.match);
+            put_learned(l, &fm);
+        }
     }
 }
 
 static void
-set_nsh(const struct odp_attr *set, struct oracle_packet *p)
+parse_learned(struct learned *l, const struct oracle_rule *rule)
 {
-    struct odp_key_nsh value, mask;
+    unsigned int protocols = PROTO_ANY;
+    struct str s = STR_INIT;
+    struct flow_mod fm;
+    struct error *e;
 
-    assert_true(odp_nsh_get_key(odp_attr_data(set), odp_attr_size(set), true, &value, &mask));
-    assert_true(!mask.mdtype && !mask.np); /* They cannot be set. */
-    write_nsh(&value, &mask, p);
-}
-
-static void
-push_nsh(const struct odp_attr *push, struct oracle_packet *p)
-{
-    const uint8_t *metadata;
-    struct odp_key_nsh n, all;
-    size_t len;
-
-    memset(&all, 0xff, sizeof all);
-    assert_true(odp_push_nsh_get(push, &n, &metadata, &len));
-    assert_true(oracle_push_nsh(p));
-    write_nsh(&n, &all, p);
-    assert_true(len <= sizeof p->metadata.bytes);
-    p->metadata.len = len;
-    if (len) {
-        memcpy(p->metadata.bytes, metadata, len);
+    oracle_rule_text(rule, &s);
+    e = flow_mod_parse(&fm, str_text(&s), FM_ADD, &(struct act_text) { NULL, NULL, &options }, &protocols);
+    if (e) {
+        fail_msg("%s: %s", str_text(&s), error_text(e));
     }
+    put_learned(l, &fm);
+    flow_mod_uninit(&fm);
+    str_uninit(&s);
 }
 
-static void
-push_ethernet(const struct odp_push_eth *push, struct oracle_packet *p)
+static int
+compare_texts(const void *a, const void *b)
 {
-    assert_true(p->no_ethernet);
-    oracle_push_ethernet(p);
-    p->f[F_ETH_SRC] = get_be64((const uint8_t *) push) >> 16;
-    p->f[F_ETH_DST] = get_be64((const uint8_t *) push + 4) & 0xffffffffffff;
+    return strcmp(a, b);
 }
 
-static void
-set_ports(const uint8_t *v, const uint8_t *m, struct oracle_packet *p, uint8_t proto, enum oracle_field src)
+/* In any order: translation learns before what is translated again when the packet comes back. */
+static bool
+learned_the_same(const struct oracle_result *expected)
 {
-    assert_int_equal(p->f[F_PROTO], proto);
-    p->f[src] = merge(p->f[src], get_be16(v), get_be16(m));
-    p->f[src + 1] = merge(p->f[src + 1], get_be16(v + 2), get_be16(m + 2));
-}
+    static struct learned wanted;
 
-static void
-set_ipv6_address(const uint8_t *v, const uint8_t *m, uint64_t *low, uint64_t *high)
-{
-    *high = merge(*high, get_be64(v), get_be64(m));
-    *low = merge(*low, get_be64(v + 8), get_be64(m + 8));
-}
-
-static void
-set_ipv6(const uint8_t *v, const uint8_t *m, struct oracle_packet *p)
-{
-    assert_int_equal(p->f[F_ETH_TYPE], ORACLE_TYPE_IPV6);
-    set_ipv6_address(v, m, &p->f[F_IP6_SRC], &p->f[F_IP6_SRC_HIGH]);
-    set_ipv6_address(v + 16, m + 16, &p->f[F_IP6_DST], &p->f[F_IP6_DST_HIGH]);
-    p->f[F_IP6_LABEL] = merge(p->f[F_IP6_LABEL], get_be32(v + 32), get_be32(m + 32));
-    assert_int_equal(m[36], 0);
-    p->f[F_DSCP] = merge(p->f[F_DSCP], v[37] >> 2, m[37] >> 2);
-    p->f[F_ECN] = merge(p->f[F_ECN], v[37] & 3, m[37] & 3);
-    p->f[F_TTL] = merge(p->f[F_TTL], v[38], m[38]);
-}
-
-static void
-set_arp(const struct odp_key_arp *v, struct oracle_packet *p)
-{
-    const struct odp_key_arp *m = v + 1;
-
-    assert_int_equal(p->f[F_ETH_TYPE], ORACLE_TYPE_ARP);
-    p->f[F_ARP_OP] = merge(p->f[F_ARP_OP], be16_to_cpu(v->op), be16_to_cpu(m->op));
-    p->f[F_ARP_SPA] = merge(p->f[F_ARP_SPA], be32_to_cpu(v->sip), be32_to_cpu(m->sip));
-    p->f[F_ARP_TPA] = merge(p->f[F_ARP_TPA], be32_to_cpu(v->tip), be32_to_cpu(m->tip));
-    p->f[F_ARP_SHA] = merge(p->f[F_ARP_SHA], eth_addr_to_u64(v->sha), eth_addr_to_u64(m->sha));
-    p->f[F_ARP_THA] = merge(p->f[F_ARP_THA], eth_addr_to_u64(v->tha), eth_addr_to_u64(m->tha));
-}
-
-static void
-set_nd(const struct odp_key_nd *v, struct oracle_packet *p)
-{
-    const struct odp_key_nd *m = v + 1;
-
-    assert_true(oracle_has_field(p, F_ND_TARGET));
-    set_ipv6_address(v->target.s6, m->target.s6, &p->f[F_ND_TARGET], &p->f[F_ND_TARGET_HIGH]);
-    if (oracle_has_field(p, F_ND_SLL)) {
-        p->f[F_ND_SLL] = merge(p->f[F_ND_SLL], eth_addr_to_u64(v->sll), eth_addr_to_u64(m->sll));
-    } else {
-        p->f[F_ND_TLL] = merge(p->f[F_ND_TLL], eth_addr_to_u64(v->tll), eth_addr_to_u64(m->tll));
+    if (expected->n_learned != learned.n) {
+        return false;
     }
-}
-
-static void
-apply_set(const struct odp_attr *set, struct oracle_packet *p)
-{
-    const struct odp_attr *a = odp_attr_data(set);
-    const uint8_t *v = odp_attr_data(a), *m = v + odp_attr_size(a) / 2;
-    uint32_t mark, mark_mask;
-
-    assert_int_equal(set->type, ODP_SET_MASKED);
-    switch (a->type) {
-    case ODP_KEY_ETHERNET:
-        p->f[F_ETH_SRC] = merge(p->f[F_ETH_SRC], get_be64(v) >> 16, get_be64(m) >> 16);
-        p->f[F_ETH_DST] = merge(p->f[F_ETH_DST], get_be64(v + 4) & 0xffffffffffff, get_be64(m + 4) & 0xffffffffffff);
-        break;
-    case ODP_KEY_IPV4:
-        assert_int_equal(p->f[F_ETH_TYPE], ORACLE_TYPE_IPV4);
-        p->f[F_IP_SRC] = merge(p->f[F_IP_SRC], get_be32(v), get_be32(m));
-        p->f[F_IP_DST] = merge(p->f[F_IP_DST], get_be32(v + 4), get_be32(m + 4));
-        assert_int_equal(m[8], 0);
-        p->f[F_DSCP] = merge(p->f[F_DSCP], v[9] >> 2, m[9] >> 2);
-        p->f[F_ECN] = merge(p->f[F_ECN], v[9] & 3, m[9] & 3);
-        p->f[F_TTL] = merge(p->f[F_TTL], v[10], m[10]);
-        break;
-    case ODP_KEY_IPV6: set_ipv6(v, m, p); break;
-    case ODP_KEY_ARP: set_arp(odp_attr_data(a), p); break;
-    case ODP_KEY_ND: set_nd(odp_attr_data(a), p); break;
-    case ODP_KEY_UDP: set_ports(v, m, p, ORACLE_UDP, F_UDP_SRC); break;
-    case ODP_KEY_TCP: set_ports(v, m, p, ORACLE_TCP, F_TCP_SRC); break;
-    case ODP_KEY_SCTP: set_ports(v, m, p, ORACLE_SCTP, F_SCTP_SRC); break;
-    case ODP_KEY_ICMP:
-        assert_int_equal(p->f[F_PROTO], ORACLE_ICMP);
-        p->f[F_ICMP_TYPE] = merge(p->f[F_ICMP_TYPE], v[0], m[0]);
-        p->f[F_ICMP_CODE] = merge(p->f[F_ICMP_CODE], v[1], m[1]);
-        break;
-    case ODP_KEY_SKB_MARK:
-        memcpy(&mark, v, 4);
-        memcpy(&mark_mask, m, 4);
-        p->f[F_MARK] = merge(p->f[F_MARK], mark, mark_mask);
-        break;
-    case ODP_KEY_NSH: set_nsh(a, p); break;
-    case ODP_KEY_MPLS:
-        assert_true(oracle_is_mpls(p));
-        oracle_set_label(p, merge(oracle_get_label(p), get_be32(v), get_be32(m)));
-        break;
-    default: fail_msg("set of key %u", a->type);
+    wanted.n = 0;
+    for (int i = 0; i < expected->n_learned; i++) {
+        parse_learned(&wanted, &expected->learned[i]);
     }
+    qsort(wanted.texts, wanted.n, sizeof wanted.texts[0], compare_texts);
+    qsort(learned.texts, learned.n, sizeof learned.texts[0], compare_texts);
+    for (int i = 0; i < wanted.n; i++) {
+        if (strcmp(wanted.texts[i], learned.texts[i])) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static void
-translate(struct xbridge *b, const struct flow *flow, struct xlate_out *out)
+translate(struct xbridge *b, const struct flow *flow, uint16_t packet_len, struct xlate_out *out)
 {
     struct flow bound = *flow;
-    struct xlate_in in = { .bridge = b, .flow = &bound, .tables_version = b->tables_version };
+    struct xlate_in in = { .bridge = b, .flow = &bound, .tables_version = b->tables_version, .want_effects = true,
+                           .packet_len = packet_len };
 
     tun_flow_from_raw(&options, &bound);
     xlate_out_clear(out);
@@ -220,7 +145,8 @@ recirculate(struct xbridge *b, uint32_t id, const struct oracle_packet *p, struc
     }
     flow.metadata = 0;
     xlate_out_init(&out);
-    translate(b, &flow, &out);
+    translate(b, &flow, p->len, &out);
+    add_learned(&learned, &out);
     str_puts(&passes, "back: ");
     odp_actions_format(&passes, out.actions.data, out.actions.len, NULL);
     str_putf(&passes, " (%s)\n", xlate_error_text(out.error));
@@ -264,7 +190,7 @@ carry_out(struct xbridge *b, const void *actions, size_t len, const struct oracl
             return;
         }
         switch (a->type) {
-        case ODP_PUSH_ETH: push_ethernet(odp_attr_data(a), &p); break;
+        case ODP_PUSH_ETH: property_push_ethernet(odp_attr_data(a), &p); break;
         case ODP_POP_ETH:
             assert_true(!p.no_ethernet && !p.f[F_TCI]);
             oracle_pop_ethernet(&p);
@@ -274,7 +200,7 @@ carry_out(struct xbridge *b, const void *actions, size_t len, const struct oracl
                 r->gave_up = true;
                 return;
             }
-            push_nsh(a, &p);
+            property_push_nsh(a, &p);
             break;
         case ODP_POP_NSH: assert_true(oracle_pop_nsh(&p)); break;
         case ODP_OUTPUT:
@@ -319,19 +245,24 @@ carry_out(struct xbridge *b, const void *actions, size_t len, const struct oracl
             assert_int_not_equal(p.f[F_TCI], 0);
             oracle_pop_tag(&p);
             break;
-        default: apply_set(a, &p); break;
+        default: property_set(a, &p); break;
         }
     }
 }
 
+/* 'out': what was translated, from this packet or from another one of the megaflow. */
 static void
-apply_actions(struct xbridge *b, const struct bytes *actions, const struct oracle_packet *packet,
+apply_actions(struct xbridge *b, const struct xlate_out *out, const struct oracle_packet *packet,
               struct oracle_result *r)
 {
+    learned.n = 0;
+    learned.too_many = false;
+    add_learned(&learned, out);
     r->n = r->n_ttl = 0;
     r->gave_up = r->took_for_another = false;
     str_clear(&passes);
-    carry_out(b, actions->data, actions->len, packet, r, 0);
+    carry_out(b, out->actions.data, out->actions.len, packet, r, 0);
+    r->gave_up |= learned.too_many;
 }
 
 /* Comparison. */
@@ -350,10 +281,12 @@ same_packet(const struct oracle_packet *a, const struct oracle_packet *b)
            a->tpid == b->tpid && a->inner_tpid == b->inner_tpid && !memcmp(a->deeper, b->deeper, sizeof a->deeper);
 }
 
+/* 'a' is the interpreter's, 'b' of the packet that was tried last. */
 static bool
 same_result(const struct oracle_result *a, const struct oracle_result *b)
 {
-    if (a->n != b->n || a->n_ttl != b->n_ttl || b->took_for_another) {
+    if (a->n != b->n || a->n_ttl != b->n_ttl || b->took_for_another ||
+        !learned_the_same(a)) {
         return false;
     }
     for (int i = 0; i < a->n; i++) {
@@ -412,6 +345,14 @@ fail_with(const struct oracle_pipeline *p, const struct xlate_out *out, const st
     put_result(&s, expected);
     str_puts(&s, "translation: ");
     put_result(&s, got);
+    for (int i = 0; i < expected->n_learned; i++) {
+        str_puts(&s, "interpreter learns: ");
+        oracle_rule_text(&expected->learned[i], &s);
+        str_putc(&s, '\n');
+    }
+    for (int i = 0; i < learned.n; i++) {
+        str_putf(&s, "translation learns: %s\n", learned.texts[i]);
+    }
     fprintf(stderr, "pipeline %u: %s\n%s%s", seed, what, str_text(&s), str_text(&passes));
     str_uninit(&s);
     fail_msg("%s", what);
@@ -442,9 +383,9 @@ another_options(struct random *r, const struct oracle_packet *p, const struct fl
     for (size_t at = 0; at < p->raw_len; ) {
         size_t len = 4 * (p->raw[at + 3] & 31);
 
-        q->raw[at + 2] = merge(random_below(r, 4), p->raw[at + 2], wc->tun_metadata[at + 2]);
+        q->raw[at + 2] = property_merge(random_below(r, 4), p->raw[at + 2], wc->tun_metadata[at + 2]);
         for (size_t i = at + 4; i < at + 4 + len; i++) {
-            q->raw[i] = merge(random_below(r, 4), p->raw[i], wc->tun_metadata[i]);
+            q->raw[i] = property_merge(random_below(r, 4), p->raw[i], wc->tun_metadata[i]);
         }
         at += 4 + len;
     }
@@ -465,7 +406,7 @@ another_tunnel(struct random *r, const struct oracle_packet *p, const uint64_t *
         memcpy(q->raw, p->raw, sizeof q->raw);
     }
     for (int f = F_TUN_ID; f <= F_GBP_FLAGS && has_tunnel; f++) {
-        q->f[f] = merge(q->f[f], p->f[f], masks[f]);
+        q->f[f] = property_merge(q->f[f], p->f[f], masks[f]);
     }
     if (has_tunnel && wc->tun_opt_len) {
         another_options(r, p, wc, q);
@@ -489,7 +430,7 @@ another_stack(struct random *r, const struct oracle_packet *p, const struct flow
 
         label |= i == ARRAY_SIZE(s->deeper) ? 0x100 : 0;
         if (i < FLOW_MPLS_LABELS) {
-            label = merge(label, be32_to_cpu(x.mpls_lse[i]), be32_to_cpu(wc->mpls_lse[i]));
+            label = property_merge(label, be32_to_cpu(x.mpls_lse[i]), be32_to_cpu(wc->mpls_lse[i]));
         }
         s->deeper[i - 1] = label;
         is_last = label & 0x100;
@@ -537,7 +478,7 @@ another_packet(struct random *r, const struct oracle_packet *p, const struct flo
     } while (p->f[F_ETH_TYPE] != q->f[F_ETH_TYPE] || (p->f[F_PROTO] ^ q->f[F_PROTO]) & masks[F_PROTO]);
     for (int f = 0; f < F_N; f++) {
         if (f != F_TCI && (f < F_REG0 || f == F_MARK)) {
-            q->f[f] = oracle_has_field(q, f) ? merge(q->f[f], p->f[f], masks[f]) : 0;
+            q->f[f] = oracle_has_field(q, f) ? property_merge(q->f[f], p->f[f], masks[f]) : 0;
         }
     }
     if (!agree(p, q, masks)) {
@@ -561,7 +502,7 @@ another_packet(struct random *r, const struct oracle_packet *p, const struct flo
         bool inner_matters = wc->vlan2_tci & BE16(VLAN_PRESENT);
         uint64_t tci = q->f[F_TCI];
 
-        q->f[F_TCI] = p->f[F_TCI] ? merge(tci | 0x1000, p->f[F_TCI], be16_to_cpu(wc->vlan_tci)) : 0;
+        q->f[F_TCI] = p->f[F_TCI] ? property_merge(tci | 0x1000, p->f[F_TCI], be16_to_cpu(wc->vlan_tci)) : 0;
         q->tpid = p->tpid; /* Always part of the megaflow of a packet with a tag. */
         if (inner_matters || !p->f[F_TCI]) {
             q->inner_tci = p->inner_tci;
@@ -569,6 +510,23 @@ another_packet(struct random *r, const struct oracle_packet *p, const struct flo
         }
     } else if (q->f[F_TCI] && p->f[F_TCI]) {
         q->tpid = p->tpid;
+    }
+}
+
+/* What is there by then decides what becomes of the next packets. */
+static void
+learn(struct xbridge *b, struct oracle_pipeline *p, const struct oracle_rule *rule)
+{
+    struct str s = STR_INIT;
+    char *e;
+
+    if (oracle_add_learned(p, rule)) {
+        oracle_rule_text(rule, &s);
+        e = sim_add_flow_directly(b, str_text(&s));
+        if (e) {
+            fail_msg("%s: %s", str_text(&s), e);
+        }
+        str_uninit(&s);
     }
 }
 
@@ -582,22 +540,24 @@ same_actions(const struct xlate_out *a, const struct xlate_out *b)
 /* The actions are compared byte by byte where the type of NSH's metadata is the same: a set says more or less of
  * context that is not there, or is zero. */
 static void
-try_packet(struct random *r, struct xbridge *b, const struct oracle_pipeline *p, struct xlate_out *out,
+try_packet(struct random *r, struct xbridge *b, struct oracle_pipeline *p, struct xlate_out *out,
            unsigned int *n_compared)
 {
     static struct oracle_result expected, got;
+    static struct oracle_rule rules[ORACLE_MAX_LEARNED];
     struct oracle_packet packet, other;
+    int n_learned;
     struct xlate_out again;
     struct flow flow, other_flow;
     bool right;
 
     oracle_random_packet(r, &packet);
     oracle_packet_to_flow(&packet, &flow);
-    translate(b, &flow, out);
+    translate(b, &flow, packet.len, out);
     if (out->error) {
         return;
     }
-    apply_actions(b, &out->actions, &packet, &got);
+    apply_actions(b, out, &packet, &got);
     if (got.gave_up && !got.took_for_another) {
         return;
     }
@@ -609,12 +569,17 @@ try_packet(struct random *r, struct xbridge *b, const struct oracle_pipeline *p,
     if (!right) {
         fail_with(p, out, &flow, &expected, &got, "translation differs from the interpreter");
     }
+    n_learned = expected.n_learned;
+    memcpy(rules, expected.learned, n_learned * sizeof rules[0]);
     tun_mask_to_raw(&options, &flow, &out->wc);
     xlate_out_init(&again);
     for (int i = 0; i < 10; i++) {
         another_packet(r, &packet, &out->wc, &other);
+        if (oracle_pipeline_has(p, OP_LEARN)) {
+            other.len = packet.len; /* What is learned depends on the length of the packet that was translated. */
+        }
         oracle_packet_to_flow(&other, &other_flow);
-        translate(b, &other_flow, &again);
+        translate(b, &other_flow, other.len, &again);
         if (again.error == XLATE_TOO_MANY_VLAN_TAGS) {
             continue; /* It had more of them to begin with; the megaflow is right, and has no limit. */
         }
@@ -626,16 +591,19 @@ try_packet(struct random *r, struct xbridge *b, const struct oracle_pipeline *p,
             odp_actions_format(&s, again.actions.data, again.actions.len, NULL);
             fprintf(stderr, "%s (%s)\n", str_text(&s), xlate_error_text(again.error));
             str_uninit(&s);
-            apply_actions(b, &again.actions, &other, &got);
+            apply_actions(b, &again, &other, &got);
             is_right(p, &other, &got, &expected);
             fail_with(p, out, &flow, &expected, &got, "a packet of the megaflow is translated differently");
         }
-        apply_actions(b, &out->actions, &other, &got);
+        apply_actions(b, out, &other, &got);
         if (!got.gave_up && !is_right(p, &other, &got, &expected)) {
             fail_with(p, out, &flow, &expected, &got, "the megaflow is too wide");
         }
     }
     xlate_out_uninit(&again);
+    for (int i = 0; i < n_learned; i++) {
+        learn(b, p, &rules[i]);
+    }
 }
 
 static void
