@@ -12,8 +12,10 @@ _weft_values() {
     local what=$1 word bridges
     shift
     case $what in
-    SWITCH | BRIDGE | BR | TARGET | SOURCE[12] | PARENT)
+    SWITCH | BRIDGE | BR | SOURCE[12] | PARENT)
         ovs-vsctl -t 1 list-br ;;
+    FLOW-TABLE)
+        ovs-vsctl -t 1 --bare --columns=name list Flow_Table ;;
     PORT | IFACE | NETDEV | BOND | 'PORT|IFACE' | QUEUE-PORT)
         bridges=$(ovs-vsctl -t 1 list-br)
         for word; do
@@ -114,22 +116,24 @@ _weft_complete() {
     if [ -n "$is_argument" ]; then
         case ${1##*/},$last_option in
         ovs-appctl,-t | ovs-appctl,--target) found=(ovs-vswitchd ovsdb-server) ;;
-        *,-O | *,--protocols) found=(OpenFlow1{0..5}) ;;
-        ovs-ofctl,-P | ovs-ofctl,--packet-in-format) found=(standard nxt_packet_in nxt_packet_in2) ;;
-        ovs-ofctl,--color) found=(always never auto) ;;
+        *) mapfile -t found < <(_weft_words "$last_option") ;;
         esac
-        if [ "$current" = = ]; then current=; fi
+        case $current in
+        =) current= ;;
+        :) found=() ;; # Behind a method: what is next is a file or a host.
+        esac
         compopt -o default 2>/dev/null
     elif [[ $current = -* ]]; then
         mapfile -t found < <(sed -n 's/^option \(--[^=]*=\{0,1\}\)?*$/\1/p
                                      s/^command [^,]*,\([^,]*\),.*/\1/p' <<<"$table" | tr ' ' '\n' | sort -u)
         case " ${found[*]} " in *" $current"*=" "*) compopt -o nospace 2>/dev/null ;; esac
     elif [ ${#words[@]} -eq 0 ]; then
-        mapfile -t found < <(sed -n 's/^command \([^,]*\),.*/\1/p' <<<"$table")
+        mapfile -t found < <(sed -n 's/^command \([^,]*\),.*/\1/p' <<<"$table"; _weft_words ARGUMENT)
         if [ "${1##*/}" = ovs-appctl ]; then mapfile -t found < <(_weft_control_commands "$1"); fi
     else
         line=$(grep -F -- "command ${words[0]}," <<<"$table" | head -n 1)
         mapfile -t found < <(_weft_arguments "$1" "${line#*,*,}")
+        if ! grep -q '^command ' <<<"$table"; then mapfile -t found < <(_weft_words ARGUMENT); fi
     fi
     if [ ${#found[@]} -eq 0 ]; then
         compopt -o default 2>/dev/null
@@ -137,6 +141,7 @@ _weft_complete() {
         for line in "${found[@]}"; do
             if [[ $line = "$current"* && -n $line ]]; then COMPREPLY+=("$(_weft_quote "$line")"); fi
         done
+        case "${COMPREPLY[*]}" in *:) compopt -o nospace 2>/dev/null ;; esac
     fi
 }
 
@@ -147,6 +152,14 @@ _weft_quote() {
     esac
 }
 
+# What the program's tables say that an option or a placeholder $1 may be.
+_weft_words() {
+    local line
+    while IFS= read -r line; do
+        if [[ $line = "words $1 "* ]]; then tr ' ' '\n' <<<"${line#"words $1 "}"; fi
+    done <<<"$table"
+}
+
 # Values for the argument that comes next, of the program $1, by the usage $2.
 _weft_arguments() {
     local usage what values=_weft_values
@@ -154,6 +167,7 @@ _weft_arguments() {
     read -ra usage <<<"$2"
     for what in $(_weft_placeholders $((${#words[@]} - 1)) "${usage[@]}"); do
         "$values" "$what" "${words[@]:1}"
+        _weft_words "$what"
     done | sort -u
 }
 

@@ -114,21 +114,38 @@ parse_name(const char *what, const char *name, const char *const names[], size_t
     return error_new("unknown %s format \"%s\"", what, name);
 }
 
+static const char *const format_names[] = { "table", "list", "html", "csv", "json" };
+static const char *const data_names[] = { "string", "bare", "json" };
+
+void
+table_put_formats(struct str *s)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(format_names); i++) {
+        str_putf(s, "%s ", format_names[i]);
+    }
+}
+
+void
+table_put_datas(struct str *s)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(data_names); i++) {
+        str_putf(s, "%s ", data_names[i]);
+    }
+}
+
 struct error *
 table_style_set(struct table_style *style, int id, const char *arg)
 {
-    static const char *const formats[] = { "table", "list", "html", "csv", "json" };
-    static const char *const datas[] = { "string", "bare", "json" };
     struct error *e = NULL;
     int format = style->format, data = style->data;
 
     switch (id) {
     case TABLE_OPT_FORMAT:
-        e = parse_name("output", arg, formats, ARRAY_SIZE(formats), &format);
+        e = parse_name("output", arg, format_names, ARRAY_SIZE(format_names), &format);
         style->format = format;
         break;
     case TABLE_OPT_DATA:
-        e = parse_name("data", arg, datas, ARRAY_SIZE(datas), &data);
+        e = parse_name("data", arg, data_names, ARRAY_SIZE(data_names), &data);
         style->data = data;
         break;
     case TABLE_OPT_NO_HEADINGS:

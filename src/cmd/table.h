@@ -31,12 +31,16 @@ enum {
     TABLE_OPT_MAX_COLUMN_WIDTH, TABLE_OPT_LAST
 };
 #define TABLE_OPTIONS \
-    { "format", 'f', CMDLINE_ARG, TABLE_OPT_FORMAT }, \
-    { "data", 'd', CMDLINE_ARG, TABLE_OPT_DATA }, \
+    { "format", 'f', CMDLINE_ARG, TABLE_OPT_FORMAT, table_put_formats }, \
+    { "data", 'd', CMDLINE_ARG, TABLE_OPT_DATA, table_put_datas }, \
     { "no-headings", 0, CMDLINE_NO_ARG, TABLE_OPT_NO_HEADINGS }, \
     { "pretty", 0, CMDLINE_NO_ARG, TABLE_OPT_PRETTY }, \
     { "bare", 0, CMDLINE_NO_ARG, TABLE_OPT_BARE }, \
     { "max-column-width", 0, CMDLINE_ARG, TABLE_OPT_MAX_COLUMN_WIDTH }
+
+/* The words that --format and --data take (sys/cmdline.h). */
+void table_put_formats(struct str *);
+void table_put_datas(struct str *);
 
 /* Applies the option 'id' of the range above. */
 struct error *table_style_set(struct table_style *style, int id, const char *arg) MUST_CHECK;

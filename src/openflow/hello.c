@@ -33,6 +33,14 @@ of_versions_parse(const char *text, char **bad)
 }
 
 void
+of_versions_put_choice(struct str *s)
+{
+    for (int v = OF_FIRST; v <= OF_LAST; v++) {
+        str_putf(s, "%s ", of_version_name(v));
+    }
+}
+
+void
 of_versions_put(struct str *s, uint32_t versions)
 {
     const char *separator = "";

@@ -18,6 +18,8 @@ int of_versions_highest(uint32_t versions);
 /* Reads a list as -O and Bridge.protocols have it ("OpenFlow10,OpenFlow13"); 0 and '*bad', to be released, if a word
  * is no version. */
 uint32_t of_versions_parse(const char *text, char **bad);
+/* Appends the names of all versions, a blank behind each (sys/cmdline.h). */
+void of_versions_put_choice(struct str *);
 
 /* Appends "0x01, 0x04". */
 void of_versions_put(struct str *s, uint32_t versions);

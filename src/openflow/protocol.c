@@ -83,6 +83,17 @@ proto_put_set(struct str *s, unsigned int set)
     }
 }
 
+void
+proto_put_choice(struct str *s)
+{
+    for (unsigned int i = 0; i < ARRAY_SIZE(groups); i++) {
+        str_putf(s, "%s ", groups[i].name);
+    }
+    for (unsigned int i = 0; i < ARRAY_SIZE(single); i++) {
+        str_putf(s, "%s ", single[i].name);
+    }
+}
+
 static unsigned int
 parse_one(const char *name)
 {

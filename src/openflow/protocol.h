@@ -47,5 +47,7 @@ void proto_put_set(struct str *s, unsigned int protocols);
 /* Reads a comma-separated list of names and groups (any, OpenFlow10, NXM, OXM, ...) ; 0 and '*bad' (the offending part,
  * to be freed) if one is unknown. */
 unsigned int proto_parse_set(const char *text, char **bad);
+/* Appends all those names, a blank behind each (sys/cmdline.h). */
+void proto_put_choice(struct str *);
 
 #endif

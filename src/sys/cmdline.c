@@ -212,6 +212,35 @@ cmdline_describe_command(const char *name, const char *options, const char *argu
 }
 
 void
+cmdline_describe_words(const char *placeholder, cmdline_words *words)
+{
+    struct str s = STR_INIT;
+
+    words(&s);
+    printf("words %s %s\n", placeholder, str_text(&s));
+    str_uninit(&s);
+}
+
+/* What the program's own options take. */
+static void
+describe_option_words(void)
+{
+    for (size_t i = 0; i < impl.n_options; i++) {
+        const struct cmdline_option *o = &impl.options[i];
+        char name[64];
+
+        if (o->words && o->name) {
+            snprintf(name, sizeof name, "--%s", o->name);
+            cmdline_describe_words(name, o->words);
+        }
+        if (o->words && o->letter) {
+            snprintf(name, sizeof name, "-%c", o->letter);
+            cmdline_describe_words(name, o->words);
+        }
+    }
+}
+
+void
 cmdline_describe_commands(const struct cmdline_command *commands, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -232,6 +261,7 @@ describe(void)
             printf("option -%c%s\n", *s, args[(s[1] == ':') + (s[1] == ':' && s[2] == ':')]);
         }
     }
+    describe_option_words();
     if (describe_commands) {
         describe_commands(describe_aux);
     }

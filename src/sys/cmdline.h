@@ -33,11 +33,17 @@ enum {
     CMDLINE_STOP_AT_ARG = 16,
 };
 
+/* Appends the words that an option or argument may be, as far as they can be told beforehand, a blank behind each; a
+ * word that goes on ends in ':'. */
+struct str;
+typedef void cmdline_words(struct str *);
+
 struct cmdline_option {
     const char *name;   /* Long name, or null. */
     int letter;         /* Short name, or 0. */
     int arg;            /* CMDLINE_NO_ARG, CMDLINE_ARG, CMDLINE_OPTIONAL_ARG. */
     int id;             /* What cmdline_next() returns: 0 or more, and the program's own. */
+    cmdline_words *words; /* For completion, of the option's argument; may be null. */
 };
 
 struct cmdline {
@@ -59,12 +65,16 @@ int cmdline_next(struct cmdline *);
  * cmdline_next() prints the tables that it would go by, and exits:
  *
  *     option --name         or "--name=", "--name=?" (may have an argument), "-x", "-x=", "-x=?"
+ *     words --name WORD...                what the option's argument may be
  *     command NAME,OPTIONS,ARGUMENTS      by cmdline_describe_command(), which 'commands' calls for each
+ *     words PLACEHOLDER WORD...           by cmdline_describe_words()
  *
- * OPTIONS are the command's own, ARGUMENTS as in its usage: "switch [port]", "!BRIDGE ?PORT".  To be called before
+ * OPTIONS are the command's own, ARGUMENTS as in its usage: "switch [port]", "!BRIDGE ?PORT".  A PLACEHOLDER is one of
+ * those names, in capitals; "ARGUMENT" is what stands where others have a command.  To be called before
  * cmdline_next(); 'commands' gets 'aux'. */
 void cmdline_set_describe(void (*commands)(const void *aux), const void *aux);
 void cmdline_describe_command(const char *name, const char *options, const char *arguments);
+void cmdline_describe_words(const char *placeholder, cmdline_words *);
 
 /* A further line for --version, for instance "OpenFlow versions 0x1:0x6"; call before cmdline_next(). */
 void cmdline_set_version_note(const char *line);

@@ -1,9 +1,11 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "sys/cmdline.h"
 #include "sys/daemon.h"
 #include "sys/dirs.h"
 #include "sys/log.h"
+#include "sys/stream.h"
 
 static void
 usage_tls(int flags)
@@ -25,22 +27,28 @@ usage_tls(int flags)
            "  --ssl-server-name=NAME  server name to send in the SNI extension\n");
 }
 
+static void
+usage_methods(const char *kind, const char *what, bool is_passive)
+{
+    const struct stream_method *m;
+
+    printf("%s %s connection methods:\n", kind, what);
+    for (size_t i = 0; (m = stream_method_at(i)) != NULL; i++) {
+        if (m->is_passive == is_passive) {
+            printf("  %s%-*s %s\n", m->name, (int) (23 - strlen(m->name)), m->form, m->help);
+        }
+    }
+}
+
 void
 cmdline_usage_targets(const char *what, bool active, bool passive, int flags)
 {
     putchar('\n');
     if (active) {
-        printf("Active %s connection methods:\n"
-               "  tcp:HOST:PORT           PORT at remote HOST\n"
-               "  ssl:HOST:PORT           SSL/TLS PORT at remote HOST\n"
-               "  unix:FILE               Unix domain socket named FILE\n", what);
+        usage_methods("Active", what, false);
     }
     if (passive) {
-        printf("Passive %s connection methods:\n"
-               "  ptcp:PORT[:IP]          listen to TCP PORT on IP\n"
-               "  pssl:PORT[:IP]          listen for SSL/TLS on PORT on IP\n"
-               "  punix:FILE              listen on Unix domain socket FILE\n"
-               "  pfd:FD                  listen on file descriptor FD\n", what);
+        usage_methods("Passive", what, true);
     }
     if (flags) {
         usage_tls(flags);

@@ -31,12 +31,6 @@ struct resolver {
 
 static void advance(struct stream *);
 
-static bool
-has_prefix(const char *text, const char *prefix)
-{
-    return !strncmp(text, prefix, strlen(prefix));
-}
-
 const char *
 stream_strerror(int error)
 {
@@ -370,35 +364,43 @@ open_unix(struct loop *loop, const char *target, struct stream **stream)
     return 0;
 }
 
+/* With TLS or without. */
+static int
+open_tcp(struct loop *loop, const char *target, const struct stream_method *m, uint16_t default_port,
+         struct stream **stream)
+{
+    struct tls_session *tls = NULL;
+    struct address a;
+    int error = address_parse_active(target + strlen(m->name), default_port, &a);
+
+    if (!error && m->kind == STREAM_TLS) {
+        error = tls_session_create(false, a.host, &tls);
+    }
+    if (error) {
+        return error;
+    }
+    *stream = stream_alloc(loop, target);
+    (*stream)->tls = tls;
+    if (a.sa.ss_family == AF_UNSPEC) {
+        resolve(*stream, &a);
+    } else {
+        connect_tcp(*stream, &a);
+    }
+    return 0;
+}
+
 int
 stream_open(struct loop *loop, const char *target, uint16_t default_port, stream_cb *cb, void *aux,
             struct stream **stream)
 {
-    struct tls_session *tls = NULL;
-    struct address a;
+    const struct stream_method *m = stream_target_method(target);
     int error;
 
     *stream = NULL;
-    if (has_prefix(target, "unix:")) {
-        error = open_unix(loop, target, stream);
-    } else if (has_prefix(target, "tcp:") || has_prefix(target, "ssl:")) {
-        error = address_parse_active(target + 4, default_port, &a);
-        if (!error && target[0] == 's') {
-            error = tls_session_create(false, a.host, &tls);
-        }
-        if (!error) {
-            struct stream *s = *stream = stream_alloc(loop, target);
-
-            s->tls = tls;
-            if (a.sa.ss_family == AF_UNSPEC) {
-                resolve(s, &a);
-            } else {
-                connect_tcp(s, &a);
-            }
-        }
-    } else {
-        error = -EAFNOSUPPORT;
+    if (!m || m->is_passive) {
+        return -EAFNOSUPPORT;
     }
+    error = m->kind == STREAM_UNIX ? open_unix(loop, target, stream) : open_tcp(loop, target, m, default_port, stream);
     if (!error) {
         (*stream)->cb = cb;
         (*stream)->aux = aux;

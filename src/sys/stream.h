@@ -31,6 +31,7 @@
 
 #include <sys/types.h>
 
+#include "base/str.h"
 #include "sys/loop.h"
 
 struct stream;
@@ -49,6 +50,24 @@ enum { STREAM_OPEN = 4 };
 typedef void stream_cb(struct stream *, int events, void *aux);
 /* Takes over 'stream', which is open or still in its TLS handshake and has no callback yet. */
 typedef void stream_accept_cb(struct stream_listener *, struct stream *stream, void *aux);
+
+/* What a target may begin with. */
+enum stream_kind { STREAM_UNIX, STREAM_TCP, STREAM_TLS, STREAM_FD };
+struct stream_method {
+    const char *name; /* "tcp:" */
+    enum stream_kind kind;
+    bool is_passive;
+    const char *form; /* For help texts: what follows the name, and what that means. */
+    const char *help;
+};
+
+/* The method that 'target' begins with, null if it is none of ours; each of them in turn, null behind the last. */
+const struct stream_method *stream_target_method(const char *target);
+const struct stream_method *stream_method_at(size_t i);
+
+/* Appends the names of the active methods, or of all, a blank behind each: words for completion (sys/cmdline.h). */
+void stream_put_active_methods(struct str *);
+void stream_put_methods(struct str *);
 
 /* Whether 'target' has the form of an active (passive) target; says nothing about its being reachable. */
 bool stream_target_is_active(const char *target);

@@ -194,17 +194,16 @@ adopt_fd(struct stream_listener *l, const char *number)
 static int
 bind_target(struct stream_listener *l, uint16_t default_port)
 {
-    if (!strncmp(l->name, "punix:", 6)) {
-        return bind_unix(l, l->name + 6);
-    } else if (!strncmp(l->name, "ptcp:", 5)) {
-        return bind_tcp(l, l->name + 5, default_port);
-    } else if (!strncmp(l->name, "pssl:", 5)) {
-        l->is_tls = true;
-        return bind_tcp(l, l->name + 5, default_port);
-    } else if (!strncmp(l->name, "pfd:", 4)) {
-        return adopt_fd(l, l->name + 4);
+    const struct stream_method *m = stream_target_method(l->name);
+    const char *rest = m ? l->name + strlen(m->name) : NULL;
+
+    if (!m || !m->is_passive) {
+        return -EAFNOSUPPORT;
     }
-    return -EAFNOSUPPORT;
+    l->is_tls = m->kind == STREAM_TLS;
+    return m->kind == STREAM_UNIX ? bind_unix(l, rest)
+           : m->kind == STREAM_FD ? adopt_fd(l, rest)
+                                  : bind_tcp(l, rest, default_port);
 }
 
 int

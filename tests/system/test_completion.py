@@ -17,7 +17,8 @@ def fixture_place():
         p.sh(f"mkdir {p.dir}/scripts && cp utilities/ovs-ctl {BUILD}/utilities/ovs-lib {p.dir}/scripts")
         p.start_database()
         p.start_switch("--enable-dummy=override", "--disable-system")
-        p.sh("ovs-vsctl add-br br0 -- add-port br0 p1 -- add-port br0 p2 -- add-br br1 -- add-port br1 q1")
+        p.sh("ovs-vsctl add-br br0 -- add-port br0 p1 -- add-port br0 p2 -- add-br br1 -- add-port br1 q1 --"
+             " --id=@t create Flow_Table name=classify -- set bridge br0 flow_tables:3=@t")
         p.sh(f"ovsdb-tool create {p.dir}/vtep.db schema/vtep.ovsschema;"
              f" ovs-appctl -t ovsdb-server ovsdb-server/add-db {p.dir}/vtep.db")
         p.sh("vtep-ctl add-ps ps0 -- add-ps ps1 -- add-port ps0 vp1 -- add-port ps1 vp2 -- add-ls ls0 -- add-lr lr0")
@@ -48,7 +49,30 @@ def complete(place, line):
     ("ovs-vsctl get Bridge br0 datapath_", ["datapath_id", "datapath_type", "datapath_version"]),
     ("vtep-ctl list-p", ["list-ps", "list-ports"]),
     ("ovs-ofctl dump-ports-", ["dump-ports-desc"]),
-    ("ovs-ofctl -O OpenFlow13 dump-flows ", ["br0", "br1"]),
+    ("ovs-ofctl -O OpenFlow13 dump-flows ", ["br0", "br1", "ssl:", "tcp:", "unix:"]),
+    ("ovs-ofctl probe ", ["br0", "br1", "ssl:", "tcp:", "unix:"]),
+    ("ovs-ofctl dump-flows tcp :", []),
+    ("ovs-ofctl mod-port br1 ", ["q1"]),
+    ("ovs-ofctl mod-port br1 q1 ", ["down", "flood", "forward", "no-flood", "no-forward", "no-packet-in",
+                                    "no-receive", "no-receive-stp", "no-stp", "packet-in", "receive", "receive-stp",
+                                    "stp", "up"]),
+    ("ovs-ofctl mod-table br0 ", ["all", "classify"]),
+    ("ovs-ofctl mod-table br0 0 ", ["continue", "controller", "drop", "evict", "name:", "noevict", "novacancy",
+                                    "vacancy:"]),
+    ("ovs-ofctl mod-table br0 all no", ["noevict", "novacancy"]),
+    ("ovs-ofctl set-frags br0 ", ["drop", "normal", "nx-match", "reassemble"]),
+    ("ovs-ofctl -F NXM", ["NXM", "NXM+table_id", "NXM-table_id"]),
+    ("ovs-vsctl set-controller br0 p", ["pfd:", "pssl:", "ptcp:", "punix:"]),
+    ("ovs-vsctl set-manager ", ["pfd:", "pssl:", "ptcp:", "punix:", "ssl:", "tcp:", "unix:"]),
+    ("ovs-vsctl set-fail-mode br0 ", ["secure", "standalone"]),
+    ("ovs-vsctl --db = u", ["unix:"]),
+    ("ovs-vsctl --db = unix :", []),
+    ("ovs-vsctl -f ", ["csv", "html", "json", "list", "table"]),
+    ("ovs-vsctl --data = b", ["bare"]),
+    ("vtep-ctl set-replication-mode ls0 s", ["service_node", "source_node"]),
+    ("ovsdb-client list-dbs t", ["tcp:"]),
+    ("ovs-testcontroller p", ["pfd:", "pssl:", "ptcp:", "punix:"]),
+    ("ovs-testcontroller ptcp: s", ["ssl:"]),
     ("ovs-ofctl dump-ports br1 ", ["q1"]),
     ("ovs-ofctl --bun", ["--bundle"]),
     ("ovs-ofctl -O OpenFlow1", ["OpenFlow10", "OpenFlow11", "OpenFlow12", "OpenFlow13", "OpenFlow14", "OpenFlow15"]),
@@ -85,7 +109,6 @@ def complete(place, line):
     ("vtep-ctl list Physical_Switch ", ["ps0", "ps1"]),
     ("vtep-ctl get Physical_Switch ps0 manage", ["management_ips"]),
     ("ovs-vsctl no-such-command ", []),
-    ("ovs-vsctl --db ", []),
 ])
 def test_what_is_offered(place, line, offered):
     found = complete(place, line)

@@ -5,6 +5,7 @@
 
 #include "base/num.h"
 #include "sys/dirs.h"
+#include "sys/stream.h"
 
 enum {
     OPT_DB = 1000, OPT_NO_SYSLOG, OPT_NO_WAIT, OPT_DRY_RUN, OPT_ONELINE, OPT_TIMEOUT, OPT_RETRY, OPT_COMMANDS,
@@ -13,7 +14,7 @@ enum {
 };
 
 static const struct cmdline_option global_options[] = {
-    { "db", 0, CMDLINE_ARG, OPT_DB },
+    { "db", 0, CMDLINE_ARG, OPT_DB, stream_put_methods },
     { "no-syslog", 0, CMDLINE_NO_ARG, OPT_NO_SYSLOG },
     { "no-wait", 0, CMDLINE_NO_ARG, OPT_NO_WAIT },
     { "dry-run", 0, CMDLINE_NO_ARG, OPT_DRY_RUN },
@@ -374,6 +375,9 @@ describe(const void *class)
 
     for (size_t i = 0; (c = dbctl_command_at(class, i)) != NULL; i++) {
         cmdline_describe_command(c->name, c->options, c->arguments);
+    }
+    for (const struct dbctl_words *w = ((const struct dbctl_class *) class)->words; w && w->placeholder; w++) {
+        cmdline_describe_words(w->placeholder, w->put);
     }
 }
 

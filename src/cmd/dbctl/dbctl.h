@@ -65,6 +65,12 @@ struct dbctl_part {
     size_t n;
 };
 
+/* For completion: what the arguments called 'placeholder' may be. */
+struct dbctl_words {
+    const char *placeholder;
+    cmdline_words *put;
+};
+
 /* One way to name a record of 'table', beside its uuid. */
 struct dbctl_name {
     unsigned table;
@@ -88,6 +94,7 @@ struct dbctl_class {
     size_t n_names;
     const struct dbctl_show *show;
     size_t n_show;
+    const struct dbctl_words *words;            /* Without a placeholder behind the last. */
     bool is_plain;                              /* No daemon to wait for, no clusters, no completion: without the global
                                                  * options for these. */
     struct log_module *log;                     /* For "Called as ...". */

@@ -37,20 +37,43 @@ read_environment(void)
     free(copy);
 }
 
-void
-ofctl_set_color(const char *when)
-{
-    if (!when || !strcmp(when, "always") || !strcmp(when, "yes") || !strcmp(when, "force")) {
-        ofctl_options.color = true;
-    } else if (!strcmp(when, "never") || !strcmp(when, "no") || !strcmp(when, "none")) {
-        ofctl_options.color = false;
-    } else if (!strcmp(when, "auto") || !strcmp(when, "tty") || !strcmp(when, "if-tty")) {
-        const char *term = getenv("TERM");
+/* When to colour, the first name of each the one that is offered. */
+enum { COLOR_ALWAYS, COLOR_NEVER, COLOR_AUTO };
+static const char *const when_names[][3] = {
+    [COLOR_ALWAYS] = { "always", "yes", "force" },
+    [COLOR_NEVER] = { "never", "no", "none" },
+    [COLOR_AUTO] = { "auto", "tty", "if-tty" },
+};
 
-        ofctl_options.color = isatty(STDOUT_FILENO) && term && strcmp(term, "dumb");
-    } else {
-        cmdline_fatal(0, "incorrect value `%s' for --color", when);
+void
+ofctl_put_color_words(struct str *s)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(when_names); i++) {
+        str_putf(s, "%s ", when_names[i][0]);
     }
+}
+
+static size_t
+parse_when(const char *when)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(when_names); i++) {
+        for (size_t k = 0; k < ARRAY_SIZE(when_names[i]); k++) {
+            if (!strcmp(when, when_names[i][k])) {
+                return i;
+            }
+        }
+    }
+    cmdline_fatal(0, "incorrect value `%s' for --color", when);
+}
+
+void
+ofctl_set_color(const char *text)
+{
+    size_t when = text ? parse_when(text) : COLOR_ALWAYS;
+    const char *term = getenv("TERM");
+
+    ofctl_options.color =
+        when == COLOR_ALWAYS || (when == COLOR_AUTO && isatty(STDOUT_FILENO) && term && strcmp(term, "dumb"));
     if (ofctl_options.color) {
         read_environment();
     }

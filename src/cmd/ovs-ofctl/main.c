@@ -6,9 +6,11 @@
 #include "cmd/ovs-ofctl/ofctl.h"
 #include "openflow/conn.h"
 #include "openflow/hello.h"
+#include "openflow/msg/switch.h"
 #include "openflow/print/print.h"
 #include "sys/daemon.h"
 #include "sys/log.h"
+#include "sys/stream.h"
 
 struct ofctl_options ofctl_options = { .versions = 1u << OF10, .protocols = PROTO_OF10_ANY };
 
@@ -54,13 +56,13 @@ static const struct cmdline_option options[] = {
     { "bad-csum", 0, CMDLINE_NO_ARG, OPT_BAD_CSUM },
     { "names", 0, CMDLINE_NO_ARG, OPT_NAMES },
     { "no-names", 0, CMDLINE_NO_ARG, OPT_NO_NAMES },
-    { "flow-format", 'F', CMDLINE_ARG, OPT_FLOW_FORMAT },
-    { "packet-in-format", 'P', CMDLINE_ARG, OPT_PACKET_IN_FORMAT },
+    { "flow-format", 'F', CMDLINE_ARG, OPT_FLOW_FORMAT, proto_put_choice },
+    { "packet-in-format", 'P', CMDLINE_ARG, OPT_PACKET_IN_FORMAT, packet_in_formats_put_choice },
     { "more", 'm', CMDLINE_NO_ARG, OPT_MORE },
     { "sort", 0, CMDLINE_OPTIONAL_ARG, OPT_SORT },
     { "rsort", 0, CMDLINE_OPTIONAL_ARG, OPT_RSORT },
-    { "color", 0, CMDLINE_OPTIONAL_ARG, OPT_COLOR },
-    { "protocols", 'O', CMDLINE_ARG, OPT_PROTOCOLS },
+    { "color", 0, CMDLINE_OPTIONAL_ARG, OPT_COLOR, ofctl_put_color_words },
+    { "protocols", 'O', CMDLINE_ARG, OPT_PROTOCOLS, of_versions_put_choice },
     { "timeout", 't', CMDLINE_ARG, OPT_TIMEOUT },
     { "unixctl", 0, CMDLINE_ARG, OPT_UNIXCTL },
     { "option", 'o', CMDLINE_NO_ARG, OPT_OPTION },
@@ -75,6 +77,7 @@ static ofctl_command help, list_commands;
 static const struct {
     struct cmdline_command command;
     bool writes;
+    const char *arguments; /* For completion, where the usage does not say them all, or in other words. */
 } all_commands[] = {
     { { "show", "switch", 1, 1, ofctl_show }, READS },
     { { "monitor", "switch [misslen] [invalid_ttl] [watch:[...]]", 1, 4, ofctl_monitor }, READS },
@@ -106,12 +109,12 @@ static const struct {
     { { "dump-ports", "switch [port]", 1, 2, ofctl_dump_ports }, READS },
     { { "dump-ports-desc", "switch [port]", 1, 2, ofctl_dump_ports_desc }, READS },
     { { "mod-port", "switch iface act", 3, 3, ofctl_mod_port }, WRITES },
-    { { "mod-table", "switch mod", 3, 3, ofctl_mod_table }, WRITES },
+    { { "mod-table", "switch mod", 3, 3, ofctl_mod_table }, WRITES, "switch flow-table mod" },
     { { "get-frags", "switch", 1, 1, ofctl_get_frags }, READS },
     { { "set-frags", "switch frag_mode", 2, 2, ofctl_set_frags }, WRITES },
-    { { "probe", "target", 1, 1, ofctl_probe }, READS },
-    { { "ping", "target [n]", 1, 2, ofctl_ping }, READS },
-    { { "benchmark", "target n count", 3, 3, ofctl_benchmark }, READS },
+    { { "probe", "target", 1, 1, ofctl_probe }, READS, "switch" },
+    { { "ping", "target [n]", 1, 2, ofctl_ping }, READS, "switch [n]" },
+    { { "benchmark", "target n count", 3, 3, ofctl_benchmark }, READS, "switch n count" },
     { { "dump-ipfix-bridge", "switch", 1, 1, ofctl_dump_ipfix_bridge }, READS },
     { { "dump-ipfix-flow", "switch", 1, 1, ofctl_dump_ipfix_flow }, READS },
     { { "ct-flush-zone", "switch zone", 2, 2, ofctl_ct_flush_zone }, WRITES },
@@ -327,8 +330,21 @@ refuse_writes(const char *name)
 static void
 describe(const void *aux UNUSED)
 {
+    static const struct { const char *placeholder; cmdline_words *words; } arguments[] = {
+        { "SWITCH", stream_put_active_methods },  { "SOURCE1", stream_put_active_methods },
+        { "SOURCE2", stream_put_active_methods }, { "ACT", ofctl_put_port_words },
+        { "FLOW-TABLE", ofctl_put_table_words },  { "MOD", ofctl_put_table_settings },
+        { "FRAG_MODE", frag_modes_put_choice },
+    };
+
     for (size_t i = 0; i < ARRAY_SIZE(all_commands); i++) {
-        cmdline_describe_commands(&all_commands[i].command, 1);
+        struct cmdline_command c = all_commands[i].command;
+
+        c.usage = all_commands[i].arguments ? all_commands[i].arguments : c.usage;
+        cmdline_describe_commands(&c, 1);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(arguments); i++) {
+        cmdline_describe_words(arguments[i].placeholder, arguments[i].words);
     }
 }
 

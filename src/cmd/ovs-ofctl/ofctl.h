@@ -131,7 +131,11 @@ void ofctl_sort_flows(struct dumped_flow **, size_t n);
 char *ofctl_colorize(const char *flow_text) MUST_CHECK;
 /* --color, --sort, --rsort. */
 void ofctl_set_color(const char *when);
+void ofctl_put_color_words(struct str *);
 void ofctl_add_sort_key(const char *name, bool descending);
+
+/* The words of mod-port, mod-table and its TABLE (port.c), for completion. */
+cmdline_words ofctl_put_port_words, ofctl_put_table_words, ofctl_put_table_settings;
 
 /* Reads a port of the switch by number or name; exits with the documented text. */
 ofp_port ofctl_port(const char *switch_name, const char *text);

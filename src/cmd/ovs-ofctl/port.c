@@ -92,6 +92,24 @@ static const struct {
     { "packet-in", PORT_CONFIG_NO_PACKET_IN, false },
 };
 
+/* Whether "no" may stand before the word: "up" and "down" are each other's opposite. */
+static bool
+may_negate(size_t i)
+{
+    return port_words[i].bit != PORT_CONFIG_DOWN;
+}
+
+void
+ofctl_put_port_words(struct str *s)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(port_words); i++) {
+        str_putf(s, "%s ", port_words[i].name);
+        if (may_negate(i)) {
+            str_putf(s, "no-%s ", port_words[i].name);
+        }
+    }
+}
+
 static void
 parse_port_action(const char *text, struct port_mod *pm)
 {
@@ -102,9 +120,7 @@ parse_port_action(const char *text, struct port_mod *pm)
         word += word[2] == '-' ? 3 : 2;
     }
     for (size_t i = 0; i < ARRAY_SIZE(port_words); i++) {
-        bool may_negate = port_words[i].bit != PORT_CONFIG_DOWN;
-
-        if (!strcasecmp(word, port_words[i].name) && (!no || may_negate)) {
+        if (!strcasecmp(word, port_words[i].name) && (!no || may_negate(i))) {
             pm->mask = port_words[i].bit;
             pm->config = port_words[i].sets != no ? port_words[i].bit : 0;
             return;
@@ -190,6 +206,45 @@ ofctl_set_frags(struct cmdline_ctx *ctx)
 
 enum table_setting { SET_MISS, SET_EVICTION, SET_VACANCY, SET_NAME };
 
+enum {
+    IN_11_12 = 1u << OF11 | 1u << OF12,
+    FROM_14 = 1u << OF14 | 1u << OF15,
+    FROM_13 = 1u << OF13 | FROM_14,
+};
+
+/* What may be set, and the versions that can say it; behind a colon stands a value. */
+static const struct table_word {
+    const char *name;
+    enum table_setting setting;
+    int value; /* Of SET_MISS an enum table_miss, of SET_EVICTION and SET_VACANCY whether. */
+    uint32_t versions;
+} table_words[] = {
+    { "controller", SET_MISS, TABLE_MISS_CONTROLLER, IN_11_12 },
+    { "continue", SET_MISS, TABLE_MISS_CONTINUE, IN_11_12 },
+    { "drop", SET_MISS, TABLE_MISS_DROP, IN_11_12 },
+    { "evict", SET_EVICTION, 1, FROM_14 },
+    { "noevict", SET_EVICTION, 0, FROM_14 },
+    { "vacancy:", SET_VACANCY, 1, FROM_14 },
+    { "novacancy", SET_VACANCY, 0, FROM_14 },
+    { "name:", SET_NAME, 0, FROM_13 },
+};
+
+static const char all_tables[] = "all";
+
+void
+ofctl_put_table_words(struct str *s)
+{
+    str_putf(s, "%s ", all_tables);
+}
+
+void
+ofctl_put_table_settings(struct str *s)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(table_words); i++) {
+        str_putf(s, "%s ", table_words[i].name);
+    }
+}
+
 static uint8_t
 parse_percent(const char *text, const char *which)
 {
@@ -223,38 +278,36 @@ parse_vacancy(const char *text, struct table_mod *tm)
     }
 }
 
+static const struct table_word *
+find_table_word(const char *text)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(table_words); i++) {
+        const char *name = table_words[i].name;
+        size_t n = strlen(name);
+
+        if (name[n - 1] == ':' ? !strncmp(text, name, n) : !strcmp(text, name)) {
+            return &table_words[i];
+        }
+    }
+    cmdline_fatal(0, "invalid table_mod setting %s", text);
+}
+
 static enum table_setting
 parse_table_setting(const char *text, struct table_mod *tm, uint32_t *versions)
 {
-    static const struct { const char *word; enum table_miss miss; } misses[] = {
-        { "controller", TABLE_MISS_CONTROLLER }, { "continue", TABLE_MISS_CONTINUE }, { "drop", TABLE_MISS_DROP },
-    };
+    const struct table_word *word = find_table_word(text);
 
-    for (size_t i = 0; i < ARRAY_SIZE(misses); i++) {
-        if (!strcmp(text, misses[i].word)) {
-            tm->miss = misses[i].miss;
-            *versions = 1u << OF11 | 1u << OF12;
-            return SET_MISS;
-        }
-    }
-    *versions = 1u << OF14 | 1u << OF15;
-    if (!strcmp(text, "evict") || !strcmp(text, "noevict")) {
-        tm->eviction = !strcmp(text, "evict");
-        return SET_EVICTION;
-    }
-    if (!strcmp(text, "novacancy")) {
+    *versions = word->versions;
+    if (word->setting == SET_MISS) {
+        tm->miss = word->value;
+    } else if (word->setting == SET_EVICTION) {
+        tm->eviction = word->value;
+    } else if (word->setting == SET_VACANCY && word->value) {
+        parse_vacancy(text + strlen(word->name), tm);
+    } else if (word->setting == SET_VACANCY) {
         tm->vacancy = 0;
-        return SET_VACANCY;
     }
-    if (!strncmp(text, "vacancy:", 8)) {
-        parse_vacancy(text + 8, tm);
-        return SET_VACANCY;
-    }
-    if (!strncmp(text, "name:", 5)) {
-        *versions = 1u << OF13 | 1u << OF14 | 1u << OF15;
-        return SET_NAME;
-    }
-    cmdline_fatal(0, "invalid table_mod setting %s", text);
+    return word->setting;
 }
 
 /* From 1.4 on what is not changed must be said as it is. */
@@ -381,7 +434,7 @@ ofctl_mod_table(struct cmdline_ctx *ctx)
     uint32_t versions, usable;
     struct of_client *c;
 
-    if (!strcasecmp(ctx->argv[2], "all")) {
+    if (!strcasecmp(ctx->argv[2], all_tables)) {
         tm.table_id = 255;
     } else if (!of_table_parse(ctx->argv[2], ofctl_names_to_accept(ctx->argv[1])->tables, &tm.table_id)) {
         cmdline_fatal(0, "unknown table \"%s\"", ctx->argv[2]);

@@ -33,7 +33,7 @@ static const struct cmdline_option options[] = {
     { "port-queue", 'Q', CMDLINE_ARG, OPT_PORT_QUEUE },
     { "with-flows", 0, CMDLINE_ARG, OPT_WITH_FLOWS },
     { "unixctl", 0, CMDLINE_ARG, OPT_UNIXCTL },
-    { "protocols", 'O', CMDLINE_ARG, OPT_PROTOCOLS },
+    { "protocols", 'O', CMDLINE_ARG, OPT_PROTOCOLS, of_versions_put_choice },
 };
 
 /* A connection that a listener has accepted, or a session that is kept up. */
@@ -331,6 +331,12 @@ uninit(struct controller *c)
     strmap_uninit_free(&c->options.port_queues);
 }
 
+static void
+describe(const void *aux UNUSED)
+{
+    cmdline_describe_words("ARGUMENT", stream_put_methods);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -344,6 +350,7 @@ main(int argc, char *argv[])
     list_init(&c.listeners);
     cmdline_init(&cl, argc, argv, CMDLINE_DAEMON | CMDLINE_TLS | CMDLINE_TLS_PEER_CA, options, ARRAY_SIZE(options),
                  usage);
+    cmdline_set_describe(describe, NULL);
     parse_options(&c, &cl);
     if (!cl.argc) {
         cmdline_fatal(0, "at least one vconn argument required; use --help for usage");

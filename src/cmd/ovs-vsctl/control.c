@@ -131,6 +131,16 @@ del_fail_mode(struct dbctl_ctx *ctx)
     return e;
 }
 
+static const char *const fail_modes[] = { "standalone", "secure" };
+
+void
+vsctl_put_fail_modes(struct str *s)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(fail_modes); i++) {
+        str_putf(s, "%s ", fail_modes[i]);
+    }
+}
+
 static struct error *
 set_fail_mode(struct dbctl_ctx *ctx)
 {
@@ -138,8 +148,8 @@ set_fail_mode(struct dbctl_ctx *ctx)
     struct vsctl_bridge *b;
     struct error *e = vsctl_find_real_bridge(ctx, ctx->argv[1], &b);
 
-    if (!e && strcmp(mode, "standalone") && strcmp(mode, "secure")) {
-        return error_new("fail-mode must be \"standalone\" or \"secure\"");
+    if (!e && strcmp(mode, fail_modes[0]) && strcmp(mode, fail_modes[1])) {
+        return error_new("fail-mode must be \"%s\" or \"%s\"", fail_modes[0], fail_modes[1]);
     }
     if (!e) {
         vs_bridge_fail_mode_set(b->row, mode);

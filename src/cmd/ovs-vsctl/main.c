@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "cmd/ovs-vsctl/vsctl.h"
+#include "sys/stream.h"
 
 LOG_MODULE(vsctl)
 
@@ -86,6 +87,12 @@ end(struct dbctl *ctl UNUSED)
     vsctl_view_drop(&vsctl);
 }
 
+static const struct dbctl_words words[] = {
+    { "TARGET", stream_put_methods },
+    { "MODE", vsctl_put_fail_modes },
+    { NULL, NULL },
+};
+
 int
 main(int argc, char *argv[])
 {
@@ -98,6 +105,7 @@ main(int argc, char *argv[])
         .schema = vs_schema,
         .names = names, .n_names = ARRAY_SIZE(names),
         .show = show, .n_show = ARRAY_SIZE(show),
+        .words = words,
         .log = &log_this,
         .usage = vsctl_usage,
         .prepare = prepare, .begin = begin, .end = end, .before_commit = before_commit,

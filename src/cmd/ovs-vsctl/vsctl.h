@@ -84,6 +84,9 @@ void vsctl_delete_bridge(struct vsctl *v, struct vsctl_bridge *b);
 struct vs_interface *vsctl_insert_iface(struct dbctl_ctx *ctx, const char *name);
 
 /* ---- The commands ---- */
+/* The words of set-fail-mode, for completion. */
+cmdline_words vsctl_put_fail_modes;
+
 extern const struct dbctl_command vsctl_bridge_commands[], vsctl_port_commands[], vsctl_control_commands[],
     vsctl_zone_commands[];
 extern const size_t vsctl_n_bridge_commands, vsctl_n_port_commands, vsctl_n_control_commands, vsctl_n_zone_commands;

@@ -8,6 +8,7 @@
 #include "sys/daemon.h"
 #include "sys/dirs.h"
 #include "sys/log.h"
+#include "sys/stream.h"
 
 LOG_MODULE(ovsdb_client)
 
@@ -178,6 +179,7 @@ describe(const void *aux UNUSED)
 
         cmdline_describe_command(commands[i].name, "", name ? name + strlen(commands[i].name) : "");
     }
+    cmdline_describe_words("SERVER", stream_put_methods);
 }
 
 int

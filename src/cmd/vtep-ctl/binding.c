@@ -81,6 +81,16 @@ list_bindings(struct dbctl_ctx *ctx)
     return e;
 }
 
+static const char *const replication_modes[] = { "service_node", "source_node" };
+
+void
+vtepctl_put_replication_modes(struct str *s)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(replication_modes); i++) {
+        str_putf(s, "%s ", replication_modes[i]);
+    }
+}
+
 static struct error *
 set_replication_mode(struct dbctl_ctx *ctx)
 {
@@ -88,8 +98,8 @@ set_replication_mode(struct dbctl_ctx *ctx)
     const struct vtep_logical_switch *ls;
     struct error *e;
 
-    if (strcmp(mode, "service_node") && strcmp(mode, "source_node")) {
-        return error_new("Replication mode must be 'service_node' or 'source_node'");
+    if (strcmp(mode, replication_modes[0]) && strcmp(mode, replication_modes[1])) {
+        return error_new("Replication mode must be '%s' or '%s'", replication_modes[0], replication_modes[1]);
     }
     e = vtepctl_find_ls(ctx, ctx->argv[1], true, &ls);
     if (!e) {

@@ -1,6 +1,7 @@
 /* vtep-ctl(8). */
 
 #include "cmd/vtep-ctl/vtep.h"
+#include "sys/stream.h"
 
 LOG_MODULE(vtep_ctl)
 
@@ -44,6 +45,12 @@ begin(struct dbctl *ctl)
     return NULL;
 }
 
+static const struct dbctl_words words[] = {
+    { "MANAGER", stream_put_methods },
+    { "MODE", vtepctl_put_replication_modes },
+    { NULL, NULL },
+};
+
 int
 main(int argc, char *argv[])
 {
@@ -57,6 +64,7 @@ main(int argc, char *argv[])
         .schema = vtep_schema,
         .names = names, .n_names = ARRAY_SIZE(names),
         .show = show, .n_show = ARRAY_SIZE(show),
+        .words = words,
         .is_plain = true,
         .log = &log_this,
         .usage = vtepctl_usage,

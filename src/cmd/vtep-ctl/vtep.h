@@ -31,6 +31,9 @@ struct error *vtepctl_find_port(struct dbctl_ctx *ctx, const char *ps, const cha
 extern const struct dbctl_command vtepctl_switch_commands[], vtepctl_binding_commands[], vtepctl_mac_commands[];
 extern const size_t vtepctl_n_switch_commands, vtepctl_n_binding_commands, vtepctl_n_mac_commands;
 
+/* The words of set-replication-mode, for completion. */
+cmdline_words vtepctl_put_replication_modes;
+
 /* Prints the help text. */
 void vtepctl_usage(const struct dbctl_class *class);
 

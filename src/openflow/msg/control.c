@@ -119,6 +119,14 @@ packet_in_format_parse(const char *text, enum packet_in_format *f)
     return false;
 }
 
+void
+packet_in_formats_put_choice(struct str *s)
+{
+    for (unsigned int i = 0; i < PACKET_IN_N_FORMATS; i++) {
+        str_putf(s, "%s ", packet_in_names[i]);
+    }
+}
+
 enum ofperr
 packet_in_format_decode(const struct msg *m, enum packet_in_format *f, uint32_t *raw)
 {

@@ -63,6 +63,8 @@ void async_set_encode(struct bytes *, enum of_version, uint32_t xid, const struc
 enum packet_in_format { PACKET_IN_STANDARD, PACKET_IN_NXT, PACKET_IN_NXT2, PACKET_IN_N_FORMATS };
 const char *packet_in_format_name(enum packet_in_format);
 bool packet_in_format_parse(const char *text, enum packet_in_format *);
+/* Appends the names, a blank behind each (sys/cmdline.h). */
+void packet_in_formats_put_choice(struct str *);
 enum ofperr packet_in_format_decode(const struct msg *, enum packet_in_format *, uint32_t *raw) MUST_CHECK;
 void packet_in_format_encode(struct bytes *, enum of_version, uint32_t xid, enum packet_in_format);
 

@@ -85,6 +85,14 @@ frag_mode_parse(const char *text, enum frag_mode *mode)
     return false;
 }
 
+void
+frag_modes_put_choice(struct str *s)
+{
+    for (unsigned int i = 0; i < ARRAY_SIZE(frag_names); i++) {
+        str_putf(s, "%s ", frag_names[i]);
+    }
+}
+
 /* invalid_ttl_to_controller is in 1.1 and 1.2, and an extension of 1.0. */
 enum ofperr
 switch_config_decode(const struct msg *m, struct switch_config *c)

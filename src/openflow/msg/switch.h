@@ -39,6 +39,8 @@ struct switch_config {
 /* "normal", ...; the reverse (case ignored), false if it is none. */
 const char *frag_mode_name(enum frag_mode);
 bool frag_mode_parse(const char *text, enum frag_mode *);
+/* Appends all those names, a blank behind each (sys/cmdline.h). */
+void frag_modes_put_choice(struct str *);
 
 /* GET_CONFIG_REPLY and SET_CONFIG. */
 enum ofperr switch_config_decode(const struct msg *, struct switch_config *) MUST_CHECK;
