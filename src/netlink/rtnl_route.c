@@ -93,36 +93,3 @@ rtnl_neighbour_get(int ifindex, be32 ip, struct eth_addr *mac)
     *mac = n.mac;
     return error;
 }
-
-static int
-no_error_if_there(int error)
-{
-    return error == -EEXIST ? 0 : error;
-}
-
-int
-rtnl_address_add(int ifindex, be32 ip, unsigned int prefix_len)
-{
-    const struct ifaddrmsg ifa = { .ifa_family = AF_INET, .ifa_prefixlen = prefix_len, .ifa_index = ifindex };
-    char buffer[256] ALIGNED(8);
-    struct nlmsghdr *h = begin(buffer, RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, &ifa, sizeof ifa);
-
-    mnl_attr_put(h, IFA_LOCAL, sizeof ip, &ip);
-    mnl_attr_put(h, IFA_ADDRESS, sizeof ip, &ip);
-    return no_error_if_there(rtnl_transact(h, 0, NULL, NULL));
-}
-
-int
-rtnl_default_route_add(int ifindex, be32 gateway)
-{
-    const struct rtmsg rtm = {
-        .rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_STATIC,
-        .rtm_scope = RT_SCOPE_UNIVERSE, .rtm_type = RTN_UNICAST,
-    };
-    char buffer[256] ALIGNED(8);
-    struct nlmsghdr *h = begin(buffer, RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, &rtm, sizeof rtm);
-
-    mnl_attr_put(h, RTA_GATEWAY, sizeof gateway, &gateway);
-    mnl_attr_put_u32(h, RTA_OIF, ifindex);
-    return no_error_if_there(rtnl_transact(h, 0, NULL, NULL));
-}

@@ -1,4 +1,4 @@
-/* Routes, neighbours and addresses of the kernel, IPv4.
+/* Routes and neighbours of the kernel, IPv4.
  *
  * As in netlink/rtnl.h: questions are answered at once.  Errors: negative errno values. */
 #ifndef NETLINK_RTNL_ROUTE_H
@@ -17,9 +17,5 @@ int rtnl_route_get(be32 dst, struct rtnl_route *);
 
 /* The address of a neighbour; -ENOENT if the kernel knows none that is valid. */
 int rtnl_neighbour_get(int ifindex, be32 ip, struct eth_addr *mac);
-
-/* Adds an address to a device, or the default route; what is there already is no error. */
-int rtnl_address_add(int ifindex, be32 ip, unsigned int prefix_len);
-int rtnl_default_route_add(int ifindex, be32 gateway);
 
 #endif

@@ -1,6 +1,7 @@
 #include "ofproto/in_band.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 
@@ -117,15 +118,31 @@ add_local(struct rules *r, struct eth_addr mac)
     set_mac(add_arp(r, FROM_LOCAL_ARP, ARP_REQUEST), FIELD_ETH_SRC, mac);
 }
 
+static void
+warn_no_route(const struct ofproto *p, be32 ip, int error)
+{
+    static struct log_limit limit = LOG_LIMIT_INIT(60, 60);
+    struct str text = STR_INIT;
+
+    ipv4_put(&text, ip);
+    log_warn_rl(&limit, "%s: cannot find route for controller (%s): %s", p->xb.name, str_text(&text),
+                strerror(-error));
+    str_uninit(&text);
+}
+
 /* If the remote is reached through the local port: by which neighbour. */
 static void
-add_next_hop(struct rules *r, const struct ofport *local, const struct remote *remote)
+add_next_hop(struct rules *r, const struct ofproto *p, const struct ofport *local, const struct remote *remote)
 {
+    int ifindex = netdev_get_ifindex(local->x->netdev);
     struct rtnl_route route;
     struct eth_addr mac;
 
-    if (netdev_get_ifindex(local->x->netdev) <= 0 || rtnl_route_get(remote->ip, &route) ||
-        route.ifindex != netdev_get_ifindex(local->x->netdev) ||
+    if (ifindex <= 0 || rtnl_route_get(remote->ip, &route)) {
+        warn_no_route(p, remote->ip, ifindex <= 0 ? -EOPNOTSUPP : -ENXIO); /* As the log has always called it. */
+        return;
+    }
+    if (route.ifindex != ifindex ||
         rtnl_neighbour_get(route.ifindex, route.gateway ? route.gateway : remote->ip, &mac)) {
         return;
     }
@@ -186,7 +203,7 @@ compute(struct ofproto *p, struct rules *r)
     }
     add_local(r, local->mac);
     for (size_t i = 0; i < p->in_band->n_remotes; i++) {
-        add_next_hop(r, local, &p->in_band->remotes[i]);
+        add_next_hop(r, p, local, &p->in_band->remotes[i]);
         add_remote(r, &p->in_band->remotes[i]);
     }
     drop_duplicates(r);

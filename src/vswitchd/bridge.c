@@ -3,9 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/addr.h"
 #include "base/error.h"
+#include "netdev/in4.h"
 #include "netlink/rtnl.h"
-#include "netlink/rtnl_route.h"
 #include "sys/log.h"
 #include "vswitchd/cfg.h"
 #include "vswitchd/identity.h"
@@ -335,20 +336,26 @@ set_local_ip(struct bridge *br)
 {
     const struct local_ip *l = &br->local_ip;
     struct iface *local = local_iface(br);
-    int ifindex = local ? netdev_get_ifindex(local->netdev) : 0, error;
+    int ifindex = local ? netdev_get_ifindex(local->netdev) : 0;
+    struct str text = STR_INIT;
 
     if (!l->ip || ifindex <= 0 || !memcmp(l, &br->local_ip_in_use, sizeof *l)) {
         return;
     }
     br->local_ip_in_use = *l;
-    error = rtnl_address_add(ifindex, l->ip, __builtin_popcount((FORCE uint32_t) l->netmask));
-    error = error ? error : rtnl_link_set_flags(ifindex, IFF_UP, IFF_UP);
-    error = error || !l->gateway ? error : rtnl_default_route_add(ifindex, l->gateway);
-    if (error) {
-        log_warn("bridge %s: cannot configure the address of in-band control: %s", br->o.name, strerror(-error));
-    } else {
-        log_info("bridge %s: configured the address of in-band control", br->o.name);
+    (void) !rtnl_link_set_flags(ifindex, IFF_UP, IFF_UP);
+    if (!in4_set(br->o.name, l->ip, l->netmask)) {
+        ipv4_put(&text, l->ip);
+        str_puts(&text, ", netmask ");
+        ipv4_put(&text, l->netmask);
+        log_info("bridge %s: configured IP address %s", br->o.name, str_text(&text));
     }
+    if (l->gateway && !in4_add_router(l->gateway)) {
+        str_clear(&text);
+        ipv4_put(&text, l->gateway);
+        log_info("bridge %s: configured gateway %s", br->o.name, str_text(&text));
+    }
+    str_uninit(&text);
 }
 
 void

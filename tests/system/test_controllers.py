@@ -128,12 +128,22 @@ def test_locks_in_the_status_of_a_manager(place):
 def test_in_band_control_gives_the_local_port_its_address_and_knows_the_next_hop(place):
     place.sh("ovs-vsctl del-controller br0; ovs-vsctl set-controller br0 tcp:10.77.0.9:6653")
     place.sh("ovs-vsctl set controller br0 local_ip=10.77.0.1 local_netmask=255.255.255.0 local_gateway=10.77.0.254")
-    place.wait("the address", lambda: "inet 10.77.0.1/24" in place.sh("ip addr show br0"))
-    assert "default via 10.77.0.254 dev br0" in place.sh("ip route")
+    place.wait("the address", lambda: "inet 10.77.0.1/24 brd 10.77.0.255" in place.sh("ip addr show br0"))
+    place.wait("the route", lambda: "default via 10.77.0.254 dev br0 \n" in place.sh("ip route"))
+    log = place.sh(f"cat {place.dir}/ovs-vswitchd.log")
+    assert "|bridge|INFO|bridge br0: configured IP address 10.77.0.1, netmask 255.255.255.0\n" in log
+    assert "|bridge|INFO|bridge br0: configured gateway 10.77.0.254\n" in log
     place.sh("ip neigh add 10.77.0.9 lladdr 02:00:00:00:77:09 dev br0")
     flows = "ovs-appctl bridge/dump-flows br0"
     place.wait("rules of the next hop", lambda: "priority=180003,arp,dl_dst=02:00:00:00:77:09,arp_op=2" in
                place.sh(flows))
     assert "priority=180004,arp,dl_src=02:00:00:00:77:09,arp_op=1" in place.sh(flows)
+    place.sh("ovs-vsctl set controller br0 local_ip=10.78.0.1 local_gateway=10.99.0.1")
+    place.wait("another address", lambda: "inet 10.78.0.1/24" in place.sh("ip addr show br0"))
+    assert "10.77.0.1" not in place.sh("ip addr show br0")
+    place.wait("no such gateway", lambda: "|netdev_linux|WARN|ioctl(SIOCADDRT): Network is unreachable" in
+               place.sh(f"cat {place.dir}/ovs-vswitchd.log"))
+    place.wait("no route", lambda: "|in_band|WARN|br0: cannot find route for controller (10.77.0.9): No such device or"
+               " address" in place.sh(f"cat {place.dir}/ovs-vswitchd.log"))
     place.sh("ovs-vsctl set controller br0 connection_mode=out-of-band")
     place.wait("no rules", lambda: "priority=180" not in place.sh(flows))
