@@ -1,4 +1,5 @@
 /* Packet-out: a controller's packet goes through a list of actions; so does one of the switch itself. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "flow/extract.h"
@@ -41,29 +42,42 @@ execute(struct ofproto *p, const struct packet_out *po, const struct flow *flow,
     return error;
 }
 
-static int
-carry_out(struct ofproto *p, const struct packet_out *po)
+/* Translates the packet's actions, in that version of the tables; 'out' is the caller's to release. */
+static void
+translate(struct ofproto *p, const struct packet_out *po, uint64_t version, struct flow *flow, struct xlate_out *out)
 {
-    struct xlate_out out;
     struct xlate_in in;
-    struct flow flow;
-    int error = 0;
 
-    packet_flow(p, po, &flow);
+    packet_flow(p, po, flow);
     in = (struct xlate_in) {
-        .bridge = &p->xb, .flow = &flow, .frame = po->packet, .frame_len = po->packet_len,
-        .packet_len = po->packet_len, .tcp_flags = be16_to_cpu(flow.tcp_flags),
-        .tables_version = atomic_load(&p->xb.tables_version), .acts = po->actions.first, .acts_len = po->actions.len,
-        .want_effects = true,
+        .bridge = &p->xb, .flow = flow, .frame = po->packet, .frame_len = po->packet_len,
+        .packet_len = po->packet_len, .tcp_flags = be16_to_cpu(flow->tcp_flags),
+        .tables_version = version, .acts = po->actions.first, .acts_len = po->actions.len, .want_effects = true,
     };
-    xlate_out_init(&out);
+    xlate_out_init(out);
     if (po->actions.len) {
-        xlate(&in, &out);
+        xlate(&in, out);
+    }
+}
+
+/* What cannot be translated has no effects and counts nowhere.  '*error' is the datapath's. */
+static enum ofperr
+carry_out(struct ofproto *p, const struct packet_out *po, int *error)
+{
+    enum ofperr refused = OFPERR_NONE;
+    struct xlate_out out;
+    struct flow flow;
+
+    *error = 0;
+    translate(p, po, atomic_load(&p->xb.tables_version), &flow, &out);
+    if (out.error) {
+        refused = OFPERR_OFPFMFC_UNKNOWN;
+    } else if (po->actions.len) {
         xlate_apply_effects(&out);
-        error = execute(p, po, &flow, &out);
+        *error = execute(p, po, &flow, &out);
     }
     xlate_out_uninit(&out);
-    return error;
+    return refused;
 }
 
 int
@@ -79,7 +93,9 @@ ofproto_send_own(struct ofproto *p, const struct xport *port, const void *frame,
     output->port = port->ofp_port;
     po.actions = act_buf_span(&acts);
     match_init_catchall(&po.metadata);
-    error = carry_out(p, &po);
+    if (carry_out(p, &po, &error)) {
+        error = -EINVAL;
+    }
     act_buf_uninit(&acts);
     if (!error) {
         p->n_own_packets++;
@@ -119,10 +135,25 @@ packet_out_prepare(struct ofconn *c, const struct msg *m, struct packet_out_job 
     return error;
 }
 
-void
+enum ofperr
+packet_out_try(struct ofconn *c, const struct packet_out_job *job, uint64_t version)
+{
+    struct xlate_out out;
+    enum ofperr error;
+    struct flow flow;
+
+    translate(c->ofproto, &job->po, version, &flow, &out);
+    error = out.error ? OFPERR_OFPFMFC_UNKNOWN : OFPERR_NONE;
+    xlate_out_uninit(&out);
+    return error;
+}
+
+enum ofperr
 packet_out_execute(struct ofconn *c, struct packet_out_job *job)
 {
-    carry_out(c->ofproto, &job->po);
+    int error;
+
+    return carry_out(c->ofproto, &job->po, &error);
 }
 
 void
@@ -138,7 +169,7 @@ handle_packet_out(struct ofconn *c, const struct msg *m, struct bytes *out UNUSE
     enum ofperr error = packet_out_prepare(c, m, &job);
 
     if (!error) {
-        packet_out_execute(c, &job);
+        error = packet_out_execute(c, &job);
     }
     packet_out_finish(&job);
     return error;

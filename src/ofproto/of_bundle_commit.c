@@ -60,17 +60,24 @@ stage_port_mod(struct commit *k, const struct msg *m)
     return error;
 }
 
+static enum ofperr
+stage_packet_out(struct commit *k, const struct msg *m)
+{
+    struct followup *f = add_followup(k);
+    enum ofperr error;
+
+    f->is_port_mod = false;
+    error = packet_out_prepare(k->r.as, m, &f->packet_out);
+    return error ? error : packet_out_try(k->r.as, &f->packet_out, k->r.change.version);
+}
+
 /* All but flow-mods and group-mods. */
 static enum ofperr
 stage_other(struct commit *k, const struct msg *m)
 {
-    struct followup *f;
-
     switch (m->type) {
     case MSG_PACKET_OUT:
-        f = add_followup(k);
-        f->is_port_mod = false;
-        return packet_out_prepare(k->r.as, m, &f->packet_out);
+        return stage_packet_out(k, m);
     case MSG_PORT_MOD:
         return k->is_atomic ? OFPERR_OFPBFC_MSG_FAILED /* It cannot be undone. */ : stage_port_mod(k, m);
     default:

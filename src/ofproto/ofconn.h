@@ -130,7 +130,10 @@ struct packet_out_job {
 /* The actions against the packet. */
 enum ofperr packet_out_check(const struct ofconn *, const struct packet_out *, struct act_buf *) MUST_CHECK;
 enum ofperr packet_out_prepare(struct ofconn *, const struct msg *, struct packet_out_job *) MUST_CHECK;
-void packet_out_execute(struct ofconn *, struct packet_out_job *);
+/* What the actions of a job would be refused for, once the tables are as in 'version'. */
+enum ofperr packet_out_try(struct ofconn *, const struct packet_out_job *, uint64_t version) MUST_CHECK;
+/* Refuses a packet whose way through the tables is too long or makes it impossible to send on. */
+enum ofperr packet_out_execute(struct ofconn *, struct packet_out_job *);
 void packet_out_finish(struct packet_out_job *);
 
 struct port_mod_job {

@@ -330,6 +330,7 @@ resume(struct xlate_ctx *ctx, const struct frozen_state *s)
     ctx->trace_depth--;
     if (s->frozen.resume == FROZEN_TABLE) {
         ctx->trace_depth--;
+        ctx->goes_up = true;
         xlate_table(ctx, OFP_PORT(be32_to_cpu(ctx->flow.in_port)), s->frozen.table_id, true);
     } else {
         run_steps(ctx, s);

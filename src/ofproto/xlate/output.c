@@ -107,7 +107,9 @@ enter_peer(struct xlate_ctx *ctx, struct xport *peer)
     if (!may_receive(ctx, peer)) {
         return;
     }
+    ctx->n_resubmits += ctx->depth <= XLATE_MAX_DEPTH; /* What is refused as too deep does not count. */
     xlate_table(ctx, peer->ofp_port, 0, true);
+    ctx->depth++; /* As deep as the table was. */
     if (!xlate_freeze_finish(ctx)) {
         xlate_action_set_execute(ctx);
     }
@@ -117,6 +119,7 @@ static void
 send_to_peer(struct xlate_ctx *ctx, struct xport *port)
 {
     struct xport *peer = rcu_get(&port->peer);
+    enum xlate_error error = ctx->out->error;
     struct xlate_saved begun;
     struct xlate_ctx saved;
 
@@ -135,6 +138,7 @@ send_to_peer(struct xlate_ctx *ctx, struct xport *port)
     ctx->mirrors = 0;
     ctx->trace_depth++;
     enter_peer(ctx, peer);
+    ctx->out->error = error; /* What is wrong there ends only what happens there. */
     bytes_uninit(&ctx->stack);
     act_buf_uninit(&ctx->action_set);
     /* What the datapath's packet has become stays; so does what was counted. */

@@ -6,14 +6,14 @@ xlate_resubmit(struct xlate_ctx *ctx, const struct act *act)
 {
     const struct act_resubmit *a = (const void *) act;
     ofp_port in_port = a->in_port == OFPP_IN_PORT ? OFP_PORT(be32_to_cpu(ctx->flow.in_port)) : a->in_port;
-    uint8_t table = a->table == 255 ? ctx->table_id : a->table;
+    uint8_t from = ctx->table_id == UINT8_MAX ? 0 : ctx->table_id, table = a->table == 255 ? from : a->table;
 
     ctx->n_resubmits++;
-    ctx->goes_up = table > ctx->table_id; /* Will come to an end by itself: ovs-actions(7), "Recursion too deep". */
+    ctx->goes_up = table > from; /* Will come to an end by itself: ovs-actions(7), "Recursion too deep". */
     if (a->with_ct_orig) {
-        xlate_table_with_tuple(ctx, in_port, table == 255 ? 0 : table);
+        xlate_table_with_tuple(ctx, in_port, table);
     } else {
-        xlate_table(ctx, in_port, table == 255 ? 0 : table, false);
+        xlate_table(ctx, in_port, table, false);
     }
 }
 

@@ -527,6 +527,7 @@ enter_pipeline(struct xlate_ctx *ctx)
         if (port && port->is_patch) {
             xlate_credit(ctx, CREDIT_PORT_RX)->port = port;
         }
+        ctx->goes_up = true;
         xlate_table(ctx, in_port, 0, true);
     }
 }
@@ -642,6 +643,7 @@ xlate(const struct xlate_in *in, struct xlate_out *out)
     act_buf_init(&ctx.action_set);
     act_buf_init(&ctx.frozen.acts);
     init_wc(&ctx);
+    ctx.depth = 1; /* The first table's, or what stands for it. */
     enter_pipeline(&ctx);
     if (!xlate_freeze_finish(&ctx)) {
         xlate_action_set_execute(&ctx);
