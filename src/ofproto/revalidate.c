@@ -2,7 +2,8 @@
  * walks all megaflows, at regular times and when a change has put all in doubt: credits their packets, removes those
  * that were not used, retranslates those that are stale, and looks whether some that nothing has made stale are right
  * indeed (a slow check of depend.h; a disagreement is an error).  The number of megaflows that may be follows from what
- * a sweep takes.  Where changes put all in doubt again and again, sweeps take at most half of the time. */
+ * a sweep takes.  Where changes put all in doubt again and again, sweeps take at most half of the time.  Where sweeps
+ * are slow, stale megaflows that carry little are removed instead (min-revalidate-pps). */
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -43,7 +44,8 @@ struct revalidator {
     /* The pass's own. */
     struct xlate_out out;
     uint64_t n_seen, n_renewed, n_sweeps;
-    int64_t now;
+    int64_t now, before;              /* This sweep's time and the last one's, ms. */
+    int64_t took_ms;                  /* The last sweep. */
     int64_t max_idle;
     uint32_t limit, configured_limit; /* Of megaflows: at present; as configured when that was last looked at. */
 };
@@ -141,6 +143,17 @@ check(struct revalidator *r, struct megaflow *m, struct dp_flow *f, const struct
     }
 }
 
+/* Where sweeps are slow, a stale megaflow that carries little goes: its next packet, if there is one, makes it anew.
+ * 'n': the packets since the last sweep. */
+static bool
+is_worth_renewing(const struct revalidator *r, const struct megaflow *m, uint64_t n)
+{
+    int64_t ms = r->now - MAX(r->before, m->created);
+
+    return r->took_ms <= (int64_t) ofproto_settings.max_revalidator_ms / 2 ||
+           n * 1000 >= (uint64_t) MAX(ms, 1) * ofproto_settings.min_revalidate_pps;
+}
+
 static void
 look_at(struct revalidator *r, struct dp_flow *f)
 {
@@ -148,6 +161,7 @@ look_at(struct revalidator *r, struct dp_flow *f)
     struct megaflow *m = dp->class->flow_owner(f);
     struct dp_flow_stats stats;
     struct flow key, mask;
+    uint64_t n;
 
     r->n_seen++;
     if (!m) {
@@ -159,11 +173,16 @@ look_at(struct revalidator *r, struct dp_flow *f)
         megaflow_unlock(m);
         return; /* Its worker is about to say what it depends on. */
     }
+    n = stats.n_packets - m->pushed_packets;
     megaflow_push(m, &stats);
     if (r->now - MAX(stats.used, m->created) > r->max_idle) {
         dp->class->flow_del(dp, f, NULL);
     } else if (depend_check(r->backer->depend, &m->dependent) != DEPEND_RIGHT) {
-        renew(r, m, f, &key, &mask);
+        if (is_worth_renewing(r, m, n)) {
+            renew(r, m, f, &key, &mask);
+        } else {
+            dp->class->flow_del(dp, f, NULL);
+        }
     } else if (m->doubted || (r->n_seen + r->n_sweeps) % CHECKED_OF == 0) {
         check(r, m, f, &key, &mask);
     }
@@ -227,6 +246,7 @@ sweep(struct revalidator *r)
         r->configured_limit = ofproto_settings.flow_limit;
         set_limit(r, MAX(r->configured_limit, MIN_LIMIT));
     }
+    r->before = r->now;
     r->now = clock_now_ms();
     r->max_idle = stats.n_flows > r->limit ? 100 : ofproto_settings.max_idle_ms;
     r->n_seen = r->n_renewed = 0;
@@ -240,12 +260,13 @@ sweep(struct revalidator *r)
     if (r->n_renewed <= r->n_seen / 8) {
         adapt_limit(r, (clock_thread_cpu_us() - cpu) / 1000); /* Else that was not looking after them, but a change. */
     }
+    r->took_ms = (clock_real_us() - start) / 1000;
     pthread_mutex_lock(&r->mutex);
     r->figures.n_flows = r->n_seen;
     r->figures.max_flows = MAX(r->figures.max_flows, r->n_seen);
     r->figures.avg_flows = (r->figures.avg_flows + r->n_seen) / 2;
     r->figures.limit = r->limit;
-    r->figures.dump_ms = (clock_real_us() - start) / 1000;
+    r->figures.dump_ms = r->took_ms;
     r->figures.n_keys = r->n_seen;
     pthread_mutex_unlock(&r->mutex);
 }

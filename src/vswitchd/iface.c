@@ -240,6 +240,7 @@ bring_up(struct iface *f, const struct vs_interface *row)
     struct error *bad;
     int error;
 
+    port_make_way(f->o.sw, f->o.name);
     error = netdev_open(f->o.name, type, &f->netdev);
     if (error) {
         return xasprintf("could not open network device %s (%s)", f->o.name, strerror(-error));
@@ -390,5 +391,7 @@ iface_device_changed(struct vswitchd *sw, const char *name)
     if (f) {
         object_dirty(&f->o, &sw->dirty_ifaces);
         loop_task_post(&sw->reconcile);
+    } else {
+        port_device_changed(sw, name);
     }
 }

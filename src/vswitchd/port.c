@@ -56,9 +56,70 @@ remove_bundle(struct port *p)
     p->is_bond = false;
 }
 
+/* bond_fake_iface: an internal device with the name of the bond.  It has a number and counts packets, but no bundle, so
+ * that only flows that name it send there; no row of Interface stands for it. */
+
+static void
+remove_fake(struct port *p)
+{
+    if (p->fake) {
+        ofproto_port_del(p->bridge->ofproto, p->fake_port);
+        netdev_close(p->fake);
+        p->fake = NULL;
+    }
+}
+
+static void
+add_fake(struct port *p)
+{
+    int error = netdev_open(p->o.name, "internal", &p->fake);
+
+    if (!error) {
+        error = ofproto_port_add(p->bridge->ofproto, p->fake, OFPP_NONE, NULL, &p->fake_port);
+    }
+    if (error) {
+        log_warn("port %s: cannot add the fake interface (%s)", p->o.name, strerror(-error));
+        netdev_close(p->fake);
+        p->fake = NULL;
+    }
+}
+
+static void
+set_fake(struct port *p, const struct vs_port *row)
+{
+    bool wanted = p->is_bond && vs_port_bond_fake_iface(row) && !strmap_get(&p->o.sw->ifaces_by_name, p->o.name);
+
+    if (!wanted) {
+        remove_fake(p);
+    } else if (!p->fake) {
+        add_fake(p);
+    }
+}
+
+void
+port_make_way(struct vswitchd *sw, const char *name)
+{
+    struct port *p = strmap_get(&sw->ports_by_name, name);
+
+    if (p) {
+        remove_fake(p);
+    }
+}
+
+void
+port_device_changed(struct vswitchd *sw, const char *name)
+{
+    const struct port *p = strmap_get(&sw->ports_by_name, name);
+
+    if (p && p->fake) {
+        ofproto_port_changed(p->bridge->ofproto, p->fake_port);
+    }
+}
+
 void
 port_destroy(struct port *p)
 {
+    remove_fake(p);
     remove_bundle(p);
     while (!list_is_empty(&p->ifaces)) {
         iface_destroy(CONTAINER_OF(p->ifaces.next, struct iface, in_port));
@@ -265,9 +326,11 @@ port_configure(struct port *p, const struct vs_port *row)
     }
     if (!first) {
         remove_bundle(p);
+        set_fake(p, row);
         return;
     }
     set_bundle(p, row);
+    set_fake(p, row);
     object_stale(&p->o, &p->o.sw->stale_ports);
 }
 

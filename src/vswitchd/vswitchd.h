@@ -53,7 +53,6 @@
 /* Settings of the Open_vSwitch row that the daemon itself heeds. */
 struct global_cfg {
     int64_t flow_limit, max_idle_ms, max_revalidator_ms, min_revalidate_pps, vlan_limit, bundle_idle_s;
-    int64_t n_handlers, n_revalidators;
     int64_t stats_interval_ms;
     bool flow_restore_wait, enable_statistics, explicit_sampled_drops;
     const char *pmd_cpu_mask;
@@ -134,6 +133,8 @@ struct port {
     struct eth_addr mac;     /* Port.mac, or zero. */
     bool bundled;            /* ofproto knows the bundle. */
     bool is_bond;            /* As such. */
+    struct netdev *fake;     /* bond_fake_iface: a device of the port's name that is no part of it; or null. */
+    ofp_port fake_port;
 };
 
 struct iface {
@@ -237,6 +238,10 @@ void mirror_write(struct bridge *);
 /* ---- port.c ---- */
 
 struct port *port_create(struct bridge *, const struct vs_port *);
+/* An interface of that name comes: a bond's fake one gives way. */
+void port_make_way(struct vswitchd *, const char *name);
+/* The device has changed; if it is a bond's fake one, controllers are told. */
+void port_device_changed(struct vswitchd *, const char *name);
 void port_destroy(struct port *);
 /* Applies the VLAN settings; after its interfaces. */
 void port_configure(struct port *, const struct vs_port *);

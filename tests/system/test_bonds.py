@@ -36,8 +36,12 @@ def active(place):
     return re.search(r"active member mac: .*\((.*)\)", place.sh("ovs-appctl bond/show bond0"))[1]
 
 
+def packets(place, device, direction):
+    return json.loads(place.sh(f"ip -s -j link show {device}"))[0]["stats64"][direction]["packets"]
+
+
 def tx_packets(place, device):
-    return json.loads(place.sh(f"ip -s -j link show {device}"))[0]["stats64"]["tx"]["packets"]
+    return packets(place, device, "tx")
 
 
 def ping(place, options="-c 5 -i 0.1"):
@@ -156,3 +160,18 @@ def test_the_active_member_outlives_a_restart(place):
         place.wait("the bond", lambda: "bond0" in place.sh("ovs-appctl bond/list"))
         assert active(place) == wanted
     place.wait("pings", lambda: ping(place) == (0, False))
+
+
+def test_the_fake_interface_of_a_bond_is_a_device(place):
+    """ovs-vswitchd.conf.db(5), Port.bond_fake_iface."""
+    place.sh("ovs-vsctl set port bond0 bond_fake_iface=true")
+    assert "bond0" in place.sh("ovs-appctl dpif/show")
+    place.sh("ip link set bond0 up")
+    place.wait("it is up", lambda: re.search(r"bond0\).*\n +config: +0", place.sh("ovs-ofctl show br0")))
+    before = packets(place, "bond0", "rx")
+    place.sh("ovs-ofctl add-flow br0 in_port=p1,dl_type=0x0800,actions=bond0,normal")
+    assert ping(place) == (0, False)
+    assert packets(place, "bond0", "rx") - before == 5
+    place.sh("ovs-ofctl del-flows br0 in_port=p1 && ovs-vsctl set port bond0 bond_fake_iface=false")
+    assert place.run("ip link show bond0").returncode
+    assert ping(place) == (0, False)

@@ -52,3 +52,27 @@ def test_what_is_refused_is_counted_by_reason(place):
     assert counts(place, "p1")[:2] == ["upcalls : (miss 4) (userspace 0) (slow path 0)",
                                        "refused : 3, flows are still to be restored"]
     assert counts(place, "no port of a bridge") == ["upcalls : (miss 0) (userspace 0) (slow path 0)"]
+
+
+def test_where_sweeps_are_slow_stale_megaflows_that_carry_little_go(place):
+    """ovs-vswitchd.conf.db(5), Open_vSwitch.other_config:min-revalidate-pps."""
+    def n_flows():
+        return int(re.search(r"current (\d+)", place.sh("ovs-appctl upcall/show"))[1])
+
+    def doubt():
+        """Again and again, so that a sweep that has something to do follows one that had."""
+        place.sh("for tag in $(seq 30); do ovs-vsctl set port p3 tag=$tag; done; ovs-appctl revalidator/wait")
+
+    place.sh("ovs-vsctl set open . other_config:max-idle=600000 other_config:max-revalidator=600000")
+    place.sh("ovs-ofctl add-flow br0 'actions=multipath(symmetric_l3l4+udp,50,modulo_n,1,0,NXM_NX_REG0[]),p2'")
+    for n in range(1, 60001, 500):
+        receive(place, "p1", *range(n, n + 500))
+    n = n_flows()
+    assert n > 50000
+    doubt()
+    assert n_flows() == n  # Renewed, though they are idle.
+    place.sh("ovs-vsctl set open . other_config:max-revalidator=100")
+    doubt()
+    place.wait("they go", lambda: n_flows() < n / 10)
+    receive(place, "p1", 5, 6)
+    assert n_flows() >= 2
