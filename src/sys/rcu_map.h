@@ -5,6 +5,10 @@
  * removes and resizes, and old links are released after the readers are done.  The elements stay the caller's: release
  * them with rcu_defer() after removing them.
  *
+ * Growth: a small map doubles at once.  A large one gets a second array of buckets, and each insertion moves a few of
+ * the old one's into it, so that none pays for all elements; until the last has been moved, a hash is looked for where
+ * its bucket is.
+ *
  * A reader sees every element that was there before it began and not removed since; of changes made meanwhile it may
  * see any part. */
 #ifndef SYS_RCU_MAP_H
@@ -20,6 +24,8 @@ struct rcu_map_link {
 
 struct rcu_map_buckets {
     size_t mask;
+    RCU_PTR(struct rcu_map_buckets) old; /* Half as many, whose elements are being moved here; null: none. */
+    _Atomic size_t n_moved;              /* Of those buckets, the first ones have been. */
     RCU_PTR(struct rcu_map_link) heads[];
 };
 
@@ -52,12 +58,24 @@ rcu_map_chain_rcu(struct rcu_map_link *l, uint32_t hash)
     return l;
 }
 
+/* The bucket in which 'hash' is, or will be. */
+static inline RCU_PTR(struct rcu_map_link) *
+rcu_map_head_rcu(struct rcu_map_buckets *b, uint32_t hash)
+{
+    struct rcu_map_buckets *old = rcu_get(&b->old);
+
+    if (old && (hash & old->mask) >= atomic_load_explicit(&b->n_moved, memory_order_acquire)) {
+        b = old;
+    }
+    return &b->heads[hash & b->mask];
+}
+
 static inline struct rcu_map_link *
 rcu_map_first_rcu(const struct rcu_map *m, uint32_t hash)
 {
     struct rcu_map_buckets *b = rcu_get(&m->buckets);
 
-    return b ? rcu_map_chain_rcu(rcu_get(&b->heads[hash & b->mask]), hash) : NULL;
+    return b ? rcu_map_chain_rcu(rcu_get(rcu_map_head_rcu(b, hash)), hash) : NULL;
 }
 
 /* Runs VAR (of TYPE *) over the elements with HASH. */
@@ -69,11 +87,12 @@ rcu_map_first_rcu(const struct rcu_map *m, uint32_t hash)
 /* A walk over everything: 'position' is private, start with RCU_MAP_START.  Null at the end.  The writer may remove the
  * element just given. */
 struct rcu_map_position {
-    const struct rcu_map_buckets *buckets;
-    size_t bucket;
+    const struct rcu_map_buckets *buckets, *old;
+    size_t bucket;             /* With 'old', the two that one of that becomes come one after the other. */
+    bool is_old;               /* It is in 'old' that the elements of this one and the next are. */
     struct rcu_map_link *link;
 };
-#define RCU_MAP_START { NULL, 0, NULL }
+#define RCU_MAP_START { NULL, NULL, 0, false, NULL }
 void *rcu_map_next_rcu(const struct rcu_map *, struct rcu_map_position *position);
 
 #define RCU_MAP_FOR_EACH(VAR, TYPE, MAP) \
