@@ -128,27 +128,42 @@ on_swept(struct loop_wake *w)
     }
 }
 
-/* Tells those for which a pass of the revalidator was enough. */
-static void
-tell_settled(struct backer *b)
+static struct unpublished *
+take_settled(struct backer *b)
 {
-    struct list list;
+    struct unpublished *u = NULL;
 
-    list_init(&list);
     pthread_mutex_lock(&b->settled_mutex);
-    list_splice(&list, &b->settled);
-    pthread_mutex_unlock(&b->settled_mutex);
-    while (!list_is_empty(&list)) {
-        struct unpublished *u = CONTAINER_OF(list_pop_front(&list), struct unpublished, node);
-
-        u->done(u);
+    if (!list_is_empty(&b->settled)) {
+        u = CONTAINER_OF(list_pop_front(&b->settled), struct unpublished, node);
     }
+    pthread_mutex_unlock(&b->settled_mutex);
+    return u;
+}
+
+/* Tells those for which a pass of the revalidator was enough; whether all have been told. */
+static bool
+tell_settled(struct backer *b, struct loop_slice *slice)
+{
+    struct unpublished *u;
+
+    while ((u = take_settled(b)) != NULL) {
+        u->done(u);
+        if (loop_slice_is_over(slice)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static void
 on_settled(struct loop_wake *w)
 {
-    tell_settled(w->aux);
+    struct loop_slice slice = loop_slice_begin();
+
+    if (!tell_settled(w->aux, &slice)) {
+        loop_wake_signal(w);
+    }
 }
 
 int
@@ -280,6 +295,13 @@ backer_group_changed(struct backer *b, const struct xbridge *bridge, uint32_t gr
 }
 
 void
+backer_groups_changed(struct backer *b, const struct xbridge *bridge)
+{
+    depend_kind_changed(b->depend, bridge, CONSULTED_GROUP);
+    revalidator_wake(b->revalidator);
+}
+
+void
 backer_meter_changed(struct backer *b, const struct xbridge *bridge, uint32_t meter_id)
 {
     depend_key_changed(b->depend, bridge, CONSULTED_METER, meter_id);
@@ -355,7 +377,7 @@ ofproto_stop(void)
     rcu_barrier_all();
     rcu_online();
     LIST_FOR_EACH (b, struct backer, all, &all) {
-        tell_settled(b);
+        (void) tell_settled(b, NULL);
     }
     removals_finish();
 }

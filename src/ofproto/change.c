@@ -282,16 +282,14 @@ pass_on_step(struct tables_change *c, struct loop_slice *slice)
 void
 change_publish(struct tables_change *c)
 {
-    groups_publish(c);
-    if (c->n_added || c->n_dropped) {
+    if (c->n_added || c->n_dropped || c->n_groups) {
         if (!c->is_long) {
             pass_on_step(c, NULL);
         }
         atomic_store_explicit(&c->p->xb.tables_version, c->version, memory_order_release);
         tell_of_tables(c);
     }
-    groups_commit(c);
-    c->n_groups = 0;
+    groups_tell(c);
     c->n_own_added = c->n_added;
     c->n_own_dropped = c->n_dropped;
     change_forget_searches(c);
@@ -334,7 +332,8 @@ retire_step(struct tables_change *c, struct loop_slice *slice)
 bool
 change_commit_step(struct tables_change *c, struct loop_slice *slice)
 {
-    return pass_on_step(c, slice) && (!c->p->n_monitors || note_step(c, slice)) && retire_step(c, slice);
+    return pass_on_step(c, slice) && (!c->p->n_monitors || note_step(c, slice)) && retire_step(c, slice) &&
+           groups_retire_step(c, slice);
 }
 
 void
@@ -416,9 +415,7 @@ change_abort_step(struct tables_change *c, struct loop_slice *slice)
     if (c->is_long) { /* Else the next version is the one that was noted. */
         xbridge_forget_changes(&c->p->xb, atomic_load_explicit(&c->p->xb.tables_version, memory_order_relaxed));
     }
-    groups_abort(c);
-    c->n_groups = 0;
-    return true;
+    return groups_abort_step(c, slice);
 }
 
 void

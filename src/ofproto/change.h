@@ -38,7 +38,7 @@ struct tables_change {
     bool is_published;
     uint64_t changed[CHANGE_TABLE_WORDS]; /* Bitmap of tables. */
     int n_flows[OFPROTO_N_TABLES]; /* By how many flows it makes each table grow. */
-    size_t n_passed, n_noted_added, n_noted_dropped, n_retired; /* How far its end has got. */
+    size_t n_passed, n_noted_added, n_noted_dropped, n_retired, n_groups_retired; /* How far its end has got. */
     const struct ofconn *requester; /* Null: the switch itself. */
     size_t n_own_added, n_own_dropped; /* Those behind are of others, which joined it when it had been published. */
     struct flow_mod *searches; /* Of a long change: modifications and deletions that it has begun, the first ones. */
@@ -53,7 +53,7 @@ struct tables_change {
     size_t n_dropped, dropped_capacity;
     struct replaced_group {
         struct group *old, *new; /* Null: there was none; there is none any more. */
-    } *groups;                 /* In order. */
+    } *groups;                 /* In order; each is in the bridge's map, visible in the versions that have it. */
     size_t n_groups, groups_capacity;
 };
 

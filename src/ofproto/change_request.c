@@ -111,7 +111,7 @@ step_tell(struct change_request *r, struct loop_slice *slice)
         change_begin_long(&r->change, r->p, NULL);
         r->phase = REQUEST_SETTLE;
     } else {
-        r->phase = REQUEST_DONE;
+        r->phase = r->ops->follow ? REQUEST_FOLLOW : REQUEST_DONE;
     }
 }
 
@@ -132,7 +132,7 @@ step(struct change_request *r, struct loop_slice *slice)
     case REQUEST_UNDO: step_undo(r, slice); break;
     case REQUEST_TELL: step_tell(r, slice); break;
     case REQUEST_SETTLE: step_settle(r, slice); break;
-    case REQUEST_DONE: break;
+    case REQUEST_FOLLOW: case REQUEST_DONE: break;
     }
 }
 
@@ -149,6 +149,9 @@ run(struct change_request *r, struct loop_slice *slice)
         step(r, slice);
     } while ((int) r->phase != before);
     pthread_mutex_unlock(&r->p->tables_mutex);
+    if (r->phase == REQUEST_FOLLOW && r->ops->follow(r, slice)) {
+        r->phase = REQUEST_DONE;
+    }
     r->is_running = false;
     return r->phase == REQUEST_DONE;
 }
@@ -204,7 +207,7 @@ free_request(struct change_request *r)
     free(r);
 }
 
-static const struct change_request_ops settle_ops = { stage_nothing, answer_nobody, free_request };
+static const struct change_request_ops settle_ops = { stage_nothing, NULL, answer_nobody, free_request };
 
 static void
 settle(struct ofproto *p)

@@ -13,7 +13,8 @@
  * Its connection is not read.  Of the others the messages that would change tables, or that show groups while the
  * request changes some, are held, and with them the rest of that connection: change_request_holds().  Dumps and packets
  * see the tables as they are before; once it is published, whoever asks waits until its end is told, so that nobody
- * sees counters that are on their way from a flow to its successor.  Rules do not expire.
+ * sees counters that are on their way from a flow to its successor, and what follows it (meters that go, messages that
+ * are forwarded) has been done.  Rules do not expire.
  * What the switch itself must change at once (change_requests_finish()) makes the rest of the request run in one turn.
  *
  * During a request of the switch's own all messages wait, also dumps: who has been told that the configuration is
@@ -37,6 +38,9 @@ struct change_request_ops {
     /* Stages the next part: true once all is staged, or for an error in '*error'; anything for the peer goes to
      * r->out.  tables_mutex is held. */
     bool (*stage)(struct change_request *, struct loop_slice *, enum ofperr *error);
+    /* Once the change is done and its end told, while others still wait: the next part of what follows it; true once
+     * that is all.  Without the mutex.  Null: nothing does. */
+    bool (*follow)(struct change_request *, struct loop_slice *);
     /* It is done or, for 'error', undone: says so in r->out.  Not called if change_request_run() returned true. */
     void (*answer)(struct change_request *, enum ofperr error);
     void (*destroy)(struct change_request *); /* Frees what it is embedded in. */
@@ -51,7 +55,8 @@ struct change_request {
     struct ofconn *as;           /* Its settings at that time, for whoever decodes its messages; owned.  Null: 'is_own'
                                   * is set. */
     struct tables_change change;
-    enum { REQUEST_STAGE, REQUEST_UNDO, REQUEST_TELL, REQUEST_SETTLE, REQUEST_DONE } phase;
+    enum { REQUEST_STAGE, REQUEST_UNDO, REQUEST_TELL, REQUEST_SETTLE, REQUEST_FOLLOW,
+           REQUEST_DONE } phase;
     struct learned_run learned;  /* Of the flows that it leaves to nobody. */
     bool is_running;
     enum ofperr error;

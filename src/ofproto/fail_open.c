@@ -83,13 +83,18 @@ stage_regime(struct change_request *r, struct loop_slice *slice, enum ofperr *er
     return false;
 }
 
+static bool
+follow_regime(struct change_request *r, struct loop_slice *slice)
+{
+    return meters_delete_step(r->p, slice);
+}
+
 static void
 finish_regime(struct change_request *r, enum ofperr error)
 {
     if (error) {
         log_err("%s: not all flows and groups could be removed", r->p->xb.name);
     }
-    meters_delete_all(r->p);
 }
 
 static void
@@ -103,7 +108,7 @@ destroy_regime(struct change_request *r)
     free(g);
 }
 
-static const struct change_request_ops regime_ops = { stage_regime, finish_regime, destroy_regime };
+static const struct change_request_ops regime_ops = { stage_regime, follow_regime, finish_regime, destroy_regime };
 
 static void
 change_regime(struct ofproto *p, bool has_normal)

@@ -5,6 +5,9 @@
 #include "base/hash.h"
 #include "openflow/msg/flow.h"
 
+/* The datapath is told of each of so many that change at once; of more, that groups have changed. */
+enum { MANY_GROUPS = 256 };
+
 static uint32_t
 hash_id(uint32_t group_id)
 {
@@ -25,7 +28,7 @@ groups_destroy_step(struct ofproto *p, struct loop_slice *slice)
             return false;
         }
         hmap_remove(&p->groups, &g->node);
-        xbridge_replace_group(&p->xb, g, NULL);
+        xbridge_remove_group(&p->xb, g);
         group_unref(g);
     }
     hmap_uninit(&p->groups);
@@ -64,50 +67,58 @@ replace(struct tables_change *c, struct group *old, struct group *new)
     }
     c->groups[c->n_groups++] = (struct replaced_group) { old, new };
     put_in_place(c->p, old, new);
+    if (new) {
+        xbridge_add_group(&c->p->xb, new, c->version);
+    }
+    if (old) {
+        group_hide(old, c->version);
+    }
 }
 
-/* Where a group changes several times, only the last one counts. */
 void
-groups_publish(struct tables_change *c)
+groups_tell(const struct tables_change *c)
 {
+    if (c->n_groups > MANY_GROUPS) {
+        backer_groups_changed(c->p->backer, &c->p->xb);
+        return;
+    }
     for (size_t i = 0; i < c->n_groups; i++) {
-        struct group *new = c->groups[i].new;
+        const struct group *g = c->groups[i].new ? c->groups[i].new : c->groups[i].old;
 
-        if (new && group_find(c->p, new->desc.group_id) == new) {
-            xbridge_replace_group(&c->p->xb, xbridge_group_rcu(&c->p->xb, new->desc.group_id), new);
+        backer_group_changed(c->p->backer, &c->p->xb, g->desc.group_id);
+    }
+}
+
+bool
+groups_retire_step(struct tables_change *c, struct loop_slice *slice)
+{
+    for (; c->n_groups_retired < c->n_groups && !loop_slice_is_over(slice); c->n_groups_retired++) {
+        struct group *old = c->groups[c->n_groups_retired].old;
+
+        if (old) {
+            xbridge_remove_group(&c->p->xb, old);
+            group_unref(old);
         }
     }
+    return c->n_groups_retired == c->n_groups;
 }
 
-static void
-take_back(struct ofproto *p, uint32_t group_id)
+bool
+groups_abort_step(struct tables_change *c, struct loop_slice *slice)
 {
-    struct group *published = xbridge_group_rcu(&p->xb, group_id);
+    while (c->n_groups && !loop_slice_is_over(slice)) {
+        struct replaced_group *r = &c->groups[--c->n_groups];
 
-    if (published && !group_find(p, group_id)) {
-        xbridge_replace_group(&p->xb, published, NULL);
+        put_in_place(c->p, r->new, r->old);
+        if (r->old) {
+            group_unhide(r->old);
+        }
+        if (r->new) {
+            xbridge_remove_group(&c->p->xb, r->new);
+            group_unref(r->new);
+        }
     }
-    backer_group_changed(p->backer, &p->xb, group_id);
-}
-
-void
-groups_commit(struct tables_change *c)
-{
-    for (size_t i = 0; i < c->n_groups; i++) {
-        take_back(c->p, (c->groups[i].new ? c->groups[i].new : c->groups[i].old)->desc.group_id);
-    }
-    for (size_t i = 0; i < c->n_groups; i++) {
-        group_unref(c->groups[i].old);
-    }
-}
-
-void
-groups_abort(struct tables_change *c)
-{
-    for (size_t i = c->n_groups; i-- > 0;) {
-        put_in_place(c->p, c->groups[i].new, c->groups[i].old);
-        group_unref(c->groups[i].new);
-    }
+    return !c->n_groups;
 }
 
 void
@@ -242,31 +253,31 @@ remove_buckets(struct tables_change *c, const struct group_mod *gm)
 
 /* Deleting. */
 
+/* Between the steps nobody else changes groups. */
 static void
-list_groups(struct group_mod_run *r)
+begin_deletion(struct group_mod_run *r)
 {
     const struct ofproto *p = r->change->p;
-    struct group *one = group_find(p, r->gm->group_id);
 
-    r->groups = xcalloc(hmap_count(&p->groups) + 1, sizeof *r->groups);
-    if (r->gm->group_id != GROUP_ALL) {
-        r->groups[0] = one;
-        r->n_groups = one != NULL;
-        return;
-    }
-    HMAP_FOR_EACH (g, struct group, node, &p->groups) {
-        r->groups[r->n_groups++] = g;
-    }
+    r->has_begun = true;
+    r->all = r->gm->group_id == GROUP_ALL;
+    r->next = r->all ? HMAP_ENTRY(hmap_first(&p->groups), struct group, node) : group_find(p, r->gm->group_id);
+}
+
+static struct group *
+behind(const struct group_mod_run *r, const struct group *g)
+{
+    return r->all ? HMAP_ENTRY(hmap_next(&r->change->p->groups, &g->node), struct group, node) : NULL;
 }
 
 static bool
 delete_step(struct group_mod_run *r, struct loop_slice *slice)
 {
-    if (!r->groups) {
-        list_groups(r);
+    if (!r->has_begun) {
+        begin_deletion(r);
     }
-    for (; r->n_deleted < r->n_groups && !loop_slice_is_over(slice); r->n_deleted++) {
-        struct group *g = r->groups[r->n_deleted];
+    while (r->next && !loop_slice_is_over(slice)) {
+        struct group *g = r->next;
 
         r->users.kind = USERS_OF_GROUP;
         r->users.id = g->desc.group_id;
@@ -275,9 +286,10 @@ delete_step(struct group_mod_run *r, struct loop_slice *slice)
             return false;
         }
         users_run_uninit(&r->users);
+        r->next = behind(r, g);
         replace(r->change, g, NULL);
     }
-    return r->n_deleted == r->n_groups;
+    return !r->next;
 }
 
 /* All but deletions. */
@@ -329,8 +341,6 @@ group_mod_run_step(struct group_mod_run *r, struct loop_slice *slice)
 void
 group_mod_run_end(struct group_mod_run *r)
 {
-    free(r->groups);
-    r->groups = NULL;
     users_run_uninit(&r->users);
 }
 

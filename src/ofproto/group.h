@@ -22,9 +22,9 @@ struct group *group_find(const struct ofproto *, uint32_t group_id);
 struct group_mod_run {
     struct tables_change *change;
     struct group_mod *gm;
-    struct group **groups;   /* To be deleted; null: not begun. */
-    size_t n_groups, n_deleted;
-    struct users_run users;  /* Of the one at hand. */
+    bool has_begun, all;     /* A deletion; of all groups. */
+    struct group *next;      /* To be deleted. */
+    struct users_run users;  /* Of that one. */
     enum ofperr error;
 };
 void group_mod_run_begin(struct group_mod_run *, struct tables_change *, struct group_mod *);
@@ -37,10 +37,10 @@ enum ofperr group_mod_at_once(struct ofproto *, const struct ofconn *requester, 
 /* Gives buckets that came without an id (before 1.5) their position as one. */
 void group_mod_number_buckets(struct group_mod *gm);
 
-/* For change.c: the end of a change.  What comes is published before the new version of the tables is, what goes is
- * taken back after it. */
-void groups_publish(struct tables_change *);
-void groups_commit(struct tables_change *);
-void groups_abort(struct tables_change *);
+/* For change.c: the end of a change.  The version that has it has been published; what it has replaced is taken out; or
+ * it is undone.  Steps return whether they are through. */
+void groups_tell(const struct tables_change *);
+bool groups_retire_step(struct tables_change *, struct loop_slice *);
+bool groups_abort_step(struct tables_change *, struct loop_slice *);
 
 #endif

@@ -101,7 +101,7 @@ destroy_search(struct change_request *r)
     free(s);
 }
 
-static const struct change_request_ops search_ops = { stage_search, answer_search, destroy_search };
+static const struct change_request_ops search_ops = { stage_search, NULL, answer_search, destroy_search };
 
 static enum ofperr
 search_and_change(struct ofconn *c, const struct msg *m, const struct flow_mod *fm)

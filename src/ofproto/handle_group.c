@@ -41,7 +41,7 @@ destroy_request(struct change_request *r)
     free(g);
 }
 
-static const struct change_request_ops request_ops = { stage_request, answer_request, destroy_request };
+static const struct change_request_ops request_ops = { stage_request, NULL, answer_request, destroy_request };
 
 /* Takes over 'gm'. */
 static enum ofperr

@@ -189,39 +189,70 @@ modify_meter(struct ofproto *p, struct meter_mod *mm)
     return error;
 }
 
-/* A deletion: first of the flows that use the meters, which takes as long as there are such, then of the meters. */
+bool
+meters_delete_step(struct ofproto *p, struct loop_slice *slice)
+{
+    HMAP_FOR_EACH_SAFE (m, struct meter, node, &p->meters) {
+        if (loop_slice_is_over(slice)) {
+            return false;
+        }
+        remove_meter(p, m);
+    }
+    return true;
+}
+
+/* A deletion: first of the flows that use the meters, which takes as long as there are such, then of the meters.
+ * Between the steps nobody else changes meters. */
 struct delete_request {
     struct change_request r;
-    uint32_t *ids;
-    size_t n, n_done;         /* Meters; of how many the flows have been dropped. */
+    bool all;
+    struct meter *next;       /* Whose flows are to be dropped; null: none is left. */
+    uint32_t only;            /* Unless 'all' is set: its number. */
     struct users_run users;   /* Of the one at hand. */
 };
+
+static struct meter *
+behind(const struct delete_request *d, const struct meter *m)
+{
+    return d->all ? HMAP_ENTRY(hmap_next(&d->r.p->meters, &m->node), struct meter, node) : NULL;
+}
 
 static bool
 stage_delete(struct change_request *r, struct loop_slice *slice, enum ofperr *error UNUSED)
 {
     struct delete_request *d = CONTAINER_OF(r, struct delete_request, r);
 
-    for (; d->n_done < d->n && !loop_slice_is_over(slice); d->n_done++) {
+    for (; d->next && !loop_slice_is_over(slice); d->next = behind(d, d->next)) {
         d->users.kind = USERS_OF_METER;
-        d->users.id = d->ids[d->n_done];
+        d->users.id = d->next->config.meter_id;
         d->users.why = REMOVED_METER_DELETE;
         if (!change_drop_users_step(&r->change, &d->users, slice)) {
             return false;
         }
         users_run_uninit(&d->users);
     }
-    return d->n_done == d->n;
+    return !d->next;
+}
+
+static bool
+follow_delete(struct change_request *r, struct loop_slice *slice)
+{
+    struct delete_request *d = CONTAINER_OF(r, struct delete_request, r);
+    struct meter *m;
+
+    if (d->all) {
+        return meters_delete_step(r->p, slice);
+    }
+    m = meter_find(r->p, d->only);
+    if (m) {
+        remove_meter(r->p, m);
+    }
+    return true;
 }
 
 static void
-finish_delete(struct change_request *r, enum ofperr error UNUSED)
+answer_delete(struct change_request *r UNUSED, enum ofperr error UNUSED)
 {
-    struct delete_request *d = CONTAINER_OF(r, struct delete_request, r);
-
-    for (size_t i = 0; i < d->n; i++) {
-        remove_meter(r->p, meter_find(r->p, d->ids[i]));
-    }
 }
 
 static void
@@ -230,11 +261,10 @@ destroy_delete(struct change_request *r)
     struct delete_request *d = CONTAINER_OF(r, struct delete_request, r);
 
     users_run_uninit(&d->users);
-    free(d->ids);
     free(d);
 }
 
-static const struct change_request_ops delete_ops = { stage_delete, finish_delete, destroy_delete };
+static const struct change_request_ops delete_ops = { stage_delete, follow_delete, answer_delete, destroy_delete };
 
 static void
 delete_meters(struct ofconn *c, uint32_t id)
@@ -242,24 +272,12 @@ delete_meters(struct ofconn *c, uint32_t id)
     const struct ofproto *p = c->ofproto;
     struct delete_request *d = xzalloc(sizeof *d);
 
-    d->ids = xcalloc(hmap_count(&p->meters) + 1, sizeof *d->ids);
-    HMAP_FOR_EACH (m, struct meter, node, &p->meters) {
-        if (id == METER_ALL || m->config.meter_id == id) {
-            d->ids[d->n++] = m->config.meter_id;
-        }
-    }
+    d->all = id == METER_ALL;
+    d->only = id;
+    d->next = d->all ? HMAP_ENTRY(hmap_first(&p->meters), struct meter, node) : meter_find(p, id);
     change_request_begin(&d->r, &delete_ops, c);
     if (change_request_run(&d->r)) {
-        finish_delete(&d->r, OFPERR_NONE);
         change_request_destroy(&d->r);
-    }
-}
-
-void
-meters_delete_all(struct ofproto *p)
-{
-    HMAP_FOR_EACH_SAFE (m, struct meter, node, &p->meters) {
-        remove_meter(p, m);
     }
 }
 

@@ -19,8 +19,8 @@ struct meter {
 void meters_init(struct ofproto *);
 /* Some of the meters of a bridge that no megaflow names any more (removal.c); true when all are gone. */
 bool meters_destroy_step(struct ofproto *, struct loop_slice *) MUST_CHECK;
-/* All of them, when no flow uses any. */
-void meters_delete_all(struct ofproto *);
+/* Some of those of a bridge whose flows use none any more; true when all are gone. */
+bool meters_delete_step(struct ofproto *, struct loop_slice *) MUST_CHECK;
 struct meter *meter_find(const struct ofproto *, uint32_t meter_id);
 
 #endif

@@ -33,7 +33,8 @@ struct commit {
     struct group_mod gm;
     struct group_mod_run group_run;
     struct followup *followups;
-    size_t n, capacity;
+    size_t n, capacity, n_followed;
+    size_t n_forwarded;      /* Bytes of 'messages' that have been shown to whom they may concern. */
     struct flow_mod_counts flow_mods; /* Begun. */
 };
 
@@ -249,31 +250,61 @@ stage_commit(struct change_request *r, struct loop_slice *slice, enum ofperr *er
 }
 
 static void
-follow_up(struct commit *k, bool success)
+follow_up(struct commit *k, struct followup *f)
 {
-    for (size_t i = 0; i < k->n; i++) {
-        struct followup *f = &k->followups[i];
-
-        if (f->is_port_mod) {
-            f->port_mod.port = success ? ofport_find(k->r.p, f->port) : NULL;
-            if (f->port_mod.port) {
-                port_mod_execute(&f->port_mod);
-            }
-        } else {
-            if (success) {
-                packet_out_execute(k->r.as, &f->packet_out);
-            }
-            packet_out_finish(&f->packet_out);
+    if (f->is_port_mod) {
+        f->port_mod.port = ofport_find(k->r.p, f->port);
+        if (f->port_mod.port) {
+            port_mod_execute(&f->port_mod);
         }
+    } else {
+        packet_out_execute(k->r.as, &f->packet_out);
+        packet_out_finish(&f->packet_out);
     }
-    k->n = 0;
+}
+
+/* What was carried out, to whom it may concern. */
+static void
+forward(const struct commit *k, const void *data, size_t len)
+{
+    struct bundle_add add;
+    struct msg m;
+
+    if (!msg_decode(data, len, &m) && !bundle_add_decode(&m, &add, NULL)) {
+        conns_forward_request(k->r.c ? k->r.c : k->r.as, &add.inner);
+    }
+}
+
+static bool
+follow_commit(struct change_request *r, struct loop_slice *slice)
+{
+    struct commit *k = CONTAINER_OF(r, struct commit, r);
+
+    while (k->n_followed < k->n && !loop_slice_is_over(slice)) {
+        follow_up(k, &k->followups[k->n_followed++]);
+    }
+    if (k->n_followed < k->n) {
+        return false;
+    }
+    while (k->any_groups && k->n_forwarded < k->messages.len && !loop_slice_is_over(slice)) {
+        const uint8_t *data = k->messages.data + k->n_forwarded;
+        size_t len = msg_stated_length(data);
+
+        forward(k, data, len);
+        k->n_forwarded += len;
+    }
+    return !k->any_groups || k->n_forwarded == k->messages.len;
 }
 
 /* Forgets what is under way. */
 static void
 end_staging(struct commit *k)
 {
-    follow_up(k, false);
+    for (; k->n_followed < k->n; k->n_followed++) {
+        if (!k->followups[k->n_followed].is_port_mod) {
+            packet_out_finish(&k->followups[k->n_followed].packet_out);
+        }
+    }
     if (k->is_running) {
         flow_mod_run_end(&k->run);
         k->is_running = false;
@@ -283,30 +314,11 @@ end_staging(struct commit *k)
     }
 }
 
-/* What was carried out, to whom it may concern. */
-static void
-forward_all(const struct commit *k)
-{
-    for (size_t at = 0; at < k->messages.len; at += msg_stated_length(k->messages.data + at)) {
-        const uint8_t *data = k->messages.data + at;
-        struct bundle_add add;
-        struct msg m;
-
-        if (!msg_decode(data, msg_stated_length(data), &m) && !bundle_add_decode(&m, &add, NULL)) {
-            conns_forward_request(k->r.c ? k->r.c : k->r.as, &add.inner);
-        }
-    }
-}
-
 static void
 settle(struct commit *k)
 {
-    follow_up(k, !k->r.error);
     if (!k->r.error && k->r.c) {
         flow_mod_log_add(k->r.c, &k->flow_mods);
-    }
-    if (!k->r.error && k->any_groups) {
-        forward_all(k);
     }
 }
 
@@ -344,7 +356,7 @@ destroy_commit(struct change_request *r)
     free(k);
 }
 
-static const struct change_request_ops commit_ops = { stage_commit, answer_commit, destroy_commit };
+static const struct change_request_ops commit_ops = { stage_commit, follow_commit, answer_commit, destroy_commit };
 
 enum ofperr
 of_bundle_commit(struct ofconn *c, bool is_atomic, struct bytes messages, struct prepared_flows prepared,

@@ -165,6 +165,7 @@ struct backer *backer_next(const struct backer *);
 void backer_changed(struct backer *);
 void backer_rule_changed(struct backer *, const struct rule *);
 void backer_group_changed(struct backer *, const struct xbridge *, uint32_t group_id);
+void backer_groups_changed(struct backer *, const struct xbridge *); /* Many of them. */
 void backer_meter_changed(struct backer *, const struct xbridge *, uint32_t meter_id);
 void backer_table_changed(struct backer *, const struct xbridge *, uint8_t table_id);
 /* A port was unpublished and removed: megaflows that name it serve until they have been looked at again.  One is about

@@ -126,25 +126,49 @@ group_credit(struct group *g, size_t bucket, uint64_t n_packets, uint64_t n_byte
     }
 }
 
-struct group *
-xbridge_group_rcu(const struct xbridge *b, uint32_t group_id)
+static struct group *
+find_rcu(const struct xbridge *b, uint32_t group_id, uint64_t version)
 {
     RCU_MAP_FOR_EACH_WITH_HASH (g, struct group, hash_u32(group_id, 0), &b->groups) {
-        if (g->desc.group_id == group_id) {
+        if (g->desc.group_id == group_id && version >= atomic_load_explicit(&g->add_version, memory_order_relaxed) &&
+            version < atomic_load_explicit(&g->remove_version, memory_order_relaxed)) {
             return g;
         }
     }
     return NULL;
 }
 
-void
-xbridge_replace_group(struct xbridge *b, struct group *old, struct group *new)
+/* One that has been replaced may have been taken out already. */
+struct group *
+xbridge_group_rcu(const struct xbridge *b, uint32_t group_id, uint64_t version)
 {
-    if (old && new) {
-        rcu_map_replace(&b->groups, old, new, hash_u32(new->desc.group_id, 0));
-    } else if (new) {
-        rcu_map_insert(&b->groups, new, hash_u32(new->desc.group_id, 0));
-    } else if (old) {
-        rcu_map_remove(&b->groups, old, hash_u32(old->desc.group_id, 0));
-    }
+    struct group *g = find_rcu(b, group_id, version);
+
+    return g ? g : find_rcu(b, group_id, atomic_load_explicit(&b->tables_version, memory_order_acquire));
+}
+
+void
+xbridge_add_group(struct xbridge *b, struct group *g, uint64_t version)
+{
+    atomic_store_explicit(&g->add_version, version, memory_order_relaxed);
+    atomic_store_explicit(&g->remove_version, UINT64_MAX, memory_order_relaxed);
+    rcu_map_insert(&b->groups, g, hash_u32(g->desc.group_id, 0));
+}
+
+void
+group_hide(struct group *g, uint64_t version)
+{
+    atomic_store_explicit(&g->remove_version, version, memory_order_relaxed);
+}
+
+void
+group_unhide(struct group *g)
+{
+    group_hide(g, UINT64_MAX);
+}
+
+void
+xbridge_remove_group(struct xbridge *b, struct group *g)
+{
+    rcu_map_remove(&b->groups, g, hash_u32(g->desc.group_id, 0));
 }

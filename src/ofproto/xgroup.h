@@ -1,7 +1,8 @@
 /* A group, as translation sees it: an entry of a bridge's snapshot.
  *
- * Immutable but for its counters; a group-mod replaces it as a whole (ofproto/group.h).  Megaflows hold it by
- * reference, to count for it after it was replaced.
+ * Immutable but for its counters; a group-mod replaces it as a whole (ofproto/group.h).  Like a rule it is visible in
+ * some versions of the tables: many come and go at once with the version that has them, and are put in and taken out
+ * before and after that, as time allows.  Megaflows hold it by reference, to count for it after it was replaced.
  *
  * Select groups choose by a hash: the datapath's ("dp_hash") where the weights of the buckets can be met with at most
  * GROUP_MAX_HASHES values of it, dealt out to the buckets by Webster's method; else one of the packet's fields.
@@ -26,6 +27,7 @@ struct group {
     struct group_mod desc;       /* Id, type, buckets and properties; owned. */
     int64_t created;             /* ms; a modification does not change it. */
     _Atomic uint32_t n_refs;
+    _Atomic uint64_t add_version, remove_version; /* Of the tables: in which it is there, from which on no more. */
     /* How a select group chooses. */
     bool uses_dp_hash;
     uint32_t hash_algorithm;     /* enum odp_hash_algorithm */
@@ -45,8 +47,15 @@ void group_unref(struct group *);
 /* Counts for the bucket at that place; SIZE_MAX: for the group. */
 void group_credit(struct group *, size_t bucket, uint64_t n_packets, uint64_t n_bytes);
 
-/* The bridge's groups. */
-struct group *xbridge_group_rcu(const struct xbridge *, uint32_t group_id);
-void xbridge_replace_group(struct xbridge *, struct group *old, struct group *new); /* Either may be null. */
+/* The bridge's group in that version of its tables; null: there is none.  Of an older version than the present one it
+ * may be the present one's. */
+struct group *xbridge_group_rcu(const struct xbridge *, uint32_t group_id, uint64_t version);
+
+/* The writer: puts one in, visible from 'version' on; has one no more visible from then on, and undoes that; takes one
+ * out that nobody is to see any more. */
+void xbridge_add_group(struct xbridge *, struct group *, uint64_t version);
+void group_hide(struct group *, uint64_t version);
+void group_unhide(struct group *);
+void xbridge_remove_group(struct xbridge *, struct group *);
 
 #endif

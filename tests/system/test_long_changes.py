@@ -224,6 +224,34 @@ def test_groups_of_a_bundle_are_seen_when_it_is_there(place):
     assert set(watch.seen) == {0, 3}
 
 
+def test_packets_see_the_groups_of_a_bundle_together_with_its_flows(place):
+    """Of the many groups that are put in before the bundle is there, one is in the place of another."""
+    place.sh("ovs-ofctl -O OpenFlow14 add-group br0 group_id=1,type=all,bucket=output:1; "
+             "ovs-ofctl -O OpenFlow14 add-flow br0 priority=1,actions=group:1")
+    peer = Peer(place, V)
+    bucket = struct.pack("!HHII4xHHIH6x", 32, 0, 0xffffffff, 0xffffffff, 0, 16, 2, 0)
+    actions = struct.pack("!HH4xHHIH6xHHI", 4, 32, 0, 16, 2, 0, 22, 8, 1)  # output:2,group:1
+    flow_mod = struct.pack("!QQBBHHHIIIHHHHI", 0, 0, 0, ADD_FLOW, 0, 0, 1, 0xffffffff, 0xffffffff, 0xffffffff, 0, 0, 1,
+                           4, 0)
+    peer.prepare(1, [message(GROUP_MOD, struct.pack("!HBxI", 1, 0, 1) + bucket),
+                     *(group(i) for i in range(10, N_FLOWS // 2)), message(FLOW_MOD, flow_mod + actions)])
+
+    def trace():
+        return place.sh("ovs-appctl ofproto/trace br0 in_port=LOCAL | grep 'Datapath actions'").strip()
+
+    turns = turns_of_changes(place)
+    with Watch(trace) as watch:
+        watch.wait()
+        peer.send(control(1, COMMIT))
+        peer.read_control(1, COMMIT)
+        watch.wait()
+    assert turns_of_changes(place) > turns
+    before, after = watch.seen[0].split()[2], watch.seen[-1].split()[2].split(",")
+    assert len(after) == 2 and after[0] == after[1] != before
+    assert {w.split()[2] for w in watch.seen} == {before, ",".join(after)}
+    assert Peer(place, V).count_groups() == N_FLOWS // 2 - 9
+
+
 def test_a_barrier_waits_for_the_deletion_before_it_and_echoes_of_others_do_not(place):
     peer, other = Peer(place, V), Peer(place, V)
     peer.prepare(1, [flow(i) for i in range(N_FLOWS)])

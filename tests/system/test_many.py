@@ -107,6 +107,26 @@ def test_meters_that_go_while_they_are_listed_are_left_out_and_none_is_there_twi
     place.sh("ovs-ofctl -O OpenFlow13 del-meters br0")
 
 
+def test_all_meters_go_over_many_turns_and_others_see_all_or_none(place):
+    meters = list(range(1, N_METERS + 1))
+    peer, other = Peer(place, V), Peer(place, V)
+    peer.send(*[meter_mod(0, i) for i in meters])
+    peer.echo()
+    turns = int(place.sh("ovs-appctl coverage/read-counter change_request_turns"))
+    peer.send(meter_mod(2, ALL_METERS), message(20))
+    seen = []
+    while not seen or seen[-1]:
+        other.send(request(METER_CONFIG, ALL_METERS))
+        seen.append(entries(other, METER_CONFIG, 0, 4)[0])
+        assert seen[-1] in (meters, [])
+    assert peer.read()[1] == 21
+    assert int(place.sh("ovs-appctl coverage/read-counter change_request_turns")) > turns
+    peer.send(*[meter_mod(0, i) for i in meters])  # What they had in the datapath is free again, or will be.
+    peer.send(request(METER_CONFIG, ALL_METERS))
+    assert entries(peer, METER_CONFIG, 0, 4)[0] == meters
+    place.sh("ovs-ofctl -O OpenFlow13 del-meters br0")
+
+
 def test_who_leaves_while_a_list_is_made_takes_it_along(place, groups):
     assert groups
     for _ in range(20):

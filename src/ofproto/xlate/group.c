@@ -9,7 +9,7 @@ static struct group *
 consult(struct xlate_ctx *ctx, uint32_t group_id)
 {
     xlate_note_key(ctx, CONSULTED_GROUP, group_id);
-    return xbridge_group_rcu(ctx->bridge, group_id);
+    return xbridge_group_rcu(ctx->bridge, group_id, ctx->version);
 }
 
 /* Groups may lead to groups: without a bound, thirty of two buckets each would be a billion.  False: it is reached. */

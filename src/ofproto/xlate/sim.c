@@ -286,6 +286,7 @@ sim_add_group(struct xbridge *b, const char *text)
     unsigned int protocols = PROTO_ANY;
     struct group_mod gm;
     struct error *e = group_mod_parse(&gm, text, GROUP_ADD, &names, &protocols);
+    struct group *old;
 
     if (e) {
         return error_take_text(e);
@@ -293,7 +294,12 @@ sim_add_group(struct xbridge *b, const char *text)
     for (size_t i = 0; i < gm.n_buckets; i++) {
         gm.buckets[i].bucket_id = gm.buckets[i].bucket_id == BUCKET_ALL ? i : gm.buckets[i].bucket_id;
     }
-    xbridge_replace_group(b, xbridge_group_rcu(b, gm.group_id), group_create(&gm, 0));
+    old = xbridge_group_rcu(b, gm.group_id, b->tables_version);
+    if (old) {
+        xbridge_remove_group(b, old);
+        group_unref(old);
+    }
+    xbridge_add_group(b, group_create(&gm, 0), b->tables_version);
     return NULL;
 }
 
@@ -310,7 +316,7 @@ void
 sim_delete_flows(struct xbridge *b)
 {
     RCU_MAP_FOR_EACH (g, struct group, &b->groups) {
-        xbridge_replace_group(b, g, NULL);
+        xbridge_remove_group(b, g);
         group_unref(g);
     }
     for (int i = 0; i < OFPROTO_N_TABLES; i++) {

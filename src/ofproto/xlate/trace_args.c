@@ -276,6 +276,7 @@ settle_packet(struct args *a)
 
 struct reference_check {
     const struct xbridge *bridge;
+    uint64_t version;
     bool group_is_missing;
 };
 
@@ -284,14 +285,14 @@ check_group(void *r_, uint32_t group_id)
 {
     struct reference_check *r = r_;
 
-    r->group_is_missing |= !xbridge_group_rcu(r->bridge, group_id);
+    r->group_is_missing |= !xbridge_group_rcu(r->bridge, group_id, r->version);
 }
 
 /* The groups and meters that the actions name must be there, as for a packet-out. */
 static enum ofperr
 check_references(const struct xbridge *bridge, struct act_span acts)
 {
-    struct reference_check r = { .bridge = bridge };
+    struct reference_check r = { .bridge = bridge, .version = atomic_load(&bridge->tables_version) };
     uint32_t meter_id = act_meter_id(acts);
 
     act_each_group(acts, check_group, &r);
