@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+enum { WALK_AHEAD = 8 };
+
 void
 hmap_init(struct hmap *map)
 {
@@ -95,10 +97,16 @@ hmap_clear(struct hmap *map)
     hmap_uninit(map);
 }
 
+/* The nodes of a large map are all over the memory: those that come next are asked for meanwhile. */
 static struct hmap_node *
 hmap_first_from(const struct hmap *map, size_t i)
 {
-    for (; i <= map->mask + map->n_split; i++) {
+    size_t last = map->mask + map->n_split;
+
+    for (; i <= last; i++) {
+        if (i + WALK_AHEAD <= last) {
+            __builtin_prefetch(map->buckets[i + WALK_AHEAD]);
+        }
         if (map->buckets[i]) {
             return map->buckets[i];
         }

@@ -2,15 +2,17 @@
 
 #include <stdlib.h>
 
-/* After so many the clock is looked at (conns.c): a port's counters may take a call or two of the system. */
-enum { ENTRIES_A_STEP = 32 };
+/* After so many the clock is looked at (conns.c): a port's counters may take a call or two of the system.  Sorting
+ * takes some 50 ns for each. */
+enum { ENTRIES_A_STEP = 32, SORTED_A_STEP = 1024 };
 
 struct listing_job {
     struct ofconn_job job;
     struct ofconn *c;
     const struct listing_ops *ops;
     struct listing list;
-    struct pqueue rest;    /* Those of the list that are to come. */
+    size_t n_sorted;       /* So many of the list are, or have been, in 'rest'. */
+    struct pqueue rest;    /* Those that are to come. */
     enum of_version version;
     struct bytes building; /* The message that is not full yet. */
     struct msg_parts parts;
@@ -39,11 +41,26 @@ release(const struct listing_job *j, const struct listed *one)
     }
 }
 
+static void
+sort_more(struct listing_job *j)
+{
+    for (int i = 0; i < SORTED_A_STEP && j->n_sorted < j->list.n; i++) {
+        struct listed *one = &j->list.all[j->n_sorted++];
+
+        one->rank = one->id - j->ops->first;
+        pqueue_insert(&j->rest, &one->node);
+    }
+}
+
 static bool
 step(struct ofconn_job *job, struct bytes *out)
 {
     struct listing_job *j = CONTAINER_OF(job, struct listing_job, job);
 
+    if (j->n_sorted < j->list.n) {
+        sort_more(j);
+        return false;
+    }
     for (int i = 0; i < ENTRIES_A_STEP && j->rest.n; i++) {
         const struct listed *one = CONTAINER_OF(pqueue_first(&j->rest), struct listed, node);
         size_t entry = j->building.len;
@@ -71,6 +88,9 @@ destroy(struct ofconn_job *job)
     for (size_t i = 0; i < j->rest.n; i++) {
         release(j, CONTAINER_OF(j->rest.nodes[i], struct listed, node));
     }
+    for (size_t i = j->n_sorted; i < j->list.n; i++) {
+        release(j, &j->list.all[i]);
+    }
     pqueue_uninit(&j->rest);
     free(j->list.all);
     bytes_uninit(&j->building);
@@ -89,10 +109,6 @@ listing_reply(struct ofconn *c, const struct msg *request, const struct listing_
     j->list = *l;
     *l = (struct listing) LISTING_INIT;
     j->rest = (struct pqueue) PQUEUE_INIT(is_before);
-    for (size_t i = 0; i < j->list.n; i++) {
-        j->list.all[i].rank = j->list.all[i].id - ops->first;
-        pqueue_insert(&j->rest, &j->list.all[i].node);
-    }
     msg_parts_begin(&j->parts, &j->building, ops->reply, request);
     ofconn_start_job(c, &j->job);
 }

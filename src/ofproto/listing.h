@@ -3,8 +3,8 @@
  * It tells of those that were there when the request came, in the order of their numbers.  What has gone when its turn
  * comes may be left out; what has come since then is not in it, so that nothing is told of twice.
  *
- * The order is that of a heap: to make one takes a few comparisons for each number, and what sorting takes besides is
- * divided among the steps.
+ * The order is that of a heap, which is made and emptied in steps: all that the request itself takes is to note each of
+ * them.
  *
  * Threads: main. */
 #ifndef OFPROTO_LISTING_H

@@ -24,9 +24,9 @@ struct group_counter {
 
 struct group {
     struct hmap_node node;       /* In ofproto->groups, by id; main thread. */
+    _Atomic uint32_t n_refs;     /* In the line of the node and the id: requests about all groups look at these. */
     struct group_mod desc;       /* Id, type, buckets and properties; owned. */
     int64_t created;             /* ms; a modification does not change it. */
-    _Atomic uint32_t n_refs;
     _Atomic uint64_t add_version, remove_version; /* Of the tables: in which it is there, from which on no more. */
     /* How a select group chooses. */
     bool uses_dp_hash;
