@@ -41,6 +41,7 @@ struct ctl_conn {
 struct ctl_request {
     struct ctl_conn *conn;      /* Null once the connection has ended. */
     struct json *id;
+    struct ctl_job *job;        /* That answers it; null: none. */
 };
 
 struct ctl_server {
@@ -72,20 +73,43 @@ ctl_unregister(const char *name)
 /* Replies. */
 
 static void
-send_reply(struct ctl_request *r, struct jsonrpc_msg *msg)
+end_request(struct ctl_request *r)
 {
     struct ctl_conn *c = r->conn;
 
     counter_inc(unixctl_replied);
     if (c) {
         c->request = NULL;
-        jsonrpc_conn_send(c->rpc, msg);
         jsonrpc_conn_set_reading(c->rpc, true);
-    } else {
-        jsonrpc_msg_free(msg);
     }
     js_unref(r->id);
     free(r);
+}
+
+static void
+send_reply(struct ctl_request *r, struct jsonrpc_msg *msg)
+{
+    if (r->conn) {
+        jsonrpc_conn_send(r->conn->rpc, msg);
+    } else {
+        jsonrpc_msg_free(msg);
+    }
+    end_request(r);
+}
+
+/* In JSON if the client wants that; takes 'text'. */
+static struct json *
+make_result(const struct ctl_request *r, struct json *text)
+{
+    struct json *wrapped;
+
+    if (!ctl_request_wants_json(r)) {
+        return text;
+    }
+    wrapped = js_object();
+    js_set_take(wrapped, "reply-format", js_str("plain"));
+    js_set_take(wrapped, "reply", text);
+    return wrapped;
 }
 
 void
@@ -97,14 +121,60 @@ ctl_reply(struct ctl_request *r, const char *text)
 
     free(line);
     log_dbg("replying with success, id=%lld: \"%s\"", (long long) js_int_value(r->id), text ? text : "");
-    if (ctl_request_wants_json(r)) {
-        struct json *wrapped = js_object();
+    send_reply(r, jsonrpc_reply(make_result(r, result), r->id));
+}
 
-        js_set_take(wrapped, "reply-format", js_str("plain"));
-        js_set_take(wrapped, "reply", result);
-        result = wrapped;
-    }
-    send_reply(r, jsonrpc_reply(result, r->id));
+/* Replies in parts: what surrounds the text in a reply, and the text as in a JSON string. */
+
+static const char *
+reply_suffix(const struct ctl_request *r)
+{
+    return ctl_request_wants_json(r) ? "\"}}" : "\"}";
+}
+
+void
+ctl_reply_begin(struct ctl_request *r)
+{
+    struct jsonrpc_msg *empty = jsonrpc_reply(make_result(r, js_str("")), r->id);
+    struct str s = STR_INIT;
+
+    log_dbg("replying with success, id=%lld, in parts", (long long) js_int_value(r->id));
+    jsonrpc_msg_put(&s, empty);
+    jsonrpc_conn_send_part(r->conn->rpc, s.text, s.len - strlen(reply_suffix(r)));
+    jsonrpc_msg_free(empty);
+    str_uninit(&s);
+}
+
+void
+ctl_reply_put(struct ctl_request *r, const char *text)
+{
+    struct str s = STR_INIT;
+
+    js_put_quoted(&s, text);
+    jsonrpc_conn_send_part(r->conn->rpc, s.text + 1, s.len - 2);
+    str_uninit(&s);
+}
+
+void
+ctl_reply_end(struct ctl_request *r)
+{
+    const char *suffix = reply_suffix(r);
+
+    jsonrpc_conn_send_part(r->conn->rpc, suffix, strlen(suffix));
+    end_request(r);
+}
+
+size_t
+ctl_request_backlog(const struct ctl_request *r)
+{
+    return jsonrpc_conn_backlog(r->conn->rpc);
+}
+
+bool
+ctl_request_set_job(struct ctl_request *r, struct ctl_job *job)
+{
+    r->job = job;
+    return r->conn;
 }
 
 void
@@ -218,8 +288,13 @@ log_request(const struct jsonrpc_msg *msg)
 static void
 conn_destroy(struct ctl_conn *c)
 {
-    if (c->request) {
-        c->request->conn = NULL;
+    struct ctl_request *r = c->request;
+
+    if (r && r->job) {
+        ctl_job_abandon(r->job);
+        end_request(r);
+    } else if (r) {
+        r->conn = NULL;
     }
     list_remove(&c->node);
     jsonrpc_conn_destroy(c->rpc);
@@ -254,7 +329,17 @@ on_closed(struct jsonrpc_conn *rpc UNUSED, int error UNUSED, void *c)
     conn_destroy(c);
 }
 
-static const struct jsonrpc_conn_ops conn_ops = { .message = on_message, .closed = on_closed };
+static void
+on_drained(struct jsonrpc_conn *rpc UNUSED, void *c_)
+{
+    const struct ctl_conn *c = c_;
+
+    if (c->request && c->request->job) {
+        ctl_job_on_drained(c->request->job);
+    }
+}
+
+static const struct jsonrpc_conn_ops conn_ops = { .message = on_message, .closed = on_closed, .drained = on_drained };
 
 /* The server. */
 
@@ -356,6 +441,7 @@ ctl_server_create(struct loop *loop, const char *path, struct ctl_server **serve
     s->loop = loop;
     s->path = path && !strcmp(path, "none") ? NULL : socket_path(path);
     list_init(&s->conns);
+    ctl_jobs_init(loop);
     loop_timer_init(loop, &s->sample, sample, s);
     loop_timer_set(&s->sample, clock_now_ms() + COUNTER_PERIOD_MS);
     memory_watch_begin(&s->memory, loop);
@@ -397,6 +483,7 @@ ctl_server_destroy(struct ctl_server *s)
         LIST_FOR_EACH_SAFE (c, struct ctl_conn, node, &s->conns) {
             conn_destroy(c);
         }
+        ctl_jobs_uninit();
         loop_timer_cancel(&s->sample);
         memory_watch_end(&s->memory);
         stream_listener_close(s->listener);

@@ -11,6 +11,7 @@
  * ------------
  * A command's function gets a 'struct ctl_request' and must end it with exactly one of the ctl_reply functions, now or
  * later; commands of one connection run one after the other.  If the connection ends before, the reply is dropped.
+ * What may be long is answered by a job (ctl/job.h).
  *
  * A client may ask for JSON (set-options --format json): commands that have a JSON form look at
  * ctl_request_wants_json() and answer with ctl_reply_json(); the text of the others is wrapped.

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "ctl/ctl.h"
+#include "ctl/job.h"
 #include "ctl/memory.h"
 #include "jsonrpc/conn.h"
 #include "sys/clock.h"
@@ -151,6 +152,165 @@ a_reply_to_a_connection_that_is_gone_is_dropped(void **state UNUSED)
     for (int i = 0; i < 10; i++) {
         loop_run_once(loop, false);
     }
+}
+
+/* Lines of 100 bytes, with all that JSON escapes; a thousand a step. */
+enum { LINES_A_STEP = 1000, LINE = 100 };
+
+struct lines {
+    struct ctl_job job;
+    size_t n, i;
+};
+
+static size_t n_lines_made, n_line_jobs;
+
+static void
+put_line(struct str *s, size_t i)
+{
+    str_putf(s, "%8zu \"\\\t\303\274%*s\n", i, LINE - 15, "");
+}
+
+static bool
+step_lines(struct ctl_job *job, struct str *out)
+{
+    struct lines *l = CONTAINER_OF(job, struct lines, job);
+
+    for (size_t end = MIN(l->n, l->i + LINES_A_STEP); l->i < end; l->i++) {
+        put_line(out, l->i);
+        n_lines_made++;
+    }
+    return l->i == l->n;
+}
+
+static void
+destroy_lines(struct ctl_job *job)
+{
+    n_line_jobs--;
+    free(CONTAINER_OF(job, struct lines, job));
+}
+
+static void
+print_lines(struct ctl_request *r, int argc UNUSED, const char *argv[], void *on)
+{
+    static const struct ctl_job_ops lines_ops = { step_lines, destroy_lines };
+    struct lines *l = xzalloc(sizeof *l);
+
+    l->job = (struct ctl_job) { .ops = &lines_ops, .on = on };
+    l->n = atoi(argv[1]);
+    n_line_jobs++;
+    n_lines_made = 0;
+    ctl_reply_by_job(r, &l->job);
+}
+
+static void
+check_lines(const char *text, size_t n)
+{
+    struct str s = STR_INIT;
+
+    for (size_t i = 0; i < n; i++) {
+        put_line(&s, i);
+    }
+    assert_string_equal(text, str_text(&s));
+    str_uninit(&s);
+}
+
+static void
+an_answer_made_in_steps_is_one_answer_however_long_it_is(void **state UNUSED)
+{
+    struct json *json;
+
+    ctl_register("test/args", "ONE [TWO]", 1, 2, echo_args, &number);
+    ctl_register("test/lines", "N", 1, 1, print_lines, NULL);
+    check_lines(command("test/lines", "[\"0\"]"), 0);
+    check_lines(command("test/lines", "[\"1\"]"), 1);
+    check_lines(command("test/lines", "[\"20000\"]"), 20000);
+    assert_string_equal(command("test/args", "[\"a\"]"), "test/args,a,7\n");
+    command("set-options", "[\"--format\",\"json\"]");
+    assert_null(js_parse_string(command("test/lines", "[\"20000\"]"), &json));
+    assert_string_equal(js_get_str(json, "reply-format"), "plain");
+    check_lines(js_get_str(json, "reply"), 20000);
+    js_unref(json);
+    assert_int_equal(n_line_jobs, 0);
+}
+
+static void
+a_turn_makes_a_part_and_others_are_served_between_them(void **state UNUSED)
+{
+    size_t n_turns = 0, before = 0;
+
+    ctl_register("test/lines", "N", 1, 1, print_lines, NULL);
+    n_lines_made = 0;
+    send_command("test/lines", "[\"20000\"]");
+    while (!answer) {
+        loop_run_once(loop, false);
+        assert_true(n_lines_made - before <= 4 * LINES_A_STEP); /* Two steps are a part; the first turn makes two. */
+        n_turns += n_lines_made > before;
+        before = n_lines_made;
+    }
+    assert_true(n_turns >= 10);
+}
+
+static void
+a_client_that_does_not_read_holds_up_its_answer_only(void **state UNUSED)
+{
+    size_t n;
+
+    ctl_register("test/lines", "N", 1, 1, print_lines, NULL);
+    send_command("test/lines", "[\"100000\"]");
+    jsonrpc_conn_set_reading(conn, false);
+    for (int i = 0; i < 200; i++) {
+        loop_run_once(loop, false);
+    }
+    n = n_lines_made;
+    assert_true(n > 0 && n < 50000);
+    for (int i = 0; i < 20; i++) {
+        loop_run_once(loop, false);
+    }
+    assert_int_equal(n_lines_made, n);
+    jsonrpc_conn_set_reading(conn, true);
+    while (!answer) {
+        loop_run_once(loop, true);
+    }
+    check_lines(answer, 100000);
+}
+
+static void
+a_client_that_leaves_ends_the_making_of_its_answer(void **state UNUSED)
+{
+    ctl_register("test/lines", "N", 1, 1, print_lines, NULL);
+    n_lines_made = 0;
+    send_command("test/lines", "[\"1000000\"]");
+    while (!n_lines_made) {
+        loop_run_once(loop, true);
+    }
+    assert_int_equal(n_line_jobs, 1);
+    jsonrpc_conn_destroy(conn);
+    conn = NULL;
+    while (n_line_jobs) {
+        loop_run_once(loop, true);
+    }
+    assert_true(n_lines_made < 1000000);
+}
+
+static void
+an_answer_ends_where_it_is_when_what_it_tells_of_goes(void **state UNUSED)
+{
+    ctl_register("test/lines", "N", 1, 1, print_lines, &number);
+    send_command("test/lines", "[\"100000\"]");
+    jsonrpc_conn_set_reading(conn, false);
+    for (int i = 0; i < 50; i++) {
+        loop_run_once(loop, false);
+    }
+    ctl_jobs_end(&loop);
+    assert_int_equal(n_line_jobs, 1);
+    ctl_jobs_end(&number);
+    assert_int_equal(n_line_jobs, 0);
+    jsonrpc_conn_set_reading(conn, true);
+    while (!answer) {
+        loop_run_once(loop, true);
+    }
+    check_lines(answer, n_lines_made);
+    assert_true(n_lines_made < 100000);
 }
 
 static void
@@ -308,6 +468,11 @@ main(void)
         T(hidden_commands_are_not_listed),
         T(a_reply_may_come_later_and_requests_wait_for_it),
         T(a_reply_to_a_connection_that_is_gone_is_dropped),
+        T(an_answer_made_in_steps_is_one_answer_however_long_it_is),
+        T(a_turn_makes_a_part_and_others_are_served_between_them),
+        T(a_client_that_does_not_read_holds_up_its_answer_only),
+        T(a_client_that_leaves_ends_the_making_of_its_answer),
+        T(an_answer_ends_where_it_is_when_what_it_tells_of_goes),
         T(json_is_asked_for_with_set_options),
         T(counts_are_shown),
         T(the_log_says_when_memory_grows),

@@ -125,6 +125,11 @@ struct dp_dropped {
     size_t frame_len;
 };
 
+/* Where a walk past the megaflows is. */
+struct dp_flow_position {
+    size_t block, place;
+};
+
 /* One kind of datapath; the table of kinds is in datapath.c. */
 struct datapath_class {
     const char *type; /* "netdev", "system"... as in Bridge.datapath_type. */
@@ -159,6 +164,10 @@ struct datapath_class {
     /* Calls 'cb' for every megaflow until it returns false.  The callback may delete the flow it is given, and may say
      * rcu_quiescent(): the walk holds nothing between two calls. */
     void (*flow_for_each)(struct datapath *, bool (*cb)(void *aux, struct dp_flow *), void *aux);
+    /* The same walk in steps, past 'n' places for megaflows each; true once it is through.  Whatever happens between
+     * them, a megaflow that is there all the time is met once.  'at' is zeros at the beginning. */
+    bool (*flow_walk)(struct datapath *, struct dp_flow_position *at, unsigned int n,
+                      void (*cb)(void *aux, struct dp_flow *), void *aux);
 
     /* Calls 'cb' for what it has dropped, but for what actions told it to.  Null: it does not say.  Main thread. */
     void (*dropped_for_each)(struct datapath *, void (*cb)(void *aux, const struct dp_dropped *), void *aux);

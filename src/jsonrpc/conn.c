@@ -420,6 +420,17 @@ jsonrpc_conn_send_shared(struct jsonrpc_conn *c, const char *prefix, struct shar
     start_writing(c, was_empty);
 }
 
+void
+jsonrpc_conn_send_part(struct jsonrpc_conn *c, const char *text, size_t len)
+{
+    if (len && can_send(c)) {
+        bool was_empty = list_is_empty(&c->output);
+
+        put_own(c, text, len);
+        start_writing(c, was_empty);
+    }
+}
+
 /* The stream. */
 
 static void

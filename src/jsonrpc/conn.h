@@ -58,6 +58,9 @@ void jsonrpc_conn_send(struct jsonrpc_conn *, struct jsonrpc_msg *msg);
 void jsonrpc_conn_send_shared(struct jsonrpc_conn *, const char *prefix, struct shared_text *const *texts, size_t n,
                               const char *suffix);
 
+/* Queues a part of a message: the rest of it must follow before any other message. */
+void jsonrpc_conn_send_part(struct jsonrpc_conn *, const char *text, size_t len);
+
 /* Bytes not yet written; messages not yet written, at least in part. */
 size_t jsonrpc_conn_backlog(const struct jsonrpc_conn *);
 /* Stops or resumes reading, to hold back a peer that sends faster than it is served. */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "ctl/job.h"
 #include "netdev/netdev.h"
 #include "ofproto/ct_job.h"
 #include "ofproto/ct_zones.h"
@@ -224,6 +225,7 @@ backer_leave(struct backer *b, bool cleanup)
     }
     hmap_remove(&backers, &b->node);
     atomic_store(&b->is_stopped, true);
+    ctl_jobs_end(b->xdp.dp);
     if (b->xdp.dp->class->conntrack) {
         ct_jobs_end(b->xdp.dp->class->conntrack(b->xdp.dp));
     }

@@ -4,6 +4,7 @@
 
 #include "base/num.h"
 #include "ctl/ctl.h"
+#include "ctl/job.h"
 #include "ctl/memory.h"
 #include "flow/match_text.h"
 #include "flow/tun_metadata.h"
@@ -13,6 +14,7 @@
 #include "ofproto/dpctl.h"
 #include "ofproto/mac_table.h"
 #include "ofproto/ofproto_private.h"
+#include "ofproto/rule_list.h"
 
 static int
 compare_names(const void *a_, const void *b_)
@@ -327,6 +329,7 @@ cmd_fdb_stats_clear(struct ctl_request *r, int argc, const char *argv[], void *a
 static void
 put_rule_text(struct str *s, const struct rule *rule, int64_t now, bool offload_stats)
 {
+    const struct rule *counts = rule_counts_in_rcu(rule); /* It may have been modified since it was found. */
     struct match m;
     size_t len;
     const struct act *acts = rule_acts_rcu(rule, &len);
@@ -338,7 +341,7 @@ put_rule_text(struct str *s, const struct rule *rule, int64_t now, bool offload_
         str_putf(s, "table_id=%u, ", rule->table_id);
     }
     str_putf(s, "duration=%llds, n_packets=%llu, n_bytes=%llu, ", (long long) (now - rule->created) / 1000,
-             (unsigned long long) atomic_load(&rule->n_packets), (unsigned long long) atomic_load(&rule->n_bytes));
+             (unsigned long long) atomic_load(&counts->n_packets), (unsigned long long) atomic_load(&counts->n_bytes));
     if (offload_stats) {
         str_puts(s, "n_offload_packets=0, n_offload_bytes=0, "); /* Nothing is offloaded. */
     }
@@ -356,36 +359,54 @@ rule_put_dump(struct str *s, const struct rule *rule)
     put_rule_text(s, rule, clock_now_ms(), true);
 }
 
-struct dump_rules {
-    struct ofproto *p;
-    struct str s;
+struct rules_job {
+    struct ctl_job job;
+    struct rule_list rules;
     int64_t now;
     bool offload_stats;
 };
 
-static void
-put_rule(void *d_, struct cls_rule *cr)
+static bool
+step_rules(struct ctl_job *job, struct str *out)
 {
-    struct dump_rules *d = d_;
+    struct rules_job *j = CONTAINER_OF(job, struct rules_job, job);
+    struct rule *rule;
 
-    put_rule_text(&d->s, rule_from_cls(cr), d->now, d->offload_stats);
+    if (!rule_list_more(&j->rules)) {
+        return true;
+    }
+    for (int i = 0; i < RULES_A_LOOK && (rule = rule_list_next(&j->rules)) != NULL; i++) {
+        put_rule_text(out, rule, j->now, j->offload_stats);
+        rule_unref(rule);
+    }
+    return false;
+}
+
+static void
+destroy_rules(struct ctl_job *job)
+{
+    struct rules_job *j = CONTAINER_OF(job, struct rules_job, job);
+
+    rule_list_uninit(&j->rules);
+    free(j);
 }
 
 static void
 cmd_bridge_dump_flows(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
 {
-    struct dump_rules d = { .s = STR_INIT, .now = clock_now_ms() };
+    static const struct ctl_job_ops ops = { step_rules, destroy_rules };
+    struct ofproto *p = bridge_or_error(r, argv[argc - 1], "Unknown bridge");
+    struct rules_job *j;
 
-    d.p = bridge_or_error(r, argv[argc - 1], "Unknown bridge");
-    d.offload_stats = argc > 2 && !strcmp(argv[1], "--offload-stats");
-    if (!d.p) {
+    if (!p) {
         return;
     }
-    for (int i = 0; i < OFPROTO_N_TABLES; i++) {
-        classifier_for_each(&d.p->xb.tables[i], NULL, atomic_load(&d.p->xb.tables_version), put_rule, &d);
-    }
-    ctl_reply(r, str_text(&d.s));
-    str_uninit(&d.s);
+    j = xzalloc(sizeof *j);
+    j->job = (struct ctl_job) { .ops = &ops, .on = p };
+    j->now = clock_now_ms();
+    j->offload_stats = argc > 2 && !strcmp(argv[1], "--offload-stats");
+    rule_list_begin_all(&j->rules, p);
+    ctl_reply_by_job(r, &j->job);
 }
 
 static void

@@ -143,8 +143,25 @@ dpctl_end(struct dpctl *d)
     } else {
         ctl_reply(d->request, str_text(&d->out));
     }
+    dpctl_free(d);
+}
+
+void
+dpctl_free(struct dpctl *d)
+{
     str_uninit(&d->out);
     free(d);
+}
+
+/* The command's function has returned. */
+static void
+settle(struct dpctl *d)
+{
+    if (d->job) {
+        ctl_reply_by_job(d->request, d->job);
+    } else if (!d->goes_on) {
+        dpctl_end(d);
+    }
 }
 
 static struct dpctl *
@@ -174,9 +191,7 @@ run_command(struct ctl_request *r, int argc, const char *argv[], void *command_)
     } else {
         command->run(d);
     }
-    if (!d->goes_on) {
-        dpctl_end(d);
-    }
+    settle(d);
 }
 
 /* dpif/dump-flows: the megaflows of one bridge, which is the last argument.  What stands before it and is no option is
@@ -199,7 +214,7 @@ cmd_dump_flows(struct ctl_request *r, int argc, const char *argv[], void *aux UN
         str_puts(&d->out, "no such bridge");
         d->failed = true;
     }
-    dpctl_end(d);
+    settle(d);
 }
 
 void

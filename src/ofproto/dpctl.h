@@ -19,6 +19,7 @@
 
 #include "base/str.h"
 #include "ctl/ctl.h"
+#include "ctl/job.h"
 #include "odp/text.h"
 #include "ofproto/ofproto_private.h"
 
@@ -36,6 +37,7 @@ struct dpctl {
     struct str out;         /* The answer... */
     bool failed;            /* ...which is an error. */
     bool goes_on;           /* The command answers later, by dpctl_end(); without argv, which is gone by then. */
+    struct ctl_job *job;    /* It is answered by this, which has taken it over, likewise. */
     struct ctl_request *request;
 };
 
@@ -60,8 +62,9 @@ struct dp_names dp_names_of(struct datapath *);
 /* Appends "ovs-vswitchd: TEXT (why)" to the answer and makes it an error.  'error' is negative; 0: TEXT alone. */
 void dpctl_fail(struct dpctl *, int error, const char *format, ...) PRINTF_FORMAT(3, 4);
 
-/* Answers and releases it: for a command that went on. */
+/* Answers and releases it: for a command that went on; releases it: for a job. */
 void dpctl_end(struct dpctl *);
+void dpctl_free(struct dpctl *);
 
 /* Whether ports go by name. */
 static inline bool
@@ -81,7 +84,7 @@ bool dpctl_dp_by_name(const char *name, struct dpctl_dp *);
 /* The type of a port's device as people know it: an internal port of type "netdev" is a "tap". */
 const char *dpctl_port_type(const char *dp_type, const struct netdev *);
 
-/* The megaflows of one bridge. */
+/* The megaflows of one bridge; as a command's function. */
 void dpctl_dump_bridge(struct dpctl *, const struct ofproto *);
 
 /* The datapaths of a type that were made by hand make room for the switch's own; null: all of them. */

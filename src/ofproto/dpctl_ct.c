@@ -6,7 +6,6 @@
 
 #include "base/num.h"
 #include "conntrack/info.h"
-#include "ofproto/ct_job.h"
 #include "ofproto/dpctl.h"
 
 struct conntrack *
@@ -55,54 +54,56 @@ static const struct { uint8_t proto; const char *name, *title; } protos[] = {
 
 /* Going past all connections. */
 
+enum { CONNS_A_STEP = 32 };
+
 struct walk_job {
-    struct ct_job job;
+    struct ctl_job job;
     struct ct_walk walk;
-    struct dpctl *d;
+    struct conntrack *ct;
+    struct dpctl *d;               /* Owned. */
+    struct str *out;               /* Of the step. */
     bool has_zone;
     uint16_t zone;
     void (*cb)(void *job, const struct ct_entry *);
     void (*end)(struct walk_job *); /* Null: nothing more to say. */
-    bool is_started, is_done;
 };
 
 static bool
-step_walk(struct ct_job *job, struct conntrack *ct)
+step_walk(struct ctl_job *job, struct str *out)
 {
     struct walk_job *j = CONTAINER_OF(job, struct walk_job, job);
 
-    return conntrack_walk_rcu(ct, &j->walk, CT_JOB_STEP, j->has_zone ? &j->zone : NULL, clock_now_ms(), j->cb, j);
-}
-
-static void
-end_walk(struct ct_job *job)
-{
-    struct walk_job *j = CONTAINER_OF(job, struct walk_job, job);
-
-    j->is_done = true;
+    j->out = out;
+    if (!conntrack_walk_rcu(j->ct, &j->walk, CONNS_A_STEP, j->has_zone ? &j->zone : NULL, clock_now_ms(), j->cb, j)) {
+        return false;
+    }
     if (j->end) {
         j->end(j);
     }
-    if (j->is_started) {
-        dpctl_end(j->d);
-        free(j);
-    }
+    return true;
 }
 
-/* Takes 'job', with 'cb' and 'end' set.  Within the first slice the command ends as others do. */
+static void
+destroy_walk(struct ctl_job *job)
+{
+    struct walk_job *j = CONTAINER_OF(job, struct walk_job, job);
+
+    dpctl_free(j->d);
+    free(j);
+}
+
+/* Takes 'job', with 'cb' and 'end' set, to answer the command. */
 static void
 walk(struct dpctl *d, struct walk_job *job, struct conntrack *ct, const uint16_t *zone)
 {
-    job->job = (struct ct_job) { .step = step_walk, .done = end_walk };
+    static const struct ctl_job_ops ops = { step_walk, destroy_walk };
+
+    job->job = (struct ctl_job) { .ops = &ops, .on = d->dp };
+    job->ct = ct;
     job->d = d;
     job->has_zone = zone != NULL;
     job->zone = zone ? *zone : 0;
-    ct_job_start(&job->job, ct);
-    if (job->is_done) {
-        free(job);
-    } else {
-        job->is_started = d->goes_on = true;
-    }
+    d->job = &job->job;
 }
 
 /* Connections as text. */
@@ -192,10 +193,11 @@ put_protoinfo(struct str *s, const struct ct_entry *e, bool more)
 }
 
 static void
-put_entry(void *job, const struct ct_entry *e)
+put_entry(void *job_, const struct ct_entry *e)
 {
-    struct dpctl *d = ((struct walk_job *) job)->d;
-    struct str *s = &d->out;
+    const struct walk_job *job = job_;
+    const struct dpctl *d = job->d;
+    struct str *s = job->out;
 
     put_proto(s, e->tuple[0].proto);
     str_puts(s, ",orig=(");
@@ -332,7 +334,7 @@ put_counts(struct str *s, const struct counts *c, bool more)
 static void
 end_counts(struct walk_job *job)
 {
-    put_counts(&job->d->out, CONTAINER_OF(job, struct counts, job), job->d->more);
+    put_counts(job->out, CONTAINER_OF(job, struct counts, job), job->d->more);
 }
 
 void

@@ -486,6 +486,7 @@ hand_dp_destroy(struct hand_dp *h)
     LIST_FOR_EACH_SAFE (p, struct hand_port, node, &h->ports) {
         hand_port_destroy(h, p);
     }
+    ctl_jobs_end(h->dp);
     if (h->dp->class->conntrack) {
         ct_jobs_end(h->dp->class->conntrack(h->dp));
     }

@@ -33,7 +33,8 @@ put_flow_stats(struct str *s, const struct dp_flow_stats *st)
 }
 
 static void
-put_flow(struct dpctl *d, struct datapath *dp, const struct dp_flow *f, const struct dp_names *names, bool of_bridge)
+put_flow(struct str *s, const struct dpctl *d, struct datapath *dp, const struct dp_flow *f,
+         const struct dp_names *names, bool of_bridge)
 {
     struct dp_flow_stats st;
     struct flow key, mask;
@@ -45,25 +46,31 @@ put_flow(struct dpctl *d, struct datapath *dp, const struct dp_flow *f, const st
         struct uuid ufid;
 
         dp->class->flow_ufid(f, &ufid);
-        odp_ufid_format(&d->out, &ufid);
-        str_puts(&d->out, of_bridge ? " " : ", ");
+        odp_ufid_format(s, &ufid);
+        str_puts(s, of_bridge ? " " : ", ");
     }
-    odp_flow_format(&d->out, &key, &mask, names ? &names->names : NULL, d->more);
-    str_puts(&d->out, ", ");
-    put_flow_stats(&d->out, &st);
-    str_puts(&d->out, d->more && !of_bridge ? ", dp:ovs, actions:" : ", actions:");
+    odp_flow_format(s, &key, &mask, names ? &names->names : NULL, d->more);
+    str_puts(s, ", ");
+    put_flow_stats(s, &st);
+    str_puts(s, d->more && !of_bridge ? ", dp:ovs, actions:" : ", actions:");
     actions = dp->class->flow_actions(f, &len);
-    odp_actions_format(&d->out, actions, len, names ? &names->names : NULL);
-    str_putc(&d->out, '\n');
+    odp_actions_format(s, actions, len, names ? &names->names : NULL);
+    str_putc(s, '\n');
 }
 
 /* Dumps. */
 
+enum { FLOWS_A_STEP = 32 };
+
 struct dump {
-    struct dpctl *d;
-    struct datapath *dp;
-    const struct dp_names *names;  /* Null: numbers. */
-    const struct ofproto *bridge;  /* Only flows of this bridge; null: all. */
+    struct ctl_job job;
+    struct dpctl *d;               /* Owned. */
+    struct datapath *dp;           /* The job's 'on'. */
+    struct dp_flow_position at;
+    struct str *out;               /* Of the step. */
+    bool with_names;               /* Else numbers. */
+    struct dp_names names;
+    const struct ofproto *bridge;  /* Only flows of this bridge, while it is there; null: all. */
     bool has_filter, with_title;
     struct match filter;
     size_t n;
@@ -77,7 +84,7 @@ is_of_bridge(const struct ofproto *bridge, const struct flow *key)
     return in && in->bridge->ofproto == bridge;
 }
 
-static bool
+static void
 dump_one(void *dump_, struct dp_flow *f)
 {
     struct dump *dump = dump_;
@@ -86,21 +93,52 @@ dump_one(void *dump_, struct dp_flow *f)
 
     dump->dp->class->flow_get(f, &key, &mask, &st);
     if (dump->bridge && !is_of_bridge(dump->bridge, &key)) {
-        return true;
+        return;
     }
     if (dump->has_filter) {
         struct flow both;
 
         flow_mask(&both, &dump->filter.mask, &mask); /* What the megaflow does not look at may be anything. */
         if (!flow_equal_masked(&key, &dump->filter.flow, &both)) {
-            return true;
+            return;
         }
     }
     if (!dump->n++ && dump->with_title) {
-        str_puts(&dump->d->out, "flow-dump from the main thread:\n");
+        str_puts(dump->out, "flow-dump from the main thread:\n");
     }
-    put_flow(dump->d, dump->dp, f, dump->names, dump->bridge != NULL);
-    return true;
+    put_flow(dump->out, dump->d, dump->dp, f, dump->with_names ? &dump->names : NULL, dump->bridge != NULL);
+}
+
+static bool
+step_dump(struct ctl_job *job, struct str *out)
+{
+    struct dump *dump = CONTAINER_OF(job, struct dump, job);
+
+    dump->out = out;
+    return dump->dp->class->flow_walk(dump->dp, &dump->at, FLOWS_A_STEP, dump_one, dump);
+}
+
+static void
+destroy_dump(struct ctl_job *job)
+{
+    struct dump *dump = CONTAINER_OF(job, struct dump, job);
+
+    dpctl_free(dump->d);
+    free(dump);
+}
+
+/* A dump of 'dp'; the command is answered by it. */
+static void
+start_dump(struct dpctl *d, const struct dump *what)
+{
+    static const struct ctl_job_ops ops = { step_dump, destroy_dump };
+    struct dump *dump = xzalloc_cacheline(sizeof *dump);
+
+    *dump = *what;
+    dump->job = (struct ctl_job) { .ops = &ops, .on = what->bridge ? (const void *) what->bridge : what->dp };
+    dump->with_names = dpctl_shows_names(d);
+    dump->names = dp_names_of(dump->dp);
+    d->job = &dump->job;
 }
 
 /* "type=": which flows, by where they run.  All of ours run in the datapath.  No word at all is no flow. */
@@ -207,7 +245,6 @@ dpctl_run_dump_flows(struct dpctl *d)
 {
     const char *filter = NULL, *types = NULL, *pmd = NULL;
     struct dump dump = { .d = d };
-    struct dp_names names;
     bool any = true, any_type = true;
 
     while (take_named(d, "filter=", &filter) || take_named(d, "type=", &types) || take_named(d, "pmd=", &pmd)) {
@@ -220,21 +257,15 @@ dpctl_run_dump_flows(struct dpctl *d)
     if ((filter && !parse_filter(&dump, filter)) || (types && !parse_types(d, types, &any_type))) {
         return;
     }
-    names = dp_names_of(dump.dp);
-    dump.names = dpctl_shows_names(d) ? &names : NULL;
     if (any && any_type) {
-        dump.dp->class->flow_for_each(dump.dp, dump_one, &dump);
+        start_dump(d, &dump);
     }
 }
 
 void
 dpctl_dump_bridge(struct dpctl *d, const struct ofproto *bridge)
 {
-    struct dump dump = { .d = d, .dp = bridge->backer->xdp.dp, .bridge = bridge };
-    struct dp_names names = dp_names_of(dump.dp);
-
-    dump.names = dpctl_shows_names(d) ? &names : NULL;
-    dump.dp->class->flow_for_each(dump.dp, dump_one, &dump);
+    start_dump(d, &(struct dump) { .d = d, .dp = bridge->backer->xdp.dp, .bridge = bridge });
 }
 
 /* Changes. */
@@ -424,7 +455,7 @@ dpctl_run_get_flow(struct dpctl *d)
         return;
     }
     names = dp_names_of(d->dp);
-    put_flow(d, d->dp, f, dpctl_shows_names(d) ? &names : NULL, false);
+    put_flow(&d->out, d, d->dp, f, dpctl_shows_names(d) ? &names : NULL, false);
 }
 
 /* Files: one flow a line, each a transaction of its own. */

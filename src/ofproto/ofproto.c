@@ -139,6 +139,7 @@ void
 ofproto_destroy(struct ofproto *p, bool cleanup)
 {
     loop_timer_cancel(&p->second);
+    ctl_jobs_end(p);
     change_requests_finish(p);
     hmap_remove(&all_ofprotos, &p->node);
     fail_open_end(p);

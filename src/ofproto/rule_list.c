@@ -20,7 +20,7 @@ take(void *l_, struct cls_rule *cr)
     struct rule *rule = rule_from_cls(cr);
     struct rule_list *l = l_;
 
-    if (rule_is_hidden(rule)) {
+    if (rule_is_hidden(rule) && !l->with_hidden) {
         return;
     }
     if (l->n == l->capacity) {
@@ -41,6 +41,14 @@ rule_list_begin(struct rule_list *l, struct ofproto *p, uint8_t table_id, const 
     pthread_mutex_lock(&p->tables_mutex);
     list_push_back(&p->rule_lists, &l->node);
     pthread_mutex_unlock(&p->tables_mutex);
+}
+
+void
+rule_list_begin_all(struct rule_list *l, struct ofproto *p)
+{
+    rule_list_begin(l, p, 255, NULL);
+    l->last_table_id = OFPROTO_N_TABLES - 1;
+    l->with_hidden = true;
 }
 
 /* Looks at a few more, or begins with the next table; false if there is none.  The caller holds tables_mutex. */

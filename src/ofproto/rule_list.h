@@ -22,6 +22,7 @@ struct rule_list {
     uint64_t version;        /* Of the tables, at the beginning. */
     unsigned int table_id, last_table_id; /* That is searched; the last. */
     const struct match *criteria; /* The caller's; null: all. */
+    bool with_hidden;        /* Also the switch's own. */
     struct cls_cursor cursor;
     bool has_cursor;
     struct rule **rules;     /* Found: those from 'next' on have not been taken. */
@@ -31,6 +32,8 @@ struct rule_list {
 /* Begins with the rules of 'table_id' (255: of all that controllers see) inside 'criteria' (null: all), which must live
  * as long, that are not the switch's own.  A list of zeros is one without rules. */
 void rule_list_begin(struct rule_list *, struct ofproto *, uint8_t table_id, const struct match *criteria);
+/* With all rules of all tables. */
+void rule_list_begin_all(struct rule_list *, struct ofproto *);
 
 /* Looks at some RULES_A_STEP more rules if none is left that has been found; false once all have been taken. */
 bool rule_list_more(struct rule_list *);

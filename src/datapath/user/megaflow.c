@@ -767,6 +767,29 @@ megaflow_for_each_rcu(struct megaflow_table *t, bool (*cb)(void *aux, struct dp_
     }
 }
 
+bool
+megaflow_walk_rcu(struct megaflow_table *t, struct dp_flow_position *at, unsigned int n,
+                  void (*cb)(void *aux, struct dp_flow *), void *aux)
+{
+    char *block;
+
+    for (; (block = get_block(t, at->block)) != NULL; at->block++, at->place = 0) {
+        size_t size = flow_size(((struct dp_flow *) block)->n_lines);
+
+        for (; at->place < BLOCK_FLOWS; at->place++) {
+            struct dp_flow *f = (struct dp_flow *) (block + at->place * size);
+
+            if (!n--) {
+                return false;
+            }
+            if (atomic_load_explicit(&f->state, memory_order_acquire)) {
+                cb(aux, f);
+            }
+        }
+    }
+    return true;
+}
+
 static bool
 flush_one(void *t, struct dp_flow *f)
 {

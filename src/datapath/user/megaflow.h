@@ -244,6 +244,9 @@ void megaflow_flush(struct megaflow_table *);
  * meanwhile it sees any part.  Nobody is kept waiting: the lock is held for a moment for every 64.  The callback may
  * delete the megaflow it is given, and may say rcu_quiescent(). */
 void megaflow_for_each_rcu(struct megaflow_table *, bool (*cb)(void *aux, struct dp_flow *), void *aux);
+/* For datapath_class.flow_walk. */
+bool megaflow_walk_rcu(struct megaflow_table *, struct dp_flow_position *, unsigned int n,
+                       void (*cb)(void *aux, struct dp_flow *), void *aux) MUST_CHECK;
 
 /* The key of the packet that it was made for. */
 void megaflow_get_key(const struct dp_flow *, struct flow *);

@@ -362,6 +362,13 @@ user_flow_for_each(struct datapath *up, bool (*cb)(void *aux, struct dp_flow *),
     megaflow_for_each_rcu(&dp_cast(up)->flows, cb, aux);
 }
 
+static bool
+user_flow_walk(struct datapath *up, struct dp_flow_position *at, unsigned int n,
+               void (*cb)(void *aux, struct dp_flow *), void *aux)
+{
+    return megaflow_walk_rcu(&dp_cast(up)->flows, at, n, cb, aux);
+}
+
 static void
 user_flow_get(const struct dp_flow *f, struct flow *key, struct flow *mask, struct dp_flow_stats *stats)
 {
@@ -715,7 +722,7 @@ static const struct dp_feature features[] = {
     .flow_del = user_flow_del, \
     .flow_lookup = user_flow_lookup, \
     .flow_flush = user_flow_flush, \
-    .flow_for_each = user_flow_for_each, \
+    .flow_for_each = user_flow_for_each, .flow_walk = user_flow_walk, \
     .dropped_for_each = user_dropped_for_each, \
     .conntrack = dp_user_conntrack, \
     .execute = user_execute, \

@@ -1,0 +1,123 @@
+"""Answers of control commands about many things, made over many turns of the switch's main loop for a client that reads
+slowly: others are served meanwhile, and what goes may be missing, but each line is whole and true.  On the dummy
+datapath."""
+import glob
+import json
+import re
+import socket
+
+import pytest
+from place import switch_place
+
+N_FLOWS = 20_000
+
+
+@pytest.fixture(scope="module", name="place")
+def fixture_place():
+    with switch_place(options=["--enable-dummy=override", "--disable-system"]) as p:
+        yield p
+
+
+@pytest.fixture(autouse=True)
+def bridge(place):
+    place.sh("ovs-vsctl add-br br0 -- set bridge br0 fail_mode=secure -- add-port br0 p1 "
+             "-- set interface p1 type=dummy ofport_request=1")
+    yield
+    place.sh("ovs-vsctl --if-exists del-br br0")
+    assert place.sh("ovs-appctl version")
+
+
+class SlowClient:
+    """Has asked, and reads when it is told to."""
+
+    def __init__(self, place, method, *params):
+        [path] = glob.glob(f"{place.root}{place.dir}/ovs-vswitchd.*.ctl")
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(path)
+        self.socket.sendall(json.dumps({"id": 1, "method": method, "params": params}).encode())
+
+    def lines(self):
+        data = b""
+        while True:
+            data += self.socket.recv(65536)
+            try:
+                reply = json.loads(data)
+            except ValueError:
+                continue
+            assert reply["error"] is None and reply["id"] == 1
+            assert reply["result"] == "" or reply["result"].endswith("\n")
+            return reply["result"].splitlines()
+
+
+def turns(place):
+    return int(place.sh("ovs-appctl coverage/read-counter ctl_job_turns"))
+
+
+def without_duration(lines):
+    return [re.sub(r"duration=\d+s", "", line) for line in lines]
+
+
+def add_flows(place):
+    with open(f"{place.root}{place.dir}/flows", "w", encoding="ascii") as f:
+        f.writelines(f"table={i % 3},priority={i % 7},ip,nw_dst=10.0.{i >> 8}.{i & 255},actions=output:{i % 9 + 1}\n"
+                     for i in range(N_FLOWS))
+    place.sh(f"ovs-ofctl --bundle add-flows br0 {place.dir}/flows")
+
+
+def test_flows_are_told_as_they_were_though_they_go_meanwhile(place):
+    add_flows(place)
+    before = turns(place)
+    all_flows = place.sh("ovs-appctl bridge/dump-flows br0").splitlines()
+    assert turns(place) > before and len(all_flows) >= N_FLOWS
+    assert sum(line.endswith("actions=output:3") for line in all_flows) == len(range(2, N_FLOWS, 9))
+    client = SlowClient(place, "bridge/dump-flows", "br0")
+    place.sh("ovs-ofctl del-flows br0")
+    assert "flow_count=0" in place.sh("ovs-ofctl dump-aggregate br0")
+    assert without_duration(client.lines()) == without_duration(all_flows)
+
+
+def test_an_answer_about_a_bridge_ends_with_it(place):
+    add_flows(place)
+    all_flows = place.sh("ovs-appctl bridge/dump-flows br0").splitlines()
+    client = SlowClient(place, "bridge/dump-flows", "br0")
+    leaver = SlowClient(place, "bridge/dump-flows", "br0")
+    place.sh("ovs-appctl version")
+    leaver.socket.close()
+    place.sh("ovs-vsctl del-br br0")
+    found = client.lines()
+    assert len(found) < len(all_flows)
+    assert without_duration(found) == without_duration(all_flows[:len(found)])
+
+
+def add_megaflows(place):
+    with open(f"{place.root}{place.dir}/megaflows", "w", encoding="ascii") as f:
+        f.writelines(f"in_port(1),eth(),eth_type(0x0800),ipv4(src=10.0.{i >> 8}.{i & 255}) {i % 9}\n"
+                     for i in range(N_FLOWS))
+    place.sh(f"ovs-appctl dpctl/add-flows {place.dir}/megaflows")
+
+
+@pytest.mark.parametrize("command", ["dpctl/dump-flows", "dpctl/dump-flows -m", "dpif/dump-flows br0"])
+def test_megaflows_that_go_may_be_missing_and_each_is_there_once(place, command):
+    add_megaflows(place)
+    before = turns(place)
+    all_flows = place.sh(f"ovs-appctl {command}").splitlines()
+    assert turns(place) > before
+    flows = [line for line in all_flows if "10.0." in line]
+    assert len(flows) == len(set(flows)) == N_FLOWS
+    client = SlowClient(place, *command.split())
+    place.sh("ovs-appctl version")
+    place.sh("ovs-appctl dpctl/del-flows")
+    found = client.lines()
+    assert len(found) < len(all_flows) and found == all_flows[:len(found)]
+    assert "10.0." not in place.sh(f"ovs-appctl {command}")
+
+
+def test_an_answer_about_a_datapath_ends_with_it(place):
+    add_megaflows(place)
+    all_flows = place.sh("ovs-appctl dpctl/dump-flows").splitlines()
+    client = SlowClient(place, "dpctl/dump-flows")
+    other = SlowClient(place, "dpif/dump-flows", "br0")
+    place.sh("ovs-appctl version")
+    place.sh("ovs-vsctl del-br br0")
+    for found in client.lines(), other.lines():
+        assert 0 < len(found) < len(all_flows) and set(found) <= set(all_flows)
