@@ -8,7 +8,7 @@
  *
  * Each attribute is a 4-byte header (length with the header, type; host byte order), its payload, and padding to 4.
  * odp_put_*() append one; odp_for_each walks them safely.  Nested lists (sample, clone, check_pkt_len, ct) are
- * attributes inside attributes.
+ * attributes inside attributes, up to ODP_MAX_NESTING deep.
  *
  * Text (odp/text.h) is that of ovs-dpctl(8) and ofproto/trace.
  * Threads: plain values. */
@@ -55,6 +55,9 @@ enum odp_action {
     ODP_LB_OUTPUT = 28,
     ODP_N_ACTIONS
 };
+
+/* Lists nested deeper are refused by whoever reads them; translation writes none. */
+enum { ODP_MAX_NESTING = 80 };
 
 /* Key attributes, as sets and netlink flows carry them. */
 enum odp_key {

@@ -4,9 +4,6 @@
 
 #include "odp/member.h"
 
-/* Nested lists deeper than this are refused. */
-enum { ODP_TEXT_MAX_DEPTH = 16 };
-
 /* Appends actions, "drop" for none. */
 void actions_put(struct str *s, const void *actions, size_t len, const struct odp_names *names, unsigned int depth);
 /* Reads actions up to the end or a ')', which is left. */

@@ -209,7 +209,7 @@ actions_put(struct str *s, const void *actions, size_t len, const struct odp_nam
         str_puts(s, "drop");
         return;
     }
-    if (depth > ODP_TEXT_MAX_DEPTH) {
+    if (depth > ODP_MAX_NESTING) {
         str_puts(s, "<nested too deep>");
         return;
     }
@@ -334,7 +334,7 @@ static bool
 scan_nested(const char **p, uint16_t type, const struct odp_names *names, struct bytes *out, unsigned int depth)
 {
     size_t begun = odp_begin(out, type);
-    bool ok = depth < ODP_TEXT_MAX_DEPTH && actions_scan(p, names, out, depth + 1) && scan_literal(p, ")") &&
+    bool ok = depth < ODP_MAX_NESTING && actions_scan(p, names, out, depth + 1) && scan_literal(p, ")") &&
               out->len - begun <= UINT16_MAX;
 
     odp_end(out, begun);

@@ -237,8 +237,8 @@ compile_block(struct compiler *c, const void *actions, size_t n)
     const struct odp_attr *a;
     struct op_block block;
 
-    if (++c->depth > OP_MAX_NESTING) {
-        fail(c, error_new("actions nested more than %d deep", OP_MAX_NESTING));
+    if (c->depth++ > ODP_MAX_NESTING) {
+        fail(c, error_new("actions nested more than %d deep", ODP_MAX_NESTING));
     }
     while (!c->error && (a = odp_attr_next(&cursor)) != NULL) {
         struct op op = { .type = OP_DROP };

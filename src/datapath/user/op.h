@@ -17,8 +17,7 @@ enum op_type { OP_OUTPUT, OP_USERSPACE, OP_SET, OP_PUSH_VLAN, OP_POP_VLAN, OP_SA
                OP_POP_MPLS, OP_ADD_MPLS, OP_PUSH_NSH, OP_POP_NSH, OP_TRUNC, OP_PUSH_ETH, OP_POP_ETH, OP_CLONE,
                OP_CHECK_LEN, OP_METER, OP_DROP, OP_CT, OP_CT_CLEAR };
 
-enum { OP_SET_MAX = 40, OP_MAX_NESTING = 16 };
-
+enum { OP_SET_MAX = 40 };
 
 struct op_block {
     uint32_t first, n; /* In program->ops. */

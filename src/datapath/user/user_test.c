@@ -336,6 +336,40 @@ a_packet_that_renews_a_megaflow_is_counted(void **state)
     rig->dp->class->flow_for_each(rig->dp, delete_it, rig);
 }
 
+/* Clones in clones, 'n' of them, and an output in the innermost. */
+static void
+put_clones(struct bytes *actions, unsigned int n)
+{
+    size_t begun[ODP_MAX_NESTING + 1];
+
+    for (unsigned int i = 0; i < n; i++) {
+        begun[i] = odp_begin(actions, ODP_CLONE);
+    }
+    odp_put_u32(actions, ODP_OUTPUT, 1);
+    while (n > 0) {
+        odp_end(actions, begun[--n]);
+    }
+}
+
+static void
+actions_are_nested_as_deep_as_all_agree(void **state UNUSED)
+{
+    struct bytes actions = BYTES_INIT;
+    struct program *program;
+    struct error *e;
+
+    put_clones(&actions, ODP_MAX_NESTING);
+    program = program_compile(actions.data, actions.len, &e);
+    assert_non_null(program);
+    program_destroy(program);
+    bytes_clear(&actions);
+    put_clones(&actions, ODP_MAX_NESTING + 1);
+    assert_null(program_compile(actions.data, actions.len, &e));
+    assert_string_equal(error_text(e), "actions nested more than 80 deep");
+    error_free(e);
+    bytes_uninit(&actions);
+}
+
 static void
 actions_that_are_not_supported_are_refused_by_name(void **state)
 {
@@ -401,6 +435,7 @@ main(void)
         RIG_TEST(userspace_actions_carry_their_cookie),
         RIG_TEST(owners_are_released_once_with_the_final_counts),
         RIG_TEST(a_packet_that_renews_a_megaflow_is_counted),
+        RIG_TEST(actions_are_nested_as_deep_as_all_agree),
         RIG_TEST(actions_that_are_not_supported_are_refused_by_name),
         RIG_TEST(executing_actions_needs_no_megaflow),
         RIG_TEST(a_port_that_is_removed_is_free_again),

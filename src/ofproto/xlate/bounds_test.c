@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
+#include "odp/text.h"
 #include "ofproto/xlate/ctx.h"
 #include "ofproto/xlate/sim.h"
 #include "sys/rcu_cmocka.h"
@@ -15,6 +16,24 @@ enum { N_GROUPS = 40 };
 
 /* How much the last translation had to count: a few for each table and port. */
 static size_t n_credits;
+
+/* They can be written as text, and read. */
+static void
+check_actions(const struct xlate_out *out)
+{
+    struct str text = STR_INIT, again = STR_INIT;
+    struct bytes parsed = BYTES_INIT;
+
+    odp_actions_format(&text, out->actions.data, out->actions.len, NULL);
+    if (out->actions.len) {
+        assert_null(odp_actions_parse(str_text(&text), NULL, &parsed));
+    }
+    odp_actions_format(&again, parsed.data, parsed.len, NULL);
+    assert_string_equal(str_text(&text), str_text(&again));
+    bytes_uninit(&parsed);
+    str_uninit(&text);
+    str_uninit(&again);
+}
 
 /* What becomes of a packet in a bridge with these lines (see sim_run_line()). */
 static enum xlate_error
@@ -35,6 +54,7 @@ translate(void (*fill)(struct sim *))
     in.tables_version = atomic_load(&in.bridge->tables_version);
     xlate_out_init(&out);
     xlate(&in, &out);
+    check_actions(&out);
     error = out.error;
     n_credits = out.n_credits;
     xlate_out_uninit(&out);
@@ -158,6 +178,43 @@ bridges_that_send_more_than_they_get_are_bounded(void **state UNUSED)
     assert_in_range(n_credits, XLATE_MAX_RESUBMITS, 8 * XLATE_MAX_RESUBMITS);
 }
 
+/* Branches in branches. */
+
+enum { N_BRANCHES = 30 };
+
+/* The packets that are larger go on to the next table, the others nowhere. */
+static void
+fill_with_branches(struct sim *sim)
+{
+    assert_true(sim_run_line(sim, "flow br0 table=0,actions=check_pkt_larger(64)->NXM_NX_REG0[0],resubmit(,1)"));
+    for (int i = 1; i < N_BRANCHES; i++) {
+        add_line(sim, "flow br0 table=%d,reg0=1,actions=check_pkt_larger(64)->NXM_NX_REG0[0],resubmit(,%d)", i, i + 1);
+    }
+    add_line(sim, "flow br0 table=%d,actions=output:1,output:in_port", N_BRANCHES, 0);
+}
+
+/* One list, with the branches of each in those of the one before. */
+static void
+fill_with_a_list_of_branches(struct sim *sim)
+{
+    struct str s = STR_INIT;
+
+    str_puts(&s, "flow br0 actions=");
+    for (int i = 0; i < 2000; i++) {
+        str_puts(&s, "check_pkt_larger(64)->NXM_NX_REG0[0],");
+    }
+    str_puts(&s, "in_port");
+    assert_true(sim_run_line(sim, str_text(&s)));
+    str_uninit(&s);
+}
+
+static void
+branches_in_branches_are_bounded(void **state UNUSED)
+{
+    assert_int_equal(translate(fill_with_branches), XLATE_OK);
+    assert_int_equal(translate(fill_with_a_list_of_branches), XLATE_RECURSION_TOO_DEEP);
+}
+
 int
 main(void)
 {
@@ -168,6 +225,7 @@ main(void)
         cmocka_unit_test(resubmits_are_bounded),
         cmocka_unit_test(bridges_that_send_to_each_other_are_bounded),
         cmocka_unit_test(bridges_that_send_more_than_they_get_are_bounded),
+        cmocka_unit_test(branches_in_branches_are_bounded),
     };
 
     return cmocka_run_group_tests(tests, rcu_group_setup, rcu_group_teardown);

@@ -23,7 +23,9 @@
 #include "ofproto/xlate/run.h"
 
 enum { XLATE_MAX_DEPTH = 64, XLATE_MAX_RESUBMITS = 4096, XLATE_MAX_ACTIONS_LEN = 65536, XLATE_MAX_STACK = 65536,
-       XLATE_MAX_BUCKETS = 65536 /* Run or asked whether they are alive. */ };
+       XLATE_MAX_BUCKETS = 65536 /* Run or asked whether they are alive. */,
+       XLATE_MAX_NESTING = 72 /* Of what may become nested actions: a little more than tables may be. */ };
+_Static_assert((int) XLATE_MAX_NESTING < (int) ODP_MAX_NESTING, "there may be a sample in the innermost");
 
 /* What is left to do of the lists of actions that are being left. */
 struct frozen_rest {
@@ -75,6 +77,7 @@ struct xlate_ctx {
     bool tag_varies;           /* Whether there is a tag now depends on them. */
     bool was_mpls;             /* Labels were popped: what is below them has not been parsed. */
     int depth;                 /* Of tables and bridges. */
+    int nesting;               /* Of clones, buckets, bridges and branches. */
     int trace_depth;
     unsigned int n_resubmits, n_buckets;
     struct xlate_record record; /* The run under way. */
@@ -154,7 +157,9 @@ struct xlate_saved {
 };
 /* Null if there is none. */
 const struct xmeter *xlate_find_meter(struct xlate_ctx *, uint32_t meter_id);
+/* Gives up where that is nested too deep, which pipelines must not be able to bring about. */
 void xlate_save(struct xlate_ctx *, struct xlate_saved *);
+void xlate_nest(struct xlate_ctx *); /* Part of it; until ctx->nesting is put back. */
 void xlate_restore(struct xlate_ctx *, struct xlate_saved *);
 /* Part of that: where the flow has been put back by other means, to what it was while the datapath's packet was
  * 'begun'. */

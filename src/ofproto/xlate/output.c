@@ -137,6 +137,7 @@ send_to_peer(struct xlate_ctx *ctx, struct xport *port)
     ctx->apart = false;
     ctx->mirrors = 0;
     ctx->trace_depth++;
+    xlate_nest(ctx);
     enter_peer(ctx, peer);
     ctx->out->error = error; /* What is wrong there ends only what happens there. */
     bytes_uninit(&ctx->stack);

@@ -29,9 +29,19 @@ xlate_goto_table(struct xlate_ctx *ctx, const struct act *act)
 }
 
 void
+xlate_nest(struct xlate_ctx *ctx)
+{
+    if (++ctx->nesting > XLATE_MAX_NESTING) {
+        xlate_report(ctx, TRACE_ERROR, "nested more than %d deep", XLATE_MAX_NESTING);
+        xlate_fail(ctx, XLATE_RECURSION_TOO_DEEP);
+    }
+}
+
+void
 xlate_save(struct xlate_ctx *ctx, struct xlate_saved *s)
 {
     xlate_commit_pending(ctx);
+    xlate_nest(ctx);
     *s = (struct xlate_saved) {
         .flow = ctx->flow, .stack = ctx->stack, .action_set = ctx->action_set, .below = ctx->below, .hash = ctx->hash,
         .was_mpls = ctx->was_mpls, .exit = ctx->exit, .conntracked = ctx->conntracked, .apart = ctx->apart,
@@ -54,6 +64,7 @@ xlate_restore_base(struct xlate_ctx *ctx, const struct odp_base *begun)
 void
 xlate_restore(struct xlate_ctx *ctx, struct xlate_saved *s)
 {
+    ctx->nesting--;
     bytes_uninit(&ctx->stack);
     act_buf_uninit(&ctx->action_set);
     ctx->flow = s->flow;
