@@ -517,6 +517,38 @@ bond_configure(struct bond *b, const struct ofproto_bond_config *c, struct xport
     bond_run(b);
 }
 
+void
+bond_lose_member(struct bond *b, const struct xport *gone)
+{
+    struct bond_member *m = member_of(b, gone);
+    int64_t now = clock_now_ms();
+
+    if (!m) {
+        return;
+    }
+    enable(m, false);
+    memmove(m, m + 1, (&b->members[--b->n_members] - m) * sizeof *m);
+    if (b->active == gone) {
+        b->active = NULL;
+    }
+    update_active(b, now);
+    assign_buckets(b);
+    publish(b);
+    b->must_teach = true;
+    loop_timer_set(&b->timer, now);
+}
+
+void
+bond_lose_all(struct bond *b)
+{
+    for (size_t i = 0; i < b->n_members; i++) {
+        enable(&b->members[i], false);
+    }
+    if (b->active) {
+        log_info("bond %s: all members disabled", b->name);
+    }
+}
+
 struct xport *
 bond_choose(const struct bond *b, struct eth_addr mac, uint16_t vlan)
 {

@@ -91,6 +91,10 @@ void bond_destroy(struct bond *);
 
 /* Members that stay keep their state. */
 void bond_configure(struct bond *, const struct ofproto_bond_config *, struct xport *const *ports, size_t n);
+/* A member's port goes.  The neighbours are told later, when the configuration that this is part of has changed. */
+void bond_lose_member(struct bond *, const struct xport *gone);
+/* All members go: says so in the log. */
+void bond_lose_all(struct bond *);
 /* Looks at the links and the clock. */
 void bond_run(struct bond *);
 

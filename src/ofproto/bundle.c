@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "netdev/netdev.h"
 #include "ofproto/bond.h"
 #include "ofproto/mac_table.h"
 #include "ofproto/mirror.h"
@@ -12,7 +13,8 @@ struct bundle {
     const void *key;
     struct ofproto_bundle_config c; /* Deep copy: name, ports, bitmaps owned; not the bond's. */
     size_t n_published;    /* How many of its ports were there when its xbundle was made. */
-    struct bond *bond;     /* Null: not a bond. */
+    bool wants_bond;       /* It is one when it has enough ports. */
+    struct bond *bond;     /* Null: not a bond, or not yet. */
 };
 
 static struct bundle *
@@ -117,16 +119,20 @@ publish(struct ofproto *p, struct bundle *b, const struct xport *without)
     backer_changed(p->backer);
 }
 
+/* Of fewer ports none is made a bond; one that is ends unless the devices that are missing may come back. */
+enum { MIN_MEMBERS = 2 };
+
 /* Makes, changes or ends the bond ('c' null: none); the bundle is to be published before an old one may go. */
 static struct bond *
 set_bond(struct ofproto *p, struct bundle *b, const struct ofproto_bond_config *c)
 {
     struct xport **ports = xcalloc(b->c.n_ports + 1, sizeof *ports);
+    size_t n = present_ports(p, b, NULL, ports);
     struct bond *old = b->bond;
 
-    if (c) {
+    if (c && (n >= MIN_MEMBERS || old)) {
         b->bond = old ? old : bond_create(p, b->key, b->c.name);
-        bond_configure(b->bond, c, ports, present_ports(p, b, NULL, ports));
+        bond_configure(b->bond, c, ports, n);
         old = NULL;
     } else {
         b->bond = NULL;
@@ -139,26 +145,30 @@ void
 ofproto_bundle_set(struct ofproto *p, const void *key, const struct ofproto_bundle_config *c)
 {
     struct bundle *b = find(p, key);
-    struct bond *old_bond;
+    struct bond *bond, *old_bond;
+    bool changes = true;
 
     if (!b) {
         b = xzalloc(sizeof *b);
         b->key = key;
         hmap_insert(&p->bundles, &b->node, hash_pointer(key, 0));
-    } else if (config_equal(&b->c, c) && !c->bond == !b->bond) {
-        set_bond(p, b, c->bond);
-        if (b->n_published < present_ports(p, b, NULL, NULL)) {
-            publish(p, b, NULL); /* A port that went has come back with the number that it had. */
-        }
-        return;
+    } else if (config_equal(&b->c, c) && b->wants_bond == (c->bond != NULL)) {
+        changes = false;
     } else {
         config_uninit(&b->c);
         mac_table_flush_bundle(p->xb.mac_table, key);
     }
-    config_copy(&b->c, c);
+    if (changes) {
+        config_copy(&b->c, c);
+        b->wants_bond = c->bond != NULL;
+    }
+    bond = b->bond;
     old_bond = set_bond(p, b, c->bond);
-    publish(p, b, NULL);
-    if (b->bond) {
+    changes |= b->bond != bond;
+    if (changes || b->n_published < present_ports(p, b, NULL, NULL)) {
+        publish(p, b, NULL); /* Or a port that went has come back with the number that it had. */
+    }
+    if (changes && b->bond) {
         bond_run(b->bond); /* What it has to say leaves by the ports that were published. */
     }
     bond_destroy(old_bond);
@@ -197,6 +207,9 @@ forget_hosts(struct ofproto *p, const void *key)
     }
     free(gone.entries);
     mac_table_flush_bundle(p->xb.mac_table, key);
+    if (mirrors_select(p, key)) {
+        mac_table_flush(p->xb.mac_table); /* As in the reference, which arranges its mirrors anew then. */
+    }
 }
 
 void
@@ -206,12 +219,12 @@ ofproto_bundle_remove(struct ofproto *p, const void *key)
 
     if (b) {
         forget_hosts(p, key);
-        if (mirrors_select(p, key)) {
-            mac_table_flush(p->xb.mac_table); /* As in the reference, which arranges its mirrors anew then. */
-        }
         xbridge_set_bundle(&p->xb, key, NULL);
         backer_changed(p->backer);
         hmap_remove(&p->bundles, &b->node);
+        if (b->bond) {
+            bond_lose_all(b->bond);
+        }
         bond_destroy(b->bond);
         config_uninit(&b->c);
         free(b);
@@ -226,13 +239,17 @@ bundles_forget_port(struct ofproto *p, struct xport *x)
     struct bundle *b = xb ? find(p, xb->key) : NULL;
 
     if (b) {
-        if (b->bond) {
-            struct xport **ports = xcalloc(b->c.n_ports + 1, sizeof *ports);
+        struct bond *old = NULL;
 
-            bond_configure(b->bond, &b->bond->c, ports, present_ports(p, b, x, ports));
-            free(ports);
+        if (b->bond) {
+            bond_lose_member(b->bond, x);
+            if (b->bond->n_members < MIN_MEMBERS && !x->netdev->is_gone) { /* A device that went by itself is missed. */
+                old = b->bond;
+                b->bond = NULL;
+            }
         }
         publish(p, b, x);
+        bond_destroy(old);
         if (!b->n_published) {
             forget_hosts(p, b->key);
         }

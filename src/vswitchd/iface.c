@@ -77,11 +77,11 @@ take_down(struct iface *f)
 
     mark_peer_stale(f);
     if (f->ofport != OFPP_NONE) {
+        log_info("bridge %s: deleted interface %s on port %u", br->o.name, f->o.name,
+                 ofp_port_to_u16(f->ofport));
         if (br->ofproto) {
             ofproto_port_del(br->ofproto, f->ofport);
         }
-        log_info("bridge %s: deleted interface %s on port %u", br->o.name, f->o.name,
-                 ofp_port_to_u16(f->ofport));
         f->ofport = OFPP_NONE;
         bridge_unsettle(br);
     }

@@ -139,7 +139,7 @@ xlate_mirror_input(struct xlate_ctx *ctx)
     }
     if (xmirrors_reserve(ms, b->key)) {
         xlate_report(ctx, TRACE_ERROR, "dropping packet received on port %s, which is reserved exclusively for "
-                     "mirroring", port->name);
+                     "mirroring", b->name);
         xlate_why(ctx, WHY_MIRROR_PORT);
         return false;
     }
