@@ -1,9 +1,15 @@
 #include "base/be.h"
 #include "ofproto/xlate/oracle_private.h"
 
+static void enter_peer(struct oracle_run *);
+
 static void
 emit(struct oracle_run *r, uint32_t port)
 {
+    if (port == ORACLE_PATCH_PORT) {
+        enter_peer(r);
+        return;
+    }
     if (r->p.no_ethernet) {
         return; /* The ports are for Ethernet. */
     }
@@ -11,19 +17,21 @@ emit(struct oracle_run *r, uint32_t port)
         r->result->gave_up = true;
         return;
     }
-    r->result->outputs[r->result->n++] = (struct oracle_output) { port, r->p };
+    r->result->outputs[r->result->n++] = (struct oracle_output) {
+        port + r->pipeline->bridge * ORACLE_N_PORTS, r->p,
+    };
 }
 
 bool
-oracle_port_exists(uint64_t port)
+oracle_port_exists(const struct oracle_pipeline *p, uint64_t port)
 {
-    return port >= 1 && port <= ORACLE_N_PORTS;
+    return (port >= 1 && port <= ORACLE_N_PORTS) || (port == ORACLE_PATCH_PORT && p->peer);
 }
 
 static void
 output(struct oracle_run *r, uint64_t port)
 {
-    if (oracle_port_exists(port) && port != r->p.f[F_IN_PORT]) {
+    if (oracle_port_exists(r->pipeline, port) && port != r->p.f[F_IN_PORT]) {
         emit(r, port);
     }
 }
@@ -32,7 +40,7 @@ static void
 output_reserved(struct oracle_run *r, uint64_t port)
 {
     if (port == 0xfff8) {
-        if (oracle_port_exists(r->p.f[F_IN_PORT])) {
+        if (oracle_port_exists(r->pipeline, r->p.f[F_IN_PORT])) {
             emit(r, r->p.f[F_IN_PORT]);
         }
     } else {
@@ -43,7 +51,7 @@ output_reserved(struct oracle_run *r, uint64_t port)
 static void
 flood(struct oracle_run *r)
 {
-    for (uint64_t port = 1; port <= ORACLE_N_PORTS; port++) {
+    for (uint64_t port = 1; port <= ORACLE_PATCH_PORT; port++) {
         output(r, port);
     }
 }
@@ -245,8 +253,8 @@ list_has(const struct oracle_action *actions, int n, enum oracle_op op)
     return false;
 }
 
-bool
-oracle_pipeline_has(const struct oracle_pipeline *p, enum oracle_op op)
+static bool
+bridge_has(const struct oracle_pipeline *p, enum oracle_op op)
 {
     for (int i = 0; i < p->n_rules; i++) {
         if (list_has(p->rules[i].actions, p->rules[i].n_actions, op)) {
@@ -254,6 +262,33 @@ oracle_pipeline_has(const struct oracle_pipeline *p, enum oracle_op op)
         }
     }
     return false;
+}
+
+bool
+oracle_pipeline_has(const struct oracle_pipeline *p, enum oracle_op op)
+{
+    return bridge_has(p, op) || (p->peer && bridge_has(p->peer, op));
+}
+
+/* A packet that has just come in there, with nothing of what is this pipeline's own. */
+static void
+enter_peer(struct oracle_run *r)
+{
+    struct oracle_run copy = *r;
+
+    copy.pipeline = r->pipeline->peer;
+    memset(&copy.p.f[F_REG0], 0, (F_MARK - F_REG0) * sizeof copy.p.f[0]);
+    memset(&copy.p.f[F_TUN_ID], 0, (F_N - F_TUN_ID) * sizeof copy.p.f[0]);
+    copy.p.options = 0;
+    copy.p.f[F_IN_PORT] = ORACLE_PATCH_PORT;
+    copy.n_stack = copy.n_set = 0;
+    copy.in_set = copy.in_part = copy.detoured = copy.exited = copy.dropped = false;
+    copy.depth++;
+    run_table(&copy, 0);
+    if (!copy.dropped) {
+        run_own_set(&copy);
+    }
+    r->n_tables = copy.n_tables;
 }
 
 static void
@@ -340,7 +375,7 @@ run_action(struct oracle_run *r, const struct oracle_action *a)
     case OP_RECIRC: r->detoured = true; break;
     case OP_GROUP: oracle_run_group(r, a->value); break;
     case OP_METER:
-        r->dropped = oracle_meter_drops(a->value, r->p.f[F_IN_PORT]);
+        r->dropped = oracle_meter_drops(a->value, r->datapath_port);
         /* What is learned behind it is learned before it is known what the meter drops. */
         r->result->gave_up |= r->dropped && oracle_pipeline_has(r->pipeline, OP_LEARN);
         break;
@@ -500,7 +535,8 @@ void
 oracle_run(const struct oracle_pipeline *pipeline, const struct oracle_packet *p, struct oracle_choices *choices,
            struct oracle_result *result)
 {
-    struct oracle_run r = { .pipeline = pipeline, .result = result, .choices = choices, .p = *p };
+    struct oracle_run r = { .pipeline = pipeline, .result = result, .choices = choices, .p = *p,
+                            .datapath_port = p->f[F_IN_PORT] };
 
     result->n = 0;
     choices->n = 0;

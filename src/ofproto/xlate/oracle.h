@@ -138,9 +138,9 @@ enum oracle_op {
 };
 
 enum { ORACLE_MAX_ACTIONS = 6, ORACLE_MAX_CONDITIONS = 10, ORACLE_MAX_RULES = 64, ORACLE_N_TABLES = 4,
-       ORACLE_N_PORTS = 4, ORACLE_DOWN_PORT = 4 /* Its link is down. */, ORACLE_MAX_OUTPUTS = 512,
-       ORACLE_N_GROUPS = 4, ORACLE_MAX_BUCKETS = 3, ORACLE_N_METERS = 2, ORACLE_MAX_CHOICES = 5,
-       ORACLE_MAX_MEMBERS = 4, ORACLE_MAX_LEARNED = 8 };
+       ORACLE_N_PORTS = 4, ORACLE_PATCH_PORT = 5, ORACLE_DOWN_PORT = 4 /* Its link is down. */,
+       ORACLE_MAX_OUTPUTS = 512, ORACLE_N_GROUPS = 4, ORACLE_MAX_BUCKETS = 3, ORACLE_N_METERS = 2,
+       ORACLE_MAX_CHOICES = 5, ORACLE_MAX_MEMBERS = 4, ORACLE_MAX_LEARNED = 8 };
 
 /* How multipath and bundle choose, by their numbers in the text: any link or member that is alive may be right, but for
  * active_backup, where it is the first one. */
@@ -189,6 +189,7 @@ struct oracle_condition {
 
 struct oracle_rule {
     int table, priority;
+    int bridge; /* Of what is learned. */
     uint32_t conj_id; /* 0: not asked for. */
     int packet_type; /* ORACLE_ANY_TYPE, 0 (Ethernet), or the type of packets without an Ethernet header. */
     struct oracle_condition conditions[ORACLE_MAX_CONDITIONS];
@@ -212,7 +213,10 @@ struct oracle_group {
     int n_buckets;                    /* 0: there is no such group. */
 };
 
+/* Of a bridge.  Some have another one behind a patch port. */
 struct oracle_pipeline {
+    int bridge; /* 0: without such a port; 1 and 2: with one. */
+    struct oracle_pipeline *peer; /* Of the bridge behind it; null without one.  1 owns 2. */
     bool has_packet_types; /* encap and decap may occur. */
     struct oracle_rule rules[ORACLE_MAX_RULES];
     int n_rules;
@@ -246,7 +250,7 @@ struct oracle_result {
 void oracle_random_pipeline(struct random *, struct oracle_pipeline *);
 void oracle_pipeline_uninit(struct oracle_pipeline *);
 void oracle_remove_rule(struct oracle_pipeline *, int i);
-/* Whether a rule of it has that action. */
+/* Whether a rule of it, or of its peer, has that action. */
 bool oracle_pipeline_has(const struct oracle_pipeline *, enum oracle_op);
 /* Adds a rule that was learned, or changes the one that matches the same.  False if there is no room. */
 bool oracle_add_learned(struct oracle_pipeline *, const struct oracle_rule *);

@@ -85,9 +85,9 @@ oracle_group_text(const struct oracle_group *g, int id, struct str *s)
 /* Running. */
 
 bool
-oracle_port_is_alive(uint64_t port)
+oracle_port_is_alive(const struct oracle_pipeline *p, uint64_t port)
 {
-    return oracle_port_exists(port) && port != ORACLE_DOWN_PORT;
+    return oracle_port_exists(p, port) && port != ORACLE_DOWN_PORT;
 }
 
 /* Groups watch those with greater numbers alone. */
@@ -100,7 +100,7 @@ bucket_is_alive(const struct oracle_pipeline *p, const struct oracle_group *g, c
         return false;
     }
     if (b->watch_port) {
-        return oracle_port_is_alive(b->watch_port);
+        return oracle_port_is_alive(p, b->watch_port);
     }
     if (b->watch_group) {
         const struct oracle_group *watched = &p->groups[b->watch_group - 1];

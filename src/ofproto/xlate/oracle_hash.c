@@ -62,7 +62,7 @@ choose_member(struct oracle_run *r, const struct oracle_hashing *h)
     int alive[ORACLE_MAX_MEMBERS], n = 0, i;
 
     for (int k = 0; k < h->n; k++) {
-        if (oracle_port_is_alive(h->members[k])) {
+        if (oracle_port_is_alive(r->pipeline, h->members[k])) {
             alive[n++] = h->members[k];
         }
     }

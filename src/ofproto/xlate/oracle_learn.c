@@ -205,7 +205,8 @@ void
 oracle_run_learn(struct oracle_run *r, const struct oracle_action *a)
 {
     struct oracle_rule rule = {
-        .table = a->learn.table, .priority = a->learn.priority, .packet_type = ORACLE_ANY_TYPE,
+        .bridge = r->pipeline->bridge, .table = a->learn.table, .priority = a->learn.priority,
+        .packet_type = ORACLE_ANY_TYPE,
     };
 
     for (int i = 0; i < a->learn.n; i++) {

@@ -618,8 +618,8 @@ oracle_random_instructions(struct random *r, struct oracle_rule *rule, const str
     }
 }
 
-void
-oracle_random_pipeline(struct random *r, struct oracle_pipeline *p)
+static void
+random_pipeline(struct random *r, struct oracle_pipeline *p)
 {
     enum { MAX_RULES = 24 };
 
@@ -640,6 +640,19 @@ oracle_random_pipeline(struct random *r, struct oracle_pipeline *p)
 }
 
 void
+oracle_random_pipeline(struct random *r, struct oracle_pipeline *p)
+{
+    random_pipeline(r, p);
+    if (!random_below(r, 3)) {
+        p->peer = calloc(1, sizeof *p->peer);
+        random_pipeline(r, p->peer);
+        p->peer->peer = p;
+        p->bridge = 1;
+        p->peer->bridge = 2;
+    }
+}
+
+void
 oracle_free_actions(struct oracle_action *actions, int n)
 {
     for (int i = 0; i < n; i++) {
@@ -655,6 +668,10 @@ oracle_pipeline_uninit(struct oracle_pipeline *p)
         oracle_free_actions(p->rules[i].actions, p->rules[i].n_actions);
     }
     oracle_groups_uninit(p);
+    if (p->bridge == 1) {
+        oracle_pipeline_uninit(p->peer);
+        free(p->peer);
+    }
 }
 
 void

@@ -111,6 +111,7 @@ struct oracle_run {
     int n_stack;
     const struct oracle_action *set[64]; /* Written actions, in order. */
     int n_set;
+    uint64_t datapath_port;              /* By which the packet came into the first bridge. */
     int depth, n_tables;
     bool exited;
     bool in_set;                         /* Carrying out an action set, or a bucket. */
@@ -125,7 +126,7 @@ bool oracle_rule_matches(const struct oracle_rule *, const struct oracle_packet 
 void oracle_give_up_after_detour(struct oracle_run *);
 /* Carries actions out in the order of an action set. */
 void oracle_run_set(struct oracle_run *, const struct oracle_action *const *, int n);
-bool oracle_port_exists(uint64_t port);
+bool oracle_port_exists(const struct oracle_pipeline *, uint64_t port);
 uint64_t oracle_get(const struct oracle_run *, const struct oracle_range *);
 
 /* oracle_conj.c: null: none.  Gives up where two conjunctions of one priority match. */
@@ -135,7 +136,7 @@ const struct oracle_rule *oracle_find_rule(struct oracle_run *, int table);
 void oracle_random_groups(struct random *, struct oracle_pipeline *);
 void oracle_groups_uninit(struct oracle_pipeline *);
 void oracle_run_group(struct oracle_run *, uint64_t id);
-bool oracle_port_is_alive(uint64_t port);
+bool oracle_port_is_alive(const struct oracle_pipeline *, uint64_t port);
 /* One of 'n' that may be chosen; -1 if there is none, or too many choices have been made. */
 int oracle_choose(struct oracle_run *, int n);
 

@@ -1,5 +1,6 @@
 /* Random pipelines and random packets: what translation's actions do to a packet is what the interpreter (oracle.h)
- * says; and every packet that agrees with the translated one in all bits of the wildcards is translated alike.
+ * says; and every packet that agrees with the translated one in all bits of the wildcards is translated alike.  Some
+ * bridges have another one, with a pipeline of its own, behind a patch port.
  *
  * Arguments, for longer runs: the number behind the last pipeline, the number of the first one. */
 #include <stdarg.h>
@@ -23,6 +24,8 @@
 
 static unsigned int n_pipelines = 400, first_pipeline, seed;
 static struct tun_map options;
+enum { N_BRIDGES = 3 };
+static struct xbridge *bridges[N_BRIDGES]; /* As in oracle_pipeline.bridge. */
 static struct str passes; /* What became of the packet that was tried last each time that it came back. */
 
 /* What was learned from a packet, each as a flow's text. */
@@ -34,7 +37,7 @@ struct learned {
 static struct learned learned; /* From the packet that was tried last. */
 
 static void
-put_learned(struct learned *l, const struct flow_mod *fm)
+put_learned(struct learned *l, const char *bridge, const struct flow_mod *fm)
 {
     struct str s = STR_INIT;
 
@@ -42,7 +45,7 @@ put_learned(struct learned *l, const struct flow_mod *fm)
         l->too_many = true;
         return;
     }
-    str_putf(&s, "table=%u,", fm->table_id);
+    str_putf(&s, "%s: table=%u,", bridge, fm->table_id);
     match_format(&s, &fm->match, NULL, fm->priority);
     str_puts(&s, " actions=");
     act_format(&s, fm->actions, &(struct act_text) { NULL, NULL, &options });
@@ -59,7 +62,7 @@ add_learned(struct learned *l, const struct xlate_out *out)
             struct flow_mod fm = *out->effects[i].flow_mod.fm;
 
             tun_match_unbind(&options, &fm.match);
-            put_learned(l, &fm);
+            put_learned(l, out->effects[i].flow_mod.bridge->name, &fm);
         }
     }
 }
@@ -77,7 +80,7 @@ parse_learned(struct learned *l, const struct oracle_rule *rule)
     if (e) {
         fail_msg("%s: %s", str_text(&s), error_text(e));
     }
-    put_learned(l, &fm);
+    put_learned(l, bridges[rule->bridge]->name, &fm);
     flow_mod_uninit(&fm);
     str_uninit(&s);
 }
@@ -315,10 +318,9 @@ put_result(struct str *s, const struct oracle_result *r)
 }
 
 static void
-describe(const struct oracle_pipeline *p, const struct xlate_out *out, const struct flow *flow, struct str *s)
+describe_pipeline(const struct oracle_pipeline *p, struct str *s)
 {
-    struct flow mask = out->wc;
-
+    str_putf(s, "bridge %d\n", p->bridge);
     for (int i = 0; i < p->n_rules; i++) {
         oracle_rule_text(&p->rules[i], s);
         str_putc(s, '\n');
@@ -326,6 +328,17 @@ describe(const struct oracle_pipeline *p, const struct xlate_out *out, const str
     for (int id = 1; id <= ORACLE_N_GROUPS; id++) {
         oracle_group_text(&p->groups[id - 1], id, s);
         str_putc(s, '\n');
+    }
+}
+
+static void
+describe(const struct oracle_pipeline *p, const struct xlate_out *out, const struct flow *flow, struct str *s)
+{
+    struct flow mask = out->wc;
+
+    describe_pipeline(p, s);
+    if (p->peer) {
+        describe_pipeline(p->peer, s);
     }
     str_puts(s, "megaflow: ");
     odp_flow_format(s, flow, &mask, NULL, false);
@@ -515,14 +528,14 @@ another_packet(struct random *r, const struct oracle_packet *p, const struct flo
 
 /* What is there by then decides what becomes of the next packets. */
 static void
-learn(struct xbridge *b, struct oracle_pipeline *p, const struct oracle_rule *rule)
+learn(struct oracle_pipeline *p, const struct oracle_rule *rule)
 {
     struct str s = STR_INIT;
     char *e;
 
-    if (oracle_add_learned(p, rule)) {
+    if (oracle_add_learned(rule->bridge == p->bridge ? p : p->peer, rule)) {
         oracle_rule_text(rule, &s);
-        e = sim_add_flow_directly(b, str_text(&s));
+        e = sim_add_flow_directly(bridges[rule->bridge], str_text(&s));
         if (e) {
             fail_msg("%s: %s", str_text(&s), e);
         }
@@ -602,7 +615,7 @@ try_packet(struct random *r, struct xbridge *b, struct oracle_pipeline *p, struc
     }
     xlate_out_uninit(&again);
     for (int i = 0; i < n_learned; i++) {
-        learn(b, p, &rules[i]);
+        learn(p, &rules[i]);
     }
 }
 
@@ -644,6 +657,56 @@ add_pipeline(struct xbridge *b, struct oracle_pipeline *p)
     }
 }
 
+static struct xbridge *
+add_bridge(struct sim *sim, int number)
+{
+    char name[8], line[32];
+    struct xbridge *b;
+
+    snprintf(name, sizeof name, "br%d", number);
+    b = sim_add_bridge(sim, name);
+    for (int i = 1; i <= ORACLE_N_PORTS; i++) {
+        snprintf(name, sizeof name, "p%d.%d", number, i);
+        atomic_store(&sim_add_port(sim, b, name, i, NULL)->state, i == ORACLE_DOWN_PORT);
+    }
+    for (int i = 1; i <= ORACLE_N_METERS; i++) {
+        snprintf(line, sizeof line, "meter br%d %d", number, i);
+        assert_true(sim_run_line(sim, line));
+    }
+    rcu_set(&b->options, &options);
+    sim_remove_local(b);
+    return b;
+}
+
+static void
+set_up(struct sim *sim)
+{
+    struct xport *here, *there;
+
+    sim_init(sim);
+    for (int i = 0; i < ORACLE_N_OPTIONS; i++) {
+        const struct oracle_option *o = &oracle_options[i];
+
+        assert_true(tun_map_add(&options, i, ORACLE_OPTION_CLASS, o->type, o->len));
+    }
+    for (int i = 0; i < N_BRIDGES; i++) {
+        bridges[i] = add_bridge(sim, i);
+    }
+    here = sim_add_port(sim, bridges[1], "here", ORACLE_PATCH_PORT, NULL);
+    there = sim_add_port(sim, bridges[2], "there", ORACLE_PATCH_PORT, NULL);
+    sim_connect(here, there);
+}
+
+static void
+put_in_place(struct oracle_pipeline *p)
+{
+    struct xbridge *b = bridges[p->bridge];
+
+    sim_delete_flows(b);
+    add_groups(b, p);
+    add_pipeline(b, p);
+}
+
 static void
 translation_does_what_the_specification_says(void **state UNUSED)
 {
@@ -651,40 +714,20 @@ translation_does_what_the_specification_says(void **state UNUSED)
     struct oracle_pipeline p;
     struct xlate_out out;
     struct random r;
-    struct xbridge *b;
     struct sim sim;
 
-    sim_init(&sim);
-    b = sim_add_bridge(&sim, "br0");
-    for (int i = 1; i <= ORACLE_N_PORTS; i++) {
-        char name[8];
-
-        snprintf(name, sizeof name, "p%d", i);
-        atomic_store(&sim_add_port(&sim, b, name, i, NULL)->state, i == ORACLE_DOWN_PORT);
-    }
-    for (int i = 1; i <= ORACLE_N_METERS; i++) {
-        char line[32];
-
-        snprintf(line, sizeof line, "meter br0 %d", i);
-        assert_true(sim_run_line(&sim, line));
-    }
-    for (int i = 0; i < ORACLE_N_OPTIONS; i++) {
-        const struct oracle_option *o = &oracle_options[i];
-
-        assert_true(tun_map_add(&options, i, ORACLE_OPTION_CLASS, o->type, o->len));
-    }
-    rcu_set(&b->options, &options);
-    sim_remove_local(b);
+    set_up(&sim);
     xlate_out_init(&out);
     for (unsigned int i = first_pipeline; i < n_pipelines; i++) {
         seed = i;
         random_seed(&r, i);
         oracle_random_pipeline(&r, &p);
-        sim_delete_flows(b);
-        add_groups(b, &p);
-        add_pipeline(b, &p);
+        put_in_place(&p);
+        if (p.peer) {
+            put_in_place(p.peer);
+        }
         for (int k = 0; k < 40; k++) {
-            try_packet(&r, b, &p, &out, &n_compared);
+            try_packet(&r, bridges[p.bridge], &p, &out, &n_compared);
         }
         oracle_pipeline_uninit(&p);
         rcu_quiescent();
