@@ -494,32 +494,60 @@ run_table(struct oracle_run *r, int table)
     }
 }
 
-/* OpenFlow 1.3 §5.10: strip, push, decrement, set in the order of writing; then a group, or else an output, or else
- * (ovs-actions(7)) resubmit; of each but set the last one.  Without one of those three the packet is dropped. */
+/* Where the action stands in a set (ovs-actions(7), "Action Sets"): of those of one place the last one written counts,
+ * of those that change fields all, in their order; of those that say where the packet goes the first there is. */
+enum { PLACE_FIELDS = 9, PLACE_GROUP, PLACE_OUTPUT, PLACE_RESUBMIT, PLACE_N };
+
+static int
+place_in_set(enum oracle_op op)
+{
+    switch (op) {
+    case OP_STRIP_VLAN: return 0;
+    case OP_POP_MPLS: return 1;
+    case OP_DECAP: return 2;
+    case OP_ENCAP_ETHERNET: case OP_ENCAP_NSH: case OP_ENCAP_MPLS: return 3;
+    case OP_PUSH_MPLS: return 4;
+    case OP_PUSH_VLAN: return 5;
+    case OP_DEC_TTL: return 6;
+    case OP_DEC_MPLS_TTL: return 7;
+    case OP_DEC_NSH_TTL: return 8;
+    case OP_LOAD: case OP_MOVE: case OP_MOD_VID: case OP_MOD_PCP: return PLACE_FIELDS;
+    case OP_GROUP: return PLACE_GROUP;
+    case OP_OUTPUT: return PLACE_OUTPUT;
+    case OP_RESUBMIT: return PLACE_RESUBMIT;
+    default: return -1;
+    }
+}
+
+bool
+oracle_may_be_written(enum oracle_op op)
+{
+    return place_in_set(op) >= 0;
+}
+
+/* Without one that says where it goes the packet is dropped. */
 void
 oracle_run_set(struct oracle_run *r, const struct oracle_action *const *set, int n_set)
 {
-    static const enum oracle_op order[] = { OP_STRIP_VLAN, OP_PUSH_VLAN, OP_DEC_TTL, OP_LOAD, OP_GROUP, OP_OUTPUT,
-                                            OP_RESUBMIT };
-    struct oracle_action ordered[64 + 8];
+    struct oracle_action ordered[64 + PLACE_N];
     bool has_end = false;
     int n = 0;
 
-    for (size_t k = 0; k < ARRAY_SIZE(order) && !has_end; k++) {
+    for (int place = 0; place < PLACE_N && !has_end; place++) {
         const struct oracle_action *last = NULL;
 
         for (int i = 0; i < n_set; i++) {
-            if (set[i]->op == order[k]) {
-                if (order[k] == OP_LOAD) {
+            if (place_in_set(set[i]->op) == place) {
+                if (place == PLACE_FIELDS) {
                     ordered[n++] = *set[i];
                 }
                 last = set[i];
             }
         }
-        if (last && order[k] != OP_LOAD) {
+        if (last && place != PLACE_FIELDS) {
             ordered[n++] = *last;
         }
-        has_end = last && (order[k] == OP_GROUP || order[k] == OP_OUTPUT || order[k] == OP_RESUBMIT);
+        has_end = last && place > PLACE_FIELDS;
     }
     if (has_end) {
         bool in_set = r->in_set;

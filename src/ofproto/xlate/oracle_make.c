@@ -491,25 +491,6 @@ random_operands(struct random *r, struct oracle_action *a, int table, const stru
     }
 }
 
-/* What may stand in write_actions. */
-static bool
-may_be_written(enum oracle_op op)
-{
-    return op == OP_OUTPUT || op == OP_LOAD || op == OP_PUSH_VLAN || op == OP_STRIP_VLAN || op == OP_DEC_TTL ||
-           op == OP_GROUP || op == OP_RESUBMIT;
-}
-
-void
-oracle_make_writable(struct random *r, struct oracle_action *a, struct oracle_kind k)
-{
-    if (!may_be_written(a->op) || (a->op == OP_DEC_TTL && !oracle_type_is_ip(k.type))) {
-        oracle_free_actions(a, 1);
-        memset(a, 0, sizeof *a);
-        a->op = OP_OUTPUT;
-        a->value = 1 + random_below(r, ORACLE_N_PORTS);
-    }
-}
-
 /* Whether the action makes sense for such packets. */
 static bool
 is_possible(const struct oracle_kind *k, enum oracle_op op)
@@ -525,6 +506,17 @@ is_possible(const struct oracle_kind *k, enum oracle_op op)
     case OP_DEC_NSH_TTL: return k->may_change && k->type == ORACLE_TYPE_NSH;
     case OP_PUSH_VLAN: case OP_STRIP_VLAN: case OP_MOD_VID: case OP_MOD_PCP: return !k->no_ethernet;
     default: return true;
+    }
+}
+
+void
+oracle_make_writable(struct random *r, struct oracle_action *a, struct oracle_kind k)
+{
+    if (!oracle_may_be_written(a->op) || !is_possible(&k, a->op)) {
+        oracle_free_actions(a, 1);
+        memset(a, 0, sizeof *a);
+        a->op = OP_OUTPUT;
+        a->value = 1 + random_below(r, ORACLE_N_PORTS);
     }
 }
 

@@ -132,6 +132,9 @@ uint64_t oracle_get(const struct oracle_run *, const struct oracle_range *);
 /* oracle_conj.c: null: none.  Gives up where two conjunctions of one priority match. */
 const struct oracle_rule *oracle_find_rule(struct oracle_run *, int table);
 
+/* oracle.c: whether the action may stand in write_actions, and in a bucket. */
+bool oracle_may_be_written(enum oracle_op);
+
 /* oracle_group.c */
 void oracle_random_groups(struct random *, struct oracle_pipeline *);
 void oracle_groups_uninit(struct oracle_pipeline *);
