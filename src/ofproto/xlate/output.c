@@ -107,6 +107,11 @@ enter_peer(struct xlate_ctx *ctx, struct xport *peer)
     if (!may_receive(ctx, peer)) {
         return;
     }
+    if (ctx->was_mpls) { /* What was below the labels counts there. */
+        xlate_commit(ctx);
+        xlate_fork(ctx, 0, false);
+        return;
+    }
     ctx->n_resubmits += ctx->depth <= XLATE_MAX_DEPTH; /* What is refused as too deep does not count. */
     xlate_table(ctx, peer->ofp_port, 0, true);
     ctx->depth++; /* As deep as the table was. */
