@@ -322,6 +322,10 @@ xlate_output(struct xlate_ctx *ctx, const struct act *act)
 {
     const struct act_output *a = (const void *) act;
 
+    if (UNLIKELY(a->port == OFPP_TABLE && ctx->was_mpls)) {
+        xlate_freeze(ctx, act); /* What was below the labels counts in the tables. */
+        return;
+    }
     xlate_output_to(ctx, a->port, a->max_len, 0);
 }
 
