@@ -156,7 +156,8 @@ ofproto_bundle_set(struct ofproto *p, const void *key, const struct ofproto_bund
         changes = false;
     } else {
         config_uninit(&b->c);
-        mac_table_flush_bundle(p->xb.mac_table, key);
+        mac_table_flush_bundle(p->xb.mac_table, key, false);
+        ofproto_run_macs(p);
     }
     if (changes) {
         config_copy(&b->c, c);
@@ -174,42 +175,16 @@ ofproto_bundle_set(struct ofproto *p, const void *key, const struct ofproto_bund
     bond_destroy(old_bond);
 }
 
-struct gone_hosts {
-    struct mac_entry *entries;
-    size_t n, capacity;
-};
-
-static void
-collect_host(void *gone_, const struct mac_entry *e)
-{
-    struct gone_hosts *gone = gone_;
-
-    if (gone->n == gone->capacity) {
-        gone->entries = x2nrealloc(gone->entries, &gone->capacity, sizeof *gone->entries);
-    }
-    gone->entries[gone->n++] = *e;
-}
-
 /* The bundle goes, or all of its ports do: the hosts behind it may come back anywhere, so that other bridges, which may
  * have learned them by patch ports, forget them, too. */
 static void
 forget_hosts(struct ofproto *p, const void *key)
 {
-    struct gone_hosts gone = { .entries = NULL };
-
-    if (hmap_count(&all_ofprotos) > 1) {
-        mac_table_for_each_learned(p->xb.mac_table, key, collect_host, &gone);
-    }
-    HMAP_FOR_EACH (other, struct ofproto, node, &all_ofprotos) {
-        for (size_t i = 0; other != p && i < gone.n; i++) {
-            mac_table_forget(other->xb.mac_table, gone.entries[i].mac, gone.entries[i].vlan);
-        }
-    }
-    free(gone.entries);
-    mac_table_flush_bundle(p->xb.mac_table, key);
+    mac_table_flush_bundle(p->xb.mac_table, key, true);
     if (mirrors_select(p, key)) {
         mac_table_flush(p->xb.mac_table); /* As in the reference, which arranges its mirrors anew then. */
     }
+    ofproto_run_macs(p);
 }
 
 void

@@ -1,4 +1,4 @@
-/* Control commands about bridges and MAC tables (ovs-vswitchd(8)). */
+/* Control commands about bridges (ovs-vswitchd(8)). */
 #include <limits.h>
 #include <stdlib.h>
 
@@ -12,7 +12,6 @@
 #include "ofproto/bond.h"
 #include "ofproto/conns.h"
 #include "ofproto/dpctl.h"
-#include "ofproto/mac_table.h"
 #include "ofproto/ofproto_private.h"
 #include "ofproto/rule_list.h"
 
@@ -180,148 +179,6 @@ cmd_change_port_number(struct ctl_request *r, int argc UNUSED, const char *argv[
     }
 }
 
-/* MAC tables. */
-
-struct fdb_show {
-    struct ofproto *p;
-    struct str *s;
-};
-
-static void
-put_mac_entry(void *aux, const struct mac_entry *e)
-{
-    struct fdb_show *f = aux;
-    struct ofport *o = ofport_find(f->p, e->port);
-    int64_t now = clock_now_ms();
-
-    if (o && e->port == OFPP_LOCAL) {
-        str_puts(f->s, "LOCAL");
-    } else {
-        str_putf(f->s, "%5u", ofp_to_u32(e->port));
-    }
-    str_putf(f->s, "  %4u  " ETH_ADDR_FMT "  ", e->vlan, ETH_ADDR_ARGS(e->mac));
-    if (e->is_static) {
-        str_puts(f->s, "static\n");
-    } else {
-        str_putf(f->s, "%3d\n", (int) ((f->p->mac_idle_s * INT64_C(1000) - (e->expires - now)) / 1000));
-    }
-}
-
-static void
-cmd_fdb_show(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
-{
-    struct str s = STR_INIT;
-
-    for (int i = 1; i < argc; i++) {
-        struct fdb_show f = { .s = &s };
-
-        f.p = ofproto_find(argv[i]);
-        if (!f.p) {
-            ctl_reply_error(r, "no such bridge");
-            str_uninit(&s);
-            return;
-        }
-        str_puts(&s, " port  VLAN  MAC                Age\n");
-        mac_table_for_each(f.p->xb.mac_table, put_mac_entry, &f);
-    }
-    ctl_reply(r, str_text(&s));
-    str_uninit(&s);
-}
-
-static void
-cmd_fdb_flush(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
-{
-    if (argc > 1 && !ofproto_find(argv[1])) {
-        ctl_reply_error(r, "no such bridge");
-        return;
-    }
-    HMAP_FOR_EACH (p, struct ofproto, node, &all_ofprotos) {
-        if (argc < 2 || !strcmp(p->xb.name, argv[1])) {
-            mac_table_flush(p->xb.mac_table);
-        }
-    }
-    ctl_reply(r, "table successfully flushed");
-}
-
-static void
-cmd_fdb_add(struct ctl_request *r, int argc UNUSED, const char *argv[], void *aux UNUSED)
-{
-    struct ofproto *p = bridge_or_error(r, argv[1], "no such bridge");
-    struct xbundle *bundle;
-    struct eth_addr mac;
-    struct ofport *o;
-
-    if (!p) {
-        return;
-    }
-    o = ofport_find_by_name(p, argv[2]);
-    bundle = o ? rcu_get(&o->x->bundle) : NULL;
-    if (!bundle) {
-        ctl_reply_error(r, "software error, odp port is present but no ofp port");
-    } else if (!eth_addr_parse(argv[4], &mac)) {
-        ctl_reply_error(r, "bad MAC address");
-    } else if (!mac_table_add_static(p->xb.mac_table, mac, atoi(argv[3]), bundle->key, o->x->ofp_port)) {
-        ctl_reply_error(r, "could not add static mac entry");
-    } else {
-        ctl_reply(r, NULL);
-    }
-}
-
-static void
-cmd_fdb_del(struct ctl_request *r, int argc UNUSED, const char *argv[], void *aux UNUSED)
-{
-    struct ofproto *p = bridge_or_error(r, argv[1], "no such bridge");
-    struct eth_addr mac;
-
-    if (!p) {
-        return;
-    }
-    if (!eth_addr_parse(argv[3], &mac)) {
-        ctl_reply_error(r, "bad MAC address");
-    } else if (!mac_table_del_static(p->xb.mac_table, mac, atoi(argv[2]))) {
-        ctl_reply_error(r, "could not find static mac entry");
-    } else {
-        ctl_reply(r, NULL);
-    }
-}
-
-static void
-cmd_fdb_stats_show(struct ctl_request *r, int argc UNUSED, const char *argv[], void *aux UNUSED)
-{
-    struct ofproto *p = bridge_or_error(r, argv[1], "no such bridge");
-    struct mac_table_stats st;
-
-    if (!p) {
-        return;
-    }
-    mac_table_get_stats(p->xb.mac_table, &st);
-    ctl_replyf(r, "Statistics for bridge \"%s\":\n"
-               "  Current/maximum MAC entries in the table: %zu/%zu\n"
-               "  Current static MAC entries in the table : %zu\n"
-               "  Total number of learned MAC entries     : %llu\n"
-               "  Total number of expired MAC entries     : %llu\n"
-               "  Total number of evicted MAC entries     : %llu\n"
-               "  Total number of port moved MAC entries  : %llu\n",
-               p->xb.name, st.n_entries, st.max_entries, st.n_static, (unsigned long long) st.n_learned,
-               (unsigned long long) st.n_expired, (unsigned long long) st.n_evicted,
-               (unsigned long long) st.n_moved);
-}
-
-static void
-cmd_fdb_stats_clear(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
-{
-    if (argc > 1 && !ofproto_find(argv[1])) {
-        ctl_reply_error(r, "no such bridge");
-        return;
-    }
-    HMAP_FOR_EACH (p, struct ofproto, node, &all_ofprotos) {
-        if (argc < 2 || !strcmp(p->xb.name, argv[1])) {
-            mac_table_clear_stats(p->xb.mac_table);
-        }
-    }
-    ctl_reply(r, "statistics successfully cleared");
-}
-
 /* Upcalls and revalidation. */
 
 /* A setting for datapaths whose dumps can be terse or not, as the kernel's; upcall/show shows it.  The userspace
@@ -486,12 +343,7 @@ ofproto_commands_register(void)
         ctl_register("dpif-dummy/change-port-number", "dp port new-number", 3, 3, cmd_change_port_number, NULL);
     }
     ctl_register("dpif/dump-dps", "", 0, 0, cmd_dump_dps, NULL);
-    ctl_register("fdb/show", "[bridge...]", 1, INT_MAX, cmd_fdb_show, NULL);
-    ctl_register("fdb/flush", "[bridge]", 0, 1, cmd_fdb_flush, NULL);
-    ctl_register("fdb/add", "bridge port vlan mac", 4, 4, cmd_fdb_add, NULL);
-    ctl_register("fdb/del", "bridge vlan mac", 3, 3, cmd_fdb_del, NULL);
-    ctl_register("fdb/stats-show", "bridge", 1, 1, cmd_fdb_stats_show, NULL);
-    ctl_register("fdb/stats-clear", "[bridge]", 0, 1, cmd_fdb_stats_clear, NULL);
+    fdb_commands_register();
     ctl_register("bridge/dump-flows", "[--offload-stats] bridge", 1, 2, cmd_bridge_dump_flows, NULL);
     ctl_register("revalidator/wait", "", 0, 0, cmd_revalidator_wait, NULL);
     ctl_register("revalidator/purge", "", 0, 0, cmd_revalidator_purge, NULL);

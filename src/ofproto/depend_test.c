@@ -524,7 +524,7 @@ an_address_concerns_those_who_send_to_it(void **state UNUSED)
 
     rig_init(&rig);
     key = xbridge_port_rcu(rig.b, OFP_PORT(2)); /* Of the port's bundle, in sim.c. */
-    mac_table_set_listener(rig.b->mac_table, on_mac, &rig);
+    mac_table_set_listener(rig.b->mac_table, &(struct mac_table_listener) { .changed = on_mac, .aux = &rig });
     assert_null(sim_add_flow_directly(rig.b, "actions=NORMAL"));
     for (int i = 0; i < 2; i++) {
         rig.packets[i].flow.in_port = BE32(1);

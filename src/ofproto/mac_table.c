@@ -15,24 +15,34 @@
 /* Expiry wheel: one slot a second, more of them than the longest ageing time has seconds. */
 #define N_SLOTS 4096
 
-/* The learned addresses of one bundle. */
+/* So few go one by one. */
+#define FEW 256
+/* The mutex is held for so many at a time. */
+#define AT_A_TIME 32
+
+/* The learned addresses of one bundle; or its static ones. */
 struct owner {
-    struct hmap_node node; /* In mac_table->owners by 'bundle_key'. */
+    struct hmap_node node; /* In mac_table->owners by 'bundle_key', until it is gone. */
     const void *bundle_key;
-    struct list entries;   /* The dynamic ones, roughly by falling age. */
+    bool is_static;
+    _Atomic bool is_gone;  /* All of them are, for whoever looks one up; they are still to be taken out. */
+    bool hosts_leave;
+    struct list leaving;   /* In mac_table->leaving then. */
+    struct list entries;   /* Roughly by falling age. */
     size_t n;              /* Of those. */
-    struct pqueue_node by_size; /* In mac_table->by_size. */
+    struct pqueue_node by_size; /* In mac_table->by_size: of learned ones, until it is gone. */
 };
 
 /* Replaced as a whole when it moves, so that a reader never sees one port with another's bundle.  Only 'used' and
  * 'locked_until' change in place. */
 struct node {
     struct mac_entry e;        /* 'expires' is not used here. */
+    struct owner *owner;
     uint64_t seq;              /* Order of insertion, among equal times. */
     _Atomic int64_t used;      /* ms. */
     _Atomic int64_t locked_until;
     /* The rest is under the mutex. */
-    struct owner *owner;       /* Null for static entries. */
+    struct mac_link link;
     struct list by_owner;
     struct list in_slot;
     int64_t listed;            /* 'used' when it was put into 'by_owner'. */
@@ -43,16 +53,19 @@ struct mac_table {
     uint32_t basis;
     _Atomic int64_t idle_ms;
     RCU_PTR(uint64_t) flood_vlans;
-    void (*changed)(void *aux, struct eth_addr, uint16_t vlan);
-    void *aux;
+    struct mac_table_listener listener;
 
     pthread_mutex_t mutex;     /* For all changes; readers take no lock. */
+    struct list all;           /* struct mac_link: of all entries, and the marks of walks. */
     struct hmap owners;
+    struct list leaving;       /* Those whose entries are to be taken out. */
     struct pqueue by_size;     /* The owner with most entries first. */
     size_t max_entries;
     uint64_t next_seq;
-    int64_t wheel_at;          /* Second up to which the wheel was run. */
+    int64_t wheel_at;          /* Second up to which the wheel was run, but for those that are due. */
+    struct list due;           /* Of the last slot. */
     struct list slots[N_SLOTS];
+    struct mac_link reslot;    /* In 'all' while entries are put into other slots: those behind it are still to be. */
     struct mac_table_stats stats;
 };
 
@@ -62,11 +75,17 @@ key_hash(const struct mac_table *t, struct eth_addr mac, uint16_t vlan)
     return hash_u64(eth_addr_to_u64(mac) | (uint64_t) vlan << 48, t->basis);
 }
 
+static bool
+is_gone(const struct owner *o)
+{
+    return atomic_load_explicit(&o->is_gone, memory_order_acquire);
+}
+
 static struct node *
 find_rcu(const struct mac_table *t, struct eth_addr mac, uint16_t vlan)
 {
     RCU_MAP_FOR_EACH_WITH_HASH (n, struct node, key_hash(t, mac, vlan), &t->map) {
-        if (n->e.vlan == vlan && eth_addr_equal(n->e.mac, mac)) {
+        if (n->e.vlan == vlan && eth_addr_equal(n->e.mac, mac) && !is_gone(n->owner)) {
             return n;
         }
     }
@@ -86,10 +105,10 @@ has_more(const struct pqueue_node *a, const struct pqueue_node *b)
 }
 
 static struct owner *
-owner_find(const struct mac_table *t, const void *bundle_key)
+owner_find(const struct mac_table *t, const void *bundle_key, bool is_static)
 {
-    HMAP_FOR_EACH_WITH_HASH (o, struct owner, node, hash_pointer(bundle_key, 0), &t->owners) {
-        if (o->bundle_key == bundle_key) {
+    HMAP_FOR_EACH_WITH_HASH (o, struct owner, node, hash_pointer(bundle_key, is_static), &t->owners) {
+        if (o->bundle_key == bundle_key && o->is_static == is_static) {
             return o;
         }
     }
@@ -97,26 +116,32 @@ owner_find(const struct mac_table *t, const void *bundle_key)
 }
 
 static struct owner *
-owner_get(struct mac_table *t, const void *bundle_key)
+owner_get(struct mac_table *t, const void *bundle_key, bool is_static)
 {
-    struct owner *o = owner_find(t, bundle_key);
+    struct owner *o = owner_find(t, bundle_key, is_static);
 
     if (!o) {
         o = xzalloc(sizeof *o);
         o->bundle_key = bundle_key;
+        o->is_static = is_static;
         list_init(&o->entries);
-        hmap_insert(&t->owners, &o->node, hash_pointer(bundle_key, 0));
-        pqueue_insert(&t->by_size, &o->by_size);
+        list_init(&o->leaving);
+        hmap_insert(&t->owners, &o->node, hash_pointer(bundle_key, is_static));
+        if (!is_static) {
+            pqueue_insert(&t->by_size, &o->by_size);
+        }
     }
     return o;
 }
 
+/* It is found no more. */
 static void
-owner_free(struct mac_table *t, struct owner *o)
+owner_withdraw(struct mac_table *t, struct owner *o)
 {
     hmap_remove(&t->owners, &o->node);
-    pqueue_remove(&t->by_size, &o->by_size);
-    free(o);
+    if (!o->is_static) {
+        pqueue_remove(&t->by_size, &o->by_size);
+    }
 }
 
 /* Lists. */
@@ -138,53 +163,84 @@ put_in_slot(struct mac_table *t, struct node *n)
 static void
 attach(struct mac_table *t, struct node *n)
 {
-    list_init(&n->by_owner);
-    list_init(&n->in_slot);
-    n->owner = NULL;
-    n->seq = t->next_seq++;
+    struct owner *o = n->owner;
+
+    list_push_back(&o->entries, &n->by_owner);
+    n->listed = node_used(n);
+    o->n++;
     t->stats.n_entries++;
     t->stats.n_static += n->e.is_static;
     if (!n->e.is_static) {
-        n->owner = owner_get(t, n->e.bundle_key);
-        n->listed = node_used(n);
-        list_push_back(&n->owner->entries, &n->by_owner);
-        n->owner->n++;
-        pqueue_fix(&t->by_size, &n->owner->by_size);
+        pqueue_fix(&t->by_size, &o->by_size);
         put_in_slot(t, n);
     }
 }
 
+/* An owner that is gone has been counted out. */
 static void
 detach(struct mac_table *t, struct node *n)
 {
     struct owner *o = n->owner;
 
+    list_remove(&n->link.node);
     list_remove(&n->by_owner);
     list_remove(&n->in_slot);
-    t->stats.n_entries--;
-    t->stats.n_static -= n->e.is_static;
-    if (o && --o->n) {
-        pqueue_fix(&t->by_size, &o->by_size);
-    } else if (o) {
-        owner_free(t, o);
+    o->n--;
+    if (!is_gone(o)) {
+        t->stats.n_entries--;
+        t->stats.n_static -= n->e.is_static;
+        if (!o->n) {
+            owner_withdraw(t, o);
+        } else if (!o->is_static) {
+            pqueue_fix(&t->by_size, &o->by_size);
+        }
+    }
+    if (!o->n) {
+        list_remove(&o->leaving);
+        rcu_defer(free, o); /* No entry that can be found names it. */
     }
 }
 
 static void
 tell(const struct mac_table *t, const struct node *n)
 {
-    if (t->changed) {
-        t->changed(t->aux, n->e.mac, n->e.vlan);
+    if (t->listener.changed) {
+        t->listener.changed(t->listener.aux, n->e.mac, n->e.vlan);
     }
+}
+
+static void
+take_out(struct mac_table *t, struct node *n)
+{
+    rcu_map_remove(&t->map, n, key_hash(t, n->e.mac, n->e.vlan));
+    detach(t, n);
+    rcu_defer(free, n);
 }
 
 static void
 remove_node(struct mac_table *t, struct node *n)
 {
-    detach(t, n);
-    rcu_map_remove(&t->map, n, key_hash(t, n->e.mac, n->e.vlan));
+    take_out(t, n);
     tell(t, n);
-    rcu_defer(free, n);
+}
+
+/* All entries of an owner are gone from now on. */
+static void
+abandon(struct mac_table *t, struct owner *o, bool hosts_leave)
+{
+    owner_withdraw(t, o);
+    t->stats.n_entries -= o->n;
+    t->stats.n_static -= o->is_static ? o->n : 0;
+    o->hosts_leave = hosts_leave;
+    atomic_store_explicit(&o->is_gone, true, memory_order_release);
+    list_push_back(&t->leaving, &o->leaving);
+    if (o->n > FEW && t->listener.many_changed) {
+        t->listener.many_changed(t->listener.aux);
+        return;
+    }
+    LIST_FOR_EACH (n, struct node, by_owner, &o->entries) {
+        tell(t, n);
+    }
 }
 
 /* Makes room by taking an entry that was unused for long from the bundle that has most. */
@@ -212,7 +268,23 @@ node_create(struct eth_addr mac, uint16_t vlan, const void *bundle_key, ofp_port
     n->e = (struct mac_entry) { .mac = mac, .vlan = vlan, .bundle_key = bundle_key, .port = port,
                                 .is_static = is_static };
     n->used = clock_now_ms();
+    list_init(&n->link.node);
+    list_init(&n->by_owner);
+    list_init(&n->in_slot);
     return n;
+}
+
+/* Room for one more.  Of far too many only a few go, so that who learns need not wait for all. */
+static bool
+make_room(struct mac_table *t)
+{
+    bool any = false;
+
+    for (int i = 0; i < 2 && t->stats.n_entries >= t->max_entries && pqueue_first(&t->by_size); i++) {
+        evict(t);
+        any = true;
+    }
+    return any || t->stats.n_entries < t->max_entries;
 }
 
 /* Puts 'n' in the place of 'old' (null: none); false, and 'n' freed, if there is no room. */
@@ -221,21 +293,25 @@ install(struct mac_table *t, struct node *n, struct node *old)
 {
     uint32_t hash = key_hash(t, n->e.mac, n->e.vlan);
 
+    if (!old && !make_room(t)) {
+        free(n);
+        return false;
+    }
+    n->seq = t->next_seq++;
     if (old) {
-        detach(t, old);
+        list_insert(&old->link.node, &n->link.node); /* So a walk meets the address once. */
+        n->owner = owner_get(t, n->e.bundle_key, n->e.is_static);
         rcu_map_replace(&t->map, old, n, hash);
-        rcu_defer(free, old);
     } else {
-        while (t->stats.n_entries >= t->max_entries && pqueue_first(&t->by_size)) {
-            evict(t);
-        }
-        if (t->stats.n_entries >= t->max_entries) {
-            free(n);
-            return false;
-        }
+        list_push_back(&t->all, &n->link.node);
+        n->owner = owner_get(t, n->e.bundle_key, n->e.is_static);
         rcu_map_insert(&t->map, n, hash);
     }
     attach(t, n);
+    if (old) {
+        detach(t, old); /* Once the owner, if it has the same, has another entry. */
+        rcu_defer(free, old);
+    }
     tell(t, n);
     return true;
 }
@@ -249,6 +325,11 @@ mac_table_create(void)
 
     rcu_map_init(&t->map);
     hmap_init(&t->owners);
+    list_init(&t->all);
+    list_init(&t->leaving);
+    list_init(&t->due);
+    t->reslot.is_mark = true;
+    list_init(&t->reslot.node);
     t->by_size = (struct pqueue) PQUEUE_INIT(has_more);
     pthread_mutex_init(&t->mutex, NULL);
     for (int i = 0; i < N_SLOTS; i++) {
@@ -262,46 +343,16 @@ mac_table_create(void)
 }
 
 void
-mac_table_set_listener(struct mac_table *t, void (*changed)(void *aux, struct eth_addr, uint16_t vlan), void *aux)
+mac_table_set_listener(struct mac_table *t, const struct mac_table_listener *listener)
 {
-    t->changed = changed;
-    t->aux = aux;
-}
-
-static void
-remove_where(struct mac_table *t, bool (*which)(const struct node *, const void *aux), const void *aux)
-{
-    RCU_MAP_FOR_EACH (n, struct node, &t->map) {
-        if (which(n, aux)) {
-            remove_node(t, n);
-        }
-    }
-}
-
-static bool
-is_any(const struct node *n UNUSED, const void *aux UNUSED)
-{
-    return true;
-}
-
-static bool
-is_dynamic(const struct node *n, const void *aux UNUSED)
-{
-    return !n->e.is_static;
-}
-
-static bool
-is_of_bundle(const struct node *n, const void *bundle_key)
-{
-    return n->e.bundle_key == bundle_key;
+    t->listener = *listener;
 }
 
 void
 mac_table_destroy(struct mac_table *t)
 {
     if (t) {
-        t->changed = NULL;
-        remove_where(t, is_any, NULL);
+        (void) !mac_table_empty_step(t, NULL, NULL, NULL);
         rcu_map_uninit(&t->map);
         hmap_uninit(&t->owners);
         pqueue_uninit(&t->by_size);
@@ -318,19 +369,13 @@ mac_table_configure(struct mac_table *t, unsigned int idle_s, size_t max_entries
 
     pthread_mutex_lock(&t->mutex);
     t->max_entries = MIN(MAX(max_entries, (size_t) 10), (size_t) 1000000);
-    while (t->stats.n_entries > t->max_entries && pqueue_first(&t->by_size)) {
+    for (int i = 0; i < FEW && t->stats.n_entries > t->max_entries && pqueue_first(&t->by_size); i++) {
         evict(t);
     }
     if (idle_ms != t->idle_ms) {
         t->idle_ms = idle_ms;
-        RCU_MAP_FOR_EACH (n, struct node, &t->map) {
-            list_remove(&n->in_slot);
-            if (!n->e.is_static) {
-                put_in_slot(t, n);
-            }
-        }
-        /* Entries whose new time is past lie in slots that the hand has passed. */
-        t->wheel_at -= 3600;
+        list_remove(&t->reslot.node);
+        list_push_front(&t->all, &t->reslot.node);
     }
     pthread_mutex_unlock(&t->mutex);
 }
@@ -479,15 +524,25 @@ void
 mac_table_flush(struct mac_table *t)
 {
     pthread_mutex_lock(&t->mutex);
-    remove_where(t, is_dynamic, NULL);
+    HMAP_FOR_EACH_SAFE (o, struct owner, node, &t->owners) {
+        if (!o->is_static) {
+            abandon(t, o, false);
+        }
+    }
     pthread_mutex_unlock(&t->mutex);
 }
 
 void
-mac_table_flush_bundle(struct mac_table *t, const void *bundle_key)
+mac_table_flush_bundle(struct mac_table *t, const void *bundle_key, bool hosts_leave)
 {
     pthread_mutex_lock(&t->mutex);
-    remove_where(t, is_of_bundle, bundle_key);
+    for (int is_static = 0; is_static < 2; is_static++) {
+        struct owner *o = owner_find(t, bundle_key, is_static);
+
+        if (o) {
+            abandon(t, o, hosts_leave && !is_static);
+        }
+    }
     pthread_mutex_unlock(&t->mutex);
 }
 
@@ -504,42 +559,134 @@ mac_table_forget(struct mac_table *t, struct eth_addr mac, uint16_t vlan)
     pthread_mutex_unlock(&t->mutex);
 }
 
-/* Removes what has expired of one slot; what was used since moves to its new slot. */
-static bool
-run_slot(struct mac_table *t, struct list *slot, int64_t now)
+/* The parts of mac_table_run_step(), each for up to '*n' entries; the caller holds the mutex. */
+
+/* Hosts that are left without a bundle. */
+struct left {
+    struct { struct eth_addr mac; uint16_t vlan; } all[AT_A_TIME];
+    size_t n;
+};
+
+static void
+take_out_flushed(struct mac_table *t, unsigned int *n, struct left *left)
 {
-    struct list due = LIST_INIT(&due);
-    bool any = false;
+    for (; *n && !list_is_empty(&t->leaving); --*n) {
+        struct owner *o = CONTAINER_OF(t->leaving.next, struct owner, leaving);
+        struct node *node = CONTAINER_OF(o->entries.next, struct node, by_owner);
 
-    list_splice(&due, slot);
-    while (!list_is_empty(&due)) {
-        struct node *n = CONTAINER_OF(list_pop_front(&due), struct node, in_slot);
+        if (o->hosts_leave) {
+            left->all[left->n].mac = node->e.mac;
+            left->all[left->n++].vlan = node->e.vlan;
+        }
+        take_out(t, node);
+    }
+}
 
-        if (node_expires(t, n) > now) {
-            put_in_slot(t, n);
-        } else {
-            remove_node(t, n);
-            t->stats.n_expired++;
-            any = true;
+static void
+evict_excess(struct mac_table *t, unsigned int *n)
+{
+    for (; *n && t->stats.n_entries > t->max_entries && pqueue_first(&t->by_size); --*n) {
+        evict(t);
+    }
+}
+
+/* The ageing time has changed. */
+static void
+put_in_other_slots(struct mac_table *t, unsigned int *n)
+{
+    for (; *n && !list_is_empty(&t->reslot.node); --*n) {
+        struct list *next = t->reslot.node.next;
+        struct mac_link *link = CONTAINER_OF(next, struct mac_link, node);
+
+        list_remove(&t->reslot.node);
+        if (next == &t->all) {
+            /* Entries whose new time is past lie in slots that the hand has passed. */
+            t->wheel_at -= 3600;
+            return;
+        }
+        list_insert(next->next, &t->reslot.node);
+        if (!link->is_mark) {
+            struct node *node = CONTAINER_OF(link, struct node, link);
+
+            list_remove(&node->in_slot);
+            if (!node->e.is_static) {
+                put_in_slot(t, node);
+            }
         }
     }
-    return any;
+}
+
+/* Removes what has expired; what was used since moves to its new slot. */
+static void
+expire(struct mac_table *t, unsigned int *n, int64_t now)
+{
+    t->wheel_at = MAX(MAX(t->wheel_at, now / 1000 - N_SLOTS), 0);
+    while (*n && (!list_is_empty(&t->due) || t->wheel_at < now / 1000)) {
+        struct node *node;
+
+        if (list_is_empty(&t->due)) {
+            t->wheel_at++;
+            list_splice(&t->due, &t->slots[t->wheel_at % N_SLOTS]);
+            continue;
+        }
+        --*n;
+        node = CONTAINER_OF(list_pop_front(&t->due), struct node, in_slot);
+        if (is_gone(node->owner)) {
+            continue; /* It is going to be taken out. */
+        }
+        if (node_expires(t, node) > now) {
+            put_in_slot(t, node);
+        } else {
+            remove_node(t, node);
+            t->stats.n_expired++;
+        }
+    }
+}
+
+bool
+mac_table_run_step(struct mac_table *t, struct loop_slice *slice,
+                   void (*leaves)(void *aux, struct eth_addr, uint16_t vlan), void *aux)
+{
+    bool done;
+
+    do {
+        unsigned int n = AT_A_TIME;
+        struct left left = { .n = 0 };
+
+        pthread_mutex_lock(&t->mutex);
+        take_out_flushed(t, &n, &left);
+        evict_excess(t, &n);
+        put_in_other_slots(t, &n);
+        expire(t, &n, clock_now_ms());
+        done = n > 0;
+        pthread_mutex_unlock(&t->mutex);
+        for (size_t i = 0; leaves && i < left.n; i++) {
+            leaves(aux, left.all[i].mac, left.all[i].vlan);
+        }
+    } while (!done && !loop_slice_has_ended(slice));
+    return done;
 }
 
 bool
 mac_table_run(struct mac_table *t)
 {
-    int64_t now = clock_now_ms();
-    bool any = false;
+    uint64_t before = t->stats.n_expired;
 
+    (void) !mac_table_run_step(t, NULL, NULL, NULL);
+    return t->stats.n_expired != before;
+}
+
+bool
+mac_table_empty_step(struct mac_table *t, struct loop_slice *slice,
+                     void (*left)(void *aux, struct eth_addr, uint16_t vlan), void *aux)
+{
     pthread_mutex_lock(&t->mutex);
-    t->wheel_at = MAX(MAX(t->wheel_at, now / 1000 - N_SLOTS), 0);
-    while (t->wheel_at < now / 1000) {
-        t->wheel_at++;
-        any |= run_slot(t, &t->slots[t->wheel_at % N_SLOTS], now);
+    t->listener = (struct mac_table_listener) { .aux = NULL };
+    HMAP_FOR_EACH_SAFE (o, struct owner, node, &t->owners) {
+        abandon(t, o, false);
     }
     pthread_mutex_unlock(&t->mutex);
-    return any;
+    return mac_table_run_step(t, slice, left, aux);
 }
 
 static int
@@ -560,9 +707,13 @@ mac_table_for_each(const struct mac_table *t_, void (*cb)(void *aux, const struc
     size_t n = 0;
 
     pthread_mutex_lock(&t->mutex);
-    sorted = xcalloc(rcu_map_count(&t->map) + 1, sizeof *sorted);
-    RCU_MAP_FOR_EACH (node, struct node, &t->map) {
-        sorted[n++] = node;
+    sorted = xcalloc(t->stats.n_entries + 1, sizeof *sorted);
+    LIST_FOR_EACH (link, struct mac_link, node, &t->all) {
+        struct node *node = link->is_mark ? NULL : CONTAINER_OF(link, struct node, link);
+
+        if (node && !is_gone(node->owner)) {
+            sorted[n++] = node;
+        }
     }
     pthread_mutex_unlock(&t->mutex);
     qsort(sorted, n, sizeof *sorted, compare_nodes);
@@ -576,22 +727,51 @@ mac_table_for_each(const struct mac_table *t_, void (*cb)(void *aux, const struc
 }
 
 void
-mac_table_for_each_learned(const struct mac_table *t_, const void *bundle_key,
-                           void (*cb)(void *aux, const struct mac_entry *), void *aux)
+mac_table_walk_begin(struct mac_table *t, struct mac_table_walk *w)
 {
-    struct mac_table *t = (struct mac_table *) t_;
-    const struct owner *o;
+    w->at.is_mark = w->end.is_mark = true;
+    pthread_mutex_lock(&t->mutex);
+    list_push_front(&t->all, &w->at.node);
+    list_push_back(&t->all, &w->end.node);
+    pthread_mutex_unlock(&t->mutex);
+}
+
+static void
+meet(const struct mac_table *t, const struct node *n, void (*cb)(void *aux, const struct mac_met *), void *aux)
+{
+    struct mac_met met = { .used = node_used(n), .seq = n->seq };
+
+    fill_entry(t, n, &met.e);
+    cb(aux, &met);
+}
+
+bool
+mac_table_walk_step(struct mac_table *t, struct mac_table_walk *w, unsigned int n,
+                    void (*cb)(void *aux, const struct mac_met *), void *aux)
+{
+    struct list *next;
 
     pthread_mutex_lock(&t->mutex);
-    o = owner_find(t, bundle_key);
-    if (o) {
-        LIST_FOR_EACH (n, struct node, by_owner, &o->entries) {
-            struct mac_entry e;
+    while ((next = w->at.node.next) != &w->end.node && n--) {
+        const struct mac_link *link = CONTAINER_OF(next, struct mac_link, node);
+        const struct node *node = link->is_mark ? NULL : CONTAINER_OF(link, struct node, link);
 
-            fill_entry(t, n, &e);
-            cb(aux, &e);
+        list_remove(&w->at.node);
+        list_insert(next->next, &w->at.node);
+        if (node && !is_gone(node->owner)) {
+            meet(t, node, cb, aux);
         }
     }
+    pthread_mutex_unlock(&t->mutex);
+    return next != &w->end.node;
+}
+
+void
+mac_table_walk_end(struct mac_table *t, struct mac_table_walk *w)
+{
+    pthread_mutex_lock(&t->mutex);
+    list_remove(&w->at.node);
+    list_remove(&w->end.node);
     pthread_mutex_unlock(&t->mutex);
 }
 

@@ -7,6 +7,9 @@
  * change that can alter translations (new, moved or vanished entry) is reported to the listener, which decides what to
  * revalidate.
  *
+ * What concerns many entries (a flush, a new limit or ageing time, many that expire) takes effect at once, as far as
+ * lookups go, but the entries are taken out by mac_table_run_step(), in slices.
+ *
  * Gratuitous ARP lock: an entry learned from a gratuitous ARP does not move for a short time to a bond member's
  * reflection (see mac_table_learn).
  *
@@ -17,8 +20,10 @@
 #define OFPROTO_MAC_TABLE_H 1
 
 #include "base/addr.h"
+#include "base/list.h"
 #include "base/str.h"
 #include "flow/port.h"
+#include "sys/loop.h"
 
 struct mac_table;
 
@@ -39,8 +44,14 @@ struct mac_table *mac_table_create(void) MUST_CHECK;
 void mac_table_destroy(struct mac_table *);
 
 /* 'changed' is called for each entry that is new, has moved or is gone, under the table's lock, by the thread that
- * changed it; it must not call back.  Before the table is used. */
-void mac_table_set_listener(struct mac_table *, void (*changed)(void *aux, struct eth_addr, uint16_t vlan), void *aux);
+ * changed it; where many go, 'many_changed' is instead, unless it is null.  Neither may call back.  Before the table is
+ * used. */
+struct mac_table_listener {
+    void (*changed)(void *aux, struct eth_addr, uint16_t vlan);
+    void (*many_changed)(void *aux);
+    void *aux;
+};
+void mac_table_set_listener(struct mac_table *, const struct mac_table_listener *);
 
 /* Bounds as documented: idle 15 to 3600 s, at least 10 entries.  Main thread. */
 void mac_table_configure(struct mac_table *, unsigned int idle_s, size_t max_entries);
@@ -64,21 +75,46 @@ bool mac_table_would_change(const struct mac_table *, struct eth_addr, uint16_t 
 bool mac_table_add_static(struct mac_table *, struct eth_addr, uint16_t vlan, const void *bundle_key, ofp_port);
 bool mac_table_del_static(struct mac_table *, struct eth_addr, uint16_t vlan);
 
-/* Forgets everything learned; everything learned on one bundle. */
+/* Forgets everything learned; everything on one bundle, and, if 'hosts_leave' is set, says so when the entries are
+ * taken out.  mac_table_run_step() is due. */
 void mac_table_flush(struct mac_table *);
-void mac_table_flush_bundle(struct mac_table *, const void *bundle_key);
+void mac_table_flush_bundle(struct mac_table *, const void *bundle_key, bool hosts_leave);
 /* Forgets where (mac, vlan) was learned, if it was. */
 void mac_table_forget(struct mac_table *, struct eth_addr, uint16_t vlan);
 
-/* Removes expired entries; call it once a second.  True if any was removed. */
+/* Takes out what has expired, was flushed, or is above the limit: due once a second, after a flush and after
+ * mac_table_configure(); true once all is done.  'left' (null: nobody) is called for the hosts that a flush of their
+ * bundle left without one. */
+bool mac_table_run_step(struct mac_table *, struct loop_slice *,
+                        void (*left)(void *aux, struct eth_addr, uint16_t vlan), void *aux) MUST_CHECK;
+/* All of it at once; true if any entry had expired. */
 bool mac_table_run(struct mac_table *);
+/* The same, with all that is left, static ones too, of a table that nobody uses any more; true once it is empty. */
+bool mac_table_empty_step(struct mac_table *, struct loop_slice *,
+                          void (*left)(void *aux, struct eth_addr, uint16_t vlan), void *aux) MUST_CHECK;
 
 /* Calls 'cb' for each entry in the order of fdb/show. */
 void mac_table_for_each(const struct mac_table *, void (*cb)(void *aux, const struct mac_entry *), void *aux);
 
-/* The same for those learned on one bundle, in any order; 'cb' must not call back. */
-void mac_table_for_each_learned(const struct mac_table *, const void *bundle_key,
-                                void (*cb)(void *aux, const struct mac_entry *), void *aux);
+/* A walk in steps, in no particular order.  Whatever happens between them, each address that is there all the time is
+ * met once, also if it moves; fdb/show has them in the order of 'used', then of 'seq'. */
+struct mac_link {
+    struct list node;    /* In mac_table->all. */
+    bool is_mark;        /* Of a walk; else of an entry. */
+};
+struct mac_table_walk {
+    struct mac_link at, end;
+};
+struct mac_met {
+    struct mac_entry e;
+    int64_t used;        /* ms */
+    uint64_t seq;
+};
+void mac_table_walk_begin(struct mac_table *, struct mac_table_walk *);
+/* Past 'n' more; false at the end.  'cb' must not call back. */
+bool mac_table_walk_step(struct mac_table *, struct mac_table_walk *, unsigned int n,
+                         void (*cb)(void *aux, const struct mac_met *), void *aux);
+void mac_table_walk_end(struct mac_table *, struct mac_table_walk *); /* At any time. */
 
 /* Counters of fdb/stats-show. */
 struct mac_table_stats {

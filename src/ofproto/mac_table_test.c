@@ -58,7 +58,7 @@ a_move_changes_the_port_and_is_told(void **state UNUSED)
     struct mac_table_stats stats;
     unsigned int n = 0;
 
-    mac_table_set_listener(t, count_change, &n);
+    mac_table_set_listener(t, &(struct mac_table_listener) { .changed = count_change, .aux = &n });
     learn(t, 1, 0, 0);
     assert_int_equal(n, 1);
     assert_false(learn(t, 1, 0, 0));
@@ -174,6 +174,160 @@ a_gratuitous_arp_holds_its_place_against_its_reflection(void **state UNUSED)
     mac_table_destroy(t);
 }
 
+/* Many entries. */
+
+enum { MANY = 10000, STEP = 32 };
+
+static void
+learn_many(struct mac_table *t, int key)
+{
+    for (unsigned int i = 0; i < MANY; i++) {
+        assert_true(learn(t, i, 0, key));
+    }
+}
+
+static struct loop_slice
+no_time(void)
+{
+    return (struct loop_slice) { .until_us = INT64_MIN };
+}
+
+static size_t
+count_entries(const struct mac_table *t)
+{
+    struct mac_table_stats stats;
+
+    mac_table_get_stats(t, &stats);
+    return stats.n_entries;
+}
+
+static void
+count_many(void *n)
+{
+    *(unsigned int *) n += MANY;
+}
+
+static void
+a_flush_of_many_is_seen_and_told_at_once_and_they_are_taken_out_in_steps(void **state UNUSED)
+{
+    struct loop_slice slice = no_time();
+    unsigned int n_told = 0, n_left = 0, n_steps = 1;
+    struct mac_table *t = mac_table_create();
+
+    mac_table_configure(t, 300, 2 * MANY);
+    learn_many(t, 0);
+    mac_table_set_listener(t, &(struct mac_table_listener) { count_change, count_many, &n_told });
+    assert_true(learn(t, MANY, 0, 1));
+    mac_table_flush_bundle(t, KEY(0), true);
+    assert_int_equal(n_told, 1 + MANY);
+    assert_int_equal(count_entries(t), 1);
+    assert_int_equal(port_of(t, 1, 0), 0);
+    assert_true(learn(t, 1, 0, 2));
+    for (; !mac_table_run_step(t, &slice, count_change, &n_left); n_steps++) {
+        assert_true(n_left <= n_steps * STEP);
+    }
+    assert_int_equal(n_left, MANY);
+    assert_int_equal(port_of(t, 1, 0), 3);
+    assert_int_equal(port_of(t, MANY, 0), 2);
+    assert_int_equal(n_told, 2 + MANY);
+    mac_table_destroy(t);
+}
+
+static void
+a_lower_limit_holds_after_steps_and_does_not_make_who_learns_wait(void **state UNUSED)
+{
+    struct loop_slice slice = no_time();
+    struct mac_table *t = mac_table_create();
+    size_t n, before;
+
+    mac_table_configure(t, 300, MANY);
+    learn_many(t, 0);
+    mac_table_configure(t, 300, 100);
+    before = count_entries(t);
+    assert_true(before > 100);
+    assert_true(learn(t, MANY, 0, 1));
+    assert_in_range(count_entries(t), before - 2, before);
+    for (bool done = false; !done; before = n) {
+        before = count_entries(t);
+        done = mac_table_run_step(t, &slice, NULL, NULL);
+        n = count_entries(t);
+        assert_true(n <= before && before - n <= STEP);
+    }
+    assert_int_equal(count_entries(t), 100);
+    assert_int_equal(port_of(t, MANY, 0), 2);
+    mac_table_destroy(t);
+}
+
+static void
+another_idle_time_holds_after_steps(void **state UNUSED)
+{
+    struct loop_slice slice = no_time();
+    struct mac_table *t = mac_table_create();
+    unsigned int n_steps = 1;
+
+    mac_table_configure(t, 300, MANY);
+    learn_many(t, 0);
+    clock_warp(60 * 1000);
+    assert_false(mac_table_run(t));
+    mac_table_configure(t, 30, MANY);
+    while (!mac_table_run_step(t, &slice, NULL, NULL)) {
+        n_steps++;
+    }
+    assert_true(n_steps >= 2 * MANY / STEP);
+    assert_int_equal(count_entries(t), 0);
+    mac_table_destroy(t);
+}
+
+struct meeting {
+    unsigned int n_met[MANY];
+    bool stays[MANY]; /* It has been there all the time. */
+};
+
+static void
+note_met(void *m_, const struct mac_met *met)
+{
+    struct meeting *m = m_;
+
+    m->n_met[eth_addr_to_u64(met->e.mac) - eth_addr_to_u64(mac(0))]++;
+}
+
+static void
+a_walk_in_steps_meets_each_address_that_stays_once_also_if_it_moves(void **state UNUSED)
+{
+    static struct meeting m;
+    struct mac_table *t = mac_table_create();
+    struct mac_table_walk walk, other;
+    struct random r;
+
+    random_seed(&r, 1);
+    mac_table_configure(t, 300, MANY);
+    for (unsigned int i = 0; i < MANY; i++) {
+        m.stays[i] = random_below(&r, 3) && learn(t, i, 0, 2 + i % 2);
+    }
+    mac_table_walk_begin(t, &walk);
+    mac_table_walk_begin(t, &other);
+    while (mac_table_walk_step(t, &walk, 1 + random_below(&r, 20), note_met, &m)) {
+        unsigned int i = random_below(&r, MANY), k = random_below(&r, MANY);
+
+        if (random_below(&r, 2) && m.stays[i]) {
+            (void) !learn(t, i, 0, random_below(&r, 2)); /* It moves, or stays where it is. */
+        }
+        mac_table_forget(t, mac(k), 0);
+        m.stays[k] = false;
+        (void) !learn(t, k, 0, 1);
+        if (random_below(&r, 50) == 0) {
+            mac_table_walk_end(t, &other);
+            mac_table_walk_begin(t, &other);
+        }
+    }
+    mac_table_walk_end(t, &walk);
+    mac_table_walk_end(t, &other);
+    for (unsigned int i = 0; i < MANY; i++) {
+        assert_in_range(m.n_met[i], m.stays[i], 1);
+    }
+    mac_table_destroy(t);
+}
+
 /* The oracle: an array with an entry for each address. */
 struct slow_entry {
     int port; /* 0: none. */
@@ -213,7 +367,7 @@ the_table_agrees_with_an_array_over_random_operations(void **state UNUSED)
             agree(t, slow, N);
             break;
         case 1:
-            mac_table_flush_bundle(t, KEY(key));
+            mac_table_flush_bundle(t, KEY(key), false);
             for (int k = 0; k < N; k++) {
                 slow[k].port = slow[k].port == (int) key + 1 ? 0 : slow[k].port;
             }
@@ -246,6 +400,10 @@ main(void)
         cmocka_unit_test(one_port_cannot_push_out_the_others),
         cmocka_unit_test(static_entries_stay),
         cmocka_unit_test(a_gratuitous_arp_holds_its_place_against_its_reflection),
+        cmocka_unit_test(a_flush_of_many_is_seen_and_told_at_once_and_they_are_taken_out_in_steps),
+        cmocka_unit_test(a_lower_limit_holds_after_steps_and_does_not_make_who_learns_wait),
+        cmocka_unit_test(another_idle_time_holds_after_steps),
+        cmocka_unit_test(a_walk_in_steps_meets_each_address_that_stays_once_also_if_it_moves),
         cmocka_unit_test(the_table_agrees_with_an_array_over_random_operations),
     };
 

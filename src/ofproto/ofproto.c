@@ -71,11 +71,43 @@ next_second(void)
 }
 
 static void
+on_host_left(void *p, struct eth_addr mac, uint16_t vlan)
+{
+    HMAP_FOR_EACH (other, struct ofproto, node, &all_ofprotos) {
+        if (other != p) {
+            mac_table_forget(other->xb.mac_table, mac, vlan);
+        }
+    }
+}
+
+void
+ofproto_run_macs(struct ofproto *p)
+{
+    struct loop_slice slice = loop_slice_begin();
+
+    if (!mac_table_run_step(p->xb.mac_table, &slice, on_host_left, p)) {
+        loop_task_post_next_turn(&p->macs_task);
+    }
+}
+
+bool
+ofproto_empty_macs_step(struct ofproto *p, struct loop_slice *slice)
+{
+    return mac_table_empty_step(p->xb.mac_table, slice, on_host_left, p);
+}
+
+static void
+run_macs(struct loop_task *t)
+{
+    ofproto_run_macs(t->aux);
+}
+
+static void
 on_second(struct loop_timer *t)
 {
     struct ofproto *p = t->aux;
 
-    mac_table_run(p->xb.mac_table);
+    ofproto_run_macs(p);
     expiry_run(p);
     conns_expire_bundles(p->conns);
     samplers_run(p);
@@ -91,6 +123,15 @@ on_mac_changed(void *p_, struct eth_addr mac, uint16_t vlan)
     struct ofproto *p = p_;
 
     depend_mac_changed(p->backer->depend, &p->xb, mac, vlan);
+    revalidator_wake(p->backer->revalidator);
+}
+
+static void
+on_many_macs_changed(void *p_)
+{
+    struct ofproto *p = p_;
+
+    depend_kind_changed(p->backer->depend, &p->xb, CONSULTED_MAC);
     revalidator_wake(p->backer->revalidator);
 }
 
@@ -120,7 +161,8 @@ ofproto_create(const char *name, const char *type, struct ofproto **pp)
     p->xb.uuid = sys_uuid();
     p->xb.drops = drops_create();
     p->xb.mac_table = mac_table_create();
-    mac_table_set_listener(p->xb.mac_table, on_mac_changed, p);
+    mac_table_set_listener(p->xb.mac_table,
+                           &(struct mac_table_listener) { on_mac_changed, on_many_macs_changed, p });
     rcu_map_init(&p->xb.ports);
     rcu_map_init(&p->xb.bundles);
     list_push_back(&backer->xdp.bridges, &p->xb.node);
@@ -129,6 +171,7 @@ ofproto_create(const char *name, const char *type, struct ofproto **pp)
     meters_init(p);
     p->conns = conns_create(p);
     hmap_insert(&all_ofprotos, &p->node, hash_string(name, 0));
+    loop_task_init(ofproto_loop, &p->macs_task, run_macs, p);
     loop_timer_init(ofproto_loop, &p->second, on_second, p);
     loop_timer_set(&p->second, next_second());
     *pp = p;
@@ -149,6 +192,7 @@ ofproto_destroy(struct ofproto *p, bool cleanup)
     mirrors_destroy(p);
     bundles_destroy(p);
     ofports_destroy(p);
+    loop_task_cancel(&p->macs_task);
     hmap_uninit(&p->ports);
     list_remove(&p->xb.node);
     atomic_store(&p->xb.is_gone, true);
@@ -248,6 +292,7 @@ ofproto_set_mac_table(struct ofproto *p, unsigned int idle_s, size_t max_entries
 {
     p->mac_idle_s = MAX(15, MIN(idle_s, 3600));
     mac_table_configure(p->xb.mac_table, idle_s, max_entries);
+    ofproto_run_macs(p);
 }
 
 void
@@ -258,6 +303,7 @@ ofproto_set_flood_vlans(struct ofproto *p, const uint64_t *vlans)
         p->flood_vlans = vlans ? xmemdup(vlans, 512) : NULL;
         mac_table_set_flood_vlans(p->xb.mac_table, vlans);
         mac_table_flush(p->xb.mac_table);
+        ofproto_run_macs(p);
         backer_changed(p->backer);
     }
 }

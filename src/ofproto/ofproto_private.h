@@ -144,6 +144,7 @@ struct ofproto {
     _Atomic size_t n_untold; /* Of notes and removed rules. */
     struct telling telling;
     struct loop_timer second; /* Expiry of rules, MAC entries and the like. */
+    struct loop_task macs_task; /* ofproto_run_macs() has not come to an end. */
     struct conns *conns;
     uint16_t frag_mode;      /* OFPC_FRAG_* as set by set-config. */
 };
@@ -180,6 +181,12 @@ struct unpublished {
     void (*done)(struct unpublished *);
 };
 void backer_when_settled(struct backer *, struct unpublished *);
+
+/* ofproto.c */
+/* Goes on with what is to be done in the MAC table (mac_table_run_step()), now and in the next turns of the loop. */
+void ofproto_run_macs(struct ofproto *);
+/* Some of the addresses of a bridge of which nobody knows any more (removal.c); true when all are gone. */
+bool ofproto_empty_macs_step(struct ofproto *, struct loop_slice *) MUST_CHECK;
 
 /* port.c */
 /* Gives it another number in the datapath; -EBUSY if that is taken. */
@@ -273,6 +280,7 @@ void xlate_apply_effects(struct xlate_out *);
 void rule_put_dump(struct str *, const struct rule *);
 void ofproto_commands_register(void);
 void upcall_commands_register(void);
+void fdb_commands_register(void); /* fdb_commands.c */
 void dpctl_commands_register(void);
 void dp_features_commands_register(void); /* dp_features.c */
 /* trace_commands.c */

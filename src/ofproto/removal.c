@@ -1,8 +1,9 @@
 /* What is left of a bridge that was removed.
  *
  * Nobody finds it any more, but translations under way and megaflows still name it.  So its tables, and the memory of
- * all that they name, stay until every megaflow has been looked at again; then rules, groups and meters are deleted in
- * slices of turns of the main loop, and when RCU has released them, the bridge is.  Nobody waits for any of this.
+ * all that they name, stay until every megaflow has been looked at again; then rules, groups, meters and addresses are
+ * deleted in slices of turns of the main loop, and when RCU has released them, the bridge is.  Nobody waits for any of
+ * this.
  *
  * Threads: main. */
 #include <stdlib.h>
@@ -10,7 +11,6 @@
 #include "ofproto/change.h"
 #include "ofproto/drops.h"
 #include "ofproto/group.h"
-#include "ofproto/mac_table.h"
 #include "ofproto/meter.h"
 #include "ofproto/telling.h"
 #include "openflow/flow_mod.h"
@@ -21,7 +21,8 @@ struct removal {
     struct ofproto *p;
     struct unpublished unpublished;
     struct loop_wake wake;       /* The next slice; RCU has released what there was. */
-    enum { SETTLES, DELETES, COMMITS, UNLINKS, FORGETS_GROUPS, FORGETS_METERS, IS_RELEASED } stage;
+    enum { SETTLES, DELETES, COMMITS, UNLINKS, FORGETS_GROUPS, FORGETS_METERS, FORGETS_MACS,
+           IS_RELEASED } stage;
     struct flow_mod all;
     struct tables_change change;
     struct flow_mod_run run;
@@ -52,7 +53,7 @@ on_settled(struct unpublished *u)
     loop_wake_signal(&r->wake);
 }
 
-/* A part of the deletion of all rules, groups and meters; whether all are gone. */
+/* A part of the deletion of all rules, groups, meters and addresses; whether all are gone. */
 static bool
 delete_step(struct removal *r, struct loop_slice *slice)
 {
@@ -75,7 +76,10 @@ delete_step(struct removal *r, struct loop_slice *slice)
     if (r->stage == FORGETS_GROUPS && groups_destroy_step(p, slice)) {
         r->stage = FORGETS_METERS;
     }
-    return r->stage == FORGETS_METERS && meters_destroy_step(p, slice) && telling_step(p, slice);
+    if (r->stage == FORGETS_METERS && meters_destroy_step(p, slice)) {
+        r->stage = FORGETS_MACS;
+    }
+    return r->stage == FORGETS_MACS && ofproto_empty_macs_step(p, slice) && telling_step(p, slice);
 }
 
 /* Behind all that was deferred for the bridge, which runs in order. */
@@ -106,6 +110,7 @@ on_wake(struct loop_wake *w)
     case SETTLES:
         break;
     case DELETES: case COMMITS: case UNLINKS: case FORGETS_GROUPS: case FORGETS_METERS:
+    case FORGETS_MACS:
         if (delete_step(r, &slice)) {
             r->stage = IS_RELEASED;
             rcu_defer(say_released, r);

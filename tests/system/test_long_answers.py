@@ -34,6 +34,9 @@ class SlowClient:
         [path] = glob.glob(f"{place.root}{place.dir}/ovs-vswitchd.*.ctl")
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.connect(path)
+        self.ask(method, *params)
+
+    def ask(self, method, *params):
         self.socket.sendall(json.dumps({"id": 1, "method": method, "params": params}).encode())
 
     def lines(self):
@@ -121,3 +124,42 @@ def test_an_answer_about_a_datapath_ends_with_it(place):
     place.sh("ovs-vsctl del-br br0")
     for found in client.lines(), other.lines():
         assert 0 < len(found) < len(all_flows) and set(found) <= set(all_flows)
+
+
+N_ADDRESSES = 8_000
+
+
+def address(i):
+    return f"02:00:00:00:{i >> 8:02x}:{i & 255:02x}"
+
+
+def add_addresses(place):
+    """Half of them on each of two ports."""
+    place.sh("ovs-vsctl set bridge br0 other_config:mac-table-size=20000 -- add-port br0 p2 "
+             "-- set interface p2 type=dummy ofport_request=2")
+    client = SlowClient(place, "version")
+    client.lines()
+    for i in range(N_ADDRESSES):
+        client.ask("fdb/add", "br0", f"p{i % 2 + 1}", "0", address(i))
+        assert client.lines() == []
+
+
+def test_addresses_are_shown_in_order_and_go_with_their_port(place):
+    add_addresses(place)
+    before = turns(place)
+    shown = place.sh("ovs-appctl fdb/show br0").splitlines()
+    assert turns(place) > before
+    assert shown[0].split() == ["port", "VLAN", "MAC", "Age"]
+    entries = [tuple(line.split()) for line in shown[1:]]
+    assert entries == [(str(i % 2 + 1), "0", address(i), "static") for i in range(N_ADDRESSES)]
+    place.sh("ovs-vsctl del-port p2")
+    left = place.sh("ovs-appctl fdb/show br0").splitlines()
+    assert left == shown[:1] + shown[1::2]
+    assert f"table : {N_ADDRESSES // 2}\n" in place.sh("ovs-appctl fdb/stats-show br0")
+    assert place.sh("ovs-appctl fdb/show br0 br0").splitlines() == left + left
+    client = SlowClient(place, "fdb/show", *["br0"] * 40)
+    place.sh("ovs-vsctl del-br br0")
+    found = client.lines()
+    while found[-1] == left[0]:
+        found.pop()  # The ports went, and the addresses with them, before the bridge.
+    assert len(left) < len(found) < 40 * len(left) and found == (40 * left)[:len(found)]
