@@ -119,11 +119,97 @@ on_doubt(void *b_)
     b->xdp.dp->class->doubt_flows(b->xdp.dp);
 }
 
+/* Waiting for sweeps. */
+
+struct sweep_wait {
+    struct list node;        /* In backer->sweep_waits. */
+    uint64_t pass;
+    struct sweeps *sweeps;
+};
+
+static void
+release_sweeps(struct sweeps *s)
+{
+    if (--s->n_pending) {
+        return;
+    }
+    if (loop_timer_is_set(&s->deadline)) {
+        loop_timer_cancel(&s->deadline);
+    }
+    free(s->each);
+    s->done(s);
+}
+
+static void
+end_wait(struct sweep_wait *w)
+{
+    list_remove(&w->node);
+    release_sweeps(w->sweeps);
+}
+
+static void
+on_deadline(struct loop_timer *t)
+{
+    struct sweeps *s = t->aux;
+
+    s->n_pending++; /* Until the end of this. */
+    for (unsigned int i = 0; i < s->n_each; i++) {
+        if (!list_is_empty(&s->each[i].node)) {
+            end_wait(&s->each[i]);
+        }
+    }
+    release_sweeps(s);
+}
+
+void
+ofproto_when_swept(struct sweeps *s, const struct backer *only, int64_t ms, void (*done)(struct sweeps *))
+{
+    *s = (struct sweeps) { .n_pending = 1, .each = xcalloc(hmap_count(&backers) + 1, sizeof *s->each), .done = done };
+    loop_timer_init(ofproto_loop, &s->deadline, on_deadline, s);
+    for (struct backer *b = backer_first(); b; b = backer_next(b)) {
+        struct sweep_wait *w = &s->each[s->n_each];
+
+        if (only && only != b) {
+            continue;
+        }
+        *w = (struct sweep_wait) { .pass = revalidator_ask_pass(b->revalidator), .sweeps = s };
+        s->n_each++;
+        s->n_pending++;
+        list_push_back(&b->sweep_waits, &w->node);
+        if (revalidator_has_passed(b->revalidator, w->pass)) {
+            end_wait(w);
+        }
+    }
+    if (ms && s->n_pending > 1) {
+        loop_timer_set(&s->deadline, clock_now_ms() + ms);
+    }
+    release_sweeps(s);
+}
+
+/* Of those that wait for this datapath, for all of which there will be no more sweep, or whose sweep has ended. */
+static void
+end_waits(struct backer *b, bool is_last)
+{
+    bool asks = false;
+
+    LIST_FOR_EACH_SAFE (w, struct sweep_wait, node, &b->sweep_waits) {
+        if (is_last || revalidator_has_passed(b->revalidator, w->pass)) {
+            end_wait(w);
+        } else {
+            asks = true; /* The one that has ended began before. */
+        }
+    }
+    if (asks) {
+        revalidator_ask(b->revalidator);
+    }
+}
+
 static void
 on_swept(struct loop_wake *w)
 {
-    const struct backer *b = w->aux;
+    struct backer *b = w->aux;
 
+    end_waits(b, false);
     LIST_FOR_EACH (xb, struct xbridge, node, &b->xdp.bridges) {
         expiry_run_waiting(xb->ofproto);
     }
@@ -204,6 +290,7 @@ backer_ref(const char *type, struct backer **backerp)
         add_local_port(b);
         apply_mask(b);
         loop_wake_init(ofproto_loop, &b->swept, on_swept, b);
+        list_init(&b->sweep_waits);
         list_init(&b->settled);
         pthread_mutex_init(&b->settled_mutex, NULL);
         loop_wake_init(ofproto_loop, &b->settled_wake, on_settled, b);
@@ -223,6 +310,7 @@ backer_leave(struct backer *b, bool cleanup)
     if (--b->n_bridges) {
         return;
     }
+    end_waits(b, true);
     hmap_remove(&backers, &b->node);
     atomic_store(&b->is_stopped, true);
     ctl_jobs_end(b->xdp.dp);
@@ -358,6 +446,7 @@ ofproto_stop(void)
     LIST_FOR_EACH (b, struct backer, all, &all) {
         struct list left;
 
+        end_waits(b, true);
         list_init(&left);
         revalidator_destroy(b->revalidator, &left);
         b->revalidator = NULL;

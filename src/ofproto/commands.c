@@ -266,13 +266,27 @@ cmd_bridge_dump_flows(struct ctl_request *r, int argc, const char *argv[], void 
     ctl_reply_by_job(r, &j->job);
 }
 
+struct wait {
+    struct sweeps sweeps;
+    struct ctl_request *request;
+};
+
+static void
+end_wait(struct sweeps *s)
+{
+    struct wait *w = CONTAINER_OF(s, struct wait, sweeps);
+
+    ctl_reply(w->request, NULL);
+    free(w);
+}
+
 static void
 cmd_revalidator_wait(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *aux UNUSED)
 {
-    for (struct backer *b = backer_first(); b; b = backer_next(b)) {
-        revalidator_wait(b->revalidator);
-    }
-    ctl_reply(r, NULL);
+    struct wait *w = xzalloc(sizeof *w);
+
+    w->request = r;
+    ofproto_when_swept(&w->sweeps, NULL, 0, end_wait);
 }
 
 static void

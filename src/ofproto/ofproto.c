@@ -183,6 +183,7 @@ ofproto_destroy(struct ofproto *p, bool cleanup)
 {
     loop_timer_cancel(&p->second);
     ctl_jobs_end(p);
+    ctl_jobs_end(&all_ofprotos);
     change_requests_finish(p);
     hmap_remove(&all_ofprotos, &p->node);
     fail_open_end(p);

@@ -44,6 +44,7 @@ struct backer {
     _Atomic bool is_stopped;        /* No megaflow is made any more. */
     bool port_gone;                 /* backer_port_gone() */
     struct loop_wake swept;         /* A sweep that was asked for has ended. */
+    struct list sweep_waits;        /* struct sweep_wait: those that wait for one. */
     struct zone_set *zones;         /* Null until there are any: ct_zones.c. */
     struct upcall_counts upcalls;   /* Of packets of no port of a bridge. */
 };
@@ -181,6 +182,17 @@ struct unpublished {
     void (*done)(struct unpublished *);
 };
 void backer_when_settled(struct backer *, struct unpublished *);
+/* Calls 'done' in the main thread, maybe at once, when a sweep of each datapath (of 'only', unless that is null) that
+ * begins from now on has ended, after 'ms' milliseconds at the latest (0: however long it takes): the packets until now
+ * have been credited then.  While a revalidator is paused nobody waits for it. */
+struct sweeps {
+    unsigned int n_pending;
+    struct sweep_wait *each;        /* Owned. */
+    unsigned int n_each;
+    struct loop_timer deadline;
+    void (*done)(struct sweeps *);
+};
+void ofproto_when_swept(struct sweeps *, const struct backer *only, int64_t ms, void (*done)(struct sweeps *));
 
 /* ofproto.c */
 /* Goes on with what is to be done in the MAC table (mac_table_run_step()), now and in the next turns of the loop. */
@@ -250,10 +262,12 @@ void revalidator_destroy(struct revalidator *, struct list *left);
 /* For backer_when_settled(). */
 void revalidator_settle(struct revalidator *, struct unpublished *);
 void revalidator_wake(struct revalidator *);
-/* Returns after a complete pass that began after the call; at once while the revalidator is paused. */
+/* Asks for a pass that begins after the call, and returns its number; whether that one has ended, or no pass will
+ * before a pause does.  At the end of one that was asked for backer->swept is signalled, maybe also of one before. */
+uint64_t revalidator_ask_pass(struct revalidator *);
+bool revalidator_has_passed(struct revalidator *, uint64_t pass);
+/* Waits for that; for tests: the main loop has no time for it. */
 void revalidator_wait(struct revalidator *);
-/* The same, but gives up after 'ms' milliseconds. */
-void revalidator_wait_ms(struct revalidator *, unsigned int ms);
 /* From the return of a pause to its end there is no pass, whoever asks for one; what was asked for comes at the end. */
 void revalidator_pause(struct revalidator *, bool pause);
 /* All packets before this time (ms) have been credited; INT64_MAX while the revalidator is paused. */

@@ -5,7 +5,6 @@
  * a sweep takes.  Where changes put all in doubt again and again, sweeps take at most half of the time.  Where sweeps
  * are slow, stale megaflows that carry little are removed instead (min-revalidate-pps). */
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 
 #include "flow/tun_metadata.h"
@@ -521,33 +520,43 @@ revalidator_wake(struct revalidator *r)
     }
 }
 
-void
-revalidator_wait(struct revalidator *r)
+uint64_t
+revalidator_ask_pass(struct revalidator *r)
 {
-    revalidator_wait_ms(r, UINT_MAX);
+    uint64_t pass;
+
+    pthread_mutex_lock(&r->mutex);
+    pass = r->n_begun + 1; /* One under way may have missed the change. */
+    r->was_asked = true;
+    r->urgent = true;
+    pthread_cond_signal(&r->wake);
+    pthread_mutex_unlock(&r->mutex);
+    return pass;
 }
 
 void
-revalidator_wait_ms(struct revalidator *r, unsigned int ms)
+revalidator_wait(struct revalidator *r)
 {
-    struct timespec now, until;
-    uint64_t want;
-    int status = 0;
+    uint64_t pass = revalidator_ask_pass(r);
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    until = after_ms(&now, ms);
     rcu_offline();
     pthread_mutex_lock(&r->mutex);
-    /* A pass under way may have missed the change: the next one counts. */
-    want = r->n_begun + 1;
-    r->urgent = true;
-    pthread_cond_signal(&r->wake);
-    while (r->n_ended < want && !r->paused && status != ETIMEDOUT) {
-        status = ms == UINT_MAX ? pthread_cond_wait(&r->done, &r->mutex)
-                                : pthread_cond_timedwait(&r->done, &r->mutex, &until);
+    while (r->n_ended < pass && !r->paused) {
+        pthread_cond_wait(&r->done, &r->mutex);
     }
     pthread_mutex_unlock(&r->mutex);
     rcu_online();
+}
+
+bool
+revalidator_has_passed(struct revalidator *r, uint64_t pass)
+{
+    bool has;
+
+    pthread_mutex_lock(&r->mutex);
+    has = r->n_ended >= pass || r->paused;
+    pthread_mutex_unlock(&r->mutex);
+    return has;
 }
 
 void
@@ -562,6 +571,9 @@ revalidator_pause(struct revalidator *r, bool pause)
         pthread_cond_wait(&r->done, &r->mutex);
     }
     pthread_mutex_unlock(&r->mutex);
+    if (pause) {
+        loop_wake_signal(&r->backer->swept); /* For who waits for a pass. */
+    }
     rcu_online();
 }
 

@@ -1,7 +1,10 @@
 /* why-drop: why packets of a bridge were dropped, in the pipeline (ofproto/drops.h), in the datapath and by devices. */
 #include <stdlib.h>
 
+#include "base/hash.h"
+#include "base/hmap.h"
 #include "ctl/ctl.h"
+#include "ctl/job.h"
 #include "flow/match_text.h"
 #include "flow/tun_metadata.h"
 #include "netdev/netdev.h"
@@ -13,14 +16,15 @@
 #include "openflow/flow_syntax.h"
 #include "sys/clock.h"
 
-enum { MAX_SHOWN = 100, PUSH_WAIT_MS = 500 };
+enum { MAX_SHOWN = 100, PUSH_WAIT_MS = 500, FLOWS_A_STEP = 64 };
 
 /* One entry of the report. */
 struct entry {
+    struct hmap_node node;      /* In report->by_drop, if it is of the pipeline. */
     const char *why;
     struct xbridge *in_bridge;  /* Where it was dropped; null: not known. */
     ofp_port in_port;           /* OFPP_NONE: not known. */
-    struct rule *rule;          /* Null: none. */
+    struct rule *rule;          /* Null: none; else a reference. */
     int table_id;               /* -1: not known. */
     uint64_t n_packets, n_bytes;
     int64_t used;
@@ -32,11 +36,20 @@ struct entry {
 };
 
 struct report {
+    struct ctl_job job;
+    struct ctl_request *request;
+    struct sweeps sweeps;
     struct xbridge *bridge;     /* Null: all. */
-    struct flow_mod *filter;    /* Null: none. */
-    const struct backer *backer; /* The one at hand. */
+    char *name;                 /* Its; owned. */
+    struct flow_mod *filter;    /* Null: none; else 'filter_of'. */
+    struct flow_mod filter_of;
+    struct backer *backer;      /* The one at hand; null: all have been. */
+    struct dp_flow_position at; /* In it. */
     struct entry **entries;     /* Each owned. */
     size_t n, capacity;
+    struct hmap by_drop;
+    bool is_sorted;
+    size_t n_put;               /* Of the entries. */
 };
 
 static struct entry *
@@ -55,9 +68,13 @@ free_entries(struct report *r)
 {
     for (size_t i = 0; i < r->n; i++) {
         bytes_uninit(&r->entries[i]->frame);
+        if (r->entries[i]->rule) {
+            rule_unref(r->entries[i]->rule);
+        }
         free(r->entries[i]);
     }
     free(r->entries);
+    hmap_uninit(&r->by_drop);
 }
 
 /* The filter. */
@@ -90,14 +107,22 @@ filter_megaflow(const struct report *r, const struct flow *key, const struct flo
 
 /* The pipeline. */
 
-static void
-set_drop(struct entry *e, const struct xlate_drop *drop)
+static uint32_t
+hash_of(const struct xlate_drop *d)
 {
+    return hash_pointer(d->rule, hash_pointer(d->bridge, hash_u32(ofp_to_u32(d->in_port), d->why << 8 | d->table_id)));
+}
+
+/* The caller holds the rule, or is an RCU reader to whom it is still one. */
+static void
+set_drop(struct report *r, struct entry *e, const struct xlate_drop *drop)
+{
+    hmap_insert(&r->by_drop, &e->node, hash_of(drop));
     e->drop = *drop;
     e->why = drop->why ? xlate_why_text(drop->why) : "other reasons";
     e->in_bridge = drop->bridge;
     e->in_port = drop->why ? drop->in_port : OFPP_NONE;
-    e->rule = drop->rule;
+    e->rule = drop->rule && rule_try_ref_rcu(drop->rule) ? drop->rule : NULL;
     e->table_id = drop->why && drop->table_id != UINT8_MAX ? drop->table_id : -1;
 }
 
@@ -107,7 +132,7 @@ on_site(void *r_, const struct drops_info *info)
     struct report *r = r_;
     struct entry *e = add_entry(r);
 
-    set_drop(e, &info->drop);
+    set_drop(r, e, &info->drop);
     e->n_packets = info->n_packets;
     e->n_bytes = info->n_bytes;
     e->used = info->used;
@@ -118,12 +143,12 @@ on_site(void *r_, const struct drops_info *info)
 static struct entry *
 entry_of(struct report *r, const struct xlate_drop *drop)
 {
-    for (size_t i = 0; i < r->n; i++) {
-        const struct xlate_drop *d = &r->entries[i]->drop;
+    HMAP_FOR_EACH_WITH_HASH (e, struct entry, node, hash_of(drop), &r->by_drop) {
+        const struct xlate_drop *d = &e->drop;
 
         if (d->why == drop->why && d->bridge == drop->bridge && d->rule == drop->rule &&
             d->in_port == drop->in_port && d->table_id == drop->table_id) {
-            return r->entries[i];
+            return e;
         }
     }
     return NULL;
@@ -144,7 +169,7 @@ add_megaflow(struct report *r, const struct xlate_drop *drop, const struct flow 
     e = entry_of(r, drop);
     if (!e) {
         e = add_entry(r);
-        set_drop(e, drop);
+        set_drop(r, e, drop);
     }
     e->n_packets += stats->n_packets;
     e->n_bytes += stats->n_bytes;
@@ -155,7 +180,7 @@ add_megaflow(struct report *r, const struct xlate_drop *drop, const struct flow 
     }
 }
 
-static bool
+static void
 on_megaflow(void *r_, struct dp_flow *f)
 {
     struct report *r = r_;
@@ -166,7 +191,7 @@ on_megaflow(void *r_, struct dp_flow *f)
     struct flow key, mask;
 
     if (!m) {
-        return true; /* Put in by hand. */
+        return; /* Put in by hand. */
     }
     megaflow_lock(m);
     drop = credits_drop(m->credits);
@@ -178,7 +203,6 @@ on_megaflow(void *r_, struct dp_flow *f)
         add_megaflow(r, drop, &key, &mask, &stats);
     }
     megaflow_unlock(m);
-    return true;
 }
 
 /* The datapath. */
@@ -263,25 +287,31 @@ collect_bridges(struct report *r, const struct backer *b)
     }
 }
 
-static void
+/* Some more of what is known; true once that is all. */
+static bool
 collect(struct report *r)
 {
-    for (struct backer *b = backer_first(); b; b = backer_next(b)) {
-        struct datapath *dp = b->xdp.dp;
+    struct backer *b = r->backer;
+    struct datapath *dp;
 
-        if (r->bridge && r->bridge->ofproto->backer != b) {
-            continue;
+    if (!b) {
+        return true;
+    }
+    dp = b->xdp.dp;
+    if (!r->bridge || r->bridge->ofproto->backer == b) {
+        if (r->filter && !dp->class->flow_walk(dp, &r->at, FLOWS_A_STEP, on_megaflow, r)) {
+            return false;
         }
-        r->backer = b;
-        if (r->filter) {
-            dp->class->flow_for_each(dp, on_megaflow, r);
-        } else {
+        if (!r->filter) {
             collect_bridges(r, b);
         }
         if (dp->class->dropped_for_each) {
             dp->class->dropped_for_each(dp, on_dropped, r);
         }
     }
+    r->backer = backer_next(b);
+    r->at = (struct dp_flow_position) { 0 };
+    return false;
 }
 
 /* Text. */
@@ -295,7 +325,7 @@ compare_entries(const void *a_, const void *b_)
 }
 
 static void
-put_place(struct str *s, const struct entry *e)
+put_place(struct str *s, const struct entry *e, const struct rule *rule, int table_id)
 {
     const struct xbridge *bridge = e->in_bridge;
     struct trace_names names;
@@ -309,16 +339,16 @@ put_place(struct str *s, const struct entry *e)
         str_puts(s, e->is_device ? ", port=" : ", in_port=");
         ofp_port_put(s, e->in_port, &names.ports);
     }
-    if (e->table_id >= 0) {
-        str_putf(s, ", table=%d", e->table_id);
+    if (table_id >= 0) {
+        str_putf(s, ", table=%d", table_id);
     }
-    if (e->rule) {
+    if (rule) {
         struct match match;
 
-        cls_rule_get_match(&e->rule->cr, &match);
+        cls_rule_get_match(&rule->cr, &match);
         tun_match_unbind(bridge ? xbridge_options_rcu(bridge) : NULL, &match);
-        str_putf(s, ", cookie=0x%llx, priority=%d", (unsigned long long) be64_to_cpu(e->rule->cookie),
-                 e->rule->cr.priority);
+        str_putf(s, ", cookie=0x%llx, priority=%d", (unsigned long long) be64_to_cpu(rule->cookie),
+                 rule->cr.priority);
         if (!is_all_zeros(&match.mask, sizeof match.mask)) {
             str_putc(s, ',');
             match_format(s, &match, &names.ports, MATCH_DEFAULT_PRIORITY);
@@ -359,7 +389,9 @@ put_entry(struct str *s, struct entry *e)
 {
     struct trace_request request = { .bridge = e->bridge, .flow = e->flow, .names = true,
                                      .frame = e->frame };
+    const struct rule *rule = e->rule;
     struct str trace = STR_INIT;
+    int table_id = e->table_id;
     struct xlate_out out;
 
     xlate_out_init(&out);
@@ -367,8 +399,8 @@ put_entry(struct str *s, struct entry *e)
     if (e->bridge) {
         trace_request(&request, false, &out, &trace);
         if (!e->drop.why) {
-            e->rule = last_rule(&out);
-            e->table_id = e->rule ? e->rule->table_id : -1;
+            rule = last_rule(&out);
+            table_id = rule ? rule->table_id : -1;
         }
     }
     str_putf(s, "%llu packet%s", (unsigned long long) e->n_packets, e->n_packets == 1 ? "" : "s");
@@ -378,7 +410,7 @@ put_entry(struct str *s, struct entry *e)
     }
     str_putf(s, ": %s\n", e->why);
     if (e->in_bridge) {
-        put_place(s, e);
+        put_place(s, e, rule, table_id);
     }
     if (e->bridge) {
         str_puts(s, "  last packet, traced now:\n");
@@ -388,27 +420,32 @@ put_entry(struct str *s, struct entry *e)
     str_uninit(&trace);
 }
 
-static void
-put_report(struct str *s, struct report *r)
+/* The next entry, which takes a trace to make; true once there is none. */
+static bool
+put_next(struct str *s, struct report *r)
 {
     uint64_t n_rest = 0;
 
-    if (r->n) {
+    if (!r->is_sorted && r->n) {
         qsort(r->entries, r->n, sizeof *r->entries, compare_entries);
     }
-    for (size_t i = 0; i < r->n; i++) {
-        if (i < MAX_SHOWN) {
-            if (i) {
-                str_putc(s, '\n');
-            }
-            put_entry(s, r->entries[i]);
-        } else {
-            n_rest += r->entries[i]->n_packets;
-        }
+    r->is_sorted = true;
+    if (!r->n) {
+        str_puts(s, "No packets were dropped.\n");
+    } else if (r->n_put < MIN(r->n, MAX_SHOWN)) {
+        str_puts(s, r->n_put ? "\n" : "");
+        put_entry(s, r->entries[r->n_put++]);
     }
-    if (r->n > MAX_SHOWN) {
-        str_putf(s, "\n%llu packets: %zu reasons more\n", (unsigned long long) n_rest, r->n - MAX_SHOWN);
+    if (r->n_put < MIN(r->n, MAX_SHOWN)) {
+        return false;
     }
+    for (size_t i = r->n_put; i < r->n; i++) {
+        n_rest += r->entries[i]->n_packets;
+    }
+    if (r->n > r->n_put) {
+        str_putf(s, "\n%llu packets: %zu reasons more\n", (unsigned long long) n_rest, r->n - r->n_put);
+    }
+    return true;
 }
 
 /* The command. */
@@ -459,36 +496,59 @@ parse_arguments(struct ctl_request *r, int argc, const char *argv[], struct repo
     return true;
 }
 
-/* So that what has been dropped until now counts. */
-static void
-push_statistics(const struct xbridge *bridge)
+static bool
+step(struct ctl_job *job, struct str *out)
 {
-    for (struct backer *b = backer_first(); b; b = backer_next(b)) {
-        if (!bridge || bridge->ofproto->backer == b) {
-            revalidator_wait_ms(b->revalidator, PUSH_WAIT_MS);
-        }
-    }
+    struct report *r = CONTAINER_OF(job, struct report, job);
+
+    return collect(r) && put_next(out, r);
 }
 
 static void
-cmd_why_drop(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
+destroy(struct ctl_job *job)
 {
-    struct report report = { 0 };
-    struct str s = STR_INIT;
-    struct flow_mod fm;
+    struct report *r = CONTAINER_OF(job, struct report, job);
 
-    if (!parse_arguments(r, argc, argv, &report, &fm)) {
+    free_entries(r);
+    if (r->filter) {
+        flow_mod_uninit(r->filter);
+    }
+    free(r->name);
+    free(r);
+}
+
+/* What has been dropped until now counts. */
+static void
+on_swept(struct sweeps *s)
+{
+    struct report *r = CONTAINER_OF(s, struct report, sweeps);
+    struct ofproto *p = r->name ? ofproto_find(r->name) : NULL;
+
+    if (r->name && !p) {
+        ctl_reply_error(r->request, "%s: no such bridge", r->name); /* Any more. */
+        destroy(&r->job);
         return;
     }
-    push_statistics(report.bridge);
-    collect(&report);
-    put_report(&s, &report);
-    ctl_reply(r, s.len ? str_text(&s) : "No packets were dropped.\n");
-    str_uninit(&s);
-    free_entries(&report);
-    if (report.filter) {
-        flow_mod_uninit(&fm);
+    r->bridge = p ? &p->xb : NULL;
+    r->backer = backer_first();
+    ctl_reply_by_job(r->request, &r->job);
+}
+
+static void
+cmd_why_drop(struct ctl_request *request, int argc, const char *argv[], void *aux UNUSED)
+{
+    static const struct ctl_job_ops ops = { step, destroy };
+    struct report *r = xzalloc_cacheline(sizeof *r);
+
+    hmap_init(&r->by_drop);
+    if (!parse_arguments(request, argc, argv, r, &r->filter_of)) {
+        free(r);
+        return;
     }
+    r->request = request;
+    r->name = xstrdup(r->bridge ? r->bridge->name : NULL);
+    r->job = (struct ctl_job) { .ops = &ops, .on = &all_ofprotos }; /* Entries name bridges. */
+    ofproto_when_swept(&r->sweeps, r->bridge ? r->bridge->ofproto->backer : NULL, PUSH_WAIT_MS, on_swept);
 }
 
 void

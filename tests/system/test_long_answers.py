@@ -39,17 +39,20 @@ class SlowClient:
     def ask(self, method, *params):
         self.socket.sendall(json.dumps({"id": 1, "method": method, "params": params}).encode())
 
-    def lines(self):
+    def reply(self):
         data = b""
         while True:
             data += self.socket.recv(65536)
             try:
-                reply = json.loads(data)
+                return json.loads(data)
             except ValueError:
                 continue
-            assert reply["error"] is None and reply["id"] == 1
-            assert reply["result"] == "" or reply["result"].endswith("\n")
-            return reply["result"].splitlines()
+
+    def lines(self):
+        reply = self.reply()
+        assert reply["error"] is None and reply["id"] == 1
+        assert reply["result"] == "" or reply["result"].endswith("\n")
+        return reply["result"].splitlines()
 
 
 def turns(place):
@@ -163,3 +166,19 @@ def test_addresses_are_shown_in_order_and_go_with_their_port(place):
     while found[-1] == left[0]:
         found.pop()  # The ports went, and the addresses with them, before the bridge.
     assert len(left) < len(found) < 40 * len(left) and found == (40 * left)[:len(found)]
+
+
+def test_who_waits_for_a_sweep_is_answered_whatever_happens(place):
+    add_megaflows(place)
+    for change in "true", "ovs-appctl revalidator/pause", "true", "ovs-appctl revalidator/resume":
+        waiting = [SlowClient(place, "revalidator/wait"), SlowClient(place, "why-drop", "br0", "ip")]
+        SlowClient(place, "revalidator/wait").socket.close()
+        place.sh(change)
+        assert waiting[0].lines() == []
+        assert waiting[1].lines() == ["No packets were dropped."]
+    place.sh("ovs-appctl revalidator/wait; ovs-appctl why-drop br0 | grep 'No packets'")
+    waiting = [SlowClient(place, "revalidator/wait"), SlowClient(place, "why-drop", "br0")]
+    place.sh("ovs-vsctl del-br br0")
+    assert waiting[0].lines() == []
+    answer = waiting[1].reply()
+    assert answer["result"] == "No packets were dropped.\n" or answer["error"] == "br0: no such bridge\n"
