@@ -330,6 +330,7 @@ odp_commit(const struct flow *flow, const struct odp_below *below, struct odp_ba
            struct bytes *actions)
 {
     struct flow *was = &base->flow;
+    bool is_covered;
 
     /* Most often there is nothing to do. */
     if (!memcmp(flow, was, offsetof(struct flow, regs)) && !memcmp(below, &base->below, sizeof *below) &&
@@ -340,9 +341,13 @@ odp_commit(const struct flow *flow, const struct odp_below *below, struct odp_ba
     if (!was->packet_ns) {
         commit_key(ODP_KEY_ETHERNET, flow, was, wc, actions);
     }
+    is_covered = flow->eth_type != was->eth_type;
     commit_headers(flow, was, wc, actions);
     commit_mpls(flow, odp_mpls_depth(flow, below), was, odp_mpls_depth(was, &base->below), base->lost_labels, wc,
                 actions);
+    if (is_covered) {
+        commit_headers(flow, was, wc, actions); /* What was changed before the labels came that are gone now. */
+    }
     base->lost_labels = false;
     commit_tags(flow, below, base, wc, actions);
     commit_key(ODP_KEY_PRIORITY, flow, was, wc, actions);
