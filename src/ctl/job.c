@@ -46,6 +46,11 @@ make(struct ctl_job *job)
 static void
 send_made(struct ctl_job *job, bool is_last)
 {
+    if (is_last && !job->has_begun) { /* It took long, and has little to say. */
+        ctl_reply(job->request, str_text(&job->made));
+        destroy(job);
+        return;
+    }
     if (!job->has_begun) {
         ctl_reply_begin(job->request);
         job->has_begun = true;
@@ -65,7 +70,9 @@ go_on(struct ctl_job *job)
 
     counter_inc(ctl_job_turns);
     list_push_back(&ready, &job->node);
-    send_made(job, is_last);
+    if (is_last || job->made.len) {
+        send_made(job, is_last);
+    }
     if (!is_last && ctl_request_backlog(job->request) > MAX_BACKLOG) {
         list_remove(&job->node);
         list_push_back(&waiting, &job->node);

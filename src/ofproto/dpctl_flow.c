@@ -536,6 +536,49 @@ dpctl_run_mod_flows(struct dpctl *d)
     }
 }
 
+/* All of them: those that come meanwhile may be left. */
+struct flush {
+    struct ctl_job job;
+    struct dpctl *d;               /* Owned. */
+    struct datapath *dp;           /* The job's 'on'. */
+    struct dp_flow_position at;
+};
+
+static void
+delete_one(void *dp_, struct dp_flow *f)
+{
+    struct datapath *dp = dp_;
+
+    (void) !dp->class->flow_del(dp, f, NULL); /* It may be gone already. */
+}
+
+static bool
+step_flush(struct ctl_job *job, struct str *out UNUSED)
+{
+    struct flush *j = CONTAINER_OF(job, struct flush, job);
+
+    return j->dp->class->flow_walk(j->dp, &j->at, FLOWS_A_STEP, delete_one, j->dp);
+}
+
+static void
+destroy_flush(struct ctl_job *job)
+{
+    struct flush *j = CONTAINER_OF(job, struct flush, job);
+
+    dpctl_free(j->d);
+    free(j);
+}
+
+static void
+start_flush(struct dpctl *d)
+{
+    static const struct ctl_job_ops ops = { step_flush, destroy_flush };
+    struct flush *j = xzalloc(sizeof *j);
+
+    *j = (struct flush) { .job = { .ops = &ops, .on = d->dp }, .d = d, .dp = d->dp };
+    d->job = &j->job;
+}
+
 /* "[DP] [FILE]": a single argument is a datapath if there is one of that name. */
 void
 dpctl_run_del_flows(struct dpctl *d)
@@ -549,7 +592,7 @@ dpctl_run_del_flows(struct dpctl *d)
     if (has_file) {
         run_file(d, d->argv[0], VERB_DELETE);
     } else {
-        d->dp->class->flow_flush(d->dp);
+        start_flush(d);
     }
 }
 
