@@ -144,7 +144,10 @@ send_to_peer(struct xlate_ctx *ctx, struct xport *port)
     ctx->trace_depth++;
     xlate_nest(ctx);
     enter_peer(ctx, peer);
-    ctx->out->error = error; /* What is wrong there ends only what happens there. */
+    if (ctx->out->error != error) { /* What is wrong there ends only what happens there. */
+        ctx->out->peer_error = ctx->out->error;
+        ctx->out->error = error;
+    }
     bytes_uninit(&ctx->stack);
     act_buf_uninit(&ctx->action_set);
     /* What the datapath's packet has become stays; so does what was counted. */

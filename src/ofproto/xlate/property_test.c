@@ -567,7 +567,7 @@ try_packet(struct random *r, struct xbridge *b, struct oracle_pipeline *p, struc
     oracle_random_packet(r, &packet);
     oracle_packet_to_flow(&packet, &flow);
     translate(b, &flow, packet.len, out);
-    if (out->error) {
+    if (out->error || out->peer_error) {
         return;
     }
     apply_actions(b, out, &packet, &got);
@@ -593,7 +593,7 @@ try_packet(struct random *r, struct xbridge *b, struct oracle_pipeline *p, struc
         }
         oracle_packet_to_flow(&other, &other_flow);
         translate(b, &other_flow, other.len, &again);
-        if (again.error == XLATE_TOO_MANY_VLAN_TAGS) {
+        if (again.error == XLATE_TOO_MANY_VLAN_TAGS || again.peer_error == XLATE_TOO_MANY_VLAN_TAGS) {
             continue; /* It had more of them to begin with; the megaflow is right, and has no limit. */
         }
         if (other.f[F_NSH_MDTYPE] == packet.f[F_NSH_MDTYPE] && !same_actions(out, &again)) {

@@ -67,7 +67,7 @@ sim_xlate(const struct xlate_in *in, struct xlate_runs *runs, struct xlate_out *
     xlate(&with, out);
     xlate_out_init(&plain);
     xlate(in, &plain);
-    check(out->error == plain.error, "errors");
+    check(out->error == plain.error && out->peer_error == plain.peer_error, "errors");
     check(out->actions.len == plain.actions.len &&
           (!plain.actions.len || !memcmp(out->actions.data, plain.actions.data, plain.actions.len)), "actions");
     check(out->slow == plain.slow && out->may_install == plain.may_install, "ways");

@@ -102,7 +102,7 @@ xlate_out_clear(struct xlate_out *out)
     bytes_clear(&out->actions);
     bytes_clear(&out->slow_actions);
     memset(&out->wc, 0, sizeof out->wc);
-    out->error = XLATE_OK;
+    out->error = out->peer_error = XLATE_OK;
     out->drop = (struct xlate_drop) { 0 };
     out->slow = 0;
     out->may_install = true;

@@ -185,6 +185,7 @@ struct xlate_out {
     struct bytes actions;         /* odp/action.h */
     struct flow wc;
     enum xlate_error error;
+    enum xlate_error peer_error;  /* The last one behind a patch port, which ended only what happened there. */
     struct xlate_drop drop;       /* 'why' is WHY_NONE for a packet that goes somewhere. */
     uint32_t slow;                /* SLOW_* */
     struct bytes slow_actions;    /* With 'slow': those for the megaflow, while 'actions' are for this packet. */
