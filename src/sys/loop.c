@@ -40,6 +40,7 @@ struct loop_poll {
 
 struct loop_async {
     uv_async_t uv;
+    _Atomic unsigned int n_signals; /* What came before a signal has happened for its callback. */
     struct loop *loop;
     struct loop_wake *owner;
 };
@@ -332,9 +333,11 @@ loop_fd_stop(struct loop_fd *f)
 static void
 on_async(uv_async_t *uv)
 {
-    struct loop_wake *w = ((struct loop_async *) uv)->owner;
+    struct loop_async *a = (struct loop_async *) uv;
+    struct loop_wake *w = a->owner;
 
-    go_online(((struct loop_async *) uv)->loop);
+    (void) atomic_load_explicit(&a->n_signals, memory_order_acquire);
+    go_online(a->loop);
     w->cb(w);
 }
 
@@ -352,7 +355,10 @@ loop_wake_init(struct loop *loop, struct loop_wake *w, void (*cb)(struct loop_wa
 void
 loop_wake_signal(struct loop_wake *w)
 {
-    uv_async_send(&w->async->uv);
+    struct loop_async *a = w->async;
+
+    atomic_fetch_add_explicit(&a->n_signals, 1, memory_order_release);
+    uv_async_send(&a->uv);
 }
 
 void

@@ -153,7 +153,7 @@ recirculate(struct xbridge *b, uint32_t id, const struct oracle_packet *p, struc
     str_puts(&passes, "back: ");
     odp_actions_format(&passes, out.actions.data, out.actions.len, NULL);
     str_putf(&passes, " (%s)\n", xlate_error_text(out.error));
-    if (out.error) {
+    if (out.error || out.peer_error) {
         r->gave_up = true;
     } else {
         carry_out(b, out.actions.data, out.actions.len, p, r, depth + 1);
