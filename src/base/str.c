@@ -55,6 +55,15 @@ str_grow(struct str *s, size_t n)
 }
 
 void
+str_put_words(struct str *s, const char *const words[], size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        str_puts(s, words[i]);
+        str_putc(s, ' ');
+    }
+}
+
+void
 str_put_fill(struct str *s, char c, size_t n)
 {
     memset(str_reserve(s, n), c, n);

@@ -38,6 +38,8 @@ static inline void str_puts(struct str *s, const char *text);
 static inline void str_putn(struct str *s, const void *text, size_t n);
 void str_putf(struct str *s, const char *format, ...) PRINTF_FORMAT(2, 3);
 void str_putv(struct str *s, const char *format, va_list args) PRINTF_FORMAT(2, 0) __attribute__((nonnull(2)));
+/* Appends each of the words, with a blank behind it. */
+void str_put_words(struct str *s, const char *const words[], size_t n);
 
 /* Append an integer in decimal, with zeros in front up to 'width' digits; in hexadecimal digits (at most 16). */
 void str_put_int(struct str *s, int64_t i);

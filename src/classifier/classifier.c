@@ -238,8 +238,7 @@ insert(struct classifier *cls, struct cls_subtable *st, struct cls_rule *rule, s
 
     cls->recent = st;
     *rule = (struct cls_rule) { .priority = priority };
-    atomic_store_explicit(&rule->add_version, version, memory_order_relaxed);
-    atomic_store_explicit(&rule->remove_version, CLS_MAX_VERSION, memory_order_relaxed);
+    cls_versions_begin(&rule->versions, version);
     update_tries(rcu_get_protected(&cls->order), st, node, true);
     cls_subtable_insert(st, rule, node, hash);
     cls->n_rules++;
@@ -279,7 +278,7 @@ classifier_insert_ready(struct classifier *cls, struct cls_rule *rule, struct cl
 void
 cls_rule_hide(struct cls_rule *rule, uint64_t version)
 {
-    atomic_store_explicit(&rule->remove_version, version, memory_order_relaxed);
+    cls_versions_end(&rule->versions, version);
 }
 
 void

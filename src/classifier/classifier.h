@@ -51,13 +51,38 @@ struct cls_order;
 struct cls_shape;
 struct cls_subtable;
 
+/* In which versions something is visible: rules, and what changes with them. */
+struct cls_versions {
+    _Atomic uint64_t add, remove;   /* From this one on; before this one. */
+};
+
+static inline void
+cls_versions_end(struct cls_versions *v, uint64_t version)
+{
+    atomic_store_explicit(&v->remove, version, memory_order_relaxed);
+}
+
+/* Without an end. */
+static inline void
+cls_versions_begin(struct cls_versions *v, uint64_t version)
+{
+    atomic_store_explicit(&v->add, version, memory_order_relaxed);
+    cls_versions_end(v, CLS_MAX_VERSION);
+}
+
+static inline bool
+cls_versions_have(const struct cls_versions *v, uint64_t version)
+{
+    return version >= atomic_load_explicit(&v->add, memory_order_relaxed) &&
+           version < atomic_load_explicit(&v->remove, memory_order_relaxed);
+}
+
 struct cls_rule {
     struct cls_node *node;          /* Values and subtable; null while never in a classifier. */
     RCU_PTR(struct cls_rule) next;  /* Same mask and values, lower or equal priority (chain.h). */
     struct cls_rule *prev;          /* The one before it, null: none; the writer's. */
     struct list in_order;           /* In the subtable, in order of insertion; the writer's. */
-    _Atomic uint64_t add_version;   /* Visible from this version on... */
-    _Atomic uint64_t remove_version; /* ...and before this one. */
+    struct cls_versions versions;
     int priority;
 };
 
@@ -159,8 +184,7 @@ void classifier_give_up_rules(struct classifier *);
 static inline bool
 cls_rule_visible(const struct cls_rule *r, uint64_t version)
 {
-    return version >= atomic_load_explicit(&r->add_version, memory_order_relaxed) &&
-           version < atomic_load_explicit(&r->remove_version, memory_order_relaxed);
+    return cls_versions_have(&r->versions, version);
 }
 
 /* Asks for the memory of a rule and of what it is part of, all of which is about to be read. */

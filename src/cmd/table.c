@@ -120,17 +120,13 @@ static const char *const data_names[] = { "string", "bare", "json" };
 void
 table_put_formats(struct str *s)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(format_names); i++) {
-        str_putf(s, "%s ", format_names[i]);
-    }
+    str_put_words(s, format_names, ARRAY_SIZE(format_names));
 }
 
 void
 table_put_datas(struct str *s)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(data_names); i++) {
-        str_putf(s, "%s ", data_names[i]);
-    }
+    str_put_words(s, data_names, ARRAY_SIZE(data_names));
 }
 
 struct error *

@@ -374,7 +374,7 @@ change_commit(struct tables_change *c)
 static void
 undo_drop(struct tables_change *c, struct rule *rule)
 {
-    if (atomic_load_explicit(&rule->cr.remove_version, memory_order_relaxed) == c->version) {
+    if (atomic_load_explicit(&rule->cr.versions.remove, memory_order_relaxed) == c->version) {
         cls_rule_unhide(&rule->cr);
         evict_note_added(rule);
     }

@@ -13,8 +13,7 @@ run_slice(struct ct_job *job)
         if (job->step(job, job->ct)) {
             return true;
         }
-        slice.n |= 31; /* A step is as much as the clock is looked at for. */
-    } while (!loop_slice_is_over(&slice));
+    } while (!loop_slice_has_ended(&slice));
     return false;
 }
 

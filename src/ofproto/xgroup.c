@@ -130,8 +130,7 @@ static struct group *
 find_rcu(const struct xbridge *b, uint32_t group_id, uint64_t version)
 {
     RCU_MAP_FOR_EACH_WITH_HASH (g, struct group, hash_u32(group_id, 0), &b->groups) {
-        if (g->desc.group_id == group_id && version >= atomic_load_explicit(&g->add_version, memory_order_relaxed) &&
-            version < atomic_load_explicit(&g->remove_version, memory_order_relaxed)) {
+        if (g->desc.group_id == group_id && cls_versions_have(&g->versions, version)) {
             return g;
         }
     }
@@ -150,21 +149,20 @@ xbridge_group_rcu(const struct xbridge *b, uint32_t group_id, uint64_t version)
 void
 xbridge_add_group(struct xbridge *b, struct group *g, uint64_t version)
 {
-    atomic_store_explicit(&g->add_version, version, memory_order_relaxed);
-    atomic_store_explicit(&g->remove_version, UINT64_MAX, memory_order_relaxed);
+    cls_versions_begin(&g->versions, version);
     rcu_map_insert(&b->groups, g, hash_u32(g->desc.group_id, 0));
 }
 
 void
 group_hide(struct group *g, uint64_t version)
 {
-    atomic_store_explicit(&g->remove_version, version, memory_order_relaxed);
+    cls_versions_end(&g->versions, version);
 }
 
 void
 group_unhide(struct group *g)
 {
-    group_hide(g, UINT64_MAX);
+    group_hide(g, CLS_MAX_VERSION);
 }
 
 void

@@ -27,7 +27,7 @@ struct group {
     _Atomic uint32_t n_refs;     /* In the line of the node and the id: requests about all groups look at these. */
     struct group_mod desc;       /* Id, type, buckets and properties; owned. */
     int64_t created;             /* ms; a modification does not change it. */
-    _Atomic uint64_t add_version, remove_version; /* Of the tables: in which it is there, from which on no more. */
+    struct cls_versions versions; /* Of the tables: in which it is there. */
     /* How a select group chooses. */
     bool uses_dp_hash;
     uint32_t hash_algorithm;     /* enum odp_hash_algorithm */

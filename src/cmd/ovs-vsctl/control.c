@@ -136,9 +136,7 @@ static const char *const fail_modes[] = { "standalone", "secure" };
 void
 vsctl_put_fail_modes(struct str *s)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(fail_modes); i++) {
-        str_putf(s, "%s ", fail_modes[i]);
-    }
+    str_put_words(s, fail_modes, ARRAY_SIZE(fail_modes));
 }
 
 static struct error *

@@ -86,9 +86,7 @@ static const char *const replication_modes[] = { "service_node", "source_node" }
 void
 vtepctl_put_replication_modes(struct str *s)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(replication_modes); i++) {
-        str_putf(s, "%s ", replication_modes[i]);
-    }
+    str_put_words(s, replication_modes, ARRAY_SIZE(replication_modes));
 }
 
 static struct error *

@@ -122,9 +122,7 @@ packet_in_format_parse(const char *text, enum packet_in_format *f)
 void
 packet_in_formats_put_choice(struct str *s)
 {
-    for (unsigned int i = 0; i < PACKET_IN_N_FORMATS; i++) {
-        str_putf(s, "%s ", packet_in_names[i]);
-    }
+    str_put_words(s, packet_in_names, ARRAY_SIZE(packet_in_names));
 }
 
 enum ofperr

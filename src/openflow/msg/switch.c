@@ -88,9 +88,7 @@ frag_mode_parse(const char *text, enum frag_mode *mode)
 void
 frag_modes_put_choice(struct str *s)
 {
-    for (unsigned int i = 0; i < ARRAY_SIZE(frag_names); i++) {
-        str_putf(s, "%s ", frag_names[i]);
-    }
+    str_put_words(s, frag_names, ARRAY_SIZE(frag_names));
 }
 
 /* invalid_ttl_to_controller is in 1.1 and 1.2, and an extension of 1.0. */
