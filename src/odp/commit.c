@@ -2,6 +2,16 @@
 
 #include "odp/key.h"
 
+void
+odp_base_init(struct odp_base *base, const struct flow *flow)
+{
+    base->flow = *flow;
+    memset(&base->below, 0, sizeof base->below);
+    base->pending.kind = ODP_PENDING_NONE;
+    base->pending.metadata_len = 0;
+    base->lost_labels = false;
+}
+
 /* Members of one key attribute: one masked set of those that differ. */
 static void
 commit_key(enum odp_key key, const struct flow *flow, struct flow *base, struct flow *wc, struct bytes *actions)
@@ -325,6 +335,19 @@ commit_pending(const struct flow *flow, struct odp_base *base, struct bytes *act
     base->pending.kind = ODP_PENDING_NONE;
 }
 
+/* Whether they agree in all that a datapath's packet has but for VLAN tags. */
+static bool
+agree_but_for_tags(const struct flow *a, const struct flow *b)
+{
+    enum { TAG = offsetof(struct flow, vlan_tpid), TYPE = offsetof(struct flow, eth_type),
+           TAG2 = offsetof(struct flow, vlan2_tpid), NSH = offsetof(struct flow, nsh_flags),
+           END = offsetof(struct flow, regs) };
+    const char *x = (const char *) a, *y = (const char *) b;
+
+    _Static_assert(TYPE - TAG == 4 && NSH - TAG2 == 4, "there is nothing between");
+    return !memcmp(x, y, TAG) && !memcmp(x + TYPE, y + TYPE, TAG2 - TYPE) && !memcmp(x + NSH, y + NSH, END - NSH);
+}
+
 void
 odp_commit(const struct flow *flow, const struct odp_below *below, struct odp_base *base, struct flow *wc,
            struct bytes *actions)
@@ -335,6 +358,12 @@ odp_commit(const struct flow *flow, const struct odp_below *below, struct odp_ba
     /* Most often there is nothing to do. */
     if (!memcmp(flow, was, offsetof(struct flow, regs)) && !memcmp(below, &base->below, sizeof *below) &&
         base->pending.kind == ODP_PENDING_NONE) {
+        return;
+    }
+    if (base->pending.kind == ODP_PENDING_NONE && below->n_blank == base->below.n_blank &&
+        agree_but_for_tags(flow, was)) {
+        base->lost_labels = false;
+        commit_tags(flow, below, base, wc, actions);
         return;
     }
     commit_pending(flow, base, actions);

@@ -38,7 +38,7 @@ enum odp_pending_kind { ODP_PENDING_NONE, ODP_PENDING_PUSH_ETH, ODP_PENDING_PUSH
 struct odp_pending {
     enum odp_pending_kind kind;
     unsigned int metadata_len;                 /* PUSH_NSH, metadata type 2; a multiple of 4. */
-    uint8_t metadata[ODP_NSH_MAX_METADATA];
+    uint8_t metadata[ODP_NSH_MAX_METADATA];    /* Of other kinds nothing. */
 };
 
 /* A packet as the datapath has it. */
@@ -48,6 +48,9 @@ struct odp_base {
     struct odp_pending pending;
     bool lost_labels;            /* Of those that the packet came with; the flow has got them back. */
 };
+
+/* A packet that nothing was done with yet. */
+void odp_base_init(struct odp_base *, const struct flow *);
 
 /* Appends the difference from '*base' to 'flow' and the tags 'below' to 'actions', and makes '*base' equal to them in
  * all that a datapath's packet has. */

@@ -40,9 +40,7 @@ struct xlate_ctx {
     struct flow *wc;           /* out->wc */
     struct xbridge *bridge;    /* Changes at patch ports. */
     uint64_t version;          /* Of the bridge's tables. */
-    struct flow flow;          /* The packet as the pipeline sees it now. */
-    struct odp_below below;     /* Tags below those that it shows. */
-    struct odp_base base;      /* As the datapath has it. */
+    struct odp_below below;    /* Tags below those that 'flow' shows. */
     size_t useful_len;         /* Of out->actions: what is behind changes a packet that goes nowhere. */
     size_t sampled_len;        /* Of out->actions with the last sample. */
     struct rule *rule;         /* Whose actions are running, null for a packet-out and after recirculation. */
@@ -80,14 +78,17 @@ struct xlate_ctx {
     int nesting;               /* Of clones, buckets, bridges and branches. */
     int trace_depth;
     unsigned int n_resubmits, n_buckets;
-    struct xlate_record record; /* The run under way. */
     unsigned int place;        /* Of the last lookup: classifier_lookup_place_rcu(). */
     unsigned int n_scouted;    /* Lookups to come whose memory has been asked for. */
     struct scout_memory *scouted_from; /* Of the last lookup that was remembered; null: none was. */
     struct bytes stack;        /* Of push and pop: frozen_stack_push() (ofproto/recirc.h). */
     struct act_buf action_set;
+    unsigned int n_conj_parts; /* Of 'conj_parts'. */
+    /* What is large comes last: it is not cleared at the beginning, but filled in as far as it is used. */
+    struct xlate_record record; /* The run under way. */
     char *conj_parts[16];      /* For trace: the rules that made up a conjunction; owned until they are shown. */
-    unsigned int n_conj_parts;
+    struct flow flow;          /* The packet as the pipeline sees it now. */
+    struct odp_base base;      /* As the datapath has it. */
 };
 
 typedef void xlate_act_func(struct xlate_ctx *, const struct act *);

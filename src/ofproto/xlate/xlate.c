@@ -191,32 +191,36 @@ add_consulted(struct xlate_out *out, enum xlate_consulted_kind kind, const struc
 void
 xlate_note_lookup(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *flow, struct cls_mask *asked)
 {
+    enum { CONJ_ID = offsetof(struct flow, conj_id) / 8 };
     struct xlate_consulted *c = add_consulted(ctx->out, CONSULTED_TABLE, ctx->bridge);
     struct xlate_out *out = ctx->out;
-    size_t n, k = 0;
-    uint64_t *words;
+    uint64_t *masks, *values;
+    size_t n = 0;
 
-    cls_mask_add(asked, offsetof(struct flow, conj_id) / 8, 0);
-    asked->bits.conj_id = 0; /* Not the packet's: a rule for any conjunction may be what was looked for. */
+    while (out->n_words + 2 * FLOW_N_WORDS > out->words_capacity) {
+        out->words = x2nrealloc(out->words, &out->words_capacity, sizeof *out->words);
+    }
+    masks = out->words + out->n_words;
+    if (asked->map.bits[CONJ_ID / 64] >> CONJ_ID % 64 & 1) {
+        asked->bits.conj_id = 0; /* Not the packet's: a rule for any conjunction may be what was looked for. */
+    }
     WORD_MAP_FOR_EACH (i, &asked->map) {
-        if (flow_word(&asked->bits, i)) {
-            *flow_word_ptr(ctx->wc, i) |= flow_word(&asked->bits, i);
+        uint64_t bits = flow_word(&asked->bits, i);
+
+        if (bits) {
+            *flow_word_ptr(ctx->wc, i) |= bits;
+            masks[n++] = bits;
         } else {
             asked->map.bits[i / 64] &= ~(UINT64_C(1) << i % 64);
         }
     }
+    values = masks + n;
+    WORD_MAP_FOR_EACH (i, &asked->map) {
+        *values++ = *masks++ & flow_word(flow, i);
+    }
     c->table.id = table_id;
     c->table.map = asked->map;
     c->table.at = out->n_words;
-    n = word_map_count(&asked->map);
-    while (out->n_words + 2 * n > out->words_capacity) {
-        out->words = x2nrealloc(out->words, &out->words_capacity, sizeof *out->words);
-    }
-    words = out->words + out->n_words;
-    WORD_MAP_FOR_EACH (i, &asked->map) {
-        words[k] = flow_word(&asked->bits, i);
-        words[n + k++] = flow_word(&asked->bits, i) & flow_word(flow, i);
-    }
     out->n_words += 2 * n;
 }
 
@@ -478,10 +482,13 @@ static void
 deliver_dhcp(struct xlate_ctx *ctx)
 {
     const struct flow *flow = ctx->in->flow;
-    struct xport *local = xbridge_port_rcu(ctx->bridge, OFPP_LOCAL);
+    struct xport *local;
 
-    if (!atomic_load_explicit(&ctx->bridge->has_in_band, memory_order_relaxed) || !local ||
-        flow->eth_type != BE16(0x0800) || flow->nw_frag & FLOW_FRAG_LATER ||
+    if (LIKELY(!atomic_load_explicit(&ctx->bridge->has_in_band, memory_order_relaxed))) {
+        return;
+    }
+    local = xbridge_port_rcu(ctx->bridge, OFPP_LOCAL);
+    if (!local || flow->eth_type != BE16(0x0800) || flow->nw_frag & FLOW_FRAG_LATER ||
         flow->in_port == cpu_to_be32(ofp_to_u32(OFPP_LOCAL))) {
         return;
     }
@@ -626,22 +633,36 @@ put_drop(struct xlate_ctx *ctx)
     }
 }
 
+static void
+init_ctx(struct xlate_ctx *ctx, const struct xlate_in *in, struct xlate_out *out)
+{
+    memset(ctx, 0, offsetof(struct xlate_ctx, record));
+    ctx->in = in;
+    ctx->out = out;
+    ctx->wc = &out->wc;
+    ctx->bridge = in->bridge;
+    ctx->version = in->tables_version;
+    ctx->table_id = in->acts ? UINT8_MAX : 0;
+    ctx->cookie = in->acts ? BE64_MAX : 0;
+    ctx->at_input = ctx->list_is_last = true;
+    ctx->conntracked = !in->flow->recirc_id && in->flow->ct_state; /* Of a trace; else the frozen state says it. */
+    bytes_init(&ctx->stack);
+    act_buf_init(&ctx->action_set);
+    act_buf_init(&ctx->frozen.acts);
+    ctx->record.n = 0;
+    ctx->record.expects = false;
+    ctx->flow = *in->flow;
+    ctx->flow.actset_output = cpu_to_be32(ofp_to_u32(OFPP_UNSET));
+    odp_base_init(&ctx->base, in->flow);
+}
+
 void
 xlate(const struct xlate_in *in, struct xlate_out *out)
 {
-    struct xlate_ctx ctx = {
-        .in = in, .out = out, .wc = &out->wc, .bridge = in->bridge, .version = in->tables_version,
-        .flow = *in->flow, .base.flow = *in->flow, .table_id = in->acts ? UINT8_MAX : 0,
-        .cookie = in->acts ? BE64_MAX : 0,
-        .at_input = true, .list_is_last = true,
-        .conntracked = !in->flow->recirc_id && in->flow->ct_state, /* Of a trace; else the frozen state says it. */
-    };
+    struct xlate_ctx ctx;
 
     out->may_install = true;
-    ctx.flow.actset_output = cpu_to_be32(ofp_to_u32(OFPP_UNSET));
-    bytes_init(&ctx.stack);
-    act_buf_init(&ctx.action_set);
-    act_buf_init(&ctx.frozen.acts);
+    init_ctx(&ctx, in, out);
     init_wc(&ctx);
     ctx.depth = 1; /* The first table's, or what stands for it. */
     enter_pipeline(&ctx);
