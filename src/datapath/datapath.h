@@ -55,8 +55,8 @@ struct dp_stats {
 
 enum dp_upcall_type { DP_UPCALL_MISS, DP_UPCALL_ACTION, DP_UPCALL_SLOW_PATH };
 
-/* One question to the switch.  The pointers in are valid during the call only; 'actions' and 'mask' are the worker's
- * own scratch memory, cleared before the call. */
+/* One question to the switch.  The pointers in are valid during the call only; 'actions' and 'put_actions' are the
+ * worker's own scratch memory, cleared before the call. */
 struct dp_upcall {
     /* Question. */
     enum dp_upcall_type type;
@@ -71,7 +71,8 @@ struct dp_upcall {
     /* Answer. */
     struct bytes *actions;     /* What to do with this packet. */
     struct bytes *put_actions; /* If not empty: what to install in the place of 'actions'. */
-    struct flow *mask;         /* What the answer depends on; the datapath adds in_port and recirc_id exactly. */
+    struct flow *mask;         /* What the answer depends on; the datapath adds in_port and recirc_id exactly.  The
+                                * client's, until the next call in this thread.  Bits in FLOW_LINES_PACKET only. */
     bool install;              /* Whether to install (key, mask, actions) as a megaflow. */
     void *owner;               /* For the megaflow: dp_flow_owner().  Released through 'owner_free' after it is gone. */
 };

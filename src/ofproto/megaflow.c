@@ -21,13 +21,13 @@ megaflow_unlock(const struct megaflow *m)
 }
 
 struct megaflow *
-megaflow_create(const struct xlate_out *out, uint64_t seq, size_t first_bytes)
+megaflow_create(const struct xlate_out *out, uint64_t seq, size_t first_bytes, int64_t now)
 {
     struct megaflow *m = slab_zalloc(sizeof *m);
 
     dependent_init(&m->dependent);
     m->dependent.seq = seq;
-    m->created = clock_now_ms();
+    m->created = now;
     m->first_bytes = first_bytes;
     m->credits = credits_get_rcu(out);
     return m;

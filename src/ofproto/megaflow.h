@@ -26,8 +26,8 @@ struct megaflow {
 void megaflow_lock(const struct megaflow *);
 void megaflow_unlock(const struct megaflow *);
 
-/* Takes the credits of 'out', with references; made for a packet of 'first_bytes'. */
-struct megaflow *megaflow_create(const struct xlate_out *out, uint64_t seq, size_t first_bytes) MUST_CHECK;
+/* Takes the credits of 'out', with references; made 'now' for a packet of 'first_bytes'. */
+struct megaflow *megaflow_create(const struct xlate_out *out, uint64_t seq, size_t first_bytes, int64_t now) MUST_CHECK;
 
 /* It is 'flow' now, which has counted 'before' for others. */
 void megaflow_installed(struct depend *, struct megaflow *, struct dp_flow *flow, const struct xlate_out *out,

@@ -111,6 +111,7 @@ answer(struct backer *b, struct dp_upcall *u, struct xlate_out *out, uint64_t se
 {
     struct flow flow = *u->key;
     struct xbridge *bridge = upcall_bridge_rcu(b, &flow);
+    int64_t now = clock_now_ms();
     struct dp_flow_stats one;
     struct xlate_in xin;
     bool install;
@@ -130,16 +131,16 @@ answer(struct backer *b, struct dp_upcall *u, struct xlate_out *out, uint64_t se
     bytes_clear(u->actions);
     bytes_put(u->actions, out->actions.data, out->actions.len);
     bytes_put(u->put_actions, out->slow_actions.data, out->slow_actions.len);
-    *u->mask = out->wc;
+    u->mask = &out->wc;
     tun_mask_to_raw(xbridge_options_rcu(bridge), u->key, u->mask);
     add_datapath_mask(u->key, u->mask);
     u->install = install;
     if (install) {
-        u->owner = megaflow_create(out, seq, u->packet_len);
+        u->owner = megaflow_create(out, seq, u->packet_len, now);
     }
     /* A megaflow counts from its second packet on. */
     one = (struct dp_flow_stats) {
-        .n_packets = 1, .n_bytes = u->packet_len, .used = clock_now_ms(), .tcp_flags = xin.tcp_flags,
+        .n_packets = 1, .n_bytes = u->packet_len, .used = now, .tcp_flags = xin.tcp_flags,
     };
     if (u->type == DP_UPCALL_MISS) {
         xlate_credit_stats(out->credits, out->n_credits, &one);

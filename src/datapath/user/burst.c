@@ -53,17 +53,26 @@ cache_stage(struct worker *w, struct burst *b, uint64_t epoch)
     return miss;
 }
 
+/* '*since' is that of megaflow_lookup_rcu(), and then that of a later one: when this was made; 0 if it found one that
+ * may not be used. */
 static struct dp_flow *
-lookup(struct worker *w, struct burst *b, unsigned int i, uint64_t *n_masks)
+lookup(struct worker *w, struct burst *b, unsigned int i, uint64_t *n_masks, uint64_t *since)
 {
     struct flow *key = &b->keys[i];
-    struct dictionary *d = megaflow_dictionary_rcu(&w->dp->flows, key->in_port, key->recirc_id);
-    struct dp_flow *f = d ? megaflow_lookup_rcu(d, key, &b->lines[i], n_masks, MEGAFLOW_STALE) : NULL;
+    uint64_t now = megaflow_n_put(&w->dp->flows), from = *since;
+    struct dictionary *d;
+    struct dp_flow *f;
 
+    if (now == from) {
+        return NULL; /* None has come since. */
+    }
+    d = megaflow_dictionary_rcu(&w->dp->flows, key->in_port, key->recirc_id);
+    f = d ? megaflow_lookup_rcu(d, key, &b->lines[i], n_masks, MEGAFLOW_STALE, from) : NULL;
     if (f && upcall_may_use_rcu(w, f)) {
         cache_insert(&w->cache, key_signature(key, b->lines[i]), f);
         return f;
     }
+    *since = f ? 0 : now;
     return NULL;
 }
 
@@ -90,16 +99,37 @@ sole_tuple_stage(struct burst *b, struct tuple *t, uint64_t epoch)
     return miss;
 }
 
+/* Where a packet has been missed, the next of 'left' is likely to be missed, too: asks for what looking for it in all
+ * tuples will read. */
+static void
+prefetch_next(struct worker *w, struct burst *b, burst_mask left)
+{
+    left &= left - 1;
+    if (left) {
+        unsigned int i = __builtin_ctz(left);
+        struct flow *key = &b->keys[i];
+        struct dictionary *d = megaflow_dictionary_rcu(&w->dp->flows, key->in_port, key->recirc_id);
+
+        if (d) {
+            megaflow_prefetch_rcu(d, key, &b->lines[i]);
+        }
+    }
+}
+
 /* Searches the tables for the packets of 'todo'; returns those without a megaflow. */
 static NOINLINE burst_mask
-megaflow_stage(struct worker *w, struct burst *b, burst_mask todo)
+megaflow_stage(struct worker *w, struct burst *b, burst_mask todo, uint64_t since[BURST])
 {
     burst_mask miss = 0;
     uint64_t n_masks = 0;
 
     BURST_FOR_EACH (i, todo) {
-        b->flows[i] = lookup(w, b, i, &n_masks);
-        miss |= (burst_mask) !b->flows[i] << i;
+        since[i] = 0;
+        b->flows[i] = lookup(w, b, i, &n_masks, &since[i]);
+        if (!b->flows[i]) {
+            miss |= UINT32_C(1) << i;
+            prefetch_next(w, b, i_left);
+        }
     }
     worker_count(&w->counters.n_masks, n_masks);
     worker_count(&w->counters.n_hit_megaflow, __builtin_popcount(todo) - __builtin_popcount(miss));
@@ -110,19 +140,19 @@ megaflow_stage(struct worker *w, struct burst *b, burst_mask todo)
  * that
  * found a megaflow meanwhile; the others have been dealt with. */
 static NOINLINE burst_mask
-upcall_stage(struct worker *w, struct burst *b, burst_mask todo, unsigned int depth)
+upcall_stage(struct worker *w, struct burst *b, burst_mask todo, uint64_t since[BURST], unsigned int depth)
 {
     burst_mask found = 0;
     uint64_t n_masks = 0;
 
     BURST_FOR_EACH (i, todo) {
-        b->flows[i] = lookup(w, b, i, &n_masks);
+        b->flows[i] = lookup(w, b, i, &n_masks, &since[i]);
         if (b->flows[i]) {
             found |= UINT32_C(1) << i;
             worker_count(&w->counters.n_hit_megaflow, 1);
         } else {
             worker_count(&w->counters.n_missed, 1);
-            upcall_miss_rcu(w, b, i, depth);
+            upcall_miss_rcu(w, b, i, since[i], depth);
         }
     }
     return found;
@@ -187,10 +217,12 @@ burst_process_rcu(struct worker *w, struct burst *b, unsigned int depth)
         worker_count(&w->counters.n_hit_cache, b->n - __builtin_popcount(miss));
     }
     if (UNLIKELY(miss)) {
-        miss = megaflow_stage(w, b, miss);
+        uint64_t since[BURST];
+
+        miss = megaflow_stage(w, b, miss, since);
         if (miss) {
             live &= ~miss;
-            live |= upcall_stage(w, b, miss, depth);
+            live |= upcall_stage(w, b, miss, since, depth);
         }
     }
     action_stage(w, b, live, depth);

@@ -20,8 +20,9 @@ void burst_process_rcu(struct worker *, struct burst *, unsigned int depth);
 /* Whether packets may use the megaflow, after asking the switch if it is in doubt. */
 bool upcall_may_use_rcu(struct worker *, struct dp_flow *);
 
-/* Asks the switch about a packet and carries out the answer (upcall.c).  Takes over the packet. */
-void upcall_miss_rcu(struct worker *, struct burst *, unsigned int i, unsigned int depth);
+/* Asks the switch about a packet and carries out the answer (upcall.c).  Takes over the packet.  'since': when it was
+ * looked for, as in megaflow_put_missed(); 0 is always right. */
+void upcall_miss_rcu(struct worker *, struct burst *, unsigned int i, uint64_t since, unsigned int depth);
 void upcall_action_rcu(struct worker *, struct exec *, const struct program *, const struct op *);
 
 #endif

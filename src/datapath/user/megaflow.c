@@ -6,8 +6,7 @@
 
 #include "base/hash.h"
 #include "datapath/user/op.h"
-
-enum { BLOCK_FLOWS = 64 };
+#include "sys/area.h"
 
 void
 megaflow_table_init(struct megaflow_table *t)
@@ -29,17 +28,24 @@ flow_size(unsigned int n_lines)
     return sizeof(struct dp_flow) + n_lines * sizeof(struct flow_line);
 }
 
+/* How many megaflows are in a block, which is a piece of an area. */
+static size_t
+flows_in_block(unsigned int n_lines)
+{
+    return AREA_PIECE_SIZE / flow_size(n_lines);
+}
+
 static void
 allocate_block(struct megaflow_table *t, unsigned int n_lines)
 {
     size_t size = flow_size(n_lines);
-    char *block = xzalloc_cacheline(size * BLOCK_FLOWS);
+    char *block = memset(area_take(), 0, AREA_PIECE_SIZE);
 
     if (t->n_blocks == t->blocks_capacity) {
         t->blocks = x2nrealloc(t->blocks, &t->blocks_capacity, sizeof *t->blocks);
     }
     t->blocks[t->n_blocks++] = block;
-    for (size_t i = 0; i < BLOCK_FLOWS; i++) {
+    for (size_t i = 0; i < flows_in_block(n_lines); i++) {
         struct dp_flow *f = (struct dp_flow *) (block + i * size);
 
         f->n_lines = n_lines;
@@ -204,6 +210,9 @@ table_insert(struct tuple_table *table, const struct dp_flow *f)
     atomic_store_explicit(&table->slots[i], slot_make(f), memory_order_release);
 }
 
+/* So many slots ahead megaflows are asked for, whose hashes are read. */
+enum { RESIZE_AHEAD = 16 };
+
 static void
 tuple_resize(struct tuple *t)
 {
@@ -217,6 +226,10 @@ tuple_resize(struct tuple *t)
     for (size_t i = 0; i <= old->mask; i++) {
         uintptr_t slot = atomic_load_explicit(&old->slots[i], memory_order_relaxed);
 
+        if (i + RESIZE_AHEAD <= old->mask) {
+            __builtin_prefetch(tuple_slot_flow(atomic_load_explicit(&old->slots[i + RESIZE_AHEAD],
+                                                                    memory_order_relaxed)));
+        }
         if (slot > TUPLE_REMOVED) {
             table_insert(new, tuple_slot_flow(slot));
         }
@@ -400,20 +413,43 @@ exact_mask(const struct flow *key, const struct flow *wanted, struct flow *mask)
     }
 }
 
+/* Most differ in the first line. */
+static ALWAYS_INLINE bool
+masks_equal(const struct flow *a, const struct flow *b)
+{
+    uint64_t differ = 0;
+
+    for (unsigned int k = 0; k < 8; k++) {
+        differ |= a->lines[0].words[k] ^ b->lines[0].words[k];
+    }
+    return !differ && !memcmp(&a->lines[1], &b->lines[1], sizeof *a - sizeof a->lines[0]);
+}
+
+static struct tuple *
+find_tuple(const struct dictionary_list *l, const struct flow *mask)
+{
+    for (unsigned int i = 0; i < l->n; i++) {
+        if (masks_equal(&l->tuples[i]->mask, mask)) {
+            return l->tuples[i];
+        }
+    }
+    return NULL;
+}
+
 /* The mask under which a megaflow that needs 'wanted' is installed (see the header's essay); null if there is room for
  * no other. */
 static struct tuple *
 choose_tuple(struct megaflow_table *t, struct dictionary *d, const struct flow *key, const struct flow *wanted)
 {
     const struct dictionary_list *l = rcu_get_protected(&d->list);
-    struct tuple *cover = NULL;
+    struct tuple *cover = NULL, *same = find_tuple(l, wanted);
     unsigned int n_masks = 0;
     struct flow all;
 
+    if (same) {
+        return same;
+    }
     for (unsigned int i = 0; i < l->n; i++) {
-        if (!memcmp(&l->tuples[i]->mask, wanted, sizeof *wanted)) {
-            return l->tuples[i];
-        }
         if (!l->tuples[i]->is_exact) {
             n_masks++;
             cover = !cover && flow_mask_is_subset(wanted, &l->tuples[i]->mask) ? l->tuples[i] : cover;
@@ -422,13 +458,12 @@ choose_tuple(struct megaflow_table *t, struct dictionary *d, const struct flow *
     if (n_masks >= MEGAFLOW_MASKS && cover) {
         return cover;
     }
-    exact_mask(key, wanted, &all);
     if (n_masks >= MEGAFLOW_MASKS) {
+        exact_mask(key, wanted, &all);
         wanted = &all;
-    }
-    for (unsigned int i = 0; i < l->n; i++) {
-        if (!memcmp(&l->tuples[i]->mask, wanted, sizeof *wanted)) {
-            return l->tuples[i];
+        same = find_tuple(l, wanted);
+        if (same) {
+            return same;
         }
     }
     return l->n < MEGAFLOW_TUPLES ? tuple_get(t, wanted) : NULL;
@@ -441,20 +476,27 @@ enum { TOGETHER = 8 };
  * were searched. */
 static struct dp_flow *
 lookup_together_rcu(const struct dictionary_list *l, unsigned int begin, unsigned int end, struct flow *key,
-                    uint16_t *lines, uint64_t *n_masks, uint64_t at_least)
+                    uint16_t *lines, uint64_t *n_masks, uint64_t at_least, uint64_t since)
 {
     uint64_t hashes[TOGETHER];
+    struct tuple *tuples[TOGETHER];
+    unsigned int n = 0;
 
     for (unsigned int i = begin; i < end; i++) {
         struct tuple *t = l->tuples[i];
-        struct tuple_table *table = rcu_get(&t->table);
+        struct tuple_table *table;
 
+        if (atomic_load_explicit(&t->newest, memory_order_acquire) <= since) {
+            continue;
+        }
+        table = rcu_get(&t->table);
         key_need_lines(key, lines, t->map);
-        hashes[i - begin] = tuple_hash(t, key);
-        __builtin_prefetch(&table->slots[hashes[i - begin] & table->mask]);
+        hashes[n] = tuple_hash(t, key);
+        __builtin_prefetch(&table->slots[hashes[n] & table->mask]);
+        tuples[n++] = t;
     }
-    for (unsigned int i = begin; i < end; i++) {
-        struct dp_flow *f = tuple_lookup_hashed_rcu(l->tuples[i], hashes[i - begin], key, lines, at_least);
+    for (unsigned int i = 0; i < n; i++) {
+        struct dp_flow *f = tuple_lookup_hashed_rcu(tuples[i], hashes[i], key, lines, at_least);
 
         ++*n_masks;
         if (f) {
@@ -468,7 +510,7 @@ lookup_together_rcu(const struct dictionary_list *l, unsigned int begin, unsigne
  * and one that is found nowhere waits for memory few times. */
 struct dp_flow *
 megaflow_lookup_rcu(const struct dictionary *d, struct flow *key, uint16_t *lines, uint64_t *n_masks,
-                    uint64_t at_least)
+                    uint64_t at_least, uint64_t since)
 {
     const struct dictionary_list *l = rcu_get(&((struct dictionary *) d)->list);
     struct dp_flow *f = NULL;
@@ -476,9 +518,23 @@ megaflow_lookup_rcu(const struct dictionary *d, struct flow *key, uint16_t *line
 
     for (unsigned int i = 0, n = 1; !f && i < l->n; i = end, n = MIN(2 * n, (unsigned int) TOGETHER)) {
         end = MIN(i + n, l->n);
-        f = lookup_together_rcu(l, i, end, key, lines, n_masks, at_least);
+        f = lookup_together_rcu(l, i, end, key, lines, n_masks, at_least, since);
     }
     return f;
+}
+
+void
+megaflow_prefetch_rcu(const struct dictionary *d, struct flow *key, uint16_t *lines)
+{
+    const struct dictionary_list *l = rcu_get(&((struct dictionary *) d)->list);
+
+    for (unsigned int i = 0; l->n > 1 && i < l->n; i++) {
+        const struct tuple *t = l->tuples[i];
+        struct tuple_table *table = rcu_get(&((struct tuple *) t)->table);
+
+        key_need_lines(key, lines, t->map);
+        __builtin_prefetch(&table->slots[tuple_hash(t, key) & table->mask]);
+    }
 }
 
 /* Megaflows. */
@@ -517,6 +573,16 @@ megaflow_get_key(const struct dp_flow *f, struct flow *key)
     }
 }
 
+/* After a megaflow can be found. */
+static void
+note_put(struct megaflow_table *t, struct tuple *tuple)
+{
+    uint64_t n = atomic_load_explicit(&t->n_put, memory_order_relaxed) + 1;
+
+    atomic_store_explicit(&tuple->newest, n, memory_order_release);
+    atomic_store_explicit(&t->n_put, n, memory_order_release);
+}
+
 static struct dp_flow *
 create_flow(struct megaflow_table *t, struct tuple *tuple, struct dictionary *d, const struct flow *key,
             struct program *program, void *owner)
@@ -540,6 +606,7 @@ create_flow(struct megaflow_table *t, struct tuple *tuple, struct dictionary *d,
     t->n_flows++;
     tuple_insert(tuple, f);
     dictionary_add_flow(d, f);
+    note_put(t, tuple);
     return f;
 }
 
@@ -638,17 +705,18 @@ modify_flow(struct megaflow_table *t, struct dp_flow *f, struct program *program
 }
 
 /* The megaflow that the packet of 'key' belongs to and that may be, or is to be, given another program; null if there
- * is none. */
+ * is none.  'since' as in megaflow_lookup_rcu(). */
 static struct dp_flow *
-find_to_modify(struct megaflow_table *t, struct flow *key, const struct flow *mask, bool modify)
+find_to_modify(struct megaflow_table *t, const struct flow *key, const struct flow *mask, bool modify, uint64_t since)
 {
+    uint16_t lines = FLOW_LINES_ALL; /* So it is not written to. */
     struct dictionary *d;
-    uint16_t lines = FLOW_LINES_ALL;
     uint64_t unused = 0;
     struct dp_flow *f;
 
-    while ((d = megaflow_dictionary_rcu(t, key->in_port, key->recirc_id)) != NULL &&
-           (f = megaflow_lookup_rcu(d, key, &lines, &unused, MEGAFLOW_STALE)) != NULL) {
+    while (megaflow_n_put(t) != since &&
+           (d = megaflow_dictionary_rcu(t, key->in_port, key->recirc_id)) != NULL &&
+           (f = megaflow_lookup_rcu(d, (struct flow *) key, &lines, &unused, MEGAFLOW_STALE, since)) != NULL) {
         if (modify || is_live(f) ||
             flow_mask_is_subset(mask, &f->tuple->mask)) {
             return f;
@@ -659,13 +727,13 @@ find_to_modify(struct megaflow_table *t, struct flow *key, const struct flow *ma
 }
 
 static int
-put_locked(struct megaflow_table *t, struct flow *key, const struct flow *mask, struct program *program, void *owner,
-           bool create, bool modify, struct dp_flow **flowp, struct dp_flow_stats *before)
+put_locked(struct megaflow_table *t, const struct flow *key, const struct flow *mask, struct program *program,
+           void *owner, bool create, bool modify, uint64_t since, struct dp_flow **flowp, struct dp_flow_stats *before)
 {
     struct dictionary *d;
     struct tuple *tuple;
 
-    *flowp = find_to_modify(t, key, mask, modify);
+    *flowp = find_to_modify(t, key, mask, modify, since);
     if (*flowp) {
         if (!modify && is_live(*flowp)) {
             return -EEXIST;
@@ -721,7 +789,20 @@ megaflow_put(struct megaflow_table *t, const struct flow *key, const struct flow
     m.in_port = m.recirc_id = BE32_MAX;
     *before = (struct dp_flow_stats) { 0 };
     pthread_mutex_lock(&t->mutex);
-    error = put_locked(t, &k, &m, program, owner, create, modify, flowp, before);
+    error = put_locked(t, &k, &m, program, owner, create, modify, 0, flowp, before);
+    pthread_mutex_unlock(&t->mutex);
+    return error;
+}
+
+int
+megaflow_put_missed(struct megaflow_table *t, const struct flow *key, const struct flow *mask, struct program *program,
+                    void *owner, uint64_t since, struct dp_flow **flowp, struct dp_flow_stats *before)
+{
+    int error;
+
+    *before = (struct dp_flow_stats) { 0 };
+    pthread_mutex_lock(&t->mutex);
+    error = put_locked(t, key, mask, program, owner, true, false, since, flowp, before);
     pthread_mutex_unlock(&t->mutex);
     return error;
 }
@@ -755,9 +836,10 @@ megaflow_for_each_rcu(struct megaflow_table *t, bool (*cb)(void *aux, struct dp_
     char *block;
 
     for (size_t i = 0; (block = get_block(t, i)) != NULL; i++) {
-        size_t size = flow_size(((struct dp_flow *) block)->n_lines);
+        unsigned int n_lines = ((struct dp_flow *) block)->n_lines;
+        size_t size = flow_size(n_lines), n = flows_in_block(n_lines);
 
-        for (size_t k = 0; k < BLOCK_FLOWS; k++) {
+        for (size_t k = 0; k < n; k++) {
             struct dp_flow *f = (struct dp_flow *) (block + k * size);
 
             if (atomic_load_explicit(&f->state, memory_order_acquire) && !cb(aux, f)) {
@@ -774,9 +856,10 @@ megaflow_walk_rcu(struct megaflow_table *t, struct dp_flow_position *at, unsigne
     char *block;
 
     for (; (block = get_block(t, at->block)) != NULL; at->block++, at->place = 0) {
-        size_t size = flow_size(((struct dp_flow *) block)->n_lines);
+        unsigned int n_lines = ((struct dp_flow *) block)->n_lines;
+        size_t size = flow_size(n_lines), n_flows = flows_in_block(n_lines);
 
-        for (; at->place < BLOCK_FLOWS; at->place++) {
+        for (; at->place < n_flows; at->place++) {
             struct dp_flow *f = (struct dp_flow *) (block + at->place * size);
 
             if (!n--) {
@@ -818,7 +901,7 @@ megaflow_table_uninit(struct megaflow_table *t)
     rcu_map_uninit(&t->dictionaries);
     hmap_uninit(&t->names);
     for (size_t i = 0; i < t->n_blocks; i++) {
-        free(t->blocks[i]);
+        area_give_back(t->blocks[i]);
     }
     free(t->blocks);
     pthread_mutex_destroy(&t->mutex);

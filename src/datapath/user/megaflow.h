@@ -64,6 +64,7 @@ struct tuple {
     struct list node;         /* In megaflow_table.tuples. */
     uint16_t map;             /* Lines of the mask that are not zero. */
     bool is_exact;            /* All bits of those lines. */
+    _Atomic uint64_t newest;  /* The number of the megaflow that came last (megaflow_table.n_put). */
     struct flow mask ALIGNED(64);
 };
 
@@ -110,6 +111,7 @@ struct megaflow_table {
     pthread_mutex_t mutex;
     struct rcu_map dictionaries; /* By dictionary_hash(). */
     _Atomic uint64_t epoch;
+    _Atomic uint64_t n_put;      /* Megaflows that ever came; written under the mutex. */
     struct list tuples;
     size_t n_tuples;
     _Atomic size_t n_flows;
@@ -141,6 +143,14 @@ static ALWAYS_INLINE uint64_t
 megaflow_epoch(const struct megaflow_table *t)
 {
     return atomic_load_explicit(&t->epoch, memory_order_acquire);
+}
+
+/* How many megaflows have come so far: what is looked for after that and not found need not be looked for again but in
+ * tuples to which one has come since. */
+static ALWAYS_INLINE uint64_t
+megaflow_n_put(const struct megaflow_table *t)
+{
+    return atomic_load_explicit(&t->n_put, memory_order_acquire);
 }
 
 /* Whether the packet belongs to the megaflow, and its state is 'at_least': the epoch, or MEGAFLOW_STALE. */
@@ -216,9 +226,12 @@ tuple_lookup_rcu(struct tuple *t, struct flow *key, uint16_t *lines, uint64_t at
     return tuple_lookup_hashed_rcu(t, tuple_hash(t, key), key, lines, at_least);
 }
 
-/* The megaflow of a packet, null if there is none; adds the number of masks visited to '*n_masks'. */
+/* The megaflow of a packet, null if there is none; adds the number of masks visited to '*n_masks'.  'since': only in
+ * tuples to which one has come after that many; 0: in all. */
 struct dp_flow *megaflow_lookup_rcu(const struct dictionary *, struct flow *key, uint16_t *lines, uint64_t *n_masks,
-                                    uint64_t at_least);
+                                    uint64_t at_least, uint64_t since);
+/* Asks for what that reads first of each tuple. */
+void megaflow_prefetch_rcu(const struct dictionary *, struct flow *key, uint16_t *lines);
 
 /* Installs a megaflow and takes over 'program' and 'owner'.  If one that covers 'key' is there already: if it is stale
  * or with 'modify', gives it the program and, if 'owner' is not null, the owner (a stale one whose mask is too wide
@@ -228,6 +241,12 @@ struct dp_flow *megaflow_lookup_rcu(const struct dictionary *, struct flow *key,
 enum { MEGAFLOW_TAKEN_OVER = 1 };
 int megaflow_put(struct megaflow_table *, const struct flow *key, const struct flow *mask, struct program *program,
                  void *owner, bool create, bool modify, struct dp_flow **flowp, struct dp_flow_stats *before);
+/* The same with 'create' and without 'modify', for a packet that was looked for with MEGAFLOW_STALE when
+ * megaflow_n_put() was 'since', and not found.  The mask has no bits but in FLOW_LINES_PACKET, and all of in_port and
+ * recirc_id. */
+int megaflow_put_missed(struct megaflow_table *, const struct flow *key, const struct flow *mask,
+                        struct program *program, void *owner, uint64_t since, struct dp_flow **flowp,
+                        struct dp_flow_stats *before);
 
 /* Makes it stale; live, if it is the owner's.  Without effect on a megaflow that is gone.  Any thread. */
 void megaflow_set_stale(struct dp_flow *);
@@ -241,8 +260,8 @@ int megaflow_del(struct megaflow_table *, struct dp_flow *, struct dp_flow_stats
 void megaflow_flush(struct megaflow_table *);
 
 /* Calls 'cb' for every megaflow until it returns false, in the order of their memory; of those that come or go
- * meanwhile it sees any part.  Nobody is kept waiting: the lock is held for a moment for every 64.  The callback may
- * delete the megaflow it is given, and may say rcu_quiescent(). */
+ * meanwhile it sees any part.  Nobody is kept waiting: the lock is held for a moment for each block of them.  The
+ * callback may delete the megaflow it is given, and may say rcu_quiescent(). */
 void megaflow_for_each_rcu(struct megaflow_table *, bool (*cb)(void *aux, struct dp_flow *), void *aux);
 /* For datapath_class.flow_walk. */
 bool megaflow_walk_rcu(struct megaflow_table *, struct dp_flow_position *, unsigned int n,

@@ -80,15 +80,21 @@ output_to(uint32_t port)
 }
 
 static struct dp_flow *
-lookup(struct megaflow_table *t, struct flow *key)
+lookup_since(struct megaflow_table *t, struct flow *key, uint64_t since)
 {
     struct dictionary *d = megaflow_dictionary_rcu(t, key->in_port, key->recirc_id);
     uint16_t lines = FLOW_LINES_ALL;
     uint64_t n_masks = 0;
-    struct dp_flow *f = d ? megaflow_lookup_rcu(d, key, &lines, &n_masks, megaflow_epoch(t)) : NULL;
+    struct dp_flow *f = d ? megaflow_lookup_rcu(d, key, &lines, &n_masks, megaflow_epoch(t), since) : NULL;
 
     assert_true(n_masks <= MEGAFLOW_TUPLES);
     return f;
+}
+
+static struct dp_flow *
+lookup(struct megaflow_table *t, struct flow *key)
+{
+    return lookup_since(t, key, 0);
 }
 
 static void
@@ -119,6 +125,65 @@ the_tables_answer_as_the_pipeline_does(void **state UNUSED)
         assert_true(n_misses < 3000);
         megaflow_table_uninit(&t);
     }
+}
+
+/* Each key is looked for again and again, and once it has been missed, only among what has come since. */
+static void
+what_was_missed_is_looked_for_among_newer_ones(void **state UNUSED)
+{
+    enum { N_KEYS = 400 };
+    static struct { struct flow key; uint64_t since; } all[N_KEYS];
+    unsigned int n_found = 0, n_put = 0;
+    struct megaflow_table t;
+    struct policy policy;
+
+    megaflow_table_init(&t);
+    random_policy(&policy);
+    for (int i = 0; i < N_KEYS; i++) {
+        all[i].key = random_key();
+        all[i].since = 0;
+    }
+    for (int i = 0; i < 4000; i++) {
+        int k = random_below(&r, N_KEYS);
+        uint64_t now = megaflow_n_put(&t);
+        struct dp_flow *f = lookup(&t, &all[k].key);
+
+        assert_ptr_equal(lookup_since(&t, &all[k].key, all[k].since), f);
+        n_found += f && all[k].since;
+        all[k].since = f ? 0 : now;
+        if (!f && !random_below(&r, 8)) {
+            struct flow mask = { .in_port = BE32_MAX, .recirc_id = BE32_MAX };
+            uint32_t port = decide(&policy, &all[k].key, &mask);
+
+            assert_int_equal(megaflow_put_missed(&t, &all[k].key, &mask, output_to(port), NULL, now, &f, &before), 0);
+            assert_ptr_equal(lookup_since(&t, &all[k].key, now), f);
+            n_put++;
+        } else if (f && !random_below(&r, 4)) {
+            assert_int_equal(megaflow_del(&t, f, NULL), 0);
+        }
+    }
+    assert_true(n_put > 50 && n_found > 50);
+    megaflow_table_uninit(&t);
+}
+
+/* Somebody else was faster. */
+static void
+what_was_missed_may_have_come_meanwhile(void **state UNUSED)
+{
+    struct flow key = { .in_port = BE32(1), .nw_src = BE32(5) }, mask = { .in_port = BE32_MAX, .recirc_id = BE32_MAX };
+    struct program *p = output_to(2);
+    struct megaflow_table t;
+    uint64_t since;
+    struct dp_flow *f, *g;
+
+    megaflow_table_init(&t);
+    since = megaflow_n_put(&t);
+    assert_null(lookup(&t, &key));
+    assert_int_equal(megaflow_put_missed(&t, &key, &mask, output_to(1), NULL, since, &f, &before), 0);
+    assert_int_equal(megaflow_put_missed(&t, &key, &mask, p, NULL, since, &g, &before), -EEXIST);
+    assert_ptr_equal(g, f);
+    program_destroy(p);
+    megaflow_table_uninit(&t);
 }
 
 static void
@@ -319,6 +384,8 @@ main(void)
         cmocka_unit_test(counts_of_all_workers_add_up),
         cmocka_unit_test(programs_of_the_same_actions_are_one),
         cmocka_unit_test(the_tables_answer_as_the_pipeline_does),
+        cmocka_unit_test(what_was_missed_is_looked_for_among_newer_ones),
+        cmocka_unit_test(what_was_missed_may_have_come_meanwhile),
         cmocka_unit_test(hostile_keys_do_not_make_masks_without_end),
         cmocka_unit_test(a_megaflow_is_put_once_and_modified_on_request),
     };

@@ -29,13 +29,15 @@ note_sent(void *aux UNUSED, struct netdev *n UNUSED, const void *frame UNUSED, s
 static bool
 flood(void *aux UNUSED, struct dp_upcall *u)
 {
+    static __thread struct flow mask;
+
     for (uint32_t i = 1; i <= N_PORTS; i++) {
         if (cpu_to_be32(i) != u->key->in_port) {
             odp_put_output(u->actions, ODP_PORT(i));
         }
     }
-    u->mask->nw_src = BE32_MAX;
-    u->mask->tp_src = u->key->nw_src & BE32(1) ? BE16_MAX : 0;
+    mask = (struct flow) { .nw_src = BE32_MAX, .tp_src = u->key->nw_src & BE32(1) ? BE16_MAX : 0 };
+    u->mask = &mask;
     u->install = true;
     u->owner = &n_owners;
     n_owners++;

@@ -23,14 +23,12 @@ ask(struct worker *w, struct dp_upcall *u, struct packet *p, struct flow *key, u
     key_need_lines(key, lines, FLOW_LINES_ALL);
     bytes_clear(&w->upcall_actions);
     bytes_clear(&w->upcall_put_actions);
-    memset(&w->upcall_mask, 0, sizeof w->upcall_mask);
     u->key = key;
     u->frame = packet_at(p);
     u->frame_len = u->packet_len = packet_size(p);
     u->worker = w->id;
     u->actions = &w->upcall_actions;
     u->put_actions = &w->upcall_put_actions;
-    u->mask = &w->upcall_mask;
     begun = rte_rdtsc();
     ok = client->upcall(client->aux, u);
     worker_count(&w->counters.upcall_cycles, rte_rdtsc() - begun);
@@ -107,15 +105,18 @@ count_taking_over(struct worker *w, const struct dp_upcall *u, struct dp_flow *f
     before->n_bytes += u->packet_len;
 }
 
-/* Installs the answer; true if the program has become the megaflow's. */
+/* Installs the answer; true if the program has become the megaflow's.  It comes into the cache with its second packet:
+ * many have no more than one. */
 static bool
-install(struct worker *w, const struct dp_upcall *u, struct program *program, uint64_t hash)
+install(struct worker *w, const struct dp_upcall *u, struct program *program, uint64_t since)
 {
     const struct dp_client *client = rcu_get(&w->dp->client);
     struct dp_flow_stats before;
     struct dp_flow *f;
-    int error = megaflow_put(&w->dp->flows, u->key, u->mask, program, u->owner, true, false, &f, &before);
+    int error;
 
+    u->mask->in_port = u->mask->recirc_id = BE32_MAX;
+    error = megaflow_put_missed(&w->dp->flows, u->key, u->mask, program, u->owner, since, &f, &before);
     if (error < 0) {
         free_owner(w, u->owner);
     } else {
@@ -126,27 +127,24 @@ install(struct worker *w, const struct dp_upcall *u, struct program *program, ui
             client->installed(client->aux, u->owner, f, &before);
         }
     }
-    if (f) {
-        cache_insert(&w->cache, hash, f); /* Also where another worker was faster. */
-    }
     return error >= 0;
 }
 
 /* Installs what is to be done with later packets. */
 static void
-install_other(struct worker *w, const struct dp_upcall *u, uint64_t hash)
+install_other(struct worker *w, const struct dp_upcall *u, uint64_t since)
 {
     struct program *program = compile_answer(w, u->put_actions);
 
     if (!program) {
         free_owner(w, u->owner);
-    } else if (!install(w, u, program, hash)) {
+    } else if (!install(w, u, program, since)) {
         program_destroy(program);
     }
 }
 
 void
-upcall_miss_rcu(struct worker *w, struct burst *b, unsigned int i, unsigned int depth)
+upcall_miss_rcu(struct worker *w, struct burst *b, unsigned int i, uint64_t since, unsigned int depth)
 {
     struct packet *p = make_whole(b->packets[i]);
     struct dp_upcall u = { .type = DP_UPCALL_MISS };
@@ -169,9 +167,9 @@ upcall_miss_rcu(struct worker *w, struct burst *b, unsigned int i, unsigned int 
         return;
     }
     if (u.install && u.put_actions->len) {
-        install_other(w, &u, key_signature(&b->keys[i], b->lines[i]));
+        install_other(w, &u, since);
     } else if (u.install) {
-        installed = install(w, &u, program, key_signature(&b->keys[i], b->lines[i]));
+        installed = install(w, &u, program, since);
     } else {
         free_owner(w, u.owner);
     }

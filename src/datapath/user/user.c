@@ -347,7 +347,7 @@ user_flow_lookup(struct datapath *up, const struct flow *key)
     uint16_t lines = FLOW_LINES_ALL;
     uint64_t unused = 0;
 
-    return d ? megaflow_lookup_rcu(d, &copy, &lines, &unused, MEGAFLOW_STALE) : NULL;
+    return d ? megaflow_lookup_rcu(d, &copy, &lines, &unused, MEGAFLOW_STALE, 0) : NULL;
 }
 
 static void

@@ -52,7 +52,7 @@ answer(void *rig_, struct dp_upcall *u)
     }
     if (u->type == DP_UPCALL_MISS) {
         bytes_put(u->actions, rig->actions.data, rig->actions.len);
-        *u->mask = rig->mask;
+        u->mask = &rig->mask;
         u->install = rig->install;
         u->owner = rig->owner;
     }

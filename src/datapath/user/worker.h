@@ -89,7 +89,6 @@ struct worker {
     struct random random;
     struct bytes upcall_put_actions;
     struct bytes upcall_actions;
-    struct flow upcall_mask;
     struct worker_counters counters;
     struct dp_user_worker cleared;   /* Counters when figures were cleared; the main thread's. */
 
