@@ -242,11 +242,24 @@ field_set_masked(const struct field *f, struct flow *flow, const union field_val
 {
     union field_value now;
 
+    if (LIKELY(is_in_word(f))) {
+        uint64_t bits = field_value_to_u64(f, mask);
+
+        set_in_word(f, flow, (get_in_word(f, flow) & ~bits) | (field_value_to_u64(f, v) & bits));
+        finish_write(f, flow, flow->nw_tos);
+        return;
+    }
     field_get(f, flow, &now);
     for (int i = 0; i < f->wire_bytes; i++) {
         now.bytes[i] = (now.bytes[i] & ~mask->bytes[i]) | (v->bytes[i] & mask->bytes[i]);
     }
     field_set(f, flow, &now);
+}
+
+void
+field_add_bits(const struct field *f, struct flow *mask, const union field_value *bits)
+{
+    field_set_masked(f, mask, bits, bits);
 }
 
 uint64_t
@@ -612,6 +625,37 @@ subfield_bits(const struct subfield *sf)
     return sf->ofs >= sf->field->n_bits ? 0 : MIN(sf->n_bits, sf->field->n_bits - sf->ofs);
 }
 
+/* The same in the word of a field that is in one; '*shift': of its least significant one. */
+static uint64_t
+subfield_in_word(const struct subfield *sf, unsigned int *shift)
+{
+    const struct field_word *w = &field_words[sf->field->id];
+    unsigned int n = subfield_bits(sf);
+
+    *shift = n ? w->shift + sf->ofs : 0;
+    return n ? w->bits & UINT64_MAX >> (64 - n) << *shift : 0;
+}
+
+static void
+subfield_set_in_word(const struct subfield *sf, struct flow *flow, uint64_t v)
+{
+    const struct field_word *w = &field_words[sf->field->id];
+    unsigned int shift;
+    uint64_t bits = subfield_in_word(sf, &shift);
+
+    put_be64((uint8_t *) flow + w->ofs, (field_word_of(w, flow) & ~bits) | (v << shift & bits));
+    finish_write(sf->field, flow, flow->nw_tos);
+}
+
+static uint64_t
+subfield_get_in_word(const struct subfield *sf, const struct flow *flow)
+{
+    unsigned int shift;
+    uint64_t bits = subfield_in_word(sf, &shift);
+
+    return (field_word_of(&field_words[sf->field->id], flow) & bits) >> shift;
+}
+
 void
 subfield_get(const struct subfield *sf, const struct flow *flow, union field_value *v)
 {
@@ -619,6 +663,10 @@ subfield_get(const struct subfield *sf, const struct flow *flow, union field_val
     struct flow whole;
 
     memset(v->bytes + sizeof v->bytes - 16, 0, 16);
+    if (LIKELY(is_in_word(sf->field) && n == 16)) {
+        put_be64(v->bytes + sizeof v->bytes - 8, subfield_get_in_word(sf, flow));
+        return;
+    }
     if (UNLIKELY(n > 16)) {
         memset(v->bytes + sizeof v->bytes - n, 0, n);
     }
@@ -635,6 +683,10 @@ subfield_set(const struct subfield *sf, struct flow *flow, const union field_val
 {
     uint8_t old_tos = flow->nw_tos;
 
+    if (LIKELY(is_in_word(sf->field))) {
+        subfield_set_in_word(sf, flow, get_be64(v->bytes + sizeof v->bytes - 8));
+        return;
+    }
     put_bits(sf->field, flow, sf->ofs, v, sizeof *v, 0, subfield_bits(sf));
     finish_write(sf->field, flow, old_tos);
 }
@@ -644,6 +696,9 @@ subfield_get_u64(const struct subfield *sf, const struct flow *flow)
 {
     union field_value v;
 
+    if (LIKELY(is_in_word(sf->field))) {
+        return subfield_get_in_word(sf, flow);
+    }
     subfield_get(sf, flow, &v);
     return get_be64(v.bytes + sizeof v.bytes - 8);
 }
@@ -663,6 +718,10 @@ subfield_set_ones(const struct subfield *sf, struct flow *mask)
 {
     uint8_t old_tos = mask->nw_tos;
 
+    if (LIKELY(is_in_word(sf->field))) {
+        subfield_set_in_word(sf, mask, UINT64_MAX);
+        return;
+    }
     set_bits(sf->field, mask, sf->ofs, subfield_bits(sf), 0xff);
     finish_write(sf->field, mask, old_tos);
 }

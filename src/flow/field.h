@@ -90,6 +90,9 @@ void field_set(const struct field *, struct flow *flow, const union field_value 
 void field_set_masked(const struct field *, struct flow *flow, const union field_value *v,
                       const union field_value *mask);
 
+/* mask |= bits, within the field. */
+void field_add_bits(const struct field *, struct flow *mask, const union field_value *bits);
+
 /* flow = v & m, mask = m, within the field. */
 void field_set_match(const struct field *, struct flow *flow, struct flow *mask, const union field_value *v,
                      const union field_value *m);

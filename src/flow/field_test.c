@@ -141,6 +141,105 @@ a_subfield_moves_bits_between_fields(void **state UNUSED)
 }
 
 static void
+randomize(struct random *r, struct flow *flow)
+{
+    for (size_t i = 0; i < FLOW_N_WORDS; i++) {
+        *flow_word_ptr(flow, i) = random_u64(r);
+    }
+}
+
+/* The oracle copies bits: of a field those are at its end, counted from the end of the flow. */
+static void
+a_subfield_is_a_range_of_the_flows_bits(void **state UNUSED)
+{
+    struct random r;
+
+    random_seed(&r, 8);
+    for (int i = 0; i < 20000; i++) {
+        const struct field *f = field_of(random_below(&r, FIELD_N));
+        unsigned int end = sizeof(struct flow) * 8 - f->offset - f->n_bits, ofs = random_below(&r, f->n_bits);
+        struct subfield sf = { f, ofs, 1 + random_below(&r, f->n_bits - ofs) };
+        union field_value v = { { 0 } }, expected = { { 0 } };
+        struct flow flow, other;
+
+        if (field_is_option(f) || f->id == FIELD_NW_TOS || f->id == FIELD_IN_PORT) {
+            continue; /* More than bits of the flow. */
+        }
+        randomize(&r, &flow);
+        randomize(&r, &other);
+        subfield_get(&sf, &flow, &v);
+        bits_copy(&flow, sizeof flow, end + ofs, &expected, sizeof expected, 0, sf.n_bits);
+        assert_memory_equal(v.bytes + sizeof v - 16, expected.bytes + sizeof v - 16, 16);
+        assert_int_equal(subfield_get_u64(&sf, &flow), get_be64(expected.bytes + sizeof v - 8));
+
+        flow = other;
+        v.bytes[sizeof v - 16] ^= 0x80; /* Beyond most fields. */
+        subfield_set(&sf, &flow, &v);
+        bits_copy(&v, sizeof v, 0, &other, sizeof other, end + ofs, sf.n_bits);
+        assert_memory_equal(&flow, &other, sizeof flow);
+
+        memset(&v, 0xff, sizeof v);
+        subfield_set_ones(&sf, &flow);
+        bits_copy(&v, sizeof v, 0, &other, sizeof other, end + ofs, sf.n_bits);
+        assert_memory_equal(&flow, &other, sizeof flow);
+    }
+}
+
+static void
+a_field_is_set_under_a_mask(void **state UNUSED)
+{
+    struct random r;
+
+    random_seed(&r, 9);
+    for (const struct field *f = fields; f < fields + FIELD_N; f++) {
+        union field_value v, mask, ones, was, is;
+        struct flow flow, wc;
+
+        field_value_all_ones(f, &ones);
+        for (int i = 0; i < f->wire_bytes; i++) {
+            v.bytes[i] = random_u64(&r) & ones.bytes[i];
+            mask.bytes[i] = random_u64(&r) & ones.bytes[i];
+        }
+        randomize(&r, &flow);
+        wc = flow;
+        field_get(f, &flow, &was);
+        field_set_masked(f, &flow, &v, &mask);
+        field_get(f, &flow, &is);
+        for (int i = 0; i < f->wire_bytes; i++) {
+            assert_int_equal(is.bytes[i], (was.bytes[i] & ~mask.bytes[i]) | (v.bytes[i] & mask.bytes[i]));
+        }
+        field_add_bits(f, &wc, &mask);
+        field_get(f, &wc, &is);
+        for (int i = 0; i < f->wire_bytes; i++) {
+            assert_int_equal(is.bytes[i], was.bytes[i] | mask.bytes[i]);
+        }
+        field_set_zeros(f, &flow);
+        field_set_zeros(f, &wc);
+        assert_memory_equal(&flow, &wc, sizeof flow);
+    }
+}
+
+/* NXM's nw_tos has no lower two bits, and writing its in_port all of the number. */
+static void
+subfields_of_two_fields_are_more_than_bits(void **state UNUSED)
+{
+    struct subfield tos = { field_of(FIELD_NW_TOS), 0, 8 }, port = { field_of(FIELD_IN_PORT), 0, 16 };
+    struct flow flow;
+
+    memset(&flow, 0xff, sizeof flow);
+    assert_int_equal(subfield_get_u64(&tos, &flow), 0xfc);
+    subfield_set_u64(&tos, &flow, 0);
+    assert_int_equal(flow.nw_tos, 3);
+    subfield_set_ones(&tos, &flow);
+    assert_int_equal(flow.nw_tos, 0xff);
+    subfield_set_u64(&port, &flow, 7);
+    assert_int_equal(be32_to_cpu(flow.in_port), 7);
+    subfield_set_u64(&port, &flow, 0xfffe);
+    assert_int_equal(be32_to_cpu(flow.in_port), 0xfffffffe);
+    assert_int_equal(subfield_get_u64(&port, &flow), 0xfffe);
+}
+
+static void
 prerequisites_look_at_value_and_mask(void **state UNUSED)
 {
     struct match m;
@@ -185,6 +284,9 @@ main(void)
         cmocka_unit_test(fields_are_found_by_name_and_alias),
         cmocka_unit_test(an_xreg_is_two_regs),
         cmocka_unit_test(a_subfield_moves_bits_between_fields),
+        cmocka_unit_test(a_subfield_is_a_range_of_the_flows_bits),
+        cmocka_unit_test(a_field_is_set_under_a_mask),
+        cmocka_unit_test(subfields_of_two_fields_are_more_than_bits),
         cmocka_unit_test(prerequisites_look_at_value_and_mask),
         cmocka_unit_test(matches_nest_and_overlap),
     };

@@ -113,18 +113,13 @@ xlate_set_field(struct xlate_ctx *ctx, const struct act *act)
     const struct act_set_field *a = (const void *) act;
     const struct field *f = place_of(ctx, a->field);
     const uint8_t *value = a->bytes, *mask = a->bytes + a->field->wire_bytes;
-    union field_value bits;
 
     if (!f || !may_write(ctx, f)) {
         return;
     }
     value += a->field->wire_bytes - f->wire_bytes; /* The last bytes, if an option is shorter than can be. */
     mask += a->field->wire_bytes - f->wire_bytes;
-    field_get(f, ctx->wc, &bits);
-    for (int i = 0; i < f->wire_bytes; i++) {
-        bits.bytes[i] |= mask[i];
-    }
-    field_set(f, ctx->wc, &bits);
+    field_add_bits(f, ctx->wc, (const union field_value *) mask);
     note_option(ctx, f);
     note_protocol(ctx, f);
     field_set_masked(f, &ctx->flow, (const union field_value *) value, (const union field_value *) mask);
