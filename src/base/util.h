@@ -41,6 +41,16 @@
 #define CONCAT(A, B) CONCAT_(A, B)
 #define CONCAT_(A, B) A##B
 
+/* The number of bits that are set: without a call, as the compiler's own is one where the processor is not known. */
+static ALWAYS_INLINE unsigned int
+count_bits64(uint64_t x)
+{
+    x -= x >> 1 & UINT64_C(0x5555555555555555);
+    x = (x & UINT64_C(0x3333333333333333)) + (x >> 2 & UINT64_C(0x3333333333333333));
+    x = (x + (x >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    return x * UINT64_C(0x0101010101010101) >> 56;
+}
+
 /* Returns 'size' bytes of uninitialised memory, to be released with free().  xzalloc() clears them. */
 void *xmalloc(size_t size) MUST_CHECK __attribute__((malloc, alloc_size(1)));
 void *xzalloc(size_t size) MUST_CHECK __attribute__((malloc, alloc_size(1)));

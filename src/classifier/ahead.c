@@ -31,9 +31,9 @@ prefetch_slots(const struct cls_expected *x, const struct flow *flow, struct gue
     for (unsigned int i = 0; i < x->place && i < EACH; i++) {
         prefetch_entry(&order->entries[i], flow, hashes);
     }
-    prefetch_entry(&order->entries[x->place], flow, hashes);
     g->subtable = order->entries[x->place].subtable;
-    g->hash = hashes[N_STAGES - 1];
+    g->hash = cls_hash(g->subtable, flow, 0, g->subtable->n_words, 0);
+    cls_subtable_prefetch_nodes_rcu(g->subtable, g->hash);
 }
 
 void

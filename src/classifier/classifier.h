@@ -197,8 +197,10 @@ cls_rule_prefetch(const struct cls_rule *rule)
     }
 }
 
-/* The rule for 'flow' in 'version', or null.  'wc' (null allowed) gains the bits consulted.  The second one puts the
- * place of the rule's subtable in the order of searching into '*place' (0 if there is no rule). */
+/* The rule for 'flow' in 'version', or null.  'wc' (null allowed) gains the bits consulted.  The second one is told by
+ * '*place' in which subtable, by its place in the order of searching, the rule is likely to be (CLS_NO_PLACE: nobody
+ * knows), which nothing but time depends on; and puts there where it was (0 if there is no rule). */
+enum { CLS_NO_PLACE = UINT16_MAX };
 struct cls_rule *classifier_lookup_rcu(const struct classifier *, uint64_t version, const struct flow *flow,
                                        struct cls_mask *wc);
 struct cls_rule *classifier_lookup_place_rcu(const struct classifier *, uint64_t version, const struct flow *flow,

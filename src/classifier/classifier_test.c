@@ -252,7 +252,7 @@ check_packet(struct random *r, struct classifier *cls, const struct entry *entri
 {
     struct cls_rule *rule, *again;
     struct flow flow, other;
-    unsigned int place;
+    unsigned int place = random_below(r, 20); /* Whatever is expected. */
     struct cls_mask wc;
 
     random_flow(r, &flow);

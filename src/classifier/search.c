@@ -421,6 +421,18 @@ look_ahead(struct search *s)
     }
 }
 
+/* Notes all bits of the entry's subtable, in which the node has the packet's values. */
+static ALWAYS_INLINE struct cls_rule *
+note_found(struct search *s, const struct cls_order_entry *e, struct cls_node *node)
+{
+    struct cls_rule *rule = rcu_get(&node->first);
+
+    cls_rule_prefetch(rule);
+    note_words(s->wc, e->subtable, e->subtable->n_words);
+    note_head(s, e);
+    return rule;
+}
+
 /* The first rule with the packet's values in an entry's subtable, visible or not; null if there is none.  'ready' are
  * its hashes; null: not there.  A trie that was not asked yet is asked only where nothing matches: it then says what
  * tells, and keeps searches of later subtables short. */
@@ -430,7 +442,6 @@ search_subtable(struct search *s, const struct cls_order_entry *e, const uint64_
     const struct cls_subtable *st = e->subtable;
     unsigned int done = 0, last = 0;
     uint32_t has_prefixes;
-    struct cls_rule *rule;
     struct cls_node *node;
     uint64_t hash = 0;
 
@@ -461,11 +472,19 @@ search_subtable(struct search *s, const struct cls_order_entry *e, const uint64_
         note_failure(s, e, last, has_prefixes);
         return NULL;
     }
-    rule = rcu_get(&node->first);
-    cls_rule_prefetch(rule);
-    note_words(s->wc, st, st->n_words);
-    note_head(s, e);
-    return rule;
+    return note_found(s, e, node);
+}
+
+/* The same where a rule is expected: if it is there, stages and tries need not be asked, for they would have let the
+ * search pass, and nothing would have been noted. */
+static struct cls_rule *
+search_expected(struct search *s, const struct cls_order_entry *e, const uint64_t *ready)
+{
+    const struct cls_subtable *st = e->subtable;
+    uint64_t hash = ready ? ready[N_STAGES - 1] : cls_hash(st, s->flow, 0, st->n_words, 0);
+    struct cls_node *node = cls_subtable_find_rcu(st, s->flow, hash);
+
+    return node ? note_found(s, e, node) : search_subtable(s, e, ready);
 }
 
 /* The next entry, and its hashes if they are there; null: the search has seen all. */
@@ -495,16 +514,19 @@ classifier_lookup_place_rcu(const struct classifier *cls, uint64_t version, cons
     const struct cls_order *order = rcu_get(&((struct classifier *) cls)->order);
     const struct cls_order_entry *e;
     struct cls_rule *best = NULL;
+    const struct cls_order_entry *expected;
     const uint64_t *ready;
     struct search s;
 
-    *place = 0;
     if (!order || !order->n) {
+        *place = 0;
         return NULL;
     }
+    expected = *place < order->n ? &order->entries[*place] : NULL;
+    *place = 0;
     begin(&s, order, flow, wc);
     while ((e = next_entry(&s, &ready)) && !(best && e->max_priority <= best->priority)) {
-        struct cls_rule *rule = search_subtable(&s, e, ready);
+        struct cls_rule *rule = e == expected ? search_expected(&s, e, ready) : search_subtable(&s, e, ready);
 
         while (rule && !cls_rule_visible(rule, version)) {
             rule = rcu_get(&rule->next);
@@ -521,7 +543,7 @@ classifier_lookup_place_rcu(const struct classifier *cls, uint64_t version, cons
 struct cls_rule *
 classifier_lookup_rcu(const struct classifier *cls, uint64_t version, const struct flow *flow, struct cls_mask *wc)
 {
-    unsigned int place;
+    unsigned int place = CLS_NO_PLACE;
 
     return classifier_lookup_place_rcu(cls, version, flow, wc, &place);
 }

@@ -334,11 +334,20 @@ cls_subtable_find_same_rcu(const struct cls_subtable *st, const struct cls_node 
 }
 
 void
+cls_subtable_prefetch_nodes_rcu(const struct cls_subtable *st, uint64_t hash)
+{
+    const struct cls_slots *slots = rcu_get(&((struct cls_subtable *) st)->nodes);
+
+    if (slots) {
+        __builtin_prefetch(&slots->slots[hash & slots->mask]);
+    }
+}
+
+void
 cls_subtable_prefetch_rcu(const struct cls_subtable *st_, const uint64_t hashes[N_STAGES])
 {
     struct cls_subtable *st = (struct cls_subtable *) st_;
     const struct cls_joint *joint = rcu_get(&st->joint);
-    const struct cls_slots *slots = rcu_get(&st->nodes);
 
     for (unsigned int stage = 0; stage < STAGE_L3; stage++) {
         cls_stage_set_prefetch_rcu(&st->stages[stage], hashes[stage]);
@@ -346,9 +355,7 @@ cls_subtable_prefetch_rcu(const struct cls_subtable *st_, const uint64_t hashes[
     if (joint) {
         cls_stage_set_prefetch_rcu(&joint->set, hashes[STAGE_L3]);
     }
-    if (slots) {
-        __builtin_prefetch(&slots->slots[hashes[N_STAGES - 1] & slots->mask]);
-    }
+    cls_subtable_prefetch_nodes_rcu(st, hashes[N_STAGES - 1]);
 }
 
 static size_t

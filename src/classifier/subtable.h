@@ -154,6 +154,9 @@ struct cls_node *cls_subtable_find_same_rcu(const struct cls_subtable *, const s
 /* Asks for the memory that these will read: the sets of stages and the slots of nodes. */
 void cls_subtable_prefetch_rcu(const struct cls_subtable *, const uint64_t hashes[N_STAGES]);
 
+/* The same for the slots alone; 'hash' is that of all words. */
+void cls_subtable_prefetch_nodes_rcu(const struct cls_subtable *, uint64_t hash);
+
 /* A node that may be that of the hash, unread; null: there is none. */
 const struct cls_node *cls_subtable_guess_rcu(const struct cls_subtable *, uint64_t hash);
 

@@ -49,7 +49,7 @@ struct word_map word_map_of(const struct flow *mask);
 static inline unsigned int
 word_map_count(const struct word_map *m)
 {
-    return __builtin_popcountll(m->bits[0]) + __builtin_popcountll(m->bits[1]);
+    return count_bits64(m->bits[0]) + count_bits64(m->bits[1]);
 }
 static inline bool
 word_map_equal(const struct word_map *a, const struct word_map *b)

@@ -295,63 +295,45 @@ find_word(struct run_word *words, unsigned int n, unsigned int index)
     return NULL;
 }
 
-/* Adds bits to the key; false if they are too many words. */
-static bool
-add_bits(struct run_word *words, unsigned int *n, unsigned int max, struct run_word bits)
+/* Adds bits to a key that has room for them. */
+static void
+add_bits(struct run_word *words, unsigned int *n, struct run_word bits)
 {
     struct run_word *w = find_word(words, *n, bits.index);
 
     if (!w) {
-        if (*n >= max) {
-            return false;
-        }
         words[(*n)++] = bits;
-        return true;
+        return;
     }
     w->mask |= bits.mask;
     w->value |= bits.value;
-    return true;
 }
 
-/* The bits of a run's key. */
-static unsigned int
-count_bits(const struct xlate_record *rec)
-{
-    unsigned int n = 0;
-
-    for (unsigned int i = 0; i < rec->n_key; i++) {
-        n += __builtin_popcountll(rec->key[i].mask);
-    }
-    return n;
-}
-
-/* What the lookup asked becomes part of the run's key, unless it is a run of its own.  (Counting bits is a call where
- * the processor is not known: the first lookup of a run goes without.) */
+/* What the lookup asked becomes part of the run's key, unless it is a run of its own. */
 static bool
 join(struct xlate_record *rec, const struct xlate_consulted *c, const uint64_t *masks)
 {
-    unsigned int n_asked = 0, n_common = 0, k = 0, n = word_map_count(&c->table.map);
-    struct run_word words[RUN_KEY_WORDS];
-    unsigned int n_words = rec->n_key;
+    unsigned int n_asked = 0, n_common = 0, n_words = 0, n_new = 0, k = 0;
+    const uint64_t *values;
 
-    memcpy(words, rec->key, n_words * sizeof words[0]);
     WORD_MAP_FOR_EACH (i, &c->table.map) {
         const struct run_word *w = find_word(rec->key, rec->n_key, i);
 
-        if (rec->n) {
-            n_asked += __builtin_popcountll(masks[k]);
-            n_common += w ? __builtin_popcountll(w->mask & masks[k]) : 0;
-        }
-        if (!add_bits(words, &n_words, RUN_KEY_WORDS, (struct run_word) { i, masks[k], masks[n + k] })) {
-            return false;
-        }
-        k++;
+        n_asked += count_bits64(masks[n_words]);
+        n_common += w ? count_bits64(w->mask & masks[n_words]) : 0;
+        n_new += !w;
+        n_words++;
     }
-    if (rec->n && (n_asked - n_common > SIMILAR || count_bits(rec) - n_common > SIMILAR)) {
+    if (rec->n_key + n_new > RUN_KEY_WORDS ||
+        (rec->n && (n_asked - n_common > SIMILAR || rec->n_bits - n_common > SIMILAR))) {
         return false;
     }
-    memcpy(rec->key, words, n_words * sizeof words[0]);
-    rec->n_key = n_words;
+    values = masks + n_words;
+    WORD_MAP_FOR_EACH (i, &c->table.map) {
+        add_bits(rec->key, &rec->n_key, (struct run_word) { i, masks[k], values[k] });
+        k++;
+    }
+    rec->n_bits += n_asked - n_common;
     return true;
 }
 
@@ -454,7 +436,7 @@ remember(struct xlate_ctx *ctx, struct xlate_record *rec)
         return;
     }
     memcpy(words, rec->key, n * sizeof words[0]);
-    add_bits(words, &n, RUN_KEY_WORDS + 1, (struct run_word) {
+    add_bits(words, &n, (struct run_word) {
         TYPE, flow_word(&type, TYPE), flow_word(&type, TYPE) & flow_word(&ctx->flow, TYPE) });
     qsort(words, n, sizeof words[0], compare_words);
     shape = get_shape(start, words, n);
@@ -502,7 +484,7 @@ xlate_run_note(struct xlate_ctx *ctx, uint8_t table_id, const struct rule *rule)
         rec->n_resubmits += rec->by_resubmit;
     } else {
         xlate_run_end(ctx);
-        rec->n_key = 0;
+        rec->n_key = rec->n_bits = 0;
         rec->n_resubmits = 0;
         if (!leads_on || !join(rec, c, out->words + c->table.at)) {
             return;

@@ -58,7 +58,7 @@ struct xlate_record {
     const struct xbridge *bridge;
     size_t consulted, credits;   /* Its first ones in xlate_out. */
     uint8_t table_id;            /* Its first. */
-    unsigned int n_key;
+    unsigned int n_key, n_bits;  /* Words of the key, bits of their masks. */
     struct run_word { uint32_t index; uint64_t mask, value; } key[RUN_KEY_WORDS];
 };
 

@@ -84,6 +84,18 @@ prefetch(const struct expected *x, const struct flow *flow)
     }
 }
 
+unsigned int
+xlate_scout_place(const struct xlate_ctx *ctx, uint8_t table_id)
+{
+    const struct scout_memory *m;
+
+    if (!ctx->in->runs) {
+        return CLS_NO_PLACE;
+    }
+    m = memory_of(xlate_runs_scout(ctx->in->runs), ctx->bridge, table_id);
+    return is_of(m, ctx->bridge, table_id) && !m->is_run ? m->place : CLS_NO_PLACE;
+}
+
 void
 xlate_scout_ahead(struct xlate_ctx *ctx, uint8_t table_id)
 {

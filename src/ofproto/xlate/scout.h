@@ -34,6 +34,8 @@ struct xlate_scout {
     uint64_t n_asked;        /* How many lookups and runs were asked for. */
 };
 
+/* Where a lookup in this table is likely to find its rule: for classifier_lookup_place_rcu(). */
+unsigned int xlate_scout_place(const struct xlate_ctx *, uint8_t table_id);
 /* A lookup with ctx->flow in this table, or a run that begins with it, comes next. */
 void xlate_scout_ahead(struct xlate_ctx *, uint8_t table_id);
 /* It was made, or the run taken; 'rule', not null, was found, in table 'last_id'. */

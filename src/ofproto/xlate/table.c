@@ -104,6 +104,7 @@ lookup(struct xlate_ctx *ctx, uint8_t table_id)
     struct rule *rule;
 
     cls_mask_init(&asked);
+    ctx->place = xlate_scout_place(ctx, table_id);
     rule = rule_from_cls(classifier_lookup_place_rcu(&ctx->bridge->tables[table_id], ctx->version, flow, &asked,
                                                      &ctx->place));
     if (rule && xlate_rule_is_conjunctive(rule)) {
