@@ -261,8 +261,8 @@ classifier_insert(struct classifier *cls, struct cls_rule *rule, const struct ma
         st = add_subtable(cls, shape);
         free(shape);
     }
-    node = cls_node_create(st->words, st->n_words, &match->flow);
-    insert(cls, st, rule, node, cls_node_hash(node, st->n_words), priority, version);
+    node = cls_node_create(st->words, st->n_words, st->n_values, &match->flow);
+    insert(cls, st, rule, node, cls_node_hash(node, st->words, st->n_words), priority, version);
 }
 
 void
@@ -408,7 +408,7 @@ node_overlaps(const struct cls_rule *rule, const struct match *match)
 
         uint64_t both = flow_word(&match->mask, w) & st->words[i].mask;
 
-        if ((rule->node->values[i] ^ flow_word(&match->flow, w)) & both) {
+        if ((rule->node->values[st->words[i].place] ^ flow_word(&match->flow, w)) & both) {
             return false;
         }
     }

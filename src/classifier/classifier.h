@@ -32,8 +32,8 @@
  * look.
  *
  * Memory: a rule costs struct cls_rule and, if no other has its values, a node of 24 bytes and 8 for each word of its
- * mask; some 24 bytes of slots; and for each prefix or port that no other rule has, a node of a trie (16 bytes, 32 for
- * an IPv6 address, and its share of those above).
+ * mask; some 40 bytes of slots, its own and those of joints; and for each prefix or port that no other rule has, 8
+ * bytes in a trie (32 and more for an IPv6 address) and its share of the nodes above.
  *
  * Threads: *_rcu functions for readers in an RCU read section; the others for the writer. */
 #ifndef CLASSIFIER_CLASSIFIER_H

@@ -62,7 +62,7 @@ add_nodes(struct cls_joint *j, const struct cls_subtable *st)
 {
     LIST_FOR_EACH (rule, struct cls_rule, in_order, &st->in_order) {
         if (rcu_get_protected(&rule->node->first) == rule) {
-            cls_joint_add(j, st->member, cls_node_hash(rule->node, st->ends[STAGE_L3]));
+            cls_joint_add(j, st->member, cls_node_hash(rule->node, st->words, st->ends[STAGE_L3]));
         }
     }
 }

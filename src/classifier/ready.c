@@ -62,15 +62,15 @@ cls_ready_init(struct cls_ready *r, struct cls_shapes *s, const struct match *ma
     const struct cls_shape *shape = get(s, &match->mask);
 
     r->shape = shape;
-    r->node = cls_node_create(shape->words, shape->n_words, &match->flow);
-    r->hash = cls_node_hash(r->node, shape->n_words);
+    r->node = cls_node_create(shape->words, shape->n_words, shape->n_values, &match->flow);
+    r->hash = cls_node_hash(r->node, shape->words, shape->n_words);
 }
 
 void
 cls_ready_uninit(struct cls_ready *r)
 {
     if (r->node) {
-        cls_node_discard(r->node, r->shape->n_words);
+        cls_node_discard(r->node, r->shape->n_values);
         r->node = NULL;
     }
 }
@@ -78,5 +78,5 @@ cls_ready_uninit(struct cls_ready *r)
 size_t
 cls_ready_size(const struct cls_ready *r)
 {
-    return cls_node_size(r->shape->n_words);
+    return cls_node_size(r->shape->n_values);
 }

@@ -1,33 +1,22 @@
 #include "classifier/stage_set.h"
 
-#include <stdlib.h>
-
-#include "classifier/growth.h"
-
 void
 cls_stage_set_uninit(struct cls_stage_set *s)
 {
-    free(rcu_get_protected(&s->set));
-    free(s->next);
-}
-
-static uint64_t
-slot_at(const struct cls_set *set, size_t i)
-{
-    return atomic_load_explicit(&((struct cls_set *) set)->slots[i], memory_order_relaxed);
+    cls_table_uninit(&s->table);
 }
 
 uint32_t
 cls_stage_set_get_rcu(const struct cls_stage_set *s, uint64_t hash)
 {
-    const struct cls_set *set = rcu_get(&((struct cls_stage_set *) s)->set);
+    const struct cls_slots *set = cls_table_get_rcu(&s->table);
     uint32_t h = cls_stage_set_key(hash);
 
     if (!set) {
         return 0;
     }
     for (size_t i = h >> 1 & set->mask;; i = (i + 1) & set->mask) {
-        uint64_t slot = slot_at(set, i);
+        uint64_t slot = cls_slot(set, i);
 
         if (!slot || slot >> 32 == h) {
             return slot;
@@ -38,7 +27,7 @@ cls_stage_set_get_rcu(const struct cls_stage_set *s, uint64_t hash)
 void
 cls_stage_set_prefetch_rcu(const struct cls_stage_set *s, uint64_t hash)
 {
-    const struct cls_set *set = rcu_get(&((struct cls_stage_set *) s)->set);
+    const struct cls_slots *set = cls_table_get_rcu(&s->table);
 
     if (set) {
         __builtin_prefetch(&set->slots[(uint32_t) hash >> 1 & set->mask]);
@@ -47,12 +36,12 @@ cls_stage_set_prefetch_rcu(const struct cls_stage_set *s, uint64_t hash)
 
 /* Adds to the number of a hash; returns its slot. */
 static size_t
-add_to_slot(struct cls_set *set, uint64_t hash, uint32_t number, size_t *n_used)
+add_to_slot(struct cls_slots *set, uint64_t hash, uint32_t number, size_t *n_used)
 {
     uint32_t h = cls_stage_set_key(hash);
 
     for (size_t i = h >> 1 & set->mask;; i = (i + 1) & set->mask) {
-        uint64_t slot = slot_at(set, i);
+        uint64_t slot = cls_slot(set, i);
 
         if (!slot || slot >> 32 == h) {
             *n_used += !slot;
@@ -63,83 +52,53 @@ add_to_slot(struct cls_set *set, uint64_t hash, uint32_t number, size_t *n_used)
     }
 }
 
-static struct cls_set *
-make_set(size_t n_slots)
-{
-    struct cls_set *set = xzalloc(sizeof *set + n_slots * sizeof set->slots[0]);
-
-    set->mask = n_slots - 1;
-    return set;
-}
-
-/* Moves some slots to the next set, and publishes it once it is whole.  Asks for where those of the next step go. */
+/* Moves some slots to the next set.  Asks for where those of the next step go. */
 static void
-move_some(struct cls_stage_set *s, struct cls_set *now)
+move_some(struct cls_table *t)
 {
-    size_t end = cls_end_of_step(s->n_moved, now->mask + 1);
+    const struct cls_slots *now = rcu_get_protected(&t->now);
+    size_t end = cls_table_end_of_step(t);
 
     for (size_t i = end; i < MIN(end + CLS_MOVES, now->mask + 1); i++) {
-        uint32_t h = slot_at(now, i) >> 32;
+        uint32_t h = cls_slot(now, i) >> 32;
 
-        __builtin_prefetch(&s->next->slots[h >> 1 & s->next->mask], 1);
+        __builtin_prefetch(&t->next->slots[h >> 1 & t->next->mask], 1);
     }
-    for (; s->n_moved < end; s->n_moved++) {
-        uint64_t slot = slot_at(now, s->n_moved);
+    for (size_t i = t->n_moved; i < end; i++) {
+        uint64_t slot = cls_slot(now, i);
 
         if ((uint32_t) slot) {
-            add_to_slot(s->next, slot >> 32, slot, &s->next_n);
+            add_to_slot(t->next, slot >> 32, slot, &t->n_next_used);
         }
     }
-    if (s->n_moved > now->mask) {
-        s->n = s->next_n;
-        rcu_set(&s->set, s->next);
-        s->next = NULL;
-        rcu_defer(free, now);
-    }
-}
-
-/* Makes room for one more. */
-static void
-make_room(struct cls_stage_set *s)
-{
-    struct cls_set *now = rcu_get_protected(&s->set);
-
-    if (!now) {
-        rcu_set(&s->set, make_set(CLS_MIN_SLOTS));
-        return;
-    }
-    if (!s->next && s->n * 3 > now->mask * 2) {
-        s->next = make_set(cls_size_for(s->n_live, now->mask + 1, 2));
-        s->next_n = s->n_moved = 0;
-    }
-    if (s->next && CLS_TOUCH(s->next)) {
-        move_some(s, now);
-    }
+    cls_table_have_moved(t, end);
 }
 
 static void
-add(struct cls_stage_set *s, uint64_t hash, uint32_t number)
+add(struct cls_table *t, uint64_t hash, uint32_t number)
 {
-    struct cls_set *now = rcu_get_protected(&s->set);
-    size_t at = add_to_slot(now, hash, number, &s->n);
-    uint32_t sum = slot_at(now, at);
+    struct cls_slots *now = rcu_get_protected(&t->now);
+    size_t at = add_to_slot(now, hash, number, &t->n_used);
+    uint32_t sum = cls_slot(now, at);
 
-    if (s->next && at < s->n_moved) {
-        add_to_slot(s->next, hash, number, &s->next_n);
+    if (cls_table_has_moved(t, at)) {
+        add_to_slot(t->next, hash, number, &t->n_next_used);
     }
-    s->n_live += sum == number;
-    s->n_live -= !sum;
+    t->n_live += sum == number;
+    t->n_live -= !sum;
 }
 
 void
 cls_stage_set_add(struct cls_stage_set *s, uint64_t hash, uint32_t number)
 {
-    make_room(s);
-    add(s, hash, number);
+    if (cls_table_make_room(&s->table, (struct cls_growth) { .part = 2, .whole = 3, .each = 2 })) {
+        move_some(&s->table);
+    }
+    add(&s->table, hash, number);
 }
 
 void
 cls_stage_set_subtract(struct cls_stage_set *s, uint64_t hash, uint32_t number)
 {
-    add(s, hash, -number);
+    add(&s->table, hash, -number);
 }

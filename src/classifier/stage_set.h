@@ -5,21 +5,11 @@
 #ifndef CLASSIFIER_STAGE_SET_H
 #define CLASSIFIER_STAGE_SET_H 1
 
-#include "sys/rcu.h"
+#include "classifier/growth.h"
 
-/* Each hash in the upper half of a slot, and its number in the lower; 0 empty. */
-struct cls_set {
-    size_t mask;
-    size_t n_touched; /* Bytes whose pages have been written to. */
-    _Atomic uint64_t slots[];
-};
-
-/* All zero: empty. */
+/* Each hash in the upper half of a slot, and its number in the lower.  All zero: empty. */
 struct cls_stage_set {
-    RCU_PTR(struct cls_set) set; /* Null: nothing ever was in it. */
-    size_t n, n_live;            /* Slots in use, also of what is gone; only of what is there. */
-    struct cls_set *next;        /* The bigger one that is being made; null: none. */
-    size_t next_n, n_moved;      /* Its slots in use; slots of 'set' that have been moved. */
+    struct cls_table table;
 };
 
 /* Nobody reads it any more. */

@@ -4,7 +4,6 @@
 
 #include "base/hash.h"
 #include "classifier/chain.h"
-#include "classifier/growth.h"
 #include "classifier/joint.h"
 #include "sys/slab.h"
 
@@ -126,7 +125,7 @@ void
 cls_node_get_flow(const struct cls_node *node, struct flow *m)
 {
     for (unsigned int i = 0; i < node->subtable->n_words; i++) {
-        *flow_word_ptr(m, node->subtable->words[i].index) |= node->values[i];
+        *flow_word_ptr(m, node->subtable->words[i].index) |= node->values[node->subtable->words[i].place];
     }
 }
 
@@ -137,7 +136,7 @@ cls_node_get_words(const struct cls_subtable *st, const struct cls_node *node, u
     memset(words, 0, n * sizeof *words);
     for (unsigned int i = 0; i < st->n_words; i++) {
         if (st->words[i].index - first < n) {
-            words[st->words[i].index - first] |= node->values[i];
+            words[st->words[i].index - first] |= node->values[st->words[i].place];
         }
     }
 }
@@ -155,6 +154,18 @@ count_words(const struct flow *mask, const struct word_map *map)
     return n;
 }
 
+/* The place of the values of a word: that of the same one among those before, or a new one. */
+static unsigned int
+find_place(const struct cls_shape *shape, unsigned int n, unsigned int index)
+{
+    for (unsigned int k = 0; k < n; k++) {
+        if (shape->words[k].index == index) {
+            return shape->words[k].place;
+        }
+    }
+    return shape->n_values;
+}
+
 struct cls_shape *
 cls_shape_create(const struct flow *mask, const struct word_map *map, uint32_t mask_hash)
 {
@@ -169,7 +180,8 @@ cls_shape_create(const struct flow *mask, const struct word_map *map, uint32_t m
             uint64_t bits = flow_word(mask, i) & stage_word(stage, i);
 
             if (bits) {
-                shape->words[k++] = (struct cls_word) { bits, i };
+                shape->words[k] = (struct cls_word) { bits, i, find_place(shape, k, i) };
+                shape->n_values += shape->words[k++].place == shape->n_values;
             }
         }
         shape->ends[stage] = k;
@@ -189,6 +201,7 @@ cls_subtable_create(const struct cls_shape *shape)
     st->ports_mask = shape->ports_mask;
     st->max_priority = -1;
     st->n_words = shape->n_words;
+    st->n_values = shape->n_values;
     memcpy(st->ends, shape->ends, sizeof st->ends);
     memcpy(st->words, shape->words, words);
     trie_init(&st->ports, 32);
@@ -201,18 +214,18 @@ cls_subtable_create(const struct cls_shape *shape)
 /* Hashes. */
 
 static struct cls_node *
-slot_node(uintptr_t slot)
+slot_node(uint64_t slot)
 {
     return (struct cls_node *) (slot & ((UINT64_C(1) << SLOT_TAG_SHIFT) - 1));
 }
 
 uint64_t
-cls_node_hash(const struct cls_node *node, unsigned int n)
+cls_node_hash(const struct cls_node *node, const struct cls_word *words, unsigned int n_words)
 {
     uint64_t h = 0;
 
-    for (unsigned int k = 0; k < n; k++) {
-        h = hash_add_word(h, node->values[k]);
+    for (unsigned int k = 0; k < n_words; k++) {
+        h = hash_add_word(h, node->values[words[k].place] & words[k].mask);
     }
     return h;
 }
@@ -225,7 +238,7 @@ cls_node_hash_stages(const struct cls_subtable *st, const struct cls_node *node,
 
     for (int stage = 0; stage < N_STAGES; stage++) {
         for (; k < st->ends[stage]; k++) {
-            h = hash_add_word(h, node->values[k]);
+            h = hash_add_word(h, node->values[st->words[k].place] & st->words[k].mask);
         }
         hashes[stage] = h;
     }
@@ -234,38 +247,41 @@ cls_node_hash_stages(const struct cls_subtable *st, const struct cls_node *node,
 /* Nodes. */
 
 size_t
-cls_node_size(unsigned int n_words)
+cls_node_size(unsigned int n_values)
 {
-    return sizeof(struct cls_node) + n_words * sizeof(uint64_t);
+    return sizeof(struct cls_node) + n_values * sizeof(uint64_t);
 }
 
 struct cls_node *
-cls_node_create(const struct cls_word *words, unsigned int n_words, const struct flow *flow)
+cls_node_create(const struct cls_word *words, unsigned int n_words, unsigned int n_values, const struct flow *flow)
 {
-    struct cls_node *node = slab_alloc(cls_node_size(n_words));
+    struct cls_node *node = slab_alloc(cls_node_size(n_values));
 
     rcu_set(&node->first, NULL);
     node->subtable = NULL;
     node->n_rules = 0;
     node->has_index = false;
     atomic_init(&node->n_refs, 0);
+    memset(node->values, 0, n_values * sizeof node->values[0]);
     for (unsigned int i = 0; i < n_words; i++) {
-        node->values[i] = flow_word(flow, words[i].index) & words[i].mask;
+        node->values[words[i].place] |= flow_word(flow, words[i].index) & words[i].mask;
     }
     return node;
 }
 
 void
-cls_node_discard(struct cls_node *node, unsigned int n_words)
+cls_node_discard(struct cls_node *node, unsigned int n_values)
 {
-    slab_free(node, cls_node_size(n_words));
+    slab_free(node, cls_node_size(n_values));
 }
 
 static ALWAYS_INLINE bool
 values_equal(const struct cls_subtable *st, const uint64_t *values, const struct flow *flow)
 {
     for (unsigned int i = 0; i < st->n_words; i++) {
-        if (values[i] != (flow_word(flow, st->words[i].index) & st->words[i].mask)) {
+        const struct cls_word *w = &st->words[i];
+
+        if ((values[w->place] ^ flow_word(flow, w->index)) & w->mask) {
             return false;
         }
     }
@@ -275,13 +291,13 @@ values_equal(const struct cls_subtable *st, const uint64_t *values, const struct
 struct cls_node *
 cls_subtable_find_rcu(const struct cls_subtable *st, const struct flow *flow, uint64_t hash)
 {
-    struct cls_slots *slots = rcu_get(&((struct cls_subtable *) st)->nodes);
+    const struct cls_slots *slots = cls_table_get_rcu(&st->nodes);
 
     if (!slots) {
         return NULL;
     }
     for (size_t i = hash & slots->mask;; i = (i + 1) & slots->mask) {
-        uintptr_t slot = atomic_load_explicit(&slots->slots[i], memory_order_acquire);
+        uint64_t slot = atomic_load_explicit(&slots->slots[i], memory_order_acquire);
 
         if (!slot) {
             return NULL;
@@ -296,11 +312,10 @@ cls_subtable_find_rcu(const struct cls_subtable *st, const struct flow *flow, ui
 const struct cls_node *
 cls_subtable_guess_rcu(const struct cls_subtable *st, uint64_t hash)
 {
-    const struct cls_slots *slots = rcu_get(&((struct cls_subtable *) st)->nodes);
+    const struct cls_slots *slots = cls_table_get_rcu(&st->nodes);
 
     for (size_t i = hash; slots; i++) {
-        uintptr_t slot = atomic_load_explicit(&((struct cls_slots *) slots)->slots[i & slots->mask],
-                                              memory_order_acquire);
+        uint64_t slot = atomic_load_explicit(&slots->slots[i & slots->mask], memory_order_acquire);
 
         if (!slot) {
             break;
@@ -315,19 +330,19 @@ cls_subtable_guess_rcu(const struct cls_subtable *st, uint64_t hash)
 struct cls_node *
 cls_subtable_find_same_rcu(const struct cls_subtable *st, const struct cls_node *as, uint64_t hash)
 {
-    struct cls_slots *slots = rcu_get(&((struct cls_subtable *) st)->nodes);
+    const struct cls_slots *slots = cls_table_get_rcu(&st->nodes);
 
     if (!slots) {
         return NULL;
     }
     for (size_t i = hash & slots->mask;; i = (i + 1) & slots->mask) {
-        uintptr_t slot = atomic_load_explicit(&slots->slots[i], memory_order_acquire);
+        uint64_t slot = atomic_load_explicit(&slots->slots[i], memory_order_acquire);
 
         if (!slot) {
             return NULL;
         }
         if (slot >> SLOT_TAG_SHIFT == hash >> SLOT_TAG_SHIFT && slot_node(slot) != slot_node(SLOT_REMOVED) &&
-            !memcmp(slot_node(slot)->values, as->values, st->n_words * sizeof as->values[0])) {
+            !memcmp(slot_node(slot)->values, as->values, st->n_values * sizeof as->values[0])) {
             return slot_node(slot);
         }
     }
@@ -336,7 +351,7 @@ cls_subtable_find_same_rcu(const struct cls_subtable *st, const struct cls_node 
 void
 cls_subtable_prefetch_nodes_rcu(const struct cls_subtable *st, uint64_t hash)
 {
-    const struct cls_slots *slots = rcu_get(&((struct cls_subtable *) st)->nodes);
+    const struct cls_slots *slots = cls_table_get_rcu(&st->nodes);
 
     if (slots) {
         __builtin_prefetch(&slots->slots[hash & slots->mask]);
@@ -358,15 +373,21 @@ cls_subtable_prefetch_rcu(const struct cls_subtable *st_, const uint64_t hashes[
     cls_subtable_prefetch_nodes_rcu(st, hashes[N_STAGES - 1]);
 }
 
+static struct cls_node *
+node_in_slot(const struct cls_slots *slots, size_t i)
+{
+    return slot_node(cls_slot(slots, i));
+}
+
 static size_t
 slots_put(struct cls_slots *slots, struct cls_node *node, uint64_t hash)
 {
     size_t i = hash & slots->mask;
 
-    while (atomic_load_explicit(&slots->slots[i], memory_order_relaxed)) {
+    while (cls_slot(slots, i)) {
         i = (i + 1) & slots->mask;
     }
-    atomic_store_explicit(&slots->slots[i], (uintptr_t) node | (hash >> SLOT_TAG_SHIFT << SLOT_TAG_SHIFT),
+    atomic_store_explicit(&slots->slots[i], (uint64_t) node | (hash >> SLOT_TAG_SHIFT << SLOT_TAG_SHIFT),
                           memory_order_release);
     return i;
 }
@@ -377,26 +398,11 @@ slots_remove(struct cls_slots *slots, const struct cls_node *node, uint64_t hash
 {
     size_t i = hash & slots->mask;
 
-    while (slot_node(atomic_load_explicit(&slots->slots[i], memory_order_relaxed)) != node) {
+    while (node_in_slot(slots, i) != node) {
         i = (i + 1) & slots->mask;
     }
     atomic_store_explicit(&slots->slots[i], SLOT_REMOVED, memory_order_release);
     return i;
-}
-
-static struct cls_slots *
-make_slots(size_t n_slots)
-{
-    struct cls_slots *slots = xzalloc(sizeof *slots + n_slots * sizeof slots->slots[0]);
-
-    slots->mask = n_slots - 1;
-    return slots;
-}
-
-static struct cls_node *
-node_in_slot(const struct cls_slots *slots, size_t i)
-{
-    return slot_node(atomic_load_explicit(&((struct cls_slots *) slots)->slots[i], memory_order_relaxed));
 }
 
 /* Asks for what later steps will need: the nodes of the one after the next, which say where they go; the places where
@@ -413,51 +419,31 @@ prefetch_moves(const struct cls_subtable *st, const struct cls_slots *now, size_
         const struct cls_node *node = node_in_slot(now, i);
 
         if ((uintptr_t) node > SLOT_REMOVED) {
-            __builtin_prefetch(&st->next->slots[cls_node_hash(node, st->n_words) & st->next->mask], 1);
+            uint64_t hash = cls_node_hash(node, st->words, st->n_words);
+
+            __builtin_prefetch(&st->nodes.next->slots[hash & st->nodes.next->mask], 1);
         }
     }
 }
 
-/* Moves some slots to the next table, and publishes it once it is whole. */
+/* Moves some slots to the next table. */
 static void
-move_slots(struct cls_subtable *st, struct cls_slots *now)
+move_slots(struct cls_subtable *st)
 {
-    size_t end = cls_end_of_step(st->n_moved, now->mask + 1);
+    struct cls_table *t = &st->nodes;
+    const struct cls_slots *now = rcu_get_protected(&t->now);
+    size_t end = cls_table_end_of_step(t);
 
     prefetch_moves(st, now, end);
-    for (; st->n_moved < end; st->n_moved++) {
-        uintptr_t slot = atomic_load_explicit(&now->slots[st->n_moved], memory_order_relaxed);
+    for (size_t i = t->n_moved; i < end; i++) {
+        struct cls_node *node = node_in_slot(now, i);
 
-        if (slot > SLOT_REMOVED) {
-            slots_put(st->next, slot_node(slot), cls_node_hash(slot_node(slot), st->n_words));
-            st->n_next_used++;
+        if ((uintptr_t) node > SLOT_REMOVED) {
+            slots_put(t->next, node, cls_node_hash(node, st->words, st->n_words));
+            t->n_next_used++;
         }
     }
-    if (st->n_moved > now->mask) {
-        st->n_slots_used = st->n_next_used;
-        rcu_set(&st->nodes, st->next);
-        st->next = NULL;
-        rcu_defer(free, now);
-    }
-}
-
-/* Makes room for one more. */
-static void
-make_room(struct cls_subtable *st)
-{
-    struct cls_slots *now = rcu_get_protected(&st->nodes);
-
-    if (!now) {
-        rcu_set(&st->nodes, make_slots(CLS_MIN_SLOTS));
-        return;
-    }
-    if (!st->next && (st->n_slots_used + 1) * 2 > now->mask + 1) {
-        st->next = make_slots(cls_size_for(st->n_nodes, now->mask + 1, 3));
-        st->n_next_used = st->n_moved = 0;
-    }
-    if (st->next && CLS_TOUCH(st->next)) {
-        move_slots(st, now);
-    }
+    cls_table_have_moved(t, end);
 }
 
 /* A node enters (delta 1) or leaves (-1) the sets of the stages. */
@@ -519,6 +505,7 @@ ports_length(const struct cls_subtable *st)
 static void
 add_node(struct cls_subtable *st, struct cls_node *node, uint64_t hash)
 {
+    struct cls_table *t = &st->nodes;
     size_t at;
 
     node->subtable = st;
@@ -530,22 +517,23 @@ add_node(struct cls_subtable *st, struct cls_node *node, uint64_t hash)
         trie_add(&st->ports, &key, ports_length(st));
     }
     count_stages(st, node, 1);
-    make_room(st);
-    at = slots_put(rcu_get_protected(&st->nodes), node, hash);
-    if (st->next && at < st->n_moved) {
-        slots_put(st->next, node, hash);
-        st->n_next_used++;
+    if (cls_table_make_room(t, (struct cls_growth) { .part = 1, .whole = 2, .each = 3 })) {
+        move_slots(st);
     }
-    st->n_nodes++;
-    st->n_slots_used++;
+    at = slots_put(rcu_get_protected(&t->now), node, hash);
+    if (cls_table_has_moved(t, at)) {
+        slots_put(t->next, node, hash);
+        t->n_next_used++;
+    }
+    t->n_live++;
+    t->n_used++;
 }
 
 static void
 change_refs(struct cls_subtable *st, int64_t by)
 {
     if (!(atomic_fetch_add(&st->n_refs, by) + by)) {
-        free(rcu_get_protected(&st->nodes));
-        free(st->next);
+        cls_table_uninit(&st->nodes);
         hmap_uninit(&st->chains);
         for (unsigned int stage = 0; stage < STAGE_L3; stage++) {
             cls_stage_set_uninit(&st->stages[stage]);
@@ -568,7 +556,7 @@ cls_node_unref(struct cls_node *node)
     if (atomic_fetch_sub(&node->n_refs, 1) == 1) {
         struct cls_subtable *st = node->subtable;
 
-        cls_node_discard(node, st->n_words);
+        cls_node_discard(node, st->n_values);
         change_refs(st, -1);
     }
 }
@@ -577,13 +565,13 @@ cls_node_unref(struct cls_node *node)
 static void
 remove_node(struct cls_subtable *st, struct cls_node *node)
 {
-    uint64_t hash = cls_node_hash(node, st->n_words);
-    size_t at = slots_remove(rcu_get_protected(&st->nodes), node, hash);
+    uint64_t hash = cls_node_hash(node, st->words, st->n_words);
+    size_t at = slots_remove(rcu_get_protected(&st->nodes.now), node, hash);
 
-    if (st->next && at < st->n_moved) {
-        slots_remove(st->next, node, hash);
+    if (cls_table_has_moved(&st->nodes, at)) {
+        slots_remove(st->nodes.next, node, hash);
     }
-    st->n_nodes--;
+    st->nodes.n_live--;
     count_stages(st, node, -1);
     if (st->ports_mask) {
         union trie_key key = node_ports(st, node);
@@ -600,7 +588,7 @@ cls_subtable_insert(struct cls_subtable *st, struct cls_rule *rule, struct cls_n
     struct cls_node *same = cls_subtable_find_same_rcu(st, node, hash);
 
     if (same) {
-        cls_node_discard(node, st->n_words);
+        cls_node_discard(node, st->n_values);
         node = same;
         atomic_fetch_add_explicit(&node->n_refs, 1, memory_order_relaxed);
     } else {

@@ -1,15 +1,11 @@
 /* A subtable: the rules of one mask.  Private to the classifier.
  *
  * The mask is kept as words, sorted by stage; a word with bits of two stages is there twice.  The values of a rule are
- * kept in the same order, in a "node" that all rules with the same values share, chained by falling priority.  The
- * hash of values is computed word by word, so that its state after each stage is the key of that stage's set
- * (stage_set.h; the one before ports is shared, joint.h).
+ * kept in the same order, but each word once, in a "node" that all rules with the same values share, chained by falling
+ * priority.  The hash of values is computed word by word of the mask, so that its state after each stage is the key of
+ * that stage's set (stage_set.h; the one before ports is shared, joint.h).
  *
- * Hash tables grow without stopping the writer for long: when half of one is in use, a bigger one is begun beside it,
- * and each insertion moves a few slots there; what changes in slots that have been moved changes in both.  Readers see
- * the old one until the new one is whole.  Before that, insertions write to the new one's pages, one each: the system
- * takes a page that is read first for one of zeros that all share, and has to interrupt all processors when that is
- * written to later; this may hold up the writer for milliseconds.
+ * Hash tables grow in steps (growth.h).
  *
  * Threads: one writer; *_rcu() any reader. */
 #ifndef CLASSIFIER_SUBTABLE_H
@@ -25,7 +21,8 @@ enum cls_stage { STAGE_METADATA, STAGE_L2, STAGE_L3, STAGE_L4, N_STAGES };
 
 struct cls_word {
     uint64_t mask;
-    uint64_t index; /* Of the word in struct flow; as wide as the mask, so that words can be compared as bytes. */
+    uint32_t index; /* Of the word in struct flow, */
+    uint32_t place; /* and among the values of a node. */
 };
 
 /* A mask as words: what the subtables that have it, of all tables, have in common. */
@@ -35,7 +32,7 @@ struct cls_shape {
     uint32_t mask_hash;
     uint32_t ports_mask;         /* As in struct cls_subtable. */
     uint8_t ends[N_STAGES];
-    unsigned int n_words;
+    unsigned int n_words, n_values; /* Of nodes. */
     struct cls_word words[];
 };
 
@@ -45,23 +42,18 @@ struct cls_node {
     struct cls_subtable *subtable;  /* Null while it is in none. */
     _Atomic uint32_t n_refs;        /* Of each rule until cls_rule_uninit(), which comes after all readers. */
     uint32_t n_rules : 31, has_index : 1; /* Of the chain (chain.h); the writer's. */
-    uint64_t values[];              /* One for each of the subtable's words. */
+    uint64_t values[];              /* One for each word of struct flow that the subtable's words have bits of. */
 };
 
-/* In a slot: the node, and 16 bits of its hash above; 0 empty. */
-struct cls_slots {
-    size_t mask;
-    size_t n_touched; /* Bytes whose pages have been written to. */
-    _Atomic uintptr_t slots[];
-};
-#define SLOT_REMOVED ((uintptr_t) 1)
+/* In a slot: the node, and 16 bits of its hash above. */
+#define SLOT_REMOVED UINT64_C(1)
 #define SLOT_TAG_SHIFT 48
 
 struct cls_subtable {
     /* Read by searches. */
     uint8_t ends[N_STAGES];      /* Where each stage's words end. */
     uint32_t ports_mask;         /* Of source (upper half) and destination port, host order; 0: no ports. */
-    RCU_PTR(struct cls_slots) nodes;
+    struct cls_table nodes;
     struct cls_stage_set stages[STAGE_L3]; /* With each hash, how many nodes have it.  Empty where it would not tell. */
     RCU_PTR(struct cls_joint) joint; /* Of what comes before ports; null: none. */
     uint8_t member;              /* Its number there. */
@@ -70,10 +62,7 @@ struct cls_subtable {
     size_t n_taken;              /* Nodes that ever were in it. */
     _Atomic int64_t n_refs;      /* Minus the nodes that have been released; once the classifier has let go of it,
                                   * how many are left.  So a node comes without an atomic operation. */
-    size_t n_slots_used;         /* Of 'nodes', also of what is gone. */
-    struct cls_slots *next;      /* The bigger table that is being made; null: none. */
-    size_t n_next_used, n_moved; /* Its slots in use; slots of 'nodes' that have been moved. */
-    size_t n_nodes, n_rules;
+    size_t n_rules;
     struct word_map map;         /* Of the mask. */
     uint32_t mask_hash;
     bool is_given_up;            /* Nobody finds it any more: its rules are only still to be removed. */
@@ -82,7 +71,7 @@ struct cls_subtable {
     size_t n_max;                /* How many rules have it. */
     struct list in_order;        /* struct cls_rule. */
     struct hmap chains;          /* Indexes of long chains (chain.h). */
-    unsigned int n_words;
+    unsigned int n_words, n_values;
     struct cls_word words[];
 };
 
@@ -125,11 +114,12 @@ bool cls_subtable_has_shape(const struct cls_subtable *, const struct cls_shape 
 /* The subtable's mask, expanded; 'm' is all zero before. */
 void cls_subtable_get_mask(const struct cls_subtable *, struct flow *m);
 /* A node of no subtable with the flow's values in these words, and its release. */
-struct cls_node *cls_node_create(const struct cls_word *, unsigned int n_words, const struct flow *);
-void cls_node_discard(struct cls_node *, unsigned int n_words);
-size_t cls_node_size(unsigned int n_words);
-/* The hash of its first 'n' values. */
-uint64_t cls_node_hash(const struct cls_node *, unsigned int n);
+struct cls_node *cls_node_create(const struct cls_word *, unsigned int n_words, unsigned int n_values,
+                                 const struct flow *);
+void cls_node_discard(struct cls_node *, unsigned int n_values);
+size_t cls_node_size(unsigned int n_values);
+/* The hash of its values in these words. */
+uint64_t cls_node_hash(const struct cls_node *, const struct cls_word *, unsigned int n_words);
 /* The same up to each stage. */
 void cls_node_hash_stages(const struct cls_subtable *, const struct cls_node *, uint64_t hashes[N_STAGES]);
 /* The values of a node, expanded; 'm' is all zero before. */

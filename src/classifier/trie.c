@@ -22,8 +22,13 @@ struct trie_node {
                         * RCU_PTR(struct trie_node) by_value[n_children]; by rising value
                         * uint32_t counts[]; how often each prefix was added, by rising number */
 };
-/* Of a million prefixes nearly each has a node of its own. */
-_Static_assert(sizeof(struct trie_node) == 8, "the node of one prefix of 32 bits has 16 bytes with its key and count");
+
+/* Of many prefixes nearly each would have a node of its own.  In tries of 32 bits such a prefix is a leaf: it has no
+ * node but is itself what stands in the pointer's place, with bit 0 set, its length from bit 1 on, how often it was
+ * added from bit 7 on, and its bits above. */
+enum { LEAF = 1, LEAF_LENGTH_SHIFT = 1, LEAF_COUNT_SHIFT = 7, LEAF_KEY_SHIFT = 32 };
+#define LEAF_MAX_COUNT ((UINT32_C(1) << (LEAF_KEY_SHIFT - LEAF_COUNT_SHIFT)) - 1)
+_Static_assert(sizeof(struct trie_node *) == sizeof(uint64_t), "a pointer has room for a leaf");
 
 void
 trie_init(struct trie *t, unsigned int width)
@@ -111,6 +116,52 @@ common_bits(const uint32_t *a, const uint32_t *b, unsigned int end)
     return end;
 }
 
+/* Leaves. */
+
+static ALWAYS_INLINE bool
+is_leaf(const struct trie_node *node)
+{
+    return (uintptr_t) node & LEAF;
+}
+
+static struct trie_node *
+leaf_make(uint32_t key, unsigned int length, uint32_t count)
+{
+    return (struct trie_node *) ((uint64_t) key << LEAF_KEY_SHIFT | count << LEAF_COUNT_SHIFT |
+                                 length << LEAF_LENGTH_SHIFT | LEAF);
+}
+
+static ALWAYS_INLINE uint32_t leaf_key(const struct trie_node *leaf) { return (uint64_t) leaf >> LEAF_KEY_SHIFT; }
+
+static ALWAYS_INLINE unsigned int
+leaf_length(const struct trie_node *leaf)
+{
+    return (uintptr_t) leaf >> LEAF_LENGTH_SHIFT & ((1 << (LEAF_COUNT_SHIFT - LEAF_LENGTH_SHIFT)) - 1);
+}
+
+static uint32_t
+leaf_count(const struct trie_node *leaf)
+{
+    return (uintptr_t) leaf >> LEAF_COUNT_SHIFT & LEAF_MAX_COUNT;
+}
+
+/* The first word of the key of a node or leaf and the others, where it has more; where it looks at it. */
+static const uint32_t *
+key_of(const struct trie_node *node, uint32_t *room)
+{
+    if (is_leaf(node)) {
+        *room = leaf_key(node);
+        return room;
+    }
+    return node->key;
+}
+
+static unsigned int
+position_of(const struct trie_node *node)
+{
+    return is_leaf(node) ? prefix_position(leaf_length(node)) : node->position;
+}
+
 /* Making nodes. */
 
 /* Changes make and release them by the dozen, the latter on another thread: so they are of slabs. */
@@ -174,12 +225,63 @@ replace(trie_ptr *at, struct trie_node *new)
 /* Changes. */
 
 static struct trie_node *
-make_leaf(const struct trie *t, const uint32_t *key, unsigned int length)
+make_node_of_one(const struct trie *t, const uint32_t *key, unsigned int length, uint32_t count)
 {
-    struct trie_node *leaf = make_node(t, key, prefix_position(length), 0, UINT32_C(1) << prefix_number(key, length));
+    struct trie_node *node = make_node(t, key, prefix_position(length), 0, UINT32_C(1) << prefix_number(key, length));
 
-    node_counts(t, leaf)[0] = 1;
-    return leaf;
+    node_counts(t, node)[0] = count;
+    return node;
+}
+
+static struct trie_node *
+make_one(const struct trie *t, const uint32_t *key, unsigned int length)
+{
+    return t->width == 32 ? leaf_make(key[0], length, 1) : make_node_of_one(t, key, length, 1);
+}
+
+/* Puts a node in the place of a leaf. */
+static struct trie_node *
+unfold(const struct trie *t, trie_ptr *at)
+{
+    struct trie_node *leaf = rcu_get_protected(at), *node;
+    uint32_t key = leaf_key(leaf);
+
+    node = make_node_of_one(t, &key, leaf_length(leaf), leaf_count(leaf));
+    rcu_set(at, node);
+    return node;
+}
+
+/* Whether what would be left of a node can be a leaf. */
+static bool
+can_fold(const struct trie *t, const struct trie_node *node, uint16_t children, uint32_t prefixes)
+{
+    return t->width == 32 && !children && !(prefixes & (prefixes - 1)) &&
+           node_counts(t, node)[rank(node->prefixes, __builtin_ctz(prefixes))] <= LEAF_MAX_COUNT;
+}
+
+/* The leaf for the prefix of this number of a node. */
+static struct trie_node *
+fold(const struct trie *t, const struct trie_node *node, unsigned int number)
+{
+    unsigned int j = 31 - __builtin_clz(number + 2), value = number + 2 - (1 << j);
+    uint32_t before = node->key[0] & ~(UINT32_MAX >> node->position);
+
+    return leaf_make(before | value << (32 - node->position - j), node->position + j,
+                     node_counts(t, node)[rank(node->prefixes, number)]);
+}
+
+/* Counts once more what is the same as a leaf. */
+static bool
+add_to_leaf(trie_ptr *at, const uint32_t *key, unsigned int length)
+{
+    struct trie_node *leaf = rcu_get_protected(at);
+
+    if (leaf_length(leaf) != length || (leaf_key(leaf) ^ key[0]) >> (32 - length) ||
+        leaf_count(leaf) == LEAF_MAX_COUNT) {
+        return false;
+    }
+    rcu_set(at, leaf_make(leaf_key(leaf), length, leaf_count(leaf) + 1));
+    return true;
 }
 
 /* To a node at the prefix's own position. */
@@ -200,13 +302,13 @@ add_prefix(const struct trie *t, trie_ptr *at, unsigned int number)
 }
 
 static void
-add_child(const struct trie *t, trie_ptr *at, struct trie_node *child)
+add_child(const struct trie *t, trie_ptr *at, const uint32_t *key, unsigned int length)
 {
     struct trie_node *node = rcu_get_protected(at), *new;
-    unsigned int value = bits_at(child->key, node->position);
+    unsigned int value = bits_at(key, node->position);
 
     new = remake_node(t, node, node->children | 1 << value, node->prefixes);
-    rcu_set(&node_children(t, new)[rank(new->children, value)], child);
+    rcu_set(&node_children(t, new)[rank(new->children, value)], make_one(t, key, length));
     replace(at, new);
 }
 
@@ -216,7 +318,9 @@ add_above(const struct trie *t, trie_ptr *at, const uint32_t *key, unsigned int 
 {
     unsigned int position = MIN(same / STRIDE * STRIDE, prefix_position(length));
     struct trie_node *node = rcu_get_protected(at), *fork;
-    uint16_t children = 1 << bits_at(node->key, position);
+    uint32_t room;
+    unsigned int old = bits_at(key_of(node, &room), position);
+    uint16_t children = 1 << old;
 
     if (position == prefix_position(length)) {
         fork = make_node(t, key, position, children, UINT32_C(1) << prefix_number(key, length));
@@ -224,9 +328,9 @@ add_above(const struct trie *t, trie_ptr *at, const uint32_t *key, unsigned int 
     } else {
         children |= 1 << bits_at(key, position);
         fork = make_node(t, key, position, children, 0);
-        rcu_set(&node_children(t, fork)[rank(children, bits_at(key, position))], make_leaf(t, key, length));
+        rcu_set(&node_children(t, fork)[rank(children, bits_at(key, position))], make_one(t, key, length));
     }
-    rcu_set(&node_children(t, fork)[rank(children, bits_at(node->key, position))], node);
+    rcu_set(&node_children(t, fork)[rank(children, old)], node);
     rcu_set(at, fork);
 }
 
@@ -239,11 +343,18 @@ trie_add(struct trie *t, const union trie_key *key_, unsigned int length)
     struct trie_node *node;
 
     while ((node = rcu_get_protected(at)) != NULL) {
-        unsigned int end = MIN(node->position, position), same = common_bits(node->key, key, end), value;
+        uint32_t room;
+        unsigned int end = MIN(position_of(node), position), same = common_bits(key_of(node, &room), key, end), value;
 
-        if (same < end || node->position > position) {
+        if (same < end || position_of(node) > position) {
             add_above(t, at, key, length, same);
             return;
+        }
+        if (is_leaf(node)) {
+            if (add_to_leaf(at, key, length)) {
+                return;
+            }
+            node = unfold(t, at);
         }
         if (node->position == position) {
             add_prefix(t, at, prefix_number(key, length));
@@ -251,12 +362,12 @@ trie_add(struct trie *t, const union trie_key *key_, unsigned int length)
         }
         value = bits_at(key, node->position);
         if (!(node->children >> value & 1)) {
-            add_child(t, at, make_leaf(t, key, length));
+            add_child(t, at, key, length);
             return;
         }
         at = &node_children(t, node)[rank(node->children, value)];
     }
-    rcu_set(at, make_leaf(t, key, length));
+    rcu_set(at, make_one(t, key, length));
 }
 
 /* Whether a node with those is needed: not to lead to just one other. */
@@ -272,38 +383,61 @@ reduce(const struct trie *t, trie_ptr *at, uint16_t children, uint32_t prefixes)
 {
     struct trie_node *node = rcu_get_protected(at);
 
-    if (is_needed(children, prefixes)) {
+    if (prefixes && can_fold(t, node, children, prefixes)) {
+        replace(at, fold(t, node, __builtin_ctz(prefixes)));
+    } else if (is_needed(children, prefixes)) {
         replace(at, remake_node(t, node, children, prefixes));
     } else {
         replace(at, rcu_get_protected(&node_children(t, node)[rank(node->children, __builtin_ctz(children))]));
     }
 }
 
-void
-trie_remove(struct trie *t, const union trie_key *key_, unsigned int length)
+/* Takes away one of a prefix of the node or leaf at 'at'; true if nothing is left of that. */
+static bool
+remove_prefix(const struct trie *t, trie_ptr *at, unsigned int number)
 {
-    const uint32_t *key = key_->words;
-    unsigned int number = prefix_number(key, length);
-    struct trie_node *node, *parent = NULL;
-    trie_ptr *at = &t->root, *above = NULL;
+    struct trie_node *node = rcu_get_protected(at);
     uint32_t prefixes;
 
-    while ((node = rcu_get_protected(at))->position < prefix_position(length)) {
-        above = at;
-        parent = node;
-        at = &node_children(t, node)[rank(node->children, bits_at(key, node->position))];
+    if (is_leaf(node)) {
+        if (leaf_count(node) > 1) {
+            rcu_set(at, leaf_make(leaf_key(node), leaf_length(node), leaf_count(node) - 1));
+        }
+        return leaf_count(node) == 1;
     }
     if (--node_counts(t, node)[rank(node->prefixes, number)]) {
-        return;
+        return false;
     }
     prefixes = node->prefixes & ~(UINT32_C(1) << number);
     if (prefixes || node->children) {
         reduce(t, at, node->children, prefixes);
-    } else if (parent) {
+        return false;
+    }
+    return true;
+}
+
+void
+trie_remove(struct trie *t, const union trie_key *key_, unsigned int length)
+{
+    const uint32_t *key = key_->words;
+    struct trie_node *node, *parent = NULL;
+    trie_ptr *at = &t->root, *above = NULL;
+
+    while (position_of(node = rcu_get_protected(at)) < prefix_position(length)) {
+        above = at;
+        parent = node;
+        at = &node_children(t, node)[rank(node->children, bits_at(key, node->position))];
+    }
+    if (!remove_prefix(t, at, prefix_number(key, length))) {
+        return;
+    }
+    if (parent) {
         reduce(t, above, parent->children & ~(1 << bits_at(key, parent->position)), parent->prefixes);
-        rcu_defer(free_node, node);
     } else {
-        replace(at, NULL);
+        rcu_set(at, NULL);
+    }
+    if (!is_leaf(node)) {
+        rcu_defer(free_node, node);
     }
 }
 
@@ -351,6 +485,28 @@ note_lengths(struct trie_result *r, const struct trie_node *node, unsigned int v
     }
 }
 
+static ALWAYS_INLINE void
+look_at_leaf(const struct trie_node *leaf, const uint32_t *key, struct trie_result *r)
+{
+    unsigned int length = leaf_length(leaf), same = common_bits(key, (const uint32_t[]) { leaf_key(leaf) }, 32);
+
+    r->n_bits = MIN(same + 1, length);
+    r->lengths[0] |= (uint64_t) (same >= length) << length;
+}
+
+/* Follows a pointer to a node; null if it is none, or a leaf, which is then looked at. */
+static ALWAYS_INLINE const struct trie_node *
+follow(const trie_ptr *at, const uint32_t *key, struct trie_result *r)
+{
+    const struct trie_node *node = rcu_get((trie_ptr *) at);
+
+    if (!is_leaf(node)) {
+        return node;
+    }
+    look_at_leaf(node, key, r);
+    return NULL;
+}
+
 /* Goes on from a node: the next one, or null where all is told. */
 static ALWAYS_INLINE const struct trie_node *
 look_at(const struct trie *t, const struct trie_node *node, const uint32_t *key, struct trie_result *r)
@@ -369,15 +525,16 @@ look_at(const struct trie *t, const struct trie_node *node, const uint32_t *key,
         r->n_bits = node->position + telling_bits(node, value);
         return NULL;
     }
-    return rcu_get(&node_children(t, node)[rank(node->children, value)]);
+    return follow(&node_children(t, node)[rank(node->children, value)], key, r);
 }
 
 void
 trie_lookup_rcu(const struct trie *t, const union trie_key *key, struct trie_result *r)
 {
-    const struct trie_node *node = rcu_get(&((struct trie *) t)->root);
+    const struct trie_node *node;
 
     *r = (struct trie_result) { .n_bits = 0 };
+    node = follow(&t->root, key->words, r);
     while (node) {
         node = look_at(t, node, key->words, r);
     }
@@ -397,8 +554,8 @@ trie_lookup_all_rcu(struct trie_walk *walks, unsigned int n)
     unsigned int under_way = 0;
 
     for (unsigned int i = 0; i < n; i++) {
-        walks[i].node = rcu_get(&((struct trie *) walks[i].trie)->root);
         walks[i].result = (struct trie_result) { .n_bits = 0 };
+        walks[i].node = follow(&walks[i].trie->root, walks[i].key.words, &walks[i].result);
         under_way |= (unsigned int) !!walks[i].node << i;
     }
     while (under_way & (under_way - 1)) {
@@ -426,6 +583,9 @@ trie_lookup_all_rcu(struct trie_walk *walks, unsigned int n)
 static void
 free_nodes(const struct trie *t, struct trie_node *node)
 {
+    if (is_leaf(node)) {
+        return;
+    }
     /* As deep as keys are wide. */
     for (unsigned int i = 0; i < node->n_children; i++) {
         free_nodes(t, rcu_get_protected(&node_children(t, node)[i]));

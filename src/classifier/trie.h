@@ -4,7 +4,7 @@
  * A node looks at four bits of the value, so a lookup among n random prefixes visits log16(n) nodes; where all prefixes
  * agree there are no nodes.  A node has all bits in front of its own, and bitmaps of which of the four bits' prefixes
  * were added, begin some that were, or have a child: so a change publishes one pointer.  A prefix is counted as often
- * as it was added.
+ * as it was added.  In a trie of 32 bits one that would have a node of its own stands in place of the pointer to it.
  *
  * Keys are at most 128 bits, as words in host order, the first bit the highest one of key[0].
  *

@@ -141,22 +141,45 @@ finds_what_a_search_through_all_prefixes_finds(void **state UNUSED)
     run(128, 3);
 }
 
+/* More often than a leaf can count. */
+static void
+a_prefix_may_be_added_very_often(void **state UNUSED)
+{
+    const union trie_key key = { .words = { 0x0a000000 } };
+    const unsigned int n = (1u << 25) + 3;
+    struct trie_result r;
+    struct trie t;
+
+    trie_init(&t, 32);
+    for (unsigned int i = 0; i < n; i++) {
+        trie_add(&t, &key, 8);
+    }
+    for (unsigned int i = 0; i < n; i++) {
+        trie_lookup_rcu(&t, &key, &r);
+        assert_int_equal(r.lengths[0], 1 << 8);
+        trie_remove(&t, &key, 8);
+    }
+    assert_null(rcu_get_protected(&t.root));
+}
+
 static void
 clearing_releases_all_nodes(void **state UNUSED)
 {
-    union trie_key key;
-    struct random r;
-    struct trie t;
+    for (unsigned int width = 32; width <= 128; width *= 2) {
+        union trie_key key;
+        struct random r;
+        struct trie t;
 
-    random_seed(&r, 1);
-    trie_init(&t, 128);
-    for (int i = 0; i < 100; i++) {
-        random_key(&r, &key);
-        trie_add(&t, &key, 1 + random_below(&r, 128));
+        random_seed(&r, 1);
+        trie_init(&t, width);
+        for (int i = 0; i < 100; i++) {
+            random_key(&r, &key);
+            trie_add(&t, &key, 1 + random_below(&r, width));
+        }
+        trie_clear(&t);
+        assert_null(rcu_get_protected(&t.root));
+        trie_clear(&t);
     }
-    trie_clear(&t);
-    assert_null(rcu_get_protected(&t.root));
-    trie_clear(&t);
 }
 
 int
@@ -164,6 +187,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_what_a_search_through_all_prefixes_finds),
+        cmocka_unit_test(a_prefix_may_be_added_very_often),
         cmocka_unit_test(clearing_releases_all_nodes),
     };
 
