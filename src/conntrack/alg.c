@@ -31,6 +31,7 @@ struct ct_alg {
 
 struct expectation {
     struct hmap_node node;
+    struct ct_expectation_link link;
     struct list of_conn;
     struct ct_alg *alg;
     struct ct_tuple tuple;       /* src_port 0. */
@@ -41,6 +42,7 @@ struct expectation {
 struct ct_expectations {
     pthread_mutex_t mutex;
     struct hmap map;
+    struct list all;             /* struct ct_expectation_link: of all of them, oldest first, and the marks of walks. */
     _Atomic uint32_t n;
 };
 
@@ -51,12 +53,14 @@ ct_expectations_init(struct conntrack *ct)
 
     pthread_mutex_init(&e->mutex, NULL);
     hmap_init(&e->map);
+    list_init(&e->all);
 }
 
 static void
 remove_expectation(struct ct_expectations *es, struct expectation *e)
 {
     hmap_remove(&es->map, &e->node);
+    list_remove(&e->link.node);
     list_remove(&e->of_conn);
     e->alg->n_expectations--;
     atomic_fetch_sub(&es->n, 1);
@@ -181,6 +185,7 @@ add_expectation(struct conntrack *ct, const struct ct_conn *c, int dir, const st
         .src = c->tuple[dir].dst, .dst = c->tuple[dir].src, .dst_port = port,
     };
     hmap_insert(&es->map, &e->node, ct_hash(ct, t));
+    list_push_back(&es->all, &e->link.node);
     list_push_back(&c->alg->expectations, &e->of_conn);
     c->alg->n_expectations++;
     atomic_fetch_add(&es->n, 1);
@@ -205,18 +210,53 @@ ct_expect(struct conntrack *ct, struct ct_conn *c, int dir, be16 port, be16 *see
 }
 
 void
-conntrack_for_each_expectation(struct conntrack *ct, const uint16_t *zone,
-                               void (*cb)(void *aux, const struct ct_expectation_entry *), void *aux)
+conntrack_expectations_begin(struct conntrack *ct, struct ct_expectation_walk *w)
 {
-    pthread_mutex_lock(&ct->expectations->mutex);
-    HMAP_FOR_EACH (e, struct expectation, node, &ct->expectations->map) {
-        struct ct_expectation_entry out = { e->tuple, e->expected.parent, e->expected.mark, { 0 } };
+    struct ct_expectations *es = ct->expectations;
 
-        memcpy(out.label, e->expected.label, sizeof out.label);
-        if (!zone || *zone == e->tuple.zone) {
+    w->at.is_mark = w->end.is_mark = true;
+    pthread_mutex_lock(&es->mutex);
+    list_push_front(&es->all, &w->at.node);
+    list_push_back(&es->all, &w->end.node);
+    pthread_mutex_unlock(&es->mutex);
+}
+
+static void
+describe(const struct expectation *e, struct ct_expectation_entry *out)
+{
+    *out = (struct ct_expectation_entry) { e->tuple, e->expected.parent, e->expected.mark, { 0 } };
+    memcpy(out->label, e->expected.label, sizeof out->label);
+}
+
+bool
+conntrack_expectations_step(struct conntrack *ct, struct ct_expectation_walk *w, unsigned int n, const uint16_t *zone,
+                            void (*cb)(void *aux, const struct ct_expectation_entry *), void *aux)
+{
+    struct list *next;
+
+    pthread_mutex_lock(&ct->expectations->mutex);
+    while ((next = w->at.node.next) != &w->end.node && n--) {
+        const struct ct_expectation_link *link = CONTAINER_OF(next, struct ct_expectation_link, node);
+        const struct expectation *e = link->is_mark ? NULL : CONTAINER_OF(link, struct expectation, link);
+        struct ct_expectation_entry out;
+
+        list_remove(&w->at.node);
+        list_insert(next->next, &w->at.node);
+        if (e && (!zone || *zone == e->tuple.zone)) {
+            describe(e, &out);
             cb(aux, &out);
         }
     }
+    pthread_mutex_unlock(&ct->expectations->mutex);
+    return next == &w->end.node;
+}
+
+void
+conntrack_expectations_end(struct conntrack *ct, struct ct_expectation_walk *w)
+{
+    pthread_mutex_lock(&ct->expectations->mutex);
+    list_remove(&w->at.node);
+    list_remove(&w->end.node);
     pthread_mutex_unlock(&ct->expectations->mutex);
 }
 

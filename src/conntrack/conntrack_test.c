@@ -303,10 +303,66 @@ count_expectation(void *n_, const struct ct_expectation_entry *e UNUSED)
 static unsigned int
 n_expectations(void)
 {
+    struct ct_expectation_walk walk;
     unsigned int n = 0;
 
-    conntrack_for_each_expectation(ct, NULL, count_expectation, &n);
+    conntrack_expectations_begin(ct, &walk);
+    while (!conntrack_expectations_step(ct, &walk, 1, NULL, count_expectation, &n)) {
+        continue;
+    }
+    conntrack_expectations_end(ct, &walk);
     return n;
+}
+
+static void
+note_expectation(void *s, const struct ct_expectation_entry *e)
+{
+    str_putf(s, "%u ", be16_to_cpu(e->tuple.dst_port) & 255);
+}
+
+/* The client of that number announces a port that ends with it. */
+static void
+announce(uint8_t i)
+{
+    char *line = xasprintf("PORT 10,0,0,1,39,%u\r\n", i);
+
+    open_ftp(&ftp, 3000 + i);
+    tcp(&look, A, 3000 + i, B, 21, TCP_ACK, 101, 501, line);
+    free(line);
+}
+
+static void
+a_walk_meets_the_expectations_that_are_there_all_the_time(void **state UNUSED)
+{
+    struct str first = STR_INIT, second = STR_INIT;
+    struct ct_expectation_walk walk, other;
+    uint16_t zone = 2;
+
+    for (uint8_t i = 0; i < 10; i++) {
+        announce(i);
+    }
+    conntrack_expectations_begin(ct, &walk);
+    assert_false(conntrack_expectations_step(ct, &walk, 3, NULL, note_expectation, &first));
+    assert_string_equal(str_text(&first), "0 1 2 ");
+    conntrack_expectations_begin(ct, &other);
+    conntrack_flush_rcu(ct, &(struct ct_filter) { .orig = { .src_port = 3003 } }, now);
+    conntrack_flush_rcu(ct, &(struct ct_filter) { .orig = { .src_port = 3006 } }, now);
+    announce(10);
+    while (!conntrack_expectations_step(ct, &walk, 1, NULL, note_expectation, &first)) {
+        continue;
+    }
+    conntrack_expectations_end(ct, &walk);
+    assert_true(conntrack_expectations_step(ct, &other, 100, NULL, note_expectation, &second));
+    conntrack_expectations_end(ct, &other);
+    assert_string_equal(str_text(&first), "0 1 2 4 5 7 8 9 ");
+    assert_string_equal(str_text(&second), "0 1 2 4 5 7 8 9 ");
+    str_clear(&second);
+    conntrack_expectations_begin(ct, &walk);
+    assert_true(conntrack_expectations_step(ct, &walk, 100, &zone, note_expectation, &second));
+    conntrack_expectations_end(ct, &walk);
+    assert_string_equal(str_text(&second), "");
+    str_uninit(&first);
+    str_uninit(&second);
 }
 
 /* Whether the server may open a connection to port 10001 of A, which it sees as 'to'; whoever it was is forgotten. */
@@ -702,6 +758,7 @@ main(void)
         TEST(active_ftp_is_rewritten_and_numbers_follow),
         TEST(a_longer_command_moves_sequence_numbers),
         TEST(an_ftp_command_may_be_split_anywhere),
+        TEST(a_walk_meets_the_expectations_that_are_there_all_the_time),
         TEST(a_line_is_joined_with_what_follows_it_alone),
         TEST(a_long_line_is_not_remembered),
         TEST(what_has_gone_cannot_be_rewritten),

@@ -9,6 +9,7 @@
 #define CONNTRACK_INFO_H 1
 
 #include "conntrack/conntrack.h"
+#include "base/list.h"
 #include "conntrack/tuple.h"
 
 enum ct_tcp_state { CT_TCP_CLOSED, CT_TCP_SYN_SENT, CT_TCP_ESTABLISHED, CT_TCP_CLOSING, CT_TCP_FIN_WAIT_2,
@@ -42,8 +43,21 @@ struct ct_expectation_entry {
     uint32_t mark;
     uint8_t label[16];
 };
-void conntrack_for_each_expectation(struct conntrack *, const uint16_t *zone,
-                                    void (*cb)(void *aux, const struct ct_expectation_entry *), void *aux);
+
+/* A walk past the expected connections, in the order in which they were announced: each that is there from the
+ * beginning to the end is met once, those that come meanwhile are not.  Packets wait for a step at most. */
+struct ct_expectation_link {
+    struct list node;
+    bool is_mark;        /* Of a walk; else of an expectation. */
+};
+struct ct_expectation_walk {
+    struct ct_expectation_link at, end;
+};
+void conntrack_expectations_begin(struct conntrack *, struct ct_expectation_walk *);
+/* Past 'n' more, calling 'cb', which must not call back, for those of 'zone' (null: all); true at the end. */
+bool conntrack_expectations_step(struct conntrack *, struct ct_expectation_walk *, unsigned int n, const uint16_t *zone,
+                                 void (*cb)(void *aux, const struct ct_expectation_entry *), void *aux) MUST_CHECK;
+void conntrack_expectations_end(struct conntrack *, struct ct_expectation_walk *); /* At any time. */
 
 /* Connections in each shard of the table. */
 unsigned int conntrack_n_buckets(const struct conntrack *);

@@ -59,6 +59,14 @@ datapath_types(void)
     return types;
 }
 
+bool
+datapath_prepare(const char *type, void (*done)(void *aux), void *aux)
+{
+    const struct datapath_class *class = datapath_class_find(type, NULL);
+
+    return !class || !class->prepare || class->prepare(done, aux);
+}
+
 int
 datapath_open(const char *type, const char *name, bool create, struct datapath **dp)
 {

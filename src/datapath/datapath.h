@@ -136,6 +136,10 @@ struct datapath_class {
     const char *type; /* "netdev", "system"... as in Bridge.datapath_type. */
     const char *internal_type; /* Of the devices that serve its "internal" ports. */
 
+    /* Begins, beside the caller, with what takes long before the first datapath can be opened; whether that has ended,
+     * so that 'open' takes no time.  If not, 'done' of the first call is called when it has, by another thread.  Null:
+     * there is nothing of the kind. */
+    bool (*prepare)(void (*done)(void *aux), void *aux);
     int (*open)(const struct datapath_class *, const char *name, bool create, struct datapath **);
     /* The last to close it releases it.  What takes long is done beside the caller: owners of megaflows that are left
      * are told then (work_wait_all()). */
@@ -200,8 +204,11 @@ struct datapath_class {
      * flow_set_live().  Any thread; costs the same however many there are. */
     void (*doubt_flows)(struct datapath *);
     bool (*flow_is_gone)(const struct dp_flow *);
+    /* Its name; gives it another one, not of zeros; the one of that name, null if there is none: without going past
+     * them. */
     void (*flow_ufid)(const struct dp_flow *, struct uuid *);
     void (*flow_set_ufid)(struct datapath *, struct dp_flow *, const struct uuid *);
+    struct dp_flow *(*flow_find_ufid)(struct datapath *, const struct uuid *);
 };
 
 struct datapath {
@@ -220,6 +227,7 @@ void datapath_class_register(const struct datapath_class *);
 const char *const *datapath_types(void);
 
 /* Thin wrappers of the class functions; see there. */
+bool datapath_prepare(const char *type, void (*done)(void *aux), void *aux) MUST_CHECK;
 int datapath_open(const char *type, const char *name, bool create, struct datapath **);
 void datapath_close(struct datapath *);
 

@@ -253,6 +253,13 @@ on_settled(struct loop_wake *w)
     }
 }
 
+bool
+ofproto_prepare(const char *type, void (*done)(void *aux), void *aux)
+{
+    type = type[0] ? type : "system";
+    return backer_find(type) || datapath_prepare(type, done, aux);
+}
+
 int
 backer_ref(const char *type, struct backer **backerp)
 {

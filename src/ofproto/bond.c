@@ -416,6 +416,7 @@ bond_create(struct ofproto *p, const void *key, const char *name)
     b->load->n_refs = 1;
     b->next_rebalance = b->next_poll = CLOCK_NEVER;
     loop_timer_init(ofproto_loop, &b->timer, on_timer, b);
+    bond_teaching_init(b);
     hmap_insert(&all_bonds, &b->node, hash_string(name, 0));
     return b;
 }
@@ -437,6 +438,7 @@ bond_destroy(struct bond *b)
 {
     if (b) {
         loop_timer_cancel(&b->timer);
+        bond_teaching_uninit(b);
         hmap_remove(&all_bonds, &b->node);
         bond_load_unref(b->load);
         rcu_defer(free_bond, b);

@@ -26,6 +26,7 @@
 #define OFPROTO_BOND_H 1
 
 #include "base/hash.h"
+#include "ofproto/mac_table.h"
 #include "ofproto/ofproto.h"
 #include "ofproto/xbridge.h"
 #include "sys/loop.h"
@@ -71,6 +72,12 @@ struct bond {
     struct xport *active;
     bool was_active;         /* There has been an active member. */
     bool must_teach;         /* Traffic has moved: learning packets are to be sent. */
+    struct bond_teaching {   /* bond_learn.c: they are being sent. */
+        struct loop_task task;
+        struct mac_table_walk walk;
+        bool is_under_way;
+        unsigned int n_sent, n_failed;
+    } teaching;
     struct xport *buckets[BOND_N_BUCKETS];
     struct bond_load *load;
     int64_t next_rebalance, next_poll; /* CLOCK_NEVER: not at all. */
@@ -112,7 +119,10 @@ void bond_migrate(struct bond *, uint8_t bucket, struct bond_member *);
 void bond_commands_register(void);
 
 /* bond_learn.c: sends a packet in the name of each address that was learned elsewhere, so that switches behind the
- * bond learn where it is reached now.  False: not yet, since the bundle is not in place. */
+ * bond learn where it is reached now; those for many addresses in slices, and anew from the first if this is called
+ * meanwhile.  False: not yet, since the bundle is not in place. */
 bool bond_send_learning_packets(struct bond *) MUST_CHECK;
+void bond_teaching_init(struct bond *);
+void bond_teaching_uninit(struct bond *); /* Those that are left are not sent. */
 
 #endif

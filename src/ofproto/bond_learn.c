@@ -3,14 +3,20 @@
 #include "ofproto/bond.h"
 #include "ofproto/mac_table.h"
 #include "ofproto/ofproto_private.h"
+#include "sys/counter.h"
 #include "sys/log.h"
 
 LOG_MODULE(bond)
 
-struct walk {
-    struct bond *b;
-    const struct xbundle *bundle;
-    unsigned int n_sent, n_failed;
+/* Turns of the main loop after which some were left to be sent. */
+COUNTER(bond_learning_turns)
+
+/* Whose packets are sent before the clock is looked at. */
+enum { HOSTS_A_STEP = 16 };
+
+struct hosts {
+    struct mac_entry e[HOSTS_A_STEP];
+    size_t n;
 };
 
 /* The tag of a packet of the VLAN that leaves by the bundle; -1: it does not. */
@@ -52,37 +58,98 @@ compose(struct bytes *frame, struct eth_addr mac, uint16_t tag)
 }
 
 static void
-send_one(void *walk_, const struct mac_entry *e)
+send_one(struct bond *b, const struct xbundle *bundle, const struct mac_entry *e)
 {
-    struct walk *w = walk_;
+    const struct xport *port = bond_choose(b, e->mac, e->vlan);
     struct bytes frame = BYTES_INIT;
-    const struct xport *port = bond_choose(w->b, e->mac, e->vlan);
-    int tag = tag_of(w->bundle, e->vlan);
+    int tag = tag_of(bundle, e->vlan);
 
-    if (e->bundle_key == w->b->key || !port || tag < 0) {
+    if (e->bundle_key == b->key || !port || tag < 0) {
         return;
     }
     compose(&frame, e->mac, tag);
-    w->n_failed += ofproto_send_own(w->b->ofproto, port, frame.data, frame.len) != 0;
-    w->n_sent++;
+    b->teaching.n_failed += ofproto_send_own(b->ofproto, port, frame.data, frame.len) != 0;
+    b->teaching.n_sent++;
     bytes_uninit(&frame);
+}
+
+static void
+note_host(void *hosts_, const struct mac_met *met)
+{
+    struct hosts *hosts = hosts_;
+
+    hosts->e[hosts->n++] = met->e;
+}
+
+static void
+stop(struct bond *b)
+{
+    loop_task_cancel(&b->teaching.task);
+    if (b->teaching.is_under_way) {
+        mac_table_walk_end(b->ofproto->xb.mac_table, &b->teaching.walk);
+        b->teaching.is_under_way = false;
+    }
+}
+
+/* Some more; true once that is all. */
+static bool
+send_some(struct bond *b)
+{
+    const struct xbundle *bundle = xbridge_bundle_rcu(&b->ofproto->xb, b->key);
+    struct hosts hosts = { .n = 0 };
+    bool more = mac_table_walk_step(b->ofproto->xb.mac_table, &b->teaching.walk, HOSTS_A_STEP, note_host, &hosts);
+
+    for (size_t i = 0; bundle && i < hosts.n; i++) {
+        send_one(b, bundle, &hosts.e[i]);
+    }
+    return !bundle || !more;
+}
+
+static void
+on_turn(struct loop_task *task)
+{
+    static struct log_limit limit = LOG_LIMIT_INIT(1, 5);
+    struct loop_slice slice = loop_slice_begin();
+    struct bond *b = task->aux;
+
+    while (!send_some(b)) {
+        if (loop_slice_has_ended(&slice)) {
+            counter_inc(bond_learning_turns);
+            loop_task_post_next_turn(task);
+            return;
+        }
+    }
+    stop(b);
+    if (b->teaching.n_failed) {
+        log_warn_rl(&limit, "bond %s: %u errors sending %u gratuitous learning packets", b->name, b->teaching.n_failed,
+                    b->teaching.n_sent);
+    }
+}
+
+void
+bond_teaching_init(struct bond *b)
+{
+    loop_task_init(ofproto_loop, &b->teaching.task, on_turn, b);
+}
+
+void
+bond_teaching_uninit(struct bond *b)
+{
+    stop(b);
 }
 
 bool
 bond_send_learning_packets(struct bond *b)
 {
-    static struct log_limit limit = LOG_LIMIT_INIT(1, 5);
-    struct walk w = { .b = b, .bundle = xbridge_bundle_rcu(&b->ofproto->xb, b->key) };
-
-    if (!w.bundle) {
+    if (!xbridge_bundle_rcu(&b->ofproto->xb, b->key)) {
         return false;
     }
-    if (b->c.mode == BOND_BALANCE_TCP) {
-        return true;
-    }
-    mac_table_for_each(b->ofproto->xb.mac_table, send_one, &w);
-    if (w.n_failed) {
-        log_warn_rl(&limit, "bond %s: %u errors sending %u gratuitous learning packets", b->name, w.n_failed, w.n_sent);
+    stop(b);
+    if (b->c.mode != BOND_BALANCE_TCP) {
+        mac_table_walk_begin(b->ofproto->xb.mac_table, &b->teaching.walk);
+        b->teaching.is_under_way = true;
+        b->teaching.n_sent = b->teaching.n_failed = 0;
+        on_turn(&b->teaching.task);
     }
     return true;
 }

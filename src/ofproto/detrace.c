@@ -8,23 +8,6 @@
 #include "ofproto/xgroup.h"
 #include "openflow/print/print.h"
 
-struct search {
-    const struct datapath *dp;
-    struct uuid ufid;
-    struct dp_flow *found;
-};
-
-static bool
-match_ufid(void *s_, struct dp_flow *f)
-{
-    struct search *s = s_;
-    struct uuid ufid;
-
-    s->dp->class->flow_ufid(f, &ufid);
-    s->found = uuid_equal(&ufid, &s->ufid) ? f : NULL;
-    return !s->found;
-}
-
 /* The name of a bridge, in front of the first of its flows that follow one another. */
 static void
 put_credit(struct str *s, const struct xlate_credit *c, const struct ofproto **bridge)
@@ -81,11 +64,10 @@ cmd_detrace(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSE
         return;
     }
     for (const struct backer *b = backer_first(); b; b = backer_next(b)) {
-        struct search search = { .dp = b->xdp.dp, .ufid = ufid };
+        struct dp_flow *f = b->xdp.dp->class->flow_find_ufid(b->xdp.dp, &ufid);
 
-        b->xdp.dp->class->flow_for_each(b->xdp.dp, match_ufid, &search);
-        if (search.found) {
-            put_megaflow(&s, b, search.found);
+        if (f) {
+            put_megaflow(&s, b, f);
         } else {
             str_putf(&s, "UFID was not found for %s@%s\n", b->xdp.type, b->xdp.name);
         }

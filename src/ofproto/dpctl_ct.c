@@ -243,10 +243,21 @@ dpctl_run_dump_conntrack(struct dpctl *d)
     }
 }
 
+/* Expectations as text. */
+
+struct expectations_job {
+    struct ctl_job job;
+    struct ct_expectation_walk walk;
+    struct conntrack *ct;
+    struct dpctl *d;               /* Owned. */
+    bool has_zone;
+    uint16_t zone;
+};
+
 static void
-put_expectation(void *d_, const struct ct_expectation_entry *e)
+put_expectation(void *s_, const struct ct_expectation_entry *e)
 {
-    struct str *s = &((struct dpctl *) d_)->out;
+    struct str *s = s_;
 
     put_proto(s, e->tuple.proto);
     str_puts(s, ",orig=(");
@@ -266,16 +277,42 @@ put_expectation(void *d_, const struct ct_expectation_entry *e)
     str_puts(s, ")\n");
 }
 
+static bool
+step_expectations(struct ctl_job *job, struct str *out)
+{
+    struct expectations_job *j = CONTAINER_OF(job, struct expectations_job, job);
+
+    return conntrack_expectations_step(j->ct, &j->walk, CONNS_A_STEP, j->has_zone ? &j->zone : NULL, put_expectation,
+                                       out);
+}
+
+static void
+destroy_expectations(struct ctl_job *job)
+{
+    struct expectations_job *j = CONTAINER_OF(job, struct expectations_job, job);
+
+    conntrack_expectations_end(j->ct, &j->walk);
+    dpctl_free(j->d);
+    free(j);
+}
+
 void
 dpctl_run_dump_conntrack_exp(struct dpctl *d)
 {
+    static const struct ctl_job_ops ops = { step_expectations, destroy_expectations };
     struct conntrack *ct;
     uint16_t zone;
     bool has_zone = take_zone(d, &zone);
 
     ct = dpctl_find_ct(d, 0);
     if (ct) {
-        conntrack_for_each_expectation(ct, has_zone ? &zone : NULL, put_expectation, d);
+        struct expectations_job *j = xzalloc(sizeof *j);
+
+        *j = (struct expectations_job) {
+            .job = { .ops = &ops, .on = d->dp }, .ct = ct, .d = d, .has_zone = has_zone, .zone = zone,
+        };
+        conntrack_expectations_begin(ct, &j->walk);
+        d->job = &j->job;
     }
 }
 

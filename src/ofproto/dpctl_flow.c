@@ -351,32 +351,6 @@ put_by_hand(struct dpctl *d, const char *text, const char *actions_text, enum fi
     bytes_uninit(&actions);
 }
 
-struct by_ufid {
-    struct datapath *dp;
-    struct uuid ufid;
-    struct dp_flow *found;
-};
-
-static bool
-match_ufid(void *b_, struct dp_flow *f)
-{
-    struct by_ufid *b = b_;
-    struct uuid ufid;
-
-    b->dp->class->flow_ufid(f, &ufid);
-    b->found = uuid_equal(&ufid, &b->ufid) ? f : NULL;
-    return !b->found;
-}
-
-static struct dp_flow *
-find_by_ufid(struct datapath *dp, const struct uuid *ufid)
-{
-    struct by_ufid b = { .dp = dp, .ufid = *ufid };
-
-    dp->class->flow_for_each(dp, match_ufid, &b);
-    return b.found;
-}
-
 static void
 delete_by_hand(struct dpctl *d, const char *text)
 {
@@ -396,7 +370,7 @@ delete_by_hand(struct dpctl *d, const char *text)
         error_free(error);
         return;
     }
-    f = uuid_is_zero(&ufid) ? dp->class->flow_lookup(dp, &key) : find_by_ufid(dp, &ufid);
+    f = uuid_is_zero(&ufid) ? dp->class->flow_lookup(dp, &key) : dp->class->flow_find_ufid(dp, &ufid);
     if (!f || dp->class->flow_del(dp, f, &stats)) {
         dpctl_fail(d, -ENOENT, "deleting flow");
         str_puts(&d->out, "Perhaps you need to specify a UFID?\n");
@@ -449,7 +423,7 @@ dpctl_run_get_flow(struct dpctl *d)
         dpctl_fail(d, 0, "parsing flow ufid");
         return;
     }
-    f = find_by_ufid(d->dp, &ufid);
+    f = d->dp->class->flow_find_ufid(d->dp, &ufid);
     if (!f) {
         dpctl_fail(d, -ENOENT, "getting flow");
         return;
@@ -499,32 +473,69 @@ run_line(struct dpctl *d, char *line, unsigned int number, enum file_verb verb)
     }
 }
 
+enum { LINES_A_STEP = 8 };
+
+struct file_job {
+    struct ctl_job job;
+    struct dpctl *d;               /* Owned. */
+    FILE *file;
+    enum file_verb verb;
+    unsigned int number;           /* Of the line, which is owned. */
+    char *line;
+    size_t size;
+};
+
 /* What is wrong with a line is said, and does not keep the others from being carried out. */
-static void
-run_file(struct dpctl *d, const char *path, enum file_verb verb)
+static bool
+step_file(struct ctl_job *job, struct str *out)
 {
+    struct file_job *j = CONTAINER_OF(job, struct file_job, job);
+    bool is_last = false;
+
+    for (int i = 0; i < LINES_A_STEP && !is_last; i++) {
+        is_last = getline(&j->line, &j->size, j->file) < 0;
+        if (!is_last) {
+            run_line(j->d, j->line, ++j->number, j->verb);
+        }
+    }
+    str_puts(out, str_text(&j->d->out));
+    str_clear(&j->d->out);
+    return is_last;
+}
+
+static void
+destroy_file(struct ctl_job *job)
+{
+    struct file_job *j = CONTAINER_OF(job, struct file_job, job);
+
+    free(j->line);
+    fclose(j->file);
+    dpctl_free(j->d);
+    free(j);
+}
+
+static void
+start_file(struct dpctl *d, const char *path, enum file_verb verb)
+{
+    static const struct ctl_job_ops ops = { step_file, destroy_file };
     FILE *file = fopen(path, "re");
-    unsigned int number = 0;
-    char *line = NULL;
-    size_t size = 0;
+    struct file_job *j;
 
     if (!file) {
         dpctl_fail(d, -errno, "Opening file \"%s\" failed", path);
-    } else {
-        while (getline(&line, &size, file) >= 0) {
-            run_line(d, line, ++number, verb);
-        }
-        free(line);
-        fclose(file);
+        d->failed = false;
+        return;
     }
-    d->failed = false;
+    j = xzalloc(sizeof *j);
+    *j = (struct file_job) { .job = { .ops = &ops, .on = d->dp }, .d = d, .file = file, .verb = verb };
+    d->job = &j->job;
 }
 
 void
 dpctl_run_add_flows(struct dpctl *d)
 {
     if (dpctl_find_dp(d, 1)) {
-        run_file(d, d->argv[0], VERB_ADD);
+        start_file(d, d->argv[0], VERB_ADD);
     }
 }
 
@@ -532,7 +543,7 @@ void
 dpctl_run_mod_flows(struct dpctl *d)
 {
     if (dpctl_find_dp(d, 1)) {
-        run_file(d, d->argv[0], VERB_MODIFY);
+        start_file(d, d->argv[0], VERB_MODIFY);
     }
 }
 
@@ -590,7 +601,7 @@ dpctl_run_del_flows(struct dpctl *d)
         return;
     }
     if (has_file) {
-        run_file(d, d->argv[0], VERB_DELETE);
+        start_file(d, d->argv[0], VERB_DELETE);
     } else {
         start_flush(d);
     }

@@ -37,6 +37,10 @@ void ofproto_uninit(void);
  * without waiting for that. */
 void ofproto_stop(void);
 
+/* Whether a bridge on the datapath of 'type' can be made without a wait.  If not, what it takes is made ready beside
+ * the caller, and 'done' of the first call is called when it is, by another thread. */
+bool ofproto_prepare(const char *type, void (*done)(void *aux), void *aux) MUST_CHECK;
+
 /* Makes the bridge 'name' on the datapath of 'type' ("" means "system").  -EAFNOSUPPORT for an unknown type. */
 int ofproto_create(const char *name, const char *type, struct ofproto **);
 /* 'cleanup': also take the datapath down when it was the last bridge. */

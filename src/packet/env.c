@@ -16,6 +16,7 @@
 #include "packet/mbuf.h"
 #include "packet/pool.h"
 #include "sys/log.h"
+#include "sys/work.h"
 
 LOG_MODULE(dpdk)
 
@@ -26,9 +27,14 @@ enum { MAX_ARGS = 64 };
 
 static struct {
     char *extra;
-    bool tried, started;
-    char *failure; /* Null if it started. */
-} env;
+    pthread_mutex_t mutex;
+    pthread_cond_t was_tried;
+    enum { ENV_NEW, ENV_STARTING, ENV_TRIED } state; /* Under the mutex. */
+    _Atomic bool started;
+    char *failure;                /* Once tried; null if it started. */
+    void (*done)(void *aux);      /* Under the mutex: of env_start_beside(). */
+    void *aux;
+} env = { .mutex = PTHREAD_MUTEX_INITIALIZER, .was_tried = PTHREAD_COND_INITIALIZER };
 
 void
 env_configure(const char *extra)
@@ -149,14 +155,72 @@ start(void)
     return NULL;
 }
 
+/* By the one who set ENV_STARTING. */
+static void
+try_to_start(void *unused UNUSED)
+{
+    char *failure = start();
+
+    pthread_mutex_lock(&env.mutex);
+    env.failure = failure;
+    env.started = !failure;
+    env.state = ENV_TRIED;
+    pthread_cond_broadcast(&env.was_tried);
+    if (env.done) {
+        env.done(env.aux);
+    }
+    pthread_mutex_unlock(&env.mutex);
+}
+
+/* Whether the caller has to start it. */
+static bool
+begin(void (*done)(void *aux), void *aux)
+{
+    bool is_first;
+
+    pthread_mutex_lock(&env.mutex);
+    is_first = env.state == ENV_NEW;
+    if (is_first) {
+        env.state = ENV_STARTING;
+        env.done = done;
+        env.aux = aux;
+    }
+    pthread_mutex_unlock(&env.mutex);
+    return is_first;
+}
+
+static bool
+was_tried(void)
+{
+    bool tried;
+
+    pthread_mutex_lock(&env.mutex);
+    tried = env.state == ENV_TRIED;
+    pthread_mutex_unlock(&env.mutex);
+    return tried;
+}
+
+bool
+env_start_beside(void (*done)(void *aux), void *aux)
+{
+    if (begin(done, aux)) {
+        work_start(try_to_start, NULL);
+    }
+    return was_tried();
+}
+
 struct error *
 env_start(void)
 {
-    if (!env.tried) {
-        env.tried = true;
-        env.failure = start();
-        env.started = !env.failure;
+    if (begin(NULL, NULL)) {
+        try_to_start(NULL);
     }
+    pthread_mutex_lock(&env.mutex);
+    while (env.state != ENV_TRIED) {
+        pthread_cond_wait(&env.was_tried, &env.mutex);
+    }
+    pthread_mutex_unlock(&env.mutex);
+    env_thread_register(); /* Another thread may have started it. */
     return env.failure ? error_new("%s", env.failure) : NULL;
 }
 

@@ -8,10 +8,12 @@
  * (DPDK pins it to one CPU); what DPDK logs goes to our log under the module "dpdk".  Then it makes the common pool of
  * packets.
  *
+ * That takes a tenth of a second: env_start_beside() has it done while the caller goes on.
+ *
  * The settings are those of Open_vSwitch.other_config (dpdk-extra, dpdk-socket-mem, dpdk-lcore-mask...); they count
  * only before the start.
  *
- * Threads: env_start() and env_configure() main thread; the thread calls the thread they are about.
+ * Threads: env_start(), env_start_beside() and env_configure() main thread; the thread calls the thread they are about.
  * Limits: an environment cannot be stopped and started again. */
 #ifndef PACKET_ENV_H
 #define PACKET_ENV_H 1
@@ -21,8 +23,13 @@
 /* Words to add to DPDK's command line (as in dpdk-extra, split at spaces), before the start.  No effect later. */
 void env_configure(const char *extra);
 
-/* Starts the environment if it has not been; the second call returns what the first one did (a copy of the error). */
+/* Starts the environment if it has not been, or waits for who does; the second call returns what the first one did (a
+ * copy of the error). */
 struct error *env_start(void) MUST_CHECK;
+/* Begins to start it beside the caller if nobody has begun; whether that has ended, so that env_start() says at once
+ * what came of it.  The 'done' of the caller with whom it begins is called when it ends, by another thread, also if
+ * this returns true. */
+bool env_start_beside(void (*done)(void *aux), void *aux) MUST_CHECK;
 bool env_is_started(void);
 /* DPDK's version text, e.g. "DPDK 22.11.11". */
 const char *env_version(void);

@@ -1,5 +1,5 @@
-/* Work that takes long and for which nobody waits, such as releasing a million things: each piece runs on a thread of
- * its own, which is an RCU reader.
+/* Work that takes long and that the caller does not wait for, such as releasing a million things: each piece runs on a
+ * thread of its own, which is an RCU reader.  Whoever is to know of its end is told by the piece itself.
  *
  * Threads: any. */
 #ifndef SYS_WORK_H

@@ -84,15 +84,28 @@ bridge_must_be_remade(const struct bridge *br, const struct vs_bridge *row)
     return strcmp(br->type, vs_bridge_datapath_type(row)) != 0;
 }
 
+static bool
+is_disabled(const struct bridge *br)
+{
+    return br->o.sw->system_disabled && (!br->type[0] || !strcmp(br->type, "system"));
+}
+
 static int
 make_ofproto(struct bridge *br)
 {
-    bool is_system = !br->type[0] || !strcmp(br->type, "system");
+    return is_disabled(br) ? -EAFNOSUPPORT : ofproto_create(br->o.name, br->type, &br->ofproto);
+}
 
-    if (is_system && br->o.sw->system_disabled) {
-        return -EAFNOSUPPORT;
-    }
-    return ofproto_create(br->o.name, br->type, &br->ofproto);
+static void
+signal_prepared(void *wake)
+{
+    loop_wake_signal(wake);
+}
+
+bool
+bridge_is_prepared(const struct bridge *br)
+{
+    return br->ofproto || is_disabled(br) || ofproto_prepare(br->type, signal_prepared, &br->o.sw->prepared);
 }
 
 /* Creates the switch behind the bridge if it is missing.  A failure is what the local port's error column shows. */

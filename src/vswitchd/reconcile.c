@@ -432,7 +432,12 @@ apply_port(struct port *p)
 static bool
 apply_bridges(struct vswitchd *sw, const struct loop_slice *slice)
 {
+    sw->is_preparing = false;
     while (!list_is_empty(&sw->dirty_bridges)) {
+        sw->is_preparing = !bridge_is_prepared(CONTAINER_OF(sw->dirty_bridges.next, struct bridge, o.dirty));
+        if (sw->is_preparing) {
+            return false;
+        }
         apply_bridge(CONTAINER_OF(take_first(&sw->dirty_bridges), struct bridge, o));
         if (loop_slice_has_ended(slice)) {
             return false;
@@ -549,7 +554,9 @@ reconcile_run(struct vswitchd *sw)
     }
     if ((!goes_on && !take_changes(sw, &slice)) || !apply(sw, &slice)) {
         counter_inc(reconcile_turns);
-        loop_task_post_next_turn(&sw->reconcile);
+        if (!sw->is_preparing) {
+            loop_task_post_next_turn(&sw->reconcile);
+        }
         return;
     }
     finish_run(sw);

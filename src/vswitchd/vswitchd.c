@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "sys/log.h"
+#include "sys/work.h"
 
 LOG_MODULE(vswitchd)
 
@@ -105,6 +106,14 @@ on_reconcile(struct loop_task *t)
 }
 
 static void
+on_prepared(struct loop_wake *w)
+{
+    struct vswitchd *sw = w->aux;
+
+    loop_task_post(&sw->reconcile);
+}
+
+static void
 on_stats(struct loop_timer *t)
 {
     struct vswitchd *sw = t->aux;
@@ -170,6 +179,7 @@ vswitchd_create(struct loop *loop, struct idl *idl, bool system_disabled, void (
     list_init(&sw->stale_ifaces);
     list_init(&sw->in_flight);
     loop_task_init(loop, &sw->reconcile, on_reconcile, sw);
+    loop_wake_init(loop, &sw->prepared, on_prepared, sw);
     loop_timer_init(loop, &sw->stats_timer, on_stats, sw);
     loop_timer_set(&sw->stats_timer, clock_now_ms() + 5000);
     loop_timer_init(loop, &sw->controller_timer, on_controllers, sw);
@@ -188,6 +198,10 @@ vswitchd_destroy(struct vswitchd *sw, bool cleanup)
     netdev_unwatch(&sw->watch);
     ofproto_set_bond_listener(NULL, NULL);
     loop_task_cancel(&sw->reconcile);
+    if (sw->is_preparing) {
+        work_wait_all();
+    }
+    loop_wake_uninit(&sw->prepared);
     loop_timer_cancel(&sw->stats_timer);
     loop_timer_cancel(&sw->controller_timer);
     ofproto_stop();

@@ -28,6 +28,8 @@
  * been marked is applied in slices, too.  Changes that come meanwhile are for the next run, so that numbers of ports do
  * not depend on them, except that a row is always applied as it is at that moment.
  *
+ * A first bridge may have to wait until its datapath can be made (DPDK starts): what has been marked is applied then.
+ *
  * Setters of ofproto and netdev do nothing if nothing changed, so "apply" is simply telling them what is wanted.
  *
  * Status goes the other way (status.c): what changed is marked, and one transaction at a time writes it.  Status
@@ -88,6 +90,8 @@ struct vswitchd {
 
     struct global_cfg cfg;
     struct loop_task reconcile;
+    struct loop_wake prepared;           /* The datapath that a bridge waits for can be made, or cannot. */
+    bool is_preparing;                   /* One does. */
     struct loop_timer stats_timer, controller_timer;
     struct netdev_watch watch;
     bool started;                        /* The first configuration is in place. */
@@ -210,6 +214,8 @@ void numa_log(void);
 
 struct bridge *bridge_create(struct vswitchd *, const struct vs_bridge *);
 void bridge_destroy(struct bridge *, bool cleanup);
+/* Whether bridge_configure() need not wait for the datapath; else 'vswitchd.prepared' is signalled when that is so. */
+bool bridge_is_prepared(const struct bridge *);
 /* Makes the ofproto if it is missing, and applies the settings of the row. */
 void bridge_configure(struct bridge *, const struct vs_bridge *);
 /* Whether the row asks for another datapath type than the bridge has. */

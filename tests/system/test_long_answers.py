@@ -1,12 +1,10 @@
 """Answers of control commands about many things, made over many turns of the switch's main loop for a client that reads
 slowly: others are served meanwhile, and what goes may be missing, but each line is whole and true.  On the dummy
 datapath."""
-import glob
-import json
 import re
-import socket
 
 import pytest
+from control_client import SlowClient
 from place import switch_place
 
 N_FLOWS = 20_000
@@ -25,34 +23,6 @@ def bridge(place):
     yield
     place.sh("ovs-vsctl --if-exists del-br br0")
     assert place.sh("ovs-appctl version")
-
-
-class SlowClient:
-    """Has asked, and reads when it is told to."""
-
-    def __init__(self, place, method, *params):
-        [path] = glob.glob(f"{place.root}{place.dir}/ovs-vswitchd.*.ctl")
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(path)
-        self.ask(method, *params)
-
-    def ask(self, method, *params):
-        self.socket.sendall(json.dumps({"id": 1, "method": method, "params": params}).encode())
-
-    def reply(self):
-        data = b""
-        while True:
-            data += self.socket.recv(65536)
-            try:
-                return json.loads(data)
-            except ValueError:
-                continue
-
-    def lines(self):
-        reply = self.reply()
-        assert reply["error"] is None and reply["id"] == 1
-        assert reply["result"] == "" or reply["result"].endswith("\n")
-        return reply["result"].splitlines()
 
 
 def turns(place):
@@ -117,6 +87,44 @@ def test_megaflows_that_go_may_be_missing_and_each_is_there_once(place, command)
     assert len(found) < len(all_flows)
     assert all(line in rest for line in found)  # In the same order, none twice.
     assert "10.0." not in place.sh(f"ovs-appctl {command}")
+
+
+def test_megaflows_of_a_file_come_over_many_turns_and_what_is_wrong_is_said(place):
+    before = turns(place)
+    with open(f"{place.root}{place.dir}/wrong", "w", encoding="ascii") as f:
+        f.writelines(f"in_port(1),eth(),eth_type(0x0800),ipv4(src=10.0.{i >> 8}.{i & 255}) {i % 9}\n"
+                     if i % 1000 != 7 else "nothing\n" for i in range(N_FLOWS))
+    said = place.sh(f"ovs-appctl dpctl/add-flows {place.dir}/wrong").splitlines()
+    assert said == [f"ovs-vswitchd: Failed parsing line number {i}, skipped!" for i in range(8, N_FLOWS, 1000)]
+    assert turns(place) > before
+    assert place.sh("ovs-appctl dpctl/dump-flows").count("10.0.") == N_FLOWS - len(said)
+    before = turns(place)
+    place.sh(f"sed -i 's/^in/delete in/' {place.dir}/wrong; ovs-appctl dpctl/mod-flows {place.dir}/wrong")
+    assert turns(place) > before and "10.0." not in place.sh("ovs-appctl dpctl/dump-flows")
+    client = SlowClient(place, "dpctl/add-flows", f"{place.dir}/megaflows.txt")
+    assert client.lines() == [f"ovs-vswitchd: Opening file \"{place.dir}/megaflows.txt\" failed "
+                              "(No such file or directory)"]
+    add_megaflows(place)
+    waiting = [SlowClient(place, "dpctl/del-flows", f"{place.dir}/megaflows"),
+               SlowClient(place, "dpctl/add-flows", f"{place.dir}/megaflows")]
+    place.sh("ovs-vsctl del-br br0")
+    assert [client.lines() for client in waiting] == [[], []]
+
+
+def test_a_megaflow_is_found_by_its_name(place):
+    place.sh("""ovs-appctl dpctl/add-flow \
+                'ufid:00000000-0000-0000-0000-00000000000a,in_port(1),eth(),eth_type(0x0806),arp()' 1""")
+    add_megaflows(place)
+    flows = place.sh("ovs-appctl dpctl/dump-flows -m").splitlines()
+    names = {line.split(", ")[0]: line for line in flows if line.startswith("ufid:")}
+    assert len(names) == N_FLOWS + 1
+    for ufid in [*list(names)[::2000], "ufid:00000000-0000-0000-0000-00000000000a"]:
+        assert place.sh(f"ovs-appctl dpctl/get-flow -m {ufid}") == names[ufid] + "\n"
+        assert "Cache was not found" in place.sh(f"ovs-appctl ofproto/detrace {ufid}")
+        place.sh(f"ovs-appctl dpctl/del-flow '{ufid},in_port(1),eth(),eth_type(0x0806),arp()'")
+        assert "(No such file or directory)" in place.run(f"ovs-appctl dpctl/get-flow {ufid}").stderr
+        assert "UFID was not found" in place.sh(f"ovs-appctl ofproto/detrace {ufid}")
+        assert place.run(f"ovs-appctl dpctl/del-flow '{ufid},in_port(1),eth(),eth_type(0x0806),arp()'").returncode
 
 
 def test_an_answer_about_a_datapath_ends_with_it(place):

@@ -6,6 +6,7 @@ import struct
 
 import pytest
 import openflow_peer
+from control_client import SlowClient
 from openflow_peer import Peer
 from place import switch_place
 
@@ -53,6 +54,30 @@ def entries(peer, kind, length, number):
             ids.append(struct.unpack_from("!I", got, at + number)[0])
             at += struct.unpack_from("!H", got, at + length)[0]
     return ids, parts
+
+
+def test_a_first_bridge_waits_for_its_datapath_and_others_do_not():
+    with switch_place(options=["--enable-dummy=override"]) as p:
+        assert turns_of_reconciling(p) == 0
+        p.sh("ovs-vsctl --no-wait add-br br0 -- add-port br0 p1 -- set interface p1 type=dummy; "
+             "ovs-vsctl --no-wait del-port p1; ovs-appctl version")
+        p.sh("ovs-vsctl add-port br0 p2 -- set interface p2 type=dummy")
+        assert turns_of_reconciling(p) > 0
+        assert numbers(p, "br0") == {"p2": 1}
+        p.kill("ovs-vswitchd")
+        p.start_switch("--enable-dummy=override")  # It is back when the bridge is.
+        assert "p2" in p.sh("ovs-appctl dpif/show")
+
+
+def test_a_datapath_that_cannot_be_made_is_said_in_log_and_database_and_may_be_left():
+    with switch_place(options=["--enable-dummy=override"],
+                      expected="DPDK did not start|failed to open datapath|failed to create bridge") as p:
+        p.sh("mount -t tmpfs none /sys/devices/system/cpu")
+        for bridge in "br0", "br1":
+            p.run(f"ovs-vsctl add-br {bridge}")
+            error = p.sh(f"ovs-vsctl get interface {bridge} error")
+            assert f"failed to create bridge {bridge}: Cannot allocate memory" in error
+        assert "DPDK did not start: " in p.sh(f"cat {p.dir}/ovs-vswitchd.log")
 
 
 @pytest.fixture(scope="module", name="groups")
@@ -134,6 +159,44 @@ def test_who_leaves_while_a_list_is_made_takes_it_along(place, groups):
         leaver.send(*[request(GROUP_DESC)] * 4)
         leaver.close()
     assert Peer(place, V).echo() < 1000
+
+
+N_HOSTS = 8_000
+
+
+def test_a_bond_says_where_many_hosts_are_over_many_turns(place):
+    place.sh("ovs-vsctl add-br br1 -- set bridge br1 fail_mode=secure other_config:mac-table-size=20000 -- "
+             "add-port br1 q0 -- add-bond br1 bond1 q1 q2 bond_mode=active-backup -- "
+             + " -- ".join(f"set interface q{i} type=dummy" for i in range(3)))
+    client = SlowClient(place, "bond/set-active-member", "bond1", "q1")
+    client.lines()
+    for i in range(N_HOSTS):
+        client.ask("fdb/add", "br1", "q0", "0", f"02:00:00:00:{i >> 8:02x}:{i & 255:02x}")
+        assert client.lines() == []
+
+    def sent(port):
+        return int(re.search(r"tx pkts=(\d+)", place.sh(f"ovs-ofctl dump-ports br1 {port}"))[1])
+
+    def turns():
+        return int(place.sh("ovs-appctl coverage/read-counter bond_learning_turns"))
+
+    before = turns()
+    client.ask("bond/set-active-member", "bond1", "q2")
+    assert client.lines()
+    place.wait("all hosts are told of", lambda: sent("q2") == N_HOSTS)
+    assert turns() > before
+    # Traffic moves again and again: the last move is told of as a whole.
+    for _ in range(5):
+        client.ask("bond/set-active-member", "bond1", "q1")
+        client.lines()
+        client.ask("bond/set-active-member", "bond1", "q2")
+        client.lines()
+    q1 = sent("q1")
+    place.wait("all hosts are told of", lambda: sent("q2") >= 2 * N_HOSTS)
+    assert q1 < 5 * N_HOSTS and sent("q1") == q1
+    client.ask("bond/set-active-member", "bond1", "q1")
+    place.sh("ovs-vsctl del-br br1")
+    assert place.sh("ovs-appctl bond/list").count("\n") == 1
 
 
 # Ports.

@@ -17,6 +17,7 @@ megaflow_table_init(struct megaflow_table *t)
     t->epoch = MEGAFLOW_FIRST_EPOCH;
     list_init(&t->tuples);
     hmap_init(&t->names);
+    hmap_init(&t->flows_by_name);
     t->limit = MEGAFLOW_LIMIT;
 }
 
@@ -109,12 +110,13 @@ release_flow(void *flow)
     pthread_mutex_unlock(&t->mutex);
 }
 
-/* Tuples. */
+/* Names. */
 
 /* Few megaflows are given one. */
 struct megaflow_name {
     struct hmap_node node;     /* In megaflow_table.names, by hash_pointer(flow, 0). */
-    const struct dp_flow *flow;
+    struct hmap_node by_ufid;  /* In megaflow_table.flows_by_name, by uuid_hash(). */
+    struct dp_flow *flow;
     struct uuid ufid;
 };
 
@@ -136,7 +138,9 @@ megaflow_set_ufid(struct megaflow_table *t, struct dp_flow *f, const struct uuid
 
     pthread_mutex_lock(&t->mutex);
     n = find_name(f);
-    if (!n && atomic_load(&f->state)) {
+    if (n) {
+        hmap_remove(&t->flows_by_name, &n->by_ufid);
+    } else if (atomic_load(&f->state)) {
         n = xzalloc(sizeof *n);
         n->flow = f;
         hmap_insert(&t->names, &n->node, hash_pointer(f, 0));
@@ -144,6 +148,7 @@ megaflow_set_ufid(struct megaflow_table *t, struct dp_flow *f, const struct uuid
     }
     if (n) {
         n->ufid = *ufid;
+        hmap_insert(&t->flows_by_name, &n->by_ufid, uuid_hash(ufid));
     }
     pthread_mutex_unlock(&t->mutex);
 }
@@ -155,34 +160,85 @@ forget_ufid(struct megaflow_table *t, struct dp_flow *f)
         struct megaflow_name *n = find_name(f);
 
         hmap_remove(&t->names, &n->node);
+        hmap_remove(&t->flows_by_name, &n->by_ufid);
         free(n);
         f->has_name = false;
     }
 }
 
-/* Of masked key and mask, unless it was given one: so the same megaflow keeps its name. */
-void
-megaflow_get_ufid(const struct dp_flow *f, struct uuid *ufid)
+static void
+make_ufid(const struct dp_flow *f, struct uuid *ufid)
 {
     const struct flow *mask = &f->tuple->mask;
-    const struct megaflow_name *name;
     struct flow key;
     uint64_t h[2];
 
     megaflow_get_key(f, &key);
     flow_mask(&key, &key, mask);
-    h[0] = hash_bytes(&key, sizeof key, hash_bytes(mask, sizeof *mask, 1));
-    h[1] = hash_bytes(&key, sizeof key, hash_bytes(mask, sizeof *mask, 2));
+    h[0] = f->hash;
+    h[1] = hash_bytes(&key, sizeof key, hash_bytes(mask, sizeof *mask, 1));
 
     _Static_assert(sizeof h == sizeof *ufid, "a ufid has 128 bits");
     memcpy(ufid, h, sizeof h);
+}
+
+void
+megaflow_get_ufid(const struct dp_flow *f, struct uuid *ufid)
+{
+    const struct megaflow_name *name;
+
     pthread_mutex_lock(&f->tuple->all->mutex);
     name = f->has_name ? find_name(f) : NULL;
-    if (name && !uuid_is_zero(&name->ufid)) {
+    if (name) {
         *ufid = name->ufid;
     }
     pthread_mutex_unlock(&f->tuple->all->mutex);
+    if (!name) {
+        make_ufid(f, ufid);
+    }
 }
+
+/* Of those that were given no name. */
+static struct dp_flow *
+tuple_find_ufid(struct tuple *t, const struct uuid *ufid)
+{
+    const struct tuple_table *table = rcu_get_protected(&t->table);
+    uintptr_t slot;
+    uint64_t hash;
+
+    memcpy(&hash, ufid, sizeof hash);
+    for (size_t i = hash & table->mask; (slot = atomic_load_explicit(&table->slots[i], memory_order_relaxed)) != 0;
+         i = (i + 1) & table->mask) {
+        struct dp_flow *f = tuple_slot_flow(slot);
+        struct uuid own;
+
+        if (slot != TUPLE_REMOVED && f->hash == hash && !f->has_name) {
+            make_ufid(f, &own);
+            if (uuid_equal(&own, ufid)) {
+                return f;
+            }
+        }
+    }
+    return NULL;
+}
+
+struct dp_flow *
+megaflow_find_ufid_rcu(struct megaflow_table *t, const struct uuid *ufid)
+{
+    struct dp_flow *found = NULL;
+
+    pthread_mutex_lock(&t->mutex);
+    HMAP_FOR_EACH_WITH_HASH (n, struct megaflow_name, by_ufid, uuid_hash(ufid), &t->flows_by_name) {
+        found = uuid_equal(&n->ufid, ufid) ? n->flow : found;
+    }
+    LIST_FOR_EACH (tuple, struct tuple, node, &t->tuples) {
+        found = found ? found : tuple_find_ufid(tuple, ufid);
+    }
+    pthread_mutex_unlock(&t->mutex);
+    return found;
+}
+
+/* Tuples. */
 
 static uintptr_t
 slot_make(const struct dp_flow *f)
@@ -900,6 +956,7 @@ megaflow_table_uninit(struct megaflow_table *t)
     }
     rcu_map_uninit(&t->dictionaries);
     hmap_uninit(&t->names);
+    hmap_uninit(&t->flows_by_name);
     for (size_t i = 0; i < t->n_blocks; i++) {
         area_give_back(t->blocks[i]);
     }

@@ -116,7 +116,7 @@ struct megaflow_table {
     size_t n_tuples;
     _Atomic size_t n_flows;
     size_t limit;
-    struct hmap names;           /* struct megaflow_name: ufids that were given. */
+    struct hmap names, flows_by_name; /* struct megaflow_name: ufids that were given, by flow; by ufid. */
     struct dp_flow *free[MEGAFLOW_LINES + 1]; /* Memory to reuse, by number of lines. */
     void **blocks;               /* All memory, for the end. */
     size_t n_blocks, blocks_capacity;
@@ -273,9 +273,13 @@ void megaflow_get_key(const struct dp_flow *, struct flow *);
 /* Counters, added up. */
 void megaflow_get_stats(const struct dp_flow *, struct dp_flow_stats *);
 
-/* Gives it a name of the caller's choice (megaflow_get_ufid() says which it has). */
-void megaflow_set_ufid(struct megaflow_table *, struct dp_flow *, const struct uuid *);
+/* The name of a megaflow: made of its masked key and its mask, so that the same one has the same name again; or given
+ * to it by megaflow_set_ufid(). */
 void megaflow_get_ufid(const struct dp_flow *, struct uuid *);
+void megaflow_set_ufid(struct megaflow_table *, struct dp_flow *, const struct uuid *);
+/* The megaflow of that name, any of several that were given it; null if there is none.  Half of a name that was not
+ * given is the hash by which a tuple finds the megaflow, so that only one place of each tuple is looked at. */
+struct dp_flow *megaflow_find_ufid_rcu(struct megaflow_table *, const struct uuid *);
 
 /* Makes the first slot the worker's own; false if another one has it.  Executors, of which several threads may be one
  * number, never have it. */

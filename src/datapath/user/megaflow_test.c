@@ -264,6 +264,72 @@ a_megaflow_keeps_the_key_of_its_packet(void **state UNUSED)
     megaflow_table_uninit(&t);
 }
 
+struct named {
+    struct megaflow_table *t;
+    size_t n, n_gone;
+};
+
+/* By its name each is found, and no other; none by a name that is almost its own. */
+static bool
+check_name(void *named_, struct dp_flow *f)
+{
+    struct named *named = named_;
+    struct uuid ufid, other;
+
+    megaflow_get_ufid(f, &ufid);
+    assert_ptr_equal(megaflow_find_ufid_rcu(named->t, &ufid), f);
+    for (size_t i = 0; i < sizeof ufid; i++) {
+        other = ufid;
+        other.bytes[i] ^= 4;
+        assert_null(megaflow_find_ufid_rcu(named->t, &other));
+    }
+    named->n++;
+    if (random_below(&r, 3) == 0) {
+        assert_int_equal(megaflow_del(named->t, f, NULL), 0);
+        assert_null(megaflow_find_ufid_rcu(named->t, &ufid));
+        named->n_gone++;
+    }
+    return true;
+}
+
+static void
+megaflows_are_found_by_their_names(void **state UNUSED)
+{
+    struct megaflow_table t;
+    struct named named = { .t = &t };
+    struct policy p;
+    size_t left;
+
+    megaflow_table_init(&t);
+    random_policy(&p);
+    for (int i = 0; i < 500; i++) {
+        struct flow key = random_key(), mask = { 0 };
+        struct program *program;
+        struct dp_flow *f;
+
+        program = output_to(decide(&p, &key, &mask));
+        if (megaflow_put(&t, &key, &mask, program, NULL, true, false, &f, &before)) {
+            program_destroy(program);
+        } else if (i % 8 == 0) {
+            struct uuid given = { { 1, i / 256, i % 256 } }, made;
+
+            megaflow_get_ufid(f, &made);
+            megaflow_set_ufid(&t, f, &(struct uuid) { { 2 } });
+            megaflow_set_ufid(&t, f, &given);
+            assert_null(megaflow_find_ufid_rcu(&t, &made));
+            assert_null(megaflow_find_ufid_rcu(&t, &(struct uuid) { { 2 } }));
+        }
+    }
+    assert_in_range(t.n_tuples, 4, 200);
+    megaflow_for_each_rcu(&t, check_name, &named);
+    assert_in_range(named.n_gone, 1, named.n - 1);
+    left = named.n - named.n_gone;
+    named.n = 0;
+    megaflow_for_each_rcu(&t, check_name, &named);
+    assert_int_equal(named.n, left);
+    megaflow_table_uninit(&t);
+}
+
 /* A stale megaflow is missed by packets; the answer to the next one renews it if its mask allows, with its counters. */
 static void
 a_stale_megaflow_is_renewed(void **state UNUSED)
@@ -379,6 +445,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_megaflow_keeps_the_key_of_its_packet),
+        cmocka_unit_test(megaflows_are_found_by_their_names),
         cmocka_unit_test(a_stale_megaflow_is_renewed),
         cmocka_unit_test(an_epoch_puts_all_in_doubt),
         cmocka_unit_test(counts_of_all_workers_add_up),

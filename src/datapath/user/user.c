@@ -428,6 +428,12 @@ user_flow_set_ufid(struct datapath *up, struct dp_flow *f, const struct uuid *uf
     megaflow_set_ufid(&dp_cast(up)->flows, f, ufid);
 }
 
+static struct dp_flow *
+user_flow_find_ufid(struct datapath *up, const struct uuid *ufid)
+{
+    return megaflow_find_ufid_rcu(&dp_cast(up)->flows, ufid);
+}
+
 /* A worker for the calling thread: an idle one, or a new one. */
 static struct worker *
 executor_get(struct dp *dp)
@@ -706,6 +712,7 @@ static const struct dp_feature features[] = {
 #define USER_CLASS(TYPE, INTERNAL, OPEN) { \
     .type = TYPE, \
     .internal_type = INTERNAL, \
+    .prepare = env_start_beside, \
     .open = OPEN, \
     .close = user_close, \
     .destroy = user_destroy, \
@@ -738,7 +745,7 @@ static const struct dp_feature features[] = {
     .doubt_flows = user_doubt_flows, \
     .flow_is_gone = user_flow_is_gone, \
     .flow_ufid = user_flow_ufid, \
-    .flow_set_ufid = user_flow_set_ufid, \
+    .flow_set_ufid = user_flow_set_ufid, .flow_find_ufid = user_flow_find_ufid, \
 }
 
 static const struct datapath_class user_class = USER_CLASS("netdev", "internal", user_open);
