@@ -141,8 +141,12 @@ reply_ports(struct ofconn *c, const struct msg *m, ofp_port want, const struct l
 {
     struct listing ports = LISTING_INIT;
 
-    HMAP_FOR_EACH (o, struct ofport, node, &c->ofproto->ports) {
-        if (want == OFPP_NONE || want == o->x->ofp_port) {
+    if (want != OFPP_NONE) {
+        if (ofport_find(c->ofproto, want)) {
+            listing_add(&ports, ofp_to_u32(want), NULL);
+        }
+    } else {
+        HMAP_FOR_EACH (o, struct ofport, node, &c->ofproto->ports) {
             listing_add(&ports, ofp_to_u32(o->x->ofp_port), NULL);
         }
     }

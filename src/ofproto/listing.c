@@ -19,6 +19,13 @@ struct listing_job {
 };
 
 void
+listing_reserve(struct listing *l, size_t n)
+{
+    l->all = xcalloc(n, sizeof *l->all);
+    l->capacity = n;
+}
+
+void
 listing_add(struct listing *l, uint32_t id, void *thing)
 {
     if (l->n == l->capacity) {

@@ -34,6 +34,8 @@ struct listing {
 };
 #define LISTING_INIT { NULL, 0, 0 }
 
+/* Makes room for 'n' in one piece, before the first. */
+void listing_reserve(struct listing *, size_t n);
 void listing_add(struct listing *, uint32_t id, void *thing);
 
 /* Answers 'request' with the list, which it takes over and leaves empty, once the handler is done. */
