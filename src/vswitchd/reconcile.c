@@ -295,16 +295,30 @@ add_bridges(struct vswitchd *sw, const struct vs_open_vswitch *global)
     }
 }
 
-static void
-add_ports(struct bridge *br, const struct vs_bridge *row)
+/* Whether the row has come since the changes of this run were taken: then it is for the next one, before which what it
+ * may take the place of goes. */
+static bool
+is_of_next_run(const struct idl_row *row)
+{
+    return row->changes & IDL_ROW_INSERTED;
+}
+
+/* These return false if something is left for another turn of the loop: to be called again. */
+
+static bool
+add_ports(struct bridge *br, const struct vs_bridge *row, struct loop_slice *slice)
 {
     for (size_t i = 0; i < vs_bridge_ports_datum(row)->n; i++) {
         const struct vs_port *child = vs_bridge_ports(row, i);
 
-        if (child && !find_port(br->o.sw, &child->row.uuid)) {
+        if (child && !is_of_next_run(&child->row) && !find_port(br->o.sw, &child->row.uuid)) {
             port_create(br, child);
+            if (loop_slice_is_over(slice)) {
+                return false;
+            }
         }
     }
+    return true;
 }
 
 /* An interface of that name that is still in use elsewhere keeps its device; this one waits with an error. */
@@ -314,7 +328,7 @@ add_ifaces(struct port *p, const struct vs_port *row)
     for (size_t i = 0; i < vs_port_interfaces_datum(row)->n; i++) {
         const struct vs_interface *child = vs_port_interfaces(row, i);
 
-        if (child && !find_iface(p->o.sw, &child->row.uuid)) {
+        if (child && !is_of_next_run(&child->row) && !find_iface(p->o.sw, &child->row.uuid)) {
             if (strmap_get(&p->o.sw->ifaces_by_name, vs_interface_name(child))) {
                 log_warn("interface %s is already in use; port %s does without it", vs_interface_name(child),
                          p->o.name);
@@ -325,28 +339,45 @@ add_ifaces(struct port *p, const struct vs_port *row)
     }
 }
 
-static void
-add_new(struct vswitchd *sw, const struct vs_open_vswitch *global)
+/* Those of dirty bridges: 'added' are the bridges that are through. */
+static bool
+add_all_ports(struct vswitchd *sw, struct loop_slice *slice)
 {
-    if (idl_first_change(sw->idl, VS_OPEN_VSWITCH) || idl_first_change(sw->idl, VS_BRIDGE)) {
-        add_bridges(sw, global);
-    }
-    LIST_FOR_EACH (o, struct object, dirty, &sw->dirty_bridges) {
+    while (!list_is_empty(&sw->dirty_bridges)) {
+        struct object *o = CONTAINER_OF(sw->dirty_bridges.next, struct object, dirty);
         struct bridge *br = CONTAINER_OF(o, struct bridge, o);
         const struct vs_bridge *row = bridge_row(br);
 
-        if (row) {
-            add_ports(br, row);
+        if (row && !add_ports(br, row, slice)) {
+            return false;
         }
+        list_remove(&o->dirty);
+        list_push_back(&sw->added, &o->dirty);
     }
-    LIST_FOR_EACH (o, struct object, dirty, &sw->dirty_ports) {
+    list_splice(&sw->dirty_bridges, &sw->added);
+    return true;
+}
+
+/* Those of dirty ports, likewise. */
+static bool
+add_all_ifaces(struct vswitchd *sw, struct loop_slice *slice)
+{
+    while (!list_is_empty(&sw->dirty_ports)) {
+        struct object *o = CONTAINER_OF(sw->dirty_ports.next, struct object, dirty);
         struct port *p = CONTAINER_OF(o, struct port, o);
         const struct vs_port *row = port_row(p);
 
         if (row) {
             add_ifaces(p, row);
         }
+        list_remove(&o->dirty);
+        list_push_back(&sw->added, &o->dirty);
+        if (loop_slice_is_over(slice)) {
+            return false;
+        }
     }
+    list_splice(&sw->dirty_ports, &sw->added);
+    return true;
 }
 
 /* 4. apply */
@@ -381,28 +412,34 @@ turn_of(const struct iface *f)
            : row && vs_interface_ofport(row, 0) > 0 && !f->lost_number ? 2 : 3;
 }
 
+struct turn {
+    int turn;
+    struct iface *iface;
+};
+
 /* The names of a batch of new ports decide their numbers where nobody asked for any. */
 static int
-compare_ifaces(const void *a_, const void *b_)
+compare_turns(const void *a_, const void *b_)
 {
-    const struct iface *const *a = a_, *const *b = b_;
-    int x = turn_of(*a), y = turn_of(*b);
+    const struct turn *a = a_, *b = b_;
 
-    return x != y ? x - y : strcmp((*a)->o.name, (*b)->o.name);
+    return a->turn != b->turn ? a->turn - b->turn : strcmp(a->iface->o.name, b->iface->o.name);
 }
 
 static void
 order_ifaces(struct vswitchd *sw)
 {
     size_t n = list_size(&sw->dirty_ifaces), i = 0;
-    struct iface **all = xcalloc(n + 1, sizeof *all);
+    struct turn *all = xcalloc(n + 1, sizeof *all);
 
     while (!list_is_empty(&sw->dirty_ifaces)) {
-        all[i++] = CONTAINER_OF(take_first(&sw->dirty_ifaces), struct iface, o);
+        struct iface *f = CONTAINER_OF(take_first(&sw->dirty_ifaces), struct iface, o);
+
+        all[i++] = (struct turn) { turn_of(f), f };
     }
-    qsort(all, n, sizeof *all, compare_ifaces);
+    qsort(all, n, sizeof *all, compare_turns);
     for (i = 0; i < n; i++) {
-        list_push_back(&sw->applying, &all[i]->o.dirty);
+        list_push_back(&sw->applying, &all[i].iface->o.dirty);
     }
     free(all);
 }
@@ -476,11 +513,23 @@ apply_ports(struct vswitchd *sw, const struct loop_slice *slice)
     return true;
 }
 
-/* What must go before an interface is applied whose device changes meanwhile goes in the next run: it does not come to
- * those in 'applying'. */
+/* Adds what is new, and applies.  What must go before an interface is applied whose device changes meanwhile goes in the
+ * next run: it does not come to those in 'applying'. */
 static bool
-apply(struct vswitchd *sw, const struct loop_slice *slice)
+apply(struct vswitchd *sw, struct loop_slice *slice)
 {
+    if (sw->phase == ADD_PORTS) {
+        if (!add_all_ports(sw, slice)) {
+            return false;
+        }
+        sw->phase = ADD_IFACES;
+    }
+    if (sw->phase == ADD_IFACES) {
+        if (!add_all_ifaces(sw, slice)) {
+            return false;
+        }
+        sw->phase = APPLY_BRIDGES;
+    }
     if (sw->phase == APPLY_BRIDGES) {
         if (!apply_bridges(sw, slice)) {
             return false;
@@ -497,7 +546,7 @@ apply(struct vswitchd *sw, const struct loop_slice *slice)
     return apply_ports(sw, slice);
 }
 
-/* 1. to 3.; then what has changed is in our lists, and the replica can note the next changes. */
+/* 1., 2., and new bridges; then what has changed is in our lists, and the replica can note the next changes. */
 static bool
 take_changes(struct vswitchd *sw, const struct loop_slice *slice)
 {
@@ -512,11 +561,13 @@ take_changes(struct vswitchd *sw, const struct loop_slice *slice)
     if (!remove_gone(sw, global, generation, slice)) {
         return false; /* The replica's changes stay as they are until then. */
     }
-    add_new(sw, global);
+    if (idl_first_change(sw->idl, VS_OPEN_VSWITCH) || idl_first_change(sw->idl, VS_BRIDGE)) {
+        add_bridges(sw, global);
+    }
     sw->zones_changed = zones_have_changes(sw);
     sw->cfg_applying = global ? vs_open_vswitch_next_cfg(global) : sw->cfg_seen;
     idl_clear_changes(sw->idl);
-    sw->phase = APPLY_BRIDGES;
+    sw->phase = ADD_PORTS;
     return true;
 }
 

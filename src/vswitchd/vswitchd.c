@@ -95,7 +95,7 @@ on_replica(struct idl *idl, void *sw_)
     if (idl_is_lock_contended(idl)) {
         log_err_rl(&limit, "another ovs-vswitchd process is running, disabling this process until it goes away");
     } else if (idl_has_lock(idl)) {
-        loop_task_post(&sw->reconcile);
+        loop_task_post_next_turn(&sw->reconcile); /* To take over many rows may have taken all of this one. */
     }
 }
 
@@ -172,6 +172,7 @@ vswitchd_create(struct loop *loop, struct idl *idl, bool system_disabled, void (
     list_init(&sw->dirty_ports);
     list_init(&sw->dirty_ifaces);
     list_init(&sw->unsettled);
+    list_init(&sw->added);
     list_init(&sw->applying);
     list_init(&sw->unsatisfied);
     list_init(&sw->stale_bridges);

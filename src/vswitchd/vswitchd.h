@@ -24,9 +24,9 @@
  * the object takes the new row, and nothing that passes through it notices.
  *
  * All removals come before all additions, so that a device can move from one bridge to another in one transaction.
- * Many ports, of a bridge or with it, are removed in slices of turns of the loop; then it begins anew with 1.  What has
- * been marked is applied in slices, too.  Changes that come meanwhile are for the next run, so that numbers of ports do
- * not depend on them, except that a row is always applied as it is at that moment.
+ * Many ports, of a bridge or with it, are removed in slices of turns of the loop; then it begins anew with 1.  What is
+ * new is added in slices, too, and so is what has been marked applied.  Changes that come meanwhile are for the next
+ * run, so that numbers of ports do not depend on them, except that a row is always applied as it is at that moment.
  *
  * A first bridge may have to wait until its datapath can be made (DPDK starts): what has been marked is applied then.
  *
@@ -74,8 +74,11 @@ struct vswitchd {
     struct list unsatisfied;             /* struct iface.unsatisfied */
     struct list dirty_bridges, dirty_ports, dirty_ifaces; /* struct object.dirty */
     struct list unsettled;               /* struct bridge.unsettled */
-    enum apply_phase { APPLY_NOTHING, APPLY_BRIDGES, APPLY_IFACES, APPLY_PORTS } phase; /* Of reconcile_run(). */
-    struct list applying;                /* struct object.dirty, of interfaces: those of APPLY_IFACES, in order. */
+    enum apply_phase {
+        APPLY_NOTHING, ADD_PORTS, ADD_IFACES, APPLY_BRIDGES, APPLY_IFACES, APPLY_PORTS,
+    } phase;                             /* Of reconcile_run(). */
+    struct list added;                   /* struct object.dirty, of what the phase has been through: in ADD_PORTS... */
+    struct list applying;                /* The same, of interfaces: those of APPLY_IFACES, in order. */
     bool zones_changed;                  /* By the changes that are applied, likewise: */
     int64_t cfg_applying;                /* next_cfg */
 
