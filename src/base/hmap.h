@@ -81,18 +81,6 @@ hmap_prefetch_node(const struct hmap *map, uint32_t hash, size_t size)
 struct hmap_node *hmap_first(const struct hmap *map);
 struct hmap_node *hmap_next(const struct hmap *map, const struct hmap_node *node);
 
-/* For a walk past all, at 'node': asks for the memory of the nodes that come some steps later. */
-enum { HMAP_WALK_AHEAD = 8 };
-static inline void
-hmap_prefetch_walk(const struct hmap *map, const struct hmap_node *node)
-{
-    size_t i = hmap_bucket(map, node->hash) + HMAP_WALK_AHEAD;
-
-    if (i < map->mask + 1 + map->n_split) {
-        __builtin_prefetch(map->buckets[i]);
-    }
-}
-
 #define HMAP_ENTRY(NODE, TYPE, MEMBER) ((NODE) ? CONTAINER_OF(NODE, TYPE, MEMBER) : NULL)
 
 #define HMAP_FOR_EACH_WITH_HASH(VAR, TYPE, MEMBER, HASH, MAP) \

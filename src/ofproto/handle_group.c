@@ -95,13 +95,11 @@ note(struct listing *groups, struct group *g)
     }
 }
 
-/* In one turn: some 20 ns for each. */
 static void
 note_all(const struct ofproto *p, struct listing *groups)
 {
     listing_reserve(groups, hmap_count(&p->groups));
     HMAP_FOR_EACH (g, struct group, node, &p->groups) {
-        hmap_prefetch_walk(&p->groups, &g->node);
         note(groups, g);
     }
 }

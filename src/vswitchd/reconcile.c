@@ -513,8 +513,8 @@ apply_ports(struct vswitchd *sw, const struct loop_slice *slice)
     return true;
 }
 
-/* Adds what is new, and applies.  What must go before an interface is applied whose device changes meanwhile goes in the
- * next run: it does not come to those in 'applying'. */
+/* Adds what is new, and applies.  What must go before an interface is applied whose device changes meanwhile goes in
+ * the next run: it does not come to those in 'applying'. */
 static bool
 apply(struct vswitchd *sw, struct loop_slice *slice)
 {
@@ -605,6 +605,7 @@ reconcile_run(struct vswitchd *sw)
     }
     if ((!goes_on && !take_changes(sw, &slice)) || !apply(sw, &slice)) {
         counter_inc(reconcile_turns);
+        loop_task_cancel(&sw->reconcile); /* What has been told of may want it in this turn. */
         if (!sw->is_preparing) {
             loop_task_post_next_turn(&sw->reconcile);
         }

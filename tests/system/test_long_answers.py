@@ -108,7 +108,8 @@ def test_megaflows_of_a_file_come_over_many_turns_and_what_is_wrong_is_said(plac
     waiting = [SlowClient(place, "dpctl/del-flows", f"{place.dir}/megaflows"),
                SlowClient(place, "dpctl/add-flows", f"{place.dir}/megaflows")]
     place.sh("ovs-vsctl del-br br0")
-    assert [client.lines() for client in waiting] == [[], []]
+    assert waiting[0].lines() == []
+    assert set(waiting[1].lines()) <= {"ovs-vswitchd: updating flow table (File exists)"}
 
 
 def test_a_megaflow_is_found_by_its_name(place):

@@ -259,6 +259,19 @@ def test_many_bridges_come_over_many_turns(place):
     place.sh("ovs-vsctl " + " -- ".join(f"del-br {br}" for br in bridges))
 
 
+def test_many_bonds_come_over_many_turns_though_each_tells_of_its_links(place):
+    names = [f"o{i:03}" for i in range(N_PORTS // 2)]
+    turns = turns_of_reconciling(place)
+    place.sh("ovs-vsctl add-br br1 -- "
+             + " -- ".join(f"add-bond br1 {name} {name}a {name}b bond_mode=balance-slb" for name in names))
+    # Bridge, interfaces and ports do not fit into one turn each.
+    assert turns_of_reconciling(place) > turns + 5
+    assert set(re.findall(r"^---- (\w+) ----$", place.sh("ovs-appctl bond/show"), re.M)) >= set(names)
+    assert numbers(place, "br1") == {f"{name}{x}": 2 * i + k for i, name in enumerate(names)
+                                     for k, x in enumerate("ab", 1)}
+    place.sh("ovs-vsctl del-br br1")
+
+
 def test_a_restart_finds_all_ports_with_their_numbers(place):
     names = [f"r{i:03}" for i in range(N_PORTS)]
     place.sh(f"ovs-vsctl add-br br1 -- {add('br1', names)}")

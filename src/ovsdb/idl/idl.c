@@ -4,6 +4,29 @@
 
 #include "ovsdb/idl/idl_private.h"
 
+/* Some of them; whether all are. */
+static bool
+free_gone(struct idl *idl, struct loop_slice *slice)
+{
+    while (!list_is_empty(&idl->gone)) {
+        idl_row_free(CONTAINER_OF(idl->gone.next, struct idl_row, change));
+        if (loop_slice_is_over(slice)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void
+on_free_gone(struct loop_task *task)
+{
+    struct loop_slice slice = loop_slice_begin();
+
+    if (!free_gone(task->aux, &slice)) {
+        loop_task_post_next_turn(task);
+    }
+}
+
 struct idl *
 idl_create(struct loop *loop, struct schema *schema, const char *remotes, bool retry)
 {
@@ -23,6 +46,8 @@ idl_create(struct loop *loop, struct schema *schema, const char *remotes, bool r
         t->modes = xzalloc(t->schema->n_columns);
         t->absent = xcalloc(t->schema->n_columns, sizeof *t->absent);
     }
+    list_init(&idl->gone);
+    loop_task_init(loop, &idl->free_gone, on_free_gone, idl);
     idl->session = idl_session_create(idl, remotes, retry);
     return idl;
 }
@@ -51,6 +76,8 @@ idl_destroy(struct idl *idl)
 {
     if (idl) {
         idl_session_destroy(idl->session);
+        loop_task_cancel(&idl->free_gone);
+        (void) free_gone(idl, NULL);
         for (size_t i = 0; i < idl->schema->n_tables; i++) {
             table_uninit(&idl->tables[i]);
         }
@@ -263,17 +290,23 @@ idl_column_changed(const struct idl_row *row, unsigned column)
 void
 idl_clear_changes(struct idl *idl)
 {
+    struct loop_slice slice = loop_slice_begin();
+
     for (size_t i = 0; i < idl->schema->n_tables; i++) {
         LIST_FOR_EACH_SAFE (row, struct idl_row, change, &idl->tables[i].changes) {
+            list_remove(&row->change);
             if (row->changes & IDL_ROW_DELETED) {
-                idl_row_free(row);
+                idl_overlay_drop(row);
+                list_push_back(&idl->gone, &row->change);
             } else {
-                list_remove(&row->change);
                 row->changes = 0;
                 free(row->changed);
                 row->changed = NULL;
             }
         }
+    }
+    if (!free_gone(idl, &slice)) {
+        loop_task_post_next_turn(&idl->free_gone);
     }
 }
 

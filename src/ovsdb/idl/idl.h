@@ -133,7 +133,8 @@ size_t idl_n_rows(const struct idl *idl, unsigned table);
 #define IDL_FOR_EACH(ROW, IDL, TABLE) \
     for (const struct idl_row *ROW = idl_first(IDL, TABLE); ROW; ROW = idl_next(ROW))
 
-/* Rows that changed; idl_clear_changes() empties the lists of all tables and releases deleted rows. */
+/* Rows that changed; idl_clear_changes() empties the lists of all tables and releases deleted rows, many of them in
+ * turns of the loop to come. */
 const struct idl_row *idl_first_change(const struct idl *idl, unsigned table);
 const struct idl_row *idl_next_change(const struct idl_row *row);
 static inline bool idl_is_deleted(const struct idl_row *row) { return row->changes & IDL_ROW_DELETED; }

@@ -18,6 +18,8 @@ struct idl {
     void *aux;
     unsigned seqno;
     bool was_filled;
+    struct list gone;         /* struct idl_row.change: deleted rows that nobody sees any more, to be freed... */
+    struct loop_task free_gone; /* ...by this, in slices. */
 };
 
 /* What a transaction does to one column by parts. */
