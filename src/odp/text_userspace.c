@@ -28,13 +28,22 @@ put_controller(struct str *s, const struct odp_cookie *c)
 }
 
 static void
-put_flow_sample(struct str *s, const struct odp_cookie *c)
+put_flow_sample(struct str *s, const struct odp_cookie *c, const struct odp_names *names)
 {
     static const char *const directions[] = { "", ",ingress", ",egress" };
 
     str_putf(s, ",flow_sample(probability=%u,collector_set_id=%"PRIu32",obs_domain_id=%"PRIu32",obs_point_id=%"PRIu32
-             ",output_port=%"PRIu32"%s)", c->probability, c->collector_set, c->obs_domain_id, c->obs_point_id,
-             c->output_port, directions[c->flags % 3]);
+             ",output_port=", c->probability, c->collector_set, c->obs_domain_id, c->obs_point_id);
+    port_put(s, c->output_port, names);
+    str_putf(s, "%s)", directions[c->flags % 3]);
+}
+
+static void
+put_ipfix(struct str *s, const struct odp_cookie *c, const struct odp_names *names)
+{
+    str_puts(s, ",ipfix(output_port=");
+    port_put(s, c->output_port, names);
+    str_putc(s, ')');
 }
 
 static void
@@ -46,7 +55,7 @@ put_sflow(struct str *s, const struct odp_cookie *c)
 }
 
 static void
-put_userdata(struct str *s, const struct odp_attr *a)
+put_userdata(struct str *s, const struct odp_attr *a, const struct odp_names *names)
 {
     struct odp_cookie c;
 
@@ -55,8 +64,8 @@ put_userdata(struct str *s, const struct odp_attr *a)
         switch ((enum odp_cookie_type) c.type) {
         case ODP_COOKIE_SFLOW: put_sflow(s, &c); return;
         case ODP_COOKIE_SLOW_PATH: put_slow_path(s, &c); return;
-        case ODP_COOKIE_FLOW_SAMPLE: put_flow_sample(s, &c); return;
-        case ODP_COOKIE_IPFIX: str_putf(s, ",ipfix(output_port=%"PRIu32")", c.output_port); return;
+        case ODP_COOKIE_FLOW_SAMPLE: put_flow_sample(s, &c, names); return;
+        case ODP_COOKIE_IPFIX: put_ipfix(s, &c, names); return;
         case ODP_COOKIE_CONTROLLER: put_controller(s, &c); return;
         case ODP_COOKIE_UNSPEC: break;
         }
@@ -83,7 +92,7 @@ userspace_put(struct str *s, const struct odp_attr *a, const struct odp_names *n
     }
     str_putf(s, "userspace(pid=%"PRIu32, pid);
     if (userdata) {
-        put_userdata(s, userdata);
+        put_userdata(s, userdata, names);
     }
     if (actions) {
         str_puts(s, ",actions");

@@ -314,7 +314,7 @@ begin_run(struct flow_mod_run *s)
     const struct flow_mod *fm = s->fm;
 
     s->stage = RUN_DONE;
-    if (fm->table_id >= 254 && fm->table_id != FM_TABLE_ANY) {
+    if (fm->table_id >= OFPROTO_HIDDEN_TABLE && fm->table_id != FM_TABLE_ANY) {
         /* The switch's own; no flow there is what a controller could name. */
         s->error = fm->command == FM_DELETE_STRICT ? OFPERR_NONE : OFPERR_OFPBRC_EPERM;
         return;

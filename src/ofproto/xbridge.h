@@ -31,6 +31,7 @@ struct flow_mod;
 struct group_table;
 
 #define OFPROTO_N_TABLES 255
+#define OFPROTO_HIDDEN_TABLE 254
 
 /* What translation is told to do without, though the datapath can do it (dpif/set-dp-features). */
 enum xdp_without { XDP_WITHOUT_CT_CLEAR = 1, XDP_WITHOUT_CT_TIMEOUT = 2, XDP_WITHOUT_EXPLICIT_DROP = 4 };
@@ -66,7 +67,7 @@ struct xbridge {
     struct rcu_map meters;       /* struct xmeter by hash_u32(id, 0). */
     struct mac_table *mac_table;
     struct drops *drops;         /* Why its packets were dropped (ofproto/drops.h). */
-    struct classifier *tables;   /* OFPROTO_N_TABLES of them; 254 is for hidden rules of the switch itself. */
+    struct classifier *tables;   /* OFPROTO_N_TABLES of them; OFPROTO_HIDDEN_TABLE is the switch's own. */
     _Atomic uint64_t tables_version;
     uint64_t serial;             /* xbridge_new_serial(): no other bridge of this process ever had it. */
     /* The newest version with which a rule comes or goes, of all tables and of each: noted by the writer before the

@@ -3,7 +3,7 @@
 
 /* Where an action stands: of the kinds below SET only the last written counts, SET keeps all in their order, and of
  * those behind it the first kind there is ends the set. */
-enum { ORDER_SET = 20, ORDER_GROUP, ORDER_OUTPUT, ORDER_RESUBMIT, ORDER_CT, ORDER_N, ORDER_NEVER };
+enum { ORDER_SET = 20, ORDER_GROUP, ORDER_OUTPUT, ORDER_RESUBMIT, ORDER_CT_CLEAR, ORDER_CT, ORDER_N, ORDER_NEVER };
 
 /* Whether a set may have the action at all; what it may not have is not carried out. */
 static bool
@@ -36,7 +36,9 @@ order_of(enum act_type type)
     }
     return type == ACT_GROUP ? ORDER_GROUP
            : type == ACT_OUTPUT ? ORDER_OUTPUT
-           : type == ACT_RESUBMIT ? ORDER_RESUBMIT : type == ACT_CT ? ORDER_CT : ORDER_SET;
+           : type == ACT_RESUBMIT ? ORDER_RESUBMIT
+           : type == ACT_CT_CLEAR ? ORDER_CT_CLEAR
+           : type == ACT_CT ? ORDER_CT : ORDER_SET;
 }
 
 static void

@@ -44,6 +44,18 @@ group_is_alive(struct xlate_ctx *ctx, uint32_t group_id, int depth)
     return false;
 }
 
+static void
+report_dead_port(struct xlate_ctx *ctx, size_t i, ofp_port port)
+{
+    struct str s = STR_INIT;
+
+    if (ctx->in->trace) {
+        ofp_port_put(&s, port, NULL);
+        xlate_report(ctx, TRACE_DETAIL, "bucket %zu: not live due to port %s", i, str_text(&s));
+        str_uninit(&s);
+    }
+}
+
 /* A bucket that watches nothing is alive. */
 static bool
 bucket_is_alive(struct xlate_ctx *ctx, const struct group *g, size_t i, int depth)
@@ -63,7 +75,7 @@ bucket_is_alive(struct xlate_ctx *ctx, const struct group *g, size_t i, int dept
         return true;
     }
     if (watches_port) {
-        xlate_report(ctx, TRACE_DETAIL, "bucket %zu: not live due to port %u", i, ofp_to_u32(b->watch_port));
+        report_dead_port(ctx, i, b->watch_port);
     } else {
         xlate_report(ctx, TRACE_DETAIL, "bucket %zu: not live due to group %u", i, b->watch_group);
     }

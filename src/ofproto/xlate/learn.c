@@ -57,7 +57,7 @@ add_load(struct act_buf *acts, const struct learn_spec *s, const union field_val
 static void
 add_output(struct act_buf *acts, const union field_value *v)
 {
-    uint32_t n = get_be32(v->bytes + sizeof v->bytes - 4);
+    uint64_t n = get_be64(v->bytes + sizeof v->bytes - 8);
     ofp_port port = n <= UINT16_MAX ? ofp_port_from_u16(n) : OFPP_NONE;
 
     if (ofp_port_is_real(port) || port == OFPP_IN_PORT || port == OFPP_FLOOD || port == OFPP_ALL ||
@@ -157,6 +157,14 @@ write_result(struct xlate_ctx *ctx, const struct act_learn *a, bool ok)
     }
 }
 
+/* Whether no controller may make such a flow either: it is in a table of the switch's own, or matches what the switch
+ * recirculates by. */
+static bool
+is_not_permitted(const struct flow_mod *fm)
+{
+    return fm->table_id >= OFPROTO_HIDDEN_TABLE || fm->match.flow.recirc_id || fm->match.mask.dp_hash;
+}
+
 /* What is learned, in a trace. */
 static void
 report(struct xlate_ctx *ctx, const struct flow_mod *fm)
@@ -203,6 +211,12 @@ xlate_learn(struct xlate_ctx *ctx, const struct act *act)
     }
     if (UNLIKELY(ctx->in->trace != NULL)) {
         report(ctx, fm);
+    }
+    if (is_not_permitted(fm)) {
+        xlate_report(ctx, TRACE_ERROR, "LEARN action execution failed (%s).", ofperr_name(OFPERR_OFPBRC_EPERM));
+        flow_mod_uninit(fm);
+        free(fm);
+        return;
     }
     ok = has_room(ctx, fm, a->limit);
     add_credit(ctx, fm, a->limit);

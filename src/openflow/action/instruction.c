@@ -142,11 +142,16 @@ write_actions_parse(struct act_parser *p, const char *keyword UNUSED, char *arg)
     return e;
 }
 
-/* When the set runs, other actions have run too: only what the flow matches now can be checked. */
+/* When the set runs, other actions have run too: only what the flow matches now can be checked.  What is not consistent
+ * with that may have become so by then. */
 static enum ofperr
 write_actions_check(struct act *act, struct act_check *c)
 {
-    return act_check_nested(act, sizeof(struct act_write_actions), c);
+    unsigned int protocols = c->protocols;
+    enum ofperr error = act_check_nested(act, sizeof(struct act_write_actions), c);
+
+    c->protocols = protocols;
+    return error;
 }
 
 const struct act_ops act_write_actions_ops = {

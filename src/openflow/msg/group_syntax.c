@@ -241,7 +241,7 @@ parse_bucket_key(struct syntax *s, struct bucket *b, const char *key, const char
     }
     if (!strcmp(key, "watch_port")) {
         bool ok = ofp_port_parse(value, s->names->ports, &b->watch_port) &&
-                  (ofp_port_is_real(b->watch_port) || b->watch_port == OFPP_LOCAL || b->watch_port == OFPP_NONE);
+                  (ofp_port_is_real(b->watch_port) || b->watch_port == OFPP_CONTROLLER || b->watch_port == OFPP_NONE);
 
         return ok ? NULL : error_new("%s: invalid watch_port", value);
     }
