@@ -199,9 +199,7 @@ vswitchd_destroy(struct vswitchd *sw, bool cleanup)
     netdev_unwatch(&sw->watch);
     ofproto_set_bond_listener(NULL, NULL);
     loop_task_cancel(&sw->reconcile);
-    if (sw->is_preparing) {
-        work_wait_all();
-    }
+    work_wait_all(); /* A datapath may be on its way, also one that no bridge waits for any more. */
     loop_wake_uninit(&sw->prepared);
     loop_timer_cancel(&sw->stats_timer);
     loop_timer_cancel(&sw->controller_timer);
