@@ -48,8 +48,10 @@ def test_access_ports_of_different_vlans_are_apart(place):
 
 
 def frames_at_h3(place, *pings):
-    """What h3 sees of ARP requests with VLAN tags while pings (host, address) are sent."""
-    asks = "; ".join(f"ip netns exec h{host} ping -q -c 1 -W 1 {address} >/dev/null" for host, address in pings)
+    """What h3 sees of ARP requests with VLAN tags while pings (host, address) are sent.  A host that has asked for an
+    address a moment ago would wait before it asks again."""
+    asks = "; ".join(f"ip -n h{host} neigh flush dev eth0; ip netns exec h{host} ping -q -c 1 -W 1 {address} >/dev/null"
+                     for host, address in pings)
     return place.run("ip netns exec h3 timeout 20 tcpdump -i eth0 -n -e -l 'vlan and arp' >/tmp/seen 2>/tmp/dump &"
                      " p=$!;"
                      f"until grep -q listening /tmp/dump; do sleep 0.1; done; {asks}; sleep 0.3; kill $p; wait $p;"
