@@ -3,20 +3,20 @@
 void
 cls_stage_set_uninit(struct cls_stage_set *s)
 {
-    cls_table_uninit(&s->table);
+    slot_table_uninit(&s->table);
 }
 
 uint32_t
 cls_stage_set_get_rcu(const struct cls_stage_set *s, uint64_t hash)
 {
-    const struct cls_slots *set = cls_table_get_rcu(&s->table);
+    const struct slot_array *set = slot_table_get_rcu(&s->table);
     uint32_t h = cls_stage_set_key(hash);
 
     if (!set) {
         return 0;
     }
     for (size_t i = h >> 1 & set->mask;; i = (i + 1) & set->mask) {
-        uint64_t slot = cls_slot(set, i);
+        uint64_t slot = slot_at(set, i);
 
         if (!slot || slot >> 32 == h) {
             return slot;
@@ -27,7 +27,7 @@ cls_stage_set_get_rcu(const struct cls_stage_set *s, uint64_t hash)
 void
 cls_stage_set_prefetch_rcu(const struct cls_stage_set *s, uint64_t hash)
 {
-    const struct cls_slots *set = cls_table_get_rcu(&s->table);
+    const struct slot_array *set = slot_table_get_rcu(&s->table);
 
     if (set) {
         __builtin_prefetch(&set->slots[(uint32_t) hash >> 1 & set->mask]);
@@ -36,12 +36,12 @@ cls_stage_set_prefetch_rcu(const struct cls_stage_set *s, uint64_t hash)
 
 /* Adds to the number of a hash; returns its slot. */
 static size_t
-add_to_slot(struct cls_slots *set, uint64_t hash, uint32_t number, size_t *n_used)
+add_to_slot(struct slot_array *set, uint64_t hash, uint32_t number, size_t *n_used)
 {
     uint32_t h = cls_stage_set_key(hash);
 
     for (size_t i = h >> 1 & set->mask;; i = (i + 1) & set->mask) {
-        uint64_t slot = cls_slot(set, i);
+        uint64_t slot = slot_at(set, i);
 
         if (!slot || slot >> 32 == h) {
             *n_used += !slot;
@@ -54,34 +54,34 @@ add_to_slot(struct cls_slots *set, uint64_t hash, uint32_t number, size_t *n_use
 
 /* Moves some slots to the next set.  Asks for where those of the next step go. */
 static void
-move_some(struct cls_table *t)
+move_some(struct slot_table *t)
 {
-    const struct cls_slots *now = rcu_get_protected(&t->now);
-    size_t end = cls_table_end_of_step(t);
+    const struct slot_array *now = rcu_get_protected(&t->now);
+    size_t end = slot_table_end_of_step(t);
 
-    for (size_t i = end; i < MIN(end + CLS_MOVES, now->mask + 1); i++) {
-        uint32_t h = cls_slot(now, i) >> 32;
+    for (size_t i = end; i < MIN(end + SLOT_TABLE_MOVES, now->mask + 1); i++) {
+        uint32_t h = slot_at(now, i) >> 32;
 
         __builtin_prefetch(&t->next->slots[h >> 1 & t->next->mask], 1);
     }
     for (size_t i = t->n_moved; i < end; i++) {
-        uint64_t slot = cls_slot(now, i);
+        uint64_t slot = slot_at(now, i);
 
         if ((uint32_t) slot) {
             add_to_slot(t->next, slot >> 32, slot, &t->n_next_used);
         }
     }
-    cls_table_have_moved(t, end);
+    slot_table_have_moved(t, end);
 }
 
 static void
-add(struct cls_table *t, uint64_t hash, uint32_t number)
+add(struct slot_table *t, uint64_t hash, uint32_t number)
 {
-    struct cls_slots *now = rcu_get_protected(&t->now);
+    struct slot_array *now = rcu_get_protected(&t->now);
     size_t at = add_to_slot(now, hash, number, &t->n_used);
-    uint32_t sum = cls_slot(now, at);
+    uint32_t sum = slot_at(now, at);
 
-    if (cls_table_has_moved(t, at)) {
+    if (slot_table_has_moved(t, at)) {
         add_to_slot(t->next, hash, number, &t->n_next_used);
     }
     t->n_live += sum == number;
@@ -91,7 +91,7 @@ add(struct cls_table *t, uint64_t hash, uint32_t number)
 void
 cls_stage_set_add(struct cls_stage_set *s, uint64_t hash, uint32_t number)
 {
-    if (cls_table_make_room(&s->table, (struct cls_growth) { .part = 2, .whole = 3, .each = 2 })) {
+    if (slot_table_make_room(&s->table, (struct slot_growth) { .part = 2, .whole = 3, .each = 2 })) {
         move_some(&s->table);
     }
     add(&s->table, hash, number);

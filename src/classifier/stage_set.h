@@ -5,11 +5,11 @@
 #ifndef CLASSIFIER_STAGE_SET_H
 #define CLASSIFIER_STAGE_SET_H 1
 
-#include "classifier/growth.h"
+#include "sys/slot_table.h"
 
 /* Each hash in the upper half of a slot, and its number in the lower.  All zero: empty. */
 struct cls_stage_set {
-    struct cls_table table;
+    struct slot_table table;
 };
 
 /* Nobody reads it any more. */

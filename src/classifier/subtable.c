@@ -291,7 +291,7 @@ values_equal(const struct cls_subtable *st, const uint64_t *values, const struct
 struct cls_node *
 cls_subtable_find_rcu(const struct cls_subtable *st, const struct flow *flow, uint64_t hash)
 {
-    const struct cls_slots *slots = cls_table_get_rcu(&st->nodes);
+    const struct slot_array *slots = slot_table_get_rcu(&st->nodes);
 
     if (!slots) {
         return NULL;
@@ -312,7 +312,7 @@ cls_subtable_find_rcu(const struct cls_subtable *st, const struct flow *flow, ui
 const struct cls_node *
 cls_subtable_guess_rcu(const struct cls_subtable *st, uint64_t hash)
 {
-    const struct cls_slots *slots = cls_table_get_rcu(&st->nodes);
+    const struct slot_array *slots = slot_table_get_rcu(&st->nodes);
 
     for (size_t i = hash; slots; i++) {
         uint64_t slot = atomic_load_explicit(&slots->slots[i & slots->mask], memory_order_acquire);
@@ -330,7 +330,7 @@ cls_subtable_guess_rcu(const struct cls_subtable *st, uint64_t hash)
 struct cls_node *
 cls_subtable_find_same_rcu(const struct cls_subtable *st, const struct cls_node *as, uint64_t hash)
 {
-    const struct cls_slots *slots = cls_table_get_rcu(&st->nodes);
+    const struct slot_array *slots = slot_table_get_rcu(&st->nodes);
 
     if (!slots) {
         return NULL;
@@ -351,7 +351,7 @@ cls_subtable_find_same_rcu(const struct cls_subtable *st, const struct cls_node 
 void
 cls_subtable_prefetch_nodes_rcu(const struct cls_subtable *st, uint64_t hash)
 {
-    const struct cls_slots *slots = cls_table_get_rcu(&st->nodes);
+    const struct slot_array *slots = slot_table_get_rcu(&st->nodes);
 
     if (slots) {
         __builtin_prefetch(&slots->slots[hash & slots->mask]);
@@ -374,17 +374,17 @@ cls_subtable_prefetch_rcu(const struct cls_subtable *st_, const uint64_t hashes[
 }
 
 static struct cls_node *
-node_in_slot(const struct cls_slots *slots, size_t i)
+node_in_slot(const struct slot_array *slots, size_t i)
 {
-    return slot_node(cls_slot(slots, i));
+    return slot_node(slot_at(slots, i));
 }
 
 static size_t
-slots_put(struct cls_slots *slots, struct cls_node *node, uint64_t hash)
+slots_put(struct slot_array *slots, struct cls_node *node, uint64_t hash)
 {
     size_t i = hash & slots->mask;
 
-    while (cls_slot(slots, i)) {
+    while (slot_at(slots, i)) {
         i = (i + 1) & slots->mask;
     }
     atomic_store_explicit(&slots->slots[i], (uint64_t) node | (hash >> SLOT_TAG_SHIFT << SLOT_TAG_SHIFT),
@@ -394,7 +394,7 @@ slots_put(struct cls_slots *slots, struct cls_node *node, uint64_t hash)
 
 /* A slot is used once in the life of a table, so that readers never miss what stays. */
 static size_t
-slots_remove(struct cls_slots *slots, const struct cls_node *node, uint64_t hash)
+slots_remove(struct slot_array *slots, const struct cls_node *node, uint64_t hash)
 {
     size_t i = hash & slots->mask;
 
@@ -408,14 +408,14 @@ slots_remove(struct cls_slots *slots, const struct cls_node *node, uint64_t hash
 /* Asks for what later steps will need: the nodes of the one after the next, which say where they go; the places where
  * those of the next go. */
 static void
-prefetch_moves(const struct cls_subtable *st, const struct cls_slots *now, size_t end)
+prefetch_moves(const struct cls_subtable *st, const struct slot_array *now, size_t end)
 {
     size_t n = now->mask + 1;
 
-    for (size_t i = end + CLS_MOVES; i < MIN(end + 2 * CLS_MOVES, n); i++) {
+    for (size_t i = end + SLOT_TABLE_MOVES; i < MIN(end + 2 * SLOT_TABLE_MOVES, n); i++) {
         __builtin_prefetch(node_in_slot(now, i));
     }
-    for (size_t i = end; i < MIN(end + CLS_MOVES, n); i++) {
+    for (size_t i = end; i < MIN(end + SLOT_TABLE_MOVES, n); i++) {
         const struct cls_node *node = node_in_slot(now, i);
 
         if ((uintptr_t) node > SLOT_REMOVED) {
@@ -430,9 +430,9 @@ prefetch_moves(const struct cls_subtable *st, const struct cls_slots *now, size_
 static void
 move_slots(struct cls_subtable *st)
 {
-    struct cls_table *t = &st->nodes;
-    const struct cls_slots *now = rcu_get_protected(&t->now);
-    size_t end = cls_table_end_of_step(t);
+    struct slot_table *t = &st->nodes;
+    const struct slot_array *now = rcu_get_protected(&t->now);
+    size_t end = slot_table_end_of_step(t);
 
     prefetch_moves(st, now, end);
     for (size_t i = t->n_moved; i < end; i++) {
@@ -443,7 +443,7 @@ move_slots(struct cls_subtable *st)
             t->n_next_used++;
         }
     }
-    cls_table_have_moved(t, end);
+    slot_table_have_moved(t, end);
 }
 
 /* A node enters (delta 1) or leaves (-1) the sets of the stages. */
@@ -505,7 +505,7 @@ ports_length(const struct cls_subtable *st)
 static void
 add_node(struct cls_subtable *st, struct cls_node *node, uint64_t hash)
 {
-    struct cls_table *t = &st->nodes;
+    struct slot_table *t = &st->nodes;
     size_t at;
 
     node->subtable = st;
@@ -517,11 +517,11 @@ add_node(struct cls_subtable *st, struct cls_node *node, uint64_t hash)
         trie_add(&st->ports, &key, ports_length(st));
     }
     count_stages(st, node, 1);
-    if (cls_table_make_room(t, (struct cls_growth) { .part = 1, .whole = 2, .each = 3 })) {
+    if (slot_table_make_room(t, (struct slot_growth) { .part = 1, .whole = 2, .each = 3 })) {
         move_slots(st);
     }
     at = slots_put(rcu_get_protected(&t->now), node, hash);
-    if (cls_table_has_moved(t, at)) {
+    if (slot_table_has_moved(t, at)) {
         slots_put(t->next, node, hash);
         t->n_next_used++;
     }
@@ -533,7 +533,7 @@ static void
 change_refs(struct cls_subtable *st, int64_t by)
 {
     if (!(atomic_fetch_add(&st->n_refs, by) + by)) {
-        cls_table_uninit(&st->nodes);
+        slot_table_uninit(&st->nodes);
         hmap_uninit(&st->chains);
         for (unsigned int stage = 0; stage < STAGE_L3; stage++) {
             cls_stage_set_uninit(&st->stages[stage]);
@@ -568,7 +568,7 @@ remove_node(struct cls_subtable *st, struct cls_node *node)
     uint64_t hash = cls_node_hash(node, st->words, st->n_words);
     size_t at = slots_remove(rcu_get_protected(&st->nodes.now), node, hash);
 
-    if (cls_table_has_moved(&st->nodes, at)) {
+    if (slot_table_has_moved(&st->nodes, at)) {
         slots_remove(st->nodes.next, node, hash);
     }
     st->nodes.n_live--;

@@ -5,7 +5,7 @@
  * priority.  The hash of values is computed word by word of the mask, so that its state after each stage is the key of
  * that stage's set (stage_set.h; the one before ports is shared, joint.h).
  *
- * Hash tables grow in steps (growth.h).
+ * Hash tables grow in steps (sys/slot_table.h).
  *
  * Threads: one writer; *_rcu() any reader. */
 #ifndef CLASSIFIER_SUBTABLE_H
@@ -53,7 +53,7 @@ struct cls_subtable {
     /* Read by searches. */
     uint8_t ends[N_STAGES];      /* Where each stage's words end. */
     uint32_t ports_mask;         /* Of source (upper half) and destination port, host order; 0: no ports. */
-    struct cls_table nodes;
+    struct slot_table nodes;
     struct cls_stage_set stages[STAGE_L3]; /* With each hash, how many nodes have it.  Empty where it would not tell. */
     RCU_PTR(struct cls_joint) joint; /* Of what comes before ports; null: none. */
     uint8_t member;              /* Its number there. */

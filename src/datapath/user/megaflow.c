@@ -202,13 +202,12 @@ megaflow_get_ufid(const struct dp_flow *f, struct uuid *ufid)
 static struct dp_flow *
 tuple_find_ufid(struct tuple *t, const struct uuid *ufid)
 {
-    const struct tuple_table *table = rcu_get_protected(&t->table);
-    uintptr_t slot;
+    const struct slot_array *table = rcu_get_protected(&t->table.now);
+    uint64_t slot;
     uint64_t hash;
 
     memcpy(&hash, ufid, sizeof hash);
-    for (size_t i = hash & table->mask; (slot = atomic_load_explicit(&table->slots[i], memory_order_relaxed)) != 0;
-         i = (i + 1) & table->mask) {
+    for (size_t i = hash & table->mask; (slot = slot_at(table, i)) != 0; i = (i + 1) & table->mask) {
         struct dp_flow *f = tuple_slot_flow(slot);
         struct uuid own;
 
@@ -240,83 +239,94 @@ megaflow_find_ufid_rcu(struct megaflow_table *t, const struct uuid *ufid)
 
 /* Tuples. */
 
-static uintptr_t
+static uint64_t
 slot_make(const struct dp_flow *f)
 {
     return (uintptr_t) f | (f->hash >> TUPLE_SIG_SHIFT << TUPLE_SIG_SHIFT);
 }
 
-static struct tuple_table *
-tuple_table_create(size_t n_slots)
+/* A slot of what was removed serves again; '*n_used' grows by those that nothing was in.  Returns the slot. */
+static size_t
+slots_put(struct slot_array *slots, const struct dp_flow *f, size_t *n_used)
 {
-    struct tuple_table *table = xzalloc(sizeof *table + n_slots * sizeof table->slots[0]);
+    size_t i = f->hash & slots->mask;
 
-    table->mask = n_slots - 1;
-    return table;
+    while (slot_at(slots, i) > TUPLE_REMOVED) {
+        i = (i + 1) & slots->mask;
+    }
+    *n_used += !slot_at(slots, i);
+    atomic_store_explicit(&slots->slots[i], slot_make(f), memory_order_release);
+    return i;
+}
+
+static size_t
+slots_remove(struct slot_array *slots, const struct dp_flow *f)
+{
+    size_t i = f->hash & slots->mask;
+
+    while (slot_at(slots, i) != slot_make(f)) {
+        i = (i + 1) & slots->mask;
+    }
+    atomic_store_explicit(&slots->slots[i], TUPLE_REMOVED, memory_order_release);
+    return i;
+}
+
+/* Asks for what the next step needs: where its megaflows go, which for each slot are as many places as the new table
+ * is bigger; and for the megaflows of the one after it, which know their hashes. */
+static void
+prefetch_moves(const struct slot_table *t, const struct slot_array *now, size_t end)
+{
+    size_t n = now->mask + 1;
+
+    for (size_t i = end + SLOT_TABLE_MOVES; i < MIN(end + 2 * SLOT_TABLE_MOVES, n); i++) {
+        __builtin_prefetch(tuple_slot_flow(slot_at(now, i)));
+    }
+    for (size_t i = end & t->next->mask; i <= t->next->mask; i += n) {
+        __builtin_prefetch(&t->next->slots[i], 1);
+    }
 }
 
 static void
-table_insert(struct tuple_table *table, const struct dp_flow *f)
+move_slots(struct slot_table *t)
 {
-    size_t i = f->hash & table->mask;
+    const struct slot_array *now = rcu_get_protected(&t->now);
+    size_t end = slot_table_end_of_step(t);
 
-    while (atomic_load_explicit(&table->slots[i], memory_order_relaxed) > TUPLE_REMOVED) {
-        i = (i + 1) & table->mask;
-    }
-    atomic_store_explicit(&table->slots[i], slot_make(f), memory_order_release);
-}
+    prefetch_moves(t, now, end);
+    for (size_t i = t->n_moved; i < end; i++) {
+        uint64_t slot = slot_at(now, i);
 
-/* So many slots ahead megaflows are asked for, whose hashes are read. */
-enum { RESIZE_AHEAD = 16 };
-
-static void
-tuple_resize(struct tuple *t)
-{
-    struct tuple_table *old = rcu_get_protected(&t->table), *new;
-    size_t n_slots = 16;
-
-    while (n_slots < t->n * 4) {
-        n_slots *= 2;
-    }
-    new = tuple_table_create(n_slots);
-    for (size_t i = 0; i <= old->mask; i++) {
-        uintptr_t slot = atomic_load_explicit(&old->slots[i], memory_order_relaxed);
-
-        if (i + RESIZE_AHEAD <= old->mask) {
-            __builtin_prefetch(tuple_slot_flow(atomic_load_explicit(&old->slots[i + RESIZE_AHEAD],
-                                                                    memory_order_relaxed)));
-        }
         if (slot > TUPLE_REMOVED) {
-            table_insert(new, tuple_slot_flow(slot));
+            slots_put(t->next, tuple_slot_flow(slot), &t->n_next_used);
         }
     }
-    t->n_removed = 0;
-    rcu_set(&t->table, new);
-    rcu_defer(free, old);
+    slot_table_have_moved(t, end);
 }
 
 static void
-tuple_insert(struct tuple *t, struct dp_flow *f)
+tuple_insert(struct slot_table *t, const struct dp_flow *f)
 {
-    t->n++;
-    if ((t->n + t->n_removed) * 2 > rcu_get_protected(&t->table)->mask + 1) {
-        tuple_resize(t);
+    size_t at;
+
+    if (slot_table_make_room(t, (struct slot_growth) { .part = 3, .whole = 8, .each = 4 })) {
+        move_slots(t);
     }
-    table_insert(rcu_get_protected(&t->table), f);
+    at = slots_put(rcu_get_protected(&t->now), f, &t->n_used);
+    if (slot_table_has_moved(t, at)) {
+        slots_put(t->next, f, &t->n_next_used);
+    }
+    t->n_live++;
 }
 
 static void
-tuple_remove(struct tuple *t, const struct dp_flow *f)
+tuple_remove(struct slot_table *t, const struct dp_flow *f)
 {
-    struct tuple_table *table = rcu_get_protected(&t->table);
-    size_t i = f->hash & table->mask;
+    size_t at = slots_remove(rcu_get_protected(&t->now), f);
 
-    while (atomic_load_explicit(&table->slots[i], memory_order_relaxed) != slot_make(f)) {
-        i = (i + 1) & table->mask;
+    if (slot_table_has_moved(t, at)) {
+        slots_remove(t->next, f);
     }
-    atomic_store_explicit(&table->slots[i], TUPLE_REMOVED, memory_order_release);
-    t->n--;
-    t->n_removed++;
+    t->n_live--;
 }
 
 static bool
@@ -345,7 +355,6 @@ tuple_get(struct megaflow_table *t, const struct flow *mask)
     tuple->mask = *mask;
     tuple->map = flow_used_lines(mask, FLOW_LINES_PACKET);
     tuple->is_exact = mask_is_exact(mask, tuple->map);
-    rcu_set(&tuple->table, tuple_table_create(16));
     list_push_back(&t->tuples, &tuple->node);
     t->n_tuples++;
     return tuple;
@@ -540,12 +549,12 @@ lookup_together_rcu(const struct dictionary_list *l, unsigned int begin, unsigne
 
     for (unsigned int i = begin; i < end; i++) {
         struct tuple *t = l->tuples[i];
-        struct tuple_table *table;
+        const struct slot_array *table;
 
         if (atomic_load_explicit(&t->newest, memory_order_acquire) <= since) {
             continue;
         }
-        table = rcu_get(&t->table);
+        table = slot_table_get_rcu(&t->table);
         key_need_lines(key, lines, t->map);
         hashes[n] = tuple_hash(t, key);
         __builtin_prefetch(&table->slots[hashes[n] & table->mask]);
@@ -586,7 +595,7 @@ megaflow_prefetch_rcu(const struct dictionary *d, struct flow *key, uint16_t *li
 
     for (unsigned int i = 0; l->n > 1 && i < l->n; i++) {
         const struct tuple *t = l->tuples[i];
-        struct tuple_table *table = rcu_get(&((struct tuple *) t)->table);
+        const struct slot_array *table = slot_table_get_rcu(&t->table);
 
         key_need_lines(key, lines, t->map);
         __builtin_prefetch(&table->slots[tuple_hash(t, key) & table->mask]);
@@ -660,7 +669,7 @@ create_flow(struct megaflow_table *t, struct tuple *tuple, struct dictionary *d,
     atomic_store_explicit(&f->state, owner && t->owners_begin_stale ? MEGAFLOW_STALE : megaflow_epoch(t),
                           memory_order_release);
     t->n_flows++;
-    tuple_insert(tuple, f);
+    tuple_insert(&tuple->table, f);
     dictionary_add_flow(d, f);
     note_put(t, tuple);
     return f;
@@ -675,7 +684,7 @@ del_locked(struct megaflow_table *t, struct dp_flow *f, struct dp_flow_stats *st
     atomic_store_explicit(&f->state, MEGAFLOW_GONE, memory_order_relaxed);
     forget_ufid(t, f);
     t->n_flows--;
-    tuple_remove(f->tuple, f);
+    tuple_remove(&f->tuple->table, f);
     dictionary_remove_flow(t, f->dictionary, f);
     if (stats) {
         megaflow_get_stats(f, stats);
@@ -951,7 +960,7 @@ megaflow_table_uninit(struct megaflow_table *t)
     while (!list_is_empty(&t->tuples)) {
         struct tuple *tuple = CONTAINER_OF(list_pop_front(&t->tuples), struct tuple, node);
 
-        free(rcu_get_protected(&tuple->table));
+        slot_table_uninit(&tuple->table);
         free(tuple);
     }
     rcu_map_uninit(&t->dictionaries);

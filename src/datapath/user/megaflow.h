@@ -35,6 +35,7 @@
 #include "datapath/user/key.h"
 #include "sys/rcu.h"
 #include "sys/rcu_map.h"
+#include "sys/slot_table.h"
 
 struct program;
 
@@ -52,21 +53,19 @@ struct megaflow_stats {
     _Atomic uint64_t n_packets, n_bytes;
 };
 
-struct tuple_table {
-    size_t mask;              /* Number of slots less one. */
-    _Atomic uintptr_t slots[]; /* struct dp_flow *, 0 empty, 1 removed; the upper 16 bits are of the hash. */
-};
-
 struct tuple {
-    RCU_PTR(struct tuple_table) table;
-    struct megaflow_table *all; /* That it is in. */
-    size_t n, n_removed;      /* Megaflows; slots that are 1.  Writer. */
-    struct list node;         /* In megaflow_table.tuples. */
-    uint16_t map;             /* Lines of the mask that are not zero. */
-    bool is_exact;            /* All bits of those lines. */
+    /* Fast path. */
+    struct slot_table table;  /* A slot is tuple_slot_flow(), or TUPLE_REMOVED. */
     _Atomic uint64_t newest;  /* The number of the megaflow that came last (megaflow_table.n_put). */
+    uint16_t map;             /* Lines of the mask that are not zero. */
+    /* Slow path. */
+    bool is_exact;            /* All bits of those lines. */
+    struct megaflow_table *all; /* That it is in. */
+    struct list node;         /* In megaflow_table.tuples. */
     struct flow mask ALIGNED(64);
 };
+
+_Static_assert(offsetof(struct tuple, is_exact) < 64, "a line that lookups read");
 
 struct dp_flow {
     /* Fast path, read only but for 'state'. */
@@ -178,10 +177,10 @@ megaflow_matches_rcu(const struct dp_flow *f, struct flow *key, uint16_t *lines,
 }
 
 /* In a slot: the megaflow, and 16 bits of its hash above. */
-#define TUPLE_REMOVED ((uintptr_t) 1)
+#define TUPLE_REMOVED UINT64_C(1)
 #define TUPLE_SIG_SHIFT 48
 static ALWAYS_INLINE struct dp_flow *
-tuple_slot_flow(uintptr_t slot)
+tuple_slot_flow(uint64_t slot)
 {
     return (struct dp_flow *) (slot & ((UINT64_C(1) << TUPLE_SIG_SHIFT) - 1));
 }
@@ -204,10 +203,10 @@ tuple_hash(const struct tuple *t, const struct flow *key)
 static ALWAYS_INLINE struct dp_flow *
 tuple_lookup_hashed_rcu(struct tuple *t, uint64_t hash, struct flow *key, uint16_t *lines, uint64_t at_least)
 {
-    struct tuple_table *table = rcu_get(&t->table);
+    const struct slot_array *table = slot_table_get_rcu(&t->table);
 
     for (size_t i = hash & table->mask;; i = (i + 1) & table->mask) {
-        uintptr_t slot = atomic_load_explicit(&table->slots[i], memory_order_acquire);
+        uint64_t slot = atomic_load_explicit(&table->slots[i], memory_order_acquire);
 
         if (!slot) {
             return NULL;

@@ -440,6 +440,166 @@ programs_of_the_same_actions_are_one(void **state UNUSED)
     program_destroy(other);
 }
 
+/* Megaflows of one tuple, by number. */
+enum { N_NUMBERED = 12000 };
+static struct dp_flow *numbered[N_NUMBERED];
+
+static struct dp_flow *
+lookup_numbered(struct megaflow_table *t, uint32_t i)
+{
+    struct flow key = { .in_port = BE32(1), .nw_src = cpu_to_be32(i) };
+
+    return lookup(t, &key);
+}
+
+static void
+put_numbered(struct megaflow_table *t, uint32_t i)
+{
+    struct flow key = { .in_port = BE32(1), .nw_src = cpu_to_be32(i) }, mask = { .nw_src = BE32_MAX };
+
+    assert_int_equal(megaflow_put(t, &key, &mask, output_to(i), NULL, true, false, &numbered[i], &before), 0);
+}
+
+static void
+remove_numbered(struct megaflow_table *t, uint32_t i)
+{
+    assert_int_equal(megaflow_del(t, numbered[i], NULL), 0);
+    numbered[i] = NULL;
+}
+
+/* After an insertion into a table that had so many slots, of which so many had been moved: not many more have been.
+ * Returns how many now. */
+static size_t
+check_step(const struct slot_table *t, size_t *n_slots, size_t n_moved_before)
+{
+    size_t n_moved = t->next ? t->n_moved : 0, n = rcu_get_protected(&((struct slot_table *) t)->now)->mask + 1;
+
+    if (*n_slots > SLOT_TABLE_SMALL) {
+        size_t end = n == *n_slots && n_moved >= n_moved_before ? n_moved : *n_slots;
+
+        assert_in_range(end - n_moved_before, 0, SLOT_TABLE_MOVES);
+        assert_true(t->n_used * 16 <= n * 9);
+    }
+    *n_slots = n;
+    return n_moved;
+}
+
+/* Each insertion moves few slots, and meanwhile all are found that are there, and none that is gone. */
+static void
+a_tuple_grows_in_small_steps(void **state UNUSED)
+{
+    size_t n_slots = 0, n_moved = 0, n_gone_moving = 0;
+    struct megaflow_table t;
+
+    megaflow_table_init(&t);
+    memset(numbered, 0, sizeof numbered);
+    for (uint32_t i = 0; i < N_NUMBERED; i++) {
+        const struct slot_table *table;
+        uint32_t gone = random_below(&r, i + 1);
+
+        put_numbered(&t, i);
+        table = &numbered[i]->tuple->table;
+        n_moved = check_step(table, &n_slots, n_moved);
+        if (numbered[gone] && random_below(&r, 4) == 0) {
+            remove_numbered(&t, gone);
+            n_gone_moving += n_moved > 0;
+        }
+        for (uint32_t k = i % 64 ? i - i % 64 : 0; k <= i; k++) {
+            assert_ptr_equal(lookup_numbered(&t, k), numbered[k]);
+        }
+    }
+    assert_true(n_gone_moving > 100);
+    assert_in_range(n_slots, 2 * t.n_flows, 16 * t.n_flows);
+    megaflow_table_uninit(&t);
+}
+
+/* Slots of what is gone do not pile up, and the table that is made without them has the size that is needed. */
+static void
+a_tuple_in_which_megaflows_come_and_go_stays_small(void **state UNUSED)
+{
+    size_t n_slots = 0, n_moved = 0, largest = 0;
+    struct megaflow_table t;
+
+    megaflow_table_init(&t);
+    memset(numbered, 0, sizeof numbered);
+    for (uint32_t n = 0; n < 4 * N_NUMBERED; n++) {
+        uint32_t i = n % N_NUMBERED;
+
+        put_numbered(&t, i);
+        n_moved = check_step(&numbered[i]->tuple->table, &n_slots, n_moved);
+        largest = MAX(largest, n_slots);
+        if (n >= 500) {
+            uint32_t gone = (n - 500) % N_NUMBERED;
+
+            assert_ptr_equal(lookup_numbered(&t, gone), numbered[gone]);
+            remove_numbered(&t, gone);
+            assert_null(lookup_numbered(&t, gone));
+        }
+    }
+    assert_int_equal(t.n_flows, 500);
+    assert_in_range(largest, 1024, 4096);
+    megaflow_table_uninit(&t);
+}
+
+/* Another thread that looks for those that stay, which come first. */
+enum { N_STAY = 100 };
+struct reader {
+    struct megaflow_table *t;
+    _Atomic bool is_done;
+    unsigned int n_found, n_missed;
+};
+
+static void *
+look_for_what_stays(void *reader_)
+{
+    struct reader *reader = reader_;
+
+    rcu_thread_register();
+    for (uint32_t i = 0; !atomic_load(&reader->is_done) || i % N_STAY; i++) {
+        struct dp_flow *f = lookup_numbered(reader->t, i % N_STAY);
+
+        *(f && f->sole_output == i % N_STAY ? &reader->n_found : &reader->n_missed) += 1;
+        rcu_quiescent();
+    }
+    rcu_thread_unregister();
+    return NULL;
+}
+
+static void
+readers_find_what_stays_while_a_tuple_grows(void **state UNUSED)
+{
+    struct megaflow_table t;
+    struct reader reader = { .t = &t };
+    pthread_t thread;
+
+    megaflow_table_init(&t);
+    memset(numbered, 0, sizeof numbered);
+    for (uint32_t i = 0; i < N_STAY; i++) {
+        put_numbered(&t, i);
+    }
+    assert_int_equal(pthread_create(&thread, NULL, look_for_what_stays, &reader), 0);
+    for (int round = 0; round < 3; round++) {
+        for (uint32_t i = N_STAY; i < N_NUMBERED; i++) {
+            uint32_t gone = N_STAY + random_below(&r, i - N_STAY + 1);
+
+            if (!numbered[i]) {
+                put_numbered(&t, i);
+            }
+            if (numbered[gone] && random_below(&r, 3) == 0) {
+                remove_numbered(&t, gone);
+            }
+            rcu_quiescent();
+        }
+    }
+    atomic_store(&reader.is_done, true);
+    rcu_offline();
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    rcu_online();
+    assert_int_equal(reader.n_missed, 0);
+    assert_true(reader.n_found >= N_STAY);
+    megaflow_table_uninit(&t);
+}
+
 int
 main(void)
 {
@@ -454,6 +614,9 @@ main(void)
         cmocka_unit_test(what_was_missed_is_looked_for_among_newer_ones),
         cmocka_unit_test(what_was_missed_may_have_come_meanwhile),
         cmocka_unit_test(hostile_keys_do_not_make_masks_without_end),
+        cmocka_unit_test(a_tuple_grows_in_small_steps),
+        cmocka_unit_test(a_tuple_in_which_megaflows_come_and_go_stays_small),
+        cmocka_unit_test(readers_find_what_stays_while_a_tuple_grows),
         cmocka_unit_test(a_megaflow_is_put_once_and_modified_on_request),
     };
     int failed;

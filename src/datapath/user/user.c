@@ -269,7 +269,7 @@ user_get_stats(const struct datapath *up, struct dp_stats *stats)
     }
     pthread_mutex_lock(&dp->flows.mutex);
     LIST_FOR_EACH (t, struct tuple, node, &dp->flows.tuples) {
-        stats->n_masks += t->n > 0;
+        stats->n_masks += t->table.n_live > 0;
     }
     pthread_mutex_unlock(&dp->flows.mutex);
 }
