@@ -9,10 +9,11 @@
 
 enum { ATTEMPTS = 512, EPHEMERAL_MIN = 1024 };
 
+/* Whether ports are translated, too.  Those of SCTP are not, like those of protocols that have none. */
 static bool
 has_ports(const struct ct_tuple *t)
 {
-    return t->proto == IP_PROTO_TCP || t->proto == IP_PROTO_UDP || t->proto == IP_PROTO_SCTP || t->kind & CT_KIND_ICMP;
+    return t->proto == IP_PROTO_TCP || t->proto == IP_PROTO_UDP || t->kind & CT_KIND_ICMP;
 }
 
 /* The number of addresses from a to b, less one; at most UINT32_MAX - 1. */

@@ -1,5 +1,5 @@
 /* Translation of frames.  Complete checksums follow by their difference (RFC 1624), partial ones hold the pseudo-header
- * only; SCTP's and those of ICMP errors are computed anew. */
+ * only; those of ICMP errors are computed anew. */
 #include <string.h>
 
 #include "conntrack/private.h"
@@ -125,7 +125,6 @@ write_tuple(const struct place *p, const struct ct_tuple *t)
     switch (p->proto) {
     case IP_PROTO_TCP:
     case IP_PROTO_UDP:
-    case IP_PROTO_SCTP:
         write_port(p, 0, t->src_port, p->l4_csum);
         write_port(p, 2, t->dst_port, p->l4_csum);
         break;
@@ -187,10 +186,5 @@ ct_nat_translate(const struct ct_conn *c, int dir, const struct ct_parsed *p)
     }
     place.l4_csum = csum_place(proto, p->l4, p->l4_len, p->partial);
     write_tuple(&place, &to);
-    if (proto == IP_PROTO_SCTP && !p->partial) {
-        be32 csum = csum_sctp(p->l4, p->l4_len);
-
-        memcpy(p->l4 + 8, &csum, sizeof csum);
-    }
     return state_bits(c, dir);
 }

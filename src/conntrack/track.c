@@ -248,28 +248,31 @@ track_new(struct conntrack *ct, const struct ct_action *a, const struct ct_parse
     return c;
 }
 
+/* A packet that does not fit its connection shows and marks it like others. */
 static void
 track_existing(struct ct_conn *c, const struct ct_action *a, int dir, const struct ct_parsed *p, enum ct_verdict v,
                struct shown *s)
 {
-    if (p->related) {
+    if (v == CT_IS_INVALID) {
+        s->state = CT_TRK | CT_INV;
+    } else if (p->related) {
         s->state = CT_TRK | CT_REL | (dir == CT_REPLY ? CT_RPL : 0);
     } else {
         s->state = CT_TRK | (c->flags & CONN_RELATED ? CT_REL : 0)
                    | (v == CT_IS_NEW ? CT_NEW : CT_EST | (dir == CT_REPLY ? CT_RPL : 0));
-        if (a->commit) {
-            set_marks(c, a);
-        }
+    }
+    if (a->commit && !p->related) {
+        set_marks(c, a);
     }
     show_conn(s, c);
 }
 
-/* Gateway and translation.  False: the packet is gone. */
+/* Gateway and translation, also of what does not fit the connection.  False: the packet is gone. */
 static bool
 change_packet(struct conntrack *ct, struct ct_conn *c, const struct ct_action *a, int dir, bool was_translated,
               struct ct_packet *k, struct ct_parsed *p, struct shown *s, int64_t now)
 {
-    if (UNLIKELY(c->alg != NULL) && !was_translated) {
+    if (UNLIKELY(c->alg != NULL) && !was_translated && !(s->state & CT_INV)) {
         if (!own_bytes(k, p)) {
             return false;
         }
@@ -339,10 +342,8 @@ track(struct conntrack *ct, const struct ct_action *a, struct ct_packet *k, stru
         if (!c && is_opening(p)) {
             dir = CT_ORIG;
             c = track_new(ct, a, p, &s, now);
-        } else if (c && v != CT_IS_INVALID) {
+        } else if (c) {
             track_existing(c, a, dir, p, v, &s);
-        } else {
-            c = NULL;
         }
         if (c && !change_packet(ct, c, a, dir, was_translated, k, p, &s, now)) {
             return;

@@ -13,7 +13,7 @@ flow_mod_check(struct ofconn *c, struct flow_mod *fm, struct act_buf *acts, bool
     struct match match = fm->match;
     struct act_check check = {
         .match = &match, .protocols = c->protocol, .max_ports = OFPP_MAX,
-        .table = fm->table_id == FM_TABLE_ANY ? 0 : fm->table_id, .n_tables = 254,
+        .table = fm->table_id == FM_TABLE_ANY ? 0 : fm->table_id,
         .check_options = check_options, .options = xbridge_options_rcu(&c->ofproto->xb),
     };
     enum ofperr error;

@@ -108,7 +108,7 @@ enum ofperr
 packet_out_check(const struct ofconn *c, const struct packet_out *po, struct act_buf *acts)
 {
     struct match match;
-    struct act_check check = { .match = &match, .protocols = c->protocol, .max_ports = OFPP_MAX, .n_tables = 254 };
+    struct act_check check = { .match = &match, .protocols = c->protocol, .max_ports = OFPP_MAX };
 
     packet_flow(c->ofproto, po, &match.flow);
     memset(&match.mask, 0xff, sizeof match.mask);

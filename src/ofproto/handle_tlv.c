@@ -28,7 +28,7 @@ options_check(const struct ofproto *p, const struct match *m, struct act_buf *ac
 {
     struct match bound = *m, none;
     struct act_check check = {
-        .match = &none, .protocols = PROTO_ANY, .max_ports = OFPP_MAX, .n_tables = 254,
+        .match = &none, .protocols = PROTO_ANY, .max_ports = OFPP_MAX,
         .check_options = true, .options = xbridge_options_rcu(&p->xb),
     };
     enum ofperr error = options_bind_match(p, &bound);

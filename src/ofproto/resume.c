@@ -192,7 +192,7 @@ make_state(struct ofproto *p, const struct continuation *k, const struct flow *m
 static enum ofperr
 check(const struct ofproto *p, struct act_buf *acts, const struct flow *flow)
 {
-    struct act_check c = { .protocols = PROTO_ANY, .max_ports = OFPP_MAX, .n_tables = 254 };
+    struct act_check c = { .protocols = PROTO_ANY, .max_ports = OFPP_MAX };
     enum ofperr error;
     struct match match;
 

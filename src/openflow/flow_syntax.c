@@ -300,7 +300,7 @@ check_actions(struct syntax *s, struct act_buf *acts)
 {
     struct match copy = s->fm->match;
     struct act_check c = {
-        .match = &copy, .protocols = s->protocols, .max_ports = OFPP_MAX, .table = s->fm->table_id, .n_tables = 255,
+        .match = &copy, .protocols = s->protocols, .max_ports = OFPP_MAX, .table = s->fm->table_id,
     };
     enum ofperr error = act_check(acts, &c);
 

@@ -388,14 +388,12 @@ track(struct run *r, const struct cto_action *a, uint16_t zone, struct cto_packe
             }
             is_reply = false;
             c = track_new(r, a, zone, p);
-        } else if (v == INVALID) {
-            show(p, CTO_TRK | CTO_INV, zone, NULL, NULL);
-            c = NULL;
         } else {
             if (a->ct.commit) {
                 write_marks(c, a, &r->p);
             }
-            show(p, CTO_TRK | (v == IS_NEW ? CTO_NEW : CTO_EST | (is_reply ? CTO_RPL : 0)), zone, c, &c->orig);
+            show(p, CTO_TRK | (v == INVALID ? CTO_INV : v == IS_NEW ? CTO_NEW : CTO_EST | (is_reply ? CTO_RPL : 0)),
+                 zone, c, &c->orig);
         }
     }
     if (c && a->ct.nat && (c->is_snat || c->is_dnat)) {

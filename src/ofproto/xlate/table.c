@@ -122,12 +122,15 @@ lookup(struct xlate_ctx *ctx, uint8_t table_id)
     return rule;
 }
 
-/* Whether a packet that no rule of the table matches goes to the controllers. */
+/* Whether a packet that no rule of the table matches goes to the controllers.  From behind the last table it does, as in
+ * the reference. */
 static bool
 miss_calls_controller(struct xlate_ctx *ctx, uint8_t table_id)
 {
     struct xport *port = xbridge_port_rcu(ctx->bridge, OFP_PORT(be32_to_cpu(ctx->flow.in_port)));
-    enum table_miss action = atomic_load_explicit(&ctx->bridge->table_miss[table_id], memory_order_relaxed);
+    bool exists = table_id < OFPROTO_N_TABLES;
+    enum table_miss action = exists ? atomic_load_explicit(&ctx->bridge->table_miss[table_id], memory_order_relaxed)
+                                    : TABLE_MISS_CONTROLLER;
     bool wanted = action == TABLE_MISS_CONTROLLER ||
                   (action == TABLE_MISS_DEFAULT &&
                    atomic_load_explicit(&ctx->bridge->wants_misses, memory_order_relaxed));
@@ -227,7 +230,7 @@ find_rule(struct xlate_ctx *ctx, uint8_t *table_id, ofp_port in_port, bool may_m
         ctx->flow.in_port = old_in_port;
         return NULL;
     }
-    for (;; ++*table_id) {
+    for (; *table_id < OFPROTO_N_TABLES; ++*table_id) {
         rule = lookup(ctx, *table_id);
         if (rule || !may_miss || *table_id >= OFPROTO_N_TABLES - 2 ||
             atomic_load_explicit(&ctx->bridge->table_miss[*table_id], memory_order_relaxed) != TABLE_MISS_CONTINUE) {

@@ -319,7 +319,7 @@ static struct error *
 check_actions(struct args *a)
 {
     const struct xbridge *bridge = a->request.bridge;
-    struct act_check check = { .max_ports = OFPP_MAX, .table = 255, .n_tables = 255 };
+    struct act_check check = { .max_ports = OFPP_MAX, .table = 255 };
     struct match match;
     enum ofperr err;
 

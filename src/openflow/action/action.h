@@ -599,7 +599,6 @@ struct act_check {
     unsigned int protocols;     /* PROTO_*: in: those to serve; out: those that can express the actions. */
     ofp_port max_ports;         /* Real ports are below; OFPP_MAX if unknown. */
     uint8_t table;              /* Where the flow is; 255 if unknown. */
-    uint8_t n_tables;           /* 255 if unknown. */
     uint16_t depth;             /* Callers: 0. */
     bool check_options;         /* Tunnel options must be those of 'options', and within their length. */
     const struct tun_map *options; /* Null: there are none. */

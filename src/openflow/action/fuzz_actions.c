@@ -27,7 +27,7 @@ static void
 check(struct act_buf *acts)
 {
     struct match m;
-    struct act_check c = { .match = &m, .protocols = PROTO_ANY, .max_ports = OFPP_MAX, .table = 3, .n_tables = 254 };
+    struct act_check c = { .match = &m, .protocols = PROTO_ANY, .max_ports = OFPP_MAX, .table = 3 };
 
     match_init_catchall(&m);
     match_set_u64(&m, FIELD_ETH_TYPE, 0x0800);

@@ -251,14 +251,14 @@ goto_table_parse(struct act_parser *p, const char *keyword UNUSED, char *arg)
     return act_parse_table(p->text, arg, &a->table) ? NULL : error_new("unknown table \"%s\"", arg);
 }
 
-/* Only forwards, OpenFlow 1.1 §3.1.1. */
+/* Only forwards, OpenFlow 1.1 §3.1.1.  The tables behind those of controllers may be gone to, as in the reference: 254
+ * holds the switch's own flows, which drop, and 255 nothing. */
 static enum ofperr
 goto_table_check(struct act *act, struct act_check *c)
 {
     uint8_t to = ((const struct act_goto_table *) act)->table;
 
-    return (c->table != 255 && to <= c->table) || (c->n_tables != 255 && to >= c->n_tables)
-               ? OFPERR_OFPBIC_BAD_TABLE_ID : OFPERR_NONE;
+    return c->table != 255 && to <= c->table ? OFPERR_OFPBIC_BAD_TABLE_ID : OFPERR_NONE;
 }
 
 const struct act_ops act_goto_table_ops = {

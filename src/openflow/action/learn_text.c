@@ -328,6 +328,14 @@ parse_table(struct learn_parser *lp, const char *value, uint8_t *table)
     return *table == 255 ? error_new("%s: table id 255 not valid for `learn' action", lp->orig) : NULL;
 }
 
+/* Decimal digits as far as they go, and of what is too large the low bits are stored: neither is an error with the
+ * reference. */
+static long long
+number_of(const char *value)
+{
+    return strtoll(value, NULL, 10);
+}
+
 /* The keywords that are not specs.  '*known' is false for those. */
 static struct error *
 parse_parameter(struct learn_parser *lp, const char *key, const char *value, bool *known)
@@ -345,15 +353,18 @@ parse_parameter(struct learn_parser *lp, const char *key, const char *value, boo
     *known = true;
     for (unsigned int i = 0; i < ARRAY_SIZE(numbers); i++) {
         if (!strcmp(key, numbers[i].key)) {
-            return act_parse_u16(value, key, numbers[i].to);
+            *numbers[i].to = number_of(value);
+            return NULL;
         }
     }
     if (!strcmp(key, "table")) {
         return parse_table(lp, value, &a->table);
     } else if (!strcmp(key, "cookie")) {
-        return act_parse_u64(value, &a->cookie);
+        a->cookie = strtoull(value, NULL, 0);
+        return NULL;
     } else if (!strcmp(key, "limit")) {
-        return act_parse_u32(value, &a->limit);
+        a->limit = number_of(value);
+        return NULL;
     } else if (!strcmp(key, "result_dst")) {
         return parse_result_dst(value, a);
     } else if (!strcmp(key, "send_flow_rem")) {

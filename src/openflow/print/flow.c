@@ -102,7 +102,7 @@ decode_flow_mod(const struct msg *m, struct flow_mod *fm, struct act_buf *acts)
     enum ofperr error = flow_mod_decode_into(m, true, fm, acts);
     struct match match;
     struct act_check check = {
-        .match = &match, .max_ports = OFPP_MAX, .table = fm->table_id, .n_tables = 255,
+        .match = &match, .max_ports = OFPP_MAX, .table = fm->table_id,
         .protocols = m->version == OF10 ? PROTO_OF10_ANY : proto_of_version(m->version),
     };
 

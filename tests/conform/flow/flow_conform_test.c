@@ -149,8 +149,7 @@ check_decoded(const struct flow_mod *fm, unsigned int protocol)
 {
     struct act_buf acts = ACT_BUF_INIT;
     struct match copy = fm->match;
-    struct act_check c = { .match = &copy, .protocols = protocol, .max_ports = OFPP_MAX, .table = fm->table_id,
-                           .n_tables = 255 };
+    struct act_check c = { .match = &copy, .protocols = protocol, .max_ports = OFPP_MAX, .table = fm->table_id };
     enum ofperr error;
 
     act_put_span(&acts, fm->actions);
