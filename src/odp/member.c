@@ -354,7 +354,7 @@ scan_flags(const char **p, const struct member *m, struct flow *flow, struct flo
     unsigned int n = m->kind == MEMBER_TCP_FLAGS ? 12 : m->kind == MEMBER_CT_STATE ? 8 : 4;
     uint64_t v, bits;
 
-    if (!scan_flag_names(p, names, n, &v, &bits) || (!mask && bits != UINT64_MAX && m->kind != MEMBER_CT_STATE)) {
+    if ((**p == ')' && m->kind != MEMBER_TUN_FLAGS) || !scan_flag_names(p, names, n, &v, &bits)) {
         return false;
     }
     member_set(m, flow, v);
@@ -410,9 +410,11 @@ member_scan(const char **p, const struct member *m, const struct odp_names *name
         return true;
     }
     ++*p;
-    if (!mask || !scan_value(p, m, NULL, bits)) {
+    if ((!mask && !is_flags(m)) || !scan_value(p, m, NULL, bits)) {
         return false;
     }
-    set_wide(m, mask, bits);
+    if (mask) {
+        set_wide(m, mask, bits);
+    }
     return true;
 }

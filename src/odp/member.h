@@ -22,9 +22,12 @@ struct member {
     uint16_t bit;      /* First bit, from the start of struct flow. */
     uint8_t n_bits;
     uint8_t kind;      /* enum member_kind */
+    bool is_alias;     /* Another name, for reading only. */
 };
 
 #define MEMBER(NAME, FLOW, BIT, N_BITS, KIND) { NAME, offsetof(struct flow, FLOW) * 8 + (BIT), N_BITS, MEMBER_##KIND }
+#define MEMBER_ALIAS(NAME, FLOW, BIT, N_BITS, KIND) \
+    { NAME, offsetof(struct flow, FLOW) * 8 + (BIT), N_BITS, MEMBER_##KIND, true }
 
 /* Whether a mask has any, all of the bits; setting all; the value of members of up to 64 bits. */
 bool member_is_any(const struct member *, const struct flow *mask);

@@ -33,8 +33,8 @@ struct odp_names {
 void odp_flow_format(struct str *s, const struct flow *key, const struct flow *mask, const struct odp_names *names,
                      bool verbose);
 
-/* Reads that form into '*key' and '*mask' (null: masks are errors), zeroing them first.  in_port and recirc_id are
- * always exact. */
+/* Reads that form into '*key' and '*mask' (null: masks are errors, but those of flags are passed over), zeroing them
+ * first.  in_port and recirc_id are always exact. */
 struct error *odp_flow_parse(const char *text, const struct odp_names *names, struct flow *key,
                              struct flow *mask) MUST_CHECK;
 

@@ -25,6 +25,8 @@ ATTR_MEMBERS(ct_tuple6) = {
     MEMBER("src", ct_ipv6_src, 0, 128, IPV6), MEMBER("dst", ct_ipv6_dst, 0, 128, IPV6),
     MEMBER("proto", ct_nw_proto, 0, 8, DEC), MEMBER("src_port", ct_tp_src, 0, 16, DEC),
     MEMBER("dst_port", ct_tp_dst, 0, 16, DEC),
+    MEMBER_ALIAS("tp_src", ct_tp_src, 0, 16, DEC), /* The reference reads these, and prints the others. */
+    MEMBER_ALIAS("tp_dst", ct_tp_dst, 0, 16, DEC),
 };
 ATTR_MEMBERS(eth) = { MEMBER("src", eth_src, 0, 48, ETH), MEMBER("dst", eth_dst, 0, 48, ETH) };
 ATTR_MEMBERS(vlan) = {
@@ -132,6 +134,9 @@ attr_is_any(const struct attr_text *a, const struct flow *mask)
 static bool
 member_is_shown(const struct member *m, const struct flow *flow, const struct flow *mask, bool all)
 {
+    if (m->is_alias) {
+        return false;
+    }
     if (!strcmp(m->name, "cfi")) {
         return mask ? !member_is_any(m, mask) || !member_get(m, flow) : !member_get(m, flow);
     }

@@ -85,15 +85,19 @@ put_ct_state(const struct out *o)
     }
 }
 
+/* Both have the same protocol and ports: these alone are shown in that of the packet's own family. */
 static void
 put_ct_tuple(const struct out *o)
 {
     static const char *const tuples[] = { "ct_tuple4", "ct_tuple6" };
+    const struct flow *shown = o->mask ? o->mask : o->key;
+    int own = o->key->eth_type == BE16(0x86dd);
 
     for (int i = 0; i < 2; i++) {
         const struct attr_text *a = attr_by_name(tuples[i], strlen(tuples[i]));
+        bool has_address = member_is_any(&a->members[0], shown) || member_is_any(&a->members[1], shown);
 
-        if (attr_is_any(a, o->mask ? o->mask : o->key)) {
+        if (has_address || (i == own && attr_is_any(a, shown))) {
             attr_put(o->s, a, o->key, o->mask, false, NULL);
         }
     }

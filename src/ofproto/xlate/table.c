@@ -122,8 +122,8 @@ lookup(struct xlate_ctx *ctx, uint8_t table_id)
     return rule;
 }
 
-/* Whether a packet that no rule of the table matches goes to the controllers.  From behind the last table it does, as in
- * the reference. */
+/* Whether a packet that no rule of the table matches goes to the controllers.  From behind the last table it does, as
+ * in the reference. */
 static bool
 miss_calls_controller(struct xlate_ctx *ctx, uint8_t table_id)
 {

@@ -237,12 +237,13 @@ take_flow(struct args *a, const char *first, const char *second)
     const char *flow_text = second ? second : first;
     const struct xdp *xdp = a->host->find_datapath(a->host->aux, second ? first : NULL);
     struct trace_odp_names names;
+    struct flow mask; /* Of no interest: flows come from dumps of megaflows, too. */
     struct error *e;
 
     if (xdp) {
         trace_odp_names_init(&names, xdp);
     }
-    e = odp_flow_parse(flow_text, xdp ? &names.names : NULL, &a->request.flow, NULL);
+    e = odp_flow_parse(flow_text, xdp ? &names.names : NULL, &a->request.flow, &mask);
     if (!e) {
         return use_odp_flow(a, second ? first : NULL);
     }
