@@ -180,15 +180,16 @@ xlate_dec_mpls_ttl(struct xlate_ctx *ctx, const struct act *act UNUSED)
 {
     uint8_t ttl = be32_to_cpu(ctx->flow.mpls_lse[0]);
 
-    if (!has_label(ctx)) {
-        return;
-    }
-    if (ttl > 1) {
+    if (has_label(ctx) && ttl > 1) {
         set_lse(ctx, ttl - 1, 0xff);
         return;
     }
-    ctx->wc->mpls_lse[0] |= BE32(0xff);
     xlate_report(ctx, TRACE_WARN, "MPLS decrement TTL exception");
     xlate_why(ctx, WHY_TTL);
-    xlate_ttl_expired(ctx, 0);
+    if (has_label(ctx)) {
+        ctx->wc->mpls_lse[0] |= BE32(0xff);
+        xlate_ttl_expired(ctx, 0);
+    } else {
+        ctx->stop = true; /* As in the reference, which tells no controller of it. */
+    }
 }

@@ -410,13 +410,11 @@ run_action(struct oracle_run *r, const struct oracle_action *a)
     case OP_PUSH_MPLS: push_label(r, a->value); break;
     case OP_POP_MPLS: pop_label(r, a->value); break;
     case OP_DEC_MPLS_TTL:
-        if (oracle_type_is_mpls(r->p.f[F_ETH_TYPE])) {
-            if (r->p.f[F_MPLS_TTL] <= 1) {
-                r->result->n_ttl++;
-                return false;
-            }
-            r->p.f[F_MPLS_TTL]--;
+        if (!oracle_type_is_mpls(r->p.f[F_ETH_TYPE]) || r->p.f[F_MPLS_TTL] <= 1) {
+            r->result->n_ttl += oracle_type_is_mpls(r->p.f[F_ETH_TYPE]);
+            return false;
         }
+        r->p.f[F_MPLS_TTL]--;
         break;
     case OP_NOTE: case OP_CONJUNCTION: break;
     case OP_CLEAR:

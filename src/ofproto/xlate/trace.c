@@ -48,8 +48,8 @@ put_slow(struct str *s, uint32_t slow)
     }
 }
 
-/* Whether 'a', as it is at the end, is what came.  Where the action set sends it belongs to it; what a trace is given of
- * that counts for nothing. */
+/* Whether 'a', as it is at the end, is what came.  Where the action set sends it belongs to it; what a trace is given
+ * of that counts for nothing. */
 static bool
 same_flow(const struct flow *a_, const struct flow *b_)
 {
