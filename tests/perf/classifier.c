@@ -93,8 +93,8 @@ packet_for(struct random *r, const struct entry *e, struct flow *flow)
 }
 
 /* Inserts those that are not there yet, as a switch does; returns the seconds that takes.  Like its main thread this
- * goes quiescent between turns, there before each wait for events.  A turn takes flow-mods for half a millisecond of one
- * connection and 2 ms of all (openflow/conn.c), so what is put off is here as much as there, or more. */
+ * goes quiescent between turns, there before each wait for events.  A turn takes flow-mods for half a millisecond of
+ * one connection and 2 ms of all (openflow/conn.c), so what is put off is here as much as there, or more. */
 static double
 insert_all(struct classifier *cls, struct entry *entries, size_t n, size_t *n_inserted)
 {
