@@ -208,7 +208,8 @@ add_to_snapshot(struct xmirrors *x, size_t number, const struct mirror *m, size_
 
     x->n = number + 1;
     x->mirrors[number] = (struct xmirror) {
-        .count = m->count, .output = m->output, .output_vlan = m->output_vlan, .snaplen = m->snaplen,
+        .count = m->count, .output = m->output, .output_vlan = m->output_vlan,
+        .snaplen = m->snaplen == UINT16_MAX ? 0 : m->snaplen, /* No packet is longer. */
         .vlans = copy_vlans(m->vlans), .filter = m->match ? xmemdup(m->match, sizeof *m->match) : NULL,
     };
     x->all |= m->select_all ? bit : 0;
