@@ -30,7 +30,7 @@ add_ct_tuple(struct match *m)
 {
     const struct flow *f = &m->flow;
 
-    if (!f->ct_nw_proto || !flow_is_ip(f)) {
+    if (!f->ct_nw_proto || !flow_is_ip(f) || (f->ct_state & (CT_TRK | CT_INV)) != CT_TRK) {
         return;
     }
     if (f->eth_type == BE16(0x0800)) {
@@ -75,8 +75,11 @@ add_transport(struct match *m)
     if (f->nw_frag & FLOW_FRAG_LATER) {
         return;
     }
-    if (f->nw_proto == 6 || f->nw_proto == 17 || f->nw_proto == 132 || is_icmp) {
+    switch (f->nw_proto) {
+    case 1: case 2: case 6: case 17: case 58: case 132: /* Also of the other version of IP, as in the reference. */
         m->mask.tp_src = m->mask.tp_dst = BE16_MAX;
+        break;
+    default: break;
     }
     if (f->nw_proto == 6) {
         m->mask.tcp_flags = BE16(0xfff);

@@ -43,7 +43,7 @@ enum odp_fit {
     ODP_FIT_PERFECT,
     ODP_FIT_TOO_MUCH,   /* There are some of headers that the packet cannot have... */
     ODP_FIT_TOO_LITTLE, /* ...or none of some that it must have... */
-    ODP_FIT_ERROR       /* ...or one twice. */
+    ODP_FIT_ERROR       /* ...or one twice, or a type that is a length. */
 };
 
 struct odp_echo {
@@ -57,6 +57,12 @@ struct odp_echo {
  * each with all its members ("<empty>" if there are none). */
 struct error *odp_flow_echo(const char *text, const struct odp_names *names, struct flow *key,
                             struct odp_echo *echo) MUST_CHECK;
+
+/* Reads a key as that of one packet, for ofproto/trace: masks and a ufid are read, and change nothing; a key without
+ * eth() is that of a packet without an Ethernet header.  '*problem' becomes what is wrong with the key although its
+ * text is right (null if nothing), to be released by the caller; it is set with a null result only. */
+struct error *odp_flow_parse_packet(const char *text, const struct odp_names *names, struct flow *key,
+                                    struct error **problem) MUST_CHECK;
 
 /* "ufid:UUID": appends it; reads it from the start of '*text' and moves '*text' behind it and a following comma and
  * space.  False, and '*text' as it was, if there is none. */

@@ -89,17 +89,10 @@ put_ct_state(const struct out *o)
 static void
 put_ct_tuple(const struct out *o)
 {
-    static const char *const tuples[] = { "ct_tuple4", "ct_tuple6" };
-    const struct flow *shown = o->mask ? o->mask : o->key;
-    int own = o->key->eth_type == BE16(0x86dd);
+    const struct attr_text *a = attr_by_name(o->key->eth_type == BE16(0x86dd) ? "ct_tuple6" : "ct_tuple4", 9);
 
-    for (int i = 0; i < 2; i++) {
-        const struct attr_text *a = attr_by_name(tuples[i], strlen(tuples[i]));
-        bool has_address = member_is_any(&a->members[0], shown) || member_is_any(&a->members[1], shown);
-
-        if (has_address || (i == own && attr_is_any(a, shown))) {
-            attr_put(o->s, a, o->key, o->mask, false, NULL);
-        }
+    if (attr_is_any(a, o->mask ? o->mask : o->key)) {
+        attr_put(o->s, a, o->key, o->mask, false, NULL);
     }
 }
 
@@ -501,11 +494,13 @@ headers_of(const struct flow *key)
 
 /* A key without eth_type() says nothing of headers, and what else it has is not held against it. */
 static enum odp_fit
-fit_of(const struct odp_echo *e, const struct flow *key)
+fit_of(const struct in *in)
 {
     static const enum odp_key headers[] = { ODP_KEY_IPV4, ODP_KEY_IPV6, ODP_KEY_ARP, ODP_KEY_TCP, ODP_KEY_UDP,
                                             ODP_KEY_SCTP, ODP_KEY_ICMP, ODP_KEY_ICMPV6, ODP_KEY_ND, ODP_KEY_MPLS,
                                             ODP_KEY_NSH };
+    const struct odp_echo *e = in->echo;
+    const struct flow *key = in->key;
     uint32_t seen = e->seen[0], wanted = headers_of(key);
     int depth = 0;
 
@@ -515,7 +510,7 @@ fit_of(const struct odp_echo *e, const struct flow *key)
         }
         seen = e->seen[++depth];
     }
-    if (e->duplicate) {
+    if (e->duplicate || (in->has_eth_type && be16_to_cpu(key->eth_type) < 0x600)) {
         return ODP_FIT_ERROR;
     } else if (!(seen >> ODP_KEY_ETHERTYPE & 1)) {
         return ODP_FIT_PERFECT;
@@ -544,9 +539,102 @@ odp_flow_echo(const char *text, const struct odp_names *names, struct flow *key,
     if (!echo->text.len) {
         str_puts(&echo->text, "<empty>");
     }
-    echo->fit = fit_of(echo, key);
+    echo->fit = fit_of(&in);
     add_implied(&in);
     return NULL;
+}
+
+static bool
+is_seen(const struct odp_echo *e, int depth, enum odp_key key)
+{
+    return e->seen[depth] >> key & 1;
+}
+
+static void
+clear_tags(struct flow *key)
+{
+    key->vlan_tci = key->vlan_tpid = key->vlan2_tci = key->vlan2_tpid = BE16(0);
+}
+
+/* The type of an untagged packet of which the key does not say it. */
+static be16
+type_of_headers(const struct odp_echo *e)
+{
+    return is_seen(e, 0, ODP_KEY_IPV4)   ? BE16(0x0800)
+           : is_seen(e, 0, ODP_KEY_IPV6) ? BE16(0x86dd)
+           : is_seen(e, 0, ODP_KEY_MPLS) ? BE16(0x8847)
+                                         : BE16(0x05ff);
+}
+
+/* What the absence of an attribute says of a packet. */
+static void
+add_packet_implied(struct in *in)
+{
+    const struct odp_echo *e = in->echo;
+    bool has_type = is_seen(e, 0, ODP_KEY_ETHERTYPE), has_encap = is_seen(e, 0, ODP_KEY_ENCAP);
+    struct flow *key = in->key;
+    be16 outer = has_encap ? key->vlan_tpid : key->eth_type;
+    bool is_vlan = outer == BE16(0x8100) || outer == BE16(0x88a8);
+
+    add_implied(in);
+    if (has_type && !is_seen(e, 0, ODP_KEY_ETHERNET)) {
+        key->packet_ns = 1;
+        key->eth_type = outer;
+        clear_tags(key);
+    } else if (!has_type && (!key->packet_ns || is_seen(e, 0, ODP_KEY_ETHERNET))) {
+        key->packet_ns = 0;
+        key->eth_type = type_of_headers(e);
+        clear_tags(key);
+    } else if (has_type) {
+        key->packet_ns = 0;
+        if (is_vlan && !is_seen(e, 0, ODP_KEY_VLAN)) {
+            key->eth_type = BE16(0);
+            clear_tags(key);
+        } else if (is_vlan && !has_encap) {
+            key->vlan_tpid = outer;
+            key->eth_type = BE16(0);
+        }
+    }
+}
+
+/* What no packet's key can be.  Types below 0x600 are lengths. */
+static struct error *
+problem_of(const struct in *in)
+{
+    const struct odp_echo *e = in->echo;
+    unsigned int type = be16_to_cpu(in->key->eth_type);
+    const char *whole = str_text(&e->text);
+
+    if (e->duplicate) {
+        return error_new("duplicate %s attribute in flow key; the flow key in error is: %s", e->duplicate, whole);
+    } else if (is_seen(e, 0, ODP_KEY_TUNNEL) && !in->key->tun_ttl) {
+        return error_new("tunnel options missing TTL; the flow key in error is: %s", whole);
+    } else if (in->has_eth_type && type < 0x600) {
+        return error_new("invalid Ethertype %u in flow key; the flow key in error is: %s", type, whole);
+    }
+    return NULL;
+}
+
+struct error *
+odp_flow_parse_packet(const char *text, const struct odp_names *names, struct flow *key, struct error **problem)
+{
+    struct odp_echo echo = { .text = STR_INIT };
+    struct flow ignored = { .in_port = BE32(0) };
+    struct in in = { .p = text, .names = names, .key = key, .mask = &ignored, .echo = &echo };
+    struct error *error = NULL;
+    struct uuid ufid;
+
+    memset(key, 0, sizeof *key);
+    odp_ufid_parse(&in.p, &ufid); /* As it is shown in front of keys. */
+    if (scan_attrs(&in, false)) {
+        str_chomp(&echo.text, ',');
+        *problem = problem_of(&in);
+        add_packet_implied(&in);
+    } else {
+        error = error_new("syntax error at %s", in.p);
+    }
+    str_uninit(&echo.text);
+    return error;
 }
 
 void

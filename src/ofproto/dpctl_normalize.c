@@ -231,15 +231,20 @@ put_groups(struct str *s, struct groups *g)
 }
 
 static bool
-key_fits(struct dpctl *d, struct odp_echo *e)
+key_fits(struct dpctl *d, struct odp_echo *e, const struct flow *key)
 {
     switch (e->fit) {
     case ODP_FIT_PERFECT: return true;
     case ODP_FIT_TOO_MUCH: dpctl_fail(d, -EPERM, "odp_flow_key_to_flow failed (reason unknown)"); break;
     case ODP_FIT_TOO_LITTLE: dpctl_fail(d, -ENOENT, "odp_flow_key_to_flow failed (reason unknown)"); break;
     case ODP_FIT_ERROR:
-        dpctl_fail(d, -ESRCH, "odp_flow_key_to_flow failed (duplicate %s attribute in flow key; the flow key in error "
-                   "is: %s)", e->duplicate, str_text(&e->text));
+        if (e->duplicate) {
+            dpctl_fail(d, -ESRCH, "odp_flow_key_to_flow failed (duplicate %s attribute in flow key; the flow key in "
+                       "error is: %s)", e->duplicate, str_text(&e->text));
+        } else {
+            dpctl_fail(d, -ESRCH, "odp_flow_key_to_flow failed (invalid Ethertype %u in flow key; the flow key in "
+                       "error is: %s)", be16_to_cpu(key->eth_type), str_text(&e->text));
+        }
         break;
     }
     return false;
@@ -297,7 +302,7 @@ dpctl_run_normalize_actions(struct dpctl *d)
         const struct look look = look_of(&key);
 
         str_putf(&d->out, "input flow: %s\n", str_text(&echo.text));
-        if (key_fits(d, &echo)) {
+        if (key_fits(d, &echo, &key)) {
             put_normalized(d, d->argv[1], &ports.names, &look);
         }
     }

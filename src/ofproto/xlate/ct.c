@@ -258,6 +258,7 @@ xlate_ct_clear(struct xlate_ctx *ctx, const struct act *act UNUSED)
     if (ctx->conntracked) {
         if (!(ctx->bridge->xdp->without & XDP_WITHOUT_CT_CLEAR)) {
             odp_put_flag(&ctx->out->actions, ODP_CT_CLEAR);
+            ctx->useful_len = ctx->out->actions.len; /* The reference keeps it where nothing follows. */
         }
         xlate_clear_conntrack(ctx);
     }

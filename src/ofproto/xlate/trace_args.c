@@ -185,9 +185,9 @@ take_packet(struct args *a, const char *word)
     return NULL;
 }
 
-/* With a datapath's flow, its port says which bridge it is in. */
+/* With a datapath's flow, its port says which bridge it is in.  Takes 'problem', what is wrong with the flow. */
 static struct error *
-use_odp_flow(struct args *a, const char *dp_name)
+use_odp_flow(struct args *a, const char *dp_name, struct error *problem)
 {
     struct flow *flow = &a->request.flow;
     struct xdp *xdp = a->host->find_datapath(a->host->aux, dp_name);
@@ -195,7 +195,14 @@ use_odp_flow(struct args *a, const char *dp_name)
     struct xport *port;
 
     if (!xdp) {
+        error_free(problem);
         return error_new("Cannot find the datapath");
+    }
+    if (problem) {
+        return problem;
+    }
+    if (flow->tun_dst || !is_all_zeros(&flow->tun_ipv6_dst, sizeof flow->tun_ipv6_dst)) {
+        return error_new("no OpenFlow tunnel port for this packet");
     }
     if (flow->recirc_id && !recirc_find_rcu(be32_to_cpu(flow->recirc_id))) {
         return error_new("no recirculation data for recirc_id %#x", be32_to_cpu(flow->recirc_id));
@@ -237,15 +244,14 @@ take_flow(struct args *a, const char *first, const char *second)
     const char *flow_text = second ? second : first;
     const struct xdp *xdp = a->host->find_datapath(a->host->aux, second ? first : NULL);
     struct trace_odp_names names;
-    struct flow mask; /* Of no interest: flows come from dumps of megaflows, too. */
-    struct error *e;
+    struct error *e, *problem = NULL;
 
     if (xdp) {
         trace_odp_names_init(&names, xdp);
     }
-    e = odp_flow_parse(flow_text, xdp ? &names.names : NULL, &a->request.flow, &mask);
+    e = odp_flow_parse_packet(flow_text, xdp ? &names.names : NULL, &a->request.flow, &problem);
     if (!e) {
-        return use_odp_flow(a, second ? first : NULL);
+        return use_odp_flow(a, second ? first : NULL, problem);
     }
     if (!second) {
         char *text = error_take_text(e);
@@ -271,6 +277,7 @@ settle_packet(struct args *a)
 
         flow_compose(&r->flow, a->l7.data, n, false, &r->frame);
     } else if (r->frame.data) {
+        md.packet_ns = 0; /* Frames begin with an Ethernet header. */
         flow_extract_full(r->frame.data, r->frame.len, &md, &r->flow, &offsets);
     }
 }

@@ -353,14 +353,29 @@ wrap_in_clone(struct xlate_ctx *ctx, size_t begun)
     ctx->useful_len = out->len;
 }
 
+/* Whether the actions from 'begun' on do nothing but ct_clear, which is kept at the end of everything only. */
+static bool
+only_clears(const struct xlate_ctx *ctx, size_t begun)
+{
+    const struct bytes *out = &ctx->out->actions;
+
+    ODP_FOR_EACH (a, (const char *) out->data + begun, out->len - begun) {
+        if (a->type != ODP_CT_CLEAR) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void
 xlate_wrap_irreversible(struct xlate_ctx *ctx, const struct xlate_saved *s)
 {
     if (is_irreversible(ctx, s->begun)) {
-        if (ctx->useful_len > s->begun) {
+        if (ctx->useful_len > s->begun && !only_clears(ctx, s->begun)) {
             wrap_in_clone(ctx, s->begun);
         } else {
             bytes_truncate(&ctx->out->actions, s->begun);
+            ctx->useful_len = MIN(ctx->useful_len, s->begun);
         }
         ctx->base = s->base;
     }
