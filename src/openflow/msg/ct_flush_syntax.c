@@ -19,6 +19,9 @@ parse_address(const char *key, const char *value, struct ct_flush_tuple *t, bool
     if (*any && *v6 != is_v6) {
         return error_new("the L3 protocol does not match %s", value);
     }
+    if (!is_all_zeros(ip, sizeof *ip)) {
+        return error_new("%s is set multiple times", key);
+    }
     *any = true;
     *v6 = is_v6;
     if (is_v6) {
