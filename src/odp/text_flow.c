@@ -91,8 +91,10 @@ put_ct_tuple(const struct out *o)
 {
     const struct attr_text *a = attr_by_name(o->key->eth_type == BE16(0x86dd) ? "ct_tuple6" : "ct_tuple4", 9);
 
-    if (attr_is_any(a, o->mask ? o->mask : o->key)) {
-        attr_put(o->s, a, o->key, o->mask, false, NULL);
+    bool is_whole = o->verbose && attr_is_any(a, o->key);
+
+    if (is_whole || attr_is_any(a, o->mask ? o->mask : o->key)) {
+        attr_put(o->s, a, o->key, o->mask, is_whole, NULL);
     }
 }
 
