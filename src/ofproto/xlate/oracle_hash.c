@@ -27,7 +27,7 @@ oracle_random_hashing(struct random *r, struct oracle_action *a)
     }
     h->algorithm = random_below(r, ARRAY_SIZE(member_algorithms));
     h->n = random_below(r, ORACLE_MAX_MEMBERS + 1);
-    for (int i = 0; i < h->n; i++) {
+    for (int i = 0; i < MIN(h->n, ORACLE_MAX_MEMBERS); i++) { /* The compiler would warn without MIN(). */
         h->members[i] = 1 + random_below(r, ORACLE_N_PORTS + 1);
     }
 }
