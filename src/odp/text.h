@@ -58,6 +58,9 @@ struct odp_echo {
 struct error *odp_flow_echo(const char *text, const struct odp_names *names, struct flow *key,
                             struct odp_echo *echo) MUST_CHECK;
 
+/* Of an ODP_FIT_ERROR: what is wrong with the key. */
+struct error *odp_echo_error(const struct odp_echo *, const struct flow *key) MUST_CHECK;
+
 /* Reads a key as that of one packet, for ofproto/trace: masks and a ufid are read, and change nothing; a key without
  * eth() is that of a packet without an Ethernet header.  '*problem' becomes what is wrong with the key although its
  * text is right (null if nothing), to be released by the caller; it is set with a null result only. */

@@ -164,18 +164,6 @@ attr_put(struct str *s, const struct attr_text *a, const struct flow *flow, cons
     str_puts(s, "),");
 }
 
-/* The ports of ct_tuple6() are read by the names that ct_tuple4() has, too: the reference prints the one and reads the
- * other. */
-static bool
-is_named(const struct member *m, const char *name, size_t n)
-{
-    const char *also = !strcmp(m->name, "src_port")   ? "tp_src"
-                       : !strcmp(m->name, "dst_port") ? "tp_dst"
-                                                      : m->name;
-
-    return (strlen(m->name) == n && !memcmp(m->name, name, n)) || (strlen(also) == n && !memcmp(also, name, n));
-}
-
 static const struct member *
 find_member(const struct attr_text *a, const char **p)
 {
@@ -184,7 +172,7 @@ find_member(const struct attr_text *a, const char **p)
     for (int i = 0; i < a->n_members; i++) {
         const struct member *m = &a->members[i];
 
-        if ((*p)[n] == '=' && is_named(m, *p, n)) {
+        if ((*p)[n] == '=' && strlen(m->name) == n && !memcmp(m->name, *p, n)) {
             *p += n + 1;
             return m;
         }

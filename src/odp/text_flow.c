@@ -494,6 +494,13 @@ headers_of(const struct flow *key)
     return found | (has_nd(key, NULL) ? UINT32_C(1) << ODP_KEY_ND : 0);
 }
 
+/* Types below 0x600 are lengths. */
+static bool
+is_impossible(const struct in *in)
+{
+    return in->echo->duplicate || (in->has_eth_type && be16_to_cpu(in->key->eth_type) < 0x600);
+}
+
 /* A key without eth_type() says nothing of headers, and what else it has is not held against it. */
 static enum odp_fit
 fit_of(const struct in *in)
@@ -512,7 +519,7 @@ fit_of(const struct in *in)
         }
         seen = e->seen[++depth];
     }
-    if (e->duplicate || (in->has_eth_type && be16_to_cpu(key->eth_type) < 0x600)) {
+    if (is_impossible(in)) {
         return ODP_FIT_ERROR;
     } else if (!(seen >> ODP_KEY_ETHERTYPE & 1)) {
         return ODP_FIT_PERFECT;
@@ -599,22 +606,28 @@ add_packet_implied(struct in *in)
     }
 }
 
-/* What no packet's key can be.  Types below 0x600 are lengths. */
-static struct error *
-problem_of(const struct in *in)
+struct error *
+odp_echo_error(const struct odp_echo *e, const struct flow *key)
 {
-    const struct odp_echo *e = in->echo;
-    unsigned int type = be16_to_cpu(in->key->eth_type);
     const char *whole = str_text(&e->text);
 
     if (e->duplicate) {
         return error_new("duplicate %s attribute in flow key; the flow key in error is: %s", e->duplicate, whole);
-    } else if (is_seen(e, 0, ODP_KEY_TUNNEL) && !in->key->tun_ttl) {
-        return error_new("tunnel options missing TTL; the flow key in error is: %s", whole);
-    } else if (in->has_eth_type && type < 0x600) {
-        return error_new("invalid Ethertype %u in flow key; the flow key in error is: %s", type, whole);
     }
-    return NULL;
+    return error_new("invalid Ethertype %u in flow key; the flow key in error is: %s", be16_to_cpu(key->eth_type),
+                     whole);
+}
+
+/* What no packet's key can be. */
+static struct error *
+problem_of(const struct in *in)
+{
+    const struct odp_echo *e = in->echo;
+
+    if (!e->duplicate && is_seen(e, 0, ODP_KEY_TUNNEL) && !in->key->tun_ttl) {
+        return error_new("tunnel options missing TTL; the flow key in error is: %s", str_text(&e->text));
+    }
+    return is_impossible(in) ? odp_echo_error(e, in->key) : NULL;
 }
 
 struct error *

@@ -233,18 +233,16 @@ put_groups(struct str *s, struct groups *g)
 static bool
 key_fits(struct dpctl *d, struct odp_echo *e, const struct flow *key)
 {
+    struct error *error;
+
     switch (e->fit) {
     case ODP_FIT_PERFECT: return true;
     case ODP_FIT_TOO_MUCH: dpctl_fail(d, -EPERM, "odp_flow_key_to_flow failed (reason unknown)"); break;
     case ODP_FIT_TOO_LITTLE: dpctl_fail(d, -ENOENT, "odp_flow_key_to_flow failed (reason unknown)"); break;
     case ODP_FIT_ERROR:
-        if (e->duplicate) {
-            dpctl_fail(d, -ESRCH, "odp_flow_key_to_flow failed (duplicate %s attribute in flow key; the flow key in "
-                       "error is: %s)", e->duplicate, str_text(&e->text));
-        } else {
-            dpctl_fail(d, -ESRCH, "odp_flow_key_to_flow failed (invalid Ethertype %u in flow key; the flow key in "
-                       "error is: %s)", be16_to_cpu(key->eth_type), str_text(&e->text));
-        }
+        error = odp_echo_error(e, key);
+        dpctl_fail(d, -ESRCH, "odp_flow_key_to_flow failed (%s)", error_text(error));
+        error_free(error);
         break;
     }
     return false;
