@@ -52,6 +52,7 @@ parse_match(struct forward *f, char *text)
 static bool
 flood(void *forward, struct dp_upcall *u)
 {
+    static _Thread_local struct flow mask; /* Each worker's own: the datapath adds to it. */
     struct forward *f = forward;
     uint32_t in = be32_to_cpu(u->key->in_port);
 
@@ -60,7 +61,8 @@ flood(void *forward, struct dp_upcall *u)
             odp_put_output(u->actions, ODP_PORT(i));
         }
     }
-    *u->mask = f->mask;
+    mask = f->mask;
+    u->mask = &mask;
     u->install = true;
     return true;
 }
