@@ -52,7 +52,7 @@ void netdev_linux_get_status(const struct netdev *, struct strmap *);
 
 #define NETDEV_LINUX_COMMON \
     .has_packets = true, \
-    .takes_offloads = true, \
+    .offloads = NETDEV_TAKES_ALL, \
     .set_flags = netdev_linux_set_flags, \
     .get_etheraddr = netdev_linux_get_etheraddr, \
     .set_etheraddr = netdev_linux_set_etheraddr, \

@@ -8,6 +8,7 @@
 #include "netdev/dummy.h"
 #include "netdev/linux.h"
 #include "netdev/patch.h"
+#include "netdev/vhost.h"
 
 enum { MAX_CLASSES = 32 };
 
@@ -31,6 +32,7 @@ setup(void)
         netdev_linux_register();
         netdev_patch_register();
         netdev_dpdk_register();
+        netdev_vhost_register();
     }
 }
 
@@ -128,6 +130,7 @@ netdev_open(const char *name, const char *type, struct netdev **netdevp)
     n->name = xstrdup(name);
     n->ref_count = 1;
     n->change_seq = 1;
+    n->offloads = class->offloads;
     error = class->construct(n);
     if (error) {
         free(n->name);
@@ -183,6 +186,22 @@ netdev_set_gone(struct netdev *n)
     n->is_gone = true;
     unregister(n);
     netdev_changed(n);
+}
+
+void
+netdev_release_queues(struct netdev *n)
+{
+    if (n->user) {
+        n->user->release(n->user);
+    }
+}
+
+void
+netdev_take_queues(struct netdev *n)
+{
+    if (n->user) {
+        n->user->take(n->user);
+    }
 }
 
 void

@@ -3,9 +3,10 @@
  * What it is
  * ----------
  * The provider interface for devices: "system" (a Linux device, by AF_PACKET), "tap" and "internal" (a TAP device that
- * we make), "dpdk" (any ethdev), "patch" (carries nothing itself), "dummy" (for simulated tests), tunnels later.  A
- * netdev has configuration (options of the Interface row), state (carrier, MAC, MTU, statistics, status), and, if
- * packets pass through it, queues.  The datapath's workers move packets in bursts through rxq_recv() and send().
+ * we make), "dpdk" (any ethdev), "dpdkvhostuser" and "dpdkvhostuserclient" (a virtual machine's queues), "patch"
+ * (carries nothing itself), "dummy" (for simulated tests), tunnels later.  A netdev has configuration (options of the
+ * Interface row), state (carrier, MAC, MTU, statistics, status), and, if packets pass through it, queues.  The
+ * datapath's workers move packets in bursts through rxq_recv() and send().
  *
  * How it works
  * ------------
@@ -22,6 +23,8 @@
  * them. */
 #ifndef NETDEV_NETDEV_H
 #define NETDEV_NETDEV_H 1
+
+#include <stdatomic.h>
 
 #include "base/addr.h"
 #include "base/error.h"
@@ -55,11 +58,15 @@ struct netdev_rxq {
     unsigned int queue;
 };
 
+/* What send() takes and need not be done before: partial checksums; TCP frames to be segmented; all of a virtio-net
+ * header. */
+enum { NETDEV_TAKES_CSUM = 1, NETDEV_TAKES_TCP_SEGMENTS = 2, NETDEV_TAKES_UDP_SEGMENTS = 4, NETDEV_TAKES_ALL = 7 };
+
 struct netdev_class {
     const char *type;
     bool is_pollable_only;   /* No descriptor to wait for: needs a polling worker. */
     bool has_packets;        /* False for patch ports. */
-    bool takes_offloads;     /* send() takes packets with partial checksums and to be segmented. */
+    unsigned int offloads;   /* NETDEV_TAKES_*: what a new device's 'offloads' are. */
 
     /* Finds or makes the device; sets 'priv'.  A negative errno value leaves nothing behind.  destruct() releases. */
     int (*construct)(struct netdev *);
@@ -96,12 +103,21 @@ struct netdev_class {
     void (*send)(struct netdev *, unsigned int txq, struct packet **, unsigned int n);
 };
 
+/* Who carries the device's packets (a datapath), told when its receive queues become others: 'release' closes all of
+ * them (after it no thread is at one), 'take' opens those that there are then.  Main thread. */
+struct netdev_user {
+    void (*release)(struct netdev_user *);
+    void (*take)(struct netdev_user *);
+};
+
 struct netdev {
     const struct netdev_class *class;
     char *name;
     unsigned int ref_count;
     uint64_t change_seq;  /* Bumped whenever something readable changed. */
     void *priv;           /* The class's own. */
+    _Atomic unsigned int offloads; /* NETDEV_TAKES_*; the provider may change it at any time. */
+    struct netdev_user *user; /* Null: nobody has its queues. */
     bool is_gone;         /* The device has vanished: close the netdev and open it anew when it returns. */
     struct strmap_entry *registered; /* In the table of open netdevs; null once gone. */
 };
@@ -167,5 +183,8 @@ struct loop *netdev_loop(void); /* That of netdev_init(); may be null. */
 void netdev_changed(struct netdev *);
 void netdev_notify(const char *name);
 void netdev_set_gone(struct netdev *);
+/* Around a change of the receive queues. */
+void netdev_release_queues(struct netdev *);
+void netdev_take_queues(struct netdev *);
 
 #endif

@@ -316,7 +316,7 @@ lowest_mtu(const struct bridge *br)
 
     LIST_FOR_EACH (p, struct port, in_bridge, &br->ports) {
         LIST_FOR_EACH (f, struct iface, in_port, &p->ifaces) {
-            if (f->mtu && (!iface_is_internal(f) || f->has_mtu_request) && (!lowest || f->mtu < lowest)) {
+            if (f->mtu > 0 && (!iface_is_internal(f) || f->has_mtu_request) && (!lowest || f->mtu < lowest)) {
                 lowest = f->mtu;
             }
         }

@@ -36,6 +36,14 @@ static const struct cfg_key global_keys[] = {
     { "enable-statistics", CFG_BOOL, offsetof(struct global_cfg, enable_statistics), .def = false,
       .doc = "Whether to fill the statistics column of Open_vSwitch." },
     { "pmd-cpu-mask", CFG_TEXT, offsetof(struct global_cfg, pmd_cpu_mask), .doc = "Cores of polling workers." },
+    { "vhost-sock-dir", CFG_TEXT, offsetof(struct global_cfg, vhost.sock_dir), .doc = "Directory below the run "
+      "directory for the sockets of dpdkvhostuser ports." },
+    { "vhost-iommu-support", CFG_BOOL, offsetof(struct global_cfg, vhost.iommu), .def = false,
+      .doc = "Whether machines may have dpdkvhostuserclient ports behind an IOMMU." },
+    { "vhost-postcopy-support", CFG_BOOL, offsetof(struct global_cfg, vhost.postcopy), .def = false,
+      .doc = "Whether machines with dpdkvhostuserclient ports may be moved by post-copy." },
+    { "userspace-tso-enable", CFG_BOOL, offsetof(struct global_cfg, vhost.tso), .def = false,
+      .doc = "Whether machines may send frames to be segmented through vhost-user ports." },
 };
 
 const struct vs_open_vswitch *
@@ -84,6 +92,7 @@ global_configure(struct vswitchd *sw, const struct vs_open_vswitch *row)
     configure_tls(vs_open_vswitch_ssl(row));
     flow_set_vlan_limit(sw->cfg.vlan_limit);
     ofproto_set_pmd_cpu_mask(sw->cfg.pmd_cpu_mask);
+    netdev_vhost_configure(&sw->cfg.vhost);
     memset(&s, 0, sizeof s); /* It is compared as a whole. */
     s.flow_limit = sw->cfg.flow_limit;
     s.max_idle_ms = sw->cfg.max_idle_ms;

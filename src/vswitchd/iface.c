@@ -90,7 +90,8 @@ take_down(struct iface *f)
     free(f->type);
     f->type = NULL;
     f->mac = (struct eth_addr) { { 0 } };
-    f->mtu = 0;
+    f->mtu = -1;
+    f->has_mac = false;
     mark_stale(f);
 }
 
@@ -333,16 +334,17 @@ bool
 iface_refresh(struct iface *f)
 {
     struct eth_addr mac = { { 0 } };
-    int mtu = 0;
-    bool changed;
+    bool changed, has_mac = !netdev_get_etheraddr(f->netdev, &mac);
+    int mtu = -1;
 
-    if (netdev_get_etheraddr(f->netdev, &mac)) {
+    if (!has_mac) {
         mac = (struct eth_addr) { { 0 } };
     }
     if (netdev_get_mtu(f->netdev, &mtu)) {
-        mtu = 0;
+        mtu = -1;
     }
     changed = !eth_addr_equal(mac, f->mac) || mtu != f->mtu;
+    f->has_mac = has_mac;
     f->mac = mac;
     f->mtu = mtu;
     f->stats_wanted = true;

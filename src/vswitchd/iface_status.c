@@ -62,12 +62,12 @@ write_device(struct iface *f, const struct vs_interface *row)
     bool has_features = !netdev_get_features(netdev, &features) && features.current;
     char *mac = NULL;
 
-    if (!eth_addr_is_zero(f->mac)) {
+    if (f->has_mac) {
         mac = xasprintf(ETH_ADDR_FMT, ETH_ADDR_ARGS(f->mac));
     }
     set_text(row, VS_INTERFACE_MAC_IN_USE, mac);
     free(mac);
-    set_optional(row, VS_INTERFACE_MTU, f->mtu > 0, f->mtu);
+    set_optional(row, VS_INTERFACE_MTU, f->mtu >= 0, f->mtu);
     set_text(row, VS_INTERFACE_ADMIN_STATE, netdev_get_flags(netdev) & NETDEV_UP ? "up" : "down");
     set_text(row, VS_INTERFACE_LINK_STATE, netdev_get_carrier(netdev) ? "up" : "down");
     idl_set_int(&row->row, VS_INTERFACE_LINK_RESETS, netdev_get_carrier_resets(netdev));

@@ -48,6 +48,7 @@
 #include "base/strmap.h"
 #include "flow/port.h"
 #include "netdev/netdev.h"
+#include "netdev/vhost.h"
 #include "ofproto/ofproto.h"
 #include "ovsdb/idl/vswitch_idl.h"
 #include "sys/loop.h"
@@ -58,6 +59,7 @@ struct global_cfg {
     int64_t stats_interval_ms;
     bool flow_restore_wait, enable_statistics, explicit_sampled_drops;
     const char *pmd_cpu_mask;
+    struct netdev_vhost_settings vhost;
 };
 
 /* Keys of a bridge that are about its controllers. */
@@ -155,8 +157,9 @@ struct iface {
     struct list unsatisfied; /* In vswitchd.unsatisfied: another port has that number. */
     bool lost_number;        /* To one that asked for it; for the next number that it gets. */
     char *error;             /* Null if all is well. */
-    struct eth_addr mac;     /* Of the device, as last seen. */
-    int mtu;                 /* Likewise; 0: has none. */
+    bool has_mac;
+    struct eth_addr mac;     /* Of the device, as last seen; zero without. */
+    int mtu;                 /* Likewise; -1: has none, 0: nobody knows yet. */
     bool has_mtu_request;
     bool stats_wanted;       /* The next status write includes statistics. */
 };

@@ -8,6 +8,7 @@
 #include "odp/action.h"
 #include "sys/rcu.h"
 
+struct dp;
 struct worker;
 
 struct port_queue {
@@ -20,7 +21,8 @@ struct port {
     be32 in_port;          /* The number as keys have it. */
     struct netdev *netdev; /* Referenced. */
     void (*send)(struct netdev *, unsigned int txq, struct packet **, unsigned int n); /* Null: nothing passes. */
-    bool takes_offloads;
+    struct dp *dp;
+    struct netdev_user user;
     size_t n_queues;
     struct port_queue *queues;
 };

@@ -208,6 +208,45 @@ open_queues(struct port *port)
     return 0;
 }
 
+static int
+assign_queues(struct dp *dp, struct port *port)
+{
+    int error = 0;
+
+    for (size_t i = 0; i < port->n_queues && !error; i++) {
+        error = assign_queue(dp, port, &port->queues[i]);
+    }
+    return error;
+}
+
+static struct port *
+port_of_user(struct netdev_user *u)
+{
+    return CONTAINER_OF(u, struct port, user);
+}
+
+static void
+release_queues(struct netdev_user *u)
+{
+    struct port *port = port_of_user(u);
+
+    unassign_queues(port);
+    rcu_synchronize(); /* Now no worker is at one. */
+    close_queues(port);
+}
+
+static void
+take_queues(struct netdev_user *u)
+{
+    struct port *port = port_of_user(u);
+    int error = open_queues(port);
+
+    error = error ? error : assign_queues(port->dp, port);
+    if (error) {
+        log_err("%s: its queues could not be taken up: %s", port->netdev->name, strerror(-error));
+    }
+}
+
 /* Ports. */
 
 /* In a dummy datapath a port's name says its number, so that tests can tell it: "p7" is 7, "br7" 107. */
@@ -259,7 +298,8 @@ dp_port_add(struct dp *dp, struct netdev *netdev, odp_port *number)
     port->in_port = cpu_to_be32(number->n);
     port->netdev = netdev_ref(netdev);
     port->send = netdev->class->has_packets ? netdev->class->send : NULL;
-    port->takes_offloads = netdev->class->takes_offloads;
+    port->dp = dp;
+    port->user = (struct netdev_user) { release_queues, take_queues };
     error = open_queues(port);
     if (error) {
         netdev_close(netdev);
@@ -267,9 +307,8 @@ dp_port_add(struct dp *dp, struct netdev *netdev, odp_port *number)
         return error;
     }
     port_table_set(&dp->ports, number->n, port);
-    for (size_t i = 0; i < port->n_queues && !error; i++) {
-        error = assign_queue(dp, port, &port->queues[i]);
-    }
+    netdev->user = &port->user;
+    error = assign_queues(dp, port);
     if (error) {
         dp_port_del(dp, *number);
     }
@@ -285,6 +324,7 @@ dp_port_del(struct dp *dp, odp_port number)
     if (!port) {
         return -ENODEV;
     }
+    port->netdev->user = NULL;
     unassign_queues(port);
     port_table_set(&dp->ports, number.n, NULL);
     rcu_synchronize(); /* Now no worker is in the port's functions. */

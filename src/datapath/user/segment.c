@@ -127,17 +127,32 @@ send_segments(struct worker *w, const struct port *port, struct packet *p)
     }
 }
 
+static bool
+takes_segments(unsigned int offloads, const struct packet *p)
+{
+    switch (p->offload.gso_type & ~PACKET_GSO_ECN) {
+    case PACKET_GSO_TCPV4:
+    case PACKET_GSO_TCPV6:
+        return offloads & NETDEV_TAKES_TCP_SEGMENTS;
+    default:
+        return offloads & NETDEV_TAKES_UDP_SEGMENTS;
+    }
+}
+
 void
 segment_and_send(struct worker *w, const struct port *port, struct packet **packets, unsigned int n)
 {
+    unsigned int offloads = atomic_load_explicit(&port->netdev->offloads, memory_order_relaxed);
+
     for (unsigned int i = 0; i < n; i++) {
         struct packet *p = packets[i];
+        bool is_long = packet_has_offload(p) && p->offload.gso_type;
 
-        if (packet_has_offload(p) && p->offload.gso_type) {
+        if (is_long && !takes_segments(offloads, p)) {
             send_segments(w, port, p);
             continue;
         }
-        if (packet_csum_is_partial(p)) {
+        if (packet_csum_is_partial(p) && !is_long && !(offloads & NETDEV_TAKES_CSUM)) {
             p = packet_unshare(p);
             if (!p) {
                 worker_lost(w, DP_DROP_NO_MEMORY, NULL);

@@ -111,7 +111,7 @@ send_queue(struct worker *w, struct tx_queue *q)
     q->n = 0;
     worker_count(&w->counters.n_tx_packets, n);
     worker_count(&w->counters.n_tx_batches, 1);
-    if (!port->takes_offloads) {
+    if (atomic_load_explicit(&port->netdev->offloads, memory_order_relaxed) != NETDEV_TAKES_ALL) {
         for (unsigned int i = 0; i < n; i++) {
             if (UNLIKELY(packet_has_offload(q->packets[i]))) {
                 segment_and_send(w, port, q->packets, n);

@@ -1,0 +1,308 @@
+"""Virtual machines' queues (vhost-user): DPDK's test program is the machine, in a process of its own, by virtio-user.
+
+    pcap ---- src [ br0 ] vu0 ---- queue pair 0 of the machine, which forwards
+    pcap ---- dst [     ] vc0 ---- queue pair 1     from one to the other
+"""
+import os
+import re
+import struct
+import sys
+
+import pytest
+from place import ROOT, switch_place
+
+sys.path.insert(0, os.path.join(ROOT, "bench"))
+import traffic  # noqa: E402
+
+DISCONNECTED = "{mode=%s, status=disconnected}"
+
+
+@pytest.fixture(scope="module", name="place")
+def fixture_place():
+    with switch_place(levels="ERR|EMER", expected="is not a valid name for a vhost-user port|"
+                      "vhost-user device setup failure|vhost-user sock directory request") as p:
+        if p.run("command -v dpdk-testpmd").returncode:
+            pytest.skip("needs dpdk-testpmd (package dpdk-dev)")
+        p.sh("ovs-vsctl add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=secure"
+             " -- add-port br0 vu0 -- set interface vu0 type=dpdkvhostuser ofport_request=1"
+             " -- add-port br0 vc0 -- set interface vc0 type=dpdkvhostuserclient ofport_request=2"
+             f" options:vhost-server-path={p.dir}/vc0.sock")
+        yield p
+
+
+@pytest.fixture(name="machines")
+def fixture_machines(place):
+    """Starts machines, and ends those that are left."""
+    names = []
+
+    def start(name, mode, *devices, commands=None):
+        said = f"-i --cmdline-file={place.dir}/{name}.commands" if commands else "--stats-period 1"
+        if commands:
+            with open(f"{place.root}{place.dir}/{name}.commands", "w", encoding="ascii") as f:
+                f.write(commands)
+        vdevs = " ".join(f"--vdev=net_virtio_user{i},{d}" for i, d in enumerate(devices))
+        place.sh(f"mkfifo -m 600 {place.dir}/{name}.in; (stdbuf -oL dpdk-testpmd -l 0,1 --no-huge -m 256 --no-pci --file-prefix={name} --no-telemetry"
+                 f" {vdevs} -- --forward-mode={mode} --total-num-mbufs=4096 -a {said} >{place.dir}/{name}.out"
+                 f" 2>&1 <>{place.dir}/{name}.in & echo $! >{place.dir}/{name}.pid)")
+        names.append(name)
+        place.wait(f"{name} forwards",
+                   lambda: "packet forwarding - ports" in place.sh(f"cat {place.dir}/{name}.out"), 60)
+
+    yield start
+    for name in names:
+        stop(place, name)
+
+
+def stop(place, name, signal="TERM"):
+    place.run(f"p=$(cat {place.dir}/{name}.pid) && kill -{signal} $p && while [ -d /proc/$p ]; do sleep 0.05; done")
+
+
+def server(place, port="vu0"):
+    return f"path={place.dir}/{port}"
+
+
+def client(place, port="vc0"):
+    return f"path={place.dir}/{port}.sock,server=1"
+
+
+def column(place, port, name):
+    return place.sh(f"ovs-vsctl get interface {port} {name}").strip()
+
+
+def counter(place, port, name):
+    found = re.search(rf"\b{name}=(\d+)", column(place, port, "statistics"))
+    return int(found.group(1)) if found else None
+
+
+def wait_links(place, state, *ports):
+    for port in ports:
+        place.wait(f"{port} {state}", lambda p=port: column(place, p, "link_state") == state, 30)
+
+
+def frames_of(path):
+    """The frames of a capture."""
+    with open(path, "rb") as f:
+        data = f.read()
+    at, frames = 24, []
+    while at + 16 <= len(data):
+        n = struct.unpack("<I", data[at + 8:at + 12])[0]
+        frames.append(data[at + 16:at + 16 + n])
+        at += 16 + n
+    return frames
+
+
+def replay(place, n):
+    """Sends the frames of in.pcap through the machine; the 'n' that come back."""
+    place.sh("ovs-ofctl add-flows br0 - <<E\nin_port=10,actions=1\nin_port=2,actions=11\nE")
+    place.sh(f"ovs-vsctl add-port br0 dst -- set interface dst type=dpdk ofport_request=11"
+             f" options:dpdk-devargs=net_pcap_dst,tx_pcap={place.dir}/out.pcap"
+             f" -- add-port br0 src -- set interface src type=dpdk ofport_request=10"
+             f" options:dpdk-devargs=net_pcap_src,rx_pcap={place.dir}/in.pcap")
+    place.wait("all frames have come back", lambda: counter(place, "dst", "tx_packets") == n, 20)
+    place.sh("ovs-vsctl del-port src -- del-port dst")
+    return frames_of(f"{place.root}{place.dir}/out.pcap")
+
+
+def test_ports_without_a_machine(place):
+    assert column(place, "vu0", "status") == DISCONNECTED % "server"
+    assert column(place, "vc0", "status") == DISCONNECTED % "client"
+    for port in ("vu0", "vc0"):
+        assert column(place, port, "link_state") == "down" and column(place, port, "admin_state") == "up"
+        assert column(place, port, "mac_in_use") == '"00:00:00:00:00:00"' and column(place, port, "mtu") == "0"
+        place.wait("statistics", lambda p=port: column(place, p, "statistics") == (
+            "{ovs_rx_qos_drops=0, ovs_tx_failure_drops=0, ovs_tx_invalid_hwol_drops=0, ovs_tx_mtu_exceeded_drops=0,"
+            " ovs_tx_qos_drops=0, ovs_tx_retries=0}"), 15)
+    done = place.run("ovs-vsctl --timeout=5 add-port br0 a/b -- set interface a/b type=dpdkvhostuser")
+    assert "could not open network device a/b (Invalid argument)" in done.stderr
+    place.sh("ovs-vsctl del-port a/b -- add-port br0 vc1 -- set interface vc1 type=dpdkvhostuserclient")
+    assert column(place, "vc1", "status") == DISCONNECTED % "server"
+    place.sh("ovs-vsctl del-port vc1")
+
+
+def test_settings(place):
+    place.sh(f"mkdir {place.dir}/sub && ovs-vsctl set Open_vSwitch . other_config:vhost-sock-dir=sub"
+             " other_config:vhost-iommu-support=true other_config:vhost-postcopy-support=true")
+    place.sh("ovs-vsctl add-port br0 vu2 -- set interface vu2 type=dpdkvhostuser")
+    assert "srw" in place.sh(f"ls -l {place.dir}/sub/vu2")
+    place.sh("ovs-vsctl del-port vu2 -- set Open_vSwitch . other_config:vhost-sock-dir=nosuch")
+    assert place.run(f"ls {place.dir}/sub/vu2").returncode
+    done = place.run("ovs-vsctl --timeout=5 add-port br0 vu2 -- set interface vu2 type=dpdkvhostuser")
+    assert "could not open network device vu2 (Invalid argument)" in done.stderr
+    place.sh("ovs-vsctl del-port vu2 -- set Open_vSwitch . other_config:vhost-sock-dir=../x"
+             " -- add-port br0 vu2 -- set interface vu2 type=dpdkvhostuser")
+    assert "srw" in place.sh(f"ls -l {place.dir}/vu2")
+    place.sh("ovs-vsctl del-port vu2 -- clear Open_vSwitch . other_config"
+             " -- add-port br0 vc2 -- set interface vc2 type=dpdkvhostuserclient options:tx-retries-max=5"
+             f" options:vhost-server-path={place.dir}/a mtu_request=9000")
+    place.sh(f"ovs-vsctl set interface vc2 options:vhost-server-path={place.dir}/b options:tx-retries-max=33")
+    said = place.sh(f"cat {place.dir}/ovs-vswitchd.log")
+    assert "Max Tx retries for vhost device 'vc2' set to 5" in said and "vc2' set to 8" in said
+    assert f"'vc2' created in 'client' mode, using client socket '{place.dir}/b'" in said
+    assert column(place, "vc2", "mtu") == "0"  # Until there is a machine.
+    too_long = "/tmp/" + "x" * 200
+    done = place.run(f"ovs-vsctl --timeout=5 set interface vc2 options:vhost-server-path={too_long}")
+    place.wait("the error", lambda: "longer than 107 bytes" in column(place, "vc2", "error"))
+    place.sh("ovs-vsctl del-port vc2")
+
+
+@pytest.mark.parametrize("options", ("", ",packed_vq=1", ",mrg_rxbuf=0,in_order=0", ",queue_size=512"))
+def test_frames_through_a_machine_are_the_same(place, machines, options):
+    sent = [traffic.udp(0x0a000001 + i, 0x0a0000ff, 1000 + i, 2000)[:14 + 28] + bytes(i % 256 for i in range(n))
+            for i, n in enumerate(list(range(18, 1472, 7)) + [1472])]
+    traffic.write_pcap(f"{place.root}{place.dir}/in.pcap", sent)
+    machines("both", "io", server(place) + options, client(place) + options)
+    wait_links(place, "up", "vu0", "vc0")
+    assert replay(place, len(sent)) == sent
+    status = column(place, "vc0", "status")
+    size = 512 if "512" in options else 256
+    assert re.search(r'features="0x[0-9a-f]{16}"', status) and "mode=client" in status and "status=connected" in status
+    assert f'vring_0_size="{size}", vring_1_size="{size}"' in status and 'num_of_vrings="2"' in status
+    assert column(place, "vc0", "mtu") == "1500"
+    place.wait("counters", lambda: counter(place, "vc0", "rx_packets") == len(sent), 10)
+    assert counter(place, "vu0", "tx_packets") == len(sent) == counter(place, "vu0", "tx_q0_good_packets")
+    assert counter(place, "vu0", "tx_bytes") == sum(map(len, sent)) == counter(place, "vc0", "rx_bytes")
+    assert counter(place, "vu0", "tx_65_to_127_packets") == sum(65 <= len(f) <= 127 for f in sent)
+    assert counter(place, "vu0", "tx_dropped") == 0
+    stop(place, "both")
+    wait_links(place, "down", "vu0", "vc0")
+    assert column(place, "vc0", "status") == DISCONNECTED % "client"
+
+
+TSO_COMMANDS = """stop
+port stop all
+csum set tcp hw 1
+csum set ip hw 1
+tso set 500 1
+port start all
+set fwd csum
+start
+"""
+
+
+def tcp_frame(payload):
+    head = bytes.fromhex("020000000001020000000002080045") + struct.pack("!xHHHBBHII", 40 + len(payload), 7, 0, 64, 6, 0,
+                                                                          0x0a000001, 0x0a000002)
+    return head + struct.pack("!HHIIBBHHH", 1000, 2000, 100, 0, 0x50, 0x18, 1000, 0, 0) + payload
+
+
+def test_a_machine_sends_frames_to_be_segmented(place, machines):
+    """Only where the setting lets it; they leave in segments through a port that does not take them."""
+    assert "userspace-tso" not in column(place, "vc0", "status")  # There is no machine.
+    place.sh("ovs-vsctl set Open_vSwitch . other_config:userspace-tso-enable=true -- del-port vc0")
+    place.sh("ovs-vsctl add-port br0 vc0 -- set interface vc0 type=dpdkvhostuserclient ofport_request=2"
+             f" options:vhost-server-path={place.dir}/vc0.sock")
+    machines("tso", "csum", server(place), client(place), commands=TSO_COMMANDS)
+    wait_links(place, "up", "vu0", "vc0")
+    status = column(place, "vc0", "status")
+    assert "userspace-tso=enabled" in status
+    assert int(re.search(r'features="(0x[0-9a-f]+)"', status).group(1), 0) >> 11 & 1
+    payload = bytes(i % 251 for i in range(1400))
+    traffic.write_pcap(f"{place.root}{place.dir}/in.pcap", [tcp_frame(payload)])
+    came = replay(place, 3)
+    assert b"".join(f[54:] for f in came) == payload and [len(f) - 54 for f in came] == [500, 500, 400]
+    assert all(inet_sum(f[14:34]) == 0 and inet_sum(pseudo(f) + f[34:]) == 0 for f in came)
+
+
+def pseudo(frame):
+    return frame[26:34] + struct.pack("!HH", 6, len(frame) - 34)
+
+
+def inet_sum(data):
+    data += bytes(len(data) % 2)
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    return 0xffff - (total % 0xffff or 0xffff)
+
+
+def passes(place):
+    before = counter(place, "vc0", "tx_packets") or 0
+    return lambda: (counter(place, "vc0", "tx_packets") or 0) > before + 1000
+
+
+def test_machines_that_end_and_come_back(place, machines):
+    place.sh("ovs-ofctl add-flows br0 - <<E\nin_port=1,actions=2\nE")
+    machines("source", "txonly", server(place))
+    machines("sink", "rxonly", client(place))
+    for victim, start in (("source", lambda: machines("source", "txonly", server(place))),
+                          ("sink", lambda: machines("sink", "rxonly", client(place)))):
+        wait_links(place, "up", "vu0", "vc0")
+        place.wait("packets", passes(place), 20)
+        stop(place, victim, "KILL")
+        place.run(f"rm -f {place.dir}/vc0.sock")  # It does not take away its own of before.
+        wait_links(place, "down", "vu0" if victim == "source" else "vc0")
+        start()
+    wait_links(place, "up", "vu0", "vc0")
+    place.wait("packets", passes(place), 20)
+    assert int(column(place, "vu0", "link_resets")) >= 3
+
+
+def test_a_machine_with_several_queues(place, machines):
+    place.sh("ovs-ofctl add-flows br0 - <<E\nin_port=1,actions=2\nE")
+    machines("sink", "rxonly", client(place) + ",queues=2")
+    wait_links(place, "up", "vc0")
+    place.wait("both queues", lambda: re.search(r"port: vc0 +queue-id:  1",
+                                                place.sh("ovs-appctl dpif-netdev/pmd-rxq-show")), 10)
+    assert 'num_of_vrings="4"' in column(place, "vc0", "status")
+    machines("source", "txonly", server(place))
+    wait_links(place, "up", "vu0")
+    place.wait("packets", passes(place), 20)
+
+
+def test_the_switch_may_end(place, machines):
+    place.sh("ovs-ofctl add-flows br0 - <<E\nin_port=1,actions=2\nE")
+    machines("sink", "rxonly", client(place))
+    wait_links(place, "up", "vc0")
+    place.kill("ovs-vswitchd")
+    place.start_switch()
+    wait_links(place, "up", "vc0")
+    machines("source", "txonly", server(place))  # The socket of the switch that was killed is no obstacle.
+    wait_links(place, "up", "vu0")
+    place.sh("ovs-ofctl add-flows br0 - <<E\nin_port=1,actions=2\nE")
+    place.wait("packets", passes(place), 20)
+
+
+GARBAGE = """
+import random, socket, struct, sys
+r = random.Random(int(sys.argv[2]))
+for i in range(60):
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(0.2)
+    try:
+        s.connect(sys.argv[1])
+        for _ in range(r.randrange(1, 12)):
+            size = r.choice([0, 8, 8, 40, 40, 12, 64, 400, 0xffffffff])
+            body = r.randbytes(size if size < 1000 else 16)
+            s.sendall(struct.pack("<III", r.randrange(0, 42), r.choice([1, 1, 1, 9, 5, 0]), size) + body)
+            if r.random() < 0.3:
+                s.recv(4096)
+    except OSError:
+        pass
+    finally:
+        s.close()
+"""
+
+
+def test_a_hostile_machine_harms_only_itself(place, machines):
+    with open(f"{place.root}{place.dir}/garbage.py", "w", encoding="ascii") as f:
+        f.write(GARBAGE)
+    machines("sink", "rxonly", client(place))
+    wait_links(place, "up", "vc0")
+    for seed in range(3):
+        place.sh(f"/usr/bin/python3 {place.dir}/garbage.py {place.dir}/vu0 {seed}", timeout=120)
+    assert column(place, "vc0", "link_state") == "up"
+    machines("source", "txonly", server(place))
+    wait_links(place, "up", "vu0")
+    place.sh("ovs-ofctl add-flows br0 - <<E\nin_port=1,actions=2\nE")
+    place.wait("packets", passes(place), 20)
+
+
+def test_ports_go_while_machines_send(place, machines):
+    place.sh("ovs-ofctl add-flows br0 - <<E\nin_port=1,actions=2\nE")
+    machines("source", "txonly", server(place))
+    machines("sink", "rxonly", client(place))
+    wait_links(place, "up", "vu0", "vc0")
+    for _ in range(3):
+        place.sh("ovs-vsctl del-port vc0")
+        place.sh("ovs-vsctl add-port br0 vc0 -- set interface vc0 type=dpdkvhostuserclient ofport_request=2"
+                 f" options:vhost-server-path={place.dir}/vc0.sock")
+        wait_links(place, "up", "vc0")
+        place.wait("packets", passes(place), 20)
