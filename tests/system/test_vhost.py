@@ -41,7 +41,8 @@ def fixture_machines(place):
             with open(f"{place.root}{place.dir}/{name}.commands", "w", encoding="ascii") as f:
                 f.write(commands)
         vdevs = " ".join(f"--vdev=net_virtio_user{i},{d}" for i, d in enumerate(devices))
-        place.sh(f"mkfifo -m 600 {place.dir}/{name}.in; (stdbuf -oL dpdk-testpmd -l 0,1 --no-huge -m 256 --no-pci --file-prefix={name} --no-telemetry"
+        place.sh(f"mkfifo -m 600 {place.dir}/{name}.in; (stdbuf -oL dpdk-testpmd -l 0,1 --no-huge -m 256 --no-pci"
+                 f" --file-prefix={name} --no-telemetry"
                  f" {vdevs} -- --forward-mode={mode} --total-num-mbufs=4096 -a {said} >{place.dir}/{name}.out"
                  f" 2>&1 <>{place.dir}/{name}.in & echo $! >{place.dir}/{name}.pid)")
         names.append(name)
@@ -180,8 +181,8 @@ start
 
 
 def tcp_frame(payload):
-    head = bytes.fromhex("020000000001020000000002080045") + struct.pack("!xHHHBBHII", 40 + len(payload), 7, 0, 64, 6, 0,
-                                                                          0x0a000001, 0x0a000002)
+    head = bytes.fromhex("020000000001020000000002080045") + struct.pack(
+        "!xHHHBBHII", 40 + len(payload), 7, 0, 64, 6, 0, 0x0a000001, 0x0a000002)
     return head + struct.pack("!HHIIBBHHH", 1000, 2000, 100, 0, 0x50, 0x18, 1000, 0, 0) + payload
 
 
