@@ -70,7 +70,10 @@ csum_update16(be16 csum, be16 old, be16 new)
 be16
 csum_update32(be16 csum, be32 old, be32 new)
 {
-    return csum_update(csum, &old, &new, sizeof old);
+    uint32_t removed = ~(FORCE uint32_t) old, added = (FORCE uint32_t) new;
+    uint32_t sum = (uint16_t) ~(FORCE uint16_t) csum;
+
+    return csum_finish(sum + (removed & 0xffff) + (removed >> 16) + (added & 0xffff) + (added >> 16));
 }
 
 be16

@@ -15,15 +15,36 @@ struct target {
     bool partial;        /* The transport checksum is partial. */
 };
 
-/* n bytes at 'new' = those at 'old' under the mask. */
-static void
+/* The word of TYPE at offset AT. */
+#define MERGE_WORD(TYPE, AT) \
+    do { \
+        TYPE o_, v_, m_; \
+        memcpy(&o_, (const uint8_t *) old + (AT), sizeof o_); \
+        memcpy(&v_, (const uint8_t *) value + (AT), sizeof v_); \
+        memcpy(&m_, (const uint8_t *) mask + (AT), sizeof m_); \
+        o_ = (o_ & ~m_) | (v_ & m_); \
+        memcpy((uint8_t *) new + (AT), &o_, sizeof o_); \
+    } while (0)
+
+/* n bytes at 'new' = those at 'old' with what is under the mask from 'value'; in few words where 'n' is constant. */
+static ALWAYS_INLINE void
 merge(void *new, const void *old, const void *value, const void *mask, size_t n)
 {
-    const uint8_t *o = old, *v = value, *m = mask;
-    uint8_t *to = new;
+    size_t i = 0;
 
-    for (size_t i = 0; i < n; i++) {
-        to[i] = (o[i] & ~m[i]) | (v[i] & m[i]);
+    for (; i + 8 <= n; i += 8) {
+        MERGE_WORD(uint64_t, i);
+    }
+    if (n & 4) {
+        MERGE_WORD(uint32_t, i);
+        i += 4;
+    }
+    if (n & 2) {
+        MERGE_WORD(uint16_t, i);
+        i += 2;
+    }
+    if (n & 1) {
+        MERGE_WORD(uint8_t, i);
     }
 }
 
@@ -72,7 +93,7 @@ update_l4_csum(const struct target *t, const void *old, const void *new, size_t 
 }
 
 /* Sets 'n' bytes at 'p', which the transport checksum covers as part of the transport header. */
-static void
+static ALWAYS_INLINE void
 set_l4_bytes(const struct target *t, uint8_t *p, const void *value, const void *mask, size_t n)
 {
     uint8_t new[16];
@@ -82,12 +103,15 @@ set_l4_bytes(const struct target *t, uint8_t *p, const void *value, const void *
     memcpy(p, new, n);
 }
 
-static void
+static ALWAYS_INLINE void
 set_ipv4_address(const struct target *t, uint8_t *address, be32 value, be32 mask)
 {
     struct ip_header *ip = (struct ip_header *) t->l3;
     be32 old, new;
 
+    if (!mask) {
+        return;
+    }
     memcpy(&old, address, sizeof old);
     new = (old & ~mask) | (value & mask);
     if (old != new) {
@@ -97,28 +121,35 @@ set_ipv4_address(const struct target *t, uint8_t *address, be32 value, be32 mask
     }
 }
 
+/* A byte of the header, which with the one beside it is a word of its checksum. */
+static ALWAYS_INLINE void
+set_ipv4_byte(struct ip_header *ip, uint8_t *byte, uint8_t value, uint8_t mask)
+{
+    uint8_t *word = (uint8_t *) ip + ((byte - (uint8_t *) ip) & ~1);
+    be16 old, new;
+
+    memcpy(&old, word, sizeof old);
+    *byte = (*byte & ~mask) | (value & mask);
+    memcpy(&new, word, sizeof new);
+    ip->csum = csum_update16(ip->csum, old, new);
+}
+
 static bool
 set_ipv4(const struct target *t, const struct odp_key_ipv4 *v, const struct odp_key_ipv4 *m)
 {
     struct ip_header *ip = (struct ip_header *) t->l3;
-    uint8_t *words;
-    be16 old, new;
 
     if (!ip || t->l3_len < IP_HEADER_LEN) {
         return false;
     }
     set_ipv4_address(t, t->l3 + 12, v->src, m->src);
     set_ipv4_address(t, t->l3 + 16, v->dst, m->dst);
-    /* TOS and TTL: with the byte beside them they are words of the header's checksum. */
-    words = t->l3;
-    memcpy(&old, words, 2);
-    ip->tos = (ip->tos & ~m->tos) | (v->tos & m->tos);
-    memcpy(&new, words, 2);
-    ip->csum = csum_update16(ip->csum, old, new);
-    memcpy(&old, words + 8, 2);
-    ip->ttl = (ip->ttl & ~m->ttl) | (v->ttl & m->ttl);
-    memcpy(&new, words + 8, 2);
-    ip->csum = csum_update16(ip->csum, old, new);
+    if (m->tos) {
+        set_ipv4_byte(ip, &ip->tos, v->tos, m->tos);
+    }
+    if (m->ttl) {
+        set_ipv4_byte(ip, &ip->ttl, v->ttl, m->ttl);
+    }
     return true;
 }
 
@@ -328,16 +359,14 @@ make_target(struct packet *p, const struct flow *key, const struct flow_offsets 
     };
 }
 
-bool
-set_field(struct packet *p, const struct flow *key, const struct flow_offsets *o, enum odp_key field, const void *v,
-          const void *m)
+/* What is behind the Ethernet header and its tags. */
+static bool
+set_inside(struct packet *p, const struct flow *key, const struct flow_offsets *o, enum odp_key field, const void *v,
+           const void *m)
 {
     struct target t = make_target(p, key, o);
 
     switch (field) {
-    case ODP_KEY_ETHERNET: return set_ethernet(p, v, m);
-    case ODP_KEY_VLAN: return set_vlan(p, v, m);
-    case ODP_KEY_MPLS: return set_mpls(p, o, v, m);
     case ODP_KEY_IPV4: return key->eth_type == BE16(ETH_TYPE_IP) && set_ipv4(&t, v, m);
     case ODP_KEY_IPV6: return key->eth_type == BE16(ETH_TYPE_IPV6) && set_ipv6(&t, v, m);
     case ODP_KEY_TCP: return set_ports(&t, IP_PROTO_TCP, TCP_HEADER_LEN, v, m);
@@ -349,5 +378,17 @@ set_field(struct packet *p, const struct flow *key, const struct flow_offsets *o
     case ODP_KEY_NSH: return key->eth_type == BE16(ETH_TYPE_NSH) && set_nsh(&t, v, m);
     case ODP_KEY_ND: return set_nd(&t, v, m);
     default: return false;
+    }
+}
+
+bool
+set_field(struct packet *p, const struct flow *key, const struct flow_offsets *o, enum odp_key field, const void *v,
+          const void *m)
+{
+    switch (field) {
+    case ODP_KEY_ETHERNET: return set_ethernet(p, v, m);
+    case ODP_KEY_VLAN: return set_vlan(p, v, m);
+    case ODP_KEY_MPLS: return set_mpls(p, o, v, m);
+    default: return set_inside(p, key, o, field, v, m);
     }
 }
