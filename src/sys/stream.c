@@ -453,6 +453,7 @@ stream_close(struct stream *s)
         loop_fd_stop(&s->poll);
         tls_session_destroy(s->tls);
         if (s->fd >= 0) {
+            (void) !stream_peek_finish(&s->peek, s->fd); /* Whatever is wrong ends with the socket. */
             close(s->fd);
         }
         free(s->path);
@@ -482,6 +483,14 @@ stream_want(struct stream *s, int events)
         if (s->tls && events & LOOP_READ && tls_session_has_pending(s->tls)) {
             loop_task_post(&s->again);
         }
+    }
+}
+
+void
+stream_expect_requests(struct stream *s)
+{
+    if (s->is_unix && s->fd >= 0 && !s->peek.on) {
+        stream_peek_start(&s->peek, s->fd);
     }
 }
 
@@ -517,6 +526,9 @@ stream_read(struct stream *s, void *p, size_t n)
             loop_task_post(&s->again);
         }
         return got;
+    }
+    if (s->peek.on) {
+        return stream_peek_read(&s->peek, s->fd, p, n);
     }
     do {
         got = recv(s->fd, p, n, 0);

@@ -8,6 +8,14 @@
 
 struct tls_session; /* One TLS connection; see tls.c. */
 
+/* What is read by looking (stream_peek.c). */
+struct stream_peek {
+    bool on;
+    bool plain;  /* Messages are long: read as usual. */
+    bool finds;  /* The last look after an answer found something. */
+    size_t held; /* Bytes read that are still in the socket, no more than some kilobytes. */
+};
+
 struct stream {
     struct loop *loop;
     char *name;
@@ -27,6 +35,7 @@ struct stream {
     struct tls_session *tls;   /* Null without TLS. */
     struct resolver *resolver; /* Null unless looking a name up. */
     char *path;                /* Unix: the socket's file. */
+    struct stream_peek peek;
 };
 
 /* A stream on a socket that is connected or connecting; starts TLS if 'tls' is not null. */
@@ -35,6 +44,12 @@ struct stream *stream_create(struct loop *, const char *name, int fd, bool is_un
 /* Connects or binds a Unix socket to a path of any length.  0 or a negative errno. */
 int stream_unix_connect(int fd, const char *path);
 int stream_unix_bind(int fd, const char *path);
+
+/* Looking, from stream_peek.c.  Starts it, if the system can do it; reads, as stream_read() does; takes what has been
+ * read out of the socket (0 or a negative errno), which must be before it is closed: else the peer gets an error. */
+void stream_peek_start(struct stream_peek *, int fd);
+ssize_t stream_peek_read(struct stream_peek *, int fd, void *, size_t) MUST_CHECK;
+int stream_peek_finish(struct stream_peek *, int fd);
 
 /* TLS, from tls.c.  tls_session_create(): 0 or a negative errno, 'host' is for the server's name (null for servers). */
 int tls_session_create(bool server, const char *host, struct tls_session **);

@@ -38,6 +38,7 @@ same_text(const char *a, const char *b)
 static void
 on_accept(struct stream_listener *l UNUSED, struct stream *stream, void *remote)
 {
+    stream_expect_requests(stream);
     session_create(remote, stream);
 }
 
