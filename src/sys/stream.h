@@ -97,10 +97,10 @@ struct stream *stream_from_fd(struct loop *, int fd, const char *name) MUST_CHEC
 void stream_set_callback(struct stream *, stream_cb *, void *aux);
 void stream_want(struct stream *, int events);
 
-/* Tells an accepted stream that its peer sends requests and waits for the answer to each.  Then small ones of a Unix
- * socket are taken out of it only when there is nothing more to read, for which the user must read until -EAGAIN, now
- * or when it is told again that there is something: if they were taken out before, the peer would be woken each time,
- * for nothing. */
+/* Tells an accepted stream that its peer sends requests and waits for the answer to each.  If it turns out that the
+ * next one is there as soon as the answer is, requests of a Unix socket are taken out of it only when there is nothing
+ * more to read, for which the user must read until -EAGAIN, now or when it is told again that there is something: if
+ * they were taken out before, the peer would be woken each time, for nothing. */
 void stream_expect_requests(struct stream *);
 
 /* -EINPROGRESS while opening, 0 when open, else the error that ended it. */

@@ -5,9 +5,9 @@
  * that from the one that is about to answer: two switches more for each request.  So what has been read stays in the
  * socket until there is nothing more, by when the answer has woken the peer, and is then taken out at once.
  *
- * Where the next request comes while the answer goes out, as from a peer on the same processor, the next look finds it,
- * and leaves it in the socket too.  Where it did not the last time, the look takes out what was there before, so that
- * it costs no system call more than plain reading does. */
+ * That peer and we share a processor shows in that the next request is there when we look again after an answer.  Where
+ * it is not, they run on two, and requests are read as usual: the processor of the peer, which is woken early, is then
+ * awake when the answer comes. */
 #include <errno.h>
 
 #include "sys/stream_private.h"
@@ -15,6 +15,8 @@
 enum {
     HELD_MAX = 8192,   /* Bytes left in the socket; the kernel charges them to the peer. */
     SHORT_READ = 4096, /* More than this is no request that somebody waits for: copying it twice would cost more. */
+    FOUND = 2,         /* What a look that finds a request adds to 'finds'; one that does not takes 1 away. */
+    FINDS_MAX = 8,
 };
 
 void
@@ -52,63 +54,40 @@ stream_peek_finish(struct stream_peek *p, int fd)
     return 0;
 }
 
-/* Leaves what it reads in the socket, unless that is much. */
-static ssize_t
-look(struct stream_peek *p, int fd, void *buf, size_t n)
+/* Learns from a read that got something. */
+static void
+note_request(struct stream_peek *p, size_t len)
 {
-    bool again = p->held != 0;
-    ssize_t got = receive(fd, buf, n, MSG_PEEK);
-    int error = 0;
-
-    if (again) {
-        p->finds = got > 0;
+    if (len > SHORT_READ) {
+        p->finds = 0;
+    } else if (p->is_look) {
+        p->finds = MIN(p->finds + FOUND, FINDS_MAX);
     }
-    if (got > 0) {
-        p->held += got;
-        p->plain = got > SHORT_READ;
-    }
-    if (got == -EAGAIN || p->plain || p->held > HELD_MAX) {
-        error = stream_peek_finish(p, fd);
-    }
-    return error ? error : got;
+    p->is_look = true;
 }
 
-/* Takes out what is in the socket, the old and the new. */
-static ssize_t
-take(struct stream_peek *p, int fd, void *buf, size_t n)
+static void
+note_nothing(struct stream_peek *p)
 {
-    char old[HELD_MAX];
-    struct iovec parts[] = { { old, p->held }, { buf, n } };
-    struct msghdr m = { .msg_iov = parts, .msg_iovlen = ARRAY_SIZE(parts) };
-    ssize_t got;
-    int error;
-
-    do {
-        got = recvmsg(fd, &m, 0);
-    } while (got < 0 && errno == EINTR);
-    if (got <= 0) {
-        return got && errno != EAGAIN ? -errno : -EPROTO;
-    }
-    if ((size_t) got <= p->held) {
-        p->held -= got;
-        error = stream_peek_finish(p, fd); /* Descriptors sent along with the data end a read. */
-        return error ? error : -EAGAIN;
-    }
-    got -= p->held;
-    p->held = 0;
-    p->finds = true;
-    return got;
+    p->finds -= p->is_look && p->finds;
+    p->is_look = false;
 }
 
 ssize_t
 stream_peek_read(struct stream_peek *p, int fd, void *buf, size_t n)
 {
-    ssize_t got;
+    bool peek = p->finds;
+    ssize_t got = receive(fd, buf, n, peek ? MSG_PEEK : 0);
+    int error = 0;
 
-    if (p->plain) {
-        got = receive(fd, buf, n, 0);
-        p->plain = got > SHORT_READ || got == -EAGAIN;
-        return got;
+    if (got > 0) {
+        note_request(p, got);
+        p->held += peek ? got : 0;
+    } else if (got == -EAGAIN) {
+        note_nothing(p);
     }
-    return p->held && !p->finds ? take(p, fd, buf, n) : look(p, fd, buf, n);
+    if (got == -EAGAIN || !p->finds || p->held > HELD_MAX) {
+        error = stream_peek_finish(p, fd);
+    }
+    return error ? error : got;
 }

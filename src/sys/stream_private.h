@@ -11,9 +11,9 @@ struct tls_session; /* One TLS connection; see tls.c. */
 /* What is read by looking (stream_peek.c). */
 struct stream_peek {
     bool on;
-    bool plain;  /* Messages are long: read as usual. */
-    bool finds;  /* The last look after an answer found something. */
-    size_t held; /* Bytes read that are still in the socket, no more than some kilobytes. */
+    bool is_look;   /* The next read is one after a read that got something. */
+    uint8_t finds;  /* How often such reads have found something of late; 0: read as usual. */
+    size_t held;    /* Bytes read that are still in the socket, no more than some kilobytes. */
 };
 
 struct stream {
