@@ -23,17 +23,20 @@ struct dberr {
 #define DBERR_IO "I/O error"
 #define DBERR_UNKNOWN_COLUMN "unknown column"
 
+/* Errors are rare: what leads to one is kept apart from the code that is run each time. */
+#define DBERR_MAKER __attribute__((cold)) MUST_CHECK
+
 /* Returns a new error; 'format' null gives one without details. */
-struct dberr *dberr_new(const char *tag, const char *format, ...) PRINTF_FORMAT(2, 3) MUST_CHECK;
-struct dberr *dberr_newv(const char *tag, const char *format, va_list args) PRINTF_FORMAT(2, 0) MUST_CHECK;
+struct dberr *dberr_new(const char *tag, const char *format, ...) PRINTF_FORMAT(2, 3) DBERR_MAKER;
+struct dberr *dberr_newv(const char *tag, const char *format, va_list args) PRINTF_FORMAT(2, 0) DBERR_MAKER;
 
 /* The same with the JSON at fault ('json' null: none).  dberr_syntax() is for the tag "syntax error". */
 struct dberr *dberr_at(const struct json *json, const char *tag, const char *format, ...)
-    PRINTF_FORMAT(3, 4) MUST_CHECK;
-struct dberr *dberr_syntax(const struct json *json, const char *format, ...) PRINTF_FORMAT(2, 3) MUST_CHECK;
+    PRINTF_FORMAT(3, 4) DBERR_MAKER;
+struct dberr *dberr_syntax(const struct json *json, const char *format, ...) PRINTF_FORMAT(2, 3) DBERR_MAKER;
 
 /* "I/O error" from a positive errno value: its text is the member "io-error" and, in brackets, the end of the text. */
-struct dberr *dberr_io(int err, const char *format, ...) PRINTF_FORMAT(2, 3) MUST_CHECK;
+struct dberr *dberr_io(int err, const char *format, ...) PRINTF_FORMAT(2, 3) DBERR_MAKER;
 
 /* Puts "context: " before the details.  Takes and returns ownership; null stays null. */
 struct dberr *dberr_wrap(struct dberr *e, const char *format, ...) PRINTF_FORMAT(2, 3) MUST_CHECK;

@@ -86,6 +86,15 @@ is_full(const struct part *p)
     return p->n * 4 * N_PARTS > p->mask * (2 * N_PARTS + (size_t) (p - parts));
 }
 
+void
+istr_prefetch(const char *text, size_t len)
+{
+    uint32_t hash = hash_text(text, len);
+    const struct part *p = part_of(hash);
+
+    __builtin_prefetch(&p->places[hash & p->mask]);
+}
+
 struct istr *
 istr_make(const char *text, size_t len)
 {

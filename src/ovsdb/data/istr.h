@@ -25,6 +25,9 @@ struct istr {
 struct istr *istr_make(const char *text, size_t len) MUST_CHECK;
 static inline struct istr *istr_from(const char *text) { return istr_make(text, strlen(text)); }
 
+/* Asks for the memory where the text will be looked for, for one who has something else to do before that. */
+void istr_prefetch(const char *text, size_t len);
+
 /* The string if it exists, without a reference; null otherwise.  Nothing equal to the text is stored anywhere then. */
 const struct istr *istr_find(const char *text, size_t len);
 

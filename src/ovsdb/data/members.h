@@ -42,7 +42,7 @@ void members_init_one_of(struct members *m, const struct json *object, const cha
 const struct json *members_take(struct members *m, const char *name, unsigned types);
 
 /* Records an error of the caller's, unless there was one before. */
-void members_fail(struct members *m, const char *format, ...) PRINTF_FORMAT(2, 3);
+void members_fail(struct members *m, const char *format, ...) PRINTF_FORMAT(2, 3) __attribute__((cold));
 
 /* Returns the first error, null if there is none, and releases what members_init() made.  members_release() gives up
  * without asking. */
