@@ -114,26 +114,26 @@ settle(struct pending *p, struct exec_outcome *out)
     }
 }
 
-/* 'elapsed' is the time since the first try, in ms. */
+/* After a try: answers, or waits for another one. */
 static void
-try_transaction(struct pending *p, int64_t elapsed)
+go_on(struct pending *p, struct exec_outcome *out)
 {
-    struct asker asker = asker_for(p->session, p->db);
-    struct exec_outcome out;
-
-    exec_transact(p->db->db, p->params, 1, &asker.base, elapsed, &out);
-    if (!out.reply) {
-        loop_timer_set(&p->timer, out.timeout_ms == INT64_MAX ? CLOCK_NEVER : p->started + out.timeout_ms);
-        exec_outcome_uninit(&out);
-        return;
+    if (out->reply) {
+        settle(p, out);
+    } else {
+        loop_timer_set(&p->timer, out->timeout_ms == INT64_MAX ? CLOCK_NEVER : p->started + out->timeout_ms);
+        exec_outcome_uninit(out);
     }
-    settle(p, &out);
 }
 
 static void
 try_again(struct pending *p)
 {
-    try_transaction(p, clock_now_ms() - p->started);
+    struct asker asker = asker_for(p->session, p->db);
+    struct exec_outcome out;
+
+    exec_transact(p->db->db, p->params, 1, &asker.base, clock_now_ms() - p->started, &out);
+    go_on(p, &out);
 }
 
 static void
@@ -204,15 +204,33 @@ pending_create(struct session *s, struct served_db *db, struct json *params, con
     return p;
 }
 
+/* Answers a transaction that has been run and waits for nothing, as most do; false: it waits. */
+static bool
+answer_at_once(struct session *s, struct served_db *db, struct exec_outcome *out, const struct json *id)
+{
+    if (!out->reply || (out->changes && db->store && (out->durable || !store_is_written(db->store)))) {
+        return false;
+    }
+    answer(s, js_ref(out->reply), id);
+    exec_outcome_uninit(out);
+    return true;
+}
+
 void
 transact_run(struct session *s, struct served_db *db, struct json *params, const struct json *id)
 {
+    struct asker asker = asker_for(s, db);
+    struct exec_outcome out;
+
     counter_inc(ovsdb_transact);
     if (forward_wants(db, params) && !s->remote->options.read_only) {
         run_on_source(s, db, params, id);
         return;
     }
-    try_transaction(pending_create(s, db, params, id), 0);
+    exec_transact(db->db, params, 1, &asker.base, 0, &out);
+    if (!answer_at_once(s, db, &out, id)) {
+        go_on(pending_create(s, db, params, id), &out);
+    }
 }
 
 /* The database that the parameters begin with; null if there is none of which all is here. */
@@ -245,7 +263,9 @@ transact_run_text(struct session *s, const struct jsonrpc_msg *m)
         return false;
     }
     counter_inc(ovsdb_transact);
-    settle(pending_create(s, db, NULL, m->id), &out);
+    if (!answer_at_once(s, db, &out, m->id)) {
+        settle(pending_create(s, db, NULL, m->id), &out);
+    }
     return true;
 }
 

@@ -95,6 +95,9 @@ struct store_wait {
     void *aux;
 };
 
+/* Whether all commits made so far have been written: then nobody has to wait for that. */
+bool store_is_written(struct store *store);
+
 /* Waits until all commits made so far have reached 'level'.  Returns true if they have already; otherwise calls 'cb'
  * from the loop, with the error (borrowed) if one of them could not be written. */
 bool store_wait_for(struct store *store, struct store_wait *wait, enum store_level level,

@@ -142,6 +142,17 @@ store_settle(struct store *s)
 /* --- Waiting --- */
 
 bool
+store_is_written(struct store *s)
+{
+    bool written;
+
+    pthread_mutex_lock(&s->mutex);
+    written = s->flags & STORE_READ_ONLY || s->seq <= s->written_seq;
+    pthread_mutex_unlock(&s->mutex);
+    return written;
+}
+
+bool
 store_wait_for(struct store *s, struct store_wait *wait, enum store_level level,
                void (*cb)(struct store_wait *, const struct dberr *error), void *aux)
 {
