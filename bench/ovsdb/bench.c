@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,6 +151,8 @@ struct contestant {
     struct rig rig;
     struct client client;
     double ns[ROUNDS];
+    int64_t cpu;       /* Of the server, when its rounds began. */
+    unsigned together; /* Rounds that ended with client and server on one processor. */
 };
 
 static void
@@ -202,11 +205,19 @@ share(const struct contestant *c, const struct contestant *nothing)
     return median(shares, ROUNDS);
 }
 
+static void
+play_round(struct contestant *c, unsigned i, unsigned from, unsigned n)
+{
+    c->ns[i] = one_by_one(&c->client, from, n);
+    c->together += rig_processor(&c->rig) == sched_getcpu();
+}
+
 /* The rates depend on the machine's mood, so all the servers run, and take turns in short rounds. */
 static void
 scenario_single(struct rig *r, unsigned n)
 {
     static struct contestant ours, nothing, writes;
+    struct contestant *all[] = { &ours, &nothing, &writes };
     unsigned each = MAX(n / ROUNDS / N_PLACEMENTS, 1), from = 2000;
 
     start_idle(&nothing, r, false);
@@ -215,16 +226,20 @@ scenario_single(struct rig *r, unsigned n)
     ours.rig = *r;
     load(&ours.client, 0, from, 1);
     for (enum placement p = 0; p < N_PLACEMENTS; p++) {
-        struct contestant *all[] = { &ours, &nothing, &writes };
-        int64_t cpu = rig_cpu_ns(r);
-
+        for (unsigned j = 0; j < ARRAY_SIZE(all); j++) {
+            all[j]->cpu = rig_cpu_ns(&all[j]->rig);
+            all[j]->together = 0;
+        }
         for (unsigned i = 0; i < ROUNDS; i++, from += each) {
-            for (unsigned j = 0; j < sizeof all / sizeof all[0]; j++) {
+            for (unsigned j = 0; j < ARRAY_SIZE(all); j++) {
                 place(p, all[j]);
-                all[j]->ns[i] = one_by_one(&all[j]->client, from, each);
+                play_round(all[j], i, from, each);
             }
         }
-        report_placed("single-us", p, (rig_cpu_ns(r) - cpu) / 1000.0 / (ROUNDS * each));
+        report_placed("single-us", p, (rig_cpu_ns(r) - ours.cpu) / 1000.0 / (ROUNDS * each));
+        report_placed("nothing-us", p, (rig_cpu_ns(&nothing.rig) - nothing.cpu) / 1000.0 / (ROUNDS * each));
+        report_placed("single-together", p, ours.together * 100.0 / ROUNDS);
+        report_placed("nothing-together", p, nothing.together * 100.0 / ROUNDS);
         report_placed("single-share", p, share(&ours, &nothing));
         report_placed("writes-share", p, share(&writes, &nothing));
         report_placed("single-round-trip-us", p, median(ours.ns, ROUNDS) / 1000);

@@ -284,21 +284,38 @@ rig_appctl(struct rig *r, const char *command)
 
 /* --- What it costs --- */
 
-/* Children that were waited for, in ns. */
-static int64_t
-children_ns(pid_t pid)
+/* Field 'n' of /proc/PID/stat, as proc(5) counts them: from the fourth on, behind the program's name. */
+static unsigned long
+stat_field(pid_t pid, int n)
 {
     char *path = xasprintf("/proc/%d/stat", (int) pid), line[1024] = "", *p;
     FILE *f = fopen(path, "re");
-    unsigned long user = 0, system = 0;
 
-    if (!f || !fgets(line, sizeof line, f) || !(p = strrchr(line, ')'))
-        || sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2) {
+    if (!f || !fgets(line, sizeof line, f) || !(p = strrchr(line, ')'))) {
         die("%s: cannot read", path);
     }
     fclose(f);
     free(path);
-    return (int64_t) (user + system) * (INT64_C(1000000000) / sysconf(_SC_CLK_TCK));
+    for (int i = 3; i <= n && p; i++) {
+        p = strchr(p + 1, ' ');
+    }
+    if (!p) {
+        die("/proc/%d/stat: too short", (int) pid);
+    }
+    return strtoul(p, NULL, 10);
+}
+
+/* Children that were waited for, in ns. */
+static int64_t
+children_ns(pid_t pid)
+{
+    return (int64_t) (stat_field(pid, 16) + stat_field(pid, 17)) * (INT64_C(1000000000) / sysconf(_SC_CLK_TCK));
+}
+
+int
+rig_processor(const struct rig *r)
+{
+    return stat_field(r->pid, 39);
 }
 
 int64_t

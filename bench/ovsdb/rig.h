@@ -37,6 +37,8 @@ void rig_stop(struct rig *);
 void rig_uninit(struct rig *);
 
 int64_t rig_cpu_ns(const struct rig *);
+/* The processor that the server's main thread ran on last. */
+int rig_processor(const struct rig *);
 int64_t rig_rss_bytes(const struct rig *);
 /* Runs an ovs-appctl command and returns when it is done. */
 void rig_appctl(struct rig *, const char *command);
