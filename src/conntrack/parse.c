@@ -172,8 +172,7 @@ check_l4(const struct ip_info *i, bool is_v6)
     size_t n = i->l4_len;
 
     switch (i->proto) {
-    case IP_PROTO_TCP:
-        return n >= TCP_HEADER_LEN && (i->l4[12] >> 4) * 4u >= TCP_HEADER_LEN && (i->l4[12] >> 4) * 4u <= n;
+    case IP_PROTO_TCP: return tcp_header_is_whole(i->l4, n);
     case IP_PROTO_UDP: return n >= UDP_HEADER_LEN && get_be16(i->l4 + 4) >= UDP_HEADER_LEN && get_be16(i->l4 + 4) <= n;
     case IP_PROTO_SCTP: return n >= SCTP_HEADER_LEN;
     case IP_PROTO_ICMP: return !is_v6 && n >= ICMP_HEADER_LEN;

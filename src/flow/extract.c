@@ -240,7 +240,7 @@ extract_l4(struct extract *x, uint8_t proto, bool ipv6)
 
     x->offsets->l4 = offset_here(x);
     if (LIKELY(proto == IP_PROTO_TCP)) {
-        if (LIKELY(left >= TCP_HEADER_LEN && p[12] >> 4 >= 5 && (p[12] >> 4) * 4u <= left)) {
+        if (LIKELY(tcp_header_is_whole(p, left))) {
             memcpy(&f->tp_src, p, 4);
             f->tcp_flags = read_be16(p + 12) & BE16(0x0fff);
         }

@@ -39,6 +39,24 @@ commit_key(enum odp_key key, const struct flow *flow, struct flow *base, struct 
     odp_put_set_masked(actions, key, now, mask, size);
 }
 
+/* Type and code are set together, and the megaflow matches both, like the reference's. */
+static void
+commit_icmp(enum odp_key key, const struct flow *flow, struct flow *base, struct flow *wc, struct bytes *actions)
+{
+    uint8_t value[ODP_KEY_MAX_SIZE], mask[ODP_KEY_MAX_SIZE];
+    size_t size = odp_key_size(key);
+
+    if (flow->tp_src == base->tp_src && flow->tp_dst == base->tp_dst) {
+        return;
+    }
+    wc->tp_src = wc->tp_dst = BE16_MAX;
+    base->tp_src = flow->tp_src;
+    base->tp_dst = flow->tp_dst;
+    odp_key_from_flow(key, flow, value);
+    memset(mask, 0xff, size);
+    odp_put_set_masked(actions, key, value, mask, size);
+}
+
 static void
 commit_l4(const struct flow *flow, struct flow *base, struct flow *wc, struct bytes *actions)
 {
@@ -53,12 +71,12 @@ commit_l4(const struct flow *flow, struct flow *base, struct flow *wc, struct by
     case 132: commit_key(ODP_KEY_SCTP, flow, base, wc, actions); break;
     case 1:
         if (!is_ipv6) {
-            commit_key(ODP_KEY_ICMP, flow, base, wc, actions);
+            commit_icmp(ODP_KEY_ICMP, flow, base, wc, actions);
         }
         break;
     case 58:
         if (is_ipv6) {
-            commit_key(ODP_KEY_ICMPV6, flow, base, wc, actions);
+            commit_icmp(ODP_KEY_ICMPV6, flow, base, wc, actions);
             if (!flow->tp_dst && (flow->tp_src == BE16(135) || flow->tp_src == BE16(136))) {
                 commit_key(ODP_KEY_ND, flow, base, wc, actions);
                 commit_key(ODP_KEY_ND_EXTENSIONS, flow, base, wc, actions);
@@ -94,6 +112,16 @@ commit_nsh(const struct flow *flow, struct flow *base, struct flow *wc, struct b
     odp_put_set_masked(actions, ODP_KEY_NSH, &now, &mask, sizeof now);
 }
 
+/* A packet whose IP header makes no sense has no protocol, and its header stays as it is, as in the reference (so does
+ * that of IPv4 packets of protocol 0).  Where the megaflow is for other packets, too, the datapath sees to it. */
+static void
+commit_ip(enum odp_key key, const struct flow *flow, struct flow *base, struct flow *wc, struct bytes *actions)
+{
+    if (flow->nw_proto || !wc->nw_proto) {
+        commit_key(key, flow, base, wc, actions);
+    }
+}
+
 static void
 commit_headers(const struct flow *flow, struct flow *base, struct flow *wc, struct bytes *actions)
 {
@@ -101,8 +129,8 @@ commit_headers(const struct flow *flow, struct flow *base, struct flow *wc, stru
         return; /* Under labels that were pushed or popped; the pusher has committed. */
     }
     switch (be16_to_cpu(flow->eth_type)) {
-    case 0x0800: commit_key(ODP_KEY_IPV4, flow, base, wc, actions); break;
-    case 0x86dd: commit_key(ODP_KEY_IPV6, flow, base, wc, actions); break;
+    case 0x0800: commit_ip(ODP_KEY_IPV4, flow, base, wc, actions); break;
+    case 0x86dd: commit_ip(ODP_KEY_IPV6, flow, base, wc, actions); break;
     case 0x0806: case 0x8035: commit_key(ODP_KEY_ARP, flow, base, wc, actions); break;
     case 0x894f: commit_nsh(flow, base, wc, actions); break;
     }

@@ -90,7 +90,7 @@ set_ipv4(const struct packet *p)
 {
     struct ip_header *ip = at(p, p->ofs.l3, sizeof *ip), old;
 
-    if (ip) {
+    if (ip && p->flow.nw_proto) { /* A header that makes no sense has none. */
         old = *ip;
         merge(&ip->src, &p->value->nw_src, &p->mask->nw_src, 4);
         merge(&ip->dst, &p->value->nw_dst, &p->mask->nw_dst, 4);
@@ -109,7 +109,7 @@ set_ipv6(const struct packet *p)
     uint8_t tc;
     be32 label;
 
-    if (ip) {
+    if (ip && p->flow.nw_proto) {
         old = *ip;
         MERGE(p, &ip->src, ipv6_src);
         MERGE(p, &ip->dst, ipv6_dst);
@@ -124,12 +124,20 @@ set_ipv6(const struct packet *p)
     }
 }
 
+/* As for extraction, a TCP header whose length makes no sense has no ports. */
+static bool
+has_ports(const struct packet *p)
+{
+    return p->flow.nw_proto != IP_PROTO_TCP ||
+           tcp_header_is_whole(p->frame->data + p->ofs.l4, p->frame->len - p->ofs.l4);
+}
+
 static void
 set_ports(const struct packet *p)
 {
     be16 *ports = at(p, p->ofs.l4, 4), old[2];
 
-    if (ports) {
+    if (ports && has_ports(p)) {
         memcpy(old, ports, 4);
         merge(&ports[0], &p->value->tp_src, &p->mask->tp_src, 2);
         merge(&ports[1], &p->value->tp_dst, &p->mask->tp_dst, 2);

@@ -130,7 +130,8 @@ attr_is_any(const struct attr_text *a, const struct flow *mask)
     return false;
 }
 
-/* Fragments are not shown wildcarded, nor is the bit that only says that there is a tag; of a tag, what is not 0 is. */
+/* Fragments are not shown wildcarded, the bit that says that there is a tag only where there is none; of a tag, what is
+ * not 0 is. */
 static bool
 member_is_shown(const struct member *m, const struct flow *flow, const struct flow *mask, bool all)
 {
@@ -138,7 +139,7 @@ member_is_shown(const struct member *m, const struct flow *flow, const struct fl
         return false;
     }
     if (!strcmp(m->name, "cfi")) {
-        return mask ? !member_is_any(m, mask) || !member_get(m, flow) : !member_get(m, flow);
+        return !member_get(m, flow);
     }
     return !mask || member_is_any(m, mask) || (all && m->kind != MEMBER_FRAG)
            || ((!strcmp(m->name, "vid") || !strcmp(m->name, "pcp")) && member_get(m, flow));

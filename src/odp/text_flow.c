@@ -1,6 +1,7 @@
 /* Datapath flows as text: the attributes in their order, with what nests. */
 #include "flow/field_text.h"
 #include "odp/member.h"
+#include "packet/headers.h"
 
 /* Which attributes belong to a packet, from its own headers. */
 
@@ -143,6 +144,25 @@ put_vlan(struct str *s, const struct flow *key, const struct flow *mask, bool al
     }
 }
 
+/* A tag that the frame ends in has a type, but no more: it reads as one without bits.  Where it is matched that there
+ * is none, so are its bits. */
+static bool
+put_cut_off_tag(const struct out *o)
+{
+    struct flow mask = { .vlan_tci = 0 };
+
+    if (!eth_type_is_vlan(o->key->eth_type) || (o->mask && !o->mask->eth_type)) {
+        return false;
+    }
+    if (o->mask) {
+        mask.vlan_tci = o->mask->vlan_tci | (o->mask->vlan_tci & BE16(VLAN_PRESENT) ? BE16(VLAN_VID_MASK) : 0);
+    }
+    put(o, "eth_type");
+    put_vlan(o->s, o->key, o->mask ? &mask : NULL, o->verbose, "vlan");
+    str_puts(o->s, "encap()");
+    return true;
+}
+
 /* Opens a tag and what it holds; the caller closes with ")".  An inner one of which nothing matters is not shown. */
 static bool
 put_tag(const struct out *o, be16 tpid, be16 tci, bool is_inner)
@@ -179,13 +199,24 @@ put_l4(const struct out *o)
     }
 }
 
+/* A frame with a length has no type, which a mask shows (but not behind a tag). */
+static void
+put_no_type(const struct out *o)
+{
+    if (o->mask && o->mask->eth_type && !o->key->vlan_tci) {
+        str_putf(o->s, "eth_type(0/0x%04x),", be16_to_cpu(o->mask->eth_type));
+    }
+}
+
 static void
 put_payload(const struct out *o)
 {
     bool shown = !o->mask || o->mask->eth_type;
     const char *l3 = l3_name(o->key);
 
-    if ((shown || o->verbose) && o->key->eth_type != BE16(0x05ff)) {
+    if (o->key->eth_type == BE16(0x05ff)) {
+        put_no_type(o);
+    } else if (shown || o->verbose) {
         put(o, "eth_type");
     }
     if (!shown && !o->verbose) {
@@ -219,7 +250,9 @@ odp_flow_format(struct str *s, const struct flow *key, const struct flow *mask, 
         depth += put_tag(&o, key->vlan_tpid, key->vlan_tci, false);
         depth += depth && put_tag(&o, key->vlan2_tpid, key->vlan2_tci, true);
     }
-    put_payload(&o);
+    if (depth || key->packet_ns || !put_cut_off_tag(&o)) {
+        put_payload(&o);
+    }
     str_chomp(s, ',');
     str_put_fill(s, ')', depth);
 }

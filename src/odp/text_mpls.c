@@ -28,14 +28,16 @@ is_bottom(const struct flow *flow, int i)
     return be32_to_cpu(flow->mpls_lse[i]) & 0x100;
 }
 
-/* How many labels there are to show. */
+/* How many labels there are to show: to the bottom, or the last one of which the flow or its mask has a bit. */
 static int
 count_shown(const struct flow *flow, const struct flow *mask)
 {
     int n = 1;
 
-    while (n < FLOW_MPLS_LABELS && !is_bottom(flow, n - 1) && (!mask || mask->mpls_lse[n])) {
-        n++;
+    for (int i = 1; i < FLOW_MPLS_LABELS && !is_bottom(flow, i - 1); i++) {
+        if (flow->mpls_lse[i] || (mask && mask->mpls_lse[i])) {
+            n = i + 1;
+        }
     }
     return n;
 }

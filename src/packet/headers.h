@@ -96,6 +96,14 @@ struct tcp_header {
     be16 csum;
     be16 urgent;
 } PACKED2;
+
+/* Whether of the 'left' bytes at 'tcp' the first are a TCP header, with options, of the length that it says. */
+static inline bool
+tcp_header_is_whole(const uint8_t *tcp, size_t left)
+{
+    return left >= sizeof(struct tcp_header) && tcp[12] >> 4 >= 5 && (tcp[12] >> 4) * 4u <= left;
+}
+
 enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_PSH = 8, TCP_ACK = 16, TCP_URG = 32, TCP_ECE = 64, TCP_CWR = 128 };
 
 struct udp_header {

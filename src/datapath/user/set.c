@@ -134,12 +134,19 @@ set_ipv4_byte(struct ip_header *ip, uint8_t *byte, uint8_t value, uint8_t mask)
     ip->csum = csum_update16(ip->csum, old, new);
 }
 
+/* A header that makes no sense stays as it is: the packet has no protocol. */
+static bool
+has_ip(const struct target *t, size_t header)
+{
+    return t->l3 && t->proto && t->l3_len >= header;
+}
+
 static bool
 set_ipv4(const struct target *t, const struct odp_key_ipv4 *v, const struct odp_key_ipv4 *m)
 {
     struct ip_header *ip = (struct ip_header *) t->l3;
 
-    if (!ip || t->l3_len < IP_HEADER_LEN) {
+    if (!has_ip(t, IP_HEADER_LEN)) {
         return false;
     }
     set_ipv4_address(t, t->l3 + 12, v->src, m->src);
@@ -169,7 +176,7 @@ set_ipv6(const struct target *t, const struct odp_key_ipv6 *v, const struct odp_
     struct ipv6_header *ip = (struct ipv6_header *) t->l3;
     uint32_t word, wanted, mask;
 
-    if (!ip || t->l3_len < IPV6_HEADER_LEN) {
+    if (!has_ip(t, IPV6_HEADER_LEN)) {
         return false;
     }
     set_ipv6_address(t, t->l3 + 8, &v->src, &m->src);
@@ -183,13 +190,23 @@ set_ipv6(const struct target *t, const struct odp_key_ipv6 *v, const struct odp_
 }
 
 static bool
-set_ports(const struct target *t, uint8_t proto, size_t header, const void *v, const void *m)
+set_ports(const struct target *t, const void *v, const void *m)
 {
-    if (!t->l4 || t->proto != proto || t->l4_len < header) {
-        return false;
-    }
     set_l4_bytes(t, t->l4, v, m, 4);
     return true;
+}
+
+static bool
+set_udp(const struct target *t, const void *v, const void *m)
+{
+    return t->l4 && t->proto == IP_PROTO_UDP && t->l4_len >= UDP_HEADER_LEN && set_ports(t, v, m);
+}
+
+/* As for extraction, a header whose length makes no sense has no ports. */
+static bool
+set_tcp(const struct target *t, const void *v, const void *m)
+{
+    return t->l4 && t->proto == IP_PROTO_TCP && tcp_header_is_whole(t->l4, t->l4_len) && set_ports(t, v, m);
 }
 
 /* SCTP's CRC cannot be updated by a difference of its own; but the error that it had, if any, must stay. */
@@ -369,8 +386,8 @@ set_inside(struct packet *p, const struct flow *key, const struct flow_offsets *
     switch (field) {
     case ODP_KEY_IPV4: return key->eth_type == BE16(ETH_TYPE_IP) && set_ipv4(&t, v, m);
     case ODP_KEY_IPV6: return key->eth_type == BE16(ETH_TYPE_IPV6) && set_ipv6(&t, v, m);
-    case ODP_KEY_TCP: return set_ports(&t, IP_PROTO_TCP, TCP_HEADER_LEN, v, m);
-    case ODP_KEY_UDP: return set_ports(&t, IP_PROTO_UDP, UDP_HEADER_LEN, v, m);
+    case ODP_KEY_TCP: return set_tcp(&t, v, m);
+    case ODP_KEY_UDP: return set_udp(&t, v, m);
     case ODP_KEY_SCTP: return set_sctp(&t, v, m);
     case ODP_KEY_ICMP: return set_icmp(&t, IP_PROTO_ICMP, v, m);
     case ODP_KEY_ICMPV6: return set_icmp(&t, IP_PROTO_ICMPV6, v, m);

@@ -73,6 +73,7 @@ xlate_set_ip_ttl(struct xlate_ctx *ctx, const struct act *act)
 {
     if (flow_is_ip(&ctx->flow)) {
         ctx->wc->nw_ttl = UINT8_MAX;
+        ctx->wc->nw_proto = UINT8_MAX;
         ctx->flow.nw_ttl = ((const struct act_set_ip_ttl *) act)->ttl;
     }
 }
@@ -92,11 +93,11 @@ xlate_dec_ttl(struct xlate_ctx *ctx, const struct act *act)
 {
     const struct act_dec_ttl *a = (const void *) act;
 
+    ctx->wc->nw_ttl = UINT8_MAX; /* Of packets that are not IP, too: the reference's megaflows show it. */
+    ctx->wc->nw_proto = UINT8_MAX;
     if (!flow_is_ip(&ctx->flow)) {
         return;
     }
-    ctx->wc->nw_ttl = UINT8_MAX;
-    ctx->wc->nw_proto = UINT8_MAX;
     if (ctx->flow.nw_ttl > 1) {
         ctx->flow.nw_ttl--;
         return;
