@@ -43,7 +43,7 @@ add_ct_tuple(struct match *m)
     m->mask.ct_tp_src = m->mask.ct_tp_dst = BE16_MAX;
 }
 
-/* A tunnel's fields are shown all together. */
+/* A tunnel's fields are shown all together, and none but its id where it has no end. */
 static void
 add_tunnel(struct match *m, const struct tun_map *options)
 {
@@ -63,6 +63,10 @@ add_tunnel(struct match *m, const struct tun_map *options)
         }
         tun_match_add_present(options, m);
         tun_match_unbind(options, m);
+    } else {
+        for (enum field_id id = FIELD_TUN_SRC; id <= FIELD_TUN_GTPU_MSGTYPE; id++) {
+            field_set_zeros(field_of(id), &m->mask);
+        }
     }
 }
 

@@ -499,6 +499,8 @@ bond_configure(struct bond *b, const struct ofproto_bond_config *c, struct xport
     int64_t now = clock_now_ms();
     char *primary = xstrdup(c->primary);
     bool rebalances = c->mode != BOND_ACTIVE_BACKUP && c->rebalance_ms;
+    int64_t rebalance_ms = MAX(c->rebalance_ms, MIN_REBALANCE_MS);
+    bool is_new_interval = rebalance_ms != b->c.rebalance_ms;
 
     if (c->mode != b->c.mode || c->hash_basis != b->c.hash_basis) {
         memset(b->buckets, 0, sizeof b->buckets);
@@ -507,11 +509,11 @@ bond_configure(struct bond *b, const struct ofproto_bond_config *c, struct xport
     b->c = *c;
     b->primary = primary;
     b->c.primary = primary;
-    b->c.rebalance_ms = MAX(c->rebalance_ms, MIN_REBALANCE_MS);
+    b->c.rebalance_ms = rebalance_ms;
     if (!rebalances) {
         b->next_rebalance = CLOCK_NEVER;
-    } else if (b->next_rebalance == CLOCK_NEVER || b->next_rebalance > now + b->c.rebalance_ms) {
-        b->next_rebalance = now + b->c.rebalance_ms;
+    } else if (b->next_rebalance == CLOCK_NEVER || is_new_interval) {
+        b->next_rebalance = now + rebalance_ms;
     }
     b->next_poll = c->use_miimon ? now + c->miimon_ms : CLOCK_NEVER;
     set_members(b, ports, n);

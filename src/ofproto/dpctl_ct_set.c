@@ -310,6 +310,18 @@ for_each_zone(struct dpctl *d, const char *text, void (*cb)(struct dpctl *, stru
     return ok;
 }
 
+/* The argument "zone=..." that may be the 'i'th, and then is the last one; null if there is none. */
+static const char *
+zones_at(struct dpctl *d, int i)
+{
+    const char *zones = i < d->argc && !strncmp(d->argv[i], "zone=", 5) ? d->argv[i++] : NULL;
+
+    if (i < d->argc) {
+        dpctl_fail(d, -EINVAL, "invalid argument %s", d->argv[i]);
+    }
+    return zones;
+}
+
 static bool
 zones_are_valid(struct dpctl *d, const char *text)
 {
@@ -325,23 +337,29 @@ del_limit(struct dpctl *d UNUSED, struct conntrack *ct, uint16_t zone)
 void
 dpctl_run_ct_del_limits(struct dpctl *d)
 {
+    const char *zones;
     struct conntrack *ct;
+    bool is_default;
 
     take_dp(d);
     ct = find_ct(d);
     if (!ct || !may_change_limits(d, ct, "del-zone-limit")) {
         return;
     }
-    for (int i = 0; i < d->argc && !d->failed; i++) {
-        if (!strcmp(d->argv[i], "default")) {
-            conntrack_set_default_limit(ct, 0);
-        } else if (!strncmp(d->argv[i], "zone=", 5)) {
-            if (zones_are_valid(d, d->argv[i])) {
-                for_each_zone(d, d->argv[i], del_limit, ct);
-            }
-        } else {
-            dpctl_fail(d, -EINVAL, "invalid argument %s", d->argv[i]);
-        }
+    if (!d->argc) {
+        dpctl_fail(d, -EINVAL, "too few arguments");
+        return;
+    }
+    is_default = !strcmp(d->argv[0], "default");
+    zones = zones_at(d, is_default);
+    if (d->failed || (zones && !zones_are_valid(d, zones))) {
+        return;
+    }
+    if (is_default) {
+        conntrack_set_default_limit(ct, 0);
+    }
+    if (zones) {
+        for_each_zone(d, zones, del_limit, ct);
     }
 }
 
@@ -357,6 +375,7 @@ put_limit(struct dpctl *d, struct conntrack *ct, uint16_t zone)
 void
 dpctl_run_ct_get_limits(struct dpctl *d)
 {
+    const char *zones;
     struct conntrack *ct;
     uint32_t limit, count;
 
@@ -365,16 +384,17 @@ dpctl_run_ct_get_limits(struct dpctl *d)
     if (!ct) {
         return;
     }
-    if (d->argc && strncmp(d->argv[0], "zone=", 5)) {
-        dpctl_fail(d, -EINVAL, "invalid argument %s", d->argv[0]);
+    if (d->argc > 1) {
+        dpctl_fail(d, -EINVAL, "datapath not found");
         return;
     }
-    if (d->argc && !zones_are_valid(d, d->argv[0])) {
+    zones = zones_at(d, 0);
+    if (d->failed || (zones && !zones_are_valid(d, zones))) {
         return;
     }
     str_putf(&d->out, "default limit=%u\n", conntrack_default_limit(ct));
-    if (d->argc) {
-        for_each_zone(d, d->argv[0], put_limit, ct);
+    if (zones) {
+        for_each_zone(d, zones, put_limit, ct);
         return;
     }
     for (uint32_t zone = 0; zone <= UINT16_MAX; zone++) {

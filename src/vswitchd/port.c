@@ -186,8 +186,8 @@ static const struct cfg_key bond_keys[] = {
       .doc = "Part of every hash of the bond." },
     { "bond-miimon-interval", CFG_INT, offsetof(struct bond_cfg, miimon_ms), .def = 200, .min = 100,
       .max = INT32_MAX, .bad = CFG_CLAMP, .doc = "Milliseconds between looks at the MII registers." },
-    { "bond-rebalance-interval", CFG_INT, offsetof(struct bond_cfg, rebalance_ms), .def = 10000, .min = 0,
-      .max = INT32_MAX, .bad = CFG_CLAMP, .doc = "Milliseconds between moves of load; 0: none." },
+    { "bond-rebalance-interval", CFG_INT, offsetof(struct bond_cfg, rebalance_ms), .def = 10000, .min = INT32_MIN,
+      .max = INT32_MAX, .bad = CFG_DEFAULT, .doc = "Milliseconds between moves of load; 0: none; below 1000: 1000." },
     { "bond-primary", CFG_TEXT, offsetof(struct bond_cfg, primary), .doc = "The member to prefer (active-backup)." },
     { "bond-detect-mode", CFG_TEXT, offsetof(struct bond_cfg, detect_mode), .doc = "carrier or miimon." },
 };

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "cmd/ovs-ofctl/ofctl.h"
+#include "flow/field.h"
 #include "flow/match_text.h"
 #include "openflow/action/key_value.h"
 
@@ -36,6 +37,17 @@ parse_in_port(const char *text, const struct act_text *names, struct match *m)
     return NULL;
 }
 
+/* Whether a message may say it of a packet: what is in no header, and a controller may set. */
+static bool
+is_pipeline_field(const struct field *f)
+{
+    bool is_tunnel = field_is_option(f) || (f->id >= FIELD_TUN_ID && f->id <= FIELD_TUN_GTPU_MSGTYPE);
+    bool is_register = f->id >= FIELD_REG0 && f->id <= FIELD_XXREG7;
+
+    return (is_tunnel && f->writable) || is_register || f->id == FIELD_METADATA || f->id == FIELD_IN_PORT ||
+           f->id == FIELD_IN_PORT_OXM || f->id == FIELD_PACKET_TYPE;
+}
+
 /* A keyword that is neither in_port, packet nor actions names a field that travels with the packet. */
 static struct error *
 parse_metadata(const char *key, const char *value, const struct act_text *names, struct match *m)
@@ -43,14 +55,14 @@ parse_metadata(const char *key, const char *value, const struct act_text *names,
     const struct field *f = field_by_name(key);
     union field_value mask;
 
-    if (match_parse_shorthand(m, key)) {
-        return NULL;
+    if (!*value) {
+        return error_new("field %s missing value", key);
     }
     if (!f) {
         return error_new("unknown keyword %s", key);
     }
-    if (!*value) {
-        return error_new("field %s missing value", key);
+    if (!is_pipeline_field(f)) {
+        return error_new("%s is not a valid pipeline field for PACKET_OUT", key);
     }
     return match_parse_field(m, f, value, names->ports, &mask);
 }
