@@ -89,8 +89,8 @@ is_option(enum oracle_field f)
     return f >= F_OPT0;
 }
 
-static void
-set(struct oracle_run *r, const struct oracle_range *g, uint64_t v)
+void
+oracle_set(struct oracle_run *r, const struct oracle_range *g, uint64_t v)
 {
     if (oracle_lacks_context(&r->p, g->field)) {
         r->p.lost_context = true;
@@ -333,11 +333,11 @@ run_action(struct oracle_run *r, const struct oracle_action *a)
     case OP_OUTPUT_IN_PORT: output_reserved(r, 0xfff8); break;
     case OP_OUTPUT_REG: output_reserved(r, oracle_get(r, &a->src)); break;
     case OP_FLOOD: flood(r); break;
-    case OP_LOAD: set(r, &a->dst, a->value); break;
+    case OP_LOAD: oracle_set(r, &a->dst, a->value); break;
     case OP_MOVE:
         r->result->gave_up |= r->p.no_ethernet && a->src.field == F_ETH_TYPE; /* It has one, or it has not. */
         if (oracle_has_field(&r->p, a->src.field)) {
-            set(r, &a->dst, oracle_get(r, &a->src));
+            oracle_set(r, &a->dst, oracle_get(r, &a->src));
         }
         break;
     case OP_PUSH:
@@ -350,7 +350,7 @@ run_action(struct oracle_run *r, const struct oracle_action *a)
         break;
     case OP_POP:
         if (r->n_stack) {
-            set(r, &a->dst, r->stack[--r->n_stack]);
+            oracle_set(r, &a->dst, r->stack[--r->n_stack]);
         }
         break;
     case OP_PUSH_VLAN: push_tag(r, a->value); break;
@@ -382,9 +382,9 @@ run_action(struct oracle_run *r, const struct oracle_action *a)
     case OP_CHECK_LEN:
         /* The list goes on in two branches; what lists around it do behind them is said nowhere. */
         r->result->gave_up |= r->depth != 1 || r->in_set;
-        set(r, &a->dst, r->p.len > a->value);
+        oracle_set(r, &a->dst, r->p.len > a->value);
         break;
-    case OP_MULTIPATH: case OP_BUNDLE_LOAD: set(r, &a->dst, oracle_run_hashing(r, a)); break;
+    case OP_MULTIPATH: case OP_BUNDLE_LOAD: oracle_set(r, &a->dst, oracle_run_hashing(r, a)); break;
     case OP_BUNDLE: output(r, oracle_run_hashing(r, a)); break;
     case OP_DELETE_OPTION:
         r->p.f[a->dst.field] = 0;

@@ -164,6 +164,9 @@ enum oracle_spec_kind { SPEC_MATCH_VALUE, SPEC_MATCH, SPEC_LOAD_VALUE, SPEC_LOAD
 enum { ORACLE_MAX_SPECS = 9 };
 struct oracle_learn {
     int table, priority, n;
+    uint64_t cookie;
+    unsigned int limit;           /* Of rules with that cookie in the table; 0: none. */
+    struct oracle_range result;   /* Whether there was room; n = 0: not asked for. */
     struct oracle_spec {
         enum oracle_spec_kind kind;
         struct oracle_range dst, src;
@@ -190,6 +193,7 @@ struct oracle_condition {
 struct oracle_rule {
     int table, priority;
     int bridge; /* Of what is learned. */
+    uint64_t cookie;
     uint32_t conj_id; /* 0: not asked for. */
     int packet_type; /* ORACLE_ANY_TYPE, 0 (Ethernet), or the type of packets without an Ethernet header. */
     struct oracle_condition conditions[ORACLE_MAX_CONDITIONS];

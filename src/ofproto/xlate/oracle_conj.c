@@ -21,10 +21,10 @@ has_condition(const struct oracle_rule *rule, const struct oracle_condition *c)
 }
 
 struct oracle_rule *
-oracle_find_same(struct oracle_pipeline *p, const struct oracle_rule *rule)
+oracle_find_same(const struct oracle_pipeline *p, const struct oracle_rule *rule)
 {
     for (int i = 0; i < p->n_rules; i++) {
-        struct oracle_rule *old = &p->rules[i];
+        const struct oracle_rule *old = &p->rules[i];
         bool same = old->table == rule->table && old->priority == rule->priority && old->conj_id == rule->conj_id
                     && old->packet_type == rule->packet_type && old->n_conditions == rule->n_conditions;
 
@@ -32,7 +32,7 @@ oracle_find_same(struct oracle_pipeline *p, const struct oracle_rule *rule)
             same = has_condition(old, &rule->conditions[k]);
         }
         if (same) {
-            return old;
+            return (struct oracle_rule *) old; /* As const as the pipeline is to the caller. */
         }
     }
     return NULL;

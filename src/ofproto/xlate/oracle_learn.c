@@ -37,7 +37,7 @@ is_maskable(enum oracle_field f)
     switch (f) {
     case F_ETH_SRC: case F_ETH_DST: case F_IP_SRC: case F_IP_DST: case F_IP6_SRC: case F_IP6_DST: case F_IP6_LABEL:
     case F_ND_TARGET: case F_ARP_SPA: case F_ARP_TPA: case F_ARP_SHA: case F_ARP_THA: case F_REG0: case F_REG1:
-    case F_REG2: case F_METADATA: case F_TUN_ID: case F_GBP_ID: return true;
+    case F_REG2: case F_METADATA: case F_TUN_ID: case F_GBP_ID: case F_OPT0: case F_OPT1: case F_OPT2: return true;
     default: return false;
     }
 }
@@ -96,6 +96,18 @@ match_kind(struct oracle_learn *l, const struct oracle_kind *k)
     }
 }
 
+/* Mostly a bit of a header, which others see. */
+static struct oracle_range
+random_result(struct random *r, const struct oracle_kind *from)
+{
+    struct oracle_range dst = oracle_random_range(r, from, true, 1);
+
+    for (int i = 0; i < 8 && dst.field >= F_REG0; i++) {
+        dst = oracle_random_range(r, from, true, 1);
+    }
+    return dst;
+}
+
 void
 oracle_random_learn(struct random *r, struct oracle_action *a, const struct oracle_kind *from)
 {
@@ -104,6 +116,11 @@ oracle_random_learn(struct random *r, struct oracle_action *a, const struct orac
 
     l->table = random_below(r, ORACLE_N_TABLES);
     l->priority = random_below(r, 2) ? 1000 + random_below(r, 60000) : 1 + random_below(r, 98);
+    l->cookie = random_below(r, 3);
+    l->limit = random_below(r, 3);
+    if (random_below(r, 4)) {
+        l->result = random_result(r, from);
+    }
     if (from->no_ethernet || from->type == ORACLE_TYPE_NSH || random_below(r, 2)) {
         oracle_random_kind(r, &to);
     } else {
@@ -162,7 +179,16 @@ put_spec(struct str *s, const struct oracle_spec *spec)
 void
 oracle_put_learn(struct str *s, const struct oracle_action *a)
 {
-    str_putf(s, "learn(table=%d,priority=%d", a->learn.table, a->learn.priority);
+    const struct oracle_learn *l = &a->learn;
+
+    str_putf(s, "learn(table=%d,priority=%d,cookie=%llu", l->table, l->priority, (unsigned long long) l->cookie);
+    if (l->limit) {
+        str_putf(s, ",limit=%u", l->limit);
+    }
+    if (l->result.n) {
+        str_puts(s, ",result_dst=");
+        oracle_put_range(s, &l->result);
+    }
     for (int i = 0; i < a->learn.n; i++) {
         str_putc(s, ',');
         put_spec(s, &a->learn.specs[i]);
@@ -201,13 +227,26 @@ add_action(struct oracle_rule *rule, enum oracle_op op, struct oracle_range dst,
     rule->actions[rule->n_actions++] = (struct oracle_action) { .op = op, .dst = dst, .value = value };
 }
 
+/* A rule that is there already may always be learned anew. */
+static bool
+has_room(const struct oracle_pipeline *p, const struct oracle_rule *rule, unsigned int limit)
+{
+    unsigned int n = 0;
+
+    for (int i = 0; i < p->n_rules; i++) {
+        n += p->rules[i].table == rule->table && p->rules[i].cookie == rule->cookie;
+    }
+    return !limit || n < limit || oracle_find_same(p, rule);
+}
+
 void
 oracle_run_learn(struct oracle_run *r, const struct oracle_action *a)
 {
     struct oracle_rule rule = {
         .bridge = r->pipeline->bridge, .table = a->learn.table, .priority = a->learn.priority,
-        .packet_type = ORACLE_ANY_TYPE,
+        .cookie = a->learn.cookie, .packet_type = ORACLE_ANY_TYPE,
     };
+    bool ok;
 
     for (int i = 0; i < a->learn.n; i++) {
         const struct oracle_spec *spec = &a->learn.specs[i];
@@ -224,9 +263,13 @@ oracle_run_learn(struct oracle_run *r, const struct oracle_action *a)
             break;
         }
     }
+    ok = has_room(r->pipeline, &rule, a->learn.limit);
+    if (a->learn.result.n) {
+        oracle_set(r, &a->learn.result, ok);
+    }
     if (r->result->n_learned >= ORACLE_MAX_LEARNED) {
         r->result->gave_up = true;
-    } else {
+    } else if (ok) {
         r->result->learned[r->result->n_learned++] = rule;
     }
 }

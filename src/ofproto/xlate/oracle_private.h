@@ -94,7 +94,7 @@ void oracle_random_instructions(struct random *, struct oracle_rule *, const str
 struct oracle_kind oracle_random_rule_kind(struct random *, bool has_packet_types);
 
 /* oracle_conj.c: the rule of the same table and priority that matches the same; null: none. */
-struct oracle_rule *oracle_find_same(struct oracle_pipeline *, const struct oracle_rule *);
+struct oracle_rule *oracle_find_same(const struct oracle_pipeline *, const struct oracle_rule *);
 void oracle_random_conjunctions(struct random *, struct oracle_pipeline *);
 
 /* oracle_text.c */
@@ -122,6 +122,9 @@ struct oracle_run {
 
 /* oracle.c: whether packets of conjunction 'conj_id' (0: of none) match; */
 bool oracle_rule_matches(const struct oracle_rule *, const struct oracle_packet *, uint32_t conj_id);
+
+/* Writes 'value' to bits of a field, if the packet has it. */
+void oracle_set(struct oracle_run *, const struct oracle_range *, uint64_t value);
 /* what the part does now concerns what surrounds it. */
 void oracle_give_up_after_detour(struct oracle_run *);
 /* Carries actions out in the order of an action set. */

@@ -193,7 +193,7 @@ put_condition(struct str *s, const struct oracle_condition *c)
 void
 oracle_rule_text(const struct oracle_rule *rule, struct str *s)
 {
-    str_putf(s, "table=%d,priority=%d,", rule->table, rule->priority);
+    str_putf(s, "table=%d,priority=%d,cookie=%llu,", rule->table, rule->priority, (unsigned long long) rule->cookie);
     if (rule->conj_id) {
         str_putf(s, "conj_id=%u,", rule->conj_id);
     }

@@ -45,7 +45,7 @@ put_learned(struct learned *l, const char *bridge, const struct flow_mod *fm)
         l->too_many = true;
         return;
     }
-    str_putf(&s, "%s: table=%u,", bridge, fm->table_id);
+    str_putf(&s, "%s: table=%u,cookie=%llu,", bridge, fm->table_id, (unsigned long long) fm->new_cookie);
     match_format(&s, &fm->match, NULL, fm->priority);
     str_puts(&s, " actions=");
     act_format(&s, fm->actions, &(struct act_text) { NULL, NULL, &options });
@@ -54,15 +54,43 @@ put_learned(struct learned *l, const char *bridge, const struct flow_mod *fm)
     str_uninit(&s);
 }
 
+/* As the bridge does it: rules with the cookie are counted. */
+
+struct cookie_count {
+    be64 cookie;
+    unsigned int n;
+};
+
+static void
+count_cookie(void *count_, struct cls_rule *cr)
+{
+    struct cookie_count *count = count_;
+
+    count->n += rule_from_cls(cr)->cookie == count->cookie;
+}
+
+static bool
+may_learn(const struct xbridge *b, const struct flow_mod *fm, uint32_t limit)
+{
+    struct classifier *table = &b->tables[fm->table_id];
+    struct cookie_count count = { cpu_to_be64(fm->new_cookie), 0 };
+
+    classifier_for_each(table, NULL, b->tables_version, count_cookie, &count);
+    return !limit || count.n < limit || classifier_find(table, &fm->match, fm->priority, b->tables_version);
+}
+
+/* Those for which there is no room are asked for, and do not come. */
 static void
 add_learned(struct learned *l, const struct xlate_out *out)
 {
     for (size_t i = 0; i < out->n_effects; i++) {
-        if (out->effects[i].kind == EFFECT_FLOW_MOD) {
-            struct flow_mod fm = *out->effects[i].flow_mod.fm;
+        const struct xlate_effect *e = &out->effects[i];
+
+        if (e->kind == EFFECT_FLOW_MOD && may_learn(e->flow_mod.bridge, e->flow_mod.fm, e->flow_mod.limit)) {
+            struct flow_mod fm = *e->flow_mod.fm;
 
             tun_match_unbind(&options, &fm.match);
-            put_learned(l, out->effects[i].flow_mod.bridge->name, &fm);
+            put_learned(l, e->flow_mod.bridge->name, &fm);
         }
     }
 }
@@ -80,6 +108,8 @@ parse_learned(struct learned *l, const struct oracle_rule *rule)
     if (e) {
         fail_msg("%s: %s", str_text(&s), error_text(e));
     }
+    assert_int_equal(tun_match_bind(&options, &fm.match, false), TUN_BOUND); /* An option gets its width. */
+    tun_match_unbind(&options, &fm.match);
     put_learned(l, bridges[rule->bridge]->name, &fm);
     flow_mod_uninit(&fm);
     str_uninit(&s);
@@ -674,6 +704,7 @@ add_bridge(struct sim *sim, int number)
         assert_true(sim_run_line(sim, line));
     }
     rcu_set(&b->options, &options);
+    b->may_learn = may_learn;
     sim_remove_local(b);
     return b;
 }
