@@ -1,5 +1,6 @@
 /* Datapath flows as text: the attributes in their order, with what nests. */
 #include "flow/field_text.h"
+#include "odp/key.h"
 #include "odp/member.h"
 #include "packet/headers.h"
 
@@ -384,6 +385,12 @@ echo_ct_state(struct str *s, unsigned int state)
     str_puts(s, "),");
 }
 
+static bool
+is_seen(const struct odp_echo *e, int depth, enum odp_key key)
+{
+    return e->seen[depth] >> key & 1;
+}
+
 /* 'a' is null for those that nest. */
 static void
 echo_attr(struct in *in, enum odp_key key, const struct attr_text *a)
@@ -391,7 +398,7 @@ echo_attr(struct in *in, enum odp_key key, const struct attr_text *a)
     struct odp_echo *e = in->echo;
     struct out o = { .s = &e->text, .key = in->key };
 
-    if (key && e->seen[in->depth] >> key & 1 && !e->duplicate) {
+    if (key && is_seen(e, in->depth, key) && !e->duplicate) {
         e->duplicate = a ? a->name : nesting_name(key);
     }
     e->seen[in->depth] |= key ? UINT32_C(1) << key : 0;
@@ -437,12 +444,16 @@ scan_attr(struct in *in)
     size_t n = strcspn(in->p, "(");
     const struct nesting *nesting = nesting_by_name(in->p, n);
     const struct attr_text *a = attr_by_name(in->p, n);
+    static const uint8_t nothing[ODP_KEY_MAX_SIZE];
     bool ok;
 
     if (in->p[n] != '(' || (!nesting && (!a || !strcmp(a->name, "vlan2")))) {
         return false;
     }
     in->p += n + 1;
+    if (a && a->key && in->echo && is_seen(in->echo, in->depth, a->key)) {
+        odp_key_to_flow(a->key, nothing, in->key); /* One that comes twice is shown twice as it was said. */
+    }
     ok = nesting ? scan_nesting(in, nesting->key) : scan_plain(in, a);
     if (ok && in->echo) {
         echo_attr(in, nesting ? nesting->key : a->key, nesting ? NULL : a);
@@ -584,12 +595,6 @@ odp_flow_echo(const char *text, const struct odp_names *names, struct flow *key,
     echo->fit = fit_of(&in);
     add_implied(&in);
     return NULL;
-}
-
-static bool
-is_seen(const struct odp_echo *e, int depth, enum odp_key key)
-{
-    return e->seen[depth] >> key & 1;
 }
 
 static void
