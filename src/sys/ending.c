@@ -5,12 +5,18 @@
 
 #include "config.h"
 
-static _Atomic bool leaves_memory;
+static _Atomic bool leaves_memory, goes_on;
+
+void
+process_goes_on(void)
+{
+    atomic_store(&goes_on, true);
+}
 
 void
 process_ends(void)
 {
-    atomic_store(&leaves_memory, !WEFT_LOOKS_FOR_LEAKS || getenv("WEFT_LEAVES_MEMORY"));
+    atomic_store(&leaves_memory, !goes_on && (!WEFT_LOOKS_FOR_LEAKS || getenv("WEFT_LEAVES_MEMORY")));
 }
 
 bool

@@ -11,6 +11,9 @@
 /* The program is about to end: all that it does for others is over. */
 void process_ends(void);
 
+/* What ends from now on is not the process, but a switch of several in it (of tests): all memory is released. */
+void process_goes_on(void);
+
 /* Whether memory need not be released any more. */
 bool process_leaves_memory(void);
 

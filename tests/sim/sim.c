@@ -10,6 +10,7 @@
 #include "netdev/netdev.h"
 #include "openflow/flow_mod.h"
 #include "openflow/flow_syntax.h"
+#include "sys/ending.h"
 
 static void
 on_sent(void *sim_, struct netdev *netdev, const void *frame, size_t len)
@@ -30,6 +31,7 @@ sim_start(struct sim *sim)
     char template[] = "/tmp/weft-sim-XXXXXX";
 
     memset(sim, 0, sizeof *sim);
+    process_goes_on();
     if (!mkdtemp(template)) {
         abort();
     }

@@ -303,12 +303,16 @@ move_slots(struct slot_table *t)
     slot_table_have_moved(t, end);
 }
 
+/* Large tables are out of every cache anyway: their size counts. */
+enum { LARGE_TABLE = 1 << 18 };
+
 static void
 tuple_insert(struct slot_table *t, const struct dp_flow *f)
 {
+    static const struct slot_growth small = { .part = 3, .whole = 8, .each = 4 }, large = { 1, 2, 2 };
     size_t at;
 
-    if (slot_table_make_room(t, (struct slot_growth) { .part = 3, .whole = 8, .each = 4 })) {
+    if (slot_table_make_room(t, t->n_live < LARGE_TABLE ? small : large)) {
         move_slots(t);
     }
     at = slots_put(rcu_get_protected(&t->now), f, &t->n_used);
