@@ -1,6 +1,7 @@
 #include "netdev/dpdk.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "packet/pcap.h"
 #include "packet/pool.h"
 #include "sys/log.h"
+#include "sys/work.h"
 
 LOG_MODULE(netdev_dpdk)
 
@@ -43,6 +45,122 @@ struct dpdk_dev {
 };
 
 static struct list devices = LIST_INIT(&devices);
+
+/* --- Packets --- */
+
+/* A replayed capture stays in the pool as a whole. */
+static unsigned int
+n_replayed(const char *devargs)
+{
+    const char *at = strstr(devargs, "rx_pcap=");
+    struct bytes frame = BYTES_INIT;
+    struct pcap_file *file;
+    unsigned int n = 0;
+    char *path;
+
+    if (!at || !strstr(devargs, "infinite_rx=1")) {
+        return 0;
+    }
+    at += strlen("rx_pcap=");
+    path = xstrndup(at, strcspn(at, ","));
+    if (!pcap_open(path, "r", &file)) {
+        while (pcap_read(file, &frame) > 0) {
+            n++;
+        }
+        pcap_close(file);
+    }
+    bytes_uninit(&frame);
+    free(path);
+    return n;
+}
+
+static unsigned int
+n_cpus(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return n > 0 ? n : 1;
+}
+
+/* Making a device's packets takes some tens of milliseconds, as their memory is used for the first time then: it is
+ * done beside the main loop, before the device is made.  One pool at a time; a device takes the one that is ready if it
+ * is large enough. */
+static struct {
+    pthread_mutex_t mutex;
+    struct rte_mempool *pool; /* Null: none is ready. */
+    bool is_being_made, has_failed;
+    unsigned int n;           /* Packets of the one that is being made. */
+    char *devargs;            /* Of the device. */
+    void (*done)(void *aux);
+    void *aux;
+} spare = { .mutex = PTHREAD_MUTEX_INITIALIZER };
+
+static struct rte_mempool *
+make_pool(unsigned int n)
+{
+    static _Atomic unsigned int n_made;
+    char name[RTE_MEMPOOL_NAMESIZE];
+
+    snprintf(name, sizeof name, "weft_port%u", atomic_fetch_add(&n_made, 1));
+    return packet_pool_create(name, n, PACKET_ROOM);
+}
+
+static void
+make_spare(void *unused UNUSED)
+{
+    struct rte_mempool *pool = make_pool(spare.n + n_replayed(spare.devargs));
+
+    pthread_mutex_lock(&spare.mutex);
+    spare.pool = pool;
+    spare.has_failed = !pool;
+    spare.is_being_made = false;
+    spare.done(spare.aux);
+    pthread_mutex_unlock(&spare.mutex);
+}
+
+/* For a device that needs 'n' packets and those of its capture. */
+static bool
+prepare_pool(unsigned int n, const char *devargs, void (*done)(void *aux), void *aux)
+{
+    bool is_ready;
+
+    pthread_mutex_lock(&spare.mutex);
+    is_ready = !spare.is_being_made
+               && (spare.has_failed || (spare.pool && spare.pool->size >= n && !strcmp(spare.devargs, devargs)));
+    if (!is_ready && !spare.is_being_made) {
+        if (spare.pool) {
+            packet_pool_destroy(spare.pool); /* Of a device that did not come. */
+            spare.pool = NULL;
+        }
+        free(spare.devargs);
+        spare.devargs = xstrdup(devargs);
+        spare.n = n;
+        spare.is_being_made = true;
+        spare.done = done;
+        spare.aux = aux;
+        work_start(make_spare, NULL);
+    }
+    pthread_mutex_unlock(&spare.mutex);
+    return is_ready;
+}
+
+/* The one that is ready, or a new one. */
+static struct rte_mempool *
+take_pool(unsigned int n)
+{
+    struct rte_mempool *pool = NULL;
+
+    pthread_mutex_lock(&spare.mutex);
+    if (spare.pool && spare.pool->size >= n) {
+        pool = spare.pool;
+        spare.pool = NULL;
+    }
+    spare.has_failed = false;
+    pthread_mutex_unlock(&spare.mutex);
+    return pool ? pool : make_pool(n);
+}
+
+/* --- The device --- */
 
 static struct dpdk_dev *
 dpdk_dev(const struct netdev *n)
@@ -136,32 +254,6 @@ attach(struct dpdk_dev *d, const char *devargs)
     return e;
 }
 
-/* A replayed capture stays in the pool as a whole. */
-static unsigned int
-n_replayed(const char *devargs)
-{
-    const char *at = strstr(devargs, "rx_pcap=");
-    struct bytes frame = BYTES_INIT;
-    struct pcap_file *file;
-    unsigned int n = 0;
-    char *path;
-
-    if (!at || !strstr(devargs, "infinite_rx=1")) {
-        return 0;
-    }
-    at += strlen("rx_pcap=");
-    path = xstrndup(at, strcspn(at, ","));
-    if (!pcap_open(path, "r", &file)) {
-        while (pcap_read(file, &frame) > 0) {
-            n++;
-        }
-        pcap_close(file);
-    }
-    bytes_uninit(&frame);
-    free(path);
-    return n;
-}
-
 static struct error *
 failed(const struct dpdk_dev *d, const char *what, int error)
 {
@@ -190,21 +282,12 @@ setup_queues(struct dpdk_dev *d)
     return error ? failed(d, "starting the device", error) : NULL;
 }
 
-static unsigned int
-n_cpus(void)
-{
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
-
-    return n > 0 ? n : 1;
-}
-
 /* Configures and starts the attached device with 'n_rxq' queues. */
 static struct error *
 start(struct dpdk_dev *d, unsigned int n_rxq)
 {
     const struct rte_eth_conf conf = { 0 };
     struct rte_eth_dev_info info;
-    char name[RTE_MEMPOOL_NAMESIZE];
     uint16_t rx_desc, tx_desc;
     int error = rte_eth_dev_info_get(d->port, &info);
 
@@ -225,9 +308,7 @@ start(struct dpdk_dev *d, unsigned int n_rxq)
     }
     d->n_rxq_desc = rx_desc;
     d->n_txq_desc = tx_desc;
-    snprintf(name, sizeof name, "weft_port%u", d->port);
-    d->pool = packet_pool_create(name, d->n_rxq * rx_desc + d->n_txq * tx_desc + POOL_EXTRA + n_replayed(d->devargs),
-                                 PACKET_ROOM);
+    d->pool = take_pool(d->n_rxq * rx_desc + d->n_txq * tx_desc + POOL_EXTRA + n_replayed(d->devargs));
     if (!d->pool) {
         return error_new("%s: no memory for the device's packets: %s", d->netdev->name, rte_strerror(rte_errno));
     }
@@ -235,17 +316,51 @@ start(struct dpdk_dev *d, unsigned int n_rxq)
 }
 
 static struct error *
-number_option(const struct netdev *n, const struct strmap *options, const char *key, unsigned int otherwise,
+number_option(const char *name, const struct strmap *options, const char *key, unsigned int otherwise,
               unsigned int *value)
 {
     const char *text = strmap_get(options, key);
 
     *value = otherwise;
     if (text && (!num_parse_u32(text, 10, value) || *value > 65535)) {
-        return error_new("%s: %s: '%s' is not a number up to 65535", n->name, key, text);
+        return error_new("%s: %s: '%s' is not a number up to 65535", name, key, text);
     }
     *value = *value ? *value : otherwise;
     return NULL;
+}
+
+/* How many queues and descriptors the row asks for. */
+struct sizes {
+    unsigned int n_rxq, n_rxq_desc, n_txq_desc;
+};
+
+static struct error *
+read_sizes(const char *name, const struct strmap *options, struct sizes *s)
+{
+    struct error *e = number_option(name, options, "n_rxq", 1, &s->n_rxq);
+
+    e = e ? e : number_option(name, options, "n_rxq_desc", DEFAULT_DESCRIPTORS, &s->n_rxq_desc);
+    return e ? e : number_option(name, options, "n_txq_desc", DEFAULT_DESCRIPTORS, &s->n_txq_desc);
+}
+
+/* What is wrong with the options is said when they are set. */
+static bool
+dpdk_prepare(const struct strmap *options, void (*done)(void *aux), void *aux)
+{
+    const char *devargs = strmap_get(options, "dpdk-devargs");
+    struct sizes s;
+    struct error *e;
+
+    if (!devargs || !devargs[0] || !env_is_started()) {
+        return true;
+    }
+    e = read_sizes("", options, &s);
+    if (e) {
+        error_free(e);
+        return true;
+    }
+    return prepare_pool(MIN(s.n_rxq, MAX_QUEUES) * s.n_rxq_desc + MIN(n_cpus(), MAX_QUEUES) * s.n_txq_desc + POOL_EXTRA,
+                        devargs, done, aux);
 }
 
 static struct error *
@@ -253,16 +368,14 @@ dpdk_set_config(struct netdev *n, const struct strmap *options)
 {
     const char *devargs = strmap_get(options, "dpdk-devargs");
     struct dpdk_dev *d = dpdk_dev(n);
-    unsigned int n_rxq, n_rxq_desc, n_txq_desc;
+    struct sizes s;
     struct error *e;
 
     if (!devargs || !devargs[0]) {
         return error_new("'%s' is missing 'options:dpdk-devargs'. The old 'dpdk<port_id>' names are not supported",
                          n->name);
     }
-    e = number_option(n, options, "n_rxq", 1, &n_rxq);
-    e = e ? e : number_option(n, options, "n_rxq_desc", DEFAULT_DESCRIPTORS, &n_rxq_desc);
-    e = e ? e : number_option(n, options, "n_txq_desc", DEFAULT_DESCRIPTORS, &n_txq_desc);
+    e = read_sizes(n->name, options, &s);
     if (e || (d->started && !strcmp(d->devargs, devargs))) {
         return e;
     }
@@ -275,9 +388,9 @@ dpdk_set_config(struct netdev *n, const struct strmap *options)
     }
     free(d->devargs);
     d->devargs = xstrdup(devargs);
-    d->n_rxq_desc = n_rxq_desc;
-    d->n_txq_desc = n_txq_desc;
-    e = start(d, n_rxq);
+    d->n_rxq_desc = s.n_rxq_desc;
+    d->n_txq_desc = s.n_txq_desc;
+    e = start(d, s.n_rxq);
     if (e) {
         detach(d);
     } else {
@@ -489,6 +602,7 @@ static const struct netdev_class dpdk_class = {
     .type = "dpdk",
     .is_pollable_only = true,
     .has_packets = true,
+    .prepare = dpdk_prepare,
     .construct = dpdk_construct,
     .destruct = dpdk_destruct,
     .set_config = dpdk_set_config,

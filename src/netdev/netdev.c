@@ -106,6 +106,14 @@ netdev_enable_dummy(const char *how)
     netdev_dummy_register(how, registry.types);
 }
 
+bool
+netdev_prepare(const char *type, const struct strmap *options, void (*done)(void *aux), void *aux)
+{
+    const struct netdev_class *class = netdev_class_find(type);
+
+    return !class || !class->prepare || class->prepare(options, done, aux);
+}
+
 int
 netdev_open(const char *name, const char *type, struct netdev **netdevp)
 {

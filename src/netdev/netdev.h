@@ -68,6 +68,10 @@ struct netdev_class {
     bool has_packets;        /* False for patch ports. */
     unsigned int offloads;   /* NETDEV_TAKES_*: what a new device's 'offloads' are. */
 
+    /* Begins, beside the caller, with what takes long before a device with these options can be made and configured;
+     * whether that has been done.  If not, 'done' is called when something has changed, by another thread: ask again.
+     * Null: there is nothing of the kind. */
+    bool (*prepare)(const struct strmap *options, void (*done)(void *aux), void *aux);
     /* Finds or makes the device; sets 'priv'.  A negative errno value leaves nothing behind.  destruct() releases. */
     int (*construct)(struct netdev *);
     void (*destruct)(struct netdev *);
@@ -136,6 +140,8 @@ const char *const *netdev_types(void);
  * "system" with them.  What the netdev-dummy commands do is in netdev/dummy.h. */
 void netdev_enable_dummy(const char *how);
 
+/* See the class's function. */
+bool netdev_prepare(const char *type, const struct strmap *options, void (*done)(void *aux), void *aux) MUST_CHECK;
 /* Opens the device; 'type' "" means "system".  -ENODEV if it does not exist, -EBUSY..., see errno. */
 int netdev_open(const char *name, const char *type, struct netdev **);
 struct netdev *netdev_ref(struct netdev *);

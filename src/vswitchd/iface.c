@@ -352,6 +352,28 @@ iface_refresh(struct iface *f)
     return changed;
 }
 
+static void
+signal_prepared(void *wake)
+{
+    loop_wake_signal(wake);
+}
+
+bool
+iface_is_prepared(const struct iface *f)
+{
+    const struct vs_interface *row = iface_row(f);
+    struct strmap options;
+    bool is_prepared;
+
+    if (!row || f->netdev || !iface_bridge(f)->ofproto) {
+        return true;
+    }
+    options_of(row, &options);
+    is_prepared = netdev_prepare(wanted_type(f, row), &options, signal_prepared, &f->o.sw->prepared);
+    strmap_uninit(&options);
+    return is_prepared;
+}
+
 void
 iface_configure(struct iface *f, const struct vs_interface *row)
 {

@@ -487,6 +487,10 @@ static bool
 apply_ifaces(struct vswitchd *sw, const struct loop_slice *slice)
 {
     while (!list_is_empty(&sw->applying)) {
+        sw->is_preparing = !iface_is_prepared(CONTAINER_OF(sw->applying.next, struct iface, o.dirty));
+        if (sw->is_preparing) {
+            return false;
+        }
         apply_iface(CONTAINER_OF(take_first(&sw->applying), struct iface, o));
         if (loop_slice_has_ended(slice)) {
             return false;

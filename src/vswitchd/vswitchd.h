@@ -95,7 +95,7 @@ struct vswitchd {
 
     struct global_cfg cfg;
     struct loop_task reconcile;
-    struct loop_wake prepared;           /* The datapath that a bridge waits for can be made, or cannot. */
+    struct loop_wake prepared;           /* What a bridge or an interface waits for can be made, or cannot. */
     bool is_preparing;                   /* One does. */
     struct loop_timer stats_timer, controller_timer;
     struct netdev_watch watch;
@@ -273,6 +273,8 @@ const struct vs_interface *iface_row(const struct iface *);
 void iface_drop_if_changed(struct iface *, const struct vs_interface *);
 /* Brings the device up, or applies what changed in the row. */
 void iface_configure(struct iface *, const struct vs_interface *);
+/* Whether that need not wait for the device; else 'vswitchd.prepared' is signalled when it is to be asked again. */
+bool iface_is_prepared(const struct iface *);
 /* Reads what the device says of itself.  True if the bridge is concerned. */
 bool iface_refresh(struct iface *);
 bool iface_is_local(const struct iface *);
