@@ -1,8 +1,10 @@
 #include "packet/env.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +15,7 @@
 #include <rte_mbuf_dyn.h>
 #include <rte_version.h>
 
+#include "base/str.h"
 #include "packet/mbuf.h"
 #include "packet/pool.h"
 #include "sys/log.h"
@@ -26,7 +29,7 @@ LOG_MODULE(dpdk)
 enum { MAX_ARGS = 64 };
 
 static struct {
-    char *extra;
+    struct env_settings settings; /* The texts are ours. */
     pthread_mutex_t mutex;
     pthread_cond_t was_tried;
     enum { ENV_NEW, ENV_STARTING, ENV_TRIED } state; /* Under the mutex. */
@@ -36,11 +39,28 @@ static struct {
     void *aux;
 } env = { .mutex = PTHREAD_MUTEX_INITIALIZER, .was_tried = PTHREAD_COND_INITIALIZER };
 
-void
-env_configure(const char *extra)
+static void
+copy_text(const char **to, const char *from)
 {
-    free(env.extra);
-    env.extra = xstrdup(extra);
+    free((char *) *to);
+    *to = from && from[0] ? xstrdup(from) : NULL;
+}
+
+void
+env_configure(const struct env_settings *s)
+{
+    struct env_settings *to = &env.settings;
+
+    pthread_mutex_lock(&env.mutex);
+    if (env.state == ENV_NEW) {
+        copy_text(&to->extra, s->extra);
+        copy_text(&to->lcore_mask, s->lcore_mask);
+        copy_text(&to->alloc_mem, s->alloc_mem);
+        copy_text(&to->socket_mem, s->socket_mem);
+        copy_text(&to->socket_limit, s->socket_limit);
+        copy_text(&to->hugepage_dir, s->hugepage_dir);
+    }
+    pthread_mutex_unlock(&env.mutex);
 }
 
 /* DPDK's log lines, without the newline, at levels that do not alarm: what matters comes back as an error. */
@@ -88,60 +108,175 @@ has_word(char *const *args, int n, const char *const *words)
     return false;
 }
 
-/* The command line: ours, less what 'dpdk-extra' decides itself.  Every element is allocated. */
-static int
-build_args(char **args)
-{
-    static const char *const memory[] = { "-m", "--socket-mem", "--huge-dir", "--in-memory", "--legacy-mem", NULL };
-    static const char *const devices[] = { "-a", "--allow", "-b", "--block", "--no-pci", NULL };
-    static const char *const cores[] = { "-c", "-l", "--lcores", NULL };
-    char *extra = xstrdup(env.extra ? env.extra : ""), *save, *words[MAX_ARGS / 2];
-    int n = 0, n_words = 0;
+/* Words of a command line; every one is allocated. */
+struct args {
+    int n;
+    char *all[MAX_ARGS + 1];
+};
 
-    for (char *w = strtok_r(extra, " \t", &save); w && n_words < MAX_ARGS / 2; w = strtok_r(NULL, " \t", &save)) {
-        words[n_words++] = w;
+static void
+add(struct args *a, const char *option, const char *value)
+{
+    a->all[a->n++] = xstrdup(option);
+    if (value) {
+        a->all[a->n++] = xstrdup(value);
     }
-    args[n++] = xstrdup(log_program());
-    args[n++] = xstrdup("--no-shconf");
-    args[n++] = xstrdup("--no-telemetry");
-    if (!has_word(words, n_words, memory)) {
-        args[n++] = xstrdup("--no-huge");
-        args[n++] = xstrdup("-m");
-        args[n++] = xstrdup(DEFAULT_MEMORY_MB);
+}
+
+static bool
+has_any(const struct args *a, const char *const *words)
+{
+    return has_word(a->all, a->n, words);
+}
+
+static void
+add_memory(struct args *a, const struct args *extra, bool has_huge_pages)
+{
+    static const char *const amounts[] = { "-m", "--socket-mem", "--in-memory", "--legacy-mem", "--no-huge", NULL };
+    static const char *const limits[] = { "--socket-limit", NULL }, *const dirs[] = { "--huge-dir", NULL };
+    const struct env_settings *s = &env.settings;
+    bool wants_huge = s->socket_mem || s->alloc_mem || s->hugepage_dir || has_any(extra, dirs);
+
+    if (has_any(extra, amounts)) {
+        return;
     }
-    if (!has_word(words, n_words, devices)) {
-        args[n++] = xstrdup("--no-pci");
+    if (!wants_huge || !has_huge_pages) {
+        if (wants_huge) {
+            log_warn("there are no free huge pages: DPDK uses ordinary memory");
+        }
+        add(a, "--no-huge", NULL);
+        add(a, "-m", s->alloc_mem && !s->socket_mem ? s->alloc_mem : DEFAULT_MEMORY_MB);
+        return;
     }
-    if (!has_word(words, n_words, cores)) {
-        args[n++] = xstrdup("-l");
-        args[n++] = xasprintf("%d", sched_getcpu() >= 0 ? sched_getcpu() : 0);
+    if (s->socket_mem) {
+        add(a, "--socket-mem", s->socket_mem);
+    } else if (s->alloc_mem) {
+        add(a, "-m", s->alloc_mem);
     }
-    for (int i = 0; i < n_words; i++) {
-        args[n++] = xstrdup(words[i]);
+    if (s->socket_limit && !has_any(extra, limits)) {
+        add(a, "--socket-limit", s->socket_limit);
     }
-    args[n] = NULL;
-    free(extra);
-    return n;
+    if (s->hugepage_dir && !has_any(extra, dirs)) {
+        add(a, "--huge-dir", s->hugepage_dir);
+    }
+}
+
+static void
+add_cores(struct args *a, const struct args *extra)
+{
+    static const char *const cores[] = { "-c", "-l", "--lcores", NULL };
+
+    if (has_any(extra, cores)) {
+        return;
+    }
+    if (env.settings.lcore_mask) {
+        add(a, "-c", env.settings.lcore_mask);
+    } else {
+        char *core = xasprintf("%d", MAX(sched_getcpu(), 0));
+
+        add(a, "-l", core);
+        free(core);
+    }
+}
+
+/* The command line: ours and the settings', less what 'dpdk-extra' decides itself. */
+static struct args
+build_args(bool has_huge_pages)
+{
+    static const char *const devices[] = { "-a", "--allow", "-b", "--block", "--no-pci", NULL };
+    char *text = xstrdup(env.settings.extra ? env.settings.extra : ""), *save;
+    struct args a = { 0 }, extra = { 0 };
+
+    for (char *w = strtok_r(text, " \t", &save); w && extra.n < MAX_ARGS / 2; w = strtok_r(NULL, " \t", &save)) {
+        add(&extra, w, NULL);
+    }
+    free(text);
+    add(&a, log_program(), NULL);
+    add(&a, "--no-shconf", NULL);
+    add(&a, "--no-telemetry", NULL);
+    add_memory(&a, &extra, has_huge_pages);
+    if (!has_any(&extra, devices)) {
+        add(&a, "--no-pci", NULL);
+    }
+    add_cores(&a, &extra);
+    for (int i = 0; i < extra.n; i++) {
+        a.all[a.n++] = extra.all[i];
+    }
+    return a;
+}
+
+static void
+args_free(struct args *a)
+{
+    for (int i = 0; i < a->n; i++) {
+        free(a->all[i]);
+    }
+}
+
+static char *
+join(const struct args *a)
+{
+    struct str s = STR_INIT;
+
+    for (int i = 0; i < a->n; i++) {
+        str_putf(&s, "%s%s", i ? " " : "", a->all[i]);
+    }
+    return str_steal(&s);
+}
+
+char *
+env_command_line(bool has_huge_pages)
+{
+    struct args a = build_args(has_huge_pages);
+    char *text = join(&a);
+
+    args_free(&a);
+    return text;
+}
+
+/* Of any size. */
+static bool
+huge_pages_are_free(void)
+{
+    glob_t found;
+    bool any = false;
+
+    if (glob("/sys/kernel/mm/hugepages/*/free_hugepages", 0, NULL, &found)) {
+        return false;
+    }
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        FILE *f = fopen(found.gl_pathv[i], "re");
+        unsigned long n;
+
+        any |= f && fscanf(f, "%lu", &n) == 1 && n;
+        if (f) {
+            fclose(f);
+        }
+    }
+    globfree(&found);
+    return any;
 }
 
 static char *
 start(void)
 {
     static const struct rte_mbuf_dynflag flag = { .name = "weft_offload" };
-    char *args[MAX_ARGS + 1], *passed[MAX_ARGS + 1];
-    int n = build_args(args), result;
+    struct args args = build_args(huge_pages_are_free());
+    char *passed[MAX_ARGS + 1], *line = join(&args);
+    int result;
     cpu_set_t affinity;
     bool restore = !pthread_getaffinity_np(pthread_self(), sizeof affinity, &affinity);
 
-    memcpy(passed, args, sizeof passed);
+    log_info("Using %s", rte_version());
+    log_info("EAL ARGS: %s", line);
+    free(line);
+    memcpy(passed, args.all, sizeof passed);
     redirect_log();
-    result = rte_eal_init(n, passed); /* It permutes the array. */
+    result = rte_eal_init(args.n, passed); /* It permutes the array. */
     if (restore) {
         pthread_setaffinity_np(pthread_self(), sizeof affinity, &affinity);
     }
-    for (int i = 0; i < n; i++) {
-        free(args[i]);
-    }
+    args_free(&args);
     if (result < 0) {
         return xasprintf("DPDK did not start: %s", rte_strerror(rte_errno));
     }

@@ -10,8 +10,8 @@
  *
  * That takes a tenth of a second: env_start_beside() has it done while the caller goes on.
  *
- * The settings are those of Open_vSwitch.other_config (dpdk-extra, dpdk-socket-mem, dpdk-lcore-mask...); they count
- * only before the start.
+ * The settings are those of Open_vSwitch.other_config; they count only before the start.  Where they ask for huge pages
+ * and the system has none that is free, ordinary memory takes their place.
  *
  * Threads: env_start(), env_start_beside() and env_configure() main thread; the thread calls the thread they are about.
  * Limits: an environment cannot be stopped and started again. */
@@ -20,8 +20,21 @@
 
 #include "base/error.h"
 
-/* Words to add to DPDK's command line (as in dpdk-extra, split at spaces), before the start.  No effect later. */
-void env_configure(const char *extra);
+/* Texts as in the column, null where there is none. */
+struct env_settings {
+    const char *extra;        /* dpdk-extra: words of DPDK's command line, which win over all others. */
+    const char *lcore_mask;   /* dpdk-lcore-mask, hexadecimal. */
+    const char *alloc_mem;    /* dpdk-alloc-mem, MB; if there is no... */
+    const char *socket_mem;   /* ...dpdk-socket-mem, MB for each socket, separated by commas. */
+    const char *socket_limit; /* dpdk-socket-limit, likewise. */
+    const char *hugepage_dir; /* dpdk-hugepage-dir */
+};
+
+/* What to start with; the texts are copied.  No effect once it has been tried. */
+void env_configure(const struct env_settings *);
+
+/* The command line that it would be started with, words separated by spaces; to be released with free(). */
+char *env_command_line(bool has_huge_pages) MUST_CHECK;
 
 /* Starts the environment if it has not been, or waits for who does; the second call returns what the first one did (a
  * copy of the error). */

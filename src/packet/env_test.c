@@ -33,7 +33,7 @@ what_came_of_a_start_beside_the_caller_is_said_later(void **state UNUSED)
     struct error *e;
 
     if (!child) {
-        env_configure("--no-such-option");
+        env_configure(&(struct env_settings) { .extra = "--no-such-option" });
         if (!env_start_beside(count, &one)) {
             work_wait_all();
         }
@@ -44,6 +44,44 @@ what_came_of_a_start_beside_the_caller_is_said_later(void **state UNUSED)
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
+}
+
+static void
+check_line(const struct env_settings *s, bool has_huge_pages, const char *expected)
+{
+    char *line, *core;
+
+    env_configure(s);
+    line = env_command_line(has_huge_pages);
+    core = strstr(line, " -l ");
+    if (core && core[4] >= '0' && core[4] <= '9') {
+        char *rest = core + 4 + strspn(core + 4, "0123456789");
+
+        core[4] = 'N';
+        memmove(core + 5, rest, strlen(rest) + 1);
+    }
+    assert_string_equal(strchr(line, ' '), expected);
+    free(line);
+}
+
+static void
+the_settings_make_the_command_line(void **state UNUSED)
+{
+    check_line(&(struct env_settings) { 0 }, true,
+               " --no-shconf --no-telemetry --no-huge -m 1024 --no-pci -l N");
+    check_line(&(struct env_settings) { .socket_mem = "512,256", .alloc_mem = "99", .socket_limit = "600,0",
+                                        .hugepage_dir = "/mnt/huge", .lcore_mask = "0x2" }, true,
+               " --no-shconf --no-telemetry --socket-mem 512,256 --socket-limit 600,0 --huge-dir /mnt/huge --no-pci"
+               " -c 0x2");
+    check_line(&(struct env_settings) { .alloc_mem = "2000" }, true,
+               " --no-shconf --no-telemetry -m 2000 --no-pci -l N");
+    check_line(&(struct env_settings) { .alloc_mem = "2000" }, false,
+               " --no-shconf --no-telemetry --no-huge -m 2000 --no-pci -l N");
+    check_line(&(struct env_settings) { .extra = " -l 1  -a 0000:01:00.0 --huge-dir=/x\t", .socket_limit = "1" }, true,
+               " --no-shconf --no-telemetry --socket-limit 1 -l N -a 0000:01:00.0 --huge-dir=/x");
+    check_line(&(struct env_settings) { .extra = "--no-huge -m 512 --no-pci", .socket_mem = "9", .lcore_mask = "1" },
+               true, " --no-shconf --no-telemetry -c 1 --no-huge -m 512 --no-pci");
+    env_configure(&(struct env_settings) { 0 });
 }
 
 /* It has all packets of the pool and its own processors, as if it had started it by itself. */
@@ -84,6 +122,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_settings_make_the_command_line),
         cmocka_unit_test(what_came_of_a_start_beside_the_caller_is_said_later),
         cmocka_unit_test(the_environment_starts_beside_the_caller),
     };

@@ -5,6 +5,7 @@
 #include "config.h"
 #include "datapath/datapath.h"
 #include "flow/extract.h"
+#include "packet/env.h"
 #include "sys/log.h"
 #include "sys/tls.h"
 #include "vswitchd/cfg.h"
@@ -36,6 +37,15 @@ static const struct cfg_key global_keys[] = {
     { "enable-statistics", CFG_BOOL, offsetof(struct global_cfg, enable_statistics), .def = false,
       .doc = "Whether to fill the statistics column of Open_vSwitch." },
     { "pmd-cpu-mask", CFG_TEXT, offsetof(struct global_cfg, pmd_cpu_mask), .doc = "Cores of polling workers." },
+    { "dpdk-init", CFG_TEXT, offsetof(struct global_cfg, dpdk_init), .doc = "Whether somebody wants DPDK's ports: "
+      "false, true or try." },
+    { "dpdk-extra", CFG_TEXT, offsetof(struct global_cfg, dpdk.extra), .doc = "Words of DPDK's command line." },
+    { "dpdk-lcore-mask", CFG_TEXT, offsetof(struct global_cfg, dpdk.lcore_mask), .doc = "Cores of DPDK's threads." },
+    { "dpdk-alloc-mem", CFG_TEXT, offsetof(struct global_cfg, dpdk.alloc_mem), .doc = "MB of huge pages for DPDK." },
+    { "dpdk-socket-mem", CFG_TEXT, offsetof(struct global_cfg, dpdk.socket_mem), .doc = "The same, by socket." },
+    { "dpdk-socket-limit", CFG_TEXT, offsetof(struct global_cfg, dpdk.socket_limit), .doc = "The most that it takes, "
+      "by socket." },
+    { "dpdk-hugepage-dir", CFG_TEXT, offsetof(struct global_cfg, dpdk.hugepage_dir), .doc = "Where hugetlbfs is." },
     { "vhost-sock-dir", CFG_TEXT, offsetof(struct global_cfg, vhost.sock_dir), .doc = "Directory below the run "
       "directory for the sockets of dpdkvhostuser ports." },
     { "vhost-iommu-support", CFG_BOOL, offsetof(struct global_cfg, vhost.iommu), .def = false,
@@ -92,6 +102,7 @@ global_configure(struct vswitchd *sw, const struct vs_open_vswitch *row)
     configure_tls(vs_open_vswitch_ssl(row));
     flow_set_vlan_limit(sw->cfg.vlan_limit);
     ofproto_set_pmd_cpu_mask(sw->cfg.pmd_cpu_mask);
+    env_configure(&sw->cfg.dpdk);
     netdev_vhost_configure(&sw->cfg.vhost);
     memset(&s, 0, sizeof s); /* It is compared as a whole. */
     s.flow_limit = sw->cfg.flow_limit;
@@ -156,6 +167,17 @@ write_statistics(const struct vswitchd *sw, const struct vs_open_vswitch *row)
     strmap_uninit_free(&stats);
 }
 
+/* The userspace datapath uses DPDK also where nobody has asked for DPDK's ports: only who has is told. */
+static void
+write_dpdk(const struct vswitchd *sw, const struct vs_open_vswitch *row)
+{
+    const char *init = sw->cfg.dpdk_init;
+    bool is_wanted = init && (!strcmp(init, "true") || !strcmp(init, "try"));
+
+    idl_set_bool(&row->row, VS_OPEN_VSWITCH_DPDK_INITIALIZED, is_wanted && env_is_started());
+    idl_set_string(&row->row, VS_OPEN_VSWITCH_DPDK_VERSION, is_wanted ? env_version() : "none");
+}
+
 void
 global_write(struct vswitchd *sw, const struct vs_open_vswitch *row)
 {
@@ -163,9 +185,8 @@ global_write(struct vswitchd *sw, const struct vs_open_vswitch *row)
         sw->constants_written = true;
         set_names(row, VS_OPEN_VSWITCH_DATAPATH_TYPES, datapath_types());
         set_names(row, VS_OPEN_VSWITCH_IFACE_TYPES, netdev_types());
-        idl_set_bool(&row->row, VS_OPEN_VSWITCH_DPDK_INITIALIZED, false);
-        idl_set_string(&row->row, VS_OPEN_VSWITCH_DPDK_VERSION, "none");
     }
+    write_dpdk(sw, row);
     write_datapaths(row);
     write_statistics(sw, row);
     idl_set_int(&row->row, VS_OPEN_VSWITCH_CUR_CFG, sw->cfg_seen);

@@ -51,6 +51,7 @@
 #include "netdev/vhost.h"
 #include "ofproto/ofproto.h"
 #include "ovsdb/idl/vswitch_idl.h"
+#include "packet/env.h"
 #include "sys/loop.h"
 
 /* Settings of the Open_vSwitch row that the daemon itself heeds. */
@@ -59,6 +60,8 @@ struct global_cfg {
     int64_t stats_interval_ms;
     bool flow_restore_wait, enable_statistics, explicit_sampled_drops;
     const char *pmd_cpu_mask;
+    const char *dpdk_init;
+    struct env_settings dpdk;
     struct netdev_vhost_settings vhost;
 };
 

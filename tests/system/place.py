@@ -117,8 +117,8 @@ class Place:
 
 
 @contextlib.contextmanager
-def switch_place(*hosts, options=(), levels="ERR|EMER", expected=None, quarantine_mb=None):
-    """A place with the database, the switch and some hosts.
+def switch_place(*hosts, options=(), prepare=None, levels="ERR|EMER", expected=None, quarantine_mb=None):
+    """A place with the database, the switch and some hosts; the command 'prepare' comes before the switch.
 
     When the tests were content the switch's log must be too: no message of these levels, but for those that the pattern
     'expected' finds.  Tests of memory set 'quarantine_mb': how much AddressSanitizer keeps of what was released, which
@@ -128,6 +128,8 @@ def switch_place(*hosts, options=(), levels="ERR|EMER", expected=None, quarantin
         p.env["ASAN_OPTIONS"] = f"{p.env.get('ASAN_OPTIONS', '')}:quarantine_size_mb={quarantine_mb}"
     try:
         p.start_database()
+        if prepare:
+            p.sh(prepare)
         p.start_switch(*options)
         for n in hosts:
             p.host(n)

@@ -19,7 +19,9 @@ DISCONNECTED = "{mode=%s, status=disconnected}"
 
 @pytest.fixture(scope="module", name="place")
 def fixture_place():
-    with switch_place(levels="ERR|EMER", expected="is not a valid name for a vhost-user port|"
+    dpdk = ("ovs-vsctl --no-wait set Open_vSwitch . other_config:dpdk-init=true other_config:dpdk-alloc-mem=700"
+            " other_config:dpdk-lcore-mask=0x1")
+    with switch_place(levels="ERR|EMER", prepare=dpdk, expected="is not a valid name for a vhost-user port|"
                       "vhost-user device setup failure|vhost-user sock directory request") as p:
         if p.run("command -v dpdk-testpmd").returncode:
             pytest.skip("needs dpdk-testpmd (package dpdk-dev)")
@@ -77,7 +79,7 @@ def counter(place, port, name):
 
 def wait_links(place, state, *ports):
     for port in ports:
-        place.wait(f"{port} {state}", lambda p=port: column(place, p, "link_state") == state, 30)
+        place.wait(f"{port} {state}", lambda p=port: column(place, p, "link_state") == state, 60)
 
 
 def frames_of(path):
@@ -99,7 +101,7 @@ def replay(place, n):
              f" options:dpdk-devargs=net_pcap_dst,tx_pcap={place.dir}/out.pcap"
              f" -- add-port br0 src -- set interface src type=dpdk ofport_request=10"
              f" options:dpdk-devargs=net_pcap_src,rx_pcap={place.dir}/in.pcap")
-    place.wait("all frames have come back", lambda: counter(place, "dst", "tx_packets") == n, 20)
+    place.wait("all frames have come back", lambda: counter(place, "dst", "tx_packets") == n, 60)
     place.sh("ovs-vsctl del-port src -- del-port dst")
     return frames_of(f"{place.root}{place.dir}/out.pcap")
 
@@ -112,12 +114,16 @@ def test_ports_without_a_machine(place):
         assert column(place, port, "mac_in_use") == '"00:00:00:00:00:00"' and column(place, port, "mtu") == "0"
         place.wait("statistics", lambda p=port: column(place, p, "statistics") == (
             "{ovs_rx_qos_drops=0, ovs_tx_failure_drops=0, ovs_tx_invalid_hwol_drops=0, ovs_tx_mtu_exceeded_drops=0,"
-            " ovs_tx_qos_drops=0, ovs_tx_retries=0}"), 15)
+            " ovs_tx_qos_drops=0, ovs_tx_retries=0}"), 60)
     done = place.run("ovs-vsctl --timeout=5 add-port br0 a/b -- set interface a/b type=dpdkvhostuser")
     assert "could not open network device a/b (Invalid argument)" in done.stderr
     place.sh("ovs-vsctl del-port a/b -- add-port br0 vc1 -- set interface vc1 type=dpdkvhostuserclient")
     assert column(place, "vc1", "status") == DISCONNECTED % "server"
     place.sh("ovs-vsctl del-port vc1")
+    assert place.sh("ovs-vsctl get Open_vSwitch . dpdk_initialized") == "true\n"
+    assert place.sh("ovs-vsctl get Open_vSwitch . dpdk_version").startswith('"DPDK ')
+    started = place.sh(f"grep 'EAL ARGS' {place.dir}/ovs-vswitchd.log")
+    assert "-m 700" in started and "-c 0x1" in started
 
 
 def test_settings(place):
@@ -142,7 +148,7 @@ def test_settings(place):
     assert column(place, "vc2", "mtu") == "0"  # Until there is a machine.
     too_long = "/tmp/" + "x" * 200
     done = place.run(f"ovs-vsctl --timeout=5 set interface vc2 options:vhost-server-path={too_long}")
-    place.wait("the error", lambda: "longer than 107 bytes" in column(place, "vc2", "error"))
+    place.wait("the error", lambda: "longer than 107 bytes" in column(place, "vc2", "error"), 60)
     place.sh("ovs-vsctl del-port vc2")
 
 
@@ -159,7 +165,7 @@ def test_frames_through_a_machine_are_the_same(place, machines, options):
     assert re.search(r'features="0x[0-9a-f]{16}"', status) and "mode=client" in status and "status=connected" in status
     assert f'vring_0_size="{size}", vring_1_size="{size}"' in status and 'num_of_vrings="2"' in status
     assert column(place, "vc0", "mtu") == "1500"
-    place.wait("counters", lambda: counter(place, "vc0", "rx_packets") == len(sent), 10)
+    place.wait("counters", lambda: counter(place, "vc0", "rx_packets") == len(sent), 60)
     assert counter(place, "vu0", "tx_packets") == len(sent) == counter(place, "vu0", "tx_q0_good_packets")
     assert counter(place, "vu0", "tx_bytes") == sum(map(len, sent)) == counter(place, "vc0", "rx_bytes")
     assert counter(place, "vu0", "tx_65_to_127_packets") == sum(65 <= len(f) <= 127 for f in sent)
@@ -226,13 +232,13 @@ def test_machines_that_end_and_come_back(place, machines):
     for victim, start in (("source", lambda: machines("source", "txonly", server(place))),
                           ("sink", lambda: machines("sink", "rxonly", client(place)))):
         wait_links(place, "up", "vu0", "vc0")
-        place.wait("packets", passes(place), 20)
+        place.wait("packets", passes(place), 60)
         stop(place, victim, "KILL")
         place.run(f"rm -f {place.dir}/vc0.sock")  # It does not take away its own of before.
         wait_links(place, "down", "vu0" if victim == "source" else "vc0")
         start()
     wait_links(place, "up", "vu0", "vc0")
-    place.wait("packets", passes(place), 20)
+    place.wait("packets", passes(place), 60)
     assert int(column(place, "vu0", "link_resets")) >= 3
 
 
@@ -241,11 +247,11 @@ def test_a_machine_with_several_queues(place, machines):
     machines("sink", "rxonly", client(place) + ",queues=2")
     wait_links(place, "up", "vc0")
     place.wait("both queues", lambda: re.search(r"port: vc0 +queue-id:  1",
-                                                place.sh("ovs-appctl dpif-netdev/pmd-rxq-show")), 10)
+                                                place.sh("ovs-appctl dpif-netdev/pmd-rxq-show")), 60)
     assert 'num_of_vrings="4"' in column(place, "vc0", "status")
     machines("source", "txonly", server(place))
     wait_links(place, "up", "vu0")
-    place.wait("packets", passes(place), 20)
+    place.wait("packets", passes(place), 60)
 
 
 def test_the_switch_may_end(place, machines):
@@ -258,7 +264,7 @@ def test_the_switch_may_end(place, machines):
     machines("source", "txonly", server(place))  # The socket of the switch that was killed is no obstacle.
     wait_links(place, "up", "vu0")
     place.sh("ovs-ofctl add-flows br0 - <<E\nin_port=1,actions=2\nE")
-    place.wait("packets", passes(place), 20)
+    place.wait("packets", passes(place), 60)
 
 
 GARBAGE = """
@@ -293,7 +299,7 @@ def test_a_hostile_machine_harms_only_itself(place, machines):
     machines("source", "txonly", server(place))
     wait_links(place, "up", "vu0")
     place.sh("ovs-ofctl add-flows br0 - <<E\nin_port=1,actions=2\nE")
-    place.wait("packets", passes(place), 20)
+    place.wait("packets", passes(place), 60)
 
 
 def test_ports_go_while_machines_send(place, machines):
@@ -306,4 +312,4 @@ def test_ports_go_while_machines_send(place, machines):
         place.sh("ovs-vsctl add-port br0 vc0 -- set interface vc0 type=dpdkvhostuserclient ofport_request=2"
                  f" options:vhost-server-path={place.dir}/vc0.sock")
         wait_links(place, "up", "vc0")
-        place.wait("packets", passes(place), 20)
+        place.wait("packets", passes(place), 60)

@@ -296,8 +296,6 @@ user_configure(struct datapath *up, const char *const *keys, const char *const *
                 return error_new("flow-limit: '%s' is not a number", values[i]);
             }
             dp->flows.limit = limit;
-        } else if (!strcmp(keys[i], "dpdk-extra")) {
-            env_configure(values[i]);
         }
     }
     return error;
