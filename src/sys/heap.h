@@ -7,8 +7,9 @@
  * read from its file the heap grows in large steps, and heap_check() asks the system for huge pages for what it has
  * grown by.  A small heap stays as it is.
  *
- * While clients are served it does not: a virtual machine's host may take long to provide a huge page, and then a bulk
- * load takes longer (by 1 us a row of 7, where that was measured).
+ * While clients are served nobody waits for a huge page: a virtual machine's host may take milliseconds for one.  Where
+ * the heap grows little by little, heap_keep_ahead() has a thread see to the next one shortly before it is needed.  A
+ * bulk load is quicker than that, and gets small pages.
  *
  * Where the system has no huge pages, or malloc() is not the C library's, nothing changes.
  *
@@ -30,6 +31,10 @@ void heap_set_up_serving(void);
 
 /* To be called now and then while things are allocated, a few hundred KB apart at most; costs next to nothing. */
 void heap_check(void);
+
+/* To be called after each change while serving, with the address of what was allocated last (which is not read): sees
+ * to it that the next huge page of the heap is there before it is needed.  Costs next to nothing. */
+void heap_keep_ahead(const void *newest);
 
 /* Asks for huge pages for the 'n' bytes at 'p', of a large block that is about to be filled. */
 void heap_advise(void *p, size_t n);

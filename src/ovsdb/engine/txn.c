@@ -6,6 +6,7 @@
 
 #include "ovsdb/engine/internal.h"
 #include "sys/clock.h"
+#include "sys/heap.h"
 #include "sys/random.h"
 
 struct txn *
@@ -151,7 +152,7 @@ txn_insert(struct txn *txn, struct table *t, const struct uuid *uuid)
 }
 
 struct row *
-txn_insert_take(struct txn *txn UNUSED, struct table *t, struct tuple *tuple)
+txn_insert_take(struct txn *txn, struct table *t, struct tuple *tuple)
 {
     struct row *row = xzalloc(sizeof *row + t->schema->n_indexes * sizeof row->index_nodes[0]);
 
@@ -163,6 +164,7 @@ txn_insert_take(struct txn *txn UNUSED, struct table *t, struct tuple *tuple)
     t->n_rows++;
     change_get(row);
     row_index(row);
+    txn->newest = row;
     return row;
 }
 
@@ -335,6 +337,9 @@ txn_commit(struct txn *txn, struct change_set **changes)
         return e;
     }
     set = finish(txn);
+    if (txn->newest) {
+        heap_keep_ahead(txn->newest);
+    }
     txn_free(txn);
     if (set->n) {
         db->n_commits++;

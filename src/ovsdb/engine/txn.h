@@ -52,6 +52,7 @@ struct txn {
     struct db *db;
     struct list tables; /* Of struct table, through 'touched'. */
     struct str comment;
+    const struct row *newest; /* The last one that it inserted; null: none. */
     bool is_undo;
 };
 
