@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-enum { WALK_AHEAD = 8 };
+enum { WALK_AHEAD = 8, SPLIT_AHEAD = 3 };
 
 void
 hmap_init(struct hmap *map)
@@ -35,6 +35,19 @@ make_room(struct hmap *map)
     map->capacity = capacity;
 }
 
+/* Asks for the nodes that the next insertions will move, a few at a time: for the first one of the last bucket that is
+ * looked at, for the second one of those before, of which the first is in the cache by now. */
+static void
+prefetch_split(const struct hmap *map)
+{
+    const struct hmap_node *node = map->buckets[map->n_split + 1];
+
+    if (node) {
+        __builtin_prefetch(node->next);
+    }
+    __builtin_prefetch(map->buckets[map->n_split + SPLIT_AHEAD]);
+}
+
 /* Splits the next bucket: those of its elements whose hash has the next bit go to a new one behind the last. */
 static void
 split(struct hmap *map)
@@ -60,8 +73,9 @@ split(struct hmap *map)
         map->mask = map->mask * 2 + 1;
         map->n_split = 0;
     }
-    /* By the next insertion it is in the cache. */
-    __builtin_prefetch(map->buckets[map->n_split]);
+    if (map->mask >= SPLIT_AHEAD) {
+        prefetch_split(map);
+    }
 }
 
 void
