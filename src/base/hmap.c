@@ -2,7 +2,11 @@
 
 #include <stdlib.h>
 
-enum { WALK_AHEAD = 8, SPLIT_AHEAD = 3 };
+enum {
+    WALK_AHEAD = 8,
+    SPLIT_BATCH = 8,  /* A power of two, ... */
+    BATCH_FROM = 127, /* ... so that these many buckets and one more are a multiple of it. */
+};
 
 void
 hmap_init(struct hmap *map)
@@ -35,19 +39,6 @@ make_room(struct hmap *map)
     map->capacity = capacity;
 }
 
-/* Asks for the nodes that the next insertions will move, a few at a time: for the first one of the last bucket that is
- * looked at, for the second one of those before, of which the first is in the cache by now. */
-static void
-prefetch_split(const struct hmap *map)
-{
-    const struct hmap_node *node = map->buckets[map->n_split + 1];
-
-    if (node) {
-        __builtin_prefetch(node->next);
-    }
-    __builtin_prefetch(map->buckets[map->n_split + SPLIT_AHEAD]);
-}
-
 /* Splits the next bucket: those of its elements whose hash has the next bit go to a new one behind the last. */
 static void
 split(struct hmap *map)
@@ -73,8 +64,36 @@ split(struct hmap *map)
         map->mask = map->mask * 2 + 1;
         map->n_split = 0;
     }
-    if (map->mask >= SPLIT_AHEAD) {
-        prefetch_split(map);
+}
+
+/* Splits SPLIT_BATCH buckets; that many are left, since all before were split so.  Their nodes are all over the memory
+ * and are asked for together: one by one, each would be waited for. */
+static void
+split_batch(struct hmap *map)
+{
+    struct hmap_node *const *next = &map->buckets[map->n_split];
+
+    for (size_t i = 0; i < SPLIT_BATCH; i++) {
+        __builtin_prefetch(next[i]);
+    }
+    for (size_t i = 0; i < SPLIT_BATCH; i++) {
+        if (next[i]) {
+            __builtin_prefetch(next[i]->next);
+        }
+    }
+    for (size_t i = 0; i < SPLIT_BATCH; i++) {
+        split(map);
+    }
+}
+
+/* Of a crowded table. */
+static void
+grow(struct hmap *map)
+{
+    if (map->mask < BATCH_FROM) {
+        split(map);
+    } else if (map->n > map->mask + map->n_split + SPLIT_BATCH) {
+        split_batch(map);
     }
 }
 
@@ -84,7 +103,7 @@ hmap_insert(struct hmap *map, struct hmap_node *node, uint32_t hash)
     struct hmap_node **bucket;
 
     if (map->n > map->mask + map->n_split) {
-        split(map);
+        grow(map);
     }
     bucket = &map->buckets[hmap_bucket(map, hash)];
     node->hash = hash;

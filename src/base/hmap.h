@@ -1,7 +1,7 @@
 /* A hash table whose nodes live inside the elements.
  *
- * Linear hashing: chained buckets, of which one is split in two by each insertion while they are crowded, so that no
- * insertion pays for all elements.  The caller computes the hash and compares the keys, so any key will do, also
+ * Linear hashing: chained buckets, of which a few are split in two by an insertion while they are crowded, so that none
+ * pays for all elements.  The caller computes the hash and compares the keys, so any key will do, also
  * duplicates.  One thread at a time; for concurrent readers see sys/rcu.h. */
 #ifndef BASE_HMAP_H
 #define BASE_HMAP_H 1
