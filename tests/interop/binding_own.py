@@ -144,7 +144,7 @@ def flows_that_the_programs_print_are_understood():
         for name in files:
             with open(os.path.join(at, name), encoding="utf-8", errors="replace") as f:
                 for line in f:
-                    if re.match(r"\| *(cookie=0x[0-9a-f]+, duration=|cookie=0x[0-9a-f]+, table=).*actions=", line):
+                    if re.match(r"\| *(cookie=0x[0-9a-f]+, duration=|cookie=0x[0-9a-f]+, table=).* actions=", line):
                         kind = OFPFlow
                     elif re.match(r"\| *(ufid:[-0-9a-f]*, )?recirc_id\([0-9a-fx]*\),.* packets:\d+.*, actions:", line):
                         kind = ODPFlow

@@ -43,8 +43,7 @@ class OFPFlow(Flow):
     @staticmethod
     @functools.cache
     def info_decoders():
-        decoders = dict.fromkeys(("table", "n_packets", "n_packet", "n_bytes", "n_offload_packets", "n_offload_bytes",
-                                  "cookie", "importance"), decode_int)
+        decoders = dict.fromkeys(("table", "n_packets", "n_packet", "n_bytes", "cookie", "importance"), decode_int)
         decoders |= dict.fromkeys(("duration", "idle_timeout", "hard_timeout", "idle_age", "hard_age"), decode_time)
         return KVDecoders(decoders)
 
