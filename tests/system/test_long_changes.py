@@ -352,7 +352,8 @@ def turns_of_changes(place):
     ("ovs-vsctl set-controller br0 tcp:127.0.0.1:1", "del-controller br0 -- set-fail-mode br0 standalone", 1),
 ])
 def test_all_flows_go_with_a_regime_in_the_order_of_a_deletion_while_others_are_served(place, before, change, n_left):
-    flows = [flow(i, table=i % 3, flags=SEND_FLOW_REMOVED) for i in range(N_FLOWS)]
+    n_flows = 4 * N_FLOWS  # More than a turn takes.
+    flows = [flow(i, table=i % 3, flags=SEND_FLOW_REMOVED) for i in range(n_flows)]
     try:
         place.sh(before)
         peer, listener = Peer(place, V), Peer(place, V)
@@ -374,10 +375,10 @@ def test_all_flows_go_with_a_regime_in_the_order_of_a_deletion_while_others_are_
                 asker.send(delete_all())
                 asker.barrier()
             assert turns_of_changes(place) > turns
-            order = removed(listener, N_FLOWS)
+            order = removed(listener, n_flows)
             assert not by_regime or order == first
             first = order
-        assert set(watch.seen) <= {N_FLOWS, n_left} and watch.seen == sorted(watch.seen, reverse=True)
+        assert set(watch.seen) <= {n_flows, n_left} and watch.seen == sorted(watch.seen, reverse=True)
         assert ("NORMAL" in place.sh("ovs-ofctl dump-flows br0")) == bool(n_left)
     finally:
         place.sh("ovs-vsctl del-controller br0 -- set-fail-mode br0 secure")
