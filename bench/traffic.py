@@ -162,6 +162,12 @@ def filters(shape, n_rules, n_frames):
     return lines, [r.choice(some).frame(r) for _ in range(n_frames)]
 
 
+# Connection tracking.
+
+TRACKED = ["table=0,ip,actions=ct(table=1)", "table=1,ip,ct_state=+new,actions=ct(commit),output:null",
+           "table=1,ip,ct_state=+est,actions=output:null"]
+
+
 # The tuple-space explosion.
 
 def explosion_rules():

@@ -548,29 +548,6 @@ dpdk_n_rxq(const struct netdev *n)
 }
 
 static int
-dpdk_rxq_open(struct netdev *n, unsigned int queue, struct netdev_rxq **rxqp)
-{
-    struct netdev_rxq *rxq = xzalloc(sizeof *rxq);
-
-    rxq->netdev = n;
-    rxq->queue = queue;
-    *rxqp = rxq;
-    return 0;
-}
-
-static void
-dpdk_rxq_close(struct netdev_rxq *rxq)
-{
-    free(rxq);
-}
-
-static int
-dpdk_rxq_fd(const struct netdev_rxq *rxq UNUSED)
-{
-    return -1;
-}
-
-static int
 dpdk_rxq_recv(struct netdev_rxq *rxq, struct packet **packets, unsigned int max)
 {
     struct dpdk_dev *d = dpdk_dev(rxq->netdev);
@@ -616,9 +593,9 @@ static const struct netdev_class dpdk_class = {
     .get_stats = dpdk_get_stats,
     .get_status = dpdk_get_status,
     .n_rxq = dpdk_n_rxq,
-    .rxq_open = dpdk_rxq_open,
-    .rxq_close = dpdk_rxq_close,
-    .rxq_fd = dpdk_rxq_fd,
+    .rxq_open = netdev_plain_rxq_open,
+    .rxq_close = netdev_plain_rxq_close,
+    .rxq_fd = netdev_no_rxq_fd,
     .rxq_recv = dpdk_rxq_recv,
     .send = dpdk_send,
 };

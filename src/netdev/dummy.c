@@ -292,23 +292,6 @@ dummy_n_rxq(const struct netdev *n UNUSED)
 }
 
 static int
-dummy_rxq_open(struct netdev *n, unsigned int queue, struct netdev_rxq **rxqp)
-{
-    struct netdev_rxq *rxq = xzalloc(sizeof *rxq);
-
-    rxq->netdev = n;
-    rxq->queue = queue;
-    *rxqp = rxq;
-    return 0;
-}
-
-static void
-dummy_rxq_close(struct netdev_rxq *rxq)
-{
-    free(rxq);
-}
-
-static int
 dummy_rxq_fd(const struct netdev_rxq *rxq)
 {
     return ((struct dummy *) rxq->netdev->priv)->event;
@@ -405,8 +388,8 @@ static const struct netdev_class dummy_class = {
     .each_counter = dummy_each_counter,
     .each_queue = dummy_each_queue,
     .n_rxq = dummy_n_rxq,
-    .rxq_open = dummy_rxq_open,
-    .rxq_close = dummy_rxq_close,
+    .rxq_open = netdev_plain_rxq_open,
+    .rxq_close = netdev_plain_rxq_close,
     .rxq_fd = dummy_rxq_fd,
     .rxq_recv = dummy_rxq_recv,
     .send = dummy_send,

@@ -196,6 +196,29 @@ netdev_set_gone(struct netdev *n)
     netdev_changed(n);
 }
 
+int
+netdev_plain_rxq_open(struct netdev *n, unsigned int queue, struct netdev_rxq **rxqp)
+{
+    struct netdev_rxq *rxq = xzalloc(sizeof *rxq);
+
+    rxq->netdev = n;
+    rxq->queue = queue;
+    *rxqp = rxq;
+    return 0;
+}
+
+void
+netdev_plain_rxq_close(struct netdev_rxq *rxq)
+{
+    free(rxq);
+}
+
+int
+netdev_no_rxq_fd(const struct netdev_rxq *rxq UNUSED)
+{
+    return -1;
+}
+
 void
 netdev_release_queues(struct netdev *n)
 {

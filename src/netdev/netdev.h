@@ -189,6 +189,10 @@ struct loop *netdev_loop(void); /* That of netdev_init(); may be null. */
 void netdev_changed(struct netdev *);
 void netdev_notify(const char *name);
 void netdev_set_gone(struct netdev *);
+/* For classes whose receive queues are nothing but their number; for those that cannot be waited for. */
+int netdev_plain_rxq_open(struct netdev *, unsigned int queue, struct netdev_rxq **);
+void netdev_plain_rxq_close(struct netdev_rxq *);
+int netdev_no_rxq_fd(const struct netdev_rxq *);
 /* Around a change of the receive queues. */
 void netdev_release_queues(struct netdev *);
 void netdev_take_queues(struct netdev *);

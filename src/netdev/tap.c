@@ -64,23 +64,6 @@ tap_n_rxq(const struct netdev *n UNUSED)
 }
 
 static int
-tap_rxq_open(struct netdev *n, unsigned int queue, struct netdev_rxq **rxqp)
-{
-    struct netdev_rxq *rxq = xzalloc(sizeof *rxq);
-
-    rxq->netdev = n;
-    rxq->queue = queue;
-    *rxqp = rxq;
-    return 0;
-}
-
-static void
-tap_rxq_close(struct netdev_rxq *rxq)
-{
-    free(rxq);
-}
-
-static int
 tap_rxq_fd(const struct netdev_rxq *rxq)
 {
     return linux_dev(rxq->netdev)->fd;
@@ -140,8 +123,8 @@ tap_send(struct netdev *n, unsigned int txq UNUSED, struct packet **packets, uns
     .construct = tap_construct, \
     .destruct = netdev_linux_detach, \
     .n_rxq = tap_n_rxq, \
-    .rxq_open = tap_rxq_open, \
-    .rxq_close = tap_rxq_close, \
+    .rxq_open = netdev_plain_rxq_open, \
+    .rxq_close = netdev_plain_rxq_close, \
     .rxq_fd = tap_rxq_fd, \
     .rxq_recv = tap_rxq_recv, \
     .send = tap_send, \

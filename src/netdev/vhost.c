@@ -615,29 +615,6 @@ vhost_n_rxq(const struct netdev *n)
     return vhost(n)->n_rxq;
 }
 
-static int
-vhost_rxq_open(struct netdev *n, unsigned int queue, struct netdev_rxq **rxqp)
-{
-    struct netdev_rxq *rxq = xzalloc(sizeof *rxq);
-
-    rxq->netdev = n;
-    rxq->queue = queue;
-    *rxqp = rxq;
-    return 0;
-}
-
-static void
-vhost_rxq_close(struct netdev_rxq *rxq)
-{
-    free(rxq);
-}
-
-static int
-vhost_rxq_fd(const struct netdev_rxq *rxq UNUSED)
-{
-    return -1;
-}
-
 /* Checksums by protocol: what the library calls them, and where the field is in the header. */
 static const struct { uint64_t flag; uint16_t offset; } l4_csums[] = {
     { RTE_MBUF_F_TX_TCP_CKSUM, 16 }, { RTE_MBUF_F_TX_UDP_CKSUM, 6 }, { RTE_MBUF_F_TX_SCTP_CKSUM, 8 },
@@ -821,9 +798,9 @@ vhost_send(struct netdev *netdev, unsigned int txq, struct packet **packets, uns
         .get_status = vhost_get_status, \
         .each_counter = vhost_each_counter, \
         .n_rxq = vhost_n_rxq, \
-        .rxq_open = vhost_rxq_open, \
-        .rxq_close = vhost_rxq_close, \
-        .rxq_fd = vhost_rxq_fd, \
+        .rxq_open = netdev_plain_rxq_open, \
+        .rxq_close = netdev_plain_rxq_close, \
+        .rxq_fd = netdev_no_rxq_fd, \
         .rxq_recv = vhost_rxq_recv, \
         .send = vhost_send, \
     }

@@ -5,22 +5,50 @@
 
 #include <rte_vhost.h>
 
-/* What the library counts for a queue (behind "rx_qN_" or "tx_qN_"), and the names that sums of it have behind "rx_"
- * and "tx_". */
-static const struct { const char *of_queue, *of_port; } sums[] = {
-    { "good_packets", "packets" },
-    { "good_bytes", "bytes" },
-    { "broadcast_packets", "broadcast_packets" },
-    { "multicast_packets", "multicast_packets" },
-    { "undersize_packets", "1_to_64_packets" },
-    { "size_64_packets", "1_to_64_packets" },
-    { "size_65_127_packets", "65_to_127_packets" },
-    { "size_128_255_packets", "128_to_255_packets" },
-    { "size_256_511_packets", "256_to_511_packets" },
-    { "size_512_1023_packets", "512_to_1023_packets" },
-    { "size_1024_1518_packets", "1024_to_1522_packets" },
-    { "size_1519_max_packets", "1523_to_max_packets" },
+/* Sums over the queues of one direction, and their names behind "rx_" and "tx_". */
+enum sum { PACKETS, BYTES, BROADCAST, MULTICAST, UP_TO_64, UP_TO_127, UP_TO_255, UP_TO_511, UP_TO_1023, UP_TO_1522,
+           LARGER, N_SUMS };
+static const char *const sum_names[N_SUMS] = {
+    "packets", "bytes", "broadcast_packets", "multicast_packets", "1_to_64_packets", "65_to_127_packets",
+    "128_to_255_packets", "256_to_511_packets", "512_to_1023_packets", "1024_to_1522_packets",
+    "1523_to_max_packets",
 };
+
+/* What the library counts for a queue (behind "rx_qN_" or "tx_qN_"), and what it is a part of. */
+static const struct { const char *name; enum sum sum; } parts[] = {
+    { "good_packets", PACKETS },
+    { "good_bytes", BYTES },
+    { "broadcast_packets", BROADCAST },
+    { "multicast_packets", MULTICAST },
+    { "undersize_packets", UP_TO_64 },
+    { "size_64_packets", UP_TO_64 },
+    { "size_65_127_packets", UP_TO_127 },
+    { "size_128_255_packets", UP_TO_255 },
+    { "size_256_511_packets", UP_TO_511 },
+    { "size_512_1023_packets", UP_TO_1023 },
+    { "size_1024_1518_packets", UP_TO_1522 },
+    { "size_1519_max_packets", LARGER },
+};
+
+struct counter {
+    char *name;
+    uint64_t value;
+};
+
+struct counters {
+    size_t n, capacity;
+    struct counter *all;
+};
+
+/* Takes 'name' over. */
+static void
+add_counter(struct counters *c, char *name, uint64_t value)
+{
+    if (c->n == c->capacity) {
+        c->all = x2nrealloc(c->all, &c->capacity, sizeof *c->all);
+    }
+    c->all[c->n++] = (struct counter) { name, value };
+}
 
 enum { MAX_COUNTERS = 64 };
 
@@ -48,78 +76,56 @@ bare_name(const char *name)
     return *name == '_' ? name + 1 : name;
 }
 
-/* The sum over the queues of one direction of what 'of_port' is made of. */
-static uint64_t
-sum_of(int vid, unsigned int n_pairs, bool is_rx, const char *of_port)
+static void
+add_to_sums(uint64_t sums[N_SUMS], const char *name, uint64_t value)
 {
-    uint64_t sum = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+        if (!strcmp(parts[i].name, bare_name(name))) {
+            sums[parts[i].sum] += value;
+        }
+    }
+}
 
+/* Reads the queues of one direction; 'each' (may be null) gets every counter of theirs. */
+static void
+read_queues(int vid, unsigned int n_pairs, bool is_rx, uint64_t sums[N_SUMS], struct counters *each)
+{
+    memset(sums, 0, N_SUMS * sizeof sums[0]);
     for (unsigned int pair = 0; pair < n_pairs; pair++) {
         struct queue_counters c;
 
         read_queue(vid, is_rx ? VRING_RX(pair) : VRING_TX(pair), &c);
         for (int i = 0; i < c.n; i++) {
-            for (size_t k = 0; k < ARRAY_SIZE(sums); k++) {
-                sum += !strcmp(sums[k].of_queue, bare_name(c.names[i].name)) && !strcmp(sums[k].of_port, of_port)
-                       ? c.values[i].value : 0;
+            add_to_sums(sums, c.names[i].name, c.values[i].value);
+            if (each) {
+                add_counter(each, xstrdup(c.names[i].name), c.values[i].value);
             }
         }
     }
-    return sum;
 }
 
 void
 vhost_counters_sum(int vid, unsigned int n_pairs, struct netdev_stats *stats)
 {
-    stats->rx_packets = sum_of(vid, n_pairs, true, "packets");
-    stats->rx_bytes = sum_of(vid, n_pairs, true, "bytes");
-    stats->tx_packets = sum_of(vid, n_pairs, false, "packets");
-    stats->tx_bytes = sum_of(vid, n_pairs, false, "bytes");
-}
+    uint64_t rx[N_SUMS], tx[N_SUMS];
 
-struct counter {
-    char *name;
-    uint64_t value;
-};
-
-struct counters {
-    size_t n, capacity;
-    struct counter *all;
-};
-
-/* Takes 'name' over. */
-static void
-add_counter(struct counters *c, char *name, uint64_t value)
-{
-    if (c->n == c->capacity) {
-        c->all = x2nrealloc(c->all, &c->capacity, sizeof *c->all);
-    }
-    c->all[c->n++] = (struct counter) { name, value };
-}
-
-static void
-add_queue_counters(struct counters *all, int vid, unsigned int pair, bool is_rx)
-{
-    struct queue_counters c;
-
-    read_queue(vid, is_rx ? VRING_RX(pair) : VRING_TX(pair), &c);
-    for (int i = 0; i < c.n; i++) {
-        add_counter(all, xstrdup(c.names[i].name), c.values[i].value);
-    }
+    read_queues(vid, n_pairs, true, rx, NULL);
+    read_queues(vid, n_pairs, false, tx, NULL);
+    stats->rx_packets = rx[PACKETS];
+    stats->rx_bytes = rx[BYTES];
+    stats->tx_packets = tx[PACKETS];
+    stats->tx_bytes = tx[BYTES];
 }
 
 static void
 add_device_counters(struct counters *all, int vid, unsigned int n_pairs)
 {
     for (int is_rx = 0; is_rx < 2; is_rx++) {
-        for (size_t i = 2; i < ARRAY_SIZE(sums); i++) {
-            if (strcmp(sums[i].of_port, sums[i - 1].of_port)) {
-                add_counter(all, xasprintf("%s_%s", is_rx ? "rx" : "tx", sums[i].of_port),
-                            sum_of(vid, n_pairs, is_rx, sums[i].of_port));
-            }
-        }
-        for (unsigned int pair = 0; pair < n_pairs; pair++) {
-            add_queue_counters(all, vid, pair, is_rx);
+        uint64_t sums[N_SUMS];
+
+        read_queues(vid, n_pairs, is_rx, sums, all);
+        for (int i = BROADCAST; i < N_SUMS; i++) {
+            add_counter(all, xasprintf("%s_%s", is_rx ? "rx" : "tx", sum_names[i]), sums[i]);
         }
     }
 }

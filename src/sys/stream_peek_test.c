@@ -140,35 +140,35 @@ no_more_than_some_kilobytes_stay(void **state UNUSED)
 }
 
 static void
-long_messages_do_not_stay(void **state UNUSED)
+long_message_does_not_stay(struct pair *p)
 {
     static char request[100000], buf[50000];
+
+    client_sends(p, request, sizeof request);
+    for (size_t n = 0; n < sizeof request; ) {
+        ssize_t got = stream_read(p->stream, buf, sizeof buf);
+
+        assert_true(got > 0);
+        n += got;
+    }
+    assert_false(is_held(p));
+}
+
+static void
+long_messages_do_not_stay(void **state UNUSED)
+{
     struct pair p;
 
     pair_init(&p);
     for (int i = 0; i < 3; i++) {
-        client_sends(&p, request, sizeof request);
-        for (size_t n = 0; n < sizeof request; ) {
-            ssize_t got = stream_read(p.stream, buf, sizeof buf);
-
-            assert_true(got > 0);
-            n += got;
-        }
-        assert_false(is_held(&p));
+        long_message_does_not_stay(&p);
         server_finds_nothing(&p);
     }
     peer_shares_processor(&p);
     client_sends(&p, "short", 5);
     server_reads(&p, "short");
     assert_true(is_held(&p));
-    client_sends(&p, request, sizeof request);
-    for (size_t n = 0; n < sizeof request; ) {
-        ssize_t got = stream_read(p.stream, buf, sizeof buf);
-
-        assert_true(got > 0);
-        n += got;
-    }
-    assert_false(is_held(&p));
+    long_message_does_not_stay(&p);
     pair_uninit(&p);
 }
 

@@ -96,16 +96,10 @@ make_ofproto(struct bridge *br)
     return is_disabled(br) ? -EAFNOSUPPORT : ofproto_create(br->o.name, br->type, &br->ofproto);
 }
 
-static void
-signal_prepared(void *wake)
-{
-    loop_wake_signal(wake);
-}
-
 bool
 bridge_is_prepared(const struct bridge *br)
 {
-    return br->ofproto || is_disabled(br) || ofproto_prepare(br->type, signal_prepared, &br->o.sw->prepared);
+    return br->ofproto || is_disabled(br) || ofproto_prepare(br->type, vswitchd_signal_prepared, &br->o.sw->prepared);
 }
 
 /* Creates the switch behind the bridge if it is missing.  A failure is what the local port's error column shows. */

@@ -352,12 +352,6 @@ iface_refresh(struct iface *f)
     return changed;
 }
 
-static void
-signal_prepared(void *wake)
-{
-    loop_wake_signal(wake);
-}
-
 bool
 iface_is_prepared(const struct iface *f)
 {
@@ -369,7 +363,7 @@ iface_is_prepared(const struct iface *f)
         return true;
     }
     options_of(row, &options);
-    is_prepared = netdev_prepare(wanted_type(f, row), &options, signal_prepared, &f->o.sw->prepared);
+    is_prepared = netdev_prepare(wanted_type(f, row), &options, vswitchd_signal_prepared, &f->o.sw->prepared);
     strmap_uninit(&options);
     return is_prepared;
 }

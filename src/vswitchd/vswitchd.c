@@ -105,6 +105,12 @@ on_reconcile(struct loop_task *t)
     reconcile_run(t->aux);
 }
 
+void
+vswitchd_signal_prepared(void *wake)
+{
+    loop_wake_signal(wake);
+}
+
 static void
 on_prepared(struct loop_wake *w)
 {

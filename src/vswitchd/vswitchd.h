@@ -190,6 +190,8 @@ struct vswitchd *vswitchd_create(struct loop *, struct idl *, bool system_disabl
 void vswitchd_destroy(struct vswitchd *, bool cleanup);
 /* Chooses the tables and columns that the daemon needs. */
 void vswitchd_choose_columns(struct idl *);
+/* Signals 'vswitchd.prepared', given as 'wake'; any thread. */
+void vswitchd_signal_prepared(void *wake);
 
 /* ---- reconcile.c ---- */
 
