@@ -15,8 +15,8 @@
 
 #include "base/num.h"
 #include "netdev/vhost_counters.h"
+#include "netdev/vhost_machine.h"
 #include "packet/env.h"
-#include "packet/headers.h"
 #include "packet/mbuf.h"
 #include "packet/pool.h"
 #include "sys/dirs.h"
@@ -54,6 +54,7 @@ struct vhost {
 
     /* Written by the library's thread. */
     _Atomic int vid;             /* NO_DEVICE: nobody is there. */
+    _Atomic(struct vhost_machine *) machine; /* Null: nobody, or its queues may not be touched now. */
     _Atomic unsigned int n_pairs;
     _Atomic unsigned int n_links; /* How often somebody came. */
 
@@ -62,6 +63,7 @@ struct vhost {
     _Atomic unsigned int max_frame;
     _Atomic uint64_t tx_failed, tx_too_long, tx_retried;
     struct pair pairs[MAX_PAIRS];
+    struct virtqueue_counters counters[MAX_PAIRS * 2]; /* By the machine's numbers. */
 };
 
 /* The devices, for the library's thread, which knows them by the names of their sockets. */
@@ -127,6 +129,63 @@ no_kicks(int vid, unsigned int n_pairs)
     }
 }
 
+/* Nobody is at its queues any more then, nor will be until it is shown again. */
+static void
+hide_machine(struct vhost *v)
+{
+    struct vhost_machine *m = atomic_exchange(&v->machine, NULL);
+
+    if (m) {
+        rcu_synchronize();
+        vhost_machine_free(m);
+    }
+}
+
+static void
+show_machine(struct vhost *v, int vid)
+{
+    atomic_store(&v->machine, vhost_machine_new(vid, MAX_PAIRS * 2, v->counters, settings.tso));
+}
+
+static struct vhost *
+find(int vid)
+{
+    char path[PATH_ROOM];
+    struct vhost *v;
+
+    pthread_mutex_lock(&vhosts_mutex);
+    v = find_locked(vid, path);
+    pthread_mutex_unlock(&vhosts_mutex);
+    return v;
+}
+
+/* Each message may change the machine's memory and rings.  Where the library serves them, it has locks of its own,
+ * which it may hold here. */
+static enum rte_vhost_msg_result
+before_message(int vid, void *message UNUSED)
+{
+    struct vhost *v = find(vid);
+    struct vhost_machine *m = v ? atomic_load(&v->machine) : NULL;
+
+    if (m && !m->is_served_by_library) {
+        hide_machine(v);
+    }
+    return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+}
+
+static enum rte_vhost_msg_result
+after_message(int vid, void *message UNUSED)
+{
+    struct vhost *v = find(vid);
+
+    if (v && atomic_load(&v->vid) == vid && !atomic_load(&v->machine)) {
+        show_machine(v, vid);
+    }
+    return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+}
+
+static const struct rte_vhost_user_extern_ops around_messages = { before_message, after_message };
+
 static int
 new_device(int vid)
 {
@@ -141,6 +200,8 @@ new_device(int vid)
         no_kicks(vid, n);
         atomic_store(&v->netdev->offloads, offloads_of(vid));
         atomic_store(&v->n_pairs, n);
+        rte_vhost_extern_callback_register(vid, &around_messages, NULL);
+        show_machine(v, vid);
         atomic_store(&v->vid, vid);
         atomic_fetch_add(&v->n_links, 1);
         log_info("vHost Device '%s' has been added on numa node %d", path, MAX(rte_vhost_get_numa_node(vid), 0));
@@ -167,8 +228,8 @@ destroy_device(int vid)
         loop_wake_signal(&v->wake);
     }
     pthread_mutex_unlock(&vhosts_mutex);
-    rcu_synchronize(); /* Nobody is in its queues any more. */
     if (v) {
+        hide_machine(v);
         log_info("vHost Device '%s' has been removed", path);
     }
 }
@@ -200,9 +261,12 @@ static void
 destroy_connection(int vid)
 {
     char path[PATH_ROOM];
+    struct vhost *v;
 
     pthread_mutex_lock(&vhosts_mutex);
-    if (find_locked(vid, path)) {
+    v = find_locked(vid, path);
+    if (v) {
+        memset(v->counters, 0, sizeof v->counters); /* The library's begin anew, too. */
         log_info("vHost Device '%s' connection has been destroyed", path);
     }
     pthread_mutex_unlock(&vhosts_mutex);
@@ -592,7 +656,7 @@ vhost_get_stats(const struct netdev *n, struct netdev_stats *stats)
     if (vid == NO_DEVICE) {
         return 0; /* None is known. */
     }
-    vhost_counters_sum(vid, atomic_load(&v->n_pairs), stats);
+    vhost_counters_sum(vid, atomic_load(&v->n_pairs), v->counters, stats);
     stats->rx_dropped = 0;
     stats->tx_dropped = own.tx_failed + own.tx_too_long;
     return 0;
@@ -604,7 +668,7 @@ vhost_each_counter(const struct netdev *n, netdev_counter_cb *cb, void *aux)
     struct vhost *v = vhost(n);
     struct vhost_own_counters own = own_counters(v);
 
-    vhost_counters_each(atomic_load(&v->vid), atomic_load(&v->n_pairs), &own, cb, aux);
+    vhost_counters_each(atomic_load(&v->vid), atomic_load(&v->n_pairs), v->counters, &own, cb, aux);
 }
 
 /* --- Packets --- */
@@ -615,83 +679,17 @@ vhost_n_rxq(const struct netdev *n)
     return vhost(n)->n_rxq;
 }
 
-/* Checksums by protocol: what the library calls them, and where the field is in the header. */
-static const struct { uint64_t flag; uint16_t offset; } l4_csums[] = {
-    { RTE_MBUF_F_TX_TCP_CKSUM, 16 }, { RTE_MBUF_F_TX_UDP_CKSUM, 6 }, { RTE_MBUF_F_TX_SCTP_CKSUM, 8 },
-};
-
-enum { MAX_L3_LEN = 511 }; /* What the mbuf's field holds. */
-
-/* What the library read from the frame's virtio-net header, as our offloads. */
-static void
-take_offload(struct packet *p)
-{
-    uint64_t flags = p->mbuf.ol_flags;
-    struct packet_offload o = { 0 };
-
-    for (size_t i = 0; i < ARRAY_SIZE(l4_csums); i++) {
-        if ((flags & RTE_MBUF_F_TX_L4_MASK) == l4_csums[i].flag) {
-            o.flags = PACKET_CSUM_PARTIAL;
-            o.csum_start = p->mbuf.l2_len + p->mbuf.l3_len;
-            o.csum_offset = l4_csums[i].offset;
-        }
-    }
-    if (flags & RTE_MBUF_F_TX_TCP_SEG) {
-        o.flags = PACKET_CSUM_PARTIAL;
-        o.csum_start = p->mbuf.l2_len + p->mbuf.l3_len;
-        o.csum_offset = l4_csums[0].offset;
-        o.gso_type = flags & RTE_MBUF_F_TX_IPV4 ? PACKET_GSO_TCPV4 : PACKET_GSO_TCPV6;
-        o.gso_size = p->mbuf.tso_segsz;
-        o.hdr_len = o.csum_start + p->mbuf.l4_len;
-    }
-    p->mbuf.ol_flags &= ~(RTE_MBUF_F_TX_OFFLOAD_MASK);
-    packet_set_offload(p, &o);
-}
-
 static int
 vhost_rxq_recv(struct netdev_rxq *rxq, struct packet **packets, unsigned int max)
 {
     struct vhost *v = vhost(rxq->netdev);
-    int vid = atomic_load_explicit(&v->vid, memory_order_relaxed);
-    unsigned int n;
+    struct vhost_machine *m = atomic_load_explicit(&v->machine, memory_order_acquire);
 
-    if (UNLIKELY(vid == NO_DEVICE || !atomic_load_explicit(&v->up, memory_order_relaxed)
+    if (UNLIKELY(!m || !atomic_load_explicit(&v->up, memory_order_relaxed)
                  || !atomic_load_explicit(&v->pairs[rxq->queue].rx_enabled, memory_order_relaxed))) {
         return 0;
     }
-    n = rte_vhost_dequeue_burst(vid, VRING_RX(rxq->queue), packet_pool(), (struct rte_mbuf **) packets, max);
-    for (unsigned int i = 0; i < n; i++) {
-        if (UNLIKELY(packets[i]->mbuf.ol_flags & RTE_MBUF_F_TX_OFFLOAD_MASK)) {
-            take_offload(packets[i]);
-        }
-    }
-    return n;
-}
-
-/* Says it in the library's terms.  Whoever else holds the packet does not look at them. */
-static void
-put_offload(struct packet *p)
-{
-    const struct packet_offload *o = &p->offload;
-
-    for (size_t i = 0; i < ARRAY_SIZE(l4_csums); i++) {
-        if (o->flags & PACKET_CSUM_PARTIAL && o->csum_offset == l4_csums[i].offset
-            && o->csum_start >= ETH_HEADER_LEN && o->csum_start - ETH_HEADER_LEN <= MAX_L3_LEN) {
-            p->mbuf.ol_flags |= l4_csums[i].flag;
-            p->mbuf.l2_len = ETH_HEADER_LEN;
-            p->mbuf.l3_len = o->csum_start - ETH_HEADER_LEN;
-        }
-    }
-    if (o->gso_type) {
-        const uint8_t *tcp = (uint8_t *) packet_at(p) + o->csum_start;
-
-        p->mbuf.ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
-        p->mbuf.ol_flags |= (o->gso_type & ~PACKET_GSO_ECN) == PACKET_GSO_TCPV4 ? RTE_MBUF_F_TX_IPV4
-                                                                                : RTE_MBUF_F_TX_IPV6;
-        p->mbuf.l4_len = (size_t) o->csum_start + TCP_HEADER_LEN <= packet_size(p) ? (tcp[12] >> 4) * 4
-                                                                                  : TCP_HEADER_LEN;
-        p->mbuf.tso_segsz = o->gso_size;
-    }
+    return vhost_machine_recv(m, rxq->queue, packets, max);
 }
 
 /* Moves those to the front that may be sent; their number.  The others are freed and counted. */
@@ -703,9 +701,6 @@ leave_out_too_long(struct vhost *v, struct packet **packets, unsigned int n)
     for (unsigned int i = 0; i < n; i++) {
         struct packet *p = packets[i];
 
-        if (UNLIKELY(packet_has_offload(p))) {
-            put_offload(p);
-        }
         if (UNLIKELY(packet_size(p) > max && !(packet_has_offload(p) && p->offload.gso_type))) {
             atomic_fetch_add_explicit(&v->tx_too_long, 1, memory_order_relaxed);
             packet_free(p);
@@ -732,52 +727,44 @@ choose_pair(struct vhost *v, unsigned int txq)
     return -1;
 }
 
+/* The number of those that the machine took. */
 static unsigned int
-enqueue(struct vhost *v, int vid, unsigned int pair, struct rte_mbuf **mbufs, unsigned int n)
+enqueue(struct vhost *v, struct vhost_machine *m, unsigned int pair, struct packet *const *packets, unsigned int n)
 {
-    unsigned int left = atomic_load_explicit(&v->retries, memory_order_relaxed), sent = 0, retried = 0;
+    unsigned int left = atomic_load_explicit(&v->retries, memory_order_relaxed), done = 0, retried = 0, n_failed = 0;
 
     rte_spinlock_lock(&v->pairs[pair].lock);
     for (;;) {
-        unsigned int now = rte_vhost_enqueue_burst(vid, VRING_TX(pair), mbufs + sent, n - sent);
+        unsigned int now = vhost_machine_send(m, pair, packets + done, n - done, &n_failed);
 
-        sent += now;
-        if (LIKELY(sent == n) || !now || retried == left) {
+        done += now;
+        if (LIKELY(done == n) || !now || retried == left) {
             break;
         }
-        retried++;
+        retried += now != VIRTQUEUE_BURST; /* No more are taken at once. */
     }
     rte_spinlock_unlock(&v->pairs[pair].lock);
     if (UNLIKELY(retried)) {
         atomic_fetch_add_explicit(&v->tx_retried, retried, memory_order_relaxed);
     }
-    return sent;
-}
-
-/* Those that others hold, too, must not say to them what was said to the library. */
-static void
-free_all(struct packet **packets, unsigned int n)
-{
-    for (unsigned int i = 0; i < n; i++) {
-        packets[i]->mbuf.ol_flags &= ~RTE_MBUF_F_TX_OFFLOAD_MASK;
-    }
-    rte_pktmbuf_free_bulk((struct rte_mbuf **) packets, n);
+    return done - n_failed;
 }
 
 static void
 vhost_send(struct netdev *netdev, unsigned int txq, struct packet **packets, unsigned int n_packets)
 {
     struct vhost *v = vhost(netdev);
-    int vid = atomic_load_explicit(&v->vid, memory_order_relaxed), pair = choose_pair(v, txq);
+    struct vhost_machine *m = atomic_load_explicit(&v->machine, memory_order_acquire);
+    int pair = choose_pair(v, txq);
     unsigned int n = leave_out_too_long(v, packets, n_packets), sent = 0;
 
-    if (LIKELY(vid != NO_DEVICE && pair >= 0 && atomic_load_explicit(&v->up, memory_order_relaxed))) {
-        sent = enqueue(v, vid, pair, (struct rte_mbuf **) packets, n);
+    if (LIKELY(m && pair >= 0 && atomic_load_explicit(&v->up, memory_order_relaxed))) {
+        sent = enqueue(v, m, pair, packets, n);
     }
     if (UNLIKELY(sent < n)) {
         atomic_fetch_add_explicit(&v->tx_failed, n - sent, memory_order_relaxed);
     }
-    free_all(packets, n); /* The library has copied those that it took. */
+    rte_pktmbuf_free_bulk((struct rte_mbuf **) packets, n); /* The machine has copies of those that it took. */
 }
 
 #define VHOST_CLASS(TYPE, CONSTRUCT, SET_CONFIG) \

@@ -5,6 +5,8 @@
 
 #include <rte_vhost.h>
 
+#include "netdev/vhost_machine.h"
+
 /* Sums over the queues of one direction, and their names behind "rx_" and "tx_". */
 enum sum { PACKETS, BYTES, BROADCAST, MULTICAST, UP_TO_64, UP_TO_127, UP_TO_255, UP_TO_511, UP_TO_1023, UP_TO_1522,
            LARGER, N_SUMS };
@@ -86,31 +88,61 @@ add_to_sums(uint64_t sums[N_SUMS], const char *name, uint64_t value)
     }
 }
 
+/* What we have counted where the library would count it. */
+static uint64_t
+counted_here(const struct virtqueue_counters *c, const char *name)
+{
+    static const char *const sizes[VIRTQUEUE_N_SIZES] = {
+        "undersize_packets", "size_64_packets", "size_65_127_packets", "size_128_255_packets", "size_256_511_packets",
+        "size_512_1023_packets", "size_1024_1518_packets", "size_1519_max_packets",
+    };
+    const struct { const char *name; const _Atomic uint64_t *value; } others[] = {
+        { "good_packets", &c->packets }, { "good_bytes", &c->bytes }, { "multicast_packets", &c->multicast },
+        { "broadcast_packets", &c->broadcast }, { "guest_notifications", &c->calls },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        if (!strcmp(others[i].name, name)) {
+            return atomic_load_explicit(others[i].value, memory_order_relaxed);
+        }
+    }
+    for (size_t i = 0; i < VIRTQUEUE_N_SIZES; i++) {
+        if (!strcmp(sizes[i], name)) {
+            return atomic_load_explicit(&c->sizes[i], memory_order_relaxed);
+        }
+    }
+    return 0;
+}
+
 /* Reads the queues of one direction; 'each' (may be null) gets every counter of theirs. */
 static void
-read_queues(int vid, unsigned int n_pairs, bool is_rx, uint64_t sums[N_SUMS], struct counters *each)
+read_queues(int vid, unsigned int n_pairs, const struct virtqueue_counters *rings, bool is_rx, uint64_t sums[N_SUMS],
+            struct counters *each)
 {
     memset(sums, 0, N_SUMS * sizeof sums[0]);
     for (unsigned int pair = 0; pair < n_pairs; pair++) {
+        unsigned int ring = is_rx ? VRING_RX(pair) : VRING_TX(pair);
         struct queue_counters c;
 
-        read_queue(vid, is_rx ? VRING_RX(pair) : VRING_TX(pair), &c);
+        read_queue(vid, ring, &c);
         for (int i = 0; i < c.n; i++) {
-            add_to_sums(sums, c.names[i].name, c.values[i].value);
+            uint64_t value = c.values[i].value + counted_here(&rings[ring], bare_name(c.names[i].name));
+
+            add_to_sums(sums, c.names[i].name, value);
             if (each) {
-                add_counter(each, xstrdup(c.names[i].name), c.values[i].value);
+                add_counter(each, xstrdup(c.names[i].name), value);
             }
         }
     }
 }
 
 void
-vhost_counters_sum(int vid, unsigned int n_pairs, struct netdev_stats *stats)
+vhost_counters_sum(int vid, unsigned int n_pairs, const struct virtqueue_counters *rings, struct netdev_stats *stats)
 {
     uint64_t rx[N_SUMS], tx[N_SUMS];
 
-    read_queues(vid, n_pairs, true, rx, NULL);
-    read_queues(vid, n_pairs, false, tx, NULL);
+    read_queues(vid, n_pairs, rings, true, rx, NULL);
+    read_queues(vid, n_pairs, rings, false, tx, NULL);
     stats->rx_packets = rx[PACKETS];
     stats->rx_bytes = rx[BYTES];
     stats->tx_packets = tx[PACKETS];
@@ -118,12 +150,12 @@ vhost_counters_sum(int vid, unsigned int n_pairs, struct netdev_stats *stats)
 }
 
 static void
-add_device_counters(struct counters *all, int vid, unsigned int n_pairs)
+add_device_counters(struct counters *all, int vid, unsigned int n_pairs, const struct virtqueue_counters *rings)
 {
     for (int is_rx = 0; is_rx < 2; is_rx++) {
         uint64_t sums[N_SUMS];
 
-        read_queues(vid, n_pairs, is_rx, sums, all);
+        read_queues(vid, n_pairs, rings, is_rx, sums, all);
         for (int i = BROADCAST; i < N_SUMS; i++) {
             add_counter(all, xasprintf("%s_%s", is_rx ? "rx" : "tx", sum_names[i]), sums[i]);
         }
@@ -139,8 +171,8 @@ compare_counters(const void *a_, const void *b_)
 }
 
 void
-vhost_counters_each(int vid, unsigned int n_pairs, const struct vhost_own_counters *own, netdev_counter_cb *cb,
-                    void *aux)
+vhost_counters_each(int vid, unsigned int n_pairs, const struct virtqueue_counters *rings,
+                    const struct vhost_own_counters *own, netdev_counter_cb *cb, void *aux)
 {
     struct counters c = { 0 };
 
@@ -151,7 +183,7 @@ vhost_counters_each(int vid, unsigned int n_pairs, const struct vhost_own_counte
     add_counter(&c, xstrdup("ovs_tx_qos_drops"), 0);
     add_counter(&c, xstrdup("ovs_tx_retries"), own->tx_retried);
     if (vid >= 0) {
-        add_device_counters(&c, vid, n_pairs);
+        add_device_counters(&c, vid, n_pairs, rings);
     }
     qsort(c.all, c.n, sizeof *c.all, compare_counters);
     for (size_t i = 0; i < c.n; i++) {

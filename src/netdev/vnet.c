@@ -77,14 +77,30 @@ vnet_arm(struct vnet_area *a, unsigned int i)
     return true;
 }
 
-static void
-take_offload(struct packet *p, const struct virtio_net_hdr *h)
+void
+vnet_take_offload(struct packet *p, const struct virtio_net_hdr *h)
 {
     if (h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM || h->gso_type) {
         packet_set_offload(p, &(struct packet_offload) {
             .flags = h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM ? PACKET_CSUM_PARTIAL : 0, .gso_type = h->gso_type,
             .hdr_len = h->hdr_len, .gso_size = h->gso_size, .csum_start = h->csum_start,
             .csum_offset = h->csum_offset });
+    }
+}
+
+void
+vnet_put_offload(struct virtio_net_hdr *h, const struct packet *p)
+{
+    *h = (struct virtio_net_hdr) { 0 };
+    if (packet_has_offload(p)) {
+        const struct packet_offload *o = &p->offload;
+
+        h->flags = o->flags & PACKET_CSUM_PARTIAL ? VIRTIO_NET_HDR_F_NEEDS_CSUM : 0;
+        h->gso_type = o->gso_type;
+        h->gso_size = o->gso_size;
+        h->hdr_len = o->hdr_len;
+        h->csum_start = o->csum_start;
+        h->csum_offset = o->csum_offset;
     }
 }
 
@@ -110,25 +126,13 @@ vnet_take(struct vnet_area *a, unsigned int i, size_t n)
         packet_set_size(p, n);
         a->packets[i] = NULL;
     }
-    take_offload(p, &a->headers[i]);
+    vnet_take_offload(p, &a->headers[i]);
     return p;
 }
 
 void
 vnet_prepare_send(struct vnet_area *a, unsigned int i, const struct packet *p)
 {
-    struct virtio_net_hdr *h = &a->tx_headers[i];
-
-    *h = (struct virtio_net_hdr) { 0 };
-    if (packet_has_offload(p)) {
-        const struct packet_offload *o = &p->offload;
-
-        h->flags = o->flags & PACKET_CSUM_PARTIAL ? VIRTIO_NET_HDR_F_NEEDS_CSUM : 0;
-        h->gso_type = o->gso_type;
-        h->gso_size = o->gso_size;
-        h->hdr_len = o->hdr_len;
-        h->csum_start = o->csum_start;
-        h->csum_offset = o->csum_offset;
-    }
+    vnet_put_offload(&a->tx_headers[i], p);
     a->tx_iovs[i][1] = (struct iovec) { packet_at(p), packet_size(p) };
 }

@@ -1,4 +1,5 @@
-/* Frames with virtio-net headers through file descriptors: what AF_PACKET and TAP share.
+/* Frames with virtio-net headers: the header, and reading and writing through file descriptors, which AF_PACKET and TAP
+ * share.
  *
  * Each thread that moves packets has an area of slots: headers, message structs, and for receiving, packets with a big
  * buffer behind each.  A frame that fits PACKET_ROOM bytes is read straight into a packet; the rest of a longer one
@@ -27,6 +28,10 @@ struct vnet_area {
     struct iovec tx_iovs[VNET_BURST][2];
     struct mmsghdr tx_messages[VNET_BURST];
 };
+
+/* What the header asks for becomes the packet's offload, unchecked; and the other way around (nothing: all zero). */
+void vnet_take_offload(struct packet *, const struct virtio_net_hdr *);
+void vnet_put_offload(struct virtio_net_hdr *, const struct packet *);
 
 /* This thread's area. */
 struct vnet_area *vnet_area(void);
