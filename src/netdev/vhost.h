@@ -17,9 +17,9 @@
  * ------------
  * The library has a thread of its own that reads the socket and calls us when a device comes, goes, or one of its
  * queues is enabled; we note it and wake the main loop, which asks the datapath to take up as many queues as there are.
- * The frames themselves we take out of the machine's memory and put into it ourselves (netdev/virtqueue.h), but for what
- * only the library can do (netdev/vhost_machine.h).  Before a device goes, and while a message is read that may change
- * its memory, it is hidden from the workers, and everybody who may still be at it is waited for.
+ * The frames themselves we take out of the machine's memory and put into it (netdev/virtqueue.h), but for what only
+ * the library can do (netdev/vhost_machine.h).  Before a device goes, and while a message is read that may change its
+ * memory, it is hidden from the workers, and everybody who may still be at it is waited for.
  *
  * Offloads: a packet whose checksum is still to be computed keeps that request, both ways, if the machine takes it;
  * what it does not take is done before.  Frames to be segmented come only with netdev_vhost_settings.tso.
