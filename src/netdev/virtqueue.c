@@ -118,6 +118,7 @@ class_of_size(size_t n)
 static void
 count(struct virtqueue_counters *c, struct packet *const *packets, unsigned int n)
 {
+    unsigned int class = 0, n_of_class = 0;
     uint64_t bytes = 0;
 
     for (unsigned int i = 0; i < n; i++) {
@@ -125,13 +126,19 @@ count(struct virtqueue_counters *c, struct packet *const *packets, unsigned int 
         size_t size = packet_size(packets[i]);
 
         bytes += size;
-        add(&c->sizes[class_of_size(size)], 1);
+        if (UNLIKELY(class_of_size(size) != class)) {
+            add(&c->sizes[class], n_of_class);
+            class = class_of_size(size);
+            n_of_class = 0;
+        }
+        n_of_class++;
         if (UNLIKELY(size && frame[0] & 1)) {
             static const uint8_t all[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
             add(size >= sizeof all && !memcmp(frame, all, sizeof all) ? &c->broadcast : &c->multicast, 1);
         }
     }
+    add(&c->sizes[class], n_of_class);
     add(&c->packets, n);
     add(&c->bytes, bytes);
 }
@@ -398,7 +405,11 @@ put_header(const struct virtqueue *r, uint8_t *at, const struct packet *p, uint1
     if (UNLIKELY(packet_has_offload(p))) {
         vnet_put_offload(&h.hdr, p);
     }
-    memcpy(at, &h, r->header_len);
+    if (LIKELY(r->header_len == sizeof h)) {
+        memcpy(at, &h, sizeof h);
+    } else {
+        memcpy(at, &h.hdr, sizeof h.hdr);
+    }
 }
 
 /* A frame that goes into several pieces. */
