@@ -267,6 +267,7 @@ ct_alg_attach(struct ct_conn *c, enum ct_helper helper, const struct ct_expected
         return;
     }
     c->alg = xzalloc(sizeof *c->alg + (helper == CT_HELPER_FTP ? CT_N_DIRS * sizeof c->alg->lines[0] : 0));
+    c->flags |= CONN_HAS_ALG;
     list_init(&c->alg->expectations);
     c->helper = helper;
     if (expected) {
@@ -306,7 +307,7 @@ ct_alg_ftp_line(struct ct_conn *c, int dir)
 const struct ct_tuple *
 ct_alg_shown_tuple(const struct ct_conn *c)
 {
-    return UNLIKELY(c->alg != NULL) && c->alg->has_parent ? &c->alg->parent : &c->tuple[CT_ORIG];
+    return ct_has_alg(c) && c->alg->has_parent ? &c->alg->parent : &c->tuple[CT_ORIG];
 }
 
 /* Sequence numbers. */

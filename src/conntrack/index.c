@@ -85,6 +85,12 @@ entry_matches(const struct ct_conn *c, int entry, const struct ct_tuple *t, int 
     return entry == CT_ORIG && !(c->flags & CONN_TWO_ENTRIES) && ct_tuple_equal(&c->tuple[CT_REPLY], t);
 }
 
+bool
+ct_is_it(struct ct_conn *c, uint8_t entry, const struct ct_tuple *t, int64_t now, int *dir)
+{
+    return ct_conn_is_live_at(c, now) && entry_matches(c, entry, t, dir);
+}
+
 static ALWAYS_INLINE struct ct_conn *
 find_in(const struct conntrack *ct, const struct ct_slots *s, const struct ct_tuple *t, uint32_t hash, int64_t now,
         int *dir)
@@ -95,7 +101,7 @@ find_in(const struct conntrack *ct, const struct ct_slots *s, const struct ct_tu
         if (slot_hash(slot) == hash && slot_is_used(slot)) {
             struct ct_conn *c = ct_conn_at(ct, slot_number(slot));
 
-            if (ct_conn_is_live_at(c, now) && entry_matches(c, slot & 1, t, dir)) {
+            if (ct_is_it(c, slot & 1, t, now, dir)) {
                 return c;
             }
         }
@@ -154,13 +160,14 @@ ct_is_taken_rcu(struct conntrack *ct, const struct ct_tuple *t, const struct ct_
 }
 
 struct ct_conn *
-ct_candidate_rcu(struct conntrack *ct, uint32_t hash)
+ct_candidate_rcu(struct conntrack *ct, uint32_t hash, uint8_t *entry)
 {
     const struct ct_slots *s = rcu_get(&ct_shard_of(ct, hash)->slots);
     uint64_t slot;
 
     for (uint32_t i = hash; s && (slot = slot_get(s, i)) != 0; i++) {
         if (slot_hash(slot) == hash && slot_is_used(slot)) {
+            *entry = slot & 1;
             return ct_conn_at(ct, slot_number(slot));
         }
     }

@@ -20,7 +20,8 @@ enum { CT_ORIG, CT_REPLY, CT_N_DIRS };
 /* Of a connection's memory. */
 enum { CONN_FREE, CONN_LIVE, CONN_DEAD };
 /* Of a connection. */
-enum { CONN_SNAT = 1, CONN_DNAT = 2, CONN_NAT = CONN_SNAT | CONN_DNAT, CONN_RELATED = 4, CONN_TWO_ENTRIES = 8 };
+enum { CONN_SNAT = 1, CONN_DNAT = 2, CONN_NAT = CONN_SNAT | CONN_DNAT, CONN_RELATED = 4, CONN_TWO_ENTRIES = 8,
+       CONN_HAS_ALG = 16 };
 
 /* One end of a TCP connection (van Rooij's names: end, maxend, maxwin). */
 struct ct_peer {
@@ -48,7 +49,7 @@ struct ct_conn {
     _Atomic uint64_t label[2];        /* Bytes in order. */
     struct ct_peer peers[CT_N_DIRS];
     /* Slow path. */
-    struct ct_alg *alg;               /* A connection with a gateway, or related to one; else null. */
+    struct ct_alg *alg;               /* A connection with a gateway, or related to one (CONN_HAS_ALG); else null. */
     uint32_t hash[CT_N_DIRS];
     uint32_t number, next;            /* Its own; the next in the list that it is in when not live, 0: last. */
 } ALIGNED(64);
@@ -56,6 +57,13 @@ _Static_assert(sizeof(struct ct_conn) == 192, "a million connections in 250 MB")
 
 enum { CT_TOUCH_MS = 50, CT_SHARDS = 256, CT_SHARD_SHIFT = 24, CT_CHUNK = AREA_PIECE_SIZE / sizeof(struct ct_conn),
        CT_CHUNKS = 65536, CT_MAX_BATCH = 64 };
+
+/* Whether 'alg' is there, without a look at its cache line for those that have none. */
+static inline bool
+ct_has_alg(const struct ct_conn *c)
+{
+    return UNLIKELY(c->flags & CONN_HAS_ALG) && c->alg;
+}
 
 /* Entries: hash in the upper half, number and direction below.  0 empty, 1 removed. */
 struct ct_slots {
@@ -100,6 +108,8 @@ struct conntrack {
 struct ct_parsed {
     struct ct_tuple tuple; /* As the packet has it; of an ICMP error: of the packet inside, in reverse. */
     uint32_t hash;
+    struct ct_conn *candidate; /* Probably the connection, to be seen; null: none is known. */
+    uint8_t candidate_entry;   /* By which of its entries it was found. */
     bool valid, related, is_v6;
     bool partial;          /* The transport checksum is partial. */
     uint8_t *l3, *l4;      /* In the frame. */
@@ -134,8 +144,10 @@ uint32_t ct_hash(const struct conntrack *, const struct ct_tuple *);
 void ct_prefetch(struct conntrack *, uint32_t hash);
 /* The connection and the direction that the tuple has in it; null if there is none that has not expired. */
 struct ct_conn *ct_find_rcu(struct conntrack *, const struct ct_tuple *, uint32_t hash, int64_t now, int *dir);
-/* The one that is probably meant, for prefetching; null if there is none of that hash. */
-struct ct_conn *ct_candidate_rcu(struct conntrack *, uint32_t hash);
+/* The one that is probably meant, of which nothing has been read, and by which entry; null if there is none of that
+ * hash.  Whether it is the one. */
+struct ct_conn *ct_candidate_rcu(struct conntrack *, uint32_t hash, uint8_t *entry);
+bool ct_is_it(struct ct_conn *, uint8_t entry, const struct ct_tuple *, int64_t now, int *dir);
 /* Whether a live connection has a tuple, or its reverse, of this hash. */
 bool ct_is_taken_rcu(struct conntrack *, const struct ct_tuple *, const struct ct_tuple *reverse, uint32_t hash,
                      int64_t now);

@@ -272,7 +272,7 @@ static bool
 change_packet(struct conntrack *ct, struct ct_conn *c, const struct ct_action *a, int dir, bool was_translated,
               struct ct_packet *k, struct ct_parsed *p, struct shown *s, int64_t now)
 {
-    if (UNLIKELY(c->alg != NULL) && !was_translated && !(s->state & CT_INV)) {
+    if (ct_has_alg(c) && !was_translated && !(s->state & CT_INV)) {
         if (!own_bytes(k, p)) {
             return false;
         }
@@ -296,8 +296,11 @@ static struct ct_conn *
 find_and_update(struct conntrack *ct, const struct ct_action *a, struct ct_packet *k, struct ct_parsed *p, int *dir,
                 bool *was_translated, enum ct_verdict *v, int64_t now)
 {
-    struct ct_conn *c = ct_find_rcu(ct, &p->tuple, p->hash, now, dir);
+    struct ct_conn *c = p->candidate;
 
+    if (UNLIKELY(!c || !ct_is_it(c, p->candidate_entry, &p->tuple, now, dir))) {
+        c = ct_find_rcu(ct, &p->tuple, p->hash, now, dir);
+    }
     *was_translated = false;
     if (!c) {
         c = find_translated(ct, a, k, p, now, dir);
@@ -311,7 +314,7 @@ find_and_update(struct conntrack *ct, const struct ct_action *a, struct ct_packe
         ct_remove(ct, c);
         return NULL;
     }
-    if (UNLIKELY(c->alg != NULL) && !*was_translated) {
+    if (ct_has_alg(c) && !*was_translated) {
         if (!own_bytes(k, p)) {
             return c;
         }
@@ -368,7 +371,7 @@ parse(struct conntrack *ct, const struct ct_action *a, const struct ct_packet *k
                  && p->valid && packet->offload.csum_start == p->l4 - (uint8_t *) packet_at(packet);
     if (p->valid) {
         p->hash = ct_hash(ct, &p->tuple);
-        ct_prefetch(ct, p->hash);
+        __builtin_prefetch(ct_shard_of(ct, p->hash));
     }
 }
 
@@ -382,13 +385,20 @@ conntrack_run_rcu(struct conntrack *ct, const struct ct_action *a, struct ct_pac
         parse(ct, a, &packets[i], &parsed[i]);
     }
     for (unsigned int i = 0; i < n; i++) {
-        const struct ct_conn *c = parsed[i].valid ? ct_candidate_rcu(ct, parsed[i].hash) : NULL;
+        if (LIKELY(parsed[i].valid)) {
+            ct_prefetch(ct, parsed[i].hash);
+        }
+    }
+    for (unsigned int i = 0; i < n; i++) {
+        struct ct_parsed *p = &parsed[i];
+        struct ct_conn *c = p->valid ? ct_candidate_rcu(ct, p->hash, &p->candidate_entry) : NULL;
 
+        p->candidate = c;
         if (c) {
             __builtin_prefetch(c);
             __builtin_prefetch((const char *) c + CACHE_LINE);
-        } else if (a->commit && parsed[i].valid) {
-            ct_prefetch_new(ct, parsed[i].hash);
+        } else if (a->commit && p->valid) {
+            ct_prefetch_new(ct, p->hash);
         }
     }
     for (unsigned int i = 0; i < n; i++) {
