@@ -73,6 +73,7 @@ void
 netdev_linux_register(void)
 {
     netdev_class_register(&netdev_system_class);
+    netdev_class_register(&netdev_afxdp_class);
     netdev_class_register(&netdev_tap_class);
     netdev_class_register(&netdev_internal_class);
 }
@@ -96,13 +97,11 @@ netdev_linux_stop(void)
 }
 
 int
-netdev_linux_attach(struct netdev *n, int fd, bool is_ours)
+netdev_linux_attach_as(struct netdev *n, struct linux_dev *d, int fd, bool is_ours)
 {
-    struct linux_dev *d = xzalloc(sizeof *d);
     int error = rtnl_link_get(n->name, &d->link);
 
     if (error) {
-        free(d);
         return error;
     }
     d->netdev = n;
@@ -111,6 +110,18 @@ netdev_linux_attach(struct netdev *n, int fd, bool is_ours)
     list_push_back(&devices, &d->node);
     n->priv = d;
     return 0;
+}
+
+int
+netdev_linux_attach(struct netdev *n, int fd, bool is_ours)
+{
+    struct linux_dev *d = xzalloc(sizeof *d);
+    int error = netdev_linux_attach_as(n, d, fd, is_ours);
+
+    if (error) {
+        free(d);
+    }
+    return error;
 }
 
 void

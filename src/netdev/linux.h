@@ -1,8 +1,9 @@
-/* Linux network devices: types "system" (one that exists, by AF_PACKET), "tap" and "internal" (one that we make, by
- * /dev/net/tun).
+/* Linux network devices: types "system" (one that exists, by AF_PACKET), "afxdp" (the same by AF_XDP), "tap" and
+ * "internal" (one that we make, by /dev/net/tun).
  *
  * What is common to them is here: what rtnetlink says of the device is kept in 'struct linux_dev' and renewed when the
- * kernel reports a change, so that asking costs no system call.  The queues are in packet_socket.c and tap.c.
+ * kernel reports a change, so that asking costs no system call.  The queues are in packet_socket.c, afxdp.c and
+ * tap.c.
  *
  * A device that vanishes or changes its name marks its netdev as gone (netdev_set_gone()).
  *
@@ -32,6 +33,8 @@ void netdev_linux_stop(void);
 /* For the two kinds: sets up 'priv' for the device of the netdev's name (which must exist) and enters it into the list;
  * undoes that. */
 int netdev_linux_attach(struct netdev *, int fd, bool is_ours);
+/* The same, with the beginning of the caller's own block of memory, which detaching frees. */
+int netdev_linux_attach_as(struct netdev *, struct linux_dev *, int fd, bool is_ours);
 void netdev_linux_detach(struct netdev *);
 
 static inline struct linux_dev *linux_dev(const struct netdev *n) { return n->priv; }
@@ -52,7 +55,6 @@ void netdev_linux_get_status(const struct netdev *, struct strmap *);
 
 #define NETDEV_LINUX_COMMON \
     .has_packets = true, \
-    .offloads = NETDEV_TAKES_ALL, \
     .set_flags = netdev_linux_set_flags, \
     .get_etheraddr = netdev_linux_get_etheraddr, \
     .set_etheraddr = netdev_linux_set_etheraddr, \
@@ -63,10 +65,10 @@ void netdev_linux_get_status(const struct netdev *, struct strmap *);
     .get_miimon = netdev_linux_get_miimon, \
     .get_ifindex = netdev_linux_get_ifindex, \
     .get_features = netdev_linux_get_features, \
-    .get_stats = netdev_linux_get_stats, \
-    .get_status = netdev_linux_get_status
+    .get_stats = netdev_linux_get_stats
 
 extern const struct netdev_class netdev_system_class; /* packet_socket.c */
+extern const struct netdev_class netdev_afxdp_class;  /* afxdp.c */
 extern const struct netdev_class netdev_tap_class, netdev_internal_class; /* tap.c */
 
 #endif

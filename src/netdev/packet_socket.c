@@ -250,6 +250,8 @@ system_send(struct netdev *n, unsigned int txq UNUSED, struct packet **packets, 
 const struct netdev_class netdev_system_class = {
     .type = "system",
     NETDEV_LINUX_COMMON,
+    .offloads = NETDEV_TAKES_ALL,
+    .get_status = netdev_linux_get_status,
     .construct = system_construct,
     .destruct = netdev_linux_detach,
     .n_rxq = system_n_rxq,

@@ -120,6 +120,8 @@ tap_send(struct netdev *n, unsigned int txq UNUSED, struct packet **packets, uns
 #define TAP_CLASS(TYPE) { \
     .type = TYPE, \
     NETDEV_LINUX_COMMON, \
+    .offloads = NETDEV_TAKES_ALL, \
+    .get_status = netdev_linux_get_status, \
     .construct = tap_construct, \
     .destruct = netdev_linux_detach, \
     .n_rxq = tap_n_rxq, \

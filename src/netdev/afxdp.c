@@ -1,0 +1,248 @@
+/* Type "afxdp": a Linux device that exists, through AF_XDP sockets (netdev/xdp_queue.h), one for each of its receive
+ * queues.
+ *
+ * Frames come before the host makes anything of them, and go straight to the driver.  So they are frames of the wire:
+ * neither side has checksums to be computed or segments to be cut.  A veth whose other end leaves its checksums to the
+ * device gives frames with wrong ones: there "ethtool -K DEVICE tx off" is needed.
+ *
+ * Options: n_rxq (as many queues as the device has, or frames of the others go to the host); xdp-mode:
+ * native-with-zerocopy, native, generic, best-effort (the first of these that works); use-need-wakeup has no effect:
+ * it is always on. */
+#include "netdev/linux.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "netdev/xdp_program.h"
+#include "netdev/xdp_queue.h"
+#include "packet/mbuf.h"
+#include "sys/log.h"
+
+LOG_MODULE(netdev_afxdp)
+
+enum { MAX_QUEUES = 64 };
+
+/* From the best on. */
+static const struct mode {
+    const char *name;
+    bool native, zero_copy;
+} modes[] = {
+    { "native-with-zerocopy", true, true },
+    { "native", true, false },
+    { "generic", false, false },
+};
+
+struct afxdp {
+    struct linux_dev up; /* Must be first: netdev/linux.h finds it there. */
+    const struct mode *wanted, *mode; /* Null: the best; none, nothing passes. */
+    unsigned int n_rxq;
+    struct xdp_program *program;
+    struct xdp_queue *queues[MAX_QUEUES];
+};
+
+static struct afxdp *
+afxdp(const struct netdev *n)
+{
+    return CONTAINER_OF(linux_dev(n), struct afxdp, up);
+}
+
+static void
+tear_down(struct afxdp *d)
+{
+    d->mode = NULL;
+    xdp_program_detach(d->program);
+    d->program = NULL;
+    for (unsigned int i = 0; i < MAX_QUEUES; i++) {
+        xdp_queue_close(d->queues[i]);
+        d->queues[i] = NULL;
+    }
+}
+
+/* A negative errno value. */
+static int
+set_up_as(struct afxdp *d, const struct mode *mode)
+{
+    struct netdev *n = d->up.netdev;
+
+    d->program = xdp_program_attach(d->up.link.ifindex, d->n_rxq, mode->native);
+    if (!d->program) {
+        return -errno;
+    }
+    for (unsigned int i = 0; i < d->n_rxq; i++) {
+        int error;
+
+        d->queues[i] = xdp_queue_open(n->name, i, mode->zero_copy);
+        error = d->queues[i] ? xdp_program_set_socket(d->program, i, xdp_queue_fd(d->queues[i])) : -errno;
+        if (error) {
+            tear_down(d);
+            return error;
+        }
+    }
+    d->mode = mode;
+    return 0;
+}
+
+static struct error *
+set_up(struct afxdp *d)
+{
+    const char *name = d->up.netdev->name;
+    unsigned int flags;
+    int error = netdev_linux_set_flags(d->up.netdev, 0, NETDEV_UP | NETDEV_PROMISC, &flags);
+
+    if (error) {
+        return error_new("%s: the device cannot be set up: %s", name, strerror(-error));
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+        if (d->wanted && d->wanted != &modes[i]) {
+            continue;
+        }
+        error = set_up_as(d, &modes[i]);
+        if (!error) {
+            log_info("%s: %u queues in %s mode", name, d->n_rxq, modes[i].name);
+            return NULL;
+        }
+        log_info("%s: not in %s mode: %s", name, modes[i].name, strerror(-error));
+    }
+    return error_new("%s: AF_XDP sockets for %u queues cannot be made (xdp-mode %s): %s", name, d->n_rxq,
+                     d->wanted ? d->wanted->name : "best-effort", strerror(-error));
+}
+
+static int
+afxdp_construct(struct netdev *n)
+{
+    struct afxdp *d = xzalloc_cacheline(sizeof *d);
+    int error = netdev_linux_attach_as(n, &d->up, -1, false);
+
+    d->n_rxq = 1;
+    if (error) {
+        free(d);
+    }
+    return error;
+}
+
+static void
+afxdp_destruct(struct netdev *n)
+{
+    tear_down(afxdp(n));
+    netdev_linux_detach(n);
+}
+
+static struct error *
+read_mode(const char *name, const struct strmap *options, const struct mode **mode)
+{
+    const char *text = strmap_get(options, "xdp-mode");
+
+    *mode = NULL;
+    if (!text || !strcmp(text, "best-effort")) {
+        return NULL;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+        if (!strcmp(text, modes[i].name)) {
+            *mode = &modes[i];
+            return NULL;
+        }
+    }
+    return error_new("%s: xdp-mode: '%s' is none of best-effort, native-with-zerocopy, native, generic", name, text);
+}
+
+static struct error *
+afxdp_set_config(struct netdev *n, const struct strmap *options)
+{
+    const char *text = strmap_get(options, "n_rxq");
+    struct afxdp *d = afxdp(n);
+    const struct mode *wanted;
+    struct error *e = read_mode(n->name, options, &wanted);
+    uint32_t n_rxq = 1;
+
+    if (!e && text && (!num_parse_u32(text, 10, &n_rxq) || !n_rxq || n_rxq > MAX_QUEUES)) {
+        e = error_new("%s: n_rxq: '%s' is not a number from 1 to %d", n->name, text, MAX_QUEUES);
+    }
+    if (e || (d->mode && wanted == d->wanted && n_rxq == d->n_rxq)) {
+        return e;
+    }
+    netdev_release_queues(n);
+    tear_down(d);
+    d->wanted = wanted;
+    d->n_rxq = n_rxq;
+    e = set_up(d);
+    netdev_take_queues(n);
+    netdev_changed(n);
+    return e;
+}
+
+static void
+afxdp_get_status(const struct netdev *n, struct strmap *status)
+{
+    netdev_linux_get_status(n, status);
+    if (afxdp(n)->mode) {
+        free(strmap_put(status, "xdp-mode", xstrdup(afxdp(n)->mode->name)));
+    }
+}
+
+static unsigned int
+afxdp_n_rxq(const struct netdev *n)
+{
+    return afxdp(n)->mode ? afxdp(n)->n_rxq : 0;
+}
+
+static int
+afxdp_rxq_fd(const struct netdev_rxq *rxq)
+{
+    return xdp_queue_fd(afxdp(rxq->netdev)->queues[rxq->queue]);
+}
+
+static int
+afxdp_rxq_recv(struct netdev_rxq *rxq, struct packet **packets, unsigned int max)
+{
+    struct afxdp *d = afxdp(rxq->netdev);
+
+    return xdp_queue_recv(d->queues[rxq->queue], packets, max, &d->up.rx_dropped);
+}
+
+/* Moves those to the front that are not too long; the others are freed. */
+static unsigned int
+leave_out_too_long(struct packet **packets, unsigned int n)
+{
+    unsigned int kept = 0;
+
+    for (unsigned int i = 0; i < n; i++) {
+        if (LIKELY(packet_size(packets[i]) <= XDP_QUEUE_MAX_FRAME)) {
+            packets[kept++] = packets[i];
+        } else {
+            packet_free(packets[i]);
+        }
+    }
+    return kept;
+}
+
+static void
+afxdp_send(struct netdev *netdev, unsigned int txq, struct packet **packets, unsigned int n_packets)
+{
+    struct afxdp *d = afxdp(netdev);
+    unsigned int n = leave_out_too_long(packets, n_packets), sent = 0;
+
+    if (LIKELY(d->mode != NULL)) {
+        sent = xdp_queue_send(d->queues[txq % d->n_rxq], packets, n);
+    }
+    if (UNLIKELY(sent < n_packets)) {
+        atomic_fetch_add_explicit(&d->up.tx_dropped, n_packets - sent, memory_order_relaxed);
+    }
+    rte_pktmbuf_free_bulk((struct rte_mbuf **) packets, n);
+}
+
+const struct netdev_class netdev_afxdp_class = {
+    .type = "afxdp",
+    NETDEV_LINUX_COMMON,
+    .construct = afxdp_construct,
+    .destruct = afxdp_destruct,
+    .set_config = afxdp_set_config,
+    .get_status = afxdp_get_status,
+    .n_rxq = afxdp_n_rxq,
+    .rxq_open = netdev_plain_rxq_open,
+    .rxq_close = netdev_plain_rxq_close,
+    .rxq_fd = afxdp_rxq_fd,
+    .rxq_recv = afxdp_rxq_recv,
+    .send = afxdp_send,
+};
