@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <glob.h>
+#include <mntent.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -142,7 +144,7 @@ add_memory(struct args *a, const struct args *extra, bool has_huge_pages)
     }
     if (!wants_huge || !has_huge_pages) {
         if (wants_huge) {
-            log_warn("there are no free huge pages: DPDK uses ordinary memory");
+            log_warn("there are no free huge pages, or none are mounted: DPDK uses ordinary memory");
         }
         add(a, "--no-huge", NULL);
         add(a, "-m", s->alloc_mem && !s->socket_mem ? s->alloc_mem : DEFAULT_MEMORY_MB);
@@ -257,11 +259,28 @@ huge_pages_are_free(void)
     return any;
 }
 
+/* Where files of huge pages can be made; DPDK does not start without such a place. */
+static bool
+huge_pages_are_mounted(void)
+{
+    FILE *f = setmntent("/proc/self/mounts", "re");
+    const struct mntent *m;
+    bool any = false;
+
+    while (f && !any && (m = getmntent(f))) {
+        any = !strcmp(m->mnt_type, "hugetlbfs") && !access(m->mnt_dir, R_OK | W_OK | X_OK);
+    }
+    if (f) {
+        endmntent(f);
+    }
+    return any;
+}
+
 static char *
 start(void)
 {
     static const struct rte_mbuf_dynflag flag = { .name = "weft_offload" };
-    struct args args = build_args(huge_pages_are_free());
+    struct args args = build_args(huge_pages_are_free() && huge_pages_are_mounted());
     char *passed[MAX_ARGS + 1], *line = join(&args);
     int result;
     cpu_set_t affinity;
