@@ -60,23 +60,6 @@ csum_pseudo_ipv6(const struct ipv6_addr *src, const struct ipv6_addr *dst, uint8
 }
 
 be16
-csum_update16(be16 csum, be16 old, be16 new)
-{
-    uint32_t sum = (uint16_t) ~(FORCE uint16_t) csum;
-
-    return csum_finish(csum_add16(sum + (uint16_t) ~(FORCE uint16_t) old, new));
-}
-
-be16
-csum_update32(be16 csum, be32 old, be32 new)
-{
-    uint32_t removed = ~(FORCE uint32_t) old, added = (FORCE uint32_t) new;
-    uint32_t sum = (uint16_t) ~(FORCE uint16_t) csum;
-
-    return csum_finish(sum + (removed & 0xffff) + (removed >> 16) + (added & 0xffff) + (added >> 16));
-}
-
-be16
 csum_update(be16 csum, const void *old, const void *new, size_t n)
 {
     uint32_t sum = (uint16_t) ~(FORCE uint16_t) csum;

@@ -7,6 +7,8 @@
 #ifndef PACKET_CSUM_H
 #define PACKET_CSUM_H 1
 
+#include <string.h>
+
 #include "packet/headers.h"
 
 /* Adds 'n' bytes (the last odd one padded with zero), a be16, a be32. */
@@ -34,9 +36,56 @@ be16 csum_bytes(const void *p, size_t n);
 uint32_t csum_pseudo_ipv4(be32 src, be32 dst, uint8_t proto, uint32_t n);
 uint32_t csum_pseudo_ipv6(const struct ipv6_addr *src, const struct ipv6_addr *dst, uint8_t proto, uint32_t n);
 
-/* The checksum after a be16, a be32, or 'n' (even) bytes that it covers changed (RFC 1624 eqn. 3). */
-be16 csum_update16(be16 csum, be16 old, be16 new);
-be16 csum_update32(be16 csum, be32 old, be32 new);
+/* What is to be added to a sum when a be16, a be32, or 'n' (even) bytes that it covers change (RFC 1624 eqn. 3).  Some
+ * thousand of them may be added up. */
+static inline uint64_t
+csum_diff16(be16 old, be16 new)
+{
+    return (uint64_t) (uint16_t) ~(FORCE uint16_t) old + (FORCE uint16_t) new;
+}
+static inline uint64_t
+csum_diff32(be32 old, be32 new)
+{
+    return (uint64_t) (uint32_t) ~(FORCE uint32_t) old + (FORCE uint32_t) new;
+}
+static ALWAYS_INLINE uint64_t
+csum_diff(const void *old, const void *new, size_t n)
+{
+    uint64_t diff = 0;
+    size_t i = 0;
+
+    for (; i + 4 <= n; i += 4) {
+        be32 from, to;
+
+        memcpy(&from, (const char *) old + i, sizeof from);
+        memcpy(&to, (const char *) new + i, sizeof to);
+        diff += csum_diff32(from, to);
+    }
+    if (n & 2) {
+        be16 from, to;
+
+        memcpy(&from, (const char *) old + i, sizeof from);
+        memcpy(&to, (const char *) new + i, sizeof to);
+        diff += csum_diff16(from, to);
+    }
+    return diff;
+}
+
+/* The checksum after what it covers has changed by that. */
+static inline be16
+csum_apply(be16 csum, uint64_t diff)
+{
+    uint64_t sum = diff + (uint16_t) ~(FORCE uint16_t) csum;
+
+    return csum_finish((sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32));
+}
+
+/* The same for one change. */
+static inline be16
+csum_update16(be16 csum, be16 old, be16 new)
+{
+    return csum_apply(csum, csum_diff16(old, new));
+}
 be16 csum_update(be16 csum, const void *old, const void *new, size_t n);
 
 /* CRC32c of an SCTP packet whose checksum field counts as zero; stored as it is. */

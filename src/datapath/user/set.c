@@ -74,9 +74,9 @@ store_l4_csum(const struct target *t, uint8_t *at, be16 csum)
     memcpy(at, &csum, sizeof csum);
 }
 
-/* The transport checksum after 'n' bytes of the pseudo-header ('pseudo') or of the transport header changed. */
-static void
-update_l4_csum(const struct target *t, const void *old, const void *new, size_t n, bool pseudo)
+/* The transport checksum after the pseudo-header ('pseudo') or the transport header has changed by 'diff'. */
+static ALWAYS_INLINE void
+update_l4_csum(const struct target *t, uint64_t diff, bool pseudo)
 {
     uint8_t *at = l4_csum(t);
     be16 csum;
@@ -86,9 +86,9 @@ update_l4_csum(const struct target *t, const void *old, const void *new, size_t 
     }
     memcpy(&csum, at, sizeof csum);
     if (!t->partial) {
-        store_l4_csum(t, at, csum_update(csum, old, new, n));
+        store_l4_csum(t, at, csum_apply(csum, diff));
     } else if (pseudo) {
-        store_l4_csum(t, at, ~csum_update(~csum, old, new, n));
+        store_l4_csum(t, at, ~csum_apply(~csum, diff));
     }
 }
 
@@ -99,39 +99,32 @@ set_l4_bytes(const struct target *t, uint8_t *p, const void *value, const void *
     uint8_t new[16];
 
     merge(new, p, value, mask, n);
-    update_l4_csum(t, p, new, n, false);
+    update_l4_csum(t, csum_diff(p, new, n), false);
     memcpy(p, new, n);
 }
 
-static ALWAYS_INLINE void
-set_ipv4_address(const struct target *t, uint8_t *address, be32 value, be32 mask)
+/* Sets an address; by what that changes a sum, 0 if by nothing. */
+static ALWAYS_INLINE uint64_t
+set_ipv4_address(uint8_t *address, be32 value, be32 mask)
 {
-    struct ip_header *ip = (struct ip_header *) t->l3;
     be32 old, new;
 
-    if (!mask) {
-        return;
-    }
     memcpy(&old, address, sizeof old);
     new = (old & ~mask) | (value & mask);
-    if (old != new) {
-        update_l4_csum(t, &old, &new, sizeof old, true);
-        ip->csum = csum_update32(ip->csum, old, new);
-        memcpy(address, &new, sizeof new);
-    }
+    memcpy(address, &new, sizeof new);
+    return old == new ? 0 : csum_diff32(old, new);
 }
 
-/* A byte of the header, which with the one beside it is a word of its checksum. */
-static ALWAYS_INLINE void
-set_ipv4_byte(struct ip_header *ip, uint8_t *byte, uint8_t value, uint8_t mask)
+/* The same for a word.  (Not for a byte of it: reading the word right after that would wait for the byte.) */
+static ALWAYS_INLINE uint64_t
+set_ipv4_word(uint8_t *word, be16 value, be16 mask)
 {
-    uint8_t *word = (uint8_t *) ip + ((byte - (uint8_t *) ip) & ~1);
     be16 old, new;
 
     memcpy(&old, word, sizeof old);
-    *byte = (*byte & ~mask) | (value & mask);
-    memcpy(&new, word, sizeof new);
-    ip->csum = csum_update16(ip->csum, old, new);
+    new = (old & ~mask) | (value & mask);
+    memcpy(word, &new, sizeof new);
+    return old == new ? 0 : csum_diff16(old, new);
 }
 
 /* A header that makes no sense stays as it is: the packet has no protocol. */
@@ -145,17 +138,19 @@ static bool
 set_ipv4(const struct target *t, const struct odp_key_ipv4 *v, const struct odp_key_ipv4 *m)
 {
     struct ip_header *ip = (struct ip_header *) t->l3;
+    uint64_t diff;
 
     if (!has_ip(t, IP_HEADER_LEN)) {
         return false;
     }
-    set_ipv4_address(t, t->l3 + 12, v->src, m->src);
-    set_ipv4_address(t, t->l3 + 16, v->dst, m->dst);
-    if (m->tos) {
-        set_ipv4_byte(ip, &ip->tos, v->tos, m->tos);
+    diff = set_ipv4_address(t->l3 + 12, v->src, m->src) + set_ipv4_address(t->l3 + 16, v->dst, m->dst);
+    if (diff) {
+        update_l4_csum(t, diff, true);
     }
-    if (m->ttl) {
-        set_ipv4_byte(ip, &ip->ttl, v->ttl, m->ttl);
+    diff += set_ipv4_word(t->l3, cpu_to_be16(v->tos), cpu_to_be16(m->tos));
+    diff += set_ipv4_word(t->l3 + 8, cpu_to_be16(v->ttl << 8), cpu_to_be16(m->ttl << 8));
+    if (diff) {
+        ip->csum = csum_apply(ip->csum, diff);
     }
     return true;
 }
@@ -166,7 +161,7 @@ set_ipv6_address(const struct target *t, uint8_t *address, const struct ipv6_add
     struct ipv6_addr new;
 
     merge(&new, address, v, m, sizeof new);
-    update_l4_csum(t, address, &new, sizeof new, true);
+    update_l4_csum(t, csum_diff(address, &new, sizeof new), true);
     memcpy(address, &new, sizeof new);
 }
 
