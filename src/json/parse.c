@@ -24,7 +24,8 @@ struct parser {
     struct json *done;   /* Where the next finished children go. */
     struct json *stack;  /* The lowest value on the stack. */
     struct json *open;   /* The innermost open container, null outside. */
-    char *p, *end;       /* '*end' is null. */
+    char *quotes_to;     /* Up to here each null byte was a quote that ended a string. */
+    char *end;           /* Of the text; '*end' is null. */
     unsigned depth, max_depth;
     bool restore;        /* What the text was must be known until all is read. */
 };
@@ -207,47 +208,50 @@ find_quote(const struct parser *p, const char *s)
     return s < p->end ? s : NULL;
 }
 
-/* Reads the string that starts at '*start' and has something odd at 'odd', not before.  Sets '*start' to what was
- * decoded.  Returns the end of that, null if it is no string. */
-static char *
-parse_odd_string(struct parser *p, char **start, char *odd)
+/* A string has been read that goes to 'last', behind whose quote is 'end'. */
+static inline char *
+end_string(struct parser *p, struct json *v, char *start, char *last, char *end)
 {
-    size_t plain = odd - *start;
+    *v = (struct json) { .kind = KIND_STRING, .n = last - start, .text = start };
+    p->quotes_to = end;
+    *last = '\0';
+    return end;
+}
+
+/* Reads the string that starts at 'start' and has something odd at 'odd', not before; as parse_string(). */
+static __attribute__((noinline)) char *
+parse_odd_string(struct parser *p, char *start, char *odd, struct json *v)
+{
+    size_t plain = odd - start;
+    char *last, *end, *room;
     const char *quote;
-    char *room;
 
     if (!p->restore) {
-        return parse_odd(p, odd, odd, &p->p);
+        last = parse_odd(p, odd, odd, &end);
+        return last ? end_string(p, v, start, last, end) : NULL;
     }
     quote = find_quote(p, odd);
     if (!quote) {
         return NULL;
     }
-    room = decoded_room(p->doc, quote + 1 - *start);
-    memcpy(room, *start, plain);
-    *start = room;
-    return parse_odd(p, odd, room + plain, &p->p);
+    room = decoded_room(p->doc, quote + 1 - start);
+    memcpy(room, start, plain);
+    last = parse_odd(p, odd, room + plain, &end);
+    return last ? end_string(p, v, room, last, end) : NULL;
 }
 
-/* Reads the string behind the quote at p->p into '*v'. */
-static bool
-parse_string(struct parser *p, struct json *v)
+/* Reads the string behind the quote at 's' into '*v'.  This and the others that read something return where it ends;
+ * null if it is not of the usual kind. */
+static inline char *
+parse_string(struct parser *p, char *s, struct json *v)
 {
-    char *start = p->p + 1, *s = start, *last;
+    char *start = ++s;
 
     s += js_plain_run(s, p->end - s);
     while (*s != '"' && (signed char) *s >= 0x20 && *s != '\\') { /* Near the end of the text. */
         s++;
     }
-    if (*s == '"') {
-        last = s;
-        p->p = s + 1;
-    } else if (!(last = parse_odd_string(p, &start, s))) {
-        return false;
-    }
-    *last = '\0';
-    *v = (struct json) { .kind = KIND_STRING, .n = last - start, .text = start };
-    return true;
+    return LIKELY(*s == '"') ? end_string(p, v, start, s, s + 1) : parse_odd_string(p, start, s, v);
 }
 
 /* --- Numbers and words --- */
@@ -318,54 +322,51 @@ set_real(struct json *v, const char *text)
     return true;
 }
 
-static bool
-parse_number(struct parser *p, struct json *v)
+static char *
+parse_number(char *s, struct json *v)
 {
+    char *start = s, *end;
     bool is_real;
-    char *end;
 
-    if (!check_number(p->p, &end, &is_real)) {
-        return false;
+    if (!check_number(s, &end, &is_real)) {
+        return NULL;
     }
     v->n = 0;
-    if (!is_real && end - p->p <= 18) {
-        const char *s = p->p + (*p->p == '-');
+    if (!is_real && end - start <= 18) {
         int64_t i = 0;
 
-        for (; s < end; s++) {
+        for (s += *s == '-'; s < end; s++) {
             i = i * 10 + *s - '0';
         }
         v->kind = KIND_INTEGER;
-        v->integer = *p->p == '-' ? -i : i;
+        v->integer = *start == '-' ? -i : i;
     } else if (!is_real) {
         errno = 0;
         v->kind = KIND_INTEGER;
-        v->integer = strtoll(p->p, NULL, 10);
+        v->integer = strtoll(start, NULL, 10);
         if (errno) {
-            return false;
+            return NULL;
         }
-    } else if (!set_real(v, p->p)) {
-        return false;
+    } else if (!set_real(v, start)) {
+        return NULL;
     }
-    p->p = end;
-    return true;
+    return end;
 }
 
-static bool
-parse_word(struct parser *p, struct json *v)
+static char *
+parse_word(char *s, struct json *v)
 {
     static const struct { const char *text; size_t len; enum kind kind; } words[] = {
         { "null", 4, KIND_NULL }, { "false", 5, KIND_FALSE }, { "true", 4, KIND_TRUE },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
-        if (!strncmp(p->p, words[i].text, words[i].len)) {
-            p->p += words[i].len;
+        if (!strncmp(s, words[i].text, words[i].len)) {
             *v = (struct json) { .kind = words[i].kind };
-            return true;
+            return s + words[i].len;
         }
     }
-    return false;
+    return NULL;
 }
 
 /* --- Containers --- */
@@ -388,7 +389,6 @@ open_container(struct parser *p, enum kind kind)
     v->kind = kind;
     v->children = p->open; /* For the time being. */
     p->open = v;
-    p->p++;
     return ++p->depth <= p->max_depth;
 }
 
@@ -503,14 +503,14 @@ place_elements(struct parser *p, struct json *array, struct children from, size_
     }
 }
 
-/* Closes the innermost container, whose bracket is at p->p; false if it has none that fits. */
+/* Closes the innermost container with 'bracket'; false if it has none that fits. */
 static bool
-close_container(struct parser *p)
+close_container(struct parser *p, char bracket)
 {
     struct json *v = p->open, *outer;
     size_t n = v - p->stack;
 
-    if (*p->p != (v->kind == KIND_ARRAY ? ']' : '}')) {
+    if (bracket != (v->kind == KIND_ARRAY ? ']' : '}')) {
         return false;
     }
     outer = v->children;
@@ -522,81 +522,78 @@ close_container(struct parser *p)
     p->stack = v;
     p->open = outer;
     p->depth--;
-    p->p++;
     return true;
 }
 
 /* --- Values --- */
 
-static bool
-parse_scalar(struct parser *p)
+static inline char *
+parse_scalar(struct parser *p, char *s)
 {
     struct json *v = push(p);
 
     if (!v) {
-        return false;
-    } else if (*p->p == '"') {
-        return parse_string(p, v);
-    } else if (*p->p == '-' || is_digit(*p->p)) {
-        return parse_number(p, v);
+        return NULL;
+    } else if (*s == '"') {
+        return parse_string(p, s, v);
+    } else if (*s == '-' || is_digit(*s)) {
+        return parse_number(s, v);
     }
-    return parse_word(p, v);
+    return parse_word(s, v);
 }
 
-static bool
-parse_name(struct parser *p)
+/* Reads a member's name and the colon. */
+static inline char *
+parse_name(struct parser *p, char *s)
 {
     struct json *v = push(p);
 
-    p->p = skip_spaces(p->p);
-    if (!v || *p->p != '"' || !parse_string(p, v)) {
-        return false;
+    s = skip_spaces(s);
+    if (!v || *s != '"' || !(s = parse_string(p, s, v))) {
+        return NULL;
     }
-    p->p = skip_spaces(p->p);
-    if (*p->p != ':') {
-        return false;
-    }
-    p->p++;
-    return true;
+    s = skip_spaces(s);
+    return *s == ':' ? s + 1 : NULL;
 }
 
-/* Reads values until the outermost is complete, and sets p->p behind that. */
-static bool
-parse_all(struct parser *p)
+/* Reads values until the outermost is complete. */
+static char *
+parse_all(struct parser *p, char *s)
 {
     do {
         /* Here a value starts. */
-        p->p = skip_spaces(p->p);
-        if (*p->p == '{' || *p->p == '[') {
-            bool is_object = *p->p == '{';
+        s = skip_spaces(s);
+        if (*s == '{' || *s == '[') {
+            bool is_object = *s == '{';
 
             if (!open_container(p, is_object ? KIND_OBJECT : KIND_ARRAY)) {
-                return false;
+                return NULL;
             }
-            p->p = skip_spaces(p->p);
-            if (*p->p != '}' && *p->p != ']') {
-                if (is_object && !parse_name(p)) {
-                    return false;
+            s = skip_spaces(s + 1);
+            if (*s != '}' && *s != ']') {
+                if (is_object && !(s = parse_name(p, s))) {
+                    return NULL;
                 }
                 continue;
             }
-        } else if (!parse_scalar(p)) {
-            return false;
+        } else if (!(s = parse_scalar(p, s))) {
+            return NULL;
         }
         /* Here one has ended, or an empty container ends. */
-        while (p->open && (p->p = skip_spaces(p->p), *p->p != ',')) {
-            if (!close_container(p)) {
-                return false;
+        while (p->open && (s = skip_spaces(s), *s != ',')) {
+            if (!close_container(p, *s)) {
+                return NULL;
             }
+            s++;
         }
         if (p->open) {
-            p->p++;
-            if (p->open->kind == KIND_OBJECT && !parse_name(p)) {
-                return false;
+            s++;
+            if (p->open->kind == KIND_OBJECT && !(s = parse_name(p, s))) {
+                return NULL;
             }
         }
     } while (p->open);
-    return true;
+    return s;
 }
 
 /* The block of a document that is gone, for the next one: small messages that come one after the other cost no
@@ -698,27 +695,29 @@ cut(struct doc *doc, const struct json *root, size_t n, size_t capacity)
     return &values[root_at];
 }
 
-/* The text as it was: there was no null byte before p->p, or that would have been the end; so each that is there now
- * was the quote that ended a string. */
+/* The text as it was: there was no null byte before the end of the last string, or that would have been the end; so
+ * each that is there now was the quote that ended a string. */
 static void
 restore(struct parser *p, char *text)
 {
-    for (char *nul = text; (nul = memchr(nul, '\0', p->p - nul)); nul++) {
+    for (char *nul = text; (nul = memchr(nul, '\0', p->quotes_to - nul)); nul++) {
         *nul = '"';
     }
 }
 
-/* Reads the text between p->p and p->end into p->doc, which has room for 'capacity' values: all of it; with 'used' its
- * first value, whose length that is set to.  Null, the document released, if it is not of the usual kind. */
+/* Reads the text between 'text' and p->end into p->doc, which has room for 'capacity' values: all of it; with 'used'
+ * its first value, whose length that is set to.  Null, the document released, if it is not of the usual kind. */
 static struct json *
-parse_document(struct parser *p, size_t capacity, size_t *used)
+parse_document(struct parser *p, char *text, size_t capacity, size_t *used)
 {
-    char *text = p->p;
     struct json *root;
+    char *end;
 
     p->done = (struct json *) p->doc + DOC_VALUES;
     p->stack = (struct json *) p->doc + capacity;
-    if (!parse_all(p) || (used ? p->p[-1] != '}' && p->p[-1] != ']' : skip_spaces(p->p) != p->end)) {
+    p->quotes_to = text;
+    end = parse_all(p, text);
+    if (!end || (used ? end[-1] != '}' && end[-1] != ']' : skip_spaces(end) != p->end)) {
         if (p->restore) {
             restore(p, text);
             p->doc->text = NULL;
@@ -727,7 +726,7 @@ parse_document(struct parser *p, size_t capacity, size_t *used)
         return NULL;
     }
     if (used) {
-        *used = p->p - text;
+        *used = end - text;
     }
     root = place(p, p->stack);
     return cut(p->doc, root, p->done - (struct json *) p->doc, capacity);
@@ -745,14 +744,14 @@ doc_create(size_t capacity, char *text)
 struct json *
 json_parse_usual(char *text, size_t n)
 {
-    struct parser p = { .p = text, .end = text + n, .max_depth = MAX_DEPTH, .restore = true };
+    struct parser p = { .end = text + n, .max_depth = MAX_DEPTH, .restore = true };
     size_t capacity = values_in(n);
 
     if (capacity > IN_DOC_MAX) {
         return NULL;
     }
     p.doc = doc_create(capacity, text);
-    return parse_document(&p, capacity, NULL);
+    return parse_document(&p, text, capacity, NULL);
 }
 
 struct json *
@@ -760,18 +759,19 @@ json_parse_copy(const char *text, size_t n, unsigned max_depth, size_t *used)
 {
     struct parser p = { .max_depth = MIN(max_depth, MAX_DEPTH) };
     size_t capacity = values_in(n), of_text = n / sizeof(struct json) + 1;
+    char *copy;
 
     if (capacity > IN_DOC_MAX) {
         return NULL;
     }
     if (capacity + of_text < CUT_MIN) {
         p.doc = doc_create(capacity + of_text, NULL);
-        p.p = (char *) ((struct json *) p.doc + capacity);
+        copy = (char *) ((struct json *) p.doc + capacity);
     } else {
-        p.p = xmalloc(n + 1);
-        p.doc = doc_create(capacity, p.p);
+        copy = xmalloc(n + 1);
+        p.doc = doc_create(capacity, copy);
     }
-    p.end = mempcpy(p.p, text, n);
+    p.end = mempcpy(copy, text, n);
     *p.end = '\0';
-    return parse_document(&p, capacity, used);
+    return parse_document(&p, copy, capacity, used);
 }
