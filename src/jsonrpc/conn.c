@@ -13,7 +13,9 @@ LOG_MODULE(jsonrpc)
 enum {
     READ_SIZE = 65536,
     SHORT_READ = 4096,      /* After so much, another look costs less than a wait for more; ... */
-    MAX_READS = 8,          /* ... so often at a time, since others wait. */
+    MAX_READS = 64,         /* ... so often at a time, since others wait, ... */
+    READS_PER_CHECK = 8,    /* ... and after so many only ... */
+    READS_US = 500,         /* ... until so much time has passed. */
     FLUSH_SIZE = 262144, /* Written at most in one go. */
     SPARE_MAX = 1024,    /* Memory kept for the next message. */
     COPY_MAX = 16384,   /* Shared text up to this size is copied: cheaper than a system call of its own. */
@@ -247,9 +249,16 @@ receive(struct jsonrpc_conn *c)
 static void
 receive_all(struct jsonrpc_conn *c)
 {
-    for (int i = 0; i < MAX_READS && c->reading && c->status == 0; i++) {
-        if (!receive(c)) {
-            return;
+    int64_t until = 0;
+
+    for (int i = 1; i <= MAX_READS && c->reading && c->status == 0 && receive(c); i++) {
+        if (i % READS_PER_CHECK == 0) {
+            int64_t now = clock_real_us();
+
+            until = until ? until : now + READS_US;
+            if (now >= until) {
+                return;
+            }
         }
     }
 }
