@@ -232,24 +232,6 @@ js_append_take(struct json *array, struct json *element)
     array->elements[array->n++] = element;
 }
 
-struct json *
-js_object_of_pair(const char *name, const char *first, const char *second)
-{
-    enum { ROOT = DOC_VALUES, NAME, VALUE, FIRST, SECOND, N };
-    size_t len = strlen(second);
-    struct doc *doc = xmalloc(N * sizeof(struct json) + len + 1);
-    struct json *v = (struct json *) doc;
-    char *text = memcpy(&v[N], second, len + 1);
-
-    *doc = (struct doc) { .refs = 1, .capacity = N };
-    v[ROOT] = (struct json) { .kind = KIND_OBJECT, .at = ROOT, .n = 1, .children = &v[NAME] };
-    v[NAME] = (struct json) { .kind = KIND_STRING, .at = NAME, .n = strlen(name), .text = name };
-    v[VALUE] = (struct json) { .kind = KIND_ARRAY, .at = VALUE, .n = 2, .children = &v[FIRST] };
-    v[FIRST] = (struct json) { .kind = KIND_STRING, .at = FIRST, .n = strlen(first), .text = first };
-    v[SECOND] = (struct json) { .kind = KIND_STRING, .at = SECOND, .n = len, .text = text };
-    return &v[ROOT];
-}
-
 size_t
 js_array_len(const struct json *array)
 {

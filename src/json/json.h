@@ -52,8 +52,6 @@ size_t js_array_len(const struct json *array);
 struct json *js_at(const struct json *array, size_t i);
 
 struct json *js_object(void) MUST_CHECK;
-/* {NAME: [FIRST, SECOND]}, in one block, not to be changed.  'name' and 'first' are literals; all are UTF-8. */
-struct json *js_object_of_pair(const char *name, const char *first, const char *second) MUST_CHECK;
 void js_set_take(struct json *object, const char *name, struct json *value); /* Replaces. */
 void js_remove(struct json *object, const char *name);
 size_t js_object_len(const struct json *object);

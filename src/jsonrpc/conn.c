@@ -385,7 +385,7 @@ can_send(const struct jsonrpc_conn *c)
 }
 
 void
-jsonrpc_conn_send(struct jsonrpc_conn *c, struct jsonrpc_msg *msg)
+jsonrpc_conn_send_copy(struct jsonrpc_conn *c, const struct jsonrpc_msg *msg)
 {
     if (can_send(c)) {
         bool was_empty = list_is_empty(&c->output);
@@ -394,6 +394,12 @@ jsonrpc_conn_send(struct jsonrpc_conn *c, struct jsonrpc_msg *msg)
         put_message(c, msg);
         start_writing(c, was_empty);
     }
+}
+
+void
+jsonrpc_conn_send(struct jsonrpc_conn *c, struct jsonrpc_msg *msg)
+{
+    jsonrpc_conn_send_copy(c, msg);
     jsonrpc_msg_free(msg);
 }
 

@@ -54,6 +54,8 @@ void jsonrpc_conn_destroy(struct jsonrpc_conn *); /* Null is allowed.  Drops wha
 
 /* Queues 'msg', which is taken.  Without effect once closed. */
 void jsonrpc_conn_send(struct jsonrpc_conn *, struct jsonrpc_msg *msg);
+/* The same of a message that stays the caller's. */
+void jsonrpc_conn_send_copy(struct jsonrpc_conn *, const struct jsonrpc_msg *msg);
 /* Queues 'prefix', the 'n' shared texts, and 'suffix', which together are one message; only refers to the texts. */
 void jsonrpc_conn_send_shared(struct jsonrpc_conn *, const char *prefix, struct shared_text *const *texts, size_t n,
                               const char *suffix);

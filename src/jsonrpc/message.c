@@ -370,7 +370,10 @@ jsonrpc_msg_put(struct str *s, const struct jsonrpc_msg *m)
     if (m->params) {
         put_member(s, ",\"params\":", m->params);
     }
-    if (m->type == JSONRPC_REPLY) {
+    if (m->type == JSONRPC_REPLY && m->result_text) {
+        str_puts(s, ",\"result\":");
+        str_putn(s, m->result_text, m->result_len);
+    } else if (m->type == JSONRPC_REPLY) {
         put_member(s, ",\"result\":", m->result);
     }
     str_putc(s, '}');

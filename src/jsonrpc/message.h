@@ -22,7 +22,8 @@ struct jsonrpc_msg {
     struct json *params, *result, *error, *id;
 
     /* A long reply of a connection that wants it so (jsonrpc_conn_set_long_results()) has, instead of 'result', the
-     * text of that, an object or array whose insides nobody has looked at.  It is a part of 'text'. */
+     * text of that, an object or array whose insides nobody has looked at.  It is a part of 'text'; of one to be sent
+     * (jsonrpc_conn_send_copy()), the sender's. */
     char *text; /* Owned; null in all others. */
     size_t text_len;
     const char *result_text;

@@ -464,6 +464,14 @@ jsonrpc_session_send(struct jsonrpc_session *s, struct jsonrpc_msg *msg)
 }
 
 void
+jsonrpc_session_send_copy(struct jsonrpc_session *s, const struct jsonrpc_msg *msg)
+{
+    if (jsonrpc_session_is_connected(s)) {
+        jsonrpc_conn_send_copy(s->conn, msg);
+    }
+}
+
+void
 jsonrpc_session_send_shared(struct jsonrpc_session *s, const char *prefix, struct shared_text *const *texts, size_t n,
                             const char *suffix)
 {

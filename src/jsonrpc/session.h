@@ -37,6 +37,7 @@ void jsonrpc_session_close(struct jsonrpc_session *); /* Null is allowed; drops 
 
 /* Sends 'msg', taken; dropped if not connected.  See jsonrpc_conn_send_shared() for the second. */
 void jsonrpc_session_send(struct jsonrpc_session *, struct jsonrpc_msg *msg);
+void jsonrpc_session_send_copy(struct jsonrpc_session *, const struct jsonrpc_msg *msg); /* 'msg' is borrowed. */
 void jsonrpc_session_send_shared(struct jsonrpc_session *, const char *prefix, struct shared_text *const *texts,
                                  size_t n, const char *suffix);
 

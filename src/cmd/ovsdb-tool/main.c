@@ -251,23 +251,29 @@ check_params(const struct json *params, const struct db *db)
     return NULL;
 }
 
-/* Runs the transaction and sees to it that what it does is on the disk. */
-static struct json *
+/* Runs the transaction and sees to it that what it does is on the disk.  Returns the reply, to be released with
+ * free(). */
+static char *
 execute(struct store *store, const struct json *params, bool read_only)
 {
-    struct exec_session session = { .read_only = read_only, .alone = true, .client.role = rbac_role };
+    struct exec_session session = {
+        .read_only = read_only, .alone = true, .client.role = rbac_role, .format = JS_SORTED,
+    };
     struct dberr *error = check_params(params, store_db(store));
     struct exec_outcome out;
-    struct json *reply;
+    char *reply;
 
     if (error) {
-        reply = dberr_to_json(error);
+        struct json *json = dberr_to_json(error);
+
+        reply = js_to_string(json, JS_SORTED);
+        js_unref(json);
         dberr_free(error);
         return reply;
     }
     exec_transact(store_db(store), params, 1, &session, 0, &out);
     tool_fatal(store_flush(store));
-    reply = js_ref(out.reply);
+    reply = str_steal(&out.reply);
     exec_outcome_uninit(&out);
     return reply;
 }
@@ -278,12 +284,10 @@ run_transaction(struct cmdline_ctx *ctx, bool read_only)
     const char *path = ctx->argc > 2 ? ctx->argv[1] : tool_db_arg(ctx, INT_MAX);
     struct json *params = parse_transaction(ctx->argv[ctx->argc - 1]);
     struct store *store = open_db(path, read_only ? STORE_READ_ONLY : 0);
-    struct json *reply = execute(store, params, read_only);
-    char *text = js_to_string(reply, JS_SORTED);
+    char *reply = execute(store, params, read_only);
 
-    puts(text);
-    free(text);
-    js_unref(reply);
+    puts(reply);
+    free(reply);
     js_unref(params);
     close_db(store);
 }

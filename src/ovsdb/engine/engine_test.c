@@ -94,17 +94,15 @@ check_counts(void)
 static void
 transact(const char *ops, const char *expected)
 {
-    static const struct exec_session session;
+    static const struct exec_session session = { .format = JS_SORTED };
     struct json *json = J(ops);
     struct exec_outcome outcome;
-    char *text, *got;
+    char *got;
 
     exec_transact(db, json, 0, &session, 0, &outcome);
-    text = outcome.reply ? js_to_string(outcome.reply, JS_SORTED) : xstrdup("wait");
-    got = normalise(text);
+    got = normalise(outcome.reply.len ? str_text(&outcome.reply) : "wait");
     assert_string_equal(got, expected);
     check_counts();
-    free(text);
     free(got);
     js_unref(json);
     exec_outcome_uninit(&outcome);
@@ -116,16 +114,14 @@ transact(const char *ops, const char *expected)
 static char *
 transact_text(const char *quoted)
 {
-    static const struct exec_session session;
-    char *params = json_unquote(quoted), *text, *got = NULL;
+    static const struct exec_session session = { .format = JS_SORTED };
+    char *params = json_unquote(quoted), *got = NULL;
     struct exec_outcome outcome;
 
     if (exec_transact_text(db, params, strlen(params), &session, &outcome)) {
-        text = js_to_string(outcome.reply, JS_SORTED);
-        got = normalise(text);
-        free(text);
+        got = normalise(str_text(&outcome.reply));
     } else {
-        assert_null(outcome.reply);
+        assert_int_equal(outcome.reply.len, 0);
         assert_null(outcome.changes);
     }
     exec_outcome_uninit(&outcome);

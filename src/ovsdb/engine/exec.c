@@ -7,6 +7,8 @@
 #include "ovsdb/engine/op.h"
 #include "sys/random.h"
 
+enum { SHORT_REPLY = 128 }; /* Bytes that there is room for at once. */
+
 /* --- What operations have in common --- */
 
 void
@@ -80,7 +82,7 @@ exec_row_from_json(const struct table_schema *t, struct datum *fields, const str
 /* --- commit, abort, comment, assert --- */
 
 static struct dberr *
-op_commit(struct exec *x, struct op *op, struct json **result)
+op_commit(struct exec *x, struct op *op, struct str *result)
 {
     const struct json *durable = members_take(&op->m, "durable", M_BOOL);
     struct dberr *e = members_finish(&op->m);
@@ -88,13 +90,13 @@ op_commit(struct exec *x, struct op *op, struct json **result)
     e = e ? e : op_check_writable(x, op);
     if (!e) {
         x->durable |= js_bool_value(durable);
-        *result = js_object();
+        str_puts(result, "{}");
     }
     return e;
 }
 
 static struct dberr *
-op_abort(struct exec *x UNUSED, struct op *op, struct json **result UNUSED)
+op_abort(struct exec *x UNUSED, struct op *op, struct str *result UNUSED)
 {
     struct dberr *e = members_finish(&op->m);
 
@@ -102,20 +104,20 @@ op_abort(struct exec *x UNUSED, struct op *op, struct json **result UNUSED)
 }
 
 static struct dberr *
-op_comment(struct exec *x, struct op *op, struct json **result)
+op_comment(struct exec *x, struct op *op, struct str *result)
 {
     const struct json *comment = members_take(&op->m, "comment", M_STRING);
     struct dberr *e = members_finish(&op->m);
 
     if (!e) {
         txn_add_comment(x->txn, js_str_value(comment));
-        *result = js_object();
+        str_puts(result, "{}");
     }
     return e;
 }
 
 static struct dberr *
-op_assert(struct exec *x, struct op *op, struct json **result)
+op_assert(struct exec *x, struct op *op, struct str *result)
 {
     const struct json *lock = members_take(&op->m, "lock", M_ID);
     struct dberr *e = members_finish(&op->m);
@@ -124,7 +126,7 @@ op_assert(struct exec *x, struct op *op, struct json **result)
         e = dberr_new("not owner", "Asserted lock %s not held.", js_str_value(lock));
     }
     if (!e) {
-        *result = js_object();
+        str_puts(result, "{}");
     }
     return e;
 }
@@ -152,7 +154,7 @@ find_op(const char *name)
 }
 
 static struct dberr *
-run_op(struct exec *x, const struct json *json, size_t i, size_t n, struct json **result)
+run_op(struct exec *x, const struct json *json, size_t i, size_t n, struct str *result)
 {
     struct op op = { .json = json };
     const struct json *name;
@@ -170,36 +172,65 @@ run_op(struct exec *x, const struct json *json, size_t i, size_t n, struct json 
     return func ? func(x, &op, result) : members_finish(&op.m);
 }
 
-/* Runs the operations, appending their results; the first error ends the run. */
-static struct dberr *
-run_ops(struct exec *x, const struct json *params, size_t first, struct json *reply)
+/* What comes before the next result. */
+static void
+put_separator(struct str *reply)
 {
-    size_t n = js_array_len(params) - first;
+    if (reply->len > 1) {
+        str_putc(reply, ',');
+    }
+}
+
+static void
+put_error(struct str *s, const struct dberr *e, enum js_format format)
+{
+    struct json *json = dberr_to_json(e);
+
+    put_separator(s);
+    js_put(s, json, format);
+    js_unref(json);
+}
+
+/* Runs operation 'i' of 'n' and appends its result. */
+static struct dberr *
+run_next(struct exec *x, const struct json *op, size_t i, size_t n)
+{
+    size_t before = x->reply.len;
+    struct dberr *e;
+
+    put_separator(&x->reply);
+    e = run_op(x, op, i, n, &x->reply);
+    if (e) {
+        str_truncate(&x->reply, before);
+    }
+    return e;
+}
+
+/* Runs the operations; the first error ends the run. */
+static struct dberr *
+run_ops(struct exec *x, const struct json *params, size_t first)
+{
+    size_t n = js_array_len(params) - first, i;
     struct dberr *e = NULL;
 
-    for (size_t i = 0; i < n && !e && !x->must_wait; i++) {
-        struct json *result = NULL;
-
-        e = run_op(x, js_at(params, first + i), i, n, &result);
-        if (!e && !x->must_wait) {
-            js_append_take(reply, result);
-        } else {
-            js_unref(result);
-        }
+    for (i = 0; i < n && !e && !x->must_wait; i++) {
+        e = run_next(x, js_at(params, first + i), i, n);
     }
     if (e) {
-        js_append_take(reply, dberr_to_json(e));
-        while (js_array_len(reply) < n) {
-            js_append_take(reply, js_null());
+        put_error(&x->reply, e, x->session->format);
+        for (; i < n; i++) {
+            str_puts(&x->reply, ",null");
         }
     }
     return e;
 }
 
 void
-exec_reply_add_error(struct json *reply, const struct dberr *e)
+exec_reply_add_error(struct str *reply, const struct dberr *e, enum js_format format)
 {
-    js_append_take(reply, dberr_to_json(e));
+    str_truncate(reply, reply->len - 1);
+    put_error(reply, e, format);
+    str_putc(reply, ']');
 }
 
 static void
@@ -208,75 +239,87 @@ exec_begin(struct exec *x, struct db *db, const struct exec_session *session, in
     *x = (struct exec) { .db = db, .session = session, .elapsed_ms = elapsed_ms };
     symtab_init(&x->symtab, sys_random());
     x->txn = txn_begin(db);
+    str_reserve(&x->reply, SHORT_REPLY);
+    str_putc(&x->reply, '[');
 }
 
-/* Commits what the operations have done and gives the outcome, with 'reply' (taken). */
+/* Gives the outcome the reply. */
 static void
-exec_commit(struct exec *x, struct json *reply, struct exec_outcome *outcome)
+exec_reply(struct exec *x, struct exec_outcome *outcome)
+{
+    str_putc(&x->reply, ']');
+    outcome->reply = x->reply;
+    str_init(&x->reply);
+}
+
+/* Commits what the operations have done and gives the outcome. */
+static void
+exec_commit(struct exec *x, struct exec_outcome *outcome)
 {
     struct dberr *e = txn_commit(x->txn, &outcome->changes);
 
     if (e) {
-        exec_reply_add_error(reply, e);
+        put_error(&x->reply, e, x->session->format);
     }
-    outcome->reply = reply;
+    exec_reply(x, outcome);
     outcome->durable = x->durable && !e;
     dberr_free(e);
+}
+
+static void
+exec_end(struct exec *x)
+{
+    str_uninit(&x->reply);
+    symtab_uninit(&x->symtab);
 }
 
 void
 exec_transact(struct db *db, const struct json *params, size_t first, const struct exec_session *session,
               int64_t elapsed_ms, struct exec_outcome *outcome)
 {
-    struct json *reply = js_array();
     struct dberr *e;
     struct exec x;
 
-    *outcome = (struct exec_outcome) { .reply = NULL };
+    *outcome = (struct exec_outcome) { .reply = STR_INIT };
     exec_begin(&x, db, session, elapsed_ms);
-    e = run_ops(&x, params, first, reply);
+    e = run_ops(&x, params, first);
     if (!e && !x.must_wait) {
-        exec_commit(&x, reply, outcome);
+        exec_commit(&x, outcome);
     } else {
         txn_abort(x.txn);
         if (e) {
-            outcome->reply = reply;
+            exec_reply(&x, outcome);
+            outcome->failed = true;
         } else {
-            js_unref(reply);
             outcome->timeout_ms = x.timeout_ms;
         }
     }
-    symtab_uninit(&x.symtab);
+    exec_end(&x);
     dberr_free(e);
 }
 
 /* Runs the operations from where 's' is, in an array, to its end.  False if that cannot be. */
 static bool
-run_ops_text(struct exec *x, struct js_scan *s, struct json *reply)
+run_ops_text(struct exec *x, struct js_scan *s)
 {
     bool first = false;
     size_t n = 0;
 
     do {
-        struct json *result = NULL, *json;
         struct error *error;
+        struct json *json = js_scan_json(s, &error);
         struct dberr *e;
-        bool ok;
 
-        json = js_scan_json(s, &error);
         if (error) {
             error_free(error);
             return false;
         }
-        e = run_op(x, json, n, n + 1, &result);
+        e = run_next(x, json, n, n + 1);
         js_unref(json);
-        ok = !e && !x->must_wait;
-        dberr_free(e);
-        if (!ok) {
-            js_unref(result);
+        if (e || x->must_wait) {
+            dberr_free(e);
             return false;
         }
-        js_append_take(reply, result);
         n++;
     } while (js_scan_element(s, &first));
     return !s->bad && js_scan_at_end(s);
@@ -287,33 +330,31 @@ exec_transact_text(struct db *db, const char *params, size_t len, const struct e
                    struct exec_outcome *outcome)
 {
     struct js_scan s = js_scan_init(params, len);
-    struct json *name, *reply;
+    struct json *name;
     struct exec x;
     bool ok;
 
-    *outcome = (struct exec_outcome) { .reply = NULL };
+    *outcome = (struct exec_outcome) { .reply = STR_INIT };
     ok = js_scan_head(&s, &name, 1);
     js_unref(name);
     if (!ok) {
         return false;
     }
     exec_begin(&x, db, session, 0);
-    reply = js_array();
-    ok = run_ops_text(&x, &s, reply);
+    ok = run_ops_text(&x, &s);
     if (ok) {
-        exec_commit(&x, reply, outcome);
+        exec_commit(&x, outcome);
     } else {
         txn_abort(x.txn);
-        js_unref(reply);
     }
-    symtab_uninit(&x.symtab);
+    exec_end(&x);
     return ok;
 }
 
 void
 exec_outcome_uninit(struct exec_outcome *outcome)
 {
-    js_unref(outcome->reply);
+    str_uninit(&outcome->reply);
     change_set_unref(outcome->changes);
-    *outcome = (struct exec_outcome) { .reply = NULL };
+    *outcome = (struct exec_outcome) { .reply = STR_INIT };
 }

@@ -15,10 +15,12 @@ struct exec_session {
     /* Whether the session owns 'lock', for "assert". */
     bool (*owns_lock)(const struct exec_session *, const char *lock);
     struct rbac_client client;
+    enum js_format format; /* Of the reply. */
 };
 
 struct exec_outcome {
-    struct json *reply;         /* The array of results, a reference for the caller; null: wait. */
+    struct str reply;           /* The array of results, as text; empty: wait. */
+    bool failed;                /* An operation has, so that nothing was changed. */
     bool durable;               /* A "commit" operation asked for durability. */
     struct change_set *changes; /* A reference; null if nothing was changed. */
     int64_t timeout_ms;         /* While waiting: call again when so many ms have passed since the first call;
@@ -38,7 +40,7 @@ bool exec_transact_text(struct db *db, const char *params, size_t len, const str
 void exec_outcome_uninit(struct exec_outcome *outcome);
 
 /* Appends an error element to a reply, as a commit that fails late does (I/O errors). */
-void exec_reply_add_error(struct json *reply, const struct dberr *e);
+void exec_reply_add_error(struct str *reply, const struct dberr *e, enum js_format);
 
 /* Sets 'fields' from a row object.  '*columns' (null: not wanted) becomes a new array of the '*n' columns named. */
 struct dberr *exec_row_from_json(const struct table_schema *t, struct datum *fields, const struct json *json,

@@ -11,6 +11,7 @@ struct exec {
     struct txn *txn;
     const struct exec_session *session;
     struct symtab symtab;
+    struct str reply;   /* The array of results, with what follows each operation but for the bracket that closes it. */
     int64_t elapsed_ms;
     bool durable;
     bool must_wait;
@@ -25,8 +26,8 @@ struct op {
     struct table *table;
 };
 
-/* Carries out an operation.  Sets '*result', a reference for the caller, unless it fails or must wait. */
-typedef struct dberr *op_func(struct exec *, struct op *, struct json **result);
+/* Carries out an operation.  Puts its result, unless it fails or must wait. */
+typedef struct dberr *op_func(struct exec *, struct op *, struct str *result);
 
 /* Operations that change rows (op_change.c), and those that look at them (op_read.c). */
 op_func op_insert, op_update, op_mutate, op_delete;

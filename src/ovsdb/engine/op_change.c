@@ -7,13 +7,12 @@
 
 /* "insert", "update", "mutate" and "delete" (RFC 7047 sections 5.2.1, 5.2.3 to 5.2.5). */
 
-static struct json *
-count_result(size_t n)
+static void
+put_count(struct str *s, size_t n)
 {
-    struct json *result = js_object();
-
-    js_set_take(result, "count", js_int(n));
-    return result;
+    str_puts(s, "{\"count\":");
+    str_put_uint(s, n);
+    str_putc(s, '}');
 }
 
 /* --- insert --- */
@@ -118,17 +117,9 @@ insert_row(struct exec *x, struct op *op, const struct json *row_json, const str
     return e;
 }
 
-static struct json *
-uuid_result(const struct uuid *uuid)
-{
-    char text[UUID_LEN + 1];
-
-    uuid_format(uuid, text);
-    return js_object_of_pair("uuid", "uuid", text);
-}
 
 struct dberr *
-op_insert(struct exec *x, struct op *op, struct json **result)
+op_insert(struct exec *x, struct op *op, struct str *result)
 {
     const struct json *name, *uuid_json, *row;
     struct uuid uuid;
@@ -142,7 +133,9 @@ op_insert(struct exec *x, struct op *op, struct json **result)
     e = e ? e : choose_uuid(x, op, uuid_json, name, &uuid);
     e = e ? e : insert_row(x, op, row, &uuid);
     if (!e) {
-        *result = uuid_result(&uuid);
+        str_puts(result, "{\"uuid\":");
+        atom_put_json(result, &(const union atom) { .uuid = uuid }, ATOM_UUID);
+        str_putc(result, '}');
     }
     return e;
 }
@@ -182,7 +175,7 @@ update_row(struct exec *x, struct row *row, const struct tuple *from, const stru
 
 static struct dberr *
 update_rows(struct exec *x, struct op *op, const struct condition *where, const struct tuple *from,
-            const struct column **columns, size_t n_columns, struct json **result)
+            const struct column **columns, size_t n_columns, struct str *result)
 {
     size_t n;
     struct row **rows = table_find(op->table, where, &n);
@@ -192,12 +185,14 @@ update_rows(struct exec *x, struct op *op, const struct condition *where, const 
         update_row(x, rows[i], from, columns, n_columns);
     }
     free(rows);
-    *result = e ? NULL : count_result(n);
+    if (!e) {
+        put_count(result, n);
+    }
     return e;
 }
 
 struct dberr *
-op_update(struct exec *x, struct op *op, struct json **result)
+op_update(struct exec *x, struct op *op, struct str *result)
 {
     static const struct uuid zero;
     const struct json *where_json, *row_json;
@@ -231,7 +226,7 @@ op_update(struct exec *x, struct op *op, struct json **result)
 
 static struct dberr *
 mutate_rows(struct exec *x, struct op *op, const struct condition *where, const struct mutations *m,
-            struct json **result)
+            struct str *result)
 {
     const struct column **columns = xcalloc(m->n + 1, sizeof *columns);
     size_t n;
@@ -248,12 +243,14 @@ mutate_rows(struct exec *x, struct op *op, const struct condition *where, const 
     }
     free(columns);
     free(rows);
-    *result = e ? NULL : count_result(n);
+    if (!e) {
+        put_count(result, n);
+    }
     return e;
 }
 
 struct dberr *
-op_mutate(struct exec *x, struct op *op, struct json **result)
+op_mutate(struct exec *x, struct op *op, struct str *result)
 {
     const struct json *where_json, *mutations_json;
     struct condition where = CONDITION_INIT;
@@ -276,7 +273,7 @@ op_mutate(struct exec *x, struct op *op, struct json **result)
 /* --- delete --- */
 
 static struct dberr *
-delete_rows(struct exec *x, struct op *op, const struct condition *where, struct json **result)
+delete_rows(struct exec *x, struct op *op, const struct condition *where, struct str *result)
 {
     size_t n;
     struct row **rows = table_find(op->table, where, &n);
@@ -286,12 +283,14 @@ delete_rows(struct exec *x, struct op *op, const struct condition *where, struct
         txn_delete(x->txn, rows[i]);
     }
     free(rows);
-    *result = e ? NULL : count_result(n);
+    if (!e) {
+        put_count(result, n);
+    }
     return e;
 }
 
 struct dberr *
-op_delete(struct exec *x, struct op *op, struct json **result)
+op_delete(struct exec *x, struct op *op, struct str *result)
 {
     struct condition where = CONDITION_INIT;
     const struct json *where_json;

@@ -92,7 +92,7 @@ selected_rows(const struct table *t, const struct condition *where, const struct
 }
 
 struct dberr *
-op_select(struct exec *x, struct op *op, struct json **result)
+op_select(struct exec *x, struct op *op, struct str *result)
 {
     const struct json *where_json, *columns_json;
     struct condition where = CONDITION_INIT;
@@ -109,8 +109,12 @@ op_select(struct exec *x, struct op *op, struct json **result)
     e = e ? e : condition_from_json(&where, op->table->schema, where_json, &x->symtab);
     e = e ? e : schema_columns_from_json(op->table->schema, columns_json, &columns, &n_columns);
     if (!e) {
-        *result = js_object();
-        js_set_take(*result, "rows", selected_rows(op->table, &where, columns, n_columns));
+        struct json *rows = selected_rows(op->table, &where, columns, n_columns);
+
+        str_puts(result, "{\"rows\":");
+        js_put(result, rows, x->session->format);
+        str_putc(result, '}');
+        js_unref(rows);
     }
     free(columns);
     condition_uninit(&where);
@@ -199,7 +203,7 @@ check_wait_arguments(const struct json *timeout, const struct json *until)
 }
 
 struct dberr *
-op_wait(struct exec *x, struct op *op, struct json **result)
+op_wait(struct exec *x, struct op *op, struct str *result)
 {
     const struct json *timeout, *where_json, *columns_json, *until, *rows;
     struct condition where = CONDITION_INIT;
@@ -218,8 +222,8 @@ op_wait(struct exec *x, struct op *op, struct json **result)
     e = e ? e : schema_columns_from_json(op->table->schema, columns_json, &columns, &n_columns);
     e = e ? e : check_wait_arguments(timeout, until);
     e = e ? e : wait_for_rows(x, op, &where, columns, n_columns, rows, *js_str_value(until) == '=', timeout);
-    if (!e) {
-        *result = js_object();
+    if (!e && !x->must_wait) {
+        str_puts(result, "{}");
     }
     free(columns);
     condition_uninit(&where);

@@ -166,6 +166,7 @@ void session_destroy(struct session *);
 /* Applies those options of its remote that can change on a living connection. */
 void session_configure(struct session *);
 void session_reply(struct session *, struct json *result, const struct json *id);       /* Takes 'result'. */
+void session_reply_text(struct session *, const struct str *result, const struct json *id);
 void session_reply_error(struct session *, struct json *error, const struct json *id);  /* Takes 'error'. */
 void session_reply_dberr(struct session *, struct dberr *, const struct json *id);      /* Takes the error. */
 void session_notify(struct session *, const char *method, struct json *params);         /* Takes 'params'. */

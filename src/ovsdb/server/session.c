@@ -16,6 +16,16 @@ session_reply(struct session *s, struct json *result, const struct json *id)
 }
 
 void
+session_reply_text(struct session *s, const struct str *result, const struct json *id)
+{
+    struct jsonrpc_msg m = {
+        .type = JSONRPC_REPLY, .result_text = result->text, .result_len = result->len, .id = (struct json *) id,
+    };
+
+    jsonrpc_session_send_copy(s->rpc, &m);
+}
+
+void
 session_reply_error(struct session *s, struct json *error, const struct json *id)
 {
     jsonrpc_session_send(s->rpc, jsonrpc_error(error, id));

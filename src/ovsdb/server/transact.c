@@ -21,7 +21,7 @@ struct pending {
     struct json *params, *id;
     int64_t started;            /* ms. */
     struct loop_timer timer;    /* While waiting: the end of the wait. */
-    struct json *reply;         /* While writing. */
+    struct str reply;           /* While writing; else empty. */
     struct store_wait wait;     /* While writing: for its record. */
 };
 
@@ -59,16 +59,16 @@ pending_destroy(struct pending *p)
     p->session->n_pending--;
     js_unref(p->params);
     js_unref(p->id);
-    js_unref(p->reply);
+    str_uninit(&p->reply);
     free(p);
 }
 
-/* Sends the reply, taken, after all that the session must see before it. */
+/* Sends the reply after all that the session must see before it. */
 static void
-answer(struct session *s, struct json *reply, const struct json *id)
+answer(struct session *s, const struct str *reply, const struct json *id)
 {
     monitor_catch_up(s);
-    session_reply(s, reply, id);
+    session_reply_text(s, reply, id);
 }
 
 /* Answers; 'error' (borrowed, null if there is none) is why the transaction is not in the file. */
@@ -76,9 +76,9 @@ static void
 finish(struct pending *p, const struct dberr *error)
 {
     if (error) {
-        exec_reply_add_error(p->reply, error);
+        exec_reply_add_error(&p->reply, error, JS_COMPACT);
     }
-    answer(p->session, js_ref(p->reply), p->id);
+    answer(p->session, &p->reply, p->id);
     pending_destroy(p);
 }
 
@@ -102,7 +102,8 @@ settle(struct pending *p, struct exec_outcome *out)
 {
     bool written;
 
-    p->reply = js_ref(out->reply);
+    p->reply = out->reply;
+    str_init(&out->reply);
     written = is_written(p, out);
     exec_outcome_uninit(out);
     loop_timer_cancel(&p->timer);
@@ -118,7 +119,7 @@ settle(struct pending *p, struct exec_outcome *out)
 static void
 go_on(struct pending *p, struct exec_outcome *out)
 {
-    if (out->reply) {
+    if (out->reply.len) {
         settle(p, out);
     } else {
         loop_timer_set(&p->timer, out->timeout_ms == INT64_MAX ? CLOCK_NEVER : p->started + out->timeout_ms);
@@ -143,14 +144,15 @@ time_is_up(struct loop_timer *t)
 }
 
 /* Tries the operations on our copy, without effect: the source of a relay does not know the client's role.  Conditions
- * to wait for are left to the source.  Returns null if the role allows all, else the reply. */
-static struct json *
-check_role(const struct session *s, const struct served_db *db, const struct json *params)
+ * to wait for are left to the source.  True if the role allows all; else sets '*reply', empty before. */
+static bool
+check_role(const struct session *s, const struct served_db *db, const struct json *params, struct str *reply)
 {
     struct asker asker = asker_for(s, db);
-    struct json *trial = js_array(), *abort_op = js_object(), *reply = NULL;
+    struct json *trial = js_array(), *abort_op = js_object();
     struct exec_outcome out;
     size_t n = js_array_len(params);
+    bool refused;
 
     for (size_t i = 1; i < n; i++) {
         const char *op = js_get_str(js_at(params, i), "op");
@@ -162,25 +164,27 @@ check_role(const struct session *s, const struct served_db *db, const struct jso
     js_set_take(abort_op, "op", js_str("abort"));
     js_append_take(trial, abort_op);
     exec_transact(db->db, trial, 0, &asker.base, 0, &out);
-    n = js_array_len(out.reply);
-    if (n && js_is(js_at(out.reply, n - 1), JS_NULL)) { /* It did not come to the abort. */
-        reply = js_ref(out.reply);
+    refused = str_ends_with(&out.reply, ",null]"); /* It did not come to the abort. */
+    if (refused) {
+        *reply = out.reply;
+        str_init(&out.reply);
     }
     exec_outcome_uninit(&out);
     js_unref(trial);
-    return reply;
+    return !refused;
 }
 
 static void
 run_on_source(struct session *s, struct served_db *db, struct json *params, const struct json *id)
 {
-    struct json *refusal = s->remote->options.role ? check_role(s, db, params) : NULL;
+    struct str refusal = STR_INIT;
 
-    if (refusal) {
-        answer(s, refusal, id);
+    if (s->remote->options.role && !check_role(s, db, params, &refusal)) {
+        answer(s, &refusal, id);
     } else {
         forward_run(s, db, "transact", params, id);
     }
+    str_uninit(&refusal);
 }
 
 /* 'params' (a reference is taken) may be null for one that will not wait. */
@@ -208,10 +212,10 @@ pending_create(struct session *s, struct served_db *db, struct json *params, con
 static bool
 answer_at_once(struct session *s, struct served_db *db, struct exec_outcome *out, const struct json *id)
 {
-    if (!out->reply || (out->changes && db->store && (out->durable || !store_is_written(db->store)))) {
+    if (!out->reply.len || (out->changes && db->store && (out->durable || !store_is_written(db->store)))) {
         return false;
     }
-    answer(s, js_ref(out->reply), id);
+    answer(s, &out->reply, id);
     exec_outcome_uninit(out);
     return true;
 }
@@ -297,7 +301,7 @@ bool
 transact_cancel(struct session *s, const struct json *id)
 {
     LIST_FOR_EACH (p, struct pending, session_node, &s->pending) {
-        if (js_equal(p->id, id) && !p->reply) {
+        if (js_equal(p->id, id) && !p->reply.len) {
             answer_canceled(p);
             return true;
         }

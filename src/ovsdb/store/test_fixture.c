@@ -55,11 +55,13 @@ transact(struct store *s, const char *ops)
     static const struct exec_session session;
     struct json *json = J(ops);
     struct exec_outcome outcome;
+    struct json *reply;
     bool ok;
 
     exec_transact(store_db(s), json, 0, &session, 0, &outcome);
-    ok = outcome.reply && js_array_len(outcome.reply) == js_array_len(json)
-         && !js_get(js_at(outcome.reply, js_array_len(json) - 1), "error");
+    error_free(js_parse(str_text(&outcome.reply), outcome.reply.len, &reply));
+    ok = reply && js_array_len(reply) == js_array_len(json) && !js_get(js_at(reply, js_array_len(json) - 1), "error");
+    js_unref(reply);
     exec_outcome_uninit(&outcome);
     js_unref(json);
     return ok;
