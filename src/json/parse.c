@@ -39,6 +39,16 @@ skip_spaces(char *p)
     return p;
 }
 
+/* Sets what a value on the stack begins with, in one piece: it is read in one soon, and the processor would have to
+ * wait for several writes to come together. */
+static inline void
+set_head(struct json *v, enum kind kind, size_t n)
+{
+    struct { uint32_t kind : 4, at : 28, n; } head = { .kind = kind, .n = n };
+
+    memcpy(v, &head, sizeof head);
+}
+
 /* --- Strings --- */
 
 size_t
@@ -212,7 +222,8 @@ find_quote(const struct parser *p, const char *s)
 static inline char *
 end_string(struct parser *p, struct json *v, char *start, char *last, char *end)
 {
-    *v = (struct json) { .kind = KIND_STRING, .n = last - start, .text = start };
+    set_head(v, KIND_STRING, last - start);
+    v->text = start;
     p->quotes_to = end;
     *last = '\0';
     return end;
@@ -313,10 +324,10 @@ set_real(struct json *v, const char *text)
         return false;
     }
     if (json_is_whole(exact)) {
-        v->kind = KIND_INTEGER;
+        set_head(v, KIND_INTEGER, 0);
         v->integer = exact;
     } else {
-        v->kind = json_is_whole(r) ? KIND_WHOLE : KIND_REAL;
+        set_head(v, json_is_whole(r) ? KIND_WHOLE : KIND_REAL, 0);
         v->real = r;
     }
     return true;
@@ -331,18 +342,17 @@ parse_number(char *s, struct json *v)
     if (!check_number(s, &end, &is_real)) {
         return NULL;
     }
-    v->n = 0;
     if (!is_real && end - start <= 18) {
         int64_t i = 0;
 
         for (s += *s == '-'; s < end; s++) {
             i = i * 10 + *s - '0';
         }
-        v->kind = KIND_INTEGER;
+        set_head(v, KIND_INTEGER, 0);
         v->integer = *start == '-' ? -i : i;
     } else if (!is_real) {
         errno = 0;
-        v->kind = KIND_INTEGER;
+        set_head(v, KIND_INTEGER, 0);
         v->integer = strtoll(start, NULL, 10);
         if (errno) {
             return NULL;
@@ -362,7 +372,8 @@ parse_word(char *s, struct json *v)
 
     for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
         if (!strncmp(s, words[i].text, words[i].len)) {
-            *v = (struct json) { .kind = words[i].kind };
+            set_head(v, words[i].kind, 0);
+            v->integer = 0;
             return s + words[i].len;
         }
     }
@@ -386,23 +397,54 @@ open_container(struct parser *p, enum kind kind)
     if (!v) {
         return false;
     }
-    v->kind = kind;
+    set_head(v, kind, 0);
     v->children = p->open; /* For the time being. */
     p->open = v;
     return ++p->depth <= p->max_depth;
 }
 
-static struct json *
-place(struct parser *p, const struct json *v)
+/* Moves the children of container 'v', which closes, to their place: the 'n' values between the top of the stack and
+ * 'v', of which the last came first.  They are put in order first only where their places may overlap, at the very end
+ * of the block. */
+static void
+place_children(struct parser *p, struct json *v, size_t n)
 {
-    struct json *to = p->done++, placed = *v;
+    struct json *to = p->done;
+    const struct json *from = v - 1;
+    unsigned at = to - (struct json *) p->doc;
+    int step = -1;
 
-    placed.at = to - (struct json *) p->doc;
-    *to = placed;
-    return to;
+    if (UNLIKELY(to + n >= p->stack)) {
+        for (size_t i = 0; i < n / 2; i++) {
+            struct json t = p->stack[i];
+
+            p->stack[i] = v[-1 - (ssize_t) i];
+            v[-1 - (ssize_t) i] = t;
+        }
+        from = p->stack;
+        step = 1;
+    }
+    set_head(v, v->kind, n);
+    v->children = to;
+    for (p->done = to + n; to < p->done; to++, from += step) {
+        struct json placed = *from;
+
+        placed.at = at++;
+        *to = placed;
+    }
 }
 
-/* Whether two names are the same among the few before 'n'. */
+/* Puts a value where another one is. */
+static void
+replace(struct json *old, const struct json *v)
+{
+    unsigned at = old->at;
+
+    *old = *v;
+    old->at = at;
+}
+
+/* The position of the name among the few members before 'n', SIZE_MAX if it is not there. */
 static size_t
 find_among_few(const struct json *members, size_t n, const struct json *name)
 {
@@ -414,45 +456,45 @@ find_among_few(const struct json *members, size_t n, const struct json *name)
     return SIZE_MAX;
 }
 
-/* The children of a container that closes, in the order in which they came. */
-struct children {
-    const struct json *next;
-    int step;
-};
-
-static inline struct json
-next_child(struct children *c)
+/* Makes one of members with the same name: the last value counts, at the first's place.  With 'index' the names are
+ * entered there. */
+static void
+join_members(struct parser *p, struct json *object, struct name_index *index)
 {
-    const struct json *child = c->next;
+    /* In a document, as the index expects it. */
+    const struct json placed = { .kind = KIND_OBJECT, .at = 1, .children = object->children };
+    struct json *members = object->children;
+    size_t n = 0;
+    uint64_t seen = 0; /* By first letter and length. */
 
-    c->next += c->step;
-    return *child;
+    for (struct json *name = members; name < p->done; name += 2) {
+        uint64_t bit = UINT64_C(1) << (((unsigned char) *name->text + 8 * name->n) & 63);
+        size_t old = index ? name_index_find(index, &placed, name->text, name->n)
+                     : seen & bit ? find_among_few(members, n, name) : SIZE_MAX;
+
+        seen |= bit;
+        if (old != SIZE_MAX) {
+            replace(&members[2 * old + 1], name + 1);
+            continue;
+        }
+        if (UNLIKELY(name != &members[2 * n])) {
+            replace(&members[2 * n], name);
+            replace(&members[2 * n + 1], name + 1);
+        }
+        if (index) {
+            name_index_add(index, &placed, n);
+        }
+        n++;
+    }
+    p->done = members + 2 * n;
+    set_head(object, KIND_OBJECT, n);
 }
 
-/* The 'n' values between the top of the stack and 'v'.  The last came first; they are put in order only where their
- * places may overlap, at the very end of the block. */
-static struct children
-children_of(struct parser *p, struct json *v, size_t n)
-{
-    if (p->done + n + 1 < p->stack) {
-        return (struct children) { v - 1, -1 };
-    }
-    for (size_t i = 0; i < n / 2; i++) {
-        struct json t = p->stack[i];
-
-        p->stack[i] = v[-1 - (ssize_t) i];
-        v[-1 - (ssize_t) i] = t;
-    }
-    return (struct children) { p->stack, 1 };
-}
-
-/* Puts members in their place.  Of several with the same name the last value counts, at the first's place.  False if
- * there is no room for the index. */
+/* False if there is no room for the index. */
 static bool
-place_members(struct parser *p, struct json *object, struct children from, size_t n_pairs)
+place_members(struct parser *p, struct json *object, size_t n_pairs)
 {
     struct name_index *index = NULL;
-    struct json placed = { .kind = KIND_OBJECT };
 
     if (n_pairs > SMALL_OBJECT) {
         struct json *holder = p->done++; /* Of the index. */
@@ -465,42 +507,9 @@ place_members(struct parser *p, struct json *object, struct children from, size_
         p->doc->indexes = index;
         *holder = (struct json) { .kind = KIND_NULL, .index = index };
     }
-    placed.children = p->done;
-    placed.at = 1; /* So that the index finds its members where those of documents are. */
-    for (size_t i = 0; i < n_pairs; i++) {
-        struct json name = next_child(&from), value = next_child(&from);
-        size_t old = index ? name_index_find(index, &placed, name.text, name.n)
-                           : find_among_few(placed.children, placed.n, &name);
-
-        if (old != SIZE_MAX) {
-            unsigned at = placed.children[2 * old + 1].at;
-
-            placed.children[2 * old + 1] = value;
-            placed.children[2 * old + 1].at = at;
-            continue;
-        }
-        place(p, &name);
-        place(p, &value);
-        placed.n++;
-        if (index) {
-            name_index_add(index, &placed, placed.n - 1);
-        }
-    }
-    object->children = placed.children;
-    object->n = placed.n;
+    place_children(p, object, 2 * n_pairs);
+    join_members(p, object, index);
     return true;
-}
-
-static void
-place_elements(struct parser *p, struct json *array, struct children from, size_t n)
-{
-    array->n = n;
-    array->children = p->done;
-    for (size_t i = 0; i < n; i++) {
-        struct json element = next_child(&from);
-
-        place(p, &element);
-    }
 }
 
 /* Closes the innermost container with 'bracket'; false if it has none that fits. */
@@ -515,8 +524,8 @@ close_container(struct parser *p, char bracket)
     }
     outer = v->children;
     if (v->kind == KIND_ARRAY) {
-        place_elements(p, v, children_of(p, v, n), n);
-    } else if (!place_members(p, v, children_of(p, v, n), n / 2)) {
+        place_children(p, v, n);
+    } else if (!place_members(p, v, n / 2)) {
         return false;
     }
     p->stack = v;
@@ -728,7 +737,9 @@ parse_document(struct parser *p, char *text, size_t capacity, size_t *used)
     if (used) {
         *used = end - text;
     }
-    root = place(p, p->stack);
+    root = p->done++;
+    *root = *p->stack;
+    root->at = root - (struct json *) p->doc;
     return cut(p->doc, root, p->done - (struct json *) p->doc, capacity);
 }
 
