@@ -25,14 +25,24 @@ sorted_members(const struct json *object)
     return members;
 }
 
-/* The length of the part of the text that stands for itself. */
+/* Copies the part of the 'n' bytes at 'text' that stands for itself, and maybe up to 7 of what follows it; returns its
+ * length. */
 static inline size_t
-plain_length(const char *text, size_t n)
+copy_plain(char *to, const char *text, size_t n)
 {
-    size_t i = js_plain_run(text, n);
+    size_t i = 0;
 
-    while (i < n && (unsigned char) text[i] >= ' ' && text[i] != '"' && text[i] != '\\') {
-        i++;
+    while (n - i >= 8) {
+        unsigned plain = js_plain_bytes(text + i);
+
+        memcpy(to + i, text + i, 8);
+        i += plain;
+        if (plain < 8) {
+            break;
+        }
+    }
+    for (; i < n && (unsigned char) text[i] >= ' ' && text[i] != '"' && text[i] != '\\'; i++) {
+        to[i] = text[i];
     }
     return i;
 }
@@ -59,20 +69,17 @@ put_escape(char *at, unsigned char c)
 void
 js_put_string(struct str *s, const char *text, size_t n)
 {
-    size_t plain = plain_length(text, n);
     char *at = str_reserve(s, n + ESCAPE_MAX + 2);
+    size_t plain;
 
     *at++ = '"';
-    while (plain < n) {
-        memcpy(at, text, plain);
+    while (plain = copy_plain(at, text, n), plain < n) {
         at = put_escape(at + plain, text[plain]);
         text += plain + 1;
         n -= plain + 1;
-        plain = plain_length(text, n);
         s->len = at - s->text;
         at = str_reserve(s, n + ESCAPE_MAX + 1);
     }
-    memcpy(at, text, n);
     at[n] = '"';
     at[n + 1] = '\0';
     s->len = at + n + 1 - s->text;
