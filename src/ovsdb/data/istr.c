@@ -26,6 +26,12 @@ static struct part {
 
 static size_t n_strings, total_bytes;
 
+/* What was asked for ahead, in order. */
+static struct {
+    struct { const char *text; uint32_t hash; } texts[16];
+    unsigned n, used;
+} prefetched;
+
 static inline uint32_t
 hash_text(const char *text, size_t len)
 {
@@ -93,12 +99,31 @@ istr_prefetch(const char *text, size_t len)
     const struct part *p = part_of(hash);
 
     __builtin_prefetch(&p->places[hash & p->mask]);
+    if (prefetched.n < ARRAY_SIZE(prefetched.texts)) {
+        prefetched.texts[prefetched.n].text = text;
+        prefetched.texts[prefetched.n++].hash = hash;
+    }
+}
+
+void
+istr_forget_prefetched(void)
+{
+    prefetched.n = prefetched.used = 0;
+}
+
+static inline uint32_t
+known_hash(const char *text, size_t len)
+{
+    if (prefetched.used < prefetched.n && prefetched.texts[prefetched.used].text == text) {
+        return prefetched.texts[prefetched.used++].hash;
+    }
+    return hash_text(text, len);
 }
 
 struct istr *
 istr_make(const char *text, size_t len)
 {
-    uint32_t hash = hash_text(text, len);
+    uint32_t hash = known_hash(text, len);
     struct part *p = part_of(hash);
     struct place *place;
     struct istr *s;

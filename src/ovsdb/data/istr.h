@@ -25,8 +25,11 @@ struct istr {
 struct istr *istr_make(const char *text, size_t len) MUST_CHECK;
 static inline struct istr *istr_from(const char *text) { return istr_make(text, strlen(text)); }
 
-/* Asks for the memory where the text will be looked for, for one who has something else to do before that. */
+/* Asks for the memory where the text will be looked for, for one who has something else to do before that.  Until
+ * istr_forget_prefetched() the text must stay where it is, unchanged: the hashes of the first few are kept for
+ * istr_make(), if that gets them in the same order. */
 void istr_prefetch(const char *text, size_t len);
+void istr_forget_prefetched(void);
 
 /* The string if it exists, without a reference; null otherwise.  Nothing equal to the text is stored anywhere then. */
 const struct istr *istr_find(const char *text, size_t len);

@@ -2,6 +2,7 @@
  *
  * Each step looks only at rows that were changed, and at what refers to deleted ones. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/hash.h"
 #include "ovsdb/data/text.h"
@@ -22,8 +23,9 @@ struct purge {
 
 struct commit {
     struct txn *txn;
-    struct ref_delta *deltas; /* Applied to row->n_refs, in order. */
+    struct ref_delta *deltas; /* Applied to row->n_refs, in order: 'few', or allocated. */
     size_t n_deltas, capacity;
+    struct ref_delta few[4];
     struct row **orphans;     /* Rows of non-root tables that may be without references. */
     size_t n_orphans, orphans_capacity;
     struct hmap purges;
@@ -51,7 +53,12 @@ static void
 apply_delta(struct commit *c, struct row *row, bool up)
 {
     if (c->n_deltas >= c->capacity) {
-        c->deltas = x2nrealloc(c->deltas, &c->capacity, sizeof *c->deltas);
+        struct ref_delta *old = c->deltas == c->few ? NULL : c->deltas;
+
+        c->deltas = x2nrealloc(old, &c->capacity, sizeof *c->deltas);
+        if (!old) {
+            memcpy(c->deltas, c->few, sizeof c->few);
+        }
     }
     c->deltas[c->n_deltas++] = (struct ref_delta) { row, up };
     row->n_refs += up ? 1 : -1;
@@ -523,7 +530,7 @@ check_indexes(struct commit *c)
 struct dberr *
 commit_check(struct txn *txn)
 {
-    struct commit c = { .txn = txn };
+    struct commit c = { .txn = txn, .deltas = c.few, .capacity = ARRAY_SIZE(c.few) };
     struct dberr *e;
 
     hmap_init(&c.purges);
@@ -545,7 +552,9 @@ commit_check(struct txn *txn)
         free(p);
     }
     hmap_uninit(&c.purges);
-    free(c.deltas);
+    if (c.deltas != c.few) {
+        free(c.deltas);
+    }
     free(c.orphans);
     return e;
 }

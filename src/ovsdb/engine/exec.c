@@ -52,19 +52,15 @@ exec_row_from_json(const struct table_schema *t, struct datum *fields, const str
         named = xcalloc(js_object_len(json) + 1, sizeof *named);
     }
     for (void *it = js_iter(json); it && !e; it = js_iter_next(json, it)) {
-        struct datum d;
-
         c = table_schema_column_after(t, c, js_iter_name(it));
         if (!c) {
             e = dberr_at(json, DBERR_UNKNOWN_COLUMN, "No column %s in table %s.", js_iter_name(it), t->name);
             break;
         }
-        e = datum_from_json(&d, &c->type, js_iter_value(it), symtab);
-        if (!e) {
-            datum_take(&fields[c->index], &d, &c->type);
-            if (named) {
-                named[n_named++] = c;
-            }
+        datum_uninit(&fields[c->index], &c->type);
+        e = datum_from_json(&fields[c->index], &c->type, js_iter_value(it), symtab);
+        if (!e && named) {
+            named[n_named++] = c;
         }
     }
     if (columns) {

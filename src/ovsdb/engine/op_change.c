@@ -66,19 +66,32 @@ check_defaults(const struct table_schema *t, const struct datum *fields)
     return e;
 }
 
-/* Asks for the memory where the strings in a column's value will be looked for.  'max' are to be asked for; returns how
- * many of those are left. */
-static unsigned
-prefetch_strings(const struct json *json, unsigned max)
+/* Asks for the memory where a string will be looked for, if it is one.  'max' are to be asked for; returns how many of
+ * those are left. */
+static inline unsigned
+prefetch_string(const struct json *json, unsigned max)
 {
-    if (js_is(json, JS_STRING)) {
+    if (max && js_is(json, JS_STRING)) {
         istr_prefetch(js_str_value(json), js_str_len(json));
         return max - 1;
     }
-    for (size_t i = 0, n = js_array_len(json); i < n && max; i++) {
-        max = prefetch_strings(js_at(json, i), max);
-    }
     return max;
+}
+
+/* The same for the strings in a column's value: it itself, those of a set, keys and values of a map. */
+static unsigned
+prefetch_strings(const struct json *json, unsigned max)
+{
+    const struct json *elements = js_at(json, 1); /* Behind the word that says which of them it is. */
+
+    for (size_t i = 0, n = js_array_len(elements); i < n && max; i++) {
+        const struct json *element = js_at(elements, i);
+
+        max = prefetch_string(element, max);
+        max = prefetch_string(js_at(element, 0), max);
+        max = prefetch_string(js_at(element, 1), max);
+    }
+    return prefetch_string(json, max);
 }
 
 /* The same for the first ones of a new row: their places are all over the memory, and when a request comes alone,
@@ -104,7 +117,7 @@ insert_row(struct exec *x, struct op *op, const struct json *row_json, const str
     prefetch_row(row_json);
     t = tuple_create(schema, uuid);
     e = exec_row_from_json(schema, t->fields, row_json, &x->symtab, NULL, NULL);
-
+    istr_forget_prefetched();
     t->fields[COL_UUID].one.uuid = *uuid; /* Whatever the row says. */
     e = e ? e : check_defaults(schema, t->fields);
     e = e ? e : op_check_writable(x, op);
