@@ -99,7 +99,7 @@ find_members(const struct json *object, struct members *m)
         const char *name = js_iter_name(it);
         size_t i = 0;
 
-        while (i < ARRAY_SIZE(known) && strcmp(name, known[i].name)) {
+        while (i < ARRAY_SIZE(known) && (*name != *known[i].name || strcmp(name, known[i].name))) {
             i++;
         }
         if (i == ARRAY_SIZE(known)) {

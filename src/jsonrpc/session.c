@@ -108,10 +108,19 @@ set_target(struct jsonrpc_session *s, size_t i)
 }
 
 static void
+set_interval(struct jsonrpc_session *s, int ms)
+{
+    if (!s->fsm.probe_interval && reconnect_is_connected(&s->fsm)) {
+        s->fsm.last_received = clock_now_ms(); /* Not known: without probes it does not matter. */
+    }
+    s->fsm.probe_interval = ms;
+}
+
+static void
 set_probe_for(struct jsonrpc_session *s, bool needs_probes)
 {
     if (!s->probe_is_set) {
-        s->fsm.probe_interval = needs_probes ? 5000 : 0;
+        set_interval(s, needs_probes ? 5000 : 0);
     }
 }
 
@@ -303,7 +312,9 @@ on_message(struct jsonrpc_conn *c, struct jsonrpc_msg *msg, void *s_)
         return;
     }
     s->seen = jsonrpc_conn_received(c);
-    step(s, RECONNECT_EV_RECEIVED);
+    if (s->fsm.probe_interval || s->fsm.state != RECONNECT_ACTIVE) { /* Else it would only ask for the time. */
+        step(s, RECONNECT_EV_RECEIVED);
+    }
     if (msg->type == JSONRPC_REQUEST && !strcmp(msg->method, "echo")) {
         answer_echo(s, msg);
         jsonrpc_msg_free(msg);
@@ -563,7 +574,7 @@ jsonrpc_session_set_probe_interval(struct jsonrpc_session *s, int ms)
         set_probe_for(s, !s->conn || stream_needs_probes(jsonrpc_conn_stream(s->conn)));
         reschedule(s);
     } else if (s->fsm.probe_interval != ms) {
-        s->fsm.probe_interval = ms;
+        set_interval(s, ms);
         reschedule(s);
     }
 }

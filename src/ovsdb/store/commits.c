@@ -37,18 +37,6 @@ commits_trim(struct store *s, uint64_t written)
     }
 }
 
-/* The commits that were written at once, which nobody will be told of. */
-static void
-trim_written(struct store *s)
-{
-    uint64_t written;
-
-    pthread_mutex_lock(&s->mutex);
-    written = s->written_seq;
-    pthread_mutex_unlock(&s->mutex);
-    commits_trim(s, written);
-}
-
 static void
 add_entry(struct store *s, struct change_set *set, bool recorded)
 {
@@ -120,7 +108,7 @@ commits_note(struct db_listener *l, struct change_set *set)
         return;
     }
     compact_note_commit(s, set);
-    trim_written(s);
+    commits_trim(s, s->written_seq); /* Those that were written at once, which nobody will be told of. */
     str_clear(&s->text);
     log_begin_record(&s->text);
     if (!record_put_changes(&s->text, set, !(s->flags & STORE_NO_DIFF))) {

@@ -76,7 +76,7 @@ struct store {
     bool in_job;            /* At a job: the file and what belongs to the writer are its own. */
     uint64_t want_sync;     /* Somebody waits until commits up to here are on disk. */
     bool stop;
-    uint64_t written_seq;   /* Commits up to here are in the file, ... */
+    _Atomic uint64_t written_seq; /* Changed with the mutex held.  Commits up to here are in the file, ... */
     uint64_t synced_seq;    /* ... and on disk. */
     uint64_t wake_written;  /* Wake the main thread when written_seq reaches this; UINT64_MAX: no need. */
     bool replaced;          /* A replacing job is done, ... */

@@ -144,12 +144,7 @@ store_settle(struct store *s)
 bool
 store_is_written(struct store *s)
 {
-    bool written;
-
-    pthread_mutex_lock(&s->mutex);
-    written = s->flags & STORE_READ_ONLY || s->seq <= s->written_seq;
-    pthread_mutex_unlock(&s->mutex);
-    return written;
+    return s->flags & STORE_READ_ONLY || s->seq <= s->written_seq;
 }
 
 bool
