@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -293,6 +294,86 @@ uuids_survive_their_text_form(void **state UNUSED)
     assert_int_equal(uuid_abbreviation_len("01234567-89"), 10);
 }
 
+/* The text of a UUID as printf() makes it, byte by byte. */
+static void
+format_slowly(const struct uuid *uuid, char text[UUID_LEN + 1])
+{
+    for (int i = 0; i < 16; i++) {
+        text += sprintf(text, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", uuid->bytes[i]);
+    }
+}
+
+static void
+uuids_are_written_and_read_as_byte_by_byte(void **state UNUSED)
+{
+    char text[UUID_LEN + 1], expected[UUID_LEN + 1];
+    struct uuid a, b;
+    struct random r;
+
+    random_seed(&r, 8);
+    for (int i = 0; i < 1000; i++) {
+        uuid_generate(&a, &r);
+        a.bytes[i % 16] = i;
+        uuid_format(&a, text);
+        format_slowly(&a, expected);
+        assert_string_equal(text, expected);
+        if (i % 2) {
+            for (int j = 0; j < UUID_LEN; j++) {
+                text[j] = toupper(text[j]);
+            }
+        }
+        assert_true(uuid_parse(&b, text));
+        assert_true(uuid_equal(&a, &b));
+    }
+}
+
+static void
+only_digits_and_hyphens_in_their_places_make_a_uuid(void **state UNUSED)
+{
+    const char *good = "0123ABcd-4567-89ef-cdef-0123456789af";
+    char text[UUID_LEN + 1];
+    struct uuid uuid;
+
+    for (int i = 0; i < UUID_LEN; i++) {
+        for (int c = 0; c < 256; c++) {
+            strcpy(text, good);
+            text[i] = c;
+            assert_int_equal(uuid_parse_prefix(&uuid, text), good[i] == '-' ? c == '-' : isxdigit(c) != 0);
+            assert_true(isxdigit(c) || c == '-' || uuid_is_zero(&uuid));
+        }
+    }
+}
+
+static void
+check_decimal(uint64_t v)
+{
+    struct str s = STR_INIT;
+    char expected[32];
+
+    str_put_decimal(&s, v, 0);
+    snprintf(expected, sizeof expected, "%" PRIu64, v);
+    assert_string_equal(str_text(&s), expected);
+    str_uninit(&s);
+}
+
+static void
+numbers_are_as_printf_writes_them(void **state UNUSED)
+{
+    struct random r;
+
+    random_seed(&r, 9);
+    for (int i = 0; i < 20000; i++) {
+        check_decimal(random_u64(&r) >> i % 64);
+    }
+    for (uint64_t power = 1; power < UINT64_MAX / 10; power *= 10) {
+        check_decimal(power - 1);
+        check_decimal(power);
+        check_decimal(power * 10 - 1);
+    }
+    check_decimal(UINT64_C(10000000000000000000));
+    check_decimal(UINT64_MAX);
+}
+
 static void
 numbers_are_whole_or_nothing(void **state UNUSED)
 {
@@ -433,6 +514,9 @@ main(void)
         cmocka_unit_test(errors_gather_context_from_inside_out),
         cmocka_unit_test(a_string_table_agrees_with_an_array),
         cmocka_unit_test(uuids_survive_their_text_form),
+        cmocka_unit_test(uuids_are_written_and_read_as_byte_by_byte),
+        cmocka_unit_test(only_digits_and_hyphens_in_their_places_make_a_uuid),
+        cmocka_unit_test(numbers_are_as_printf_writes_them),
         cmocka_unit_test(numbers_are_whole_or_nothing),
     };
 

@@ -72,15 +72,18 @@ str_put_fill(struct str *s, char c, size_t n)
 }
 
 /* The digits of 'v'. */
-static unsigned int
+static inline unsigned int
 n_decimal_digits(uint64_t v)
 {
-    unsigned int n = 1;
+    static const uint64_t powers[] = {
+        0, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, UINT64_C(10000000000),
+        UINT64_C(100000000000), UINT64_C(1000000000000), UINT64_C(10000000000000), UINT64_C(100000000000000),
+        UINT64_C(1000000000000000), UINT64_C(10000000000000000), UINT64_C(100000000000000000),
+        UINT64_C(1000000000000000000), UINT64_C(10000000000000000000),
+    };
+    unsigned int n = (64 - __builtin_clzll(v | 1)) * 1233 >> 12; /* By the binary digits, at most one too few. */
 
-    for (; v >= 10000; v /= 10000) {
-        n += 4;
-    }
-    return n + (v >= 10) + (v >= 100) + (v >= 1000);
+    return n + (v >= powers[n]);
 }
 
 /* Writes 'v' in 'n' digits, zeros in front. */

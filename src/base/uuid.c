@@ -50,26 +50,16 @@ uuid_hash(const struct uuid *uuid)
     return hash_bytes(uuid, sizeof *uuid, 0);
 }
 
-static bool
-hyphen_follows(int byte)
-{
-    return byte == 3 || byte == 5 || byte == 7 || byte == 9;
-}
-
-/* The 8 hexadecimal digits of 4 bytes, as they follow each other in memory. */
-static uint64_t
-hex_digits(const uint8_t bytes[4])
+/* The 8 hexadecimal digits of 4 bytes; the first is in the lowest bits. */
+static inline uint64_t
+hex_digits(uint64_t x)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
-    uint32_t word;
-    uint64_t x;
 
-    memcpy(&word, bytes, sizeof word);
-    x = le32toh(word);
     x = (x | x << 16) & UINT64_C(0x0000ffff0000ffff);
     x = (x | x << 8) & UINT64_C(0x00ff00ff00ff00ff);
     x = (x >> 4 | x << 8) & ones * 15;
-    return htole64(x + ones * '0' + ((x + ones * 6) >> 4 & ones) * ('a' - '9' - 1));
+    return x + ones * '0' + ((x + ones * 6) >> 4 & ones) * ('a' - '9' - 1);
 }
 
 void
@@ -79,7 +69,10 @@ uuid_format(const struct uuid *uuid, char text[UUID_LEN + 1])
     const char *p = (const char *) digits;
 
     for (int i = 0; i < 4; i++) {
-        digits[i] = hex_digits(&uuid->bytes[4 * i]);
+        uint32_t word;
+
+        memcpy(&word, &uuid->bytes[4 * i], sizeof word);
+        digits[i] = htole64(hex_digits(le32toh(word)));
     }
     memcpy(text, p, 8);
     text[8] = '-';
@@ -94,26 +87,41 @@ uuid_format(const struct uuid *uuid, char text[UUID_LEN + 1])
     text[UUID_LEN] = '\0';
 }
 
+/* Reads 8 hexadecimal digits: 4 at 'first' and 4 at 'second'.  Sets '*bytes' to what they say, the first in the lowest
+ * bits. */
+static bool
+read_digits(const char *first, const char *second, uint64_t *bytes)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t text, x;
+    uint32_t half;
+
+    memcpy(&half, second, sizeof half);
+    text = (uint64_t) le32toh(half) << 32;
+    memcpy(&half, first, sizeof half);
+    text |= le32toh(half);
+    x = (text + (text >> 6 & ones) * 9) & ones * 15; /* Letters follow a '@' or a '`'. */
+    x = (x << 4 | x >> 8) & UINT64_C(0x00ff00ff00ff00ff);
+    x = (x | x >> 8) & UINT64_C(0x0000ffff0000ffff);
+    *bytes = (x | x >> 16) & UINT32_MAX;
+    return hex_digits(*bytes) == (text | (text >> 1 & ones * 0x20)); /* Of digits that bit is set already. */
+}
+
 bool
 uuid_parse_prefix(struct uuid *uuid, const char *text)
 {
-    uint64_t words[2] = { 0, 0 };
+    uint64_t bytes[4] = { 0, 0, 0, 0 };
+    bool ok = strnlen(text, UUID_LEN) == UUID_LEN && text[8] == '-' && text[13] == '-' && text[18] == '-'
+              && text[23] == '-' && read_digits(text, text + 4, &bytes[0])
+              && read_digits(text + 9, text + 14, &bytes[1]) && read_digits(text + 19, text + 24, &bytes[2])
+              && read_digits(text + 28, text + 32, &bytes[3]);
 
-    put_words(uuid, 0, 0);
-    for (int i = 0; i < 16; i++) {
-        int high = num_hex_digit(text[0]), low = high >= 0 ? num_hex_digit(text[1]) : -1;
-
-        if (low < 0) {
-            return false;
-        }
-        words[i / 8] |= (uint64_t) (high << 4 | low) << i % 8 * 8;
-        text += 2;
-        if (hyphen_follows(i) && *text++ != '-') {
-            return false;
-        }
+    if (ok) {
+        put_words(uuid, bytes[0] | bytes[1] << 32, bytes[2] | bytes[3] << 32);
+    } else {
+        put_words(uuid, 0, 0);
     }
-    put_words(uuid, words[0], words[1]);
-    return true;
+    return ok;
 }
 
 bool
