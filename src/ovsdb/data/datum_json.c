@@ -89,7 +89,7 @@ atom_from_json(union atom *a, const struct base_type *base, const struct json *j
     return e;
 }
 
-/* How one datum is read. */
+/* How one datum is read.  What reads is compiled for each way by itself: a row has many of them. */
 struct reader {
     const struct col_type *type;
     struct symtab *symtab;
@@ -97,7 +97,7 @@ struct reader {
     bool loose, diff;
 };
 
-static struct dberr *
+static ALWAYS_INLINE struct dberr *
 read_pair(const struct reader *r, struct datum *d, const struct json *json)
 {
     union atom key, value;
@@ -119,7 +119,7 @@ read_pair(const struct reader *r, struct datum *d, const struct json *json)
     return NULL;
 }
 
-static struct dberr *
+static ALWAYS_INLINE struct dberr *
 read_element(const struct reader *r, struct datum *d, const struct json *json)
 {
     union atom key;
@@ -157,7 +157,7 @@ is_wrapped_set(const struct json *json)
 }
 
 /* Reads ["set", [...]] or ["map", [...]]. */
-static struct dberr *
+static ALWAYS_INLINE struct dberr *
 read_many(const struct reader *r, struct datum *d, const struct json *json)
 {
     const char *class = type_is_map(r->type) ? "map" : "set";
@@ -183,7 +183,7 @@ read_many(const struct reader *r, struct datum *d, const struct json *json)
     return e ? e : datum_sort(d, r->type);
 }
 
-static struct dberr *
+static ALWAYS_INLINE struct dberr *
 read_datum(const struct reader *r, struct datum *d, const struct json *json)
 {
     struct dberr *e;

@@ -128,12 +128,16 @@ istr_make(const char *text, size_t len)
     struct place *place;
     struct istr *s;
 
-    if (is_full(p) || !p->places) {
-        resize(p, p->places ? 2 * (p->mask + 1) : FIRST_PLACES);
+    if (UNLIKELY(!p->places)) {
+        resize(p, FIRST_PLACES);
     }
     place = find(p, text, len, hash);
     if (place->hash) {
         return istr_ref(place->string);
+    }
+    if (is_full(p)) {
+        resize(p, 2 * (p->mask + 1));
+        place = find(p, text, len, hash);
     }
     s = xmalloc(sizeof *s + len + 1);
     s->hash = hash;

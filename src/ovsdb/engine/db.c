@@ -104,6 +104,7 @@ db_destroy(struct db *db)
         list_pop_front(&db->listeners);
     }
     free(db->tables);
+    free(db->spare_txn);
     schema_unref(db->schema);
     free(db);
 }

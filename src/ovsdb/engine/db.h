@@ -96,6 +96,7 @@ struct db {
     struct table *tables;  /* In the order of schema->tables. */
     struct list listeners;
     struct txn *txn;       /* In progress, or null. */
+    struct txn *spare_txn; /* The last one's memory, or null. */
     struct hmap weak_refs; /* Of struct weak_ref, by source, column and destination. */
     uint64_t n_commits;    /* That changed something. */
 };

@@ -12,12 +12,12 @@
 struct txn *
 txn_begin(struct db *db)
 {
-    struct txn *txn = xzalloc(sizeof *txn);
+    struct txn *txn = db->spare_txn ? db->spare_txn : xmalloc(sizeof *txn);
 
     assert(!db->txn);
-    txn->db = db;
+    db->spare_txn = NULL;
+    *txn = (struct txn) { .db = db, .comment = STR_INIT };
     list_init(&txn->tables);
-    str_init(&txn->comment);
     db->txn = txn;
     return txn;
 }
@@ -27,7 +27,7 @@ txn_free(struct txn *txn)
 {
     txn->db->txn = NULL;
     str_uninit(&txn->comment);
-    free(txn);
+    txn->db->spare_txn = txn;
 }
 
 void
