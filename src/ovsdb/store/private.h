@@ -70,7 +70,8 @@ struct store {
     pthread_mutex_t mutex;
     pthread_cond_t cond;    /* For the writer: there is something to do. */
     pthread_cond_t done;    /* For store_flush(): something was done. */
-    pthread_t thread;
+    pthread_t thread;       /* The writer's, ... */
+    bool has_thread;        /* ... started when there is something for it to do. */
     struct list jobs;       /* Of struct store_job, those not begun. */
     bool working;           /* The thread is at a job or a sync, without the mutex. */
     bool in_job;            /* At a job: the file and what belongs to the writer are its own. */
@@ -95,7 +96,8 @@ struct store {
 
 /* Runs all jobs on this thread, syncing at the end (writer.c). */
 struct store_failure writer_run_all(struct store *s) MUST_CHECK;
-void writer_start(struct store *s);
+/* With the mutex held: there is something for the writer's thread to do, unless there is no loop to tell of it. */
+void writer_wake(struct store *s);
 void writer_stop(struct store *s);
 /* Writes a record, or queues it while the thread is at a job or there is none; takes over nothing. */
 void writer_add(struct store *s, const struct bytes *record);

@@ -135,7 +135,6 @@ store_start(struct store *s, struct loop *loop, void (*compacted)(void *aux), vo
     s->compacted_aux = aux;
     loop_wake_init(loop, &s->wake, on_wake, s);
     s->loop = loop;
-    writer_start(s);
     compact_start_timer(s);
 }
 

@@ -9,7 +9,8 @@
  * The store is a listener of its database.  A commit becomes a record that is appended at once, so a process that is
  * killed loses nothing of it.  What must survive the machine is synced by the writer thread, which then wakes the main
  * thread, which calls those who wait (store_wait_for()): all commits written before an fdatasync share it.  The writer
- * thread also puts a compacted file in the place of the old one; records that come meanwhile queue up for it.
+ * thread also puts a compacted file in the place of the old one; records that come meanwhile queue up for it.  It is
+ * started when there is something of that to do.
  *
  * If the writing fails, the part that was written is cut off, and every commit that is not safely in the file is undone
  * in memory (db_undo(): monitors see that as one more change); those who wait get the error.  The file and the memory
@@ -66,8 +67,8 @@ struct dberr *store_open_with(const struct store_io *io, const char *path, int f
  * null if all is in the file. */
 struct dberr *store_close(struct store *store) MUST_CHECK;
 
-/* Starts the writer thread, and automatic compaction, after which 'compacted' (may be null) is called with 'aux'.
- * Before that, commits are only gathered, for store_flush(). */
+/* Starts to write each commit at once, and automatic compaction, after which 'compacted' (may be null) is called with
+ * 'aux'.  Before that, commits are only gathered, for store_flush(). */
 void store_start(struct store *store, struct loop *loop, void (*compacted)(void *aux), void *aux);
 
 /* Whether records from now on hold differences or new values (STORE_NO_DIFF). */

@@ -165,7 +165,7 @@ store_wait_for(struct store *s, struct store_wait *wait, enum store_level level,
     done = s->seq <= (level == STORE_DURABLE ? s->synced_seq : s->written_seq);
     if (!done && level == STORE_DURABLE) {
         s->want_sync = s->seq;
-        pthread_cond_signal(&s->cond);
+        writer_wake(s);
     } else if (!done) {
         s->wake_written = MIN(s->wake_written, s->seq);
     }
@@ -224,7 +224,7 @@ store_flush(struct store *s)
     wait.seq = s->synced_seq + 1;
     pthread_mutex_unlock(&s->mutex);
     list_push_front(&s->waits, &wait.node);
-    f = s->loop ? flush_with_thread(s) : writer_run_all(s);
+    f = s->has_thread ? flush_with_thread(s) : writer_run_all(s);
     store_settle(s);
     store_wait_cancel(&wait);
     return store_failure_error(s, f);

@@ -51,7 +51,7 @@ writer_add_replace(struct store *s, char *path, uint64_t size, const struct byte
     job->n_records = n_records;
     job->replace = path;
     job->replace_size = size;
-    pthread_cond_signal(&s->cond);
+    writer_wake(s);
     pthread_mutex_unlock(&s->mutex);
 }
 
@@ -218,7 +218,7 @@ queue(struct store *s, const struct bytes *record)
     bytes_put(&job->data, record->data, record->len);
     job->seq = s->seq;
     job->n_records++;
-    pthread_cond_signal(&s->cond);
+    writer_wake(s);
 }
 
 void
@@ -305,25 +305,33 @@ thread_main(void *s_)
     return NULL;
 }
 
+/* Each system call of a process with a single thread costs less, so as long as nobody waits for the disk and nothing is
+ * compacted there is no other. */
 void
-writer_start(struct store *s)
+writer_wake(struct store *s)
 {
-    int error = pthread_create(&s->thread, NULL, thread_main, s);
-
-    if (error) {
-        out_of_memory();
+    if (s->has_thread) {
+        pthread_cond_signal(&s->cond);
+    } else if (s->loop) {
+        if (pthread_create(&s->thread, NULL, thread_main, s)) {
+            out_of_memory();
+        }
+        s->has_thread = true;
     }
 }
 
 void
 writer_stop(struct store *s)
 {
-    pthread_mutex_lock(&s->mutex);
-    s->stop = true;
-    pthread_cond_signal(&s->cond);
-    pthread_mutex_unlock(&s->mutex);
-    pthread_join(s->thread, NULL);
-    s->stop = false;
+    if (s->has_thread) {
+        pthread_mutex_lock(&s->mutex);
+        s->stop = true;
+        pthread_cond_signal(&s->cond);
+        pthread_mutex_unlock(&s->mutex);
+        pthread_join(s->thread, NULL);
+        s->stop = false;
+        s->has_thread = false;
+    }
 }
 
 /* --- Without the thread --- */
