@@ -65,14 +65,20 @@ server_finds_nothing(struct pair *p)
     assert_int_equal(stream_read(p->stream, buf, sizeof buf), -EAGAIN);
 }
 
-/* Whether something that the client has sent is still in the server's socket. */
-static bool
-is_held(const struct pair *p)
+/* Bytes that the kernel charges the client for what is still in the server's socket. */
+static int
+charge(const struct pair *p)
 {
     int n;
 
     assert_int_equal(ioctl(p->client, SIOCOUTQ, &n), 0);
-    return n > 0;
+    return n;
+}
+
+static bool
+is_held(const struct pair *p)
+{
+    return charge(p) > 0;
 }
 
 /* The peer's next request is there when the server looks again. */
@@ -121,22 +127,36 @@ requests_that_are_waited_for_do_not_stay(void **state UNUSED)
     pair_uninit(&p);
 }
 
+/* Of requests of 'size' bytes. */
 static void
-no_more_than_some_kilobytes_stay(void **state UNUSED)
+check_most_that_stay(size_t size, size_t min, size_t max)
 {
-    static char request[1000], buf[2000];
+    static char request[4000], buf[5000];
     size_t most = 0, n = 0;
     struct pair p;
+    socklen_t len = sizeof(int);
+    int room, most_charged = 0;
 
     pair_init(&p);
-    for (int i = 0; i < 100; i++) {
-        client_sends(&p, request, sizeof request);
-        assert_int_equal(stream_read(p.stream, buf, sizeof buf), sizeof request);
-        n = is_held(&p) ? n + sizeof request : 0;
+    assert_int_equal(getsockopt(p.client, SOL_SOCKET, SO_SNDBUF, &room, &len), 0);
+    for (int i = 0; i < 300; i++) {
+        client_sends(&p, request, size);
+        assert_int_equal(stream_read(p.stream, buf, sizeof buf), size);
+        n = is_held(&p) ? n + size : 0;
         most = MAX(most, n);
+        most_charged = MAX(most_charged, charge(&p));
     }
-    assert_in_range(most, 2000, 8192);
+    assert_in_range(most, min, max);
+    assert_in_range(most_charged, 1, room / 2);
     pair_uninit(&p);
+}
+
+static void
+no_more_than_some_kilobytes_stay_in_no_more_than_some_dozen_pieces(void **state UNUSED)
+{
+    check_most_that_stay(10, 300, 640);
+    check_most_that_stay(1000, 8000, 16384);
+    check_most_that_stay(4000, 8000, 16384);
 }
 
 static void
@@ -321,7 +341,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_that_come_in_time_stay_until_there_are_no_more),
         cmocka_unit_test(requests_that_are_waited_for_do_not_stay),
-        cmocka_unit_test(no_more_than_some_kilobytes_stay),
+        cmocka_unit_test(no_more_than_some_kilobytes_stay_in_no_more_than_some_dozen_pieces),
         cmocka_unit_test(long_messages_do_not_stay),
         cmocka_unit_test(nothing_is_lost_or_read_twice),
         cmocka_unit_test(the_end_is_seen_behind_what_stays),

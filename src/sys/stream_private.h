@@ -13,7 +13,8 @@ struct stream_peek {
     bool on;
     bool is_look;   /* The next read is one after a read that got something. */
     uint8_t finds;  /* How often such reads have found something of late; 0: read as usual. */
-    size_t held;    /* Bytes read that are still in the socket, no more than some kilobytes. */
+    size_t held;    /* Bytes read that are still in the socket, no more than some kilobytes, ... */
+    unsigned held_reads; /* ... and what read them, no more than some dozen times. */
 };
 
 struct stream {
