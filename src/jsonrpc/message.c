@@ -64,11 +64,14 @@ void
 jsonrpc_msg_free(struct jsonrpc_msg *m)
 {
     if (m) {
-        free(m->method);
+        if (!m->whole) {
+            free(m->method);
+        }
         js_unref(m->params);
         js_unref(m->result);
         js_unref(m->error);
         js_unref(m->id);
+        js_unref(m->whole);
         free(m->text);
         free(m);
     }
@@ -155,10 +158,11 @@ jsonrpc_msg_from_json(struct json *json, struct jsonrpc_msg **msg)
     struct error *error;
 
     *msg = NULL;
+    m->whole = json;
     error = js_type(json) == JS_OBJECT ? find_members(json, &in) : error_new("message is not a JSON object");
     if (!error) {
         if (js_is(in.method, JS_STRING)) {
-            m->method = xstrdup(js_str_value(in.method));
+            m->method = (char *) js_str_value(in.method);
         } else if (in.method && !js_is(in.method, JS_NULL)) {
             error = error_new("method is not a JSON string");
         }
@@ -179,7 +183,6 @@ jsonrpc_msg_from_json(struct json *json, struct jsonrpc_msg **msg)
         }
         error = check_members(m, has_result);
     }
-    js_unref(json);
     if (error) {
         jsonrpc_msg_free(m);
         return error;

@@ -18,7 +18,8 @@ enum jsonrpc_type {
 
 struct jsonrpc_msg {
     enum jsonrpc_type type;
-    char *method;
+    char *method;       /* Owned, unless 'whole' is there: then it is a part of that. */
+    struct json *whole; /* The message as it was received; null: it was not, or stays text. */
     struct json *params, *result, *error, *id;
 
     /* A long reply of a connection that wants it so (jsonrpc_conn_set_long_results()) has, instead of 'result', the
