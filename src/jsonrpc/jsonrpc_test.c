@@ -312,6 +312,24 @@ probes_keep_a_silent_session_alive(void **state)
     assert_int_equal(w->server_error, 0);
 }
 
+/* Without probes nobody notes when something came last. */
+static void
+the_first_probe_comes_an_interval_after_they_are_turned_on(void **state)
+{
+    struct world *w = *state;
+    const struct reconnect *fsm = jsonrpc_session_state(w->server);
+
+    jsonrpc_session_set_probe_interval(w->server, 0);
+    send_sum(w, 1, 1);
+    RUN_UNTIL(w, w->n_replies == 1);
+    usleep(60000);
+    jsonrpc_session_set_probe_interval(w->server, 50);
+    assert_int_equal(fsm->state, RECONNECT_ACTIVE);
+    RUN_UNTIL(w, fsm->state == RECONNECT_IDLE);
+    RUN_UNTIL(w, fsm->state == RECONNECT_ACTIVE);
+    assert_int_equal(w->server_error, 0);
+}
+
 static void
 garbage_ends_the_session_alone(void **state)
 {
@@ -499,6 +517,7 @@ main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_lost_connection_is_made_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(probes_keep_a_silent_session_alive, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_first_probe_comes_an_interval_after_they_are_turned_on, set_up, tear_down),
         cmocka_unit_test_setup_teardown(garbage_ends_the_session_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_message_beyond_the_limit_ends_the_session, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_blocking_client_calls, set_up, tear_down),
