@@ -126,6 +126,11 @@ struct dp_dropped {
     size_t frame_len;
 };
 
+/* What of Interface.other_config concerns the datapath, as text; null where the key is not set. */
+struct dp_port_config {
+    const char *rxq_affinity; /* pmd-rxq-affinity. */
+};
+
 /* Where a walk past the megaflows is. */
 struct dp_flow_position {
     size_t block, place;
@@ -156,7 +161,9 @@ struct datapath_class {
     /* Calls 'cb' for each port in order of numbers. */
     void (*port_for_each)(const struct datapath *, void (*cb)(void *aux, odp_port, struct netdev *), void *aux);
     struct netdev *(*port_netdev)(const struct datapath *, odp_port); /* Null if there is none. */
-    /* Applies Open_vSwitch.other_config and the interfaces' other_config that concern the datapath. */
+    void (*port_configure)(struct datapath *, odp_port, const struct dp_port_config *);
+    /* Applies what of Open_vSwitch.other_config concerns the datapath; a value is null where the key is not set.  What
+     * is wrong with a value is said in the log, and the default taken; an error is of the caller. */
     struct error *(*configure)(struct datapath *, const char *const *keys, const char *const *values, size_t n);
 
     /* 'stats' may be null.  -EEXIST without 'modify' if the key is covered, -ENOENT with 'modify' only if it is not. */

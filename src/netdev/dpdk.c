@@ -558,6 +558,12 @@ dpdk_rxq_recv(struct netdev_rxq *rxq, struct packet **packets, unsigned int max)
     return rte_eth_rx_burst(d->port, rxq->queue, (struct rte_mbuf **) packets, max);
 }
 
+static unsigned int
+dpdk_get_node(const struct netdev *n)
+{
+    return MAX(rte_eth_dev_socket_id(dpdk_dev(n)->port), 0);
+}
+
 static void
 dpdk_send(struct netdev *n, unsigned int txq, struct packet **packets, unsigned int n_packets)
 {
@@ -598,6 +604,7 @@ static const struct netdev_class dpdk_class = {
     .rxq_fd = netdev_no_rxq_fd,
     .rxq_recv = dpdk_rxq_recv,
     .send = dpdk_send,
+    .get_node = dpdk_get_node,
 };
 
 void

@@ -17,7 +17,7 @@
 
 LOG_MODULE(netdev_dummy)
 
-enum { QUEUE_MAX = 100, MAX_CLASSES = 32 };
+enum { QUEUE_MAX = 100, MAX_CLASSES = 32, MAX_QUEUES = 128 };
 
 struct frame {
     struct list node;
@@ -25,20 +25,25 @@ struct frame {
     uint8_t data[];
 };
 
+/* A receive queue. */
+struct queue {
+    struct list frames;
+    size_t n;
+};
+
 struct dummy {
     struct list node; /* In 'dummies'. */
     struct netdev *netdev;
     struct eth_addr mac;
     int mtu, ifindex;
-    unsigned int flags;
+    unsigned int flags, numa_node, n_rxq;
     be32 ip4, ip4_mask;
     struct ipv6_addr ip6, ip6_mask;
     bool has_ip4, has_ip6;
 
     pthread_mutex_t mutex; /* Guards what follows. */
-    struct list queue;     /* Received frames. */
-    size_t n_queued;
-    int event;             /* Readable while the queue is not empty. */
+    struct queue queues[MAX_QUEUES]; /* 'n_rxq' of them; those that can be waited for have one. */
+    int event;             /* Readable while the first queue is not empty. */
     struct pcap_file *tx_pcap, *rx_pcap;
     char *tx_path, *rx_path;
     bool one_file;         /* Received frames go into tx_pcap too. */
@@ -78,19 +83,22 @@ dummy_construct(struct netdev *n)
         return error;
     }
     pthread_mutex_init(&d->mutex, NULL);
-    list_init(&d->queue);
+    d->n_rxq = 1;
+    for (unsigned int i = 0; i < MAX_QUEUES; i++) {
+        list_init(&d->queues[i].frames);
+    }
     list_push_back(&dummies, &d->node);
     n->priv = d;
     return 0;
 }
 
 static void
-clear_queue(struct dummy *d)
+clear_queue(struct queue *q)
 {
-    while (!list_is_empty(&d->queue)) {
-        free(CONTAINER_OF(list_pop_front(&d->queue), struct frame, node));
+    while (!list_is_empty(&q->frames)) {
+        free(CONTAINER_OF(list_pop_front(&q->frames), struct frame, node));
     }
-    d->n_queued = 0;
+    q->n = 0;
 }
 
 static void
@@ -100,7 +108,9 @@ dummy_destruct(struct netdev *n)
 
     list_remove(&d->node);
     dummy_stream_destroy(d->stream);
-    clear_queue(d);
+    for (unsigned int i = 0; i < MAX_QUEUES; i++) {
+        clear_queue(&d->queues[i]);
+    }
     close(d->event);
     pcap_close(d->tx_pcap);
     pcap_close(d->rx_pcap);
@@ -133,7 +143,7 @@ configure_capture(struct pcap_file **file, char **old_path, const char *path)
 static void
 receive_from_stream(void *netdev, const void *frame, size_t n)
 {
-    (void) !netdev_dummy_receive(netdev, frame, n); /* A full queue drops, as a device does. */
+    (void) !netdev_dummy_receive(netdev, 0, frame, n); /* A full queue drops, as a device does. */
 }
 
 static bool
@@ -163,6 +173,29 @@ configure_stream(struct netdev *n, const char *active, const char *passive)
     pthread_mutex_unlock(&d->mutex);
 }
 
+/* Options that only those have which are polled. */
+static void
+configure_queues(struct netdev *n, const struct strmap *options)
+{
+    const char *n_rxq_text = strmap_get(options, "n_rxq"), *node_text = strmap_get(options, "numa_id");
+    struct dummy *d = n->priv;
+    uint32_t n_rxq = 1;
+    uint16_t node = 0;
+
+    if (n_rxq_text && (!num_parse_u32(n_rxq_text, 10, &n_rxq) || !n_rxq || n_rxq > MAX_QUEUES)) {
+        n_rxq = 1;
+    }
+    if (node_text && !num_parse_u16(node_text, 10, &node)) {
+        node = 0;
+    }
+    if (n_rxq != d->n_rxq || node != d->numa_node) {
+        netdev_release_queues(n);
+        d->n_rxq = n_rxq;
+        d->numa_node = node;
+        netdev_take_queues(n);
+    }
+}
+
 static struct error *
 dummy_set_config(struct netdev *n, const struct strmap *options)
 {
@@ -182,6 +215,9 @@ dummy_set_config(struct netdev *n, const struct strmap *options)
     d->one_file = both && !tx && !rx;
     pthread_mutex_unlock(&d->mutex);
     configure_stream(n, strmap_get(options, "stream"), strmap_get(options, "pstream"));
+    if (n->class->is_pollable_only) {
+        configure_queues(n, options);
+    }
     return e;
 }
 
@@ -286,9 +322,15 @@ dummy_each_queue(const struct netdev *n UNUSED, netdev_queue_cb *cb, void *aux)
 }
 
 static unsigned int
-dummy_n_rxq(const struct netdev *n UNUSED)
+dummy_n_rxq(const struct netdev *n)
 {
-    return 1;
+    return ((struct dummy *) n->priv)->n_rxq;
+}
+
+static unsigned int
+dummy_get_node(const struct netdev *n)
+{
+    return ((struct dummy *) n->priv)->numa_node;
 }
 
 static int
@@ -298,17 +340,18 @@ dummy_rxq_fd(const struct netdev_rxq *rxq)
 }
 
 static struct packet *
-take_frame(struct dummy *d)
+take_frame(struct dummy *d, unsigned int queue)
 {
+    struct queue *q = &d->queues[queue];
     struct frame *f = NULL;
     struct packet *p;
 
     pthread_mutex_lock(&d->mutex);
-    if (!list_is_empty(&d->queue)) {
-        f = CONTAINER_OF(list_pop_front(&d->queue), struct frame, node);
-        d->n_queued--;
+    if (!list_is_empty(&q->frames)) {
+        f = CONTAINER_OF(list_pop_front(&q->frames), struct frame, node);
+        q->n--;
     }
-    if (!d->n_queued) {
+    if (f && !queue && !q->n) {
         eventfd_t unused;
 
         (void) !eventfd_read(d->event, &unused);
@@ -333,7 +376,7 @@ dummy_rxq_recv(struct netdev_rxq *rxq, struct packet **packets, unsigned int max
 {
     unsigned int n = 0;
 
-    while (n < max && (packets[n] = take_frame(rxq->netdev->priv)) != NULL) {
+    while (n < max && (packets[n] = take_frame(rxq->netdev->priv, rxq->queue)) != NULL) {
         n++;
     }
     return n;
@@ -384,6 +427,7 @@ static const struct netdev_class dummy_class = {
     .set_mtu = dummy_set_mtu,
     .get_carrier = dummy_get_carrier,
     .get_ifindex = dummy_get_ifindex,
+    .get_node = dummy_get_node,
     .get_stats = dummy_get_stats,
     .each_counter = dummy_each_counter,
     .each_queue = dummy_each_queue,
@@ -410,6 +454,10 @@ register_as(const char *type)
     if (n < MAX_CLASSES) {
         classes[n] = dummy_class;
         classes[n].type = type;
+        if (!strcmp(type, "dummy-pmd")) {
+            classes[n].is_pollable_only = true;
+            classes[n].rxq_fd = netdev_no_rxq_fd;
+        }
         netdev_class_register(&classes[n++]);
     }
 }
@@ -438,27 +486,30 @@ netdev_is_dummy(const struct netdev *n)
 }
 
 int
-netdev_dummy_receive(struct netdev *n, const void *frame, size_t len)
+netdev_dummy_receive(struct netdev *n, unsigned int queue, const void *frame, size_t len)
 {
     struct dummy *d = n->priv;
+    struct queue *q = &d->queues[queue < d->n_rxq ? queue : 0];
     struct frame *f;
 
     f = xmalloc(sizeof *f + len);
     f->n = len;
     memcpy(f->data, frame, len);
     pthread_mutex_lock(&d->mutex);
-    if (d->n_queued >= QUEUE_MAX) {
+    if (q->n >= QUEUE_MAX) {
         pthread_mutex_unlock(&d->mutex);
         free(f);
         count(&d->rx_dropped, 1);
         return -ENOBUFS;
     }
-    list_push_back(&d->queue, &f->node);
-    d->n_queued++;
+    list_push_back(&q->frames, &f->node);
+    q->n++;
     if (d->rx_pcap || (d->one_file && d->tx_pcap)) {
         pcap_write(d->rx_pcap ? d->rx_pcap : d->tx_pcap, frame, len);
     }
-    (void) !eventfd_write(d->event, 1);
+    if (q == d->queues) {
+        (void) !eventfd_write(d->event, 1);
+    }
     pthread_mutex_unlock(&d->mutex);
     if (pump) {
         pump(pump_aux);

@@ -5,9 +5,9 @@
  * netdev_enable_dummy(); "override" also puts dummies in the place of every other type but "patch".
  *
  * Options: tx_pcap, rxq_pcap, pcap (both), ifindex, stream and pstream (dummy_stream.h; they need netdev_init() with a
- * loop); accepted without effect: n_rxq, numa_id.
+ * loop); of "dummy-pmd", which cannot be waited for: n_rxq and numa_id, how many receive queues it has and where.
  *
- * Received frames wait in a queue of 100 as the reference's do; then the pump is called, if one is set: a datapath
+ * Received frames wait in queues of 100 as the reference's do; then the pump is called, if one is set: a datapath
  * without threads uses it to process them before netdev_dummy_receive() returns.  The queue can also be waited for
  * (rxq_fd), so that workers can serve dummies too.
  *
@@ -22,8 +22,9 @@ void netdev_dummy_register(const char *how, const char *const *types);
 
 bool netdev_is_dummy(const struct netdev *);
 
-/* Puts a frame into the queue.  -ENOBUFS if it is full.  Whether the device is up does not matter. */
-int netdev_dummy_receive(struct netdev *, const void *frame, size_t n);
+/* Puts a frame into receive queue 'queue' (the first, where there are not so many).  -ENOBUFS if it is full.  Whether
+ * the device is up does not matter. */
+int netdev_dummy_receive(struct netdev *, unsigned int queue, const void *frame, size_t n);
 
 /* Sets the function that processes queued frames at once (null: none). */
 void netdev_dummy_set_pump(void (*pump)(void *aux), void *aux);

@@ -345,6 +345,12 @@ netdev_get_ifindex(const struct netdev *n)
     return n->class->get_ifindex ? n->class->get_ifindex(n) : -EOPNOTSUPP;
 }
 
+unsigned int
+netdev_get_node(const struct netdev *n)
+{
+    return n->class->get_node ? n->class->get_node(n) : 0;
+}
+
 int
 netdev_get_features(const struct netdev *n, struct netdev_features *f)
 {

@@ -89,6 +89,7 @@ struct netdev_class {
     int (*get_miimon)(const struct netdev *, bool *link);
     uint64_t (*get_carrier_resets)(const struct netdev *);
     int (*get_ifindex)(const struct netdev *);
+    unsigned int (*get_node)(const struct netdev *); /* The NUMA node that it is at.  Null: 0. */
     int (*get_features)(const struct netdev *, struct netdev_features *);
     int (*get_stats)(const struct netdev *, struct netdev_stats *);
     void (*get_status)(const struct netdev *, struct strmap *); /* key -> malloc()ed text */
@@ -163,6 +164,7 @@ bool netdev_get_carrier(const struct netdev *);
 bool netdev_get_miimon(const struct netdev *);
 uint64_t netdev_get_carrier_resets(const struct netdev *);
 int netdev_get_ifindex(const struct netdev *);
+unsigned int netdev_get_node(const struct netdev *);
 int netdev_get_features(const struct netdev *, struct netdev_features *);
 int netdev_get_stats(const struct netdev *, struct netdev_stats *); /* All UINT64_MAX on error. */
 void netdev_get_status(const struct netdev *, struct strmap *);

@@ -112,8 +112,8 @@ dummies_receive_and_send(void **state UNUSED)
     assert_int_equal(netdev_open("p1", "dummy", &n), 0);
     assert_int_equal(n->class->rxq_open(n, 0, &rxq), 0);
     assert_int_equal(n->class->rxq_recv(rxq, packets, 4), 0);
-    assert_int_equal(netdev_dummy_receive(n, "0123456789abcdef", 16), 0);
-    assert_int_equal(netdev_dummy_receive(n, "0123456789abcdef", 15), 0);
+    assert_int_equal(netdev_dummy_receive(n, 0, "0123456789abcdef", 16), 0);
+    assert_int_equal(netdev_dummy_receive(n, 0, "0123456789abcdef", 15), 0);
     assert_int_equal(n->class->rxq_recv(rxq, packets, 4), 2);
     assert_int_equal(packet_len(packets[1]), 15);
     netdev_dummy_set_tx_hook(n, note_sent, NULL);
@@ -124,9 +124,9 @@ dummies_receive_and_send(void **state UNUSED)
     assert_int_equal(stats.tx_bytes, 31);
     netdev_dummy_set_admin_state(n, false); /* What is said to come in does. */
     for (int i = 0; i < 100; i++) {
-        assert_int_equal(netdev_dummy_receive(n, "x", 1), 0);
+        assert_int_equal(netdev_dummy_receive(n, 0, "x", 1), 0);
     }
-    assert_int_equal(netdev_dummy_receive(n, "x", 1), -ENOBUFS);
+    assert_int_equal(netdev_dummy_receive(n, 0, "x", 1), -ENOBUFS);
     n->class->rxq_close(rxq);
     netdev_close(n);
 }

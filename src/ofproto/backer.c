@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/hash.h"
 #include "ctl/job.h"
@@ -35,13 +36,18 @@ ofproto_datapath_features(const char *type)
     return b ? b->xdp.dp->class->features : NULL;
 }
 
-static char *pmd_cpu_mask; /* Null: the default. */
+/* Settings of all datapaths. */
+static struct {
+    const char *const *keys;
+    char **values; /* Elements null: not set. */
+    size_t n;
+} settings;
 
 static void
-apply_mask(struct backer *b)
+apply_settings(struct backer *b)
 {
-    const char *keys[] = { "pmd-cpu-mask" }, *values[] = { pmd_cpu_mask ? pmd_cpu_mask : "" };
-    struct error *error = b->xdp.dp->class->configure(b->xdp.dp, keys, values, 1);
+    struct error *error = b->xdp.dp->class->configure(b->xdp.dp, settings.keys, (const char *const *) settings.values,
+                                                      settings.n);
 
     if (error) {
         log_warn("%s: %s", b->xdp.name, error_text(error));
@@ -49,15 +55,33 @@ apply_mask(struct backer *b)
     }
 }
 
-void
-ofproto_set_pmd_cpu_mask(const char *mask)
+/* Puts the value into '*setting'; whether it is another one. */
+static bool
+replace_value(char **setting, const char *value)
 {
-    if (mask ? !pmd_cpu_mask || strcmp(mask, pmd_cpu_mask) : pmd_cpu_mask != NULL) {
-        free(pmd_cpu_mask);
-        pmd_cpu_mask = xstrdup(mask);
-        for (struct backer *b = backer_first(); b; b = backer_next(b)) {
-            apply_mask(b);
-        }
+    if (!value || !*setting ? value == *setting : !strcmp(value, *setting)) {
+        return false;
+    }
+    free(*setting);
+    *setting = xstrdup(value);
+    return true;
+}
+
+void
+ofproto_configure_datapaths(const char *const *keys, const char *const *values, size_t n)
+{
+    bool changed = false;
+
+    if (!settings.values) {
+        settings.keys = keys;
+        settings.values = xcalloc(n, sizeof *settings.values);
+        settings.n = n;
+    }
+    for (size_t i = 0; i < n; i++) {
+        changed |= replace_value(&settings.values[i], values[i]);
+    }
+    for (struct backer *b = changed ? backer_first() : NULL; b; b = backer_next(b)) {
+        apply_settings(b);
     }
 }
 
@@ -295,7 +319,7 @@ backer_ref(const char *type, struct backer **backerp)
         upcall_client_init(b);
         b->xdp.dp->class->set_client(b->xdp.dp, &b->client);
         add_local_port(b);
-        apply_mask(b);
+        apply_settings(b);
         loop_wake_init(ofproto_loop, &b->swept, on_swept, b);
         list_init(&b->sweep_waits);
         list_init(&b->settled);

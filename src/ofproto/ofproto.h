@@ -22,6 +22,7 @@
 #include "base/uuid.h"
 #include "flow/port.h"
 
+struct dp_port_config;
 struct loop;
 struct match;
 struct netdev;
@@ -72,6 +73,8 @@ int ofproto_port_del(struct ofproto *, ofp_port);
 const char *ofproto_port_name(const struct ofproto *, ofp_port);
 /* Whether a patch port and its peer have found each other. */
 bool ofproto_port_has_peer(const struct ofproto *, ofp_port);
+/* The datapath's settings of a port (datapath/datapath.h). */
+void ofproto_port_configure(struct ofproto *, ofp_port, const struct dp_port_config *);
 void ofproto_port_set_peer(struct ofproto *, ofp_port, const char *peer);
 /* The device behind a port changed (carrier, MAC, MTU): port-status to controllers, flags to translation. */
 void ofproto_port_changed(struct ofproto *, ofp_port);
@@ -193,7 +196,8 @@ struct ofproto_settings {
     bool explicit_sampled_drops;       /* xlate_set_explicit_sampled_drops() */
 };
 void ofproto_set_settings(const struct ofproto_settings *);
-/* pmd-cpu-mask: cores of the polling workers, hexadecimal; null: the default. */
-void ofproto_set_pmd_cpu_mask(const char *mask);
+/* The datapaths' own settings: values of Open_vSwitch.other_config (null: not set) for 'keys', which are the same at
+ * each call and stay the caller's.  See datapath/datapath.h. */
+void ofproto_configure_datapaths(const char *const *keys, const char *const *values, size_t n);
 
 #endif

@@ -291,6 +291,17 @@ ofproto_port_set_peer(struct ofproto *p, ofp_port port, const char *peer)
 }
 
 void
+ofproto_port_configure(struct ofproto *p, ofp_port port, const struct dp_port_config *config)
+{
+    const struct ofport *o = ofport_find(p, port);
+    struct datapath *dp = p->backer->xdp.dp;
+
+    if (o && o->x->odp_port.n != ODP_PORT_NONE.n) {
+        dp->class->port_configure(dp, o->x->odp_port, config);
+    }
+}
+
+void
 ofproto_port_changed(struct ofproto *p, ofp_port port)
 {
     struct ofport *o = ofport_find(p, port);

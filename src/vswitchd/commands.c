@@ -82,11 +82,10 @@ cmd_receive(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSE
     struct netdev *netdev = find_dummy(r, argv[1], "no such dummy netdev");
     struct bytes frame = BYTES_INIT;
     bool ok = netdev != NULL;
+    uint32_t queue = 0;
     int i = 2;
 
     if (ok && argc > 3 && !strcmp(argv[2], "--qid")) {
-        uint32_t queue;
-
         i = 4;
         if (!num_parse_u32(argv[3], 10, &queue) || queue >= netdev->class->n_rxq(netdev)) {
             ctl_reply_error(r, "bad rx queue id.");
@@ -105,7 +104,8 @@ cmd_receive(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSE
         bytes_clear(&frame);
         ok = parse_packet(r, argv[i], len, &frame);
         if (ok) {
-            (void) netdev_dummy_receive(netdev, frame.data, frame.len); /* A full queue drops, as a device does. */
+            /* A full queue drops, as a device does. */
+            (void) netdev_dummy_receive(netdev, queue, frame.data, frame.len);
             i += len ? 2 : 0;
         }
     }

@@ -36,7 +36,6 @@ static const struct cfg_key global_keys[] = {
       .doc = "Hold forwarding until flows are restored." },
     { "enable-statistics", CFG_BOOL, offsetof(struct global_cfg, enable_statistics), .def = false,
       .doc = "Whether to fill the statistics column of Open_vSwitch." },
-    { "pmd-cpu-mask", CFG_TEXT, offsetof(struct global_cfg, pmd_cpu_mask), .doc = "Cores of polling workers." },
     { "dpdk-init", CFG_TEXT, offsetof(struct global_cfg, dpdk_init), .doc = "Whether somebody wants DPDK's ports: "
       "false, true or try." },
     { "dpdk-extra", CFG_TEXT, offsetof(struct global_cfg, dpdk.extra), .doc = "Words of DPDK's command line." },
@@ -85,6 +84,22 @@ configure_tls(const struct vs_ssl *ssl)
     }
 }
 
+/* What datapaths read themselves. */
+static void
+configure_datapaths(const struct vs_open_vswitch *row)
+{
+    static const char *const keys[] = {
+        "pmd-cpu-mask", "pmd-rxq-assign", "pmd-rxq-isolate", "pmd-auto-lb", "pmd-auto-lb-rebal-interval",
+        "pmd-auto-lb-load-threshold", "pmd-auto-lb-improvement-threshold", "pmd-sleep-max", "pmd-maxsleep",
+    };
+    const char *values[ARRAY_SIZE(keys)];
+
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        values[i] = vs_open_vswitch_other_config(row, keys[i]);
+    }
+    ofproto_configure_datapaths(keys, values, ARRAY_SIZE(keys));
+}
+
 void
 global_configure(struct vswitchd *sw, const struct vs_open_vswitch *row)
 {
@@ -101,7 +116,7 @@ global_configure(struct vswitchd *sw, const struct vs_open_vswitch *row)
     sw->global_stale |= had_statistics != sw->cfg.enable_statistics;
     configure_tls(vs_open_vswitch_ssl(row));
     flow_set_vlan_limit(sw->cfg.vlan_limit);
-    ofproto_set_pmd_cpu_mask(sw->cfg.pmd_cpu_mask);
+    configure_datapaths(row);
     env_configure(&sw->cfg.dpdk);
     netdev_vhost_configure(&sw->cfg.vhost);
     memset(&s, 0, sizeof s); /* It is compared as a whole. */

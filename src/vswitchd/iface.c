@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "datapath/datapath.h"
 #include "netdev/patch.h"
 #include "sys/log.h"
 #include "vswitchd/vswitchd.h"
@@ -270,6 +271,16 @@ bring_up(struct iface *f, const struct vs_interface *row)
     return NULL;
 }
 
+static void
+configure_datapath(struct iface *f, const struct vs_interface *row)
+{
+    struct dp_port_config config = {
+        .rxq_affinity = vs_interface_other_config(row, "pmd-rxq-affinity"),
+    };
+
+    ofproto_port_configure(iface_bridge(f)->ofproto, f->ofport, &config);
+}
+
 static char *
 reconfigure(struct iface *f, const struct vs_interface *row)
 {
@@ -393,6 +404,7 @@ iface_configure(struct iface *f, const struct vs_interface *row)
     if (f->request != OFPP_NONE && f->request != f->ofport && !iface_is_local(f)) {
         list_push_back(&f->o.sw->unsatisfied, &f->unsatisfied);
     }
+    configure_datapath(f, row);
     apply_mac(f, row);
     apply_mtu(f, row);
     if (iface_refresh(f)) {

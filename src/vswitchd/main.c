@@ -15,13 +15,15 @@
 #include "sys/daemon.h"
 #include "sys/dirs.h"
 #include "sys/log.h"
+#include "sys/numa.h"
 #include "sys/signals.h"
 #include "sys/stream.h"
 #include "vswitchd/vswitchd.h"
 
 LOG_MODULE(vswitchd_main)
 
-enum { OPT_UNIXCTL, OPT_MLOCKALL, OPT_ENABLE_DUMMY, OPT_DISABLE_SYSTEM, OPT_DISABLE_SYSTEM_ROUTE, OPT_DPDK };
+enum { OPT_UNIXCTL, OPT_MLOCKALL, OPT_ENABLE_DUMMY, OPT_DISABLE_SYSTEM, OPT_DISABLE_SYSTEM_ROUTE, OPT_DPDK,
+       OPT_DUMMY_NUMA };
 
 static const struct cmdline_option options[] = {
     { "unixctl", 0, CMDLINE_ARG, OPT_UNIXCTL },
@@ -30,6 +32,7 @@ static const struct cmdline_option options[] = {
     { "disable-system", 0, CMDLINE_NO_ARG, OPT_DISABLE_SYSTEM },
     { "disable-system-route", 0, CMDLINE_NO_ARG, OPT_DISABLE_SYSTEM_ROUTE },
     { "dpdk", 0, CMDLINE_OPTIONAL_ARG, OPT_DPDK },
+    { "dummy-numa", 0, CMDLINE_ARG, OPT_DUMMY_NUMA },
 };
 
 struct program {
@@ -83,6 +86,11 @@ parse_options(struct cmdline *cl, struct program *p)
             break;
         case OPT_DISABLE_SYSTEM_ROUTE:
             break; /* Routes of the system are not looked at yet. */
+        case OPT_DUMMY_NUMA:
+            if (!numa_make_up(cl->arg)) {
+                cmdline_fatal(0, "--dummy-numa: '%s' is no list of the NUMA nodes of cores", cl->arg);
+            }
+            break;
         case OPT_DPDK:
             cmdline_fatal(0, "Using --dpdk to configure DPDK is not supported.");
         }

@@ -59,7 +59,6 @@ struct global_cfg {
     int64_t flow_limit, max_idle_ms, max_revalidator_ms, min_revalidate_pps, vlan_limit, bundle_idle_s;
     int64_t stats_interval_ms;
     bool flow_restore_wait, enable_statistics, explicit_sampled_drops;
-    const char *pmd_cpu_mask;
     const char *dpdk_init;
     struct env_settings dpdk;
     struct netdev_vhost_settings vhost;
@@ -215,11 +214,6 @@ void global_write(struct vswitchd *, const struct vs_open_vswitch *);
 
 /* Adds the pairs of Open_vSwitch:statistics: key -> malloc()ed text. */
 void sysstats_get(struct strmap *);
-
-/* ---- numa.c ---- */
-
-/* Says in the log which cores there are. */
-void numa_log(void);
 
 /* ---- bridge.c ---- */
 

@@ -142,7 +142,7 @@ sim_send(struct sim *sim, const char *port, const char *text)
     str_clear(&sim->out);
     parse(text, FM_DELETE, &fm);
     flow_compose_default(&fm.match.flow, &frame);
-    netdev_dummy_receive(netdev, frame.data, frame.len);
+    netdev_dummy_receive(netdev, 0, frame.data, frame.len);
     loop_run_once(sim->loop, false);
     settle(sim->bridge->backer);
     bytes_uninit(&frame);

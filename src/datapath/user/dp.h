@@ -5,8 +5,10 @@
 #include "datapath/user/drop_log.h"
 #include "datapath/user/megaflow.h"
 #include "datapath/user/meter.h"
+#include "datapath/user/poll_settings.h"
 #include "datapath/user/port.h"
 #include "datapath/user/worker.h"
+#include "sys/loop.h"
 
 struct dp {
     struct datapath up;
@@ -29,8 +31,13 @@ struct dp {
     size_t n_workers;              /* Those with threads. */
     struct worker *workers[MAX_WORKERS];
     int64_t cleared;               /* When figures began to count, ms. */
-    unsigned int next_sleeper;     /* Queues are dealt out in turn. */
-    char *pmd_cpu_mask;            /* As configured, null: default. */
+    struct worker_counters gone;   /* Of workers that are gone. */
+
+    struct poll_settings poll;     /* These are pollers.c's. */
+    struct loop_task settle;
+    struct loop_timer balance;
+    size_t n_pollers;              /* When they were last dealt out. */
+    bool pollers_stale;
 
     pthread_mutex_t executors_mutex;
     struct list executors;         /* Workers without thread that nobody uses now. */

@@ -1,6 +1,7 @@
 /* Control commands about workers: which core polls which queue and how much of its time that takes, and what workers
  * have done.  Sleeping workers are what the reference calls its main thread. */
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -20,28 +21,48 @@ struct show {
     bool is_known;       /* ...and one of them has the name. */
     uint32_t core;       /* Only this one; UINT32_MAX: all. */
     uint32_t seconds;
-    unsigned int worker; /* Whose queues are shown. */
-    double usage;        /* Of these queues; -1: not known. */
     struct dp_user_worker sum; /* Of those that do not poll. */
     void (*each)(void *show, const struct dp_user_worker *);
 };
 
 /* Polling workers. */
 
-static void
-put_queue(void *s_, const struct dp_user_rxq *q)
-{
-    struct show *s = s_;
+/* The queues of a worker, in order of names and numbers. */
+struct queues {
+    unsigned int worker;
+    size_t n, capacity;
+    struct dp_user_rxq *rxqs;
+};
 
-    if (q->worker != s->worker) {
-        return;
+static void
+add_queue(void *qs_, const struct dp_user_rxq *q)
+{
+    struct queues *qs = qs_;
+
+    if (q->worker == qs->worker) {
+        if (qs->n >= qs->capacity) {
+            qs->rxqs = x2nrealloc(qs->rxqs, &qs->capacity, sizeof *qs->rxqs);
+        }
+        qs->rxqs[qs->n++] = *q;
     }
-    str_putf(&s->out, "  port: %-16s  queue-id: %2u (enabled)   pmd usage: ", q->port, q->queue);
-    if (q->usage < 0) {
-        str_puts(&s->out, "NOT AVAIL\n");
+}
+
+static int
+compare_queues(const void *a_, const void *b_)
+{
+    const struct dp_user_rxq *a = a_, *b = b_;
+    int c = strcmp(a->port, b->port);
+
+    return c ? c : a->queue < b->queue ? -1 : a->queue > b->queue;
+}
+
+static void
+put_usage(struct str *s, double usage, const char *format)
+{
+    if (usage < 0) {
+        str_puts(s, "NOT AVAIL\n");
     } else {
-        str_putf(&s->out, "%2.0f %%\n", q->usage);
-        s->usage = MAX(s->usage, 0) + q->usage;
+        str_putf(s, format, usage);
     }
 }
 
@@ -49,22 +70,33 @@ put_queue(void *s_, const struct dp_user_rxq *q)
 static void
 put_worker_queues(void *s_, const struct dp_user_worker *w)
 {
+    struct queues qs = { .worker = w->id };
     struct show *s = s_;
+    double usage = -1;
 
-    str_puts(&s->out, "  isolated : false\n");
-    s->worker = w->id;
-    s->usage = -1;
-    dp_user_for_each_rxq(s->dp, s->seconds, put_queue, s);
-    str_puts(&s->out, s->usage < 0 ? "  overhead: NOT AVAIL\n" : "  overhead:  0 %\n");
+    str_putf(&s->out, "  isolated : %s\n", w->is_isolated ? "true" : "false");
+    dp_user_for_each_rxq(s->dp, s->seconds, add_queue, &qs);
+    if (qs.n) {
+        qsort(qs.rxqs, qs.n, sizeof *qs.rxqs, compare_queues);
+    }
+    for (size_t i = 0; i < qs.n; i++) {
+        str_putf(&s->out, "  port: %-16s  queue-id: %2u (enabled)   pmd usage: ", qs.rxqs[i].port, qs.rxqs[i].queue);
+        put_usage(&s->out, qs.rxqs[i].usage, "%2.0f %%\n");
+        usage = MAX(usage, qs.rxqs[i].usage);
+    }
+    if (qs.n) {
+        str_puts(&s->out, "  overhead: ");
+        put_usage(&s->out, MIN(usage, 0), "%2.0f %%\n");
+    }
+    free(qs.rxqs);
 }
 
-/* Polling workers never sleep. */
 static void
-put_worker_sleep(void *s_, const struct dp_user_worker *w UNUSED)
+put_worker_sleep(void *s_, const struct dp_user_worker *w)
 {
     struct show *s = s_;
 
-    str_puts(&s->out, "  max sleep:    0 us\n");
+    str_putf(&s->out, "  max sleep: %4u us\n", dp_user_sleep_us(s->dp, w->core));
 }
 
 static void
@@ -73,7 +105,7 @@ put_worker(void *s_, const struct dp_user_worker *w)
     struct show *s = s_;
 
     if (w->is_polling && (s->core == UINT32_MAX || s->core == (uint32_t) w->core)) {
-        str_putf(&s->out, "pmd thread numa_id 0 core_id %d:\n", w->core);
+        str_putf(&s->out, "pmd thread numa_id %u core_id %d:\n", w->node, w->core);
         s->each(s, w);
     }
 }
@@ -106,8 +138,10 @@ put_cycles(struct str *s, const struct dp_user_worker *w, double seconds)
              100 * ratio(w->idle_cycles, cycles));
     str_putf(s, "  - busy iterations:    %10llu  (%5.1f %% of used cycles)\n", (unsigned long long) w->n_busy_rounds,
              100 * ratio(w->busy_cycles, cycles));
-    str_putf(s, "  - sleep iterations:   %10d  (%5.1f %% of iterations)\n", 0, 0.0);
-    str_putf(s, "  Sleep time (us):      %10d  (%3d us/iteration avg.)\n", 0, 0);
+    str_putf(s, "  - sleep iterations:   %10llu  (%5.1f %% of iterations)\n", (unsigned long long) w->n_sleeps,
+             100 * ratio(w->n_sleeps, rounds));
+    str_putf(s, "  Sleep time (us):      %10.0f  (%3.0f us/iteration avg.)\n", 1e6 * w->sleep_cycles / hz,
+             ratio(1e6 * w->sleep_cycles / hz, rounds));
 }
 
 /* The signature cache takes the place of that which the reference calls SMC; the others do not exist here. */
@@ -179,7 +213,7 @@ put_worker_performance(void *s_, const struct dp_user_worker *w)
     }
     if (s->core == UINT32_MAX || s->core == (uint32_t) w->core) {
         put_head(s, seconds);
-        str_putf(&s->out, "pmd thread numa_id 0 core_id %d:\n\n", w->core);
+        str_putf(&s->out, "pmd thread numa_id %u core_id %d:\n\n", w->node, w->core);
         put_cycles(&s->out, w, seconds);
         put_performance(&s->out, w, seconds);
     }
@@ -208,6 +242,9 @@ put_dp(void *s_, const struct datapath *dp)
 
     if (!s->name || !strcmp(s->name, dp->name)) {
         s->dp = (struct datapath *) dp;
+        if (s->each == put_worker_sleep) {
+            str_putf(&s->out, "Default max sleep: %4u us\n", dp_user_sleep_us(dp, -1));
+        }
         if (s->each) {
             dp_user_for_each_worker(dp, put_worker, s);
         } else {
@@ -284,9 +321,7 @@ cmd_show(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
                       .each = is_sleep ? put_worker_sleep : put_worker_queues };
 
     if (parse(&s, r, argc, argv) && settle_name(&s, r)) {
-        if (is_sleep) {
-            str_puts(&s.out, "Default max sleep:    0 us\n");
-        } else {
+        if (!is_sleep) {
             str_putf(&s.out, "Displaying last %u seconds pmd usage %%\n", s.seconds);
         }
         dp_user_for_each(put_dp, &s);

@@ -4,6 +4,7 @@
 #ifndef DATAPATH_USER_PORT_H
 #define DATAPATH_USER_PORT_H 1
 
+#include "datapath/user/usage.h"
 #include "netdev/netdev.h"
 #include "odp/action.h"
 #include "sys/rcu.h"
@@ -13,7 +14,13 @@ struct worker;
 
 struct port_queue {
     struct netdev_rxq *rxq;
-    struct worker *worker; /* Null: pumped. */
+    struct worker *worker; /* Null: pumped, or not served. */
+    struct usage usage;    /* Where it is polled. */
+};
+
+/* A queue is wanted to be polled by the worker on a core. */
+struct port_affinity {
+    unsigned int queue, core;
 };
 
 struct port {
@@ -25,6 +32,8 @@ struct port {
     struct netdev_user user;
     size_t n_queues;
     struct port_queue *queues;
+    struct port_affinity *affinity; /* pmd-rxq-affinity.  Main thread. */
+    size_t n_affinity;
 };
 
 struct port_table {

@@ -5,49 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "datapath/user/pollers.h"
 #include "sys/log.h"
 
 LOG_MODULE(dpif_netdev)
 
-enum { MAX_PORTS = 65535, MAX_SLEEPERS = 4, MAX_CORES = 64 };
+enum { MAX_PORTS = 65535, MAX_SLEEPERS = 4 };
 
 /* Workers. */
-
-static unsigned int
-unused_id(const struct dp *dp)
-{
-    uint64_t used = 0;
-
-    for (size_t i = 0; i < dp->n_workers; i++) {
-        used |= UINT64_C(1) << dp->workers[i]->id;
-    }
-    return __builtin_ctzll(~used);
-}
-
-static struct worker *
-start_worker(struct dp *dp, bool polling, int core)
-{
-    struct worker *w;
-    int error;
-
-    if (dp->n_workers == MAX_WORKERS) {
-        return NULL;
-    }
-    w = xzalloc_cacheline(sizeof *w);
-    worker_init(w, dp, unused_id(dp));
-    error = worker_start(w, polling, core);
-    if (error) {
-        log_err("%s: a worker could not be started: %s", dp->up.name, strerror(-error));
-        worker_uninit(w);
-        free(w);
-        return NULL;
-    }
-    dp->workers[dp->n_workers++] = w;
-    if (polling) {
-        log_info("PMD thread on numa_id: 0, core id: %2d created.", core);
-    }
-    return w;
-}
 
 static unsigned int
 n_cpus(void)
@@ -57,49 +22,11 @@ n_cpus(void)
     return sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
 }
 
-static int
-last_cpu(void)
-{
-    cpu_set_t set;
-    int last = 0;
-
-    if (!sched_getaffinity(0, sizeof set, &set)) {
-        for (int i = 0; i < CPU_SETSIZE; i++) {
-            last = CPU_ISSET(i, &set) ? i : last;
-        }
-    }
-    return last;
-}
-
 static void
 start_sleepers(struct dp *dp)
 {
     for (unsigned int i = MIN(n_cpus(), MAX_SLEEPERS); i; i--) {
-        start_worker(dp, false, -1);
-    }
-}
-
-static bool
-mask_has(const char *mask, int core)
-{
-    const char *digits = mask && !strncmp(mask, "0x", 2) ? mask + 2 : mask ? mask : "";
-    size_t n = strlen(digits), at = core / 4;
-    char text[2] = { at < n ? digits[n - 1 - at] : '0', '\0' };
-
-    return strtoul(text, NULL, 16) >> core % 4 & 1;
-}
-
-static void
-start_pollers(struct dp *dp)
-{
-    if (!dp->pmd_cpu_mask || !dp->pmd_cpu_mask[0]) {
-        start_worker(dp, true, last_cpu());
-        return;
-    }
-    for (int core = 0; core < MAX_CORES; core++) {
-        if (mask_has(dp->pmd_cpu_mask, core)) {
-            start_worker(dp, true, core);
-        }
+        pollers_start_worker(dp, false, -1, 0);
     }
 }
 
@@ -109,9 +36,9 @@ n_queues_of(const struct worker *w)
     return rcu_get_protected(&((struct worker *) w)->polls)->n;
 }
 
-/* The worker of the wanted kind that has the fewest queues; they are started when first needed. */
+/* The sleeping worker that has the fewest queues; they are started when first needed. */
 static struct worker *
-pick_worker(struct dp *dp, bool polling)
+pick_sleeper(struct dp *dp)
 {
     struct worker *best = NULL;
 
@@ -119,31 +46,15 @@ pick_worker(struct dp *dp, bool polling)
         for (size_t i = 0; i < dp->n_workers; i++) {
             struct worker *w = dp->workers[i];
 
-            if (w->is_polling == polling && (!best || n_queues_of(w) < n_queues_of(best))) {
+            if (!w->is_polling && (!best || n_queues_of(w) < n_queues_of(best))) {
                 best = w;
             }
         }
         if (!best && !attempt) {
-            if (polling) {
-                start_pollers(dp);
-            } else {
-                start_sleepers(dp);
-            }
+            start_sleepers(dp);
         }
     }
     return best;
-}
-
-void
-dp_workers_stop(struct dp *dp)
-{
-    while (dp->n_workers) {
-        struct worker *w = dp->workers[--dp->n_workers];
-
-        worker_stop(w);
-        worker_uninit(w);
-        free(w);
-    }
 }
 
 /* Queues. */
@@ -156,11 +67,11 @@ assign_queue(struct dp *dp, struct port *port, struct port_queue *q)
     if (!dp->has_threads) {
         return 0;
     }
-    q->worker = pick_worker(dp, port->netdev->class->is_pollable_only);
+    q->worker = pick_sleeper(dp);
     if (!q->worker) {
         return -EAGAIN;
     }
-    error = worker_add_poll(q->worker, port, q->rxq);
+    error = worker_add_poll(q->worker, port, q);
     if (error) {
         q->worker = NULL;
     }
@@ -213,6 +124,10 @@ assign_queues(struct dp *dp, struct port *port)
 {
     int error = 0;
 
+    if (port->netdev->class->is_pollable_only) {
+        pollers_changed(dp);
+        return 0;
+    }
     for (size_t i = 0; i < port->n_queues && !error; i++) {
         error = assign_queue(dp, port, &port->queues[i]);
     }
@@ -233,6 +148,9 @@ release_queues(struct netdev_user *u)
     unassign_queues(port);
     rcu_synchronize(); /* Now no worker is at one. */
     close_queues(port);
+    if (port->netdev->class->is_pollable_only) {
+        pollers_changed(port->dp);
+    }
 }
 
 static void
@@ -329,7 +247,11 @@ dp_port_del(struct dp *dp, odp_port number)
     port_table_set(&dp->ports, number.n, NULL);
     rcu_synchronize(); /* Now no worker is in the port's functions. */
     close_queues(port);
+    if (port->netdev->class->is_pollable_only) {
+        pollers_changed(dp);
+    }
     netdev_close(port->netdev);
+    free(port->affinity);
     free(port);
     return 0;
 }
@@ -342,153 +264,4 @@ dp_ports_remove_all(struct dp *dp)
     while ((t = rcu_get_protected(&dp->ports)) != NULL && t->n) {
         dp_port_del(dp, ODP_PORT(t->n - 1));
     }
-}
-
-/* Settings. */
-
-static bool
-mask_is_valid(const char *mask)
-{
-    const char *digits = !strncmp(mask, "0x", 2) ? mask + 2 : mask;
-
-    return digits[strspn(digits, "0123456789abcdefABCDEF")] == '\0' && strlen(digits) <= MAX_CORES / 4;
-}
-
-static void
-move_polling_queues(struct dp *dp)
-{
-    const struct port_table *t = rcu_get_protected(&dp->ports);
-
-    for (uint32_t i = 0; t && i < t->n; i++) {
-        struct port *port = t->ports[i];
-
-        for (size_t q = 0; port && port->netdev->class->is_pollable_only && q < port->n_queues; q++) {
-            assign_queue(dp, port, &port->queues[q]);
-        }
-    }
-}
-
-struct error *
-dp_workers_set_mask(struct dp *dp, const char *mask)
-{
-    const struct port_table *t = rcu_get_protected(&dp->ports);
-    size_t kept = 0;
-
-    if (!mask_is_valid(mask)) {
-        return error_new("pmd-cpu-mask: '%s' is not a hexadecimal mask", mask);
-    }
-    if (dp->pmd_cpu_mask && !strcmp(dp->pmd_cpu_mask, mask)) {
-        return NULL;
-    }
-    free(dp->pmd_cpu_mask);
-    dp->pmd_cpu_mask = xstrdup(mask);
-    for (uint32_t i = 0; t && i < t->n; i++) {
-        if (t->ports[i] && t->ports[i]->netdev->class->is_pollable_only) {
-            unassign_queues(t->ports[i]);
-        }
-    }
-    for (size_t i = 0; i < dp->n_workers; i++) {
-        struct worker *w = dp->workers[i];
-
-        if (!w->is_polling) {
-            dp->workers[kept++] = w;
-            continue;
-        }
-        worker_stop(w);
-        worker_uninit(w);
-        free(w);
-    }
-    dp->n_workers = kept;
-    move_polling_queues(dp);
-    return NULL;
-}
-
-/* A queue of a polling worker and the load that it is. */
-struct load {
-    struct port *port;
-    struct port_queue *queue;
-    double usage;
-};
-
-static int
-compare_loads(const void *a_, const void *b_)
-{
-    const struct load *a = a_, *b = b_;
-
-    return a->usage > b->usage ? -1 : a->usage < b->usage;
-}
-
-static size_t
-get_loads(struct dp *dp, struct load **loads)
-{
-    const struct port_table *t = rcu_get_protected(&dp->ports);
-    size_t n = 0, capacity = 0;
-
-    *loads = NULL;
-    for (uint32_t i = 0; t && i < t->n; i++) {
-        struct port *port = t->ports[i];
-
-        for (size_t q = 0; port && q < port->n_queues; q++) {
-            struct port_queue *queue = &port->queues[q];
-
-            if (queue->worker && queue->worker->is_polling) {
-                if (n >= capacity) {
-                    *loads = x2nrealloc(*loads, &capacity, sizeof **loads);
-                }
-                (*loads)[n++] = (struct load) { port, queue, worker_usage(queue->worker, queue->rxq, 60) };
-            }
-        }
-    }
-    return n;
-}
-
-/* The polling worker with the least of what was dealt out to it. */
-static size_t
-least_loaded(const struct dp *dp, const double *dealt)
-{
-    size_t best = SIZE_MAX;
-
-    for (size_t i = 0; i < dp->n_workers; i++) {
-        if (dp->workers[i]->is_polling && (best == SIZE_MAX || dealt[i] < dealt[best])) {
-            best = i;
-        }
-    }
-    return best;
-}
-
-static void
-move_queue(struct load *load, struct worker *to)
-{
-    int error;
-
-    worker_remove_poll(load->queue->worker, load->queue->rxq);
-    rcu_synchronize(); /* Two workers must never be at one queue. */
-    load->queue->worker = to;
-    error = worker_add_poll(to, load->port, load->queue->rxq);
-    if (error) {
-        log_err("%s: a queue could not be moved: %s", load->port->netdev->name, strerror(-error));
-        load->queue->worker = NULL;
-    }
-}
-
-/* The heaviest first, each to whom has the least so far.  A queue whose load is not known counts a little. */
-void
-dp_workers_rebalance(struct dp *dp)
-{
-    double dealt[MAX_WORKERS] = { 0 };
-    struct load *loads;
-    size_t n = get_loads(dp, &loads);
-
-    if (n) {
-        qsort(loads, n, sizeof *loads, compare_loads);
-    }
-    for (size_t i = 0; i < n; i++) {
-        size_t to = least_loaded(dp, dealt);
-
-        dealt[to] += loads[i].usage > 0 ? loads[i].usage : 0.01;
-        if (loads[i].queue->worker != dp->workers[to]) {
-            move_queue(&loads[i], dp->workers[to]);
-        }
-    }
-    free(loads);
 }

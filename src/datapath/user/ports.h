@@ -1,4 +1,5 @@
-/* Adding and removing ports, and dealing their queues out to workers.  Main thread. */
+/* Adding and removing ports.  Queues that can be waited for go to sleeping workers, the others to polling ones
+ * (pollers.h).  Main thread. */
 #ifndef DATAPATH_USER_PORTS_H
 #define DATAPATH_USER_PORTS_H 1
 
@@ -8,11 +9,5 @@
 int dp_port_add(struct dp *, struct netdev *, odp_port *number);
 int dp_port_del(struct dp *, odp_port number);
 void dp_ports_remove_all(struct dp *);
-
-/* pmd-cpu-mask: which cores may have polling workers; "" is the default (one worker on the last core). */
-struct error *dp_workers_set_mask(struct dp *, const char *mask) MUST_CHECK;
-/* See dp_user_rebalance(). */
-void dp_workers_rebalance(struct dp *);
-void dp_workers_stop(struct dp *);
 
 #endif

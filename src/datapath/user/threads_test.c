@@ -63,7 +63,7 @@ send_some(struct random *r, struct netdev **ports)
     for (int i = 0; i < 20; i++) {
         struct netdev *n = ports[1 + random_below(r, N_PORTS)];
 
-        (void) !netdev_dummy_receive(n, frame.data, frame.len); /* Full now and then. */
+        (void) !netdev_dummy_receive(n, 0, frame.data, frame.len); /* Full now and then. */
     }
     bytes_uninit(&frame);
 }

@@ -1,41 +1,53 @@
-/* Which share of a polling worker's time its queues had: cycles in each of the last minute's intervals.
+/* What a polling worker, or one of its queues, has cost: cycles in each of the last minute's intervals.
  *
- * Threads: the worker writes; others read figures that may be a moment old. */
+ * A queue keeps its own when it goes to another worker.
+ *
+ * Threads: one worker at a time writes; others read figures that may be a moment old. */
 #ifndef DATAPATH_USER_USAGE_H
 #define DATAPATH_USER_USAGE_H 1
 
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum { USAGE_INTERVALS = 12, USAGE_SLOTS = USAGE_INTERVALS + 1, USAGE_SECONDS = 5 };
+#include "base/util.h"
+
+enum { USAGE_INTERVALS = 12, USAGE_SECONDS = 5 };
 
 struct usage {
-    _Atomic uint64_t cycles[USAGE_SLOTS]; /* By interval number % USAGE_SLOTS. */
+    _Atomic uint64_t now;                    /* Of the interval that goes on. */
+    _Atomic unsigned int n;                  /* Intervals that have ended. */
+    _Atomic uint64_t past[USAGE_INTERVALS];  /* By interval number % USAGE_INTERVALS. */
 };
 
 static inline void
-usage_add(struct usage *u, unsigned int interval, uint64_t cycles)
+usage_add(struct usage *u, uint64_t cycles)
 {
-    _Atomic uint64_t *slot = &u->cycles[interval % USAGE_SLOTS];
-
-    atomic_store_explicit(slot, atomic_load_explicit(slot, memory_order_relaxed) + cycles, memory_order_relaxed);
+    atomic_store_explicit(&u->now, atomic_load_explicit(&u->now, memory_order_relaxed) + cycles,
+                          memory_order_relaxed);
 }
 
-/* Interval number 'interval' begins. */
+/* The interval ends, and the next one begins. */
 static inline void
-usage_begin(struct usage *u, unsigned int interval)
+usage_next(struct usage *u)
 {
-    atomic_store_explicit(&u->cycles[interval % USAGE_SLOTS], 0, memory_order_relaxed);
+    unsigned int n = atomic_load_explicit(&u->n, memory_order_relaxed);
+
+    atomic_store_explicit(&u->past[n % USAGE_INTERVALS], atomic_load_explicit(&u->now, memory_order_relaxed),
+                          memory_order_relaxed);
+    atomic_store_explicit(&u->now, 0, memory_order_relaxed);
+    atomic_store_explicit(&u->n, n + 1, memory_order_release);
 }
 
-/* The 'n' intervals before 'interval'; at most USAGE_INTERVALS, and no more than there were. */
+/* The last 'n' intervals that have ended, or as many as there were. */
 static inline uint64_t
-usage_sum(const struct usage *u, unsigned int interval, unsigned int n)
+usage_sum(const struct usage *u, unsigned int n)
 {
+    unsigned int end = atomic_load_explicit(&u->n, memory_order_acquire);
     uint64_t sum = 0;
 
-    for (unsigned int i = interval - n; i < interval; i++) {
-        sum += atomic_load_explicit(&u->cycles[i % USAGE_SLOTS], memory_order_relaxed);
+    n = MIN(MIN(n, end), (unsigned int) USAGE_INTERVALS);
+    for (unsigned int i = end - n; i != end; i++) {
+        sum += atomic_load_explicit(&u->past[i % USAGE_INTERVALS], memory_order_relaxed);
     }
     return sum;
 }

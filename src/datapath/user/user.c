@@ -11,6 +11,7 @@
 #include "datapath/user/ct.h"
 #include "datapath/user/dp.h"
 #include "datapath/user/op.h"
+#include "datapath/user/pollers.h"
 #include "datapath/user/ports.h"
 #include "netdev/dummy.h"
 #include "packet/env.h"
@@ -68,6 +69,7 @@ create(const struct datapath_class *class, const char *name, bool has_threads)
     dp_meters_init(&dp->meters);
     drop_log_init(&dp->drops);
     dp->cleared = clock_now_ms();
+    pollers_init(dp);
     dp->ct = conntrack_create();
     pthread_mutex_init(&dp->executors_mutex, NULL);
     list_init(&dp->executors);
@@ -176,7 +178,6 @@ free_dp(void *dp_)
     free(rcu_get_protected(&dp->ports));
     free((void *) rcu_get_protected(&dp->client));
     pthread_mutex_destroy(&dp->executors_mutex);
-    free(dp->pmd_cpu_mask);
     free(dp->up.name);
     free(dp);
 }
@@ -188,7 +189,7 @@ release(struct dp *dp)
     list_remove(&dp->node);
     dp_ports_remove_all(dp);
     add_drops_of(dp, gone_drops);
-    dp_workers_stop(dp);
+    pollers_uninit(dp);
     if (dp->has_threads) {
         ct_thread_stop(dp);
     }
@@ -242,10 +243,8 @@ user_set_client(struct datapath *up, const struct dp_client *client)
 }
 
 static void
-add_counters(const struct worker *w, struct dp_stats *stats)
+add_counters(const struct worker_counters *c, struct dp_stats *stats)
 {
-    const struct worker_counters *c = &w->counters;
-
     stats->n_hit += atomic_load_explicit(&c->n_hit_cache, memory_order_relaxed)
                     + atomic_load_explicit(&c->n_hit_megaflow, memory_order_relaxed);
     stats->n_missed += atomic_load_explicit(&c->n_missed, memory_order_relaxed);
@@ -262,11 +261,12 @@ user_get_stats(const struct datapath *up, struct dp_stats *stats)
 
     *stats = (struct dp_stats) { .n_flows = dp->flows.n_flows };
     for (size_t i = 0; i < dp->n_workers; i++) {
-        add_counters(dp->workers[i], stats);
+        add_counters(&dp->workers[i]->counters, stats);
     }
     if (dp->pump) {
-        add_counters(dp->pump, stats);
+        add_counters(&dp->pump->counters, stats);
     }
+    add_counters(&dp->gone, stats);
     pthread_mutex_lock(&dp->flows.mutex);
     LIST_FOR_EACH (t, struct tuple, node, &dp->flows.tuples) {
         stats->n_masks += t->table.n_live > 0;
@@ -284,21 +284,35 @@ static struct error *
 user_configure(struct datapath *up, const char *const *keys, const char *const *values, size_t n)
 {
     struct dp *dp = dp_cast(up);
-    struct error *error = NULL;
+    bool has_poll_settings = false;
 
-    for (size_t i = 0; i < n && !error; i++) {
+    for (size_t i = 0; i < n; i++) {
         uint32_t limit;
 
-        if (!strcmp(keys[i], "pmd-cpu-mask")) {
-            error = dp_workers_set_mask(dp, values[i]);
-        } else if (!strcmp(keys[i], "flow-limit")) {
+        has_poll_settings |= !strcmp(keys[i], "pmd-cpu-mask");
+        if (!strcmp(keys[i], "flow-limit")) {
             if (!num_parse_u32(values[i], 10, &limit)) {
                 return error_new("flow-limit: '%s' is not a number", values[i]);
             }
             dp->flows.limit = limit;
         }
     }
-    return error;
+    if (has_poll_settings) {
+        pollers_configure(dp, keys, values, n);
+    }
+    return NULL;
+}
+
+static void
+user_port_configure(struct datapath *up, odp_port number, const struct dp_port_config *config)
+{
+    struct dp *dp = dp_cast(up);
+    const struct port_table *t = rcu_get_protected(&dp->ports);
+    struct port *port = t ? port_find(t, number.n) : NULL;
+
+    if (port) {
+        pollers_set_affinity(dp, port, config->rxq_affinity);
+    }
 }
 
 static int
@@ -549,7 +563,7 @@ dp_user_pump(struct datapath *up)
         for (uint32_t i = 0; t && i < t->n; i++) {
             struct port *port = t->ports[i];
 
-            for (size_t q = 0; port && q < port->n_queues; q++) {
+            for (size_t q = 0; port && q < port->n_queues && !port->queues[q].worker; q++) {
                 int got = worker_serve_rcu(dp->pump, port, port->queues[q].rxq);
 
                 if (got > 0) {
@@ -593,7 +607,8 @@ dp_user_get_drops(const struct datapath *up, uint64_t counts[DP_N_DROPS])
 static struct dp_user_worker
 figures_of(const struct worker *w)
 {
-    struct dp_user_worker out = { .id = w->id, .is_polling = w->is_polling, .core = w->core };
+    struct dp_user_worker out = { .id = w->id, .is_polling = w->is_polling, .core = w->core,
+                                  .node = w->numa_node, .is_isolated = w->is_isolated };
 
 #define COPY(MEMBER) out.MEMBER = atomic_load_explicit(&w->counters.MEMBER, memory_order_relaxed) - w->cleared.MEMBER;
     WORKER_FIGURES(COPY)
@@ -661,7 +676,7 @@ dp_user_for_each_rxq(const struct datapath *up, unsigned int seconds,
 
             if (queue->worker) {
                 struct dp_user_rxq out = { port->netdev->name, queue->rxq->queue, queue->worker->id,
-                                           worker_usage(queue->worker, queue->rxq, seconds) };
+                                           worker_usage(queue->worker, &queue->usage, seconds) };
 
                 cb(aux, &out);
             }
@@ -672,7 +687,15 @@ dp_user_for_each_rxq(const struct datapath *up, unsigned int seconds,
 void
 dp_user_rebalance(struct datapath *up)
 {
-    dp_workers_rebalance(dp_cast(up));
+    pollers_settle(dp_cast(up), true);
+}
+
+unsigned int
+dp_user_sleep_us(const struct datapath *up, int core)
+{
+    const struct poll_settings *s = &dp_cast(up)->poll;
+
+    return core < 0 ? s->sleep_us : poll_settings_sleep(s, core);
 }
 
 static int
@@ -723,6 +746,7 @@ static const struct dp_feature features[] = {
     .port_for_each = user_port_for_each, \
     .port_netdev = user_port_netdev, \
     .configure = user_configure, \
+    .port_configure = user_port_configure, \
     .flow_put = user_flow_put, \
     .flow_del = user_flow_del, \
     .flow_lookup = user_flow_lookup, \

@@ -19,7 +19,8 @@
  *                 dictionary of the masks it uses;
  *   op.h          actions compiled into steps; exec.c carries them out, set.c changes headers;
  *   port.h        ports, and for each worker a queue of packets to send;
- *   worker.h      threads.
+ *   worker.h      threads;
+ *   pollers.h     which cores have polling workers, and which queues those have (assign.h).
  *
  * Threads and locks
  * -----------------
@@ -65,11 +66,12 @@ void dp_user_commands_register(void);
 /* What each worker does, for dpif-netdev/pmd-rxq-show and the like. */
 struct dp_user_worker {
     unsigned int id;
-    bool is_polling;
+    bool is_polling, is_isolated;
     int core; /* -1: not pinned. */
+    unsigned int node;
     uint64_t n_packets, n_recirculated, n_hit_cache, n_hit_megaflow, n_missed, n_lost, n_masks, n_bursts;
     uint64_t n_tx_packets, n_tx_batches, upcall_cycles;
-    uint64_t busy_cycles, idle_cycles, n_busy_rounds, n_idle_rounds; /* Polling workers. */
+    uint64_t busy_cycles, idle_cycles, sleep_cycles, n_busy_rounds, n_idle_rounds, n_sleeps; /* Polling workers. */
     uint64_t cpu_ns;                   /* CPU time of its thread. */
 };
 /* Those with threads, or the one that does their work. */
@@ -84,7 +86,10 @@ void dp_user_for_each_rxq(const struct datapath *, unsigned int seconds,
 void dp_user_clear_figures(struct datapath *);
 int64_t dp_user_figures_ms(const struct datapath *);
 
-/* Deals the queues of polling workers out anew, so that they have equal shares of the load. */
+/* Deals the queues of polling workers out anew, by what they have cost. */
 void dp_user_rebalance(struct datapath *);
+
+/* The longest sleep of polling workers, microseconds: of the one on 'core', or of all that have none of their own. */
+unsigned int dp_user_sleep_us(const struct datapath *, int core);
 
 #endif

@@ -121,7 +121,7 @@ receive(struct rig *rig, int port, const struct flow *f)
     struct bytes frame = BYTES_INIT;
 
     flow_compose_default(f, &frame);
-    assert_int_equal(netdev_dummy_receive(rig->ports[port], frame.data, frame.len), 0);
+    assert_int_equal(netdev_dummy_receive(rig->ports[port], 0, frame.data, frame.len), 0);
     bytes_uninit(&frame);
 }
 

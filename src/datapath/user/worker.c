@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 #include "sys/clock.h"
 #include "sys/counter.h"
 #include "sys/log.h"
+#include "sys/numa.h"
 #include "sys/random.h"
 
 LOG_MODULE(dpif_netdev)
@@ -27,7 +29,8 @@ LOG_MODULE(dpif_netdev)
 /* How often a queue had had its share of a polling worker's time while another waited (share.h). */
 COUNTER(pmd_queue_over_share)
 
-enum { MAX_READY = 64, ROUNDS_BETWEEN_WAITS = 16, WAKE_ID = 0, POLLS_BETWEEN_QUIESCENT = 64 };
+enum { MAX_READY = 64, ROUNDS_BETWEEN_WAITS = 16, WAKE_ID = 0, POLLS_BETWEEN_QUIESCENT = 64,
+       SLEEP_STEP_NS = 1000, TIMER_SLACK_NS = 1000 };
 
 void
 worker_init(struct worker *w, struct dp *dp, unsigned int id)
@@ -340,13 +343,10 @@ run_sleeping(struct worker *w)
 static void
 next_interval(struct worker *w, struct poll_list *l, uint64_t now)
 {
-    unsigned int next = atomic_load_explicit(&w->interval, memory_order_relaxed) + 1;
-
-    usage_begin(&w->usage, next);
     for (unsigned int i = 0; i < l->n; i++) {
-        usage_begin(&l->polls[i]->usage, next);
+        usage_next(l->polls[i]->usage);
     }
-    atomic_store_explicit(&w->interval, next, memory_order_release);
+    usage_next(&w->usage);
     w->interval_ends = now + USAGE_SECONDS * rte_get_tsc_hz();
 }
 
@@ -359,14 +359,13 @@ pass_over(struct share *s)
     }
 }
 
-/* One look at each queue; 'last': when the one before ended.  When this one did. */
-static uint64_t
-poll_round(struct worker *w, struct poll_list *l, uint64_t last)
+/* One look at each queue; 'last': when the one before ended.  When this one did.  '*most': what the fullest gave. */
+static ALWAYS_INLINE uint64_t
+poll_round(struct worker *w, struct poll_list *l, uint64_t last, int *most)
 {
-    unsigned int interval = atomic_load_explicit(&w->interval, memory_order_relaxed);
     uint64_t begun = last;
-    bool is_busy = false;
 
+    *most = 0;
     share_begin_round(&w->round);
     for (unsigned int i = 0; i < l->n; i++) {
         struct share *share = &l->polls[i]->share;
@@ -382,15 +381,60 @@ poll_round(struct worker *w, struct poll_list *l, uint64_t last)
         share->is_over = false;
         share_charge(&w->round, share, now - last, n == BURST);
         if (n > 0) {
-            usage_add(&l->polls[i]->usage, interval, now - last);
-            is_busy = true;
+            usage_add(l->polls[i]->usage, now - last);
+            *most = MAX(*most, n);
         }
         worker_count(n > 0 ? &w->counters.busy_cycles : &w->counters.idle_cycles, now - last);
         last = now;
     }
-    worker_count(is_busy ? &w->counters.n_busy_rounds : &w->counters.n_idle_rounds, 1);
-    usage_add(&w->usage, interval, last - begun);
+    worker_count(*most ? &w->counters.n_busy_rounds : &w->counters.n_idle_rounds, 1);
+    usage_add(&w->usage, last - begun);
     return last;
+}
+
+/* Rounds without sleep. */
+static uint64_t
+poll_rounds(struct worker *w, struct poll_list *l, uint64_t last)
+{
+    int unused;
+
+    for (unsigned int round = 0; l->n && round < POLLS_BETWEEN_QUIESCENT; round++) {
+        last = poll_round(w, l, last, &unused);
+    }
+    return last;
+}
+
+/* Sleeps, if the last round found so little that it may; the list of queues may be another one then. */
+static uint64_t
+rest(struct worker *w, uint64_t last, int most, unsigned int max_us)
+{
+    struct timespec t = { 0 };
+    uint64_t now;
+
+    if (most >= BURST / 2) {
+        w->sleep_ns = 0;
+        return last;
+    }
+    w->sleep_ns = MIN(w->sleep_ns + SLEEP_STEP_NS, max_us * UINT64_C(1000));
+    t.tv_nsec = w->sleep_ns;
+    rcu_offline();
+    nanosleep(&t, NULL);
+    rcu_online();
+    now = rte_rdtsc();
+    worker_count(&w->counters.n_sleeps, 1);
+    worker_count(&w->counters.sleep_cycles, now - last);
+    usage_add(&w->usage, now - last);
+    return now;
+}
+
+/* Nothing to poll. */
+static uint64_t
+idle(void)
+{
+    rcu_offline();
+    usleep(1000);
+    rcu_online();
+    return rte_rdtsc();
 }
 
 static void
@@ -400,22 +444,23 @@ run_polling(struct worker *w)
 
     share_init(&w->round);
     w->interval_ends = last + USAGE_SECONDS * rte_get_tsc_hz();
+    prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0);
 
     while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
+        unsigned int max_sleep_us = atomic_load_explicit(&w->max_sleep_us, memory_order_relaxed);
         struct poll_list *l = rcu_get(&w->polls);
+        int most = 0;
 
         if (!l->n) {
-            rcu_offline();
-            usleep(1000);
-            rcu_online();
-            l = rcu_get(&w->polls); /* That one may be gone. */
-            last = rte_rdtsc();
-        }
-        for (unsigned int round = 0; l->n && round < POLLS_BETWEEN_QUIESCENT; round++) {
-            last = poll_round(w, l, last);
+            last = idle();
+        } else if (max_sleep_us) {
+            last = poll_round(w, l, last, &most);
+            last = rest(w, last, most, max_sleep_us);
+        } else {
+            last = poll_rounds(w, l, last);
         }
         if (last >= w->interval_ends) {
-            next_interval(w, l, last);
+            next_interval(w, rcu_get(&w->polls), last);
         }
         rcu_quiescent();
     }
@@ -426,7 +471,7 @@ pin(struct worker *w)
 {
     cpu_set_t set;
 
-    if (w->core >= 0) {
+    if (w->core >= 0 && !numa_is_made_up()) {
         CPU_ZERO(&set);
         CPU_SET(w->core, &set);
         if (pthread_setaffinity_np(pthread_self(), sizeof set, &set)) {
@@ -458,7 +503,7 @@ thread_main(void *worker)
 }
 
 int
-worker_start(struct worker *w, bool polling, int core)
+worker_start(struct worker *w, bool polling, int core, unsigned int node)
 {
     struct epoll_event event = { .events = EPOLLIN, .data.u32 = WAKE_ID };
     sigset_t all, old;
@@ -466,6 +511,7 @@ worker_start(struct worker *w, bool polling, int core)
 
     w->is_polling = polling;
     w->core = core;
+    w->numa_node = node;
     w->epoll = epoll_create1(EPOLL_CLOEXEC);
     w->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (w->epoll < 0 || w->event < 0 || epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->event, &event)) {
@@ -501,19 +547,14 @@ worker_cpu_ns(const struct worker *w)
 }
 
 double
-worker_usage(const struct worker *w, const struct netdev_rxq *rxq, unsigned int seconds)
+worker_usage(const struct worker *w, const struct usage *usage, unsigned int seconds)
 {
-    const struct poll_list *l = rcu_get_protected(&((struct worker *) w)->polls);
-    unsigned int interval = atomic_load_explicit(&w->interval, memory_order_acquire);
-    unsigned int n = MIN(MIN((seconds + USAGE_SECONDS - 1) / USAGE_SECONDS, (unsigned int) USAGE_INTERVALS), interval);
-    uint64_t all = usage_sum(&w->usage, interval, n);
+    unsigned int n = (seconds + USAGE_SECONDS - 1) / USAGE_SECONDS;
+    uint64_t all;
 
-    for (unsigned int i = 0; i < l->n && all; i++) {
-        if (l->polls[i]->rxq == rxq) {
-            return 100.0 * usage_sum(&l->polls[i]->usage, interval, n) / all;
-        }
-    }
-    return -1;
+    n = MIN(n, atomic_load_explicit(&w->usage.n, memory_order_acquire));
+    all = usage_sum(&w->usage, n);
+    return all ? 100.0 * MIN(usage_sum(usage, n), all) / all : -1;
 }
 
 static void
@@ -526,13 +567,14 @@ publish_polls(struct worker *w, struct poll_list *new)
 }
 
 int
-worker_add_poll(struct worker *w, struct port *port, struct netdev_rxq *rxq)
+worker_add_poll(struct worker *w, struct port *port, struct port_queue *queue)
 {
     static uint32_t next_id = WAKE_ID;
     struct poll_list *old = rcu_get_protected(&w->polls), *new;
+    struct netdev_rxq *rxq = queue->rxq;
     struct poll *poll = xzalloc(sizeof *poll);
 
-    *poll = (struct poll) { .id = ++next_id, .port = port, .rxq = rxq };
+    *poll = (struct poll) { .id = ++next_id, .port = port, .rxq = rxq, .usage = &queue->usage };
     new = xzalloc(sizeof *new + (old->n + 1) * sizeof new->polls[0]);
     memcpy(new->polls, old->polls, old->n * sizeof old->polls[0]);
     new->polls[old->n] = poll;

@@ -14,6 +14,11 @@
  * (share.h).  So a port whose every packet is a miss gets its share of the worker's time, and no more: that is the
  * budget of its upcalls.
  *
+ * Sleeps
+ * ------
+ * A polling worker that may sleep (pmd-sleep-max) does so after each round in which no queue gave half a burst, each
+ * time a microsecond longer than the time before, up to its limit; a queue that gives more begins anew.
+ *
  * Threads: a worker belongs to one thread at a time; 'polls' is published by the main thread; counters may be read by
  * any. */
 #ifndef DATAPATH_USER_WORKER_H
@@ -50,7 +55,8 @@ struct tx_queue {
 /* Written by the worker, read by anyone. */
 struct worker_counters {
     _Atomic uint64_t n_packets, n_recirculated, n_hit_cache, n_hit_megaflow, n_missed, n_lost, n_masks, n_bursts,
-        busy_cycles, idle_cycles, n_busy_rounds, n_idle_rounds, upcall_cycles, n_tx_packets, n_tx_batches;
+        busy_cycles, idle_cycles, n_busy_rounds, n_idle_rounds, n_sleeps, sleep_cycles, upcall_cycles, n_tx_packets,
+        n_tx_batches;
     _Atomic uint64_t drops[DP_N_DROPS];
 };
 
@@ -58,7 +64,8 @@ struct worker_counters {
 #define WORKER_FIGURES(FIGURE) \
     FIGURE(n_packets) FIGURE(n_recirculated) FIGURE(n_hit_cache) FIGURE(n_hit_megaflow) FIGURE(n_missed) \
     FIGURE(n_lost) FIGURE(n_masks) FIGURE(n_bursts) FIGURE(busy_cycles) FIGURE(idle_cycles) FIGURE(n_busy_rounds) \
-    FIGURE(n_idle_rounds) FIGURE(upcall_cycles) FIGURE(n_tx_packets) FIGURE(n_tx_batches)
+    FIGURE(n_idle_rounds) \
+    FIGURE(n_sleeps) FIGURE(sleep_cycles) FIGURE(upcall_cycles) FIGURE(n_tx_packets) FIGURE(n_tx_batches)
 
 /* A receive queue that a worker serves. */
 struct poll {
@@ -67,7 +74,7 @@ struct poll {
     struct netdev_rxq *rxq;
     uint64_t spent; /* Cycles; the worker's, where it sleeps. */
     struct share share; /* The worker's, where it polls. */
-    struct usage usage; /* Of polling workers. */
+    struct usage *usage; /* The queue's; of polling workers. */
 };
 
 struct poll_list {
@@ -96,10 +103,13 @@ struct worker {
     RCU_PTR(struct poll_list) polls;
     bool is_polling;
     struct share_round round;        /* Where it polls. */
-    _Atomic unsigned int interval;   /* Of 'usage' and that of the polls: which it is. */
-    uint64_t interval_ends;          /* TSC. */
+    uint64_t interval_ends;          /* TSC; of 'usage' and that of the polls. */
     struct usage usage;              /* All its cycles. */
     int core;                        /* -1: not pinned. */
+    unsigned int numa_node;          /* Of the core. */
+    bool is_isolated;                /* Its queues are those that want its core.  Main thread. */
+    _Atomic unsigned int max_sleep_us; /* Where it polls; 0: it never sleeps. */
+    uint64_t sleep_ns;               /* The next sleep. */
     int epoll, event;                /* -1 without thread. */
     pthread_t thread;
     _Atomic bool stop;
@@ -117,17 +127,17 @@ void worker_init(struct worker *, struct dp *, unsigned int id);
 void worker_uninit(struct worker *);
 
 /* Starts the thread; 'core' -1: not pinned.  0 or a negative errno value. */
-int worker_start(struct worker *, bool polling, int core);
+int worker_start(struct worker *, bool polling, int core, unsigned int node);
 void worker_stop(struct worker *);
 
 /* CPU time that the thread has used. */
 uint64_t worker_cpu_ns(const struct worker *);
 
-/* The share of its time that the queue has had in the last 'seconds', in per cent; -1: not known.  Main thread. */
-double worker_usage(const struct worker *, const struct netdev_rxq *, unsigned int seconds);
+/* The share of its time that a queue has had in the last 'seconds', in per cent; -1: not known.  Main thread. */
+double worker_usage(const struct worker *, const struct usage *, unsigned int seconds);
 
 /* Adds, removes a queue.  After removal and rcu_synchronize() the worker does not touch it any more.  Main thread. */
-int worker_add_poll(struct worker *, struct port *, struct netdev_rxq *);
+int worker_add_poll(struct worker *, struct port *, struct port_queue *);
 void worker_remove_poll(struct worker *, const struct netdev_rxq *);
 
 /* Receives one burst from 'rxq' and processes it; the number of packets or a negative errno value. */

@@ -1,0 +1,168 @@
+"""Polling workers under load: cores, queues and ports come and go, and each frame is forwarded or counted as dropped.
+
+    pcap, 4 queues ---- src [ br0 ] dst ---- null
+
+Cores are made up, so that there may be more of them than the machine has."""
+import os
+import re
+import sys
+import time
+
+import pytest
+from place import ROOT, switch_place
+
+sys.path.insert(0, os.path.join(ROOT, "bench"))
+import traffic  # noqa: E402
+
+N_QUEUES, N_FRAMES, N_DIFFERENT = 4, 1000000, 1000
+
+
+@pytest.fixture(autouse=True)
+def fixture_two_cores(place):
+    place.sh("ovs-vsctl set open_vswitch . other_config:pmd-cpu-mask=0x3")
+    yield
+    place.sh("ovs-vsctl --if-exists del-port src")
+
+
+@pytest.fixture(scope="module", name="place")
+def fixture_place():
+    dpdk = ("ovs-vsctl --no-wait set Open_vSwitch . other_config:dpdk-init=true "
+            "other_config:dpdk-extra='--no-huge -m 1500 --no-pci' other_config:pmd-cpu-mask=0x1 "
+            "other_config:pmd-sleep-max=100")
+    with switch_place(options=("--enable-dummy", "--dummy-numa=0,0,0,0"), prepare=dpdk) as p:
+        frames = [traffic.udp(0x0a000001 + i % 50, 0x0a800001, 1000 + i % 7, 53) for i in range(N_DIFFERENT)]
+        traffic.write_pcap(f"{p.root}{p.dir}/frames.pcap", frames * (N_FRAMES // N_DIFFERENT))
+        p.sh("ovs-vsctl add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=secure")
+        p.sh("ovs-vsctl add-port br0 dst -- set interface dst type=dpdk ofport_request=1 "
+             "options:dpdk-devargs='\"net_null0,no-rx=1\"'")
+        p.sh("ovs-ofctl add-flow br0 in_port=2,actions=output:1")
+        yield p
+
+
+def came(place):
+    return int(re.search(r"rx pkts=(\d+)", place.sh("ovs-ofctl dump-ports br0 2"))[1])
+
+
+def gone(place):
+    """Frames that left at port 1, or were dropped anywhere, in all."""
+    left, dropped = map(int, re.search(r"tx pkts=(\d+), bytes=\d+, drop=(\d+)",
+                                       place.sh("ovs-ofctl dump-ports br0 1")).groups())
+    return left + dropped + drops(place)
+
+
+def drops(place):
+    return sum(map(int, re.findall(r"^(?:datapath_)?drop_\w+ .*total: (\d+)", place.sh("ovs-appctl coverage/show"),
+                                   re.M)))
+
+
+def replay(place, queues=N_QUEUES):
+    """Frames begin to come in."""
+    files = ",".join([f"rx_pcap={place.dir}/frames.pcap"] * queues)
+    place.sh(f"ovs-vsctl add-port br0 src -- set interface src type=dpdk ofport_request=2 options:n_rxq={queues} "
+             f"options:dpdk-devargs='\"net_pcap0,{files}\"'")
+
+
+def workers(place):
+    """Core -> number of queues of src."""
+    text = place.sh("ovs-appctl dpif-netdev/pmd-rxq-show")
+    return {int(core): rest.count("port: src") for core, rest in
+            re.findall(r"core_id (\d+):\n((?:  .*\n)*)", text)}
+
+
+def check_all_went_through(place, before):
+    place.wait("all frames came", lambda: came(place) >= N_QUEUES * N_FRAMES, 60)
+    place.wait(f"all frames went: {came(place)} came, {gone(place) - before} went",
+               lambda: gone(place) - before == N_QUEUES * N_FRAMES, 1)
+    assert came(place) == N_QUEUES * N_FRAMES
+
+
+def test_cores_come_and_go_under_load_and_no_frame_is_lost(place):
+    before = gone(place)
+    replay(place)
+    seen = set()
+    for mask in ["0x3", "0xf", "0x8", "0x1", "0x6", "0xf", "0x9", "0x2"]:
+        place.sh(f"ovs-vsctl set open_vswitch . other_config:pmd-cpu-mask={mask}")
+        found = workers(place)
+        assert set(found) == {i for i in range(4) if int(mask, 16) >> i & 1}
+        assert sum(found.values()) == N_QUEUES
+        seen.add(came(place) < N_QUEUES * N_FRAMES)
+    assert True in seen, "the frames had all come before the first change"
+    check_all_went_through(place, before)
+
+
+def test_queues_go_from_core_to_core_under_load_and_no_frame_is_lost(place):
+    before = gone(place)
+    replay(place)
+    for i, wanted in enumerate(["0:0,1:0,2:1,3:1", "0:1,1:1,2:0,3:0", "0:1", "3:0", ""] * 2):
+        place.sh(f"ovs-vsctl set interface src other_config:pmd-rxq-affinity='\"{wanted}\"'"
+                 f" -- set open_vswitch . other_config:pmd-rxq-assign={['cycles', 'group', 'roundrobin'][i % 3]}")
+        place.sh("ovs-appctl dpif-netdev/pmd-rxq-rebalance")
+        assert sum(workers(place).values()) == N_QUEUES
+    check_all_went_through(place, before)
+
+
+def test_ports_come_and_go_under_load_and_no_frame_of_others_is_lost(place):
+    before = gone(place)
+    replay(place)
+    for i in range(6):
+        place.sh(f"ovs-vsctl add-port br0 d{i} -- set interface d{i} type=dummy-pmd options:n_rxq={i + 1} -- "
+                 f"add-port br0 n{i} -- set interface n{i} type=dpdk "
+                 f"options:dpdk-devargs='\"net_null{i + 1},no-rx=1\"'")
+        place.sh(f"ovs-vsctl del-port d{i} -- del-port n{i}")
+    check_all_went_through(place, before)
+
+
+def test_what_comes_for_a_port_that_has_gone_is_counted(place):
+    for _ in range(3):
+        total = drops(place)
+        replay(place)
+        place.wait("frames come", lambda: came(place) > 0)
+        place.sh("ovs-vsctl del-port dst")
+        place.wait("all frames came", lambda: came(place) == N_QUEUES * N_FRAMES, 60)
+        place.sh("ovs-vsctl del-port src -- add-port br0 dst -- set interface dst type=dpdk ofport_request=1 "
+                 "options:dpdk-devargs='\"net_null0,no-rx=1\"'")
+        assert 0 < drops(place) - total <= N_QUEUES * N_FRAMES
+
+
+def test_with_no_core_nothing_is_polled_and_frames_wait(place):
+    before = gone(place)
+    place.sh("ovs-vsctl set open_vswitch . other_config:pmd-cpu-mask=0x100")
+    replay(place)
+    assert workers(place) == {}
+    time.sleep(0.3)
+    assert came(place) == 0
+    assert "This rx queue will not be polled" in place.sh(f"cat {place.dir}/ovs-vswitchd.log")
+    place.sh("ovs-vsctl set open_vswitch . other_config:pmd-cpu-mask=0x3")
+    check_all_went_through(place, before)
+
+
+def worker_seconds(place):
+    """Processor time of the polling workers."""
+    total = 0
+    pid = place.sh(f"cat {place.dir}/ovs-vswitchd.pid").strip()
+    for line in place.sh(f"for t in /proc/{pid}/task/*; do echo $(cat $t/comm) $(cat $t/schedstat); done").splitlines():
+        name, spent = line.split()[:2]
+        total += int(spent) if name.startswith("pmd") else 0
+    return total / 1e9
+
+
+def idle_share(place, sleep):
+    place.sh(f"ovs-vsctl set open_vswitch . other_config:pmd-sleep-max={sleep} other_config:pmd-cpu-mask=0x1")
+    time.sleep(0.3)
+    begun, spent = time.monotonic(), worker_seconds(place)
+    time.sleep(1)
+    return (worker_seconds(place) - spent) / (time.monotonic() - begun)
+
+
+def test_an_idle_worker_that_may_sleep_leaves_its_core_to_others(place):
+    assert "max sleep:  100 us" in place.sh("ovs-appctl dpif-netdev/pmd-sleep-show")
+    busy, sleeping = idle_share(place, 0), idle_share(place, 500)
+    print(f"idle: {busy:.3f} of a core; with sleeps of 500 us {sleeping:.3f}")
+    assert sleeping < 0.5 * busy
+    shown = place.sh("ovs-appctl dpif-netdev/pmd-perf-show")
+    assert int(re.search(r"sleep iterations: +(\d+)", shown)[1]) > 0
+    place.sh("ovs-vsctl set open_vswitch . other_config:pmd-sleep-max=100,1:0,x,3:20000,2:y")
+    place.sh("ovs-vsctl set open_vswitch . other_config:pmd-cpu-mask=0xf")
+    assert place.sh("ovs-appctl dpif-netdev/pmd-sleep-show") == "Default max sleep:  100 us\n" + "".join(
+        f"pmd thread numa_id 0 core_id {i}:\n  max sleep: {us:4} us\n" for i, us in enumerate([100, 0, 100, 10000]))
+    place.sh("ovs-vsctl set open_vswitch . other_config:pmd-sleep-max=100")
