@@ -129,6 +129,8 @@ struct dp_dropped {
 /* What of Interface.other_config concerns the datapath, as text; null where the key is not set. */
 struct dp_port_config {
     const char *rxq_affinity; /* pmd-rxq-affinity. */
+    const char *tx_steering;  /* tx-steering. */
+    const char *emc_enable;   /* emc-enable. */
 };
 
 /* Where a walk past the megaflows is. */

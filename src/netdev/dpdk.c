@@ -564,6 +564,12 @@ dpdk_get_node(const struct netdev *n)
     return MAX(rte_eth_dev_socket_id(dpdk_dev(n)->port), 0);
 }
 
+static unsigned int
+dpdk_n_txq(const struct netdev *n)
+{
+    return dpdk_dev(n)->n_txq;
+}
+
 static void
 dpdk_send(struct netdev *n, unsigned int txq, struct packet **packets, unsigned int n_packets)
 {
@@ -605,6 +611,7 @@ static const struct netdev_class dpdk_class = {
     .rxq_recv = dpdk_rxq_recv,
     .send = dpdk_send,
     .get_node = dpdk_get_node,
+    .n_txq = dpdk_n_txq,
 };
 
 void

@@ -104,7 +104,10 @@ struct netdev_class {
     int (*rxq_fd)(const struct netdev_rxq *);
     /* Receives up to 'max' packets; the number, 0 if there are none, or a negative errno value. */
     int (*rxq_recv)(struct netdev_rxq *, struct packet **, unsigned int max);
-    /* Sends a burst on queue 'txq'; takes the packets; those that did not go out are counted and freed. */
+    /* How many queues it sends on; any thread.  Null: one. */
+    unsigned int (*n_txq)(const struct netdev *);
+    /* Sends a burst on queue 'txq' (modulo their number); takes the packets; those that did not go out are counted and
+     * freed. */
     void (*send)(struct netdev *, unsigned int txq, struct packet **, unsigned int n);
 };
 

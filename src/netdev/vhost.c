@@ -767,6 +767,12 @@ vhost_send(struct netdev *netdev, unsigned int txq, struct packet **packets, uns
     rte_pktmbuf_free_bulk((struct rte_mbuf **) packets, n); /* The machine has copies of those that it took. */
 }
 
+static unsigned int
+vhost_n_txq(const struct netdev *netdev)
+{
+    return atomic_load_explicit(&vhost(netdev)->n_pairs, memory_order_relaxed);
+}
+
 #define VHOST_CLASS(TYPE, CONSTRUCT, SET_CONFIG) \
     { \
         .type = TYPE, \
@@ -774,6 +780,7 @@ vhost_send(struct netdev *netdev, unsigned int txq, struct packet **packets, uns
         .has_packets = true, \
         .construct = CONSTRUCT, \
         .destruct = vhost_destruct, \
+        .n_txq = vhost_n_txq, \
         .set_config = SET_CONFIG, \
         .set_flags = vhost_set_flags, \
         .get_etheraddr = vhost_get_etheraddr, \

@@ -276,6 +276,8 @@ configure_datapath(struct iface *f, const struct vs_interface *row)
 {
     struct dp_port_config config = {
         .rxq_affinity = vs_interface_other_config(row, "pmd-rxq-affinity"),
+        .tx_steering = vs_interface_other_config(row, "tx-steering"),
+        .emc_enable = vs_interface_other_config(row, "emc-enable"),
     };
 
     ofproto_port_configure(iface_bridge(f)->ofproto, f->ofport, &config);

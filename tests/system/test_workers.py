@@ -31,6 +31,7 @@ def fixture_place():
             "other_config:pmd-sleep-max=100")
     with switch_place(options=("--enable-dummy", "--dummy-numa=0,0,0,0"), prepare=dpdk) as p:
         frames = [traffic.udp(0x0a000001 + i % 50, 0x0a800001, 1000 + i % 7, 53) for i in range(N_DIFFERENT)]
+        traffic.write_pcap(f"{p.root}{p.dir}/few.pcap", frames)
         traffic.write_pcap(f"{p.root}{p.dir}/frames.pcap", frames * (N_FRAMES // N_DIFFERENT))
         p.sh("ovs-vsctl add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=secure")
         p.sh("ovs-vsctl add-port br0 dst -- set interface dst type=dpdk ofport_request=1 "
@@ -166,3 +167,87 @@ def test_an_idle_worker_that_may_sleep_leaves_its_core_to_others(place):
     assert place.sh("ovs-appctl dpif-netdev/pmd-sleep-show") == "Default max sleep:  100 us\n" + "".join(
         f"pmd thread numa_id 0 core_id {i}:\n  max sleep: {us:4} us\n" for i, us in enumerate([100, 0, 100, 10000]))
     place.sh("ovs-vsctl set open_vswitch . other_config:pmd-sleep-max=100")
+
+
+def sent_by_queue(place, steering):
+    """Frames of 350 connections, with the files that a port with two transmit queues writes."""
+    files = [f"{place.dir}/tx{i}.pcap" for i in range(2)]
+    place.sh(f"rm -f {' '.join(files)}; ovs-vsctl set open_vswitch . other_config:pmd-cpu-mask=0x1 -- "
+             "add-port br0 two -- set interface two type=dpdk ofport_request=3 "
+             f"other_config:tx-steering={steering} "
+             f"options:dpdk-devargs='\"net_pcap1,tx_pcap={files[0]},tx_pcap={files[1]}\"'")
+    place.sh("ovs-ofctl mod-flows br0 in_port=2,actions=output:3")
+    place.sh(f"ovs-vsctl add-port br0 src -- set interface src type=dpdk ofport_request=2 "
+             f"options:dpdk-devargs='\"net_pcap0,rx_pcap={place.dir}/few.pcap\"'")
+    place.wait("all frames came", lambda: came(place) == N_DIFFERENT)
+    time.sleep(0.3)
+    place.sh("ovs-vsctl del-port src -- del-port two")
+    place.sh("ovs-ofctl mod-flows br0 in_port=2,actions=output:1")
+    return [connections(f"{place.root}{f}") for f in files]
+
+
+def connections(path):
+    """Of a capture: source address and port -> number of frames."""
+    found = {}
+    with open(path, "rb") as f:
+        data = f.read()
+    at = 24
+    while at < len(data):
+        size = int.from_bytes(data[at + 8:at + 12], "little")
+        key = data[at + 16 + 26:at + 16 + 30] + data[at + 16 + 34:at + 16 + 36]
+        found[key] = found.get(key, 0) + 1
+        at += 16 + size
+    return found
+
+
+def test_by_hash_a_worker_sends_through_all_queues_and_keeps_connections_together(place):
+    one, other = sent_by_queue(place, "hash")
+    assert not set(one) & set(other)
+    assert len(one) + len(other) == 350 and min(len(one), len(other)) > 100
+    assert sum(one.values()) + sum(other.values()) == N_DIFFERENT
+
+
+def test_by_thread_a_worker_sends_through_its_own_queue(place):
+    sent = sent_by_queue(place, "thread")
+    assert sorted(map(len, sent)) == [0, 350]
+
+
+def test_what_is_sent_waits_for_more_no_longer_than_allowed(place):
+    """A frame at a time, which a dummy port takes in: each would be a batch of its own."""
+    place.sh("ovs-vsctl set open_vswitch . other_config:pmd-cpu-mask=0x1 other_config:pmd-sleep-max=0 "
+             "other_config:tx-flush-interval=300000 -- add-port br0 in -- set interface in type=dummy-pmd "
+             "ofport_request=5")
+    place.sh("ovs-ofctl add-flow br0 in_port=5,actions=output:1")
+    frame = "02" * 5 + "0102" + "02" * 5 + "0800" + "00" * 46
+
+    def leaves(n, then):
+        before = gone(place)
+        begun = time.monotonic()
+        place.sh("ovs-appctl netdev-dummy/receive in" + f" {frame}" * n)
+        at_once = gone(place) - before
+        then()
+        place.wait("they leave", lambda: gone(place) - before == n)
+        return at_once, time.monotonic() - begun
+
+    leaves(1, lambda: None)  # The megaflow comes.
+    held = [leaves(n, lambda: None) for n in (1, 5)]
+    assert any(now == 0 for now, _ in held), held  # The machine may be that slow once.
+    assert all(0.25 < seconds < 2 for _, seconds in held), held
+    now, _ = leaves(40, lambda: None)
+    assert now in (32, 40)  # A whole batch goes when it is full.
+    before = gone(place)
+    place.sh(f"ovs-appctl netdev-dummy/receive in {frame}")
+    place.sh("ovs-vsctl set open_vswitch . other_config:tx-flush-interval=0")
+    place.wait("it leaves", lambda: gone(place) - before == 1, 1)
+    # What waits when its worker goes is sent; what waits for a port that goes is counted.
+    place.sh("ovs-vsctl set open_vswitch . other_config:tx-flush-interval=1000000")
+    before = gone(place)
+    place.sh(f"ovs-appctl netdev-dummy/receive in {frame}; "
+             "ovs-vsctl set open_vswitch . other_config:pmd-cpu-mask=0x2")
+    assert gone(place) - before == 1
+    lost = drops(place)
+    place.sh(f"ovs-appctl netdev-dummy/receive in {frame}; ovs-vsctl del-port dst")
+    place.wait("it is counted", lambda: drops(place) - lost == 1, 3)
+    place.sh("ovs-vsctl del-port in -- remove open_vswitch . other_config tx-flush-interval -- set open_vswitch . "
+             "other_config:pmd-sleep-max=100 -- add-port br0 dst -- set interface dst type=dpdk ofport_request=1 "
+             "options:dpdk-devargs='\"net_null0,no-rx=1\"'")

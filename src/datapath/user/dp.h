@@ -36,6 +36,7 @@ struct dp {
     struct poll_settings poll;     /* These are pollers.c's. */
     struct loop_task settle;
     struct loop_timer balance;
+    _Atomic unsigned int tx_flush_us; /* tx-flush-interval. */
     size_t n_pollers;              /* When they were last dealt out. */
     bool pollers_stale;
 

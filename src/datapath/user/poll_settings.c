@@ -29,7 +29,7 @@ poll_settings_uninit(struct poll_settings *s)
 
 /* The settings as they stand in the database. */
 struct texts {
-    const char *cpu_mask, *how, *isolates, *auto_lb, *minutes, *load, *improvement, *sleep, *old_sleep;
+    const char *cpu_mask, *how, *isolates, *auto_lb, *minutes, *load, *improvement, *sleep, *old_sleep, *tx_flush;
 };
 
 static const char *
@@ -232,6 +232,17 @@ poll_settings_sleep(const struct poll_settings *s, unsigned int core)
     return s->sleep_us;
 }
 
+static void
+read_tx_flush(struct poll_settings *s, const char *text)
+{
+    unsigned int us = number(text, 1000000, 0);
+
+    if (us != s->tx_flush_us) {
+        log_info("Flushing interval for tx queues set to %u us", us);
+    }
+    s->tx_flush_us = us;
+}
+
 bool
 poll_settings_read(struct poll_settings *s, const char *const *keys, const char *const *values, size_t n)
 {
@@ -245,6 +256,7 @@ poll_settings_read(struct poll_settings *s, const char *const *keys, const char 
         .improvement = find("pmd-auto-lb-improvement-threshold", keys, values, n),
         .sleep = find("pmd-sleep-max", keys, values, n),
         .old_sleep = find("pmd-maxsleep", keys, values, n),
+        .tx_flush = find("tx-flush-interval", keys, values, n),
     };
     bool changed = read_mask(s, t.cpu_mask);
 
@@ -252,5 +264,6 @@ poll_settings_read(struct poll_settings *s, const char *const *keys, const char 
     changed |= read_isolates(s, t.isolates);
     read_auto_lb(s, &t);
     read_sleeps(s, t.sleep, t.old_sleep);
+    read_tx_flush(s, t.tx_flush);
     return changed;
 }

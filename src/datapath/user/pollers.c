@@ -550,6 +550,7 @@ pollers_configure(struct dp *dp, const char *const *keys, const char *const *val
     if (had_auto_lb != dp->poll.auto_lb || minutes != dp->poll.auto_lb_minutes) {
         set_balance(dp);
     }
+    atomic_store(&dp->tx_flush_us, dp->poll.tx_flush_us);
     set_sleeps(dp);
 }
 

@@ -28,6 +28,7 @@ struct port {
     be32 in_port;          /* The number as keys have it. */
     struct netdev *netdev; /* Referenced. */
     void (*send)(struct netdev *, unsigned int txq, struct packet **, unsigned int n); /* Null: nothing passes. */
+    _Atomic bool hashes_tx; /* tx-steering=hash. */
     struct dp *dp;
     struct netdev_user user;
     size_t n_queues;

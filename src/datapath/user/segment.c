@@ -1,5 +1,7 @@
 #include "datapath/user/segment.h"
 
+#include "datapath/user/steer.h"
+
 #include <errno.h>
 
 #include "packet/csum.h"
@@ -123,7 +125,7 @@ send_segments(struct worker *w, const struct port *port, struct packet *p)
     }
     packet_free(p);
     for (int i = 0; i < n; i += BURST) {
-        port->send(port->netdev, w->id, segments + i, MIN(BURST, n - i));
+        steer(w, port, segments + i, MIN(BURST, n - i));
     }
 }
 
@@ -160,6 +162,6 @@ segment_and_send(struct worker *w, const struct port *port, struct packet **pack
             }
             packet_finish_csum(p);
         }
-        port->send(port->netdev, w->id, &p, 1);
+        steer(w, port, &p, 1);
     }
 }

@@ -280,6 +280,20 @@ user_version(const struct datapath *up UNUSED)
     return "<built-in>";
 }
 
+/* The reference's two caches: an exact-match one that takes some flows, and one of signatures that is off by default.
+ * There is one here, of signatures, which takes all flows and costs no more when they are many: nothing could be gained
+ * by leaving it out.  Who asks for that hears so, once. */
+static void
+say_of_caches(const char *of, const char *key, const char *value)
+{
+    static bool is_said;
+
+    if (value && !is_said) {
+        is_said = true;
+        log_info("%s: %s=%s has no effect: there is one cache, of signatures, which all packets use", of, key, value);
+    }
+}
+
 static struct error *
 user_configure(struct datapath *up, const char *const *keys, const char *const *values, size_t n)
 {
@@ -290,6 +304,9 @@ user_configure(struct datapath *up, const char *const *keys, const char *const *
         uint32_t limit;
 
         has_poll_settings |= !strcmp(keys[i], "pmd-cpu-mask");
+        if (!strcmp(keys[i], "emc-insert-inv-prob") || !strcmp(keys[i], "smc-enable")) {
+            say_of_caches(up->name, keys[i], values[i]);
+        }
         if (!strcmp(keys[i], "flow-limit")) {
             if (!num_parse_u32(values[i], 10, &limit)) {
                 return error_new("flow-limit: '%s' is not a number", values[i]);
@@ -304,6 +321,17 @@ user_configure(struct datapath *up, const char *const *keys, const char *const *
 }
 
 static void
+set_steering(struct port *port, const char *text)
+{
+    bool hashes = text && !strcmp(text, "hash");
+
+    if (hashes != atomic_load(&port->hashes_tx)) {
+        atomic_store(&port->hashes_tx, hashes);
+        log_info("%s: Tx packet steering mode has been set to '%s'.", port->netdev->name, hashes ? "hash" : "thread");
+    }
+}
+
+static void
 user_port_configure(struct datapath *up, odp_port number, const struct dp_port_config *config)
 {
     struct dp *dp = dp_cast(up);
@@ -312,6 +340,8 @@ user_port_configure(struct datapath *up, odp_port number, const struct dp_port_c
 
     if (port) {
         pollers_set_affinity(dp, port, config->rxq_affinity);
+        set_steering(port, config->tx_steering);
+        say_of_caches(port->netdev->name, "emc-enable", config->emc_enable);
     }
 }
 

@@ -17,6 +17,7 @@
 #include "datapath/user/burst.h"
 #include "datapath/user/dp.h"
 #include "datapath/user/segment.h"
+#include "datapath/user/steer.h"
 #include "packet/env.h"
 #include "sys/clock.h"
 #include "sys/counter.h"
@@ -122,7 +123,7 @@ send_queue(struct worker *w, struct tx_queue *q)
             }
         }
     }
-    port->send(port->netdev, w->id, q->packets, n);
+    steer(w, port, q->packets, n);
 }
 
 void
@@ -136,6 +137,15 @@ worker_flush_rcu(struct worker *w)
         }
     }
     w->n_dirty = 0;
+}
+
+static void
+drop_queue(struct worker *w, struct tx_queue *q)
+{
+    for (unsigned int i = 0; i < q->n; i++) {
+        worker_drop(w, q->packets[i], DP_DROP_INVALID_PORT, NULL);
+    }
+    q->n = 0;
 }
 
 static void
@@ -168,7 +178,12 @@ worker_output_slow_rcu(struct worker *w, uint32_t number, struct packet *p)
         q = w->tx[number] = xzalloc(sizeof *q);
     }
     if (q->n == BURST) {
-        send_queue(w, q); /* It stays in the list of those to look at. */
+        if (LIKELY(q->port == port)) {
+            send_queue(w, q); /* It stays in the list of those to look at. */
+        } else {
+            drop_queue(w, q);
+            q->port = port;
+        }
         q->packets[q->n++] = p;
         return;
     }
@@ -194,8 +209,9 @@ drop_unusable(struct worker *w, struct burst *b)
     b->n = n;
 }
 
-int
-worker_serve_rcu(struct worker *w, struct port *port, struct netdev_rxq *rxq)
+/* Receives a burst and processes it; what it sends waits in the queues. */
+static ALWAYS_INLINE int
+receive(struct worker *w, struct port *port, struct netdev_rxq *rxq)
 {
     struct burst *b = worker_burst(w, 0);
     int n = port->netdev->class->rxq_recv(rxq, b->packets, BURST);
@@ -206,6 +222,16 @@ worker_serve_rcu(struct worker *w, struct port *port, struct netdev_rxq *rxq)
         w->fresh.in_port = port->in_port;
         drop_unusable(w, b);
         burst_receive_rcu(w, b, port->in_port);
+    }
+    return n;
+}
+
+int
+worker_serve_rcu(struct worker *w, struct port *port, struct netdev_rxq *rxq)
+{
+    int n = receive(w, port, rxq);
+
+    if (n > 0) {
         worker_flush_rcu(w);
     }
     return n;
@@ -359,9 +385,10 @@ pass_over(struct share *s)
     }
 }
 
-/* One look at each queue; 'last': when the one before ended.  When this one did.  '*most': what the fullest gave. */
+/* One look at each queue; 'last': when the one before ended.  When this one did.  '*most': what the fullest gave.
+ * 'holds': what is to be sent may wait longer than for the end of a burst. */
 static ALWAYS_INLINE uint64_t
-poll_round(struct worker *w, struct poll_list *l, uint64_t last, int *most)
+poll_round(struct worker *w, struct poll_list *l, uint64_t last, int *most, bool holds)
 {
     uint64_t begun = last;
 
@@ -376,7 +403,8 @@ poll_round(struct worker *w, struct poll_list *l, uint64_t last, int *most)
             pass_over(share);
             continue;
         }
-        n = worker_serve_rcu(w, l->polls[i]->port, l->polls[i]->rxq);
+        n = holds ? receive(w, l->polls[i]->port, l->polls[i]->rxq)
+            : worker_serve_rcu(w, l->polls[i]->port, l->polls[i]->rxq);
         now = rte_rdtsc();
         share->is_over = false;
         share_charge(&w->round, share, now - last, n == BURST);
@@ -399,7 +427,7 @@ poll_rounds(struct worker *w, struct poll_list *l, uint64_t last)
     int unused;
 
     for (unsigned int round = 0; l->n && round < POLLS_BETWEEN_QUIESCENT; round++) {
-        last = poll_round(w, l, last, &unused);
+        last = poll_round(w, l, last, &unused, false);
     }
     return last;
 }
@@ -427,6 +455,40 @@ rest(struct worker *w, uint64_t last, int most, unsigned int max_us)
     return now;
 }
 
+/* Sends what has waited in the queues while ports may have gone: what was for one of these is lost. */
+static void
+flush_held(struct worker *w)
+{
+    const struct port_table *ports = rcu_get(&w->dp->ports);
+
+    for (unsigned int i = 0; i < w->n_dirty; i++) {
+        struct tx_queue *q = w->tx[w->dirty[i]];
+
+        if (q->n && (!ports || port_find(ports, w->dirty[i]) != q->port)) {
+            drop_queue(w, q);
+        }
+    }
+    worker_flush_rcu(w);
+    w->held_since = 0;
+}
+
+/* A round with tx-flush-interval or pmd-sleep-max, both of which may be 0: no packet waits longer than the former, or
+ * while the worker sleeps. */
+static uint64_t
+poll_patiently(struct worker *w, struct poll_list *l, uint64_t last, unsigned int hold_us, unsigned int max_sleep_us)
+{
+    int most;
+
+    last = poll_round(w, l, last, &most, true);
+    if (w->n_dirty) {
+        w->held_since = w->held_since ? w->held_since : last;
+        if (max_sleep_us || last - w->held_since >= hold_us * (rte_get_tsc_hz() / 1000000)) {
+            flush_held(w);
+        }
+    }
+    return max_sleep_us ? rest(w, last, most, max_sleep_us) : last;
+}
+
 /* Nothing to poll. */
 static uint64_t
 idle(void)
@@ -448,14 +510,16 @@ run_polling(struct worker *w)
 
     while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
         unsigned int max_sleep_us = atomic_load_explicit(&w->max_sleep_us, memory_order_relaxed);
+        unsigned int hold_us = atomic_load_explicit(&w->dp->tx_flush_us, memory_order_relaxed);
         struct poll_list *l = rcu_get(&w->polls);
-        int most = 0;
 
+        if (w->n_dirty && (!hold_us || !l->n)) {
+            flush_held(w);
+        }
         if (!l->n) {
             last = idle();
-        } else if (max_sleep_us) {
-            last = poll_round(w, l, last, &most);
-            last = rest(w, last, most, max_sleep_us);
+        } else if (max_sleep_us || hold_us) {
+            last = poll_patiently(w, l, last, hold_us, max_sleep_us);
         } else {
             last = poll_rounds(w, l, last);
         }
@@ -464,6 +528,7 @@ run_polling(struct worker *w)
         }
         rcu_quiescent();
     }
+    flush_held(w);
 }
 
 static void

@@ -19,6 +19,11 @@
  * A polling worker that may sleep (pmd-sleep-max) does so after each round in which no queue gave half a burst, each
  * time a microsecond longer than the time before, up to its limit; a queue that gives more begins anew.
  *
+ * Sending
+ * -------
+ * What a burst sends leaves when the burst is done.  With tx-flush-interval a polling worker keeps it, until there is a
+ * burst for the port, until the first of the packets has waited that long, or until it sleeps.
+ *
  * Threads: a worker belongs to one thread at a time; 'polls' is published by the main thread; counters may be read by
  * any. */
 #ifndef DATAPATH_USER_WORKER_H
@@ -110,6 +115,7 @@ struct worker {
     bool is_isolated;                /* Its queues are those that want its core.  Main thread. */
     _Atomic unsigned int max_sleep_us; /* Where it polls; 0: it never sleeps. */
     uint64_t sleep_ns;               /* The next sleep. */
+    uint64_t held_since;             /* TSC: when the first packet that waits to be sent was put there; 0: none. */
     int epoll, event;                /* -1 without thread. */
     pthread_t thread;
     _Atomic bool stop;

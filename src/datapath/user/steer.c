@@ -1,0 +1,44 @@
+#include "datapath/user/steer.h"
+
+#include "datapath/user/exec.h"
+
+static unsigned int
+queue_of(const struct packet *p, unsigned int n_queues)
+{
+    static const struct odp_hash l4 = { 0, 0 };
+    struct flow_offsets offsets;
+    struct flow key;
+
+    (void) flow_extract_full(packet_at(p), packet_size(p), NULL, &key, &offsets);
+    return exec_hash(&key, &l4) % n_queues;
+}
+
+void
+steer_and_send(struct worker *w, const struct port *port, struct packet **packets, unsigned int n)
+{
+    const struct netdev_class *class = port->netdev->class;
+    unsigned int n_queues = class->n_txq ? class->n_txq(port->netdev) : 1, queues[BURST], n_left = n;
+
+    if (n_queues < 2) {
+        port->send(port->netdev, w->id, packets, n);
+        return;
+    }
+    for (unsigned int i = 0; i < n; i++) {
+        queues[i] = queue_of(packets[i], n_queues);
+    }
+    while (n_left) {
+        unsigned int queue = queues[0], n_same = 0, kept = 0;
+        struct packet *same[BURST];
+
+        for (unsigned int i = 0; i < n_left; i++) {
+            if (queues[i] == queue) {
+                same[n_same++] = packets[i];
+            } else {
+                queues[kept] = queues[i];
+                packets[kept++] = packets[i];
+            }
+        }
+        port->send(port->netdev, queue, same, n_same);
+        n_left = kept;
+    }
+}

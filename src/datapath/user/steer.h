@@ -1,0 +1,29 @@
+/* Sending through one of several transmit queues of a port.
+ *
+ * What it is
+ * ----------
+ * By default a worker sends all through one queue, its own as far as there are so many (tx-steering=thread).  With
+ * tx-steering=hash packets go to the queue that the hash of their addresses, protocol and ports says: those of a
+ * connection stay in order, and one worker fills all queues.
+ *
+ * Threads: those of the worker. */
+#ifndef DATAPATH_USER_STEER_H
+#define DATAPATH_USER_STEER_H 1
+
+#include "datapath/user/worker.h"
+
+/* Sends by hash. */
+void steer_and_send(struct worker *, const struct port *port, struct packet **packets, unsigned int n);
+
+/* Sends 'n' packets (taken over), at most BURST. */
+static inline void
+steer(struct worker *w, const struct port *port, struct packet **packets, unsigned int n)
+{
+    if (UNLIKELY(atomic_load_explicit(&port->hashes_tx, memory_order_relaxed))) {
+        steer_and_send(w, port, packets, n);
+    } else {
+        port->send(port->netdev, w->id, packets, n);
+    }
+}
+
+#endif
