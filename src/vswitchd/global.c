@@ -91,7 +91,7 @@ configure_datapaths(const struct vs_open_vswitch *row)
     static const char *const keys[] = {
         "pmd-cpu-mask", "pmd-rxq-assign", "pmd-rxq-isolate", "pmd-auto-lb", "pmd-auto-lb-rebal-interval",
         "pmd-auto-lb-load-threshold", "pmd-auto-lb-improvement-threshold", "pmd-sleep-max", "pmd-maxsleep",
-        "tx-flush-interval", "emc-insert-inv-prob", "smc-enable",
+        "tx-flush-interval", "pmd-perf-metrics", "emc-insert-inv-prob", "smc-enable",
     };
     const char *values[ARRAY_SIZE(keys)];
 

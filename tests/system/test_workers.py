@@ -169,6 +169,23 @@ def test_an_idle_worker_that_may_sleep_leaves_its_core_to_others(place):
     place.sh("ovs-vsctl set open_vswitch . other_config:pmd-sleep-max=100")
 
 
+def test_measured_rounds_carry_every_frame(place):
+    place.sh("ovs-vsctl set open_vswitch . other_config:pmd-perf-metrics=true other_config:pmd-cpu-mask=0x1; "
+             "ovs-appctl dpif-netdev/pmd-stats-clear; ovs-appctl dpif-netdev/pmd-perf-log-set on -us 100000 -b 2 -a 2")
+    before = gone(place)
+    replay(place)
+    check_all_went_through(place, before)
+    shown = place.sh("ovs-appctl dpif-netdev/pmd-perf-show -it 3 -ms 1000000 -pmd 0")
+    rows = [line.split() for line in re.search(r"Kpps .*\n((?: +\d.*\n)*)", shown)[1].splitlines()]
+    assert 100 < len(rows) <= 1024 and sum(int(r[3]) for r in rows) <= N_QUEUES * N_FRAMES
+    full = re.search(r"\n +24000000 .* 32 +(\d+) .*\n", shown)
+    assert int(full[1]) > N_FRAMES * N_QUEUES / 32 / 20, shown
+    assert f"Rx packets:           {N_QUEUES * N_FRAMES:10}" in shown
+    place.sh("ovs-vsctl remove open_vswitch . other_config pmd-perf-metrics; "
+             "ovs-appctl dpif-netdev/pmd-perf-log-set off -us 250 -b 5 -a 5")
+    assert "Histograms" not in place.sh("ovs-appctl dpif-netdev/pmd-perf-show -it 3 -ms 3")
+
+
 def sent_by_queue(place, steering):
     """Frames of 350 connections, with the files that a port with two transmit queues writes."""
     files = [f"{place.dir}/tx{i}.pcap" for i in range(2)]

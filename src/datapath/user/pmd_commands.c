@@ -10,6 +10,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "ctl/ctl.h"
+#include "datapath/user/perf.h"
 #include "datapath/user/user.h"
 #include "sys/clock.h"
 
@@ -21,6 +22,8 @@ struct show {
     bool is_known;       /* ...and one of them has the name. */
     uint32_t core;       /* Only this one; UINT32_MAX: all. */
     uint32_t seconds;
+    bool no_histograms;
+    uint32_t n_rounds, n_ms; /* Of the histories. */
     struct dp_user_worker sum; /* Of those that do not poll. */
     void (*each)(void *show, const struct dp_user_worker *);
 };
@@ -121,7 +124,7 @@ ratio(double a, double b)
 static void
 put_hits(struct str *s, const char *name, uint64_t n, uint64_t passes)
 {
-    str_putf(s, "  - %-18s %10llu  (%5.1f %%", name, (unsigned long long) n, 100 * ratio(n, passes));
+    str_putf(s, "  - %-18s  %10llu  (%5.1f %%", name, (unsigned long long) n, 100 * ratio(n, passes));
 }
 
 static void
@@ -191,6 +194,27 @@ put_head(struct show *s, double seconds)
              tm.tm_sec, (int) (now % 1000), seconds);
 }
 
+/* What was measured of single rounds, as far as it is wanted. */
+static void
+put_rounds(struct show *s, const struct dp_user_worker *w)
+{
+    struct perf *perf = dp_user_copy_perf(s->dp, w->id);
+
+    if (perf && !s->no_histograms) {
+        str_puts(&s->out, "\n");
+        perf_put_histograms(&s->out, perf);
+    }
+    if (perf && s->n_rounds) {
+        str_puts(&s->out, "\n");
+        perf_put_rounds(&s->out, perf, s->n_rounds);
+    }
+    if (perf && s->n_ms) {
+        str_puts(&s->out, "\n");
+        perf_put_milliseconds(&s->out, perf, s->n_ms);
+    }
+    free(perf);
+}
+
 static void
 put_worker_performance(void *s_, const struct dp_user_worker *w)
 {
@@ -216,6 +240,7 @@ put_worker_performance(void *s_, const struct dp_user_worker *w)
         str_putf(&s->out, "pmd thread numa_id %u core_id %d:\n\n", w->node, w->core);
         put_cycles(&s->out, w, seconds);
         put_performance(&s->out, w, seconds);
+        put_rounds(s, w);
     }
 }
 
@@ -266,7 +291,7 @@ measured_seconds(uint32_t n)
     return !n || n > 60 ? 60 : (n + 4) / 5 * 5;
 }
 
-/* "[-pmd core] [-secs secs] [-nh] [-it n] [-ms n] [dp]".  There are no histograms and histories of iterations. */
+/* "[-pmd core] [-secs secs] [-nh] [-it n] [-ms n] [dp]". */
 static bool
 parse(struct show *s, struct ctl_request *r, int argc, const char *argv[])
 {
@@ -275,6 +300,7 @@ parse(struct show *s, struct ctl_request *r, int argc, const char *argv[])
         uint32_t n;
 
         if (!strcmp(option, "-nh")) {
+            s->no_histograms = true;
             continue;
         }
         if (!takes_number(option)) {
@@ -286,6 +312,10 @@ parse(struct show *s, struct ctl_request *r, int argc, const char *argv[])
             s->core = n;
         } else if (!strcmp(option, "-secs")) {
             s->seconds = measured_seconds(n);
+        } else if (!strcmp(option, "-it")) {
+            s->n_rounds = n;
+        } else {
+            s->n_ms = n;
         }
     }
     return true;
@@ -394,32 +424,41 @@ cmd_of_dp(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
     }
 }
 
-/* One round of a worker is not told from the next, so none can be found suspicious: what asks for that is refused, all
- * else is read and has no effect. */
-static void
-cmd_perf_log(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
+/* Reads the options into 'l'; false: they are none. */
+static bool
+parse_perf_log(struct perf_log *l, int argc, const char *argv[])
 {
-    bool on = false, ok = true;
+    bool ok = true;
 
     for (int i = 1; i < argc && ok; i++) {
         const char *o = argv[i];
-        uint32_t n;
+        uint32_t *number = !strcmp(o, "-b") ? &l->before : !strcmp(o, "-a") ? &l->after
+                           : !strcmp(o, "-us") ? &l->us : !strcmp(o, "-q") ? &l->queue : NULL;
 
-        if (!strcmp(o, "on") || !strcmp(o, "off")) {
-            on = !strcmp(o, "on");
-        } else if (!strcmp(o, "-b") || !strcmp(o, "-a") || !strcmp(o, "-us") || !strcmp(o, "-q")) {
-            ok = ++i < argc && num_parse_u32(argv[i], 10, &n);
+        if (number) {
+            ok = ++i < argc && num_parse_u32(argv[i], 10, number);
+        } else if (!strcmp(o, "on") || !strcmp(o, "off")) {
+            l->is_on = !strcmp(o, "on");
+        } else if (!strcmp(o, "-e") || !strcmp(o, "-ne")) {
+            l->extends = !strcmp(o, "-e");
         } else {
-            ok = !strcmp(o, "-e") || !strcmp(o, "-ne");
+            ok = false;
         }
     }
-    if (!ok) {
+    return ok && l->before < PERF_HISTORY && l->after < PERF_HISTORY;
+}
+
+static void
+cmd_perf_log(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
+{
+    struct perf_log l = perf_get_log();
+
+    if (parse_perf_log(&l, argc, argv)) {
+        perf_set_log(&l);
+        ctl_reply(r, "");
+    } else {
         ctl_reply_error(r, "Usage: ovs-appctl dpif-netdev/pmd-perf-log-set [on|off] [-b before] [-a after] [-e|-ne] "
                         "[-us usec] [-q qlen]");
-    } else if (on) {
-        ctl_reply_error(r, "single iterations of workers are not measured and cannot be logged");
-    } else {
-        ctl_reply(r, "");
     }
 }
 

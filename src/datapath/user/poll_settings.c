@@ -29,7 +29,8 @@ poll_settings_uninit(struct poll_settings *s)
 
 /* The settings as they stand in the database. */
 struct texts {
-    const char *cpu_mask, *how, *isolates, *auto_lb, *minutes, *load, *improvement, *sleep, *old_sleep, *tx_flush;
+    const char *cpu_mask, *how, *isolates, *auto_lb, *minutes, *load, *improvement, *sleep, *old_sleep, *tx_flush,
+        *perf;
 };
 
 static const char *
@@ -243,6 +244,17 @@ read_tx_flush(struct poll_settings *s, const char *text)
     s->tx_flush_us = us;
 }
 
+static void
+read_perf(struct poll_settings *s, const char *text)
+{
+    bool on = text && !strcmp(text, "true");
+
+    if (on != s->measures) {
+        log_info("PMD performance metrics collection %s", on ? "enabled" : "disabled");
+    }
+    s->measures = on;
+}
+
 bool
 poll_settings_read(struct poll_settings *s, const char *const *keys, const char *const *values, size_t n)
 {
@@ -256,6 +268,7 @@ poll_settings_read(struct poll_settings *s, const char *const *keys, const char 
         .improvement = find("pmd-auto-lb-improvement-threshold", keys, values, n),
         .sleep = find("pmd-sleep-max", keys, values, n),
         .old_sleep = find("pmd-maxsleep", keys, values, n),
+        .perf = find("pmd-perf-metrics", keys, values, n),
         .tx_flush = find("tx-flush-interval", keys, values, n),
     };
     bool changed = read_mask(s, t.cpu_mask);
@@ -265,5 +278,6 @@ poll_settings_read(struct poll_settings *s, const char *const *keys, const char 
     read_auto_lb(s, &t);
     read_sleeps(s, t.sleep, t.old_sleep);
     read_tx_flush(s, t.tx_flush);
+    read_perf(s, t.perf);
     return changed;
 }

@@ -17,6 +17,7 @@ struct poll_settings {
     unsigned int auto_lb_minutes, auto_lb_load, auto_lb_improvement; /* Of the last two, per cent. */
     unsigned int sleep_us;    /* The longest sleep of workers that 'sleeps' does not name. */
     unsigned int tx_flush_us; /* tx-flush-interval. */
+    bool measures;            /* pmd-perf-metrics. */
     size_t n_sleeps;
     struct poll_sleep { unsigned int core, us; } *sleeps;
 };

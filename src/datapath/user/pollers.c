@@ -53,6 +53,7 @@ pollers_start_worker(struct dp *dp, bool polling, int core, unsigned int node)
     worker_init(w, dp, unused_id(dp));
     if (polling) {
         atomic_store(&w->max_sleep_us, poll_settings_sleep(&dp->poll, core));
+        worker_measure(w, dp->poll.measures);
     }
     error = worker_start(w, polling, core, node);
     if (error) {
@@ -527,13 +528,14 @@ pollers_uninit(struct dp *dp)
 /* Settings. */
 
 static void
-set_sleeps(struct dp *dp)
+set_workers(struct dp *dp)
 {
     for (size_t i = 0; i < dp->n_workers; i++) {
         struct worker *w = dp->workers[i];
 
         if (w->is_polling) {
             atomic_store(&w->max_sleep_us, poll_settings_sleep(&dp->poll, w->core));
+            worker_measure(w, dp->poll.measures);
         }
     }
 }
@@ -551,7 +553,7 @@ pollers_configure(struct dp *dp, const char *const *keys, const char *const *val
         set_balance(dp);
     }
     atomic_store(&dp->tx_flush_us, dp->poll.tx_flush_us);
-    set_sleeps(dp);
+    set_workers(dp);
 }
 
 /* "QUEUE:CORE,..."; false: it is no such list. */

@@ -667,6 +667,7 @@ dp_user_for_each_worker(const struct datapath *up, void (*cb)(void *aux, const s
 static void
 clear_figures(struct worker *w)
 {
+    worker_clear_perf(w);
 #define COPY(MEMBER) w->cleared.MEMBER = atomic_load_explicit(&w->counters.MEMBER, memory_order_relaxed);
     WORKER_FIGURES(COPY)
 #undef COPY
@@ -684,6 +685,21 @@ dp_user_clear_figures(struct datapath *up)
         clear_figures(dp->pump);
     }
     dp->cleared = clock_now_ms();
+}
+
+struct perf *
+dp_user_copy_perf(const struct datapath *up, unsigned int worker)
+{
+    const struct dp *dp = dp_cast(up);
+    struct perf *copy = xmalloc(sizeof *copy);
+
+    for (size_t i = 0; i < dp->n_workers; i++) {
+        if (dp->workers[i]->id == worker && worker_copy_perf(dp->workers[i], copy)) {
+            return copy;
+        }
+    }
+    free(copy);
+    return NULL;
 }
 
 int64_t

@@ -86,6 +86,9 @@ void dp_user_for_each_rxq(const struct datapath *, unsigned int seconds,
 void dp_user_clear_figures(struct datapath *);
 int64_t dp_user_figures_ms(const struct datapath *);
 
+/* What was measured of a polling worker's rounds (perf.h), the caller's; null: nothing. */
+struct perf *dp_user_copy_perf(const struct datapath *, unsigned int worker);
+
 /* Deals the queues of polling workers out anew, by what they have cost. */
 void dp_user_rebalance(struct datapath *);
 

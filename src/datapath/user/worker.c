@@ -46,6 +46,7 @@ worker_init(struct worker *w, struct dp *dp, unsigned int id)
     random_seed(&w->random, random_u64(sys_random()));
     rcu_set(&w->polls, xzalloc(sizeof(struct poll_list)));
     list_init(&w->node);
+    pthread_mutex_init(&w->perf_mutex, NULL);
 }
 
 void
@@ -58,6 +59,8 @@ worker_uninit(struct worker *w)
         free(w->tx[i]);
     }
     free(w->tx);
+    free(w->perf);
+    pthread_mutex_destroy(&w->perf_mutex);
     free(w->dirty);
     free(w->cache.buckets);
     bytes_uninit(&w->upcall_actions);
@@ -472,14 +475,48 @@ flush_held(struct worker *w)
     w->held_since = 0;
 }
 
-/* A round with tx-flush-interval or pmd-sleep-max, both of which may be 0: no packet waits longer than the former, or
- * while the worker sleeps. */
+/* Counts of the worker, of which those of a round are the difference. */
+static struct perf_row
+counts_now(const struct worker *w)
+{
+    const struct worker_counters *c = &w->counters;
+
+    return (struct perf_row) {
+        .n_packets = atomic_load_explicit(&c->n_packets, memory_order_relaxed),
+        .n_batches = atomic_load_explicit(&c->n_bursts, memory_order_relaxed),
+        .n_upcalls = atomic_load_explicit(&c->n_missed, memory_order_relaxed)
+                     - atomic_load_explicit(&c->n_lost, memory_order_relaxed),
+        .upcall_cycles = atomic_load_explicit(&c->upcall_cycles, memory_order_relaxed),
+    };
+}
+
+static NOINLINE uint64_t
+measured_round(struct worker *w, struct poll_list *l, uint64_t last, int *most, bool holds)
+{
+    struct perf_row before = counts_now(w), r;
+    uint64_t now = poll_round(w, l, last, most, holds);
+
+    r = counts_now(w);
+    r.cycles = now - last;
+    r.n_packets -= before.n_packets;
+    r.n_batches -= before.n_batches;
+    r.n_upcalls -= before.n_upcalls;
+    r.upcall_cycles -= before.upcall_cycles;
+    pthread_mutex_lock(&w->perf_mutex);
+    perf_add(w->perf, &r, now / (rte_get_tsc_hz() / 1000));
+    pthread_mutex_unlock(&w->perf_mutex);
+    return now;
+}
+
+/* A round with any of tx-flush-interval, pmd-sleep-max and pmd-perf-metrics: no packet waits longer than the first of
+ * them says, or while the worker sleeps. */
 static uint64_t
-poll_patiently(struct worker *w, struct poll_list *l, uint64_t last, unsigned int hold_us, unsigned int max_sleep_us)
+poll_with_settings(struct worker *w, struct poll_list *l, uint64_t last, unsigned int hold_us,
+                   unsigned int max_sleep_us, bool is_measured)
 {
     int most;
 
-    last = poll_round(w, l, last, &most, true);
+    last = is_measured ? measured_round(w, l, last, &most, hold_us) : poll_round(w, l, last, &most, hold_us);
     if (w->n_dirty) {
         w->held_since = w->held_since ? w->held_since : last;
         if (max_sleep_us || last - w->held_since >= hold_us * (rte_get_tsc_hz() / 1000000)) {
@@ -511,6 +548,7 @@ run_polling(struct worker *w)
     while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
         unsigned int max_sleep_us = atomic_load_explicit(&w->max_sleep_us, memory_order_relaxed);
         unsigned int hold_us = atomic_load_explicit(&w->dp->tx_flush_us, memory_order_relaxed);
+        bool is_measured = atomic_load_explicit(&w->is_measured, memory_order_acquire);
         struct poll_list *l = rcu_get(&w->polls);
 
         if (w->n_dirty && (!hold_us || !l->n)) {
@@ -518,8 +556,8 @@ run_polling(struct worker *w)
         }
         if (!l->n) {
             last = idle();
-        } else if (max_sleep_us || hold_us) {
-            last = poll_patiently(w, l, last, hold_us, max_sleep_us);
+        } else if (max_sleep_us || hold_us || is_measured) {
+            last = poll_with_settings(w, l, last, hold_us, max_sleep_us, is_measured);
         } else {
             last = poll_rounds(w, l, last);
         }
@@ -609,6 +647,37 @@ worker_cpu_ns(const struct worker *w)
         return 0;
     }
     return t.tv_sec * UINT64_C(1000000000) + t.tv_nsec;
+}
+
+void
+worker_measure(struct worker *w, bool on)
+{
+    if (on && !w->perf) {
+        w->perf = xzalloc(sizeof *w->perf);
+    }
+    atomic_store_explicit(&w->is_measured, on, memory_order_release);
+}
+
+void
+worker_clear_perf(struct worker *w)
+{
+    if (w->perf) {
+        pthread_mutex_lock(&w->perf_mutex);
+        memset(w->perf, 0, sizeof *w->perf);
+        pthread_mutex_unlock(&w->perf_mutex);
+    }
+}
+
+bool
+worker_copy_perf(struct worker *w, struct perf *copy)
+{
+    if (!w->perf || !atomic_load(&w->is_measured)) {
+        return false;
+    }
+    pthread_mutex_lock(&w->perf_mutex);
+    memcpy(copy, w->perf, sizeof *copy);
+    pthread_mutex_unlock(&w->perf_mutex);
+    return true;
 }
 
 double

@@ -30,6 +30,7 @@
 #define DATAPATH_USER_WORKER_H 1
 
 #include "datapath/user/cache.h"
+#include "datapath/user/perf.h"
 #include "datapath/user/port.h"
 #include "datapath/user/share.h"
 #include "datapath/user/usage.h"
@@ -115,6 +116,9 @@ struct worker {
     bool is_isolated;                /* Its queues are those that want its core.  Main thread. */
     _Atomic unsigned int max_sleep_us; /* Where it polls; 0: it never sleeps. */
     uint64_t sleep_ns;               /* The next sleep. */
+    _Atomic bool is_measured;        /* Whether rounds are added to 'perf', which is there then. */
+    struct perf *perf;               /* Null until needed; its contents are guarded by the mutex. */
+    pthread_mutex_t perf_mutex;
     uint64_t held_since;             /* TSC: when the first packet that waits to be sent was put there; 0: none. */
     int epoll, event;                /* -1 without thread. */
     pthread_t thread;
@@ -141,6 +145,12 @@ uint64_t worker_cpu_ns(const struct worker *);
 
 /* The share of its time that a queue has had in the last 'seconds', in per cent; -1: not known.  Main thread. */
 double worker_usage(const struct worker *, const struct usage *, unsigned int seconds);
+
+/* Begins and ends the measurement of its rounds; clears what was measured; copies it, false if there is nothing.  Main
+ * thread. */
+void worker_measure(struct worker *, bool on);
+void worker_clear_perf(struct worker *);
+bool worker_copy_perf(struct worker *, struct perf *copy);
 
 /* Adds, removes a queue.  After removal and rcu_synchronize() the worker does not touch it any more.  Main thread. */
 int worker_add_poll(struct worker *, struct port *, struct port_queue *);
