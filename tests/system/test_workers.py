@@ -268,3 +268,24 @@ def test_what_is_sent_waits_for_more_no_longer_than_allowed(place):
     place.sh("ovs-vsctl del-port in -- remove open_vswitch . other_config tx-flush-interval -- set open_vswitch . "
              "other_config:pmd-sleep-max=100 -- add-port br0 dst -- set interface dst type=dpdk ofport_request=1 "
              "options:dpdk-devargs='\"net_null0,no-rx=1\"'")
+
+
+def test_queues_of_an_overloaded_core_move_by_themselves_where_that_helps(place):
+    """Last, since the switch's clock is moved on."""
+    place.sh("ovs-vsctl set open_vswitch . other_config:pmd-sleep-max=0 other_config:pmd-auto-lb=true "
+             "other_config:pmd-auto-lb-load-threshold=50")
+    files = ",".join([f"rx_pcap={place.dir}/few.pcap"] * 2)
+    place.sh("ovs-vsctl add-port br0 src -- set interface src type=dpdk ofport_request=2 options:n_rxq=2 "
+             f"options:dpdk-devargs='\"net_pcap0,{files},infinite_rx=1\"'")
+    assert workers(place) == {0: 0, 1: 2}  # The idle queue of dst has the other core.
+    place.sh("ovs-appctl time/warp 61000")
+    assert workers(place) == {0: 0, 1: 2}  # Nothing has been measured.
+    time.sleep(6)
+    place.sh("ovs-appctl time/warp 61000")
+    assert workers(place) == {0: 1, 1: 1}
+    log = place.sh(f"cat {place.dir}/ovs-vswitchd.log")
+    assert re.search(r"PMD load variance improvement of \d+% meets threshold of 25%", log)
+    place.sh("ovs-appctl time/warp 61000")
+    assert workers(place) == {0: 1, 1: 1}
+    place.sh("ovs-vsctl set open_vswitch . other_config:pmd-sleep-max=100 -- remove open_vswitch . other_config "
+             "pmd-auto-lb -- remove open_vswitch . other_config pmd-auto-lb-load-threshold")
