@@ -28,7 +28,10 @@ struct dp {
     pthread_cond_t ct_wake;
     bool ct_stop;
 
-    size_t n_workers;              /* Those with threads. */
+    /* Workers with threads.  The main thread's; it changes them, and frees one, under the mutex, so that others may
+     * look at them while they hold it. */
+    pthread_mutex_t workers_mutex;
+    size_t n_workers;
     struct worker *workers[MAX_WORKERS];
     int64_t cleared;               /* When figures began to count, ms. */
     struct worker_counters gone;   /* Of workers that are gone. */

@@ -62,8 +62,10 @@ pollers_start_worker(struct dp *dp, bool polling, int core, unsigned int node)
         free(w);
         return NULL;
     }
+    pthread_mutex_lock(&dp->workers_mutex);
     dp->workers[dp->n_workers++] = w;
     qsort(dp->workers, dp->n_workers, sizeof dp->workers[0], compare_workers);
+    pthread_mutex_unlock(&dp->workers_mutex);
     if (polling) {
         log_info("PMD thread on numa_id: %u, core id: %2d created.", node, core);
     }
@@ -86,13 +88,16 @@ keep_counts(struct dp *dp, const struct worker *w)
 void
 pollers_stop_worker(struct dp *dp, struct worker *w)
 {
+    worker_stop(w);
+    pthread_mutex_lock(&dp->workers_mutex);
     for (size_t i = 0; i < dp->n_workers; i++) {
         if (dp->workers[i] == w) {
             memmove(&dp->workers[i], &dp->workers[i + 1], (--dp->n_workers - i) * sizeof dp->workers[0]);
+            break;
         }
     }
-    worker_stop(w);
-    keep_counts(dp, w);
+    keep_counts(dp, w); /* At the same time, so that sums never go back. */
+    pthread_mutex_unlock(&dp->workers_mutex);
     if (w->is_polling) {
         log_info("PMD thread on numa_id: %u, core id: %2d destroyed.", w->numa_node, w->core);
     }

@@ -69,6 +69,7 @@ create(const struct datapath_class *class, const char *name, bool has_threads)
     dp_meters_init(&dp->meters);
     drop_log_init(&dp->drops);
     dp->cleared = clock_now_ms();
+    pthread_mutex_init(&dp->workers_mutex, NULL);
     pollers_init(dp);
     dp->ct = conntrack_create();
     pthread_mutex_init(&dp->executors_mutex, NULL);
@@ -178,6 +179,7 @@ free_dp(void *dp_)
     free(rcu_get_protected(&dp->ports));
     free((void *) rcu_get_protected(&dp->client));
     pthread_mutex_destroy(&dp->executors_mutex);
+    pthread_mutex_destroy(&dp->workers_mutex);
     free(dp->up.name);
     free(dp);
 }
@@ -260,13 +262,15 @@ user_get_stats(const struct datapath *up, struct dp_stats *stats)
     struct dp *dp = dp_cast(up);
 
     *stats = (struct dp_stats) { .n_flows = dp->flows.n_flows };
+    pthread_mutex_lock(&dp->workers_mutex); /* A revalidator may ask, too. */
     for (size_t i = 0; i < dp->n_workers; i++) {
         add_counters(&dp->workers[i]->counters, stats);
     }
+    add_counters(&dp->gone, stats);
+    pthread_mutex_unlock(&dp->workers_mutex);
     if (dp->pump) {
         add_counters(&dp->pump->counters, stats);
     }
-    add_counters(&dp->gone, stats);
     pthread_mutex_lock(&dp->flows.mutex);
     LIST_FOR_EACH (t, struct tuple, node, &dp->flows.tuples) {
         stats->n_masks += t->table.n_live > 0;
