@@ -72,6 +72,12 @@ strmap_put(struct strmap *m, const char *key, void *value)
     return old;
 }
 
+void
+strmap_put_free(struct strmap *m, const char *key, void *value)
+{
+    free(strmap_put(m, key, value));
+}
+
 void *
 strmap_remove(struct strmap *m, const char *key)
 {

@@ -30,6 +30,8 @@ void *strmap_get(const struct strmap *m, const char *key);
 
 /* Sets 'key' to 'value' and returns the old value, null if there was none. */
 void *strmap_put(struct strmap *m, const char *key, void *value);
+/* The same for values that the table's user has from malloc(): the old one is released. */
+void strmap_put_free(struct strmap *m, const char *key, void *value);
 
 /* Removes 'key' and returns its value; null if it was not there. */
 void *strmap_remove(struct strmap *m, const char *key);

@@ -61,7 +61,7 @@ ctl_register(const char *name, const char *usage, int min, int max, ctl_cb *cb, 
     struct command *c = xmalloc(sizeof *c);
 
     *c = (struct command) { usage, min, max, cb, aux };
-    free(strmap_put(&commands, name, c));
+    strmap_put_free(&commands, name, c);
 }
 
 void

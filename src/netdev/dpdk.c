@@ -1,346 +1,105 @@
 #include "netdev/dpdk.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <rte_bus.h>
-#include <rte_dev.h>
-#include <rte_errno.h>
-#include <rte_ethdev.h>
-#include <rte_spinlock.h>
 
 #include "base/num.h"
+#include "netdev/dpdk_counters.h"
+#include "netdev/dpdk_device.h"
 #include "packet/env.h"
 #include "packet/mbuf.h"
-#include "packet/pcap.h"
 #include "packet/pool.h"
 #include "sys/log.h"
-#include "sys/work.h"
 
 LOG_MODULE(netdev_dpdk)
 
-enum { DEFAULT_DESCRIPTORS = 2048, MAX_QUEUES = 16, POOL_EXTRA = 8192, NO_PORT = RTE_MAX_ETHPORTS };
-
-struct txq_lock {
-    rte_spinlock_t lock;
-} ALIGNED(CACHE_LINE);
-
-struct dpdk_dev {
-    struct netdev *netdev;
-    struct list node;      /* In 'devices'. */
-    uint16_t port;         /* NO_PORT until attached. */
-    char *devargs;         /* Null until configured. */
-    bool is_ours;          /* We attached it. */
-    bool started;
-    unsigned int n_rxq, n_txq, n_rxq_desc, n_txq_desc;
-    int mtu;
-    struct rte_mempool *pool;
-    _Atomic bool up;
-    _Atomic uint64_t tx_dropped;
-    struct txq_lock locks[MAX_QUEUES];
-};
-
-static struct list devices = LIST_INIT(&devices);
-
-/* --- Packets --- */
-
-/* A replayed capture stays in the pool as a whole. */
-static unsigned int
-n_replayed(const char *devargs)
-{
-    const char *at = strstr(devargs, "rx_pcap=");
-    struct bytes frame = BYTES_INIT;
-    struct pcap_file *file;
-    unsigned int n = 0;
-    char *path;
-
-    if (!at || !strstr(devargs, "infinite_rx=1")) {
-        return 0;
-    }
-    at += strlen("rx_pcap=");
-    path = xstrndup(at, strcspn(at, ","));
-    if (!pcap_open(path, "r", &file)) {
-        while (pcap_read(file, &frame) > 0) {
-            n++;
-        }
-        pcap_close(file);
-    }
-    bytes_uninit(&frame);
-    free(path);
-    return n;
-}
-
-static unsigned int
-n_cpus(void)
-{
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
-
-    return n > 0 ? n : 1;
-}
-
-/* Making a device's packets takes some tens of milliseconds, as their memory is used for the first time then: it is
- * done beside the main loop, before the device is made.  One pool at a time; a device takes the one that is ready if it
- * is large enough. */
-static struct {
-    pthread_mutex_t mutex;
-    struct rte_mempool *pool; /* Null: none is ready. */
-    bool is_being_made, has_failed;
-    unsigned int n;           /* Packets of the one that is being made. */
-    char *devargs;            /* Of the device. */
-    void (*done)(void *aux);
-    void *aux;
-} spare = { .mutex = PTHREAD_MUTEX_INITIALIZER };
-
-static struct rte_mempool *
-make_pool(unsigned int n)
-{
-    static _Atomic unsigned int n_made;
-    char name[RTE_MEMPOOL_NAMESIZE];
-
-    snprintf(name, sizeof name, "weft_port%u", atomic_fetch_add(&n_made, 1));
-    return packet_pool_create(name, n, PACKET_ROOM);
-}
-
-static void
-make_spare(void *unused UNUSED)
-{
-    struct rte_mempool *pool = make_pool(spare.n + n_replayed(spare.devargs));
-
-    pthread_mutex_lock(&spare.mutex);
-    spare.pool = pool;
-    spare.has_failed = !pool;
-    spare.is_being_made = false;
-    spare.done(spare.aux);
-    pthread_mutex_unlock(&spare.mutex);
-}
-
-/* For a device that needs 'n' packets and those of its capture. */
-static bool
-prepare_pool(unsigned int n, const char *devargs, void (*done)(void *aux), void *aux)
-{
-    bool is_ready;
-
-    pthread_mutex_lock(&spare.mutex);
-    is_ready = !spare.is_being_made
-               && (spare.has_failed || (spare.pool && spare.pool->size >= n && !strcmp(spare.devargs, devargs)));
-    if (!is_ready && !spare.is_being_made) {
-        if (spare.pool) {
-            packet_pool_destroy(spare.pool); /* Of a device that did not come. */
-            spare.pool = NULL;
-        }
-        free(spare.devargs);
-        spare.devargs = xstrdup(devargs);
-        spare.n = n;
-        spare.is_being_made = true;
-        spare.done = done;
-        spare.aux = aux;
-        work_start(make_spare, NULL);
-    }
-    pthread_mutex_unlock(&spare.mutex);
-    return is_ready;
-}
-
-/* The one that is ready, or a new one. */
-static struct rte_mempool *
-take_pool(unsigned int n)
-{
-    struct rte_mempool *pool = NULL;
-
-    pthread_mutex_lock(&spare.mutex);
-    if (spare.pool && spare.pool->size >= n) {
-        pool = spare.pool;
-        spare.pool = NULL;
-    }
-    spare.has_failed = false;
-    pthread_mutex_unlock(&spare.mutex);
-    return pool ? pool : make_pool(n);
-}
-
-/* --- The device --- */
-
-static struct dpdk_dev *
-dpdk_dev(const struct netdev *n)
-{
-    return n->priv;
-}
+enum { DEFAULT_DESCRIPTORS = 2048, MAX_DESCRIPTORS = 4096 };
 
 static int
 dpdk_construct(struct netdev *n)
 {
     struct error *e = env_start();
-    struct dpdk_dev *d;
 
     if (e) {
         log_err("%s: %s", n->name, error_text(e));
         error_free(e);
         return -ENODEV;
     }
-    d = xzalloc_cacheline(sizeof *d);
-    d->netdev = n;
-    d->port = NO_PORT;
-    d->mtu = RTE_ETHER_MTU;
-    for (int i = 0; i < MAX_QUEUES; i++) {
-        rte_spinlock_init(&d->locks[i].lock);
-    }
-    list_push_back(&devices, &d->node);
-    n->priv = d;
+    n->priv = dpdk_device_create(n);
     return 0;
-}
-
-static void
-detach(struct dpdk_dev *d)
-{
-    struct rte_eth_dev_info info;
-
-    if (d->port != NO_PORT) {
-        if (d->started) {
-            rte_eth_dev_stop(d->port);
-        }
-        if (d->is_ours && !rte_eth_dev_info_get(d->port, &info)) {
-            rte_eth_dev_close(d->port);
-            if (rte_dev_remove(info.device)) {
-                log_info("%s: device %s could not be detached", d->netdev->name, d->devargs);
-            }
-        }
-    }
-    d->port = NO_PORT;
-    d->started = false;
-    d->n_rxq = 0;
-    if (d->pool) {
-        packet_pool_destroy(d->pool);
-        d->pool = NULL;
-    }
 }
 
 static void
 dpdk_destruct(struct netdev *n)
 {
-    struct dpdk_dev *d = dpdk_dev(n);
-
-    detach(d);
-    list_remove(&d->node);
-    free(d->devargs);
-    free(d);
+    dpdk_device_destroy(dpdk_device(n));
 }
 
-/* Finds or makes the device of 'devargs'. */
-static struct error *
-attach(struct dpdk_dev *d, const char *devargs)
+/* --- Options --- */
+
+/* What is no number counts as not given (ovs-vswitchd.conf.db(5)). */
+static unsigned int
+read_n_rxq(const struct strmap *options)
 {
-    char *name = xstrndup(devargs, strcspn(devargs, ","));
-    struct error *e = NULL;
+    const char *text = strmap_get(options, "n_rxq");
+    uint32_t n;
 
-    LIST_FOR_EACH (other, struct dpdk_dev, node, &devices) {
-        if (other != d && other->devargs && other->port != NO_PORT
-            && !strncmp(other->devargs, name, strlen(name)) && strchr(",", other->devargs[strlen(name)])) {
-            e = error_new("'%s' is trying to use device '%s' which is already in use by '%s'", d->netdev->name,
-                          devargs, other->netdev->name);
-        }
-    }
-    if (!e && rte_eth_dev_get_port_by_name(name, &d->port)) {
-        int error = rte_dev_probe(devargs);
-
-        d->is_ours = !error;
-        if (error || rte_eth_dev_get_port_by_name(name, &d->port)) {
-            d->port = NO_PORT;
-            e = error_new("Error attaching device '%s': %s", devargs, error ? rte_strerror(-error) : "port unknown");
-        }
-    }
-    free(name);
-    return e;
+    return text && num_parse_u32(text, 10, &n) && n ? n : 1;
 }
 
-static struct error *
-failed(const struct dpdk_dev *d, const char *what, int error)
+static unsigned int
+read_descriptors(const char *name, const struct strmap *options, const char *key)
 {
-    return error_new("%s: %s failed: %s", d->netdev->name, what, rte_strerror(-error));
-}
+    const char *text = strmap_get(options, key);
+    uint32_t n;
 
-static struct error *
-setup_queues(struct dpdk_dev *d)
-{
-    int error;
-
-    for (unsigned int i = 0; i < d->n_rxq; i++) {
-        error = rte_eth_rx_queue_setup(d->port, i, d->n_rxq_desc, SOCKET_ID_ANY, NULL, d->pool);
-        if (error) {
-            return failed(d, "setting up a receive queue", error);
+    if (!text) {
+        return DEFAULT_DESCRIPTORS;
+    }
+    if (!num_parse_u32(text, 10, &n) || !n || n > MAX_DESCRIPTORS || n & (n - 1)) {
+        if (name) {
+            log_warn("%s: %s: '%s' is no power of 2 up to %d; it is %d", name, key, text, MAX_DESCRIPTORS,
+                     DEFAULT_DESCRIPTORS);
         }
+        return DEFAULT_DESCRIPTORS;
     }
-    for (unsigned int i = 0; i < d->n_txq; i++) {
-        error = rte_eth_tx_queue_setup(d->port, i, d->n_txq_desc, SOCKET_ID_ANY, NULL);
-        if (error) {
-            return failed(d, "setting up a transmit queue", error);
-        }
-    }
-    error = rte_eth_dev_start(d->port);
-    d->started = !error;
-    return error ? failed(d, "starting the device", error) : NULL;
+    return n;
 }
 
-/* Configures and starts the attached device with 'n_rxq' queues. */
-static struct error *
-start(struct dpdk_dev *d, unsigned int n_rxq)
-{
-    const struct rte_eth_conf conf = { 0 };
-    struct rte_eth_dev_info info;
-    uint16_t rx_desc, tx_desc;
-    int error = rte_eth_dev_info_get(d->port, &info);
-
-    if (error) {
-        return failed(d, "asking for the device's limits", error);
-    }
-    d->n_rxq = MIN(n_rxq, MIN((unsigned int) info.max_rx_queues, MAX_QUEUES));
-    d->n_txq = MIN((unsigned int) info.max_tx_queues, MIN(n_cpus(), MAX_QUEUES));
-    error = rte_eth_dev_configure(d->port, d->n_rxq, d->n_txq, &conf);
-    if (error) {
-        return failed(d, "configuring the device", error);
-    }
-    rx_desc = d->n_rxq_desc;
-    tx_desc = d->n_txq_desc;
-    error = rte_eth_dev_adjust_nb_rx_tx_desc(d->port, &rx_desc, &tx_desc);
-    if (error) {
-        return failed(d, "the number of descriptors", error);
-    }
-    d->n_rxq_desc = rx_desc;
-    d->n_txq_desc = tx_desc;
-    d->pool = take_pool(d->n_rxq * rx_desc + d->n_txq * tx_desc + POOL_EXTRA + n_replayed(d->devargs));
-    if (!d->pool) {
-        return error_new("%s: no memory for the device's packets: %s", d->netdev->name, rte_strerror(rte_errno));
-    }
-    return setup_queues(d);
-}
-
-static struct error *
-number_option(const char *name, const struct strmap *options, const char *key, unsigned int otherwise,
-              unsigned int *value)
+static bool
+read_bool(const struct strmap *options, const char *key)
 {
     const char *text = strmap_get(options, key);
 
-    *value = otherwise;
-    if (text && (!num_parse_u32(text, 10, value) || *value > 65535)) {
-        return error_new("%s: %s: '%s' is not a number up to 65535", name, key, text);
-    }
-    *value = *value ? *value : otherwise;
-    return NULL;
+    return text && !strcmp(text, "true");
 }
 
-/* How many queues and descriptors the row asks for. */
-struct sizes {
-    unsigned int n_rxq, n_rxq_desc, n_txq_desc;
-};
-
-static struct error *
-read_sizes(const char *name, const struct strmap *options, struct sizes *s)
+/* 'name' null: nobody is told what is wrong. */
+static struct dpdk_config
+read_config(const char *name, const struct strmap *options)
 {
-    struct error *e = number_option(name, options, "n_rxq", 1, &s->n_rxq);
+    const char *lsc = strmap_get(options, "dpdk-lsc-interrupt"), *mac = strmap_get(options, "dpdk-vf-mac");
+    struct dpdk_config c = {
+        .n_rxq = read_n_rxq(options),
+        .n_rxq_desc = read_descriptors(name, options, "n_rxq_desc"),
+        .n_txq_desc = read_descriptors(name, options, "n_txq_desc"),
+        .mtu = RTE_ETHER_MTU,
+        .lsc = !lsc || !strcmp(lsc, "true"),
+        .insists_on_lsc = lsc && !strcmp(lsc, "true"),
+        .rx_pause = read_bool(options, "rx-flow-ctrl"),
+        .tx_pause = read_bool(options, "tx-flow-ctrl"),
+        .autoneg = read_bool(options, "flow-ctrl-autoneg"),
+    };
 
-    e = e ? e : number_option(name, options, "n_rxq_desc", DEFAULT_DESCRIPTORS, &s->n_rxq_desc);
-    return e ? e : number_option(name, options, "n_txq_desc", DEFAULT_DESCRIPTORS, &s->n_txq_desc);
+    c.has_vf_mac = mac && eth_addr_parse(mac, &c.vf_mac) && !eth_addr_is_multicast(c.vf_mac)
+                   && !eth_addr_is_zero(c.vf_mac);
+    if (mac && !c.has_vf_mac && name) {
+        log_warn("'%s' is trying to set the VF MAC '%s' but it is no address that a device can have.", name, mac);
+    }
+    return c;
 }
 
 /* What is wrong with the options is said when they are set. */
@@ -348,72 +107,56 @@ static bool
 dpdk_prepare(const struct strmap *options, void (*done)(void *aux), void *aux)
 {
     const char *devargs = strmap_get(options, "dpdk-devargs");
-    struct sizes s;
-    struct error *e;
+    struct dpdk_pool_size size;
+    struct dpdk_config c;
 
     if (!devargs || !devargs[0] || !env_is_started()) {
         return true;
     }
-    e = read_sizes("", options, &s);
-    if (e) {
-        error_free(e);
-        return true;
-    }
-    return prepare_pool(MIN(s.n_rxq, MAX_QUEUES) * s.n_rxq_desc + MIN(n_cpus(), MAX_QUEUES) * s.n_txq_desc + POOL_EXTRA,
-                        devargs, done, aux);
+    c = read_config(NULL, options);
+    size = dpdk_device_pool_size(&c, devargs);
+    return dpdk_pool_prepare(&size, done, aux);
 }
 
 static struct error *
 dpdk_set_config(struct netdev *n, const struct strmap *options)
 {
     const char *devargs = strmap_get(options, "dpdk-devargs");
-    struct dpdk_dev *d = dpdk_dev(n);
-    struct sizes s;
-    struct error *e;
+    struct dpdk_device *d = dpdk_device(n);
+    struct dpdk_config c;
+    struct error *e = NULL;
 
     if (!devargs || !devargs[0]) {
         return error_new("'%s' is missing 'options:dpdk-devargs'. The old 'dpdk<port_id>' names are not supported",
                          n->name);
     }
-    e = read_sizes(n->name, options, &s);
-    if (e || (d->started && !strcmp(d->devargs, devargs))) {
-        return e;
+    if (d->devargs && strcmp(d->devargs, devargs)) {
+        netdev_release_queues(n);
+        dpdk_device_detach(d);
     }
-    if (d->started) {
-        return error_new("%s: dpdk-devargs cannot change while the port exists", n->name);
-    }
-    e = attach(d, devargs);
+    c = read_config(n->name, options);
+    c.mtu = d->mtu;
+    e = d->devargs ? NULL : dpdk_device_attach(d, devargs);
+    e = e ? e : dpdk_device_apply(d, &c);
     if (e) {
-        return e;
-    }
-    free(d->devargs);
-    d->devargs = xstrdup(devargs);
-    d->n_rxq_desc = s.n_rxq_desc;
-    d->n_txq_desc = s.n_txq_desc;
-    e = start(d, s.n_rxq);
-    if (e) {
-        detach(d);
-    } else {
-        d->up = true;
-        netdev_changed(n);
+        dpdk_device_detach(d);
     }
     return e;
 }
 
+/* --- State --- */
+
 static int
 dpdk_set_flags(struct netdev *n, unsigned int off, unsigned int on, unsigned int *now)
 {
-    struct dpdk_dev *d = dpdk_dev(n);
-    bool up = (d->up && !(off & NETDEV_UP)) || on & NETDEV_UP;
+    struct dpdk_device *d = dpdk_device(n);
+    bool up = (d->is_up && !(off & NETDEV_UP)) || on & NETDEV_UP;
 
     if (d->started && on & NETDEV_PROMISC) {
         rte_eth_promiscuous_enable(d->port);
     }
-    if (up != d->up) {
-        d->up = up;
-        netdev_changed(n);
-    }
-    *now = d->up ? NETDEV_UP : 0;
+    dpdk_device_set_up(d, up);
+    *now = d->is_up ? NETDEV_UP : 0;
     return 0;
 }
 
@@ -421,7 +164,7 @@ static int
 dpdk_get_etheraddr(const struct netdev *n, struct eth_addr *mac)
 {
     struct rte_ether_addr a;
-    struct dpdk_dev *d = dpdk_dev(n);
+    struct dpdk_device *d = dpdk_device(n);
     int error = d->started ? rte_eth_macaddr_get(d->port, &a) : -ENODEV;
 
     if (!error) {
@@ -434,7 +177,7 @@ static int
 dpdk_set_etheraddr(struct netdev *n, struct eth_addr mac)
 {
     struct rte_ether_addr a;
-    struct dpdk_dev *d = dpdk_dev(n);
+    struct dpdk_device *d = dpdk_device(n);
 
     memcpy(&a, &mac, sizeof a);
     return d->started ? rte_eth_dev_default_mac_addr_set(d->port, &a) : -ENODEV;
@@ -443,119 +186,223 @@ dpdk_set_etheraddr(struct netdev *n, struct eth_addr mac)
 static int
 dpdk_get_mtu(const struct netdev *n, int *mtu)
 {
-    *mtu = dpdk_dev(n)->mtu;
+    *mtu = dpdk_device(n)->mtu;
     return 0;
 }
 
+/* Where the device does not take it, it goes on with what it had. */
 static int
 dpdk_set_mtu(struct netdev *n, int mtu)
 {
-    struct dpdk_dev *d = dpdk_dev(n);
-    int error = d->started ? rte_eth_dev_set_mtu(d->port, mtu) : 0;
+    struct dpdk_device *d = dpdk_device(n);
+    const struct dpdk_config old = d->wanted;
+    struct dpdk_config c = old;
+    struct error *e;
 
-    if (mtu + 18 > PACKET_ROOM) {
-        return -EINVAL; /* Frames here are in one piece. */
+    if (mtu < DPDK_MIN_MTU || mtu > DPDK_MAX_MTU) {
+        log_warn("%s: unsupported MTU %d", n->name, mtu);
+        return -EINVAL;
     }
-    if (!error || error == -ENOTSUP) {
+    if (!d->started) {
         d->mtu = mtu;
-        netdev_changed(n);
-        error = 0;
+        return 0;
     }
-    return error;
+    if (mtu == d->refused_mtu) {
+        return -EINVAL; /* Whoever asks again shall not interrupt the traffic again. */
+    }
+    c.mtu = mtu;
+    e = dpdk_device_apply(d, &c);
+    if (!e) {
+        d->refused_mtu = 0;
+        return 0;
+    }
+    d->refused_mtu = mtu;
+    log_warn("%s", error_text(e));
+    error_free(e);
+    e = dpdk_device_apply(d, &old);
+    if (e) {
+        log_warn("%s", error_text(e));
+        error_free(e);
+        netdev_set_gone(n);
+    }
+    return -EINVAL;
 }
 
 static bool
 dpdk_get_carrier(const struct netdev *n)
 {
-    struct dpdk_dev *d = dpdk_dev(n);
-    struct rte_eth_link link = { 0 };
+    return dpdk_device(n)->is_up && dpdk_device(n)->has_link;
+}
 
-    return d->started && !rte_eth_link_get_nowait(d->port, &link) && link.link_status == RTE_ETH_LINK_UP;
+static uint64_t
+dpdk_get_carrier_resets(const struct netdev *n)
+{
+    return dpdk_device(n)->carrier_resets;
+}
+
+/* OpenFlow has no bits for the others. */
+static uint32_t
+feature_of(const struct rte_eth_link *link)
+{
+    static const struct { uint32_t speed, half, full; } rates[] = {
+        { RTE_ETH_SPEED_NUM_10M, 1 << 0, 1 << 1 },
+        { RTE_ETH_SPEED_NUM_100M, 1 << 2, 1 << 3 },
+        { RTE_ETH_SPEED_NUM_1G, 1 << 4, 1 << 5 },
+        { RTE_ETH_SPEED_NUM_10G, 0, 1 << 6 },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rates); i++) {
+        if (link->link_speed == rates[i].speed) {
+            return link->link_duplex == RTE_ETH_LINK_FULL_DUPLEX ? rates[i].full : rates[i].half;
+        }
+    }
+    return 0;
 }
 
 static int
 dpdk_get_features(const struct netdev *n, struct netdev_features *f)
 {
-    struct dpdk_dev *d = dpdk_dev(n);
+    struct dpdk_device *d = dpdk_device(n);
     struct rte_eth_link link = { 0 };
 
     if (!d->started || rte_eth_link_get_nowait(d->port, &link)) {
         return -ENODEV;
     }
-    f->current = link.link_speed == RTE_ETH_SPEED_NUM_10G ? 1 << 6 : link.link_speed == RTE_ETH_SPEED_NUM_1G ? 1 << 5
-                 : link.link_speed == RTE_ETH_SPEED_NUM_100M ? 1 << 3 : 0;
-    f->current |= link.link_autoneg ? 1 << 9 : 0;
+    f->current = feature_of(&link);
+    f->current |= f->current && link.link_autoneg ? 1 << 9 : 0;
     return 0;
 }
 
 static int
 dpdk_get_stats(const struct netdev *n, struct netdev_stats *stats)
 {
-    struct dpdk_dev *d = dpdk_dev(n);
-    struct rte_eth_stats s;
-    int error = d->started ? rte_eth_stats_get(d->port, &s) : -ENODEV;
-
-    if (!error) {
-        stats->rx_packets = s.ipackets;
-        stats->tx_packets = s.opackets;
-        stats->rx_bytes = s.ibytes;
-        stats->tx_bytes = s.obytes;
-        stats->rx_errors = s.ierrors;
-        stats->tx_errors = s.oerrors;
-        stats->rx_dropped = s.imissed + s.rx_nombuf;
-        stats->tx_dropped = atomic_load_explicit(&d->tx_dropped, memory_order_relaxed);
-    }
-    return error;
+    return dpdk_counters_get(dpdk_device(n), stats);
 }
 
 static void
-put(struct strmap *status, const char *key, char *value)
+dpdk_each_counter(const struct netdev *n, netdev_counter_cb *cb, void *aux)
 {
-    free(strmap_put(status, key, value));
+    dpdk_counters_each(dpdk_device(n), cb, aux);
+}
+
+static char *
+speed_text(const struct dpdk_device *d)
+{
+    struct rte_eth_link link = { 0 };
+
+    if (rte_eth_link_get_nowait(d->port, &link) || !link.link_speed || link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN) {
+        return xstrdup("Not Defined");
+    }
+    return link.link_speed < 1000 ? xasprintf("%uMbps", link.link_speed) : xasprintf("%gGbps", link.link_speed / 1e3);
 }
 
 static void
 dpdk_get_status(const struct netdev *n, struct strmap *status)
 {
-    struct dpdk_dev *d = dpdk_dev(n);
+    struct dpdk_device *d = dpdk_device(n);
     struct rte_eth_dev_info info;
 
     if (!d->started || rte_eth_dev_info_get(d->port, &info)) {
         return;
     }
-    put(status, "driver_name", xstrdup(info.driver_name));
-    put(status, "port_no", xasprintf("%u", d->port));
-    put(status, "numa_id", xasprintf("%d", MAX(rte_eth_dev_socket_id(d->port), 0)));
-    put(status, "min_rx_bufsize", xasprintf("%u", info.min_rx_bufsize));
-    put(status, "max_rx_pktlen", xasprintf("%u", d->mtu + 18));
-    put(status, "max_rx_queues", xasprintf("%u", info.max_rx_queues));
-    put(status, "max_tx_queues", xasprintf("%u", info.max_tx_queues));
-    put(status, "max_mac_addrs", xasprintf("%u", info.max_mac_addrs));
-    put(status, "max_vfs", xasprintf("%u", info.max_vfs));
-    put(status, "max_vmdq_pools", xasprintf("%u", info.max_vmdq_pools));
-    put(status, "n_rxq", xasprintf("%u", d->n_rxq));
-    put(status, "n_txq", xasprintf("%u", d->n_txq));
-    put(status, "rx_csum_offload", xstrdup("false"));
-    put(status, "if_type", xstrdup("6"));
-    put(status, "if_descr", xasprintf("%s %s", env_version(), info.driver_name));
-    put(status, "bus_info", xasprintf("bus_name=%s", rte_bus_name(rte_dev_bus(info.device))));
+    const struct { const char *key; unsigned int value; } numbers[] = {
+        { "port_no", d->port }, { "min_rx_bufsize", info.min_rx_bufsize },
+        { "max_rx_pktlen", d->mtu + DPDK_FRAME_OVERHEAD }, { "max_rx_queues", info.max_rx_queues },
+        { "max_tx_queues", info.max_tx_queues }, { "max_mac_addrs", info.max_mac_addrs },
+        { "max_hash_mac_addrs", info.max_hash_mac_addrs }, { "max_vfs", info.max_vfs },
+        { "max_vmdq_pools", info.max_vmdq_pools }, { "n_rxq", d->n_rxq }, { "n_txq", d->n_txq }, { "if_type", 6 },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+        strmap_put_free(status, numbers[i].key, xasprintf("%u", numbers[i].value));
+    }
+    strmap_put_free(status, "driver_name", xstrdup(info.driver_name));
+    strmap_put_free(status, "numa_id", xasprintf("%d", rte_eth_dev_socket_id(d->port)));
+    strmap_put_free(status, "link_speed", speed_text(d));
+    strmap_put_free(status, "rx_csum_offload", xstrdup("false"));
+    strmap_put_free(status, "if_descr", xasprintf("%s %s", env_version(), info.driver_name));
+    strmap_put_free(status, "bus_info", xasprintf("bus_name=%s", rte_bus_name(rte_dev_bus(info.device))));
+    if (d->wanted.has_vf_mac && *info.dev_flags & RTE_ETH_DEV_REPRESENTOR) {
+        strmap_put_free(status, "dpdk-vf-mac", xasprintf(ETH_ADDR_FMT, ETH_ADDR_ARGS(d->wanted.vf_mac)));
+    }
 }
+
+/* --- Packets --- */
 
 static unsigned int
 dpdk_n_rxq(const struct netdev *n)
 {
-    return dpdk_dev(n)->n_rxq;
+    return dpdk_device(n)->n_rxq;
+}
+
+/* The frame of a chain in one piece; takes 'p' over.  Null without memory. */
+static NOINLINE struct packet *
+join(struct packet *p)
+{
+    size_t n = rte_pktmbuf_pkt_len(&p->mbuf);
+    void *buffer = n <= PACKET_MAX ? packet_buffer_get() : NULL;
+    struct packet *whole = NULL;
+
+    if (buffer) {
+        char *to = (char *) buffer + PACKET_HEADROOM;
+        const void *from = rte_pktmbuf_read(&p->mbuf, 0, n, to);
+
+        if (from && from != to) {
+            memcpy(to, from, n);
+        }
+        whole = from ? packet_around_buffer(buffer, PACKET_HEADROOM, n) : NULL;
+        if (!whole) {
+            packet_buffer_put(buffer);
+        }
+    }
+    rte_pktmbuf_free(&p->mbuf);
+    return whole;
+}
+
+/* Frames are in one piece everywhere in the switch. */
+static unsigned int
+join_chains(struct dpdk_device *d, struct packet **packets, unsigned int n)
+{
+    unsigned int kept = 0;
+
+    for (unsigned int i = 0; i < n; i++) {
+        packets[kept] = LIKELY(packets[i]->mbuf.nb_segs == 1) ? packets[i] : join(packets[i]);
+        kept += packets[kept] != NULL;
+    }
+    if (UNLIKELY(kept < n)) {
+        atomic_fetch_add_explicit(&d->rx_dropped, n - kept, memory_order_relaxed);
+    }
+    return kept;
 }
 
 static int
 dpdk_rxq_recv(struct netdev_rxq *rxq, struct packet **packets, unsigned int max)
 {
-    struct dpdk_dev *d = dpdk_dev(rxq->netdev);
+    struct dpdk_device *d = dpdk_device(rxq->netdev);
+    unsigned int n;
 
-    if (UNLIKELY(!atomic_load_explicit(&d->up, memory_order_relaxed))) {
+    if (UNLIKELY(!atomic_load_explicit(&d->active, memory_order_relaxed))) {
         return 0;
     }
-    return rte_eth_rx_burst(d->port, rxq->queue, (struct rte_mbuf **) packets, max);
+    n = rte_eth_rx_burst(d->port, rxq->queue, (struct rte_mbuf **) packets, max);
+    return d->is_virtual ? join_chains(d, packets, n) : n;
+}
+
+/* Moves those to the front that are not too long; their number.  The others are freed and counted. */
+static NOINLINE unsigned int
+leave_out_too_long(struct dpdk_device *d, struct packet **packets, unsigned int n, unsigned int max)
+{
+    unsigned int kept = 0;
+
+    for (unsigned int i = 0; i < n; i++) {
+        if (packet_size(packets[i]) <= max) {
+            packets[kept++] = packets[i];
+        } else {
+            packet_free(packets[i]);
+        }
+    }
+    atomic_fetch_add_explicit(&d->tx_too_long, n - kept, memory_order_relaxed);
+    return kept;
 }
 
 static unsigned int
@@ -571,19 +418,28 @@ dpdk_n_txq(const struct netdev *n)
 }
 
 static void
-dpdk_send(struct netdev *n, unsigned int txq, struct packet **packets, unsigned int n_packets)
+dpdk_send(struct netdev *netdev, unsigned int txq, struct packet **packets, unsigned int n)
 {
-    struct dpdk_dev *d = dpdk_dev(n);
-    unsigned int sent = 0, q = d->n_txq ? txq % d->n_txq : 0;
+    struct dpdk_device *d = dpdk_device(netdev);
+    unsigned int sent = 0, max = atomic_load_explicit(&d->max_frame, memory_order_relaxed);
+    bool is_any_too_long = false;
 
-    if (LIKELY(d->n_txq && atomic_load_explicit(&d->up, memory_order_relaxed))) {
+    for (unsigned int i = 0; i < n; i++) {
+        is_any_too_long |= packet_size(packets[i]) > max;
+    }
+    if (UNLIKELY(is_any_too_long)) {
+        n = leave_out_too_long(d, packets, n, max);
+    }
+    if (LIKELY(atomic_load_explicit(&d->active, memory_order_relaxed) && d->n_txq)) {
+        unsigned int q = txq % d->n_txq;
+
         rte_spinlock_lock(&d->locks[q].lock);
-        sent = rte_eth_tx_burst(d->port, q, (struct rte_mbuf **) packets, n_packets);
+        sent = rte_eth_tx_burst(d->port, q, (struct rte_mbuf **) packets, n);
         rte_spinlock_unlock(&d->locks[q].lock);
     }
-    if (UNLIKELY(sent < n_packets)) {
-        atomic_fetch_add_explicit(&d->tx_dropped, n_packets - sent, memory_order_relaxed);
-        rte_pktmbuf_free_bulk((struct rte_mbuf **) packets + sent, n_packets - sent);
+    if (UNLIKELY(sent < n)) {
+        atomic_fetch_add_explicit(&d->tx_failed, n - sent, memory_order_relaxed);
+        rte_pktmbuf_free_bulk((struct rte_mbuf **) packets + sent, n - sent);
     }
 }
 
@@ -601,9 +457,11 @@ static const struct netdev_class dpdk_class = {
     .get_mtu = dpdk_get_mtu,
     .set_mtu = dpdk_set_mtu,
     .get_carrier = dpdk_get_carrier,
+    .get_carrier_resets = dpdk_get_carrier_resets,
     .get_features = dpdk_get_features,
     .get_stats = dpdk_get_stats,
     .get_status = dpdk_get_status,
+    .each_counter = dpdk_each_counter,
     .n_rxq = dpdk_n_rxq,
     .rxq_open = netdev_plain_rxq_open,
     .rxq_close = netdev_plain_rxq_close,

@@ -1,18 +1,20 @@
-/* Type "dpdk": any DPDK Ethernet device, physical or virtual, named by option "dpdk-devargs" (a PCI address, or a
- * driver
- * with arguments such as "net_pcap0,rx_pcap=FILE,infinite_rx=1").
+/* Type "dpdk": any DPDK Ethernet device, physical or virtual, named by option "dpdk-devargs": a PCI address, a driver
+ * with arguments such as "net_pcap0,rx_pcap=FILE,infinite_rx=1", or "class=eth,mac=ADDRESS".
  *
- * Options: dpdk-devargs, n_rxq, n_rxq_desc, n_txq_desc.  The device is attached when it is first configured and
- * detached
- * with the netdev.  It has no descriptor to wait for: its queues need a polling worker.
+ * Options: dpdk-devargs, n_rxq, n_rxq_desc, n_txq_desc, dpdk-lsc-interrupt, rx-flow-ctrl, tx-flow-ctrl,
+ * flow-ctrl-autoneg, dpdk-vf-mac; all may change while the port exists.  The device is attached when it is first
+ * configured and detached with the netdev.  It has no descriptor to wait for: its queues need a polling worker.
  *
  * Threads: as netdev.h; a transmit queue that several workers share has a lock.
- * Limits: no flow control, no link interrupts, no offloads yet; physical devices have not been tried. */
+ * Limits: no offloads yet; physical devices have not been tried, nor flow control and representors, which they have
+ * alone. */
 #ifndef NETDEV_DPDK_H
 #define NETDEV_DPDK_H 1
 
 #include "netdev/netdev.h"
 
 void netdev_dpdk_register(void);
+/* The control commands dpdk/... and netdev-dpdk/... */
+void netdev_dpdk_commands_register(void);
 
 #endif

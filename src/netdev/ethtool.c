@@ -90,9 +90,9 @@ ethtool_get_driver(const char *name, struct strmap *status)
     struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
 
     if (!request(name, &info)) {
-        free(strmap_put(status, "driver_name", xstrndup(info.driver, sizeof info.driver)));
-        free(strmap_put(status, "driver_version", xstrndup(info.version, sizeof info.version)));
-        free(strmap_put(status, "firmware_version", xstrndup(info.fw_version, sizeof info.fw_version)));
+        strmap_put_free(status, "driver_name", xstrndup(info.driver, sizeof info.driver));
+        strmap_put_free(status, "driver_version", xstrndup(info.version, sizeof info.version));
+        strmap_put_free(status, "firmware_version", xstrndup(info.fw_version, sizeof info.fw_version));
     }
 }
 

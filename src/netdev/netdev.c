@@ -189,6 +189,15 @@ netdev_find(const char *name)
 }
 
 void
+netdev_for_each(void (*cb)(struct netdev *, void *aux), void *aux)
+{
+    setup();
+    STRMAP_FOR_EACH (e, &registry.open) {
+        cb(e->value, aux);
+    }
+}
+
+void
 netdev_set_gone(struct netdev *n)
 {
     n->is_gone = true;

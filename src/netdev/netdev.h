@@ -154,6 +154,9 @@ void netdev_close(struct netdev *); /* Null is allowed. */
 /* The open netdev of that name, referenced, or null. */
 struct netdev *netdev_find(const char *name);
 
+/* Calls 'cb' for each open netdev, in no order; it must open and close none. */
+void netdev_for_each(void (*cb)(struct netdev *, void *aux), void *aux);
+
 /* The class functions, for classes that lack them too. */
 struct error *netdev_set_config(struct netdev *, const struct strmap *options) MUST_CHECK;
 int netdev_set_flags(struct netdev *, unsigned int off, unsigned int on, unsigned int *now);

@@ -597,12 +597,6 @@ vhost_get_carrier_resets(const struct netdev *n)
 }
 
 static void
-put(struct strmap *status, const char *key, char *value)
-{
-    free(strmap_put(status, key, value));
-}
-
-static void
 vhost_get_status(const struct netdev *n, struct strmap *status)
 {
     struct vhost *v = vhost(n);
@@ -612,23 +606,23 @@ vhost_get_status(const struct netdev *n, struct strmap *status)
     struct rte_vhost_vring vring;
     uint64_t features;
 
-    put(status, "mode", xstrdup(is_client ? "client" : "server"));
-    put(status, "status", xstrdup(vid == NO_DEVICE ? "disconnected" : "connected"));
+    strmap_put_free(status, "mode", xstrdup(is_client ? "client" : "server"));
+    strmap_put_free(status, "status", xstrdup(vid == NO_DEVICE ? "disconnected" : "connected"));
     if (vid == NO_DEVICE || rte_vhost_get_negotiated_features(vid, &features)) {
         return;
     }
-    put(status, "features", xasprintf("0x%016llx", (unsigned long long) features));
-    put(status, "socket", xstrdup(v->path));
-    put(status, "numa", xasprintf("%d", MAX(rte_vhost_get_numa_node(vid), 0)));
-    put(status, "num_of_vrings", xasprintf("%u", n_vrings));
-    put(status, "n_rxq", xasprintf("%u", v->n_rxq));
-    put(status, "n_txq", xasprintf("%u", n_vrings / 2));
-    put(status, "userspace-tso", xstrdup(settings.tso ? "enabled" : "disabled"));
+    strmap_put_free(status, "features", xasprintf("0x%016llx", (unsigned long long) features));
+    strmap_put_free(status, "socket", xstrdup(v->path));
+    strmap_put_free(status, "numa", xasprintf("%d", MAX(rte_vhost_get_numa_node(vid), 0)));
+    strmap_put_free(status, "num_of_vrings", xasprintf("%u", n_vrings));
+    strmap_put_free(status, "n_rxq", xasprintf("%u", v->n_rxq));
+    strmap_put_free(status, "n_txq", xasprintf("%u", n_vrings / 2));
+    strmap_put_free(status, "userspace-tso", xstrdup(settings.tso ? "enabled" : "disabled"));
     for (unsigned int i = 0; i < n_vrings; i++) {
         if (!rte_vhost_get_vhost_vring(vid, i, &vring)) {
             char *key = xasprintf("vring_%u_size", i);
 
-            put(status, key, xasprintf("%u", vring.size));
+            strmap_put_free(status, key, xasprintf("%u", vring.size));
             free(key);
         }
     }

@@ -5,6 +5,7 @@
 
 #include <rte_vhost.h>
 
+#include "netdev/counter_list.h"
 #include "netdev/vhost_machine.h"
 
 /* Sums over the queues of one direction, and their names behind "rx_" and "tx_". */
@@ -31,26 +32,6 @@ static const struct { const char *name; enum sum sum; } parts[] = {
     { "size_1024_1518_packets", UP_TO_1522 },
     { "size_1519_max_packets", LARGER },
 };
-
-struct counter {
-    char *name;
-    uint64_t value;
-};
-
-struct counters {
-    size_t n, capacity;
-    struct counter *all;
-};
-
-/* Takes 'name' over. */
-static void
-add_counter(struct counters *c, char *name, uint64_t value)
-{
-    if (c->n == c->capacity) {
-        c->all = x2nrealloc(c->all, &c->capacity, sizeof *c->all);
-    }
-    c->all[c->n++] = (struct counter) { name, value };
-}
 
 enum { MAX_COUNTERS = 64 };
 
@@ -117,7 +98,7 @@ counted_here(const struct virtqueue_counters *c, const char *name)
 /* Reads the queues of one direction; 'each' (may be null) gets every counter of theirs. */
 static void
 read_queues(int vid, unsigned int n_pairs, const struct virtqueue_counters *rings, bool is_rx, uint64_t sums[N_SUMS],
-            struct counters *each)
+            struct counter_list *each)
 {
     memset(sums, 0, N_SUMS * sizeof sums[0]);
     for (unsigned int pair = 0; pair < n_pairs; pair++) {
@@ -130,7 +111,7 @@ read_queues(int vid, unsigned int n_pairs, const struct virtqueue_counters *ring
 
             add_to_sums(sums, c.names[i].name, value);
             if (each) {
-                add_counter(each, xstrdup(c.names[i].name), value);
+                counter_list_add(each, xstrdup(c.names[i].name), value);
             }
         }
     }
@@ -150,45 +131,32 @@ vhost_counters_sum(int vid, unsigned int n_pairs, const struct virtqueue_counter
 }
 
 static void
-add_device_counters(struct counters *all, int vid, unsigned int n_pairs, const struct virtqueue_counters *rings)
+add_device_counters(struct counter_list *all, int vid, unsigned int n_pairs, const struct virtqueue_counters *rings)
 {
     for (int is_rx = 0; is_rx < 2; is_rx++) {
         uint64_t sums[N_SUMS];
 
         read_queues(vid, n_pairs, rings, is_rx, sums, all);
         for (int i = BROADCAST; i < N_SUMS; i++) {
-            add_counter(all, xasprintf("%s_%s", is_rx ? "rx" : "tx", sum_names[i]), sums[i]);
+            counter_list_add(all, xasprintf("%s_%s", is_rx ? "rx" : "tx", sum_names[i]), sums[i]);
         }
     }
-}
-
-static int
-compare_counters(const void *a_, const void *b_)
-{
-    const struct counter *a = a_, *b = b_;
-
-    return strcmp(a->name, b->name);
 }
 
 void
 vhost_counters_each(int vid, unsigned int n_pairs, const struct virtqueue_counters *rings,
                     const struct vhost_own_counters *own, netdev_counter_cb *cb, void *aux)
 {
-    struct counters c = { 0 };
+    struct counter_list c = COUNTER_LIST_INIT;
 
-    add_counter(&c, xstrdup("ovs_rx_qos_drops"), 0);
-    add_counter(&c, xstrdup("ovs_tx_failure_drops"), own->tx_failed);
-    add_counter(&c, xstrdup("ovs_tx_invalid_hwol_drops"), 0);
-    add_counter(&c, xstrdup("ovs_tx_mtu_exceeded_drops"), own->tx_too_long);
-    add_counter(&c, xstrdup("ovs_tx_qos_drops"), 0);
-    add_counter(&c, xstrdup("ovs_tx_retries"), own->tx_retried);
+    counter_list_add(&c, xstrdup("ovs_rx_qos_drops"), 0);
+    counter_list_add(&c, xstrdup("ovs_tx_failure_drops"), own->tx_failed);
+    counter_list_add(&c, xstrdup("ovs_tx_invalid_hwol_drops"), 0);
+    counter_list_add(&c, xstrdup("ovs_tx_mtu_exceeded_drops"), own->tx_too_long);
+    counter_list_add(&c, xstrdup("ovs_tx_qos_drops"), 0);
+    counter_list_add(&c, xstrdup("ovs_tx_retries"), own->tx_retried);
     if (vid >= 0) {
         add_device_counters(&c, vid, n_pairs, rings);
     }
-    qsort(c.all, c.n, sizeof *c.all, compare_counters);
-    for (size_t i = 0; i < c.n; i++) {
-        cb(aux, c.all[i].name, c.all[i].value);
-        free(c.all[i].name);
-    }
-    free(c.all);
+    counter_list_tell(&c, cb, aux);
 }

@@ -320,12 +320,6 @@ ofproto_has_primary_controller(const struct ofproto *p)
     return conns_has_controllers(p->conns);
 }
 
-static void
-put_pair(struct strmap *pairs, const char *key, char *value)
-{
-    free(strmap_put(pairs, key, value));
-}
-
 /* Only while the rate is limited. */
 static void
 put_pin_status(struct ofproto_controller_status *s, const char *kind, const struct pin_sched *p)
@@ -338,7 +332,7 @@ put_pin_status(struct ofproto_controller_status *s, const char *kind, const stru
     for (size_t i = 0; i < ARRAY_SIZE(rows) && p->rate; i++) {
         char *key = xasprintf("packet-in-%s-%s", kind, rows[i].name);
 
-        put_pair(&s->pairs, key, xasprintf("%llu", rows[i].value));
+        strmap_put_free(&s->pairs, key, xasprintf("%llu", rows[i].value));
         free(key);
     }
 }
@@ -355,18 +349,19 @@ fill_status(const struct controller *c, struct ofproto_controller_status *s)
     s->is_connected = c->ofconn != NULL;
     s->role = c->ofconn ? roles[c->ofconn->role] : NULL;
     if (error) {
-        put_pair(&s->pairs, "last_error", xstrdup(stream_strerror(error)));
+        strmap_put_free(&s->pairs, "last_error", xstrdup(stream_strerror(error)));
     }
     if (c->ofconn) {
         put_pin_status(s, "miss", &c->ofconn->pins[PIN_MISS]);
         put_pin_status(s, "action", &c->ofconn->pins[PIN_ACTION]);
     }
-    put_pair(&s->pairs, "state", xstrdup(reconnect_state_name(fsm->state)));
+    strmap_put_free(&s->pairs, "state", xstrdup(reconnect_state_name(fsm->state)));
     if (fsm->last_connected != INT64_MIN) {
-        put_pair(&s->pairs, "sec_since_connect", xasprintf("%lld", (long long) (now - fsm->last_connected) / 1000));
+        strmap_put_free(&s->pairs, "sec_since_connect",
+                        xasprintf("%lld", (long long) (now - fsm->last_connected) / 1000));
     }
     if (fsm->last_disconnected != INT64_MIN) {
-        put_pair(&s->pairs, "sec_since_disconnect",
+        strmap_put_free(&s->pairs, "sec_since_disconnect",
                  xasprintf("%lld", (long long) (now - fsm->last_disconnected) / 1000));
     }
 }

@@ -149,7 +149,7 @@ write_features(const struct vs_datapath *row, const struct dp_feature *f)
     for (; f->key; f++) {
         char *text = f->is_number ? xasprintf("%u", f->value) : xstrdup(f->value ? "true" : "false");
 
-        free(strmap_put(&map, f->key, text));
+        strmap_put_free(&map, f->key, text);
     }
     vs_datapath_capabilities_set(row, &map);
     strmap_uninit_free(&map);

@@ -77,7 +77,7 @@ write_device(struct iface *f, const struct vs_interface *row)
              !has_features ? NULL : netdev_features_is_full_duplex(features.current) ? "full" : "half");
     netdev_get_status(netdev, &status);
     if (ofproto_served_by(f->port->bridge->ofproto) && iface_is_local(f)) {
-        free(strmap_put(&status, "datapath", xasprintf("userspace (the kernel has no openvswitch module)")));
+        strmap_put_free(&status, "datapath", xasprintf("userspace (the kernel has no openvswitch module)"));
     }
     idl_set_map(&row->row, VS_INTERFACE_STATUS, &status);
     strmap_uninit_free(&status);

@@ -8,6 +8,7 @@
 
 #include "ctl/ctl.h"
 #include "datapath/user/user.h"
+#include "netdev/dpdk.h"
 #include "openflow/action/action.h"
 #include "openflow/conn.h"
 #include "openflow/print/print.h"
@@ -147,6 +148,7 @@ serve(struct program *p)
     netdev_init(p->loop);
     dp_user_register();
     dp_user_commands_register();
+    netdev_dpdk_commands_register();
     if (p->dummy) {
         enable_dummies(p);
         commands_register_time(p->loop);

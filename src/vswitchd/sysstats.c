@@ -17,18 +17,12 @@
 #include "vswitchd/vswitchd.h"
 
 static void
-put(struct strmap *stats, const char *key, char *value)
-{
-    free(strmap_put(stats, key, value));
-}
-
-static void
 put_load(struct strmap *stats)
 {
     double load[3];
 
     if (getloadavg(load, 3) == 3) {
-        put(stats, "load_average", xasprintf("%.2f,%.2f,%.2f", load[0], load[1], load[2]));
+        strmap_put_free(stats, "load_average", xasprintf("%.2f,%.2f,%.2f", load[0], load[1], load[2]));
     }
 }
 
@@ -54,7 +48,7 @@ put_memory(struct strmap *stats)
     if (n) {
         unsigned long total = meminfo(text, "MemTotal:"), swap = meminfo(text, "SwapTotal:");
 
-        put(stats, "memory", xasprintf("%lu,%lu,%lu,%lu,%lu", total, total - meminfo(text, "MemFree:"),
+        strmap_put_free(stats, "memory", xasprintf("%lu,%lu,%lu,%lu,%lu", total, total - meminfo(text, "MemFree:"),
                                        meminfo(text, "Buffers:") + meminfo(text, "\nCached:"), swap,
                                        swap - meminfo(text, "SwapFree:")));
     }
@@ -120,7 +114,7 @@ put_process(struct strmap *stats, const char *name, pid_t pid)
     }
     key = xasprintf("process_%s", name);
     /* How often it crashed is not known; so it has run since it was started. */
-    put(stats, key, xasprintf("%lu,%lu,%lu,0,%lu,%lu", p.vsz_kb, p.rss_kb, p.cpu_ms, p.age_ms, p.age_ms));
+    strmap_put_free(stats, key, xasprintf("%lu,%lu,%lu,0,%lu,%lu", p.vsz_kb, p.rss_kb, p.cpu_ms, p.age_ms, p.age_ms));
     free(key);
 }
 
@@ -183,7 +177,7 @@ put_file_systems(struct strmap *stats)
         endmntent(f);
     }
     if (s.len) {
-        put(stats, "file_systems", xstrdup(str_text(&s)));
+        strmap_put_free(stats, "file_systems", xstrdup(str_text(&s)));
     }
     str_uninit(&s);
 }
@@ -194,7 +188,7 @@ sysstats_get(struct strmap *stats)
     long n = sysconf(_SC_NPROCESSORS_ONLN);
 
     if (n > 0) {
-        put(stats, "cpu", xasprintf("%ld", n));
+        strmap_put_free(stats, "cpu", xasprintf("%ld", n));
     }
     put_load(stats);
     put_memory(stats);

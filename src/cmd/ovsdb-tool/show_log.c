@@ -119,7 +119,7 @@ show_row(struct show *s, const char *table_name, const char *uuid, const struct 
     if (js_is(row, JS_NULL)) {
         free(strmap_remove(&s->names, uuid));
     } else if (name || !old_name) {
-        free(strmap_put(&s->names, uuid, xstrdup(name ? name : "")));
+        strmap_put_free(&s->names, uuid, xstrdup(name ? name : ""));
     }
 }
 

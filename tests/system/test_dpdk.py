@@ -1,0 +1,337 @@
+"""DPDK's virtual devices as ports: frames go out through one and come back as they were, also while it is changed.
+
+    in.pcap ---- src [ br0 ] a ---- what the device leads to, itself (a ring) or another port, b
+    out.pcap --- dst [     ]
+"""
+import os
+import re
+import struct
+import sys
+
+import pytest
+from place import DAEMON, ROOT, switch_place
+
+sys.path.insert(0, os.path.join(ROOT, "bench"))
+import traffic  # noqa: E402
+
+MEMBERS = "--vdev=net_af_packet8,iface=v3 --vdev=net_af_packet9,iface=v4 --vdev=net_null7,no-rx=1"
+PAIRS_OF_DEVICES = ("for i in 0 1 2 3 4; do ip link add v$i type veth peer name w$i && ip link set v$i up"
+                    " && ip link set w$i up && sysctl -qw net.ipv6.conf.v$i.disable_ipv6=1"
+                    " net.ipv6.conf.w$i.disable_ipv6=1 || exit 1; done")
+EXPECTED = "could not be|Rx checksum"
+
+
+@pytest.fixture(scope="module", name="place")
+def fixture_place():
+    dpdk = (f"{PAIRS_OF_DEVICES} && ovs-vsctl --no-wait set Open_vSwitch . other_config:dpdk-init=true"
+            f" 'other_config:dpdk-extra={MEMBERS}'")
+    with switch_place(1, prepare=dpdk, expected=EXPECTED) as p:
+        p.sh("ovs-vsctl add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=secure"
+             " -- add-port br0 p1 -- set interface p1 ofport_request=5")
+        yield p
+
+
+@pytest.fixture(name="ports")
+def fixture_ports(place):
+    """Adds ports, and removes them."""
+    names = []
+
+    def add(name, number, devargs, *more):
+        names.append(name)
+        return place.run(f"ovs-vsctl --timeout=30 add-port br0 {name} -- set interface {name} type=dpdk"
+                         f" ofport_request={number} 'options:dpdk-devargs={devargs}' {' '.join(more)}")
+
+    yield add
+    for name in names:
+        place.sh(f"ovs-vsctl --timeout=30 --if-exists del-port {name}")
+
+
+def column(place, port, name):
+    return place.sh(f"ovs-vsctl get interface {port} {name}").strip()
+
+
+def counter(place, port, name):
+    found = re.search(rf"\b{name}=(\d+)", column(place, port, "statistics"))
+    return int(found.group(1)) if found else None
+
+
+def frames_of(path):
+    """The frames of a capture."""
+    with open(path, "rb") as f:
+        data = f.read()
+    at, frames = 24, []
+    while at + 16 <= len(data):
+        n = struct.unpack("<I", data[at + 8:at + 12])[0]
+        frames.append(data[at + 16:at + 16 + n])
+        at += 16 + n
+    return frames
+
+
+def some_frames(sizes):
+    """UDP frames with these many bytes behind the headers."""
+    return [traffic.udp(0x0a000001 + i, 0x0a0000ff, 1000 + i, 2000)[:42] + bytes(i % 256 for i in range(n))
+            for i, n in enumerate(sizes)]
+
+
+SIZES = list(range(18, 1472, 17)) + [1472]
+
+
+def replay(place, ports, sent, back="a", more=""):
+    """Sends frames into port a; those that come back from the port 'back'."""
+    traffic.write_pcap(f"{place.root}{place.dir}/in.pcap", [])
+    place.sh("ovs-ofctl del-flows br0 && ovs-ofctl add-flows br0 - <<E\n"
+             f"in_port=10,actions=1\nin_port={1 if back == 'a' else 2},udp,tp_dst=2000,actions=11\nE")
+    assert not ports("dst", 11, f"net_pcap_dst,tx_pcap={place.dir}/out.pcap", more).stderr
+    assert not ports("src", 10, f"net_pcap_src,rx_pcap={place.dir}/in.pcap").stderr
+    traffic.write_pcap(f"{place.root}{place.dir}/in.pcap", sent)  # It is read when the device starts.
+    place.sh("ovs-vsctl --timeout=30 set interface src options:n_rxq_desc=1024")
+    place.wait("all frames have come back", lambda: counter(place, "dst", "tx_packets") == len(sent), 60)
+    place.sh("ovs-vsctl del-port src -- del-port dst")
+    return frames_of(f"{place.root}{place.dir}/out.pcap")
+
+
+PAIRS = {
+    "af_packet": ("net_af_packet0,iface=v0", "net_af_packet1,iface=w0"),
+    "pcap of a device": ("net_pcap0,rx_iface_in=v1,tx_iface=v1", "net_pcap1,rx_iface_in=w1,tx_iface=w1"),
+    "af_xdp": ("net_af_xdp0,iface=v2", "net_af_xdp1,iface=w2"),
+}
+
+
+@pytest.mark.parametrize("kind", PAIRS)
+def test_frames_pass_between_two_devices(place, ports, kind):
+    for port, number, devargs in zip("ab", (1, 2), PAIRS[kind]):
+        assert not ports(port, number, devargs).stderr
+    for port in ("a", "b"):
+        place.wait(f"{port}'s link", lambda p=port: column(place, p, "link_state") == "up", 60)
+    sent = some_frames(SIZES)
+    assert replay(place, ports, sent, "b") == sent
+    place.wait("counters", lambda: counter(place, "b", "rx_packets") == len(sent), 60)
+    assert counter(place, "a", "tx_packets") == len(sent) == counter(place, "a", "tx_q0_packets")
+    assert counter(place, "b", "rx_bytes") == sum(map(len, sent)) == counter(place, "b", "rx_q0_bytes")
+
+
+def far(place, command):
+    """In the run directory of another switch."""
+    there = "".join(f"OVS_{name}DIR=/tmp/far " for name in ("RUN", "LOG", "DB", "SYSCONF"))
+    return place.sh(f"export {there} && {command}")
+
+
+def test_two_switches_over_memif(place, ports):
+    far(place, "mkdir /tmp/far && ovsdb-tool create /tmp/far/conf.db schema/vswitch.ovsschema"
+        f" && ovsdb-server /tmp/far/conf.db --remote=punix:/tmp/far/db.sock {DAEMON} && ovs-vsctl --no-wait init"
+        f" && ovs-vswitchd unix:/tmp/far/db.sock {DAEMON}")
+    queues = f"options:n_rxq={os.cpu_count()}"  # A client sends to as many as it has processors.
+    memif = f"socket={place.dir}/memif.sock,socket-abstract=no"
+    try:
+        assert not ports("a", 1, f"net_memif0,role=server,{memif}", queues).stderr
+        assert column(place, "a", "link_state") == "down"
+        far(place, "ovs-vsctl add-br br1 -- set bridge br1 datapath_type=netdev fail_mode=secure"
+            " -- add-port br1 b -- set interface b type=dpdk"
+            f" 'options:dpdk-devargs=net_memif0,role=client,{memif}' {queues}"
+            " && ovs-ofctl add-flow br1 actions=IN_PORT")
+        place.wait("the link", lambda: column(place, "a", "link_state") == "up", 60)
+        sent = some_frames(SIZES)
+        assert replay(place, ports, sent) == sent
+    finally:
+        far(place, "kill $(cat /tmp/far/*.pid)")
+    place.wait("the end of the link", lambda: column(place, "a", "link_state") == "down", 60)
+
+
+def test_a_ring_leads_to_itself(place, ports):
+    assert not ports("a", 1, "net_ring0").stderr
+    sent = some_frames(SIZES)
+    assert replay(place, ports, sent) == sent
+
+
+def test_a_bond_of_devices(place, ports):
+    assert not ports("a", 1, "net_bonding0,mode=1,slave=net_af_packet8,slave=net_af_packet9").stderr
+    place.wait("the link", lambda: column(place, "a", "link_state") == "up", 60)
+    assert not ports("b", 2, "net_af_packet1,iface=w3").stderr
+    sent = some_frames(SIZES)
+    assert replay(place, ports, sent, "b") == sent
+
+
+def test_a_tap_is_a_device_of_the_host(place, ports):
+    assert not ports("a", 1, "net_tap0,iface=dt0").stderr
+    place.sh("ovs-ofctl del-flows br0 && ovs-ofctl add-flow br0 actions=NORMAL"
+             " && ip addr add 10.0.0.9/24 dev dt0 && ip link set dt0 up")
+    assert ", 0% packet loss" in place.sh("ip netns exec h1 ping -q -c 3 -i 0.2 -W 2 10.0.0.9")
+    place.sh("ovs-appctl netdev-dpdk/set-admin-state a down")
+    assert column(place, "a", "admin_state") == "down" and column(place, "a", "link_state") == "down"
+    assert place.run("ip netns exec h1 ping -q -c 2 -i 0.2 -W 1 10.0.0.9").returncode
+    place.sh("ovs-appctl netdev-dpdk/set-admin-state up")
+    assert column(place, "a", "admin_state") == "up"
+    assert ", 0% packet loss" in place.sh("ip netns exec h1 ping -q -c 3 -i 0.2 -W 2 10.0.0.9")
+
+
+def test_status_and_counters_are_the_reference_s(place, ports):
+    assert not ports("a", 1, "net_null0,no-rx=1").stderr
+    version = re.search(r"Using DPDK (\S+)", place.sh(f"cat {place.dir}/ovs-vswitchd.log")).group(1)
+    status = column(place, "a", "status")
+    for pair in (f'if_descr="DPDK {version} net_null"', 'if_type="6"', "driver_name=net_null", 'numa_id="0"',
+                 'bus_info="bus_name=vdev"', 'link_speed="10Gbps"', 'max_hash_mac_addrs="0"', 'max_mac_addrs="1"',
+                 'max_rx_pktlen="1518"', 'max_rx_queues="1024"', 'max_tx_queues="1024"', 'max_vfs="0"',
+                 'max_vmdq_pools="0"', 'min_rx_bufsize="0"'):
+        assert pair in status
+    assert column(place, "a", "link_speed") == "10000000000" and column(place, "a", "duplex") == "full"
+    place.wait("statistics", lambda: "ovs_tx" in column(place, "a", "statistics"), 60)
+    n = int(re.search(r'n_txq="(\d+)"', status).group(1))
+    queues = "".join(f", tx_q{i}_bytes=0, tx_q{i}_packets=0" for i in range(n))
+    assert column(place, "a", "statistics") == (
+        "{ovs_rx_qos_drops=0, ovs_tx_failure_drops=0, ovs_tx_invalid_hwol_drops=0, ovs_tx_mtu_exceeded_drops=0,"
+        " ovs_tx_qos_drops=0, rx_bytes=0, rx_dropped=0, rx_errors=0, rx_mbuf_allocation_errors=0, rx_missed_errors=0,"
+        " rx_packets=0, rx_q0_bytes=0, rx_q0_errors=0, rx_q0_packets=0, tx_bytes=0, tx_dropped=0, tx_errors=0,"
+        f" tx_packets=0{queues}}}")
+
+
+def test_options_change_while_the_port_exists(place, ports):
+    assert not ports("a", 1, "net_ring0").stderr
+    number = column(place, "a", "ofport")
+    sent = some_frames(SIZES)
+    for option in ("n_rxq=2", "n_rxq_desc=512", "n_txq_desc=256", "n_rxq=x", "n_rxq_desc=1000",
+                   "dpdk-lsc-interrupt=false", "rx-flow-ctrl=true", "tx-flow-ctrl=true", "flow-ctrl-autoneg=true",
+                   "dpdk-vf-mac=\"02:00:00:00:00:01\"", "n_rxq=1"):
+        place.sh(f"ovs-vsctl --timeout=30 set interface a 'options:{option}'")
+        assert column(place, "a", "error") == "[]" and column(place, "a", "ofport") == number
+        if option == "n_rxq=2":
+            assert 'n_rxq="2"' in column(place, "a", "status")
+            assert re.search(r"port: a +queue-id:  1", place.sh("ovs-appctl dpif-netdev/pmd-rxq-show"))
+            continue  # What is put into a ring's first queue does not come back from the second.
+        assert replay(place, ports, sent) == sent
+    assert 'n_rxq="1"' in column(place, "a", "status")
+    said = place.sh(f"cat {place.dir}/ovs-vswitchd.log")
+    assert "a: n_rxq_desc: '1000' is no power of 2 up to 4096; it is 2048" in said
+    assert "a: Flow control is not supported." in said
+    assert "'options:dpdk-vf-mac' is only supported for VF representors." in said
+    place.sh("ovs-vsctl --timeout=30 set interface a options:dpdk-devargs=net_ring1")
+    assert column(place, "a", "error") == "[]" and replay(place, ports, sent) == sent
+
+
+def test_jumbo_frames(place, ports):
+    sent = some_frames([18, 3000, 8972])
+    assert not ports("a", 1, "net_ring0").stderr
+    assert replay(place, ports, sent[:1], more="mtu_request=9000") == sent[:1]
+    place.sh("ovs-vsctl --timeout=30 set interface a mtu_request=9000")
+    assert column(place, "a", "mtu") == "9000" and 'max_rx_pktlen="9018"' in column(place, "a", "status")
+    assert replay(place, ports, sent, more="mtu_request=9000") == sent
+    place.sh("ovs-vsctl --timeout=30 set interface a mtu_request=2000")
+    assert column(place, "a", "mtu") == "2000"
+    place.sh("ovs-vsctl --timeout=30 set interface a mtu_request=20000")
+    assert column(place, "a", "mtu") == "2000" and column(place, "a", "error") == "[]"
+    assert "a: unsupported MTU 20000" in place.sh(f"cat {place.dir}/ovs-vswitchd.log")
+
+
+def test_frames_longer_than_the_mtu_are_counted(place, ports):
+    sent = some_frames([18, 1472, 1473, 1476, 1477, 1600])
+    assert not ports("a", 1, "net_null0,no-rx=1").stderr
+    traffic.write_pcap(f"{place.root}{place.dir}/in.pcap", sent)
+    place.sh("ovs-ofctl del-flows br0 && ovs-ofctl add-flow br0 in_port=10,actions=1")
+    assert not ports("src", 10, f"net_pcap_src,rx_pcap={place.dir}/in.pcap").stderr
+    place.wait("frames", lambda: counter(place, "a", "tx_packets") == 4, 60)
+    place.wait("drops", lambda: counter(place, "a", "ovs_tx_mtu_exceeded_drops") == 2, 60)
+    assert counter(place, "a", "tx_dropped") == 2 and counter(place, "src", "rx_packets") == 6
+
+
+@pytest.mark.parametrize("devargs, error", (
+    ('""', "'bad' is missing 'options:dpdk-devargs'. The old 'dpdk<port_id>' names are not supported"),
+    ("net_nosuch0", "Error attaching device 'net_nosuch0': "),
+    ("0000:00:1f.5", "Error attaching device '0000:00:1f.5': "),
+    ("net_af_packet5,iface=nosuch", "Error attaching device 'net_af_packet5,iface=nosuch': "),
+    ("class=eth,mac=00:11:22:33:44:55", "unknown mac (need dpdk-probe-at-init=true ?)"),
+    ("class=eth,mac=nonsense", "invalid mac"),
+))
+def test_a_device_that_is_not_there(place, ports, devargs, error):
+    said = ports("bad", 3, devargs)
+    assert error in said.stderr and error in column(place, "bad", "error")
+
+
+def test_what_a_device_cannot_do_is_an_error(place, ports):
+    assert not ports("a", 1, "net_null0,no-rx=1").stderr
+    in_use = "'b' is trying to use device 'net_null0' which is already in use by 'a'"
+    assert in_use in ports("b", 2, "net_null0").stderr
+    place.run("ovs-vsctl --timeout=30 set interface a options:dpdk-lsc-interrupt=true")
+    error = "a: options:dpdk-lsc-interrupt: driver net_null does not support it"
+    place.wait("the error", lambda: error in column(place, "a", "error"))
+    place.sh("ovs-vsctl --timeout=30 remove interface a options dpdk-lsc-interrupt")
+    place.wait("its end", lambda: column(place, "a", "error") == "[]")
+    assert not ports("c", 3, "net_af_packet0,iface=v0", "mtu_request=9000").stderr
+    assert column(place, "c", "mtu") == "1500"
+    refusal = "Interface c(rxq:1 txq:1 lsc interrupt mode:false) configure error: Invalid argument"
+    assert refusal in place.sh(f"cat {place.dir}/ovs-vswitchd.log")
+
+
+def test_no_memory_for_packets(place, ports):
+    done = ports("big", 3, "net_null5,no-rx=1", "options:n_rxq=16", "options:n_rxq_desc=4096")
+    assert not done.stderr
+    place.sh("ovs-vsctl --timeout=30 set interface big mtu_request=9710")
+    place.wait("the old size", lambda: column(place, "big", "mtu") in ("1500", "9710"))
+    if column(place, "big", "mtu") == "1500":
+        assert "Failed to create memory pool for netdev big, with MTU 9710" in place.sh(
+            f"cat {place.dir}/ovs-vswitchd.log")
+    assert column(place, "big", "error") == "[]"
+
+
+def test_links_that_go_down(place, ports):
+    assert not ports("a", 1, "net_tap0,iface=dt0").stderr
+    place.sh("ip link set dt0 up")
+    place.wait("the link", lambda: column(place, "a", "link_state") == "up", 60)
+    resets = int(column(place, "a", "link_resets"))
+    place.sh("ip link set dt0 down")
+    place.wait("its end", lambda: column(place, "a", "link_state") == "down", 60)
+    assert int(column(place, "a", "link_resets")) > resets
+
+
+def refused(place, command):
+    done = place.run(f"ovs-appctl {command}")
+    assert done.returncode == 2
+    return done.stderr.splitlines()[0]
+
+
+def test_commands_about_devices(place, ports):
+    assert not ports("a", 1, "net_null0,no-rx=1").stderr
+    for port in ("nosuch", "br0", "p1"):
+        assert refused(place, f"netdev-dpdk/get-mempool-info {port}") == "Not a DPDK Interface"
+        assert refused(place, f"netdev-dpdk/set-admin-state {port} up") == "Not a DPDK Interface"
+    info = place.sh("ovs-appctl netdev-dpdk/get-mempool-info a")
+    size = re.search(r"^  size=(\d+)$", info, re.M).group(1)
+    assert re.match(r"mempool <\w+>@0x[0-9a-f]+\n  flags=", info)
+    assert info.endswith(f"  no statistics available\n    count: avail ({size}), in use (0)\n")
+    assert place.sh("ovs-appctl netdev-dpdk/get-mempool-info").count("mempool <") >= 2
+    for state in ("a foo", "foo"):
+        assert refused(place, f"netdev-dpdk/set-admin-state {state}") == "Invalid Admin State"
+    assert refused(place, "netdev-dpdk/set-admin-state") == (
+        '"netdev-dpdk/set-admin-state" command requires at least 1 arguments')
+    assert place.sh("ovs-appctl netdev-dpdk/set-admin-state down") == "OK\n"
+    assert column(place, "a", "admin_state") == "down" and column(place, "a", "link_state") == "down"
+    assert place.sh("ovs-appctl netdev-dpdk/set-admin-state a up") == "OK\n"
+    assert column(place, "a", "admin_state") == "up" and column(place, "a", "link_state") == "up"
+    said = place.sh(f"cat {place.dir}/ovs-vswitchd.log")
+    assert "Interface a does not support link state configuration" in said
+    assert refused(place, "netdev-dpdk/detach net_null0") == (
+        "Device 'net_null0' is being used by the following interfaces: a. Remove them before detaching.")
+    assert refused(place, "netdev-dpdk/detach nosuch") == "Device 'nosuch' not found in DPDK"
+    assert place.sh("ovs-appctl netdev-dpdk/detach net_null7") == (
+        "All devices shared with device 'net_null7' have been detached\n")
+    assert refused(place, "netdev-dpdk/detach net_null7") == "Device 'net_null7' not found in DPDK"
+
+
+def test_commands_about_dpdk(place):
+    lcores = place.sh("ovs-appctl dpdk/lcore-list")
+    assert re.fullmatch(r"(lcore \d+, socket 0, role (RTE|NON_EAL), cpuset [\d,-]+\n)+", lcores)
+    assert lcores.count("RTE") == 1
+    heaps = place.sh("ovs-appctl dpdk/get-malloc-stats")
+    assert re.match(r"Heap id:0\n\tHeap name:socket_0\n\tHeap_size:\d+,\n\tFree_size:\d+,\n\tAlloc_size:\d+,\n"
+                    r"\tGreatest_free_size:\d+,\n\tAlloc_count:\d+,\n\tFree_count:\d+,\nHeap id:1\n", heaps)
+    assert re.search(r"^physical memory segments|^Zone 0: name:<", place.sh("ovs-appctl dpdk/get-memzone-stats"), re.M)
+
+    def level(component):
+        listed = place.sh("ovs-appctl dpdk/log-list")
+        return re.search(rf"^id \d+: {re.escape(component)}, level is (\w+)$", listed, re.M).group(1)
+
+    assert place.sh("ovs-appctl dpdk/log-list").startswith("global log level is ")
+    assert place.sh("ovs-appctl dpdk/log-set") == "" and level("lib.eal") == "debug"
+    assert place.sh("ovs-appctl dpdk/log-set info") == "" and level("lib.eal") == level("pmd.net.null") == "info"
+    assert place.sh("ovs-appctl dpdk/log-set 'pmd*:notice' lib.eal:error") == ""
+    assert level("lib.eal") == "error" and level("pmd.net.null") == "notice" and level("lib.mbuf") == "info"
+    for word, wrong in (("foo", "foo"), ("pmd:foo", "foo"), ("'*:*'", "*"), ("lib.eal:", "")):
+        assert refused(place, f"dpdk/log-set {word}") == f"invalid log level: '{wrong}'"
