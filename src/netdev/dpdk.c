@@ -61,7 +61,7 @@ read_descriptors(const char *name, const struct strmap *options, const char *key
     }
     if (!num_parse_u32(text, 10, &n) || !n || n > MAX_DESCRIPTORS || n & (n - 1)) {
         if (name) {
-            log_warn("%s: %s: '%s' is no power of 2 up to %d; it is %d", name, key, text, MAX_DESCRIPTORS,
+            log_info("%s: %s: '%s' is no power of 2 up to %d; it is %d", name, key, text, MAX_DESCRIPTORS,
                      DEFAULT_DESCRIPTORS);
         }
         return DEFAULT_DESCRIPTORS;

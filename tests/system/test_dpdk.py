@@ -83,7 +83,8 @@ def replay(place, ports, sent, back="a", more=""):
              f"in_port=10,actions=1\nin_port={1 if back == 'a' else 2},udp,tp_dst=2000,actions=11\nE")
     assert not ports("dst", 11, f"net_pcap_dst,tx_pcap={place.dir}/out.pcap", more).stderr
     assert not ports("src", 10, f"net_pcap_src,rx_pcap={place.dir}/in.pcap").stderr
-    traffic.write_pcap(f"{place.root}{place.dir}/in.pcap", sent)  # It is read when the device starts.
+    traffic.write_pcap(f"{place.root}{place.dir}/new.pcap", sent)
+    place.sh(f"mv {place.dir}/new.pcap {place.dir}/in.pcap")  # Another file: it is read when the device starts.
     place.sh("ovs-vsctl --timeout=30 set interface src options:n_rxq_desc=1024")
     place.wait("all frames have come back", lambda: counter(place, "dst", "tx_packets") == len(sent), 60)
     place.sh("ovs-vsctl del-port src -- del-port dst")
