@@ -408,13 +408,13 @@ leave_out_too_long(struct dpdk_device *d, struct packet **packets, unsigned int 
 static unsigned int
 dpdk_get_node(const struct netdev *n)
 {
-    return MAX(rte_eth_dev_socket_id(dpdk_dev(n)->port), 0);
+    return MAX(rte_eth_dev_socket_id(dpdk_device(n)->port), 0);
 }
 
 static unsigned int
 dpdk_n_txq(const struct netdev *n)
 {
-    return dpdk_dev(n)->n_txq;
+    return dpdk_device(n)->n_txq;
 }
 
 static void
