@@ -29,6 +29,18 @@ def write_pcap(path, frames):
             f.write(struct.pack("<IIII", 0, 0, len(frame), len(frame)) + frame)
 
 
+def read_pcap(path):
+    """The frames of a capture."""
+    with open(path, "rb") as f:
+        data = f.read()
+    at, frames = 24, []
+    while at + 16 <= len(data):
+        n = struct.unpack("<I", data[at + 8:at + 12])[0]
+        frames.append(data[at + 16:at + 16 + n])
+        at += 16 + n
+    return frames
+
+
 def ip_text(ip, length=32):
     text = f"{ip >> 24}.{ip >> 16 & 255}.{ip >> 8 & 255}.{ip & 255}"
     return text if length == 32 else f"{text}/{length}"

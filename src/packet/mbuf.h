@@ -43,17 +43,11 @@ static inline bool packet_is_shared(const struct packet *p) { return rte_mbuf_re
 
 /* Gives back a packet whose bytes may be changed: 'p' itself, or a copy if others hold references (the caller's is
  * dropped).  Null if memory is exhausted; 'p' is freed then. */
-static inline struct packet *
+struct packet *packet_leave_shared(struct packet *p);
+static ALWAYS_INLINE struct packet *
 packet_unshare(struct packet *p)
 {
-    struct packet *copy;
-
-    if (LIKELY(!packet_is_shared(p))) {
-        return p;
-    }
-    copy = packet_copy(p);
-    packet_free(p);
-    return copy;
+    return LIKELY(!packet_is_shared(p)) ? p : packet_leave_shared(p); /* Out of line: it saves all registers. */
 }
 
 /* Sets the offload data; all zero means none. */

@@ -132,6 +132,15 @@ packet_copy(const struct packet *old)
     return new;
 }
 
+NOINLINE struct packet *
+packet_leave_shared(struct packet *p)
+{
+    struct packet *copy = packet_copy(p);
+
+    packet_free(p);
+    return copy;
+}
+
 void
 packet_free(struct packet *p)
 {

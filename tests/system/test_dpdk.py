@@ -5,7 +5,6 @@
 """
 import os
 import re
-import struct
 import sys
 
 import pytest
@@ -55,18 +54,6 @@ def counter(place, port, name):
     return int(found.group(1)) if found else None
 
 
-def frames_of(path):
-    """The frames of a capture."""
-    with open(path, "rb") as f:
-        data = f.read()
-    at, frames = 24, []
-    while at + 16 <= len(data):
-        n = struct.unpack("<I", data[at + 8:at + 12])[0]
-        frames.append(data[at + 16:at + 16 + n])
-        at += 16 + n
-    return frames
-
-
 def some_frames(sizes):
     """UDP frames with these many bytes behind the headers."""
     return [traffic.udp(0x0a000001 + i, 0x0a0000ff, 1000 + i, 2000)[:42] + bytes(i % 256 for i in range(n))
@@ -88,7 +75,7 @@ def replay(place, ports, sent, back="a", more=""):
     place.sh("ovs-vsctl --timeout=30 set interface src options:n_rxq_desc=1024")
     place.wait("all frames have come back", lambda: counter(place, "dst", "tx_packets") == len(sent), 60)
     place.sh("ovs-vsctl del-port src -- del-port dst")
-    return frames_of(f"{place.root}{place.dir}/out.pcap")
+    return traffic.read_pcap(f"{place.root}{place.dir}/out.pcap")
 
 
 PAIRS = {

@@ -82,18 +82,6 @@ def wait_links(place, state, *ports):
         place.wait(f"{port} {state}", lambda p=port: column(place, p, "link_state") == state, 60)
 
 
-def frames_of(path):
-    """The frames of a capture."""
-    with open(path, "rb") as f:
-        data = f.read()
-    at, frames = 24, []
-    while at + 16 <= len(data):
-        n = struct.unpack("<I", data[at + 8:at + 12])[0]
-        frames.append(data[at + 16:at + 16 + n])
-        at += 16 + n
-    return frames
-
-
 def replay(place, n):
     """Sends the frames of in.pcap through the machine; the 'n' that come back."""
     place.sh("ovs-ofctl add-flows br0 - <<E\nin_port=10,actions=1\nin_port=2,actions=11\nE")
@@ -103,7 +91,7 @@ def replay(place, n):
              f" options:dpdk-devargs=net_pcap_src,rx_pcap={place.dir}/in.pcap")
     place.wait("all frames have come back", lambda: counter(place, "dst", "tx_packets") == n, 60)
     place.sh("ovs-vsctl del-port src -- del-port dst")
-    return frames_of(f"{place.root}{place.dir}/out.pcap")
+    return traffic.read_pcap(f"{place.root}{place.dir}/out.pcap")
 
 
 def test_ports_without_a_machine(place):
