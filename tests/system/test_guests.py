@@ -10,9 +10,9 @@ import pytest
 from place import ROOT, switch_place
 
 BOOT_SECONDS = 300  # The processor is emulated.
-SERVER = "while :; do head -c 300000 /dev/zero | nc -l -p 80; done"
+SERVER = "mkdir /www; head -c 300000 /dev/zero >/www/file; httpd -f -h /www"
 CLIENT = ("for i in $(seq 100); do ping -c 1 -W 2 10.0.0.2 >/dev/null && break; done;"
-          " ping -c 5 -i 0.2 -s 1400 -W 10 10.0.0.2; nc 10.0.0.2 80 </dev/null | wc -c")
+          " ping -c 5 -i 0.2 -s 1400 -W 10 10.0.0.2; wget -q -O - http://10.0.0.2/file | wc -c")
 
 
 @pytest.mark.slow
