@@ -201,27 +201,11 @@ afxdp_rxq_recv(struct netdev_rxq *rxq, struct packet **packets, unsigned int max
     return xdp_queue_recv(d->queues[rxq->queue], packets, max, &d->up.rx_dropped);
 }
 
-/* Moves those to the front that are not too long; the others are freed. */
-static unsigned int
-leave_out_too_long(struct packet **packets, unsigned int n)
-{
-    unsigned int kept = 0;
-
-    for (unsigned int i = 0; i < n; i++) {
-        if (LIKELY(packet_size(packets[i]) <= XDP_QUEUE_MAX_FRAME)) {
-            packets[kept++] = packets[i];
-        } else {
-            packet_free(packets[i]);
-        }
-    }
-    return kept;
-}
-
 static void
 afxdp_send(struct netdev *netdev, unsigned int txq, struct packet **packets, unsigned int n_packets)
 {
     struct afxdp *d = afxdp(netdev);
-    unsigned int n = leave_out_too_long(packets, n_packets), sent = 0;
+    unsigned int n = packets_up_to(packets, n_packets, XDP_QUEUE_MAX_FRAME), sent = 0;
 
     if (LIKELY(d->mode != NULL)) {
         sent = xdp_queue_send(d->queues[txq % d->n_rxq], packets, n);

@@ -388,23 +388,6 @@ dpdk_rxq_recv(struct netdev_rxq *rxq, struct packet **packets, unsigned int max)
     return d->is_virtual ? join_chains(d, packets, n) : n;
 }
 
-/* Moves those to the front that are not too long; their number.  The others are freed and counted. */
-static NOINLINE unsigned int
-leave_out_too_long(struct dpdk_device *d, struct packet **packets, unsigned int n, unsigned int max)
-{
-    unsigned int kept = 0;
-
-    for (unsigned int i = 0; i < n; i++) {
-        if (packet_size(packets[i]) <= max) {
-            packets[kept++] = packets[i];
-        } else {
-            packet_free(packets[i]);
-        }
-    }
-    atomic_fetch_add_explicit(&d->tx_too_long, n - kept, memory_order_relaxed);
-    return kept;
-}
-
 static unsigned int
 dpdk_get_node(const struct netdev *n)
 {
@@ -418,17 +401,14 @@ dpdk_n_txq(const struct netdev *n)
 }
 
 static void
-dpdk_send(struct netdev *netdev, unsigned int txq, struct packet **packets, unsigned int n)
+dpdk_send(struct netdev *netdev, unsigned int txq, struct packet **packets, unsigned int n_packets)
 {
     struct dpdk_device *d = dpdk_device(netdev);
-    unsigned int sent = 0, max = atomic_load_explicit(&d->max_frame, memory_order_relaxed);
-    bool is_any_too_long = false;
+    unsigned int n = packets_up_to(packets, n_packets, atomic_load_explicit(&d->max_frame, memory_order_relaxed));
+    unsigned int sent = 0;
 
-    for (unsigned int i = 0; i < n; i++) {
-        is_any_too_long |= packet_size(packets[i]) > max;
-    }
-    if (UNLIKELY(is_any_too_long)) {
-        n = leave_out_too_long(d, packets, n, max);
+    if (UNLIKELY(n < n_packets)) {
+        atomic_fetch_add_explicit(&d->tx_too_long, n_packets - n, memory_order_relaxed);
     }
     if (LIKELY(atomic_load_explicit(&d->active, memory_order_relaxed) && d->n_txq)) {
         unsigned int q = txq % d->n_txq;

@@ -686,25 +686,6 @@ vhost_rxq_recv(struct netdev_rxq *rxq, struct packet **packets, unsigned int max
     return vhost_machine_recv(m, rxq->queue, packets, max);
 }
 
-/* Moves those to the front that may be sent; their number.  The others are freed and counted. */
-static unsigned int
-leave_out_too_long(struct vhost *v, struct packet **packets, unsigned int n)
-{
-    unsigned int max = atomic_load_explicit(&v->max_frame, memory_order_relaxed), kept = 0;
-
-    for (unsigned int i = 0; i < n; i++) {
-        struct packet *p = packets[i];
-
-        if (UNLIKELY(packet_size(p) > max && !(packet_has_offload(p) && p->offload.gso_type))) {
-            atomic_fetch_add_explicit(&v->tx_too_long, 1, memory_order_relaxed);
-            packet_free(p);
-        } else {
-            packets[kept++] = p;
-        }
-    }
-    return kept;
-}
-
 /* That of the caller, or another one if the machine does not use it; -1: it uses none. */
 static int
 choose_pair(struct vhost *v, unsigned int txq)
@@ -750,8 +731,12 @@ vhost_send(struct netdev *netdev, unsigned int txq, struct packet **packets, uns
     struct vhost *v = vhost(netdev);
     struct vhost_machine *m = atomic_load_explicit(&v->machine, memory_order_acquire);
     int pair = choose_pair(v, txq);
-    unsigned int n = leave_out_too_long(v, packets, n_packets), sent = 0;
+    unsigned int n = packets_up_to(packets, n_packets, atomic_load_explicit(&v->max_frame, memory_order_relaxed));
+    unsigned int sent = 0;
 
+    if (UNLIKELY(n < n_packets)) {
+        atomic_fetch_add_explicit(&v->tx_too_long, n_packets - n, memory_order_relaxed);
+    }
     if (LIKELY(m && pair >= 0 && atomic_load_explicit(&v->up, memory_order_relaxed))) {
         sent = enqueue(v, m, pair, packets, n);
     }

@@ -477,6 +477,15 @@ find_n_buffers(const struct virtqueue *r, uint16_t head)
     return NULL;
 }
 
+/* The 'n' buffers from 'i' on hold nothing. */
+static void
+give_back(struct virtqueue *r, uint16_t i, unsigned int n)
+{
+    for (unsigned int k = 0; k < n; k++) {
+        put_used(r, i + k, head_at(r, i + k), 0);
+    }
+}
+
 /* Puts a frame into as many of the 'n_left' buffers from 'i' on as it takes; how many, 0 if there are too few.
  * '*is_whole': whether the machine got it. */
 static unsigned int
@@ -494,9 +503,7 @@ give_pieces(struct virtqueue *r, uint16_t i, unsigned int n_left, const struct p
         put_used(r, i + n, head, MAX(poured, 0));
         n++;
         if (poured <= 0) {
-            for (unsigned int k = 0; k < n; k++) {
-                put_used(r, i + k, head_at(r, i + k), 0);
-            }
+            give_back(r, i, n);
             return n; /* Nothing sensible is to be had there: the buffers go back. */
         }
     }
@@ -504,9 +511,7 @@ give_pieces(struct virtqueue *r, uint16_t i, unsigned int n_left, const struct p
         if (r->is_mergeable && n_left < r->size) {
             return 0; /* The machine may give more. */
         }
-        for (unsigned int k = 0; k < n; k++) {
-            put_used(r, i + k, head_at(r, i + k), 0);
-        }
+        give_back(r, i, n);
         return n;
     }
     if (n > 1) {

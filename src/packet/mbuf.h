@@ -72,6 +72,20 @@ packet_set_size(struct packet *p, size_t n)
 static inline size_t packet_tailroom(const struct packet *p) { return rte_pktmbuf_tailroom(&p->mbuf); }
 static inline size_t packet_headroom(const struct packet *p) { return p->mbuf.data_off; }
 
+/* Moves the packets of at most 'max' bytes to the front, in their order, and frees the others; how many are kept.
+ * Frames that are still to be segmented may be longer. */
+unsigned int packets_sort_out_longer(struct packet **, unsigned int n, size_t max);
+static ALWAYS_INLINE unsigned int
+packets_up_to(struct packet **packets, unsigned int n, size_t max)
+{
+    bool is_any_longer = false;
+
+    for (unsigned int i = 0; i < n; i++) {
+        is_any_longer |= packet_size(packets[i]) > max;
+    }
+    return LIKELY(!is_any_longer) ? n : packets_sort_out_longer(packets, n, max);
+}
+
 /* Inserts 'n' bytes (uninitialised) at offset 'at', or removes them: the bytes before move.  False if there is no room
  * in front.  csum_start and hdr_len of the offload follow. */
 bool packet_insert(struct packet *p, size_t at, size_t n) MUST_CHECK;

@@ -147,6 +147,23 @@ packet_free(struct packet *p)
     rte_pktmbuf_free(&p->mbuf);
 }
 
+NOINLINE unsigned int
+packets_sort_out_longer(struct packet **packets, unsigned int n, size_t max)
+{
+    unsigned int kept = 0;
+
+    for (unsigned int i = 0; i < n; i++) {
+        struct packet *p = packets[i];
+
+        if (packet_size(p) <= max || (packet_has_offload(p) && p->offload.gso_type)) {
+            packets[kept++] = p;
+        } else {
+            packet_free(p);
+        }
+    }
+    return kept;
+}
+
 void *
 packet_data(const struct packet *p)
 {
