@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/num.h"
 #include "netdev/xdp_program.h"
@@ -22,7 +23,7 @@
 
 LOG_MODULE(netdev_afxdp)
 
-enum { MAX_QUEUES = 64 };
+enum { MAX_QUEUES = 64, BUSY_TRIES = 8, BUSY_WAIT_US = 1000 };
 
 /* From the best on. */
 static const struct mode {
@@ -60,6 +61,20 @@ tear_down(struct afxdp *d)
     }
 }
 
+/* The kernel lets go of a queue a moment after its last socket was closed. */
+static struct xdp_queue *
+open_queue(const char *device, unsigned int queue, bool zero_copy)
+{
+    for (int i = 1;; i++) {
+        struct xdp_queue *q = xdp_queue_open(device, queue, zero_copy);
+
+        if (q || errno != EBUSY || i == BUSY_TRIES) {
+            return q;
+        }
+        usleep(BUSY_WAIT_US);
+    }
+}
+
 /* A negative errno value. */
 static int
 set_up_as(struct afxdp *d, const struct mode *mode)
@@ -73,7 +88,7 @@ set_up_as(struct afxdp *d, const struct mode *mode)
     for (unsigned int i = 0; i < d->n_rxq; i++) {
         int error;
 
-        d->queues[i] = xdp_queue_open(n->name, i, mode->zero_copy);
+        d->queues[i] = open_queue(n->name, i, mode->zero_copy);
         error = d->queues[i] ? xdp_program_set_socket(d->program, i, xdp_queue_fd(d->queues[i])) : -errno;
         if (error) {
             tear_down(d);

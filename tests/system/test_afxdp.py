@@ -100,6 +100,17 @@ def test_queues_that_nobody_asked_for_are_the_hosts(place, n_rxq):
              " && ovs-ofctl del-flows br0 udp && ovs-vsctl remove interface p1 options n_rxq")
 
 
+def test_queues_may_be_opened_again_at_once(place):
+    """The kernel keeps a queue for a moment after its socket was closed."""
+    place.sh("ovs-vsctl set interface p1 options:xdp-mode=generic")
+    for n_rxq in (2, 1, 2, 1, 2, 1):
+        place.sh(f"ovs-vsctl set interface p1 options:n_rxq={n_rxq}")
+        assert column(place, "p1", "error") == "[]"
+    assert "resource busy" not in place.sh(f"cat {place.dir}/ovs-vswitchd.log")
+    place.sh("ovs-vsctl remove interface p1 options xdp-mode -- remove interface p1 options n_rxq")
+    place.wait("pings", lambda: place.pings(1, 2), 60)
+
+
 def test_frames_are_counted(place):
     def counter(name):
         return int(re.search(rf"\b{name}=(\d+)", column(place, "p2", "statistics")).group(1))
