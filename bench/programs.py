@@ -31,13 +31,16 @@ class Programs:
 
 
 class Switch:
-    """ovsdb-server and ovs-vswitchd in a run directory of their own; ends them when left."""
+    """ovsdb-server and ovs-vswitchd in a run directory of their own; ends them when left.
+
+    'wrapper': words that go before the command line of ovs-vswitchd."""
 
     def __init__(self, programs, schema, options=("--enable-dummy=override", "--disable-system"), vswitchd=None,
-                 prepare=()):
+                 prepare=(), wrapper=()):
         self.programs, self.schema, self.options = programs, schema, list(options)
         self.vswitchd = vswitchd or programs.path("ovs-vswitchd")
         self.prepare = list(prepare)
+        self.wrapper = list(wrapper)
         self.pids = {}
 
     def __enter__(self):
@@ -50,12 +53,12 @@ class Switch:
         self.run("ovs-vsctl", "--no-wait", "init")
         for command in self.prepare:
             self.run("ovs-vsctl", "--no-wait", *command)
-        self.start("ovs-vswitchd", self.vswitchd, *self.options, f"unix:{self.dir}/db.sock")
+        self.start("ovs-vswitchd", *self.wrapper, self.vswitchd, *self.options, f"unix:{self.dir}/db.sock")
         return self
 
-    def start(self, name, path, *args):
+    def start(self, name, *command):
         pidfile = f"{self.dir}/{name}.pid"
-        subprocess.run([path, *args, "-vconsole:off", "--detach", "--no-chdir", f"--pidfile={pidfile}",
+        subprocess.run([*command, "-vconsole:off", "--detach", "--no-chdir", f"--pidfile={pidfile}",
                         "--log-file"], env=self.env, check=True, stdin=subprocess.DEVNULL)
         with open(pidfile, encoding="ascii") as f:
             self.pids[name] = int(f.read())
@@ -98,7 +101,7 @@ class Switch:
             except ProcessLookupError:
                 pass
         for pid in self.pids.values():
-            for _ in range(100):
+            for _ in range(1200 if self.wrapper else 100):
                 if not os.path.exists(f"/proc/{pid}"):
                     break
                 time.sleep(0.05)

@@ -26,12 +26,12 @@ NULL, REPLAY = "net_null0,no-rx=1", "net_pcap0,rx_pcap={}"
 class Replay(Switch):
     """A switch with a polling worker, a bridge, rules, and port 1 that swallows everything."""
 
-    def __init__(self, programs, rules, settings=(), memory=1024):
+    def __init__(self, programs, rules, settings=(), memory=1024, wrapper=()):
         extra = f"--no-huge -m {memory} --no-pci --legacy-mem"
         prepare = ("set", "Open_vSwitch", ".", f"other_config:dpdk-extra={extra}", "other_config:dpdk-init=true",
                    f"other_config:pmd-cpu-mask={1 << (os.cpu_count() - 1):x}", *settings)
         vswitchd = DEBIAN_DPDK if programs.side == DEBIAN else None
-        super().__init__(programs, SCHEMA, options=(), vswitchd=vswitchd, prepare=[prepare])
+        super().__init__(programs, SCHEMA, options=(), vswitchd=vswitchd, prepare=[prepare], wrapper=wrapper)
         self.rules = rules
 
     def __enter__(self):
@@ -82,6 +82,9 @@ class Replay(Switch):
 
     def sent(self):
         return int(re.search(r"tx pkts=(\d+)", self.run("ovs-ofctl", "dump-ports", "br0", "1")).group(1))
+
+    def received(self):
+        return int(re.search(r"rx pkts=(\d+)", self.run("ovs-ofctl", "dump-ports", "br0", "2")).group(1))
 
     def packets_a_second(self, seconds):
         """Those that leave, by second of the worker's processor time."""

@@ -137,3 +137,21 @@ def test_tls_files_of_the_database_serve_controllers(place):
     place.wait("a connection", lambda: re.search("ESTAB.*:6640", place.sh("ss -tn")))
     assert "private key must be configured" not in place.sh(f"cat {place.dir}/ovs-vswitchd.log")
     place.sh("ovs-vsctl del-controller br0 -- del-ssl")
+
+
+MEMORY = ("other_config:dpdk-init=true other_config:dpdk-extra=--no-pci other_config:dpdk-socket-mem=64 "
+          "other_config:dpdk-socket-limit=96 other_config:dpdk-hugepage-dir=/tmp/huge")
+
+
+def test_settings_of_huge_pages_where_none_are_mounted_leave_ordinary_memory():
+    """And nobody is refused a port for it."""
+    prepare = f"umount -a -t hugetlbfs; ovs-vsctl --no-wait set Open_vSwitch . {MEMORY}"
+    with switch_place(prepare=prepare) as p:
+        p.sh("ovs-vsctl --timeout=30 add-br br0 -- set bridge br0 datapath_type=netdev -- add-port br0 n -- "
+             "set interface n type=dpdk options:dpdk-devargs=net_null0")
+        log = p.sh(f"cat {p.dir}/ovs-vswitchd.log")
+        assert "there are no free huge pages, or none are mounted: DPDK uses ordinary memory" in log
+        started = re.search(r"EAL ARGS: .*", log)[0]
+        assert "--no-huge" in started and not re.search("--socket-|--huge-dir", started), started
+        assert p.sh("ovs-vsctl get interface n link_state").strip() == "up"
+        assert p.sh("ovs-vsctl get Open_vSwitch . dpdk_initialized").strip() == "true"
