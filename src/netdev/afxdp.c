@@ -6,8 +6,8 @@
  * device gives frames with wrong ones: there "ethtool -K DEVICE tx off" is needed.
  *
  * Options: n_rxq (as many queues as the device has, or frames of the others go to the host); xdp-mode:
- * native-with-zerocopy, native, generic, best-effort (the first of these that works); use-need-wakeup has no effect:
- * it is always on. */
+ * native-with-zerocopy, native, generic, best-effort (the first of these that works); xdp-busy-poll: microseconds of
+ * busy polling, 0 (none) to 1,000; use-need-wakeup has no effect: it is always on. */
 #include "netdev/linux.h"
 
 #include <errno.h>
@@ -23,7 +23,7 @@
 
 LOG_MODULE(netdev_afxdp)
 
-enum { MAX_QUEUES = 64, BUSY_TRIES = 8, BUSY_WAIT_US = 1000 };
+enum { MAX_QUEUES = 64, MAX_BUSY_US = 1000, BUSY_TRIES = 8, BUSY_WAIT_US = 1000 };
 
 /* From the best on. */
 static const struct mode {
@@ -37,8 +37,11 @@ static const struct mode {
 
 struct afxdp {
     struct linux_dev up; /* Must be first: netdev/linux.h finds it there. */
-    const struct mode *wanted, *mode; /* Null: the best; none, nothing passes. */
-    unsigned int n_rxq;
+    struct wanted {
+        const struct mode *mode; /* Null: the best. */
+        uint32_t n_rxq, busy_us;
+    } wanted;
+    const struct mode *mode;     /* Null: nothing passes. */
     struct xdp_program *program;
     struct xdp_queue *queues[MAX_QUEUES];
 };
@@ -63,10 +66,10 @@ tear_down(struct afxdp *d)
 
 /* The kernel lets go of a queue a moment after its last socket was closed. */
 static struct xdp_queue *
-open_queue(const char *device, unsigned int queue, bool zero_copy)
+open_queue(const char *device, unsigned int queue, bool zero_copy, unsigned int busy_us)
 {
     for (int i = 1;; i++) {
-        struct xdp_queue *q = xdp_queue_open(device, queue, zero_copy);
+        struct xdp_queue *q = xdp_queue_open(device, queue, zero_copy, busy_us);
 
         if (q || errno != EBUSY || i == BUSY_TRIES) {
             return q;
@@ -81,14 +84,14 @@ set_up_as(struct afxdp *d, const struct mode *mode)
 {
     struct netdev *n = d->up.netdev;
 
-    d->program = xdp_program_attach(d->up.link.ifindex, d->n_rxq, mode->native);
+    d->program = xdp_program_attach(d->up.link.ifindex, d->wanted.n_rxq, mode->native);
     if (!d->program) {
         return -errno;
     }
-    for (unsigned int i = 0; i < d->n_rxq; i++) {
+    for (unsigned int i = 0; i < d->wanted.n_rxq; i++) {
         int error;
 
-        d->queues[i] = open_queue(n->name, i, mode->zero_copy);
+        d->queues[i] = open_queue(n->name, i, mode->zero_copy, d->wanted.busy_us);
         error = d->queues[i] ? xdp_program_set_socket(d->program, i, xdp_queue_fd(d->queues[i])) : -errno;
         if (error) {
             tear_down(d);
@@ -110,18 +113,18 @@ set_up(struct afxdp *d)
         return error_new("%s: the device cannot be set up: %s", name, strerror(-error));
     }
     for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
-        if (d->wanted && d->wanted != &modes[i]) {
+        if (d->wanted.mode && d->wanted.mode != &modes[i]) {
             continue;
         }
         error = set_up_as(d, &modes[i]);
         if (!error) {
-            log_info("%s: %u queues in %s mode", name, d->n_rxq, modes[i].name);
+            log_info("%s: %u queues in %s mode", name, d->wanted.n_rxq, modes[i].name);
             return NULL;
         }
         log_info("%s: not in %s mode: %s", name, modes[i].name, strerror(-error));
     }
-    return error_new("%s: AF_XDP sockets for %u queues cannot be made (xdp-mode %s): %s", name, d->n_rxq,
-                     d->wanted ? d->wanted->name : "best-effort", strerror(-error));
+    return error_new("%s: AF_XDP sockets for %u queues cannot be made (xdp-mode %s): %s", name, d->wanted.n_rxq,
+                     d->wanted.mode ? d->wanted.mode->name : "best-effort", strerror(-error));
 }
 
 static int
@@ -130,7 +133,7 @@ afxdp_construct(struct netdev *n)
     struct afxdp *d = xzalloc_cacheline(sizeof *d);
     int error = netdev_linux_attach_as(n, &d->up, -1, false);
 
-    d->n_rxq = 1;
+    d->wanted.n_rxq = 1;
     if (error) {
         free(d);
     }
@@ -162,25 +165,34 @@ read_mode(const char *name, const struct strmap *options, const struct mode **mo
     return error_new("%s: xdp-mode: '%s' is none of best-effort, native-with-zerocopy, native, generic", name, text);
 }
 
+/* A number from 'least' to 'most'; 'value' stays if there is none. */
+static struct error *
+read_number(const char *name, const struct strmap *options, const char *key, uint32_t least, uint32_t most,
+            uint32_t *value)
+{
+    const char *text = strmap_get(options, key);
+
+    if (text && (!num_parse_u32(text, 10, value) || *value < least || *value > most)) {
+        return error_new("%s: %s: '%s' is not a number from %u to %u", name, key, text, least, most);
+    }
+    return NULL;
+}
+
 static struct error *
 afxdp_set_config(struct netdev *n, const struct strmap *options)
 {
-    const char *text = strmap_get(options, "n_rxq");
     struct afxdp *d = afxdp(n);
-    const struct mode *wanted;
-    struct error *e = read_mode(n->name, options, &wanted);
-    uint32_t n_rxq = 1;
+    struct wanted wanted = { .n_rxq = 1 };
+    struct error *e = read_mode(n->name, options, &wanted.mode);
 
-    if (!e && text && (!num_parse_u32(text, 10, &n_rxq) || !n_rxq || n_rxq > MAX_QUEUES)) {
-        e = error_new("%s: n_rxq: '%s' is not a number from 1 to %d", n->name, text, MAX_QUEUES);
-    }
-    if (e || (d->mode && wanted == d->wanted && n_rxq == d->n_rxq)) {
+    e = e ? e : read_number(n->name, options, "n_rxq", 1, MAX_QUEUES, &wanted.n_rxq);
+    e = e ? e : read_number(n->name, options, "xdp-busy-poll", 0, MAX_BUSY_US, &wanted.busy_us);
+    if (e || (d->mode && !memcmp(&wanted, &d->wanted, sizeof wanted))) {
         return e;
     }
     netdev_release_queues(n);
     tear_down(d);
     d->wanted = wanted;
-    d->n_rxq = n_rxq;
     e = set_up(d);
     netdev_take_queues(n);
     netdev_changed(n);
@@ -199,7 +211,7 @@ afxdp_get_status(const struct netdev *n, struct strmap *status)
 static unsigned int
 afxdp_n_rxq(const struct netdev *n)
 {
-    return afxdp(n)->mode ? afxdp(n)->n_rxq : 0;
+    return afxdp(n)->mode ? afxdp(n)->wanted.n_rxq : 0;
 }
 
 static int
@@ -223,7 +235,7 @@ afxdp_send(struct netdev *netdev, unsigned int txq, struct packet **packets, uns
     unsigned int n = packets_up_to(packets, n_packets, XDP_QUEUE_MAX_FRAME), sent = 0;
 
     if (LIKELY(d->mode != NULL)) {
-        sent = xdp_queue_send(d->queues[txq % d->n_rxq], packets, n);
+        sent = xdp_queue_send(d->queues[txq % d->wanted.n_rxq], packets, n);
     }
     if (UNLIKELY(sent < n_packets)) {
         atomic_fetch_add_explicit(&d->up.tx_dropped, n_packets - sent, memory_order_relaxed);

@@ -18,6 +18,7 @@ enum {
     FRAME = 4096,                /* As large as the kernel takes, with its own 256 bytes of headroom. */
     AREA = N_FRAMES * FRAME,
     MAX_KICKS = 8,
+    BUSY_BUDGET = 64,            /* Frames that one round of busy polling may take in. */
 };
 _Static_assert(XDP_QUEUE_MAX_FRAME + XDP_PACKET_HEADROOM == FRAME, "a frame fits");
 
@@ -27,6 +28,7 @@ struct xdp_queue {
     uint8_t *area;
     struct xsk_ring_cons rx;
     struct xsk_ring_prod fill;
+    bool is_busy;                /* Busy polling. */
     /* Sending; under the lock. */
     rte_spinlock_t lock ALIGNED(CACHE_LINE);
     struct xsk_ring_prod tx;
@@ -50,6 +52,18 @@ open_socket(struct xdp_queue *q, const char *device, unsigned int queue, bool ze
     return !error;
 }
 
+static bool
+set_busy_polling(struct xdp_queue *q, int us)
+{
+    static const int prefer = 1, budget = BUSY_BUDGET;
+    int fd = xsk_socket__fd(q->socket);
+
+    q->is_busy = us != 0;
+    return !us || (!setsockopt(fd, SOL_SOCKET, SO_PREFER_BUSY_POLL, &prefer, sizeof prefer) &&
+                   !setsockopt(fd, SOL_SOCKET, SO_BUSY_POLL, &us, sizeof us) &&
+                   !setsockopt(fd, SOL_SOCKET, SO_BUSY_POLL_BUDGET, &budget, sizeof budget));
+}
+
 /* Gives 'n' frames to the kernel to receive into. */
 static void
 fill(struct xdp_queue *q, const uint64_t *addrs, unsigned int n)
@@ -66,7 +80,7 @@ fill(struct xdp_queue *q, const uint64_t *addrs, unsigned int n)
 }
 
 struct xdp_queue *
-xdp_queue_open(const char *device, unsigned int queue, bool zero_copy)
+xdp_queue_open(const char *device, unsigned int queue, bool zero_copy, unsigned int busy_us)
 {
     struct xdp_queue *q = xzalloc_cacheline(sizeof *q);
 
@@ -75,7 +89,7 @@ xdp_queue_open(const char *device, unsigned int queue, bool zero_copy)
     if (q->area == MAP_FAILED) {
         q->area = NULL;
     }
-    if (!q->area || !open_socket(q, device, queue, zero_copy)) {
+    if (!q->area || !open_socket(q, device, queue, zero_copy) || !set_busy_polling(q, busy_us)) {
         int error = errno;
 
         xdp_queue_close(q);
@@ -123,6 +137,10 @@ xdp_queue_recv(struct xdp_queue *q, struct packet **packets, unsigned int max, _
     uint32_t at;
     unsigned int n = xsk_ring_cons__peek(&q->rx, MIN(max, XDP_QUEUE_BURST), &at);
 
+    if (!n && q->is_busy) {
+        (void) !recvfrom(xdp_queue_fd(q), NULL, 0, MSG_DONTWAIT, NULL, NULL);
+        n = xsk_ring_cons__peek(&q->rx, MIN(max, XDP_QUEUE_BURST), &at);
+    }
     for (unsigned int i = 0; i < n; i++) {
         const struct xdp_desc *d = xsk_ring_cons__rx_desc(&q->rx, at + i);
         struct packet *p = packet_new(xsk_umem__get_data(q->area, d->addr), d->len);

@@ -7,6 +7,9 @@
  * copied into a packet, one that goes out of it: the area stays this queue's alone, so that nothing in it is shared
  * between threads but the sending half, which has a lock.
  *
+ * Busy polling (the kernel's Documentation/networking/napi.rst): where it is asked for, a look at an empty ring first
+ * runs the device's own polling, on the thread that looks.  Then frames come without an interrupt while there are any.
+ *
  * Threads: one receives; any may send; made and freed while none does either. */
 #ifndef NETDEV_XDP_QUEUE_H
 #define NETDEV_XDP_QUEUE_H 1
@@ -22,8 +25,9 @@ struct xdp_queue;
 enum { XDP_QUEUE_MAX_FRAME = 3840, XDP_QUEUE_BURST = 32 };
 
 /* Opens queue 'queue' of the device, which must be up.  'zero_copy': without a copy in the kernel, which the device
- * must be able to do.  Null with errno set. */
-struct xdp_queue *xdp_queue_open(const char *device, unsigned int queue, bool zero_copy);
+ * must be able to do.  'busy_us': for how many microseconds the device is polled when there is nothing; 0: not at all.
+ * Null with errno set. */
+struct xdp_queue *xdp_queue_open(const char *device, unsigned int queue, bool zero_copy, unsigned int busy_us);
 void xdp_queue_close(struct xdp_queue *); /* Null is allowed. */
 
 /* The socket: readable while there are frames. */

@@ -59,13 +59,23 @@ def test_what_a_device_cannot_do_is_said(place):
     for option, said in (("xdp-mode=fast", "'fast' is none of best-effort, native-with-zerocopy, native, generic"),
                          ("xdp-mode=native-with-zerocopy", "cannot be made (xdp-mode native-with-zerocopy)"),
                          ("n_rxq=7", "AF_XDP sockets for 7 queues cannot be made"),
-                         ("n_rxq=some", "n_rxq: 'some' is not a number from 1 to 64")):
+                         ("n_rxq=some", "n_rxq: 'some' is not a number from 1 to 64"),
+                         ("xdp-busy-poll=1001", "xdp-busy-poll: '1001' is not a number from 0 to 1000")):
         key = option.split("=", maxsplit=1)[0]
         place.run(f"ovs-vsctl --timeout=5 set interface p1 options:{option}")
         place.wait("the error", lambda s=said: s in column(place, "p1", "error"))
         place.run(f"ovs-vsctl --timeout=5 remove interface p1 options {key}")
         place.wait("no error", lambda: column(place, "p1", "error") == "[]")
         place.wait("pings", lambda: place.pings(1, 2), 60)
+
+
+def test_busy_polling_carries_frames(place):
+    place.sh("ovs-vsctl set interface p1 options:xdp-busy-poll=50 -- set interface p2 options:xdp-busy-poll=50")
+    place.wait("pings", lambda: place.pings(1, 2), 60)
+    place.sh("ip netns exec h1 ping -q -c 200 -i 0.01 -s 1000 -W 1 10.0.0.2")
+    assert column(place, "p1", "error") == "[]"
+    place.sh("ovs-vsctl remove interface p1 options xdp-busy-poll -- remove interface p2 options xdp-busy-poll")
+    place.wait("pings", lambda: place.pings(1, 2), 60)
 
 
 SENDER = """
