@@ -4,13 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/tally.h"
 #include "netdev/counter_list.h"
-
-static uint64_t
-count_of(const _Atomic uint64_t *counter)
-{
-    return atomic_load_explicit(counter, memory_order_relaxed);
-}
 
 int
 dpdk_counters_get(struct dpdk_device *d, struct netdev_stats *stats)
@@ -25,8 +20,8 @@ dpdk_counters_get(struct dpdk_device *d, struct netdev_stats *stats)
         stats->tx_bytes = s.obytes;
         stats->rx_errors = s.ierrors;
         stats->tx_errors = s.oerrors;
-        stats->rx_dropped = s.imissed + s.rx_nombuf + count_of(&d->rx_dropped);
-        stats->tx_dropped = count_of(&d->tx_failed) + count_of(&d->tx_too_long);
+        stats->rx_dropped = s.imissed + s.rx_nombuf + tally_get(&d->rx_dropped);
+        stats->tx_dropped = tally_get(&d->tx_failed) + tally_get(&d->tx_too_long);
     }
     return error;
 }
@@ -99,9 +94,9 @@ dpdk_counters_each(struct dpdk_device *d, netdev_counter_cb *cb, void *aux)
     struct counter_list list = COUNTER_LIST_INIT;
 
     counter_list_add(&list, xstrdup("ovs_rx_qos_drops"), 0);
-    counter_list_add(&list, xstrdup("ovs_tx_failure_drops"), count_of(&d->tx_failed));
+    counter_list_add(&list, xstrdup("ovs_tx_failure_drops"), tally_get(&d->tx_failed));
     counter_list_add(&list, xstrdup("ovs_tx_invalid_hwol_drops"), 0);
-    counter_list_add(&list, xstrdup("ovs_tx_mtu_exceeded_drops"), count_of(&d->tx_too_long));
+    counter_list_add(&list, xstrdup("ovs_tx_mtu_exceeded_drops"), tally_get(&d->tx_too_long));
     counter_list_add(&list, xstrdup("ovs_tx_qos_drops"), 0);
     if (d->started) {
         add_driver_counters(d, &list);

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <rte_bus.h>
 #include <rte_dev.h>
@@ -13,6 +12,7 @@
 #include "packet/mbuf.h"
 #include "sys/clock.h"
 #include "sys/log.h"
+#include "sys/numa.h"
 
 LOG_MODULE(netdev_dpdk)
 
@@ -21,14 +21,6 @@ enum { POOL_EXTRA = 8192, LINK_INTERVAL_MS = 1000 };
 struct list dpdk_devices = LIST_INIT(&dpdk_devices);
 
 static struct loop_timer link_timer; /* Runs while there are devices. */
-
-static unsigned int
-n_cpus(void)
-{
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
-
-    return n > 0 ? n : 1;
-}
 
 static struct error *
 failed(const struct dpdk_device *d, const char *what, int error)
@@ -320,7 +312,7 @@ dpdk_device_attach(struct dpdk_device *d, const char *devargs)
 struct dpdk_pool_size
 dpdk_device_pool_size(const struct dpdk_config *c, const char *devargs)
 {
-    unsigned int n_rxq = MIN(c->n_rxq, DPDK_MAX_QUEUES), n_txq = MAX(n_rxq, MIN(n_cpus(), DPDK_MAX_QUEUES));
+    unsigned int n_rxq = MIN(c->n_rxq, DPDK_MAX_QUEUES), n_txq = MAX(n_rxq, MIN(numa_n_online(), DPDK_MAX_QUEUES));
 
     return (struct dpdk_pool_size) {
         .n = n_rxq * c->n_rxq_desc + n_txq * c->n_txq_desc + POOL_EXTRA,
@@ -389,7 +381,7 @@ configure_queues(struct dpdk_device *d, const struct dpdk_config *c, const struc
     int error;
 
     d->n_rxq = MIN(c->n_rxq, MIN((unsigned int) info->max_rx_queues, DPDK_MAX_QUEUES));
-    d->n_txq = MIN((unsigned int) info->max_tx_queues, MIN(n_cpus(), DPDK_MAX_QUEUES));
+    d->n_txq = MIN((unsigned int) info->max_tx_queues, MIN(numa_n_online(), DPDK_MAX_QUEUES));
     if (d->n_rxq > 1 && info->flow_type_rss_offloads & hashes) {
         conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
         conf.rx_adv_conf.rss_conf.rss_hf = hashes & info->flow_type_rss_offloads;

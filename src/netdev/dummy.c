@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/num.h"
+#include "base/tally.h"
 #include "netdev/dummy_stream.h"
 #include "packet/mbuf.h"
 #include "packet/pcap.h"
@@ -293,10 +294,10 @@ dummy_get_stats(const struct netdev *n, struct netdev_stats *stats)
 {
     struct dummy *d = n->priv;
 
-    stats->rx_packets = atomic_load_explicit(&d->rx_packets, memory_order_relaxed);
-    stats->rx_bytes = atomic_load_explicit(&d->rx_bytes, memory_order_relaxed);
-    stats->tx_packets = atomic_load_explicit(&d->tx_packets, memory_order_relaxed);
-    stats->tx_bytes = atomic_load_explicit(&d->tx_bytes, memory_order_relaxed);
+    stats->rx_packets = tally_get(&d->rx_packets);
+    stats->rx_bytes = tally_get(&d->rx_bytes);
+    stats->tx_packets = tally_get(&d->tx_packets);
+    stats->tx_bytes = tally_get(&d->tx_bytes);
     return 0;
 }
 
@@ -305,14 +306,14 @@ static void
 dummy_each_counter(const struct netdev *n, netdev_counter_cb *cb, void *aux)
 {
     struct dummy *d = n->priv;
-    uint64_t rx_packets = atomic_load_explicit(&d->rx_packets, memory_order_relaxed);
+    uint64_t rx_packets = tally_get(&d->rx_packets);
 
     cb(aux, "rx_custom_packets_1", rx_packets);
     cb(aux, "rx_custom_packets_2", rx_packets);
-    cb(aux, "rx_q0_bytes", atomic_load_explicit(&d->rx_bytes, memory_order_relaxed));
+    cb(aux, "rx_q0_bytes", tally_get(&d->rx_bytes));
     cb(aux, "rx_q0_packets", rx_packets);
-    cb(aux, "tx_q0_bytes", atomic_load_explicit(&d->tx_bytes, memory_order_relaxed));
-    cb(aux, "tx_q0_packets", atomic_load_explicit(&d->tx_packets, memory_order_relaxed));
+    cb(aux, "tx_q0_bytes", tally_get(&d->tx_bytes));
+    cb(aux, "tx_q0_packets", tally_get(&d->tx_packets));
 }
 
 static void

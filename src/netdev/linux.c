@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/tally.h"
 #include "netdev/ethtool.h"
 #include "sys/log.h"
 
@@ -260,8 +261,8 @@ int
 netdev_linux_get_stats(const struct netdev *n, struct netdev_stats *out)
 {
     struct linux_dev *d = linux_dev(n);
-    uint64_t our_rx_dropped = atomic_load_explicit(&d->rx_dropped, memory_order_relaxed);
-    uint64_t our_tx_dropped = atomic_load_explicit(&d->tx_dropped, memory_order_relaxed);
+    uint64_t our_rx_dropped = tally_get(&d->rx_dropped);
+    uint64_t our_tx_dropped = tally_get(&d->tx_dropped);
     struct rtnl_link link;
     const struct rtnl_stats *s = &link.stats;
     int error = n->is_gone ? -ENODEV : rtnl_link_get_index(d->link.ifindex, &link);

@@ -1,10 +1,10 @@
 #include "netdev/patch.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/tally.h"
 #include "sys/random.h"
 
 struct patch {
@@ -99,10 +99,10 @@ patch_get_stats(const struct netdev *n, struct netdev_stats *stats)
     struct patch *p = n->priv;
 
     memset(stats, 0xff, sizeof *stats); /* Nothing else is counted. */
-    stats->rx_packets = atomic_load_explicit(&p->rx_packets, memory_order_relaxed);
-    stats->rx_bytes = atomic_load_explicit(&p->rx_bytes, memory_order_relaxed);
-    stats->tx_packets = atomic_load_explicit(&p->tx_packets, memory_order_relaxed);
-    stats->tx_bytes = atomic_load_explicit(&p->tx_bytes, memory_order_relaxed);
+    stats->rx_packets = tally_get(&p->rx_packets);
+    stats->rx_bytes = tally_get(&p->rx_bytes);
+    stats->tx_packets = tally_get(&p->tx_packets);
+    stats->tx_bytes = tally_get(&p->tx_bytes);
     return 0;
 }
 

@@ -14,6 +14,7 @@
 #include <rte_vhost.h>
 
 #include "base/num.h"
+#include "base/tally.h"
 #include "netdev/vhost_counters.h"
 #include "netdev/vhost_machine.h"
 #include "packet/env.h"
@@ -634,9 +635,9 @@ static struct vhost_own_counters
 own_counters(struct vhost *v)
 {
     return (struct vhost_own_counters) {
-        .tx_failed = atomic_load_explicit(&v->tx_failed, memory_order_relaxed),
-        .tx_too_long = atomic_load_explicit(&v->tx_too_long, memory_order_relaxed),
-        .tx_retried = atomic_load_explicit(&v->tx_retried, memory_order_relaxed),
+        .tx_failed = tally_get(&v->tx_failed),
+        .tx_too_long = tally_get(&v->tx_too_long),
+        .tx_retried = tally_get(&v->tx_retried),
     };
 }
 

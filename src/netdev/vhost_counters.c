@@ -5,6 +5,7 @@
 
 #include <rte_vhost.h>
 
+#include "base/tally.h"
 #include "netdev/counter_list.h"
 #include "netdev/vhost_machine.h"
 
@@ -84,12 +85,12 @@ counted_here(const struct virtqueue_counters *c, const char *name)
 
     for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
         if (!strcmp(others[i].name, name)) {
-            return atomic_load_explicit(others[i].value, memory_order_relaxed);
+            return tally_get(others[i].value);
         }
     }
     for (size_t i = 0; i < VIRTQUEUE_N_SIZES; i++) {
         if (!strcmp(sizes[i], name)) {
-            return atomic_load_explicit(&c->sizes[i], memory_order_relaxed);
+            return tally_get(&c->sizes[i]);
         }
     }
     return 0;

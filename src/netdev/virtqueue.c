@@ -6,6 +6,7 @@
 
 #include <rte_mempool.h>
 
+#include "base/tally.h"
 #include "netdev/vnet.h"
 #include "packet/pool.h"
 
@@ -101,12 +102,6 @@ copy(uint8_t *to, const uint8_t *from, size_t n)
 
 /* --- Counters --- */
 
-static ALWAYS_INLINE void
-add(_Atomic uint64_t *counter, uint64_t n)
-{
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
-}
-
 /* The index in 'sizes'. */
 static ALWAYS_INLINE unsigned int
 class_of_size(size_t n)
@@ -127,7 +122,7 @@ count(struct virtqueue_counters *c, struct packet *const *packets, unsigned int 
 
         bytes += size;
         if (UNLIKELY(class_of_size(size) != class)) {
-            add(&c->sizes[class], n_of_class);
+            tally_add(&c->sizes[class], n_of_class);
             class = class_of_size(size);
             n_of_class = 0;
         }
@@ -135,12 +130,12 @@ count(struct virtqueue_counters *c, struct packet *const *packets, unsigned int 
         if (UNLIKELY(size && frame[0] & 1)) {
             static const uint8_t all[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
-            add(size >= sizeof all && !memcmp(frame, all, sizeof all) ? &c->broadcast : &c->multicast, 1);
+            tally_add(size >= sizeof all && !memcmp(frame, all, sizeof all) ? &c->broadcast : &c->multicast, 1);
         }
     }
-    add(&c->sizes[class], n_of_class);
-    add(&c->packets, n);
-    add(&c->bytes, bytes);
+    tally_add(&c->sizes[class], n_of_class);
+    tally_add(&c->packets, n);
+    tally_add(&c->bytes, bytes);
 }
 
 /* --- The used ring --- */
@@ -177,7 +172,7 @@ publish(struct virtqueue *r, unsigned int n)
         static const uint64_t one = 1;
 
         if (write(r->call_fd, &one, sizeof one) == sizeof one) {
-            add(&r->counters->calls, 1);
+            tally_add(&r->counters->calls, 1);
         }
     }
 }
@@ -388,7 +383,7 @@ virtqueue_take(struct virtqueue *r, struct packet **packets, unsigned int max)
     }
     count(r->counters, packets, n_taken);
     if (UNLIKELY(n_unused)) {
-        add(&r->counters->errors, n_unused);
+        tally_add(&r->counters->errors, n_unused);
         rte_mempool_put_bulk(packet_pool(), (void **) unused, n_unused);
     }
     publish(r, n);
@@ -577,7 +572,7 @@ virtqueue_give(struct virtqueue *r, struct packet *const *packets, unsigned int 
             given[n_given++] = packets[done];
         } else {
             ++*n_failed;
-            add(&r->counters->errors, 1);
+            tally_add(&r->counters->errors, 1);
         }
     }
     count(r->counters, given, n_given);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/num.h"
 #include "base/util.h"
@@ -116,6 +117,12 @@ bool
 numa_is_made_up(void)
 {
     return is_made_up;
+}
+
+unsigned int
+numa_n_online(void)
+{
+    return MAX(sysconf(_SC_NPROCESSORS_ONLN), 1);
 }
 
 static unsigned int

@@ -22,6 +22,9 @@ const struct numa_core *numa_cores(size_t *n);
 bool numa_make_up(const char *nodes);
 bool numa_is_made_up(void); /* Threads cannot be bound to such cores. */
 
+/* How many processors run, whether the process may use them or not; at least 1, whatever is made up.  Any thread. */
+unsigned int numa_n_online(void);
+
 /* Says in the log which there are. */
 void numa_log(void);
 

@@ -14,6 +14,7 @@
 
 #include "base/str.h"
 #include "sys/dirs.h"
+#include "sys/numa.h"
 #include "vswitchd/vswitchd.h"
 
 static void
@@ -185,11 +186,7 @@ put_file_systems(struct strmap *stats)
 void
 sysstats_get(struct strmap *stats)
 {
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
-
-    if (n > 0) {
-        strmap_put_free(stats, "cpu", xasprintf("%ld", n));
-    }
+    strmap_put_free(stats, "cpu", xasprintf("%u", numa_n_online()));
     put_load(stats);
     put_memory(stats);
     put_processes(stats);

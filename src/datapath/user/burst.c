@@ -131,8 +131,8 @@ megaflow_stage(struct worker *w, struct burst *b, burst_mask todo, uint64_t sinc
             prefetch_next(w, b, i_left);
         }
     }
-    worker_count(&w->counters.n_masks, n_masks);
-    worker_count(&w->counters.n_hit_megaflow, __builtin_popcount(todo) - __builtin_popcount(miss));
+    tally_add(&w->counters.n_masks, n_masks);
+    tally_add(&w->counters.n_hit_megaflow, __builtin_popcount(todo) - __builtin_popcount(miss));
     return miss;
 }
 
@@ -149,9 +149,9 @@ upcall_stage(struct worker *w, struct burst *b, burst_mask todo, uint64_t since[
         b->flows[i] = lookup(w, b, i, &n_masks, &since[i]);
         if (b->flows[i]) {
             found |= UINT32_C(1) << i;
-            worker_count(&w->counters.n_hit_megaflow, 1);
+            tally_add(&w->counters.n_hit_megaflow, 1);
         } else {
-            worker_count(&w->counters.n_missed, 1);
+            tally_add(&w->counters.n_missed, 1);
             upcall_miss_rcu(w, b, i, since[i], depth);
         }
     }
@@ -209,12 +209,12 @@ burst_process_rcu(struct worker *w, struct burst *b, unsigned int depth)
 
     if (sole) {
         miss = sole_tuple_stage(b, sole, epoch);
-        worker_count(&w->counters.n_masks, b->n);
-        worker_count(&w->counters.n_hit_megaflow, b->n - __builtin_popcount(miss));
+        tally_add(&w->counters.n_masks, b->n);
+        tally_add(&w->counters.n_hit_megaflow, b->n - __builtin_popcount(miss));
     } else {
         hash_stage(b);
         miss = cache_stage(w, b, epoch);
-        worker_count(&w->counters.n_hit_cache, b->n - __builtin_popcount(miss));
+        tally_add(&w->counters.n_hit_cache, b->n - __builtin_popcount(miss));
     }
     if (UNLIKELY(miss)) {
         uint64_t since[BURST];
@@ -236,8 +236,8 @@ burst_process_rcu(struct worker *w, struct burst *b, unsigned int depth)
 void
 burst_receive_rcu(struct worker *w, struct burst *b, be32 in_port)
 {
-    worker_count(&w->counters.n_packets, b->n);
-    worker_count(&w->counters.n_bursts, 1);
+    tally_add(&w->counters.n_packets, b->n);
+    tally_add(&w->counters.n_bursts, 1);
     if (w->fresh.in_port != in_port) {
         w->fresh.in_port = in_port;
     }

@@ -81,7 +81,7 @@ do_recirc(struct worker *w, struct exec *x, uint32_t id, bool keep)
     next->packets[i] = p;
     next->lines[i] = flow_extract(packet_at(p), packet_size(p), x->key, *x->lines, &next->keys[i], &next->offsets[i]);
     x->key->recirc_id = old_id;
-    worker_count(&w->counters.n_recirculated, 1);
+    tally_add(&w->counters.n_recirculated, 1);
 }
 
 /* Makes the packet's bytes ours alone; false (and the packet is gone) without memory. */
@@ -188,7 +188,7 @@ do_change(struct worker *w, struct exec *x, const struct program *p, const struc
     default: exec_pop_nsh(x); break;
     }
     if (!ok && !x->packet) {
-        worker_count(&w->counters.drops[DP_DROP_NO_MEMORY], 1);
+        tally_add(&w->counters.drops[DP_DROP_NO_MEMORY], 1);
     } else if (!ok) {
         worker_drop(w, x->packet, DP_DROP_NO_ROOM, x->key);
         x->packet = NULL;

@@ -84,8 +84,8 @@ megaflow_get_stats(const struct dp_flow *f, struct dp_flow_stats *stats)
     for (int i = 0; i < MEGAFLOW_STATS; i++) {
         const struct megaflow_stats *s = &f->stats[i];
 
-        stats->n_packets += atomic_load_explicit(&s->n_packets, memory_order_relaxed);
-        stats->n_bytes += atomic_load_explicit(&s->n_bytes, memory_order_relaxed);
+        stats->n_packets += tally_get(&s->n_packets);
+        stats->n_bytes += tally_get(&s->n_bytes);
     }
     stats->used = atomic_load_explicit(&f->used, memory_order_relaxed);
     stats->tcp_flags = atomic_load_explicit(&f->tcp_flags, memory_order_relaxed);

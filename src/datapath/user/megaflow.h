@@ -31,6 +31,7 @@
 
 #include "base/hmap.h"
 #include "base/list.h"
+#include "base/tally.h"
 #include "datapath/datapath.h"
 #include "datapath/user/key.h"
 #include "sys/rcu.h"
@@ -293,12 +294,8 @@ megaflow_count(struct dp_flow *f, unsigned int worker, uint64_t n_packets, uint6
 
     if (LIKELY(atomic_load_explicit(&f->counter, memory_order_relaxed) == worker + 1) ||
         megaflow_claim_stats(f, worker)) {
-        /* The only writer: no locked instructions needed. */
-#define ADD(MEMBER, N) atomic_store_explicit(&s->MEMBER, atomic_load_explicit(&s->MEMBER, memory_order_relaxed) + (N), \
-                                             memory_order_relaxed)
-        ADD(n_packets, n_packets);
-        ADD(n_bytes, n_bytes);
-#undef ADD
+        tally_add(&s->n_packets, n_packets); /* The only writer. */
+        tally_add(&s->n_bytes, n_bytes);
     } else {
         s = &f->stats[1];
         atomic_fetch_add_explicit(&s->n_packets, n_packets, memory_order_relaxed);

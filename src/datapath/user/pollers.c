@@ -77,10 +77,10 @@ keep_counts(struct dp *dp, const struct worker *w)
 {
     for (int i = 0; i < DP_N_DROPS; i++) {
         atomic_fetch_add_explicit(&dp->executor_drops[i],
-                                  atomic_load_explicit(&w->counters.drops[i], memory_order_relaxed),
+                                  tally_get(&w->counters.drops[i]),
                                   memory_order_relaxed);
     }
-#define KEEP(MEMBER) worker_count(&dp->gone.MEMBER, atomic_load_explicit(&w->counters.MEMBER, memory_order_relaxed));
+#define KEEP(MEMBER) tally_add(&dp->gone.MEMBER, tally_get(&w->counters.MEMBER));
     WORKER_FIGURES(KEEP)
 #undef KEEP
 }

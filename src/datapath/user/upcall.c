@@ -31,7 +31,7 @@ ask(struct worker *w, struct dp_upcall *u, struct packet *p, struct flow *key, u
     u->put_actions = &w->upcall_put_actions;
     begun = rte_rdtsc();
     ok = client->upcall(client->aux, u);
-    worker_count(&w->counters.upcall_cycles, rte_rdtsc() - begun);
+    tally_add(&w->counters.upcall_cycles, rte_rdtsc() - begun);
     return ok;
 }
 
@@ -156,7 +156,7 @@ upcall_miss_rcu(struct worker *w, struct burst *b, unsigned int i, uint64_t sinc
         return;
     }
     if (!ask(w, &u, p, &b->keys[i], &b->lines[i])) {
-        worker_count(&w->counters.n_lost, 1);
+        tally_add(&w->counters.n_lost, 1);
         worker_drop(w, p, DP_DROP_UPCALL_ERROR, &b->keys[i]);
         return;
     }
@@ -204,7 +204,7 @@ upcall_action_rcu(struct worker *w, struct exec *x, const struct program *progra
     ok = ask(w, &u, p, x->key, x->lines);
     free_owner(w, u.owner);
     if (!ok) {
-        worker_count(&w->counters.n_lost, 1);
+        tally_add(&w->counters.n_lost, 1);
         worker_drop(w, p, DP_DROP_USERSPACE, x->key);
         return;
     }

@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "base/util.h"
+#include "base/tally.h"
 
 enum { USAGE_INTERVALS = 12, USAGE_SECONDS = 5 };
 
@@ -22,8 +22,7 @@ struct usage {
 static inline void
 usage_add(struct usage *u, uint64_t cycles)
 {
-    atomic_store_explicit(&u->now, atomic_load_explicit(&u->now, memory_order_relaxed) + cycles,
-                          memory_order_relaxed);
+    tally_add(&u->now, cycles);
 }
 
 /* The interval ends, and the next one begins. */
@@ -32,8 +31,7 @@ usage_next(struct usage *u)
 {
     unsigned int n = atomic_load_explicit(&u->n, memory_order_relaxed);
 
-    atomic_store_explicit(&u->past[n % USAGE_INTERVALS], atomic_load_explicit(&u->now, memory_order_relaxed),
-                          memory_order_relaxed);
+    atomic_store_explicit(&u->past[n % USAGE_INTERVALS], tally_get(&u->now), memory_order_relaxed);
     atomic_store_explicit(&u->now, 0, memory_order_relaxed);
     atomic_store_explicit(&u->n, n + 1, memory_order_release);
 }
@@ -47,7 +45,7 @@ usage_sum(const struct usage *u, unsigned int n)
 
     n = MIN(MIN(n, end), (unsigned int) USAGE_INTERVALS);
     for (unsigned int i = end - n; i != end; i++) {
-        sum += atomic_load_explicit(&u->past[i % USAGE_INTERVALS], memory_order_relaxed);
+        sum += tally_get(&u->past[i % USAGE_INTERVALS]);
     }
     return sum;
 }

@@ -247,13 +247,11 @@ user_set_client(struct datapath *up, const struct dp_client *client)
 static void
 add_counters(const struct worker_counters *c, struct dp_stats *stats)
 {
-    stats->n_hit += atomic_load_explicit(&c->n_hit_cache, memory_order_relaxed)
-                    + atomic_load_explicit(&c->n_hit_megaflow, memory_order_relaxed);
-    stats->n_missed += atomic_load_explicit(&c->n_missed, memory_order_relaxed);
-    stats->n_lost += atomic_load_explicit(&c->n_lost, memory_order_relaxed);
+    stats->n_hit += tally_get(&c->n_hit_cache) + tally_get(&c->n_hit_megaflow);
+    stats->n_missed += tally_get(&c->n_missed);
+    stats->n_lost += tally_get(&c->n_lost);
     /* A hit in the cache visits one mask. */
-    stats->n_mask_hit += atomic_load_explicit(&c->n_masks, memory_order_relaxed)
-                         + atomic_load_explicit(&c->n_hit_cache, memory_order_relaxed);
+    stats->n_mask_hit += tally_get(&c->n_masks) + tally_get(&c->n_hit_cache);
 }
 
 static void
@@ -617,7 +615,7 @@ static void
 add_drops(const struct worker *w, uint64_t counts[DP_N_DROPS])
 {
     for (int i = 0; i < DP_N_DROPS; i++) {
-        counts[i] += atomic_load_explicit(&w->counters.drops[i], memory_order_relaxed);
+        counts[i] += tally_get(&w->counters.drops[i]);
     }
 }
 
@@ -644,7 +642,7 @@ figures_of(const struct worker *w)
     struct dp_user_worker out = { .id = w->id, .is_polling = w->is_polling, .core = w->core,
                                   .node = w->numa_node, .is_isolated = w->is_isolated };
 
-#define COPY(MEMBER) out.MEMBER = atomic_load_explicit(&w->counters.MEMBER, memory_order_relaxed) - w->cleared.MEMBER;
+#define COPY(MEMBER) out.MEMBER = tally_get(&w->counters.MEMBER) - w->cleared.MEMBER;
     WORKER_FIGURES(COPY)
 #undef COPY
     return out;
@@ -672,7 +670,7 @@ static void
 clear_figures(struct worker *w)
 {
     worker_clear_perf(w);
-#define COPY(MEMBER) w->cleared.MEMBER = atomic_load_explicit(&w->counters.MEMBER, memory_order_relaxed);
+#define COPY(MEMBER) w->cleared.MEMBER = tally_get(&w->counters.MEMBER);
     WORKER_FIGURES(COPY)
 #undef COPY
 }

@@ -93,7 +93,7 @@ is_wanted(enum dp_drop reason)
 void
 worker_drop(struct worker *w, struct packet *p, enum dp_drop reason, const struct flow *key)
 {
-    worker_count(&w->counters.drops[reason], 1);
+    tally_add(&w->counters.drops[reason], 1);
     if (UNLIKELY(!is_wanted(reason))) {
         drop_log_count(&w->dp->drops, reason, key, p, w->now);
     }
@@ -103,7 +103,7 @@ worker_drop(struct worker *w, struct packet *p, enum dp_drop reason, const struc
 void
 worker_lost(struct worker *w, enum dp_drop reason, const struct flow *key)
 {
-    worker_count(&w->counters.drops[reason], 1);
+    tally_add(&w->counters.drops[reason], 1);
     drop_log_count(&w->dp->drops, reason, key, NULL, w->now);
 }
 
@@ -116,8 +116,8 @@ send_queue(struct worker *w, struct tx_queue *q)
     unsigned int n = q->n;
 
     q->n = 0;
-    worker_count(&w->counters.n_tx_packets, n);
-    worker_count(&w->counters.n_tx_batches, 1);
+    tally_add(&w->counters.n_tx_packets, n);
+    tally_add(&w->counters.n_tx_batches, 1);
     if (atomic_load_explicit(&port->netdev->offloads, memory_order_relaxed) != NETDEV_TAKES_ALL) {
         for (unsigned int i = 0; i < n; i++) {
             if (UNLIKELY(packet_has_offload(q->packets[i]))) {
@@ -415,10 +415,10 @@ poll_round(struct worker *w, struct poll_list *l, uint64_t last, int *most, bool
             usage_add(l->polls[i]->usage, now - last);
             *most = MAX(*most, n);
         }
-        worker_count(n > 0 ? &w->counters.busy_cycles : &w->counters.idle_cycles, now - last);
+        tally_add(n > 0 ? &w->counters.busy_cycles : &w->counters.idle_cycles, now - last);
         last = now;
     }
-    worker_count(*most ? &w->counters.n_busy_rounds : &w->counters.n_idle_rounds, 1);
+    tally_add(*most ? &w->counters.n_busy_rounds : &w->counters.n_idle_rounds, 1);
     usage_add(&w->usage, last - begun);
     return last;
 }
@@ -452,8 +452,8 @@ rest(struct worker *w, uint64_t last, int most, unsigned int max_us)
     nanosleep(&t, NULL);
     rcu_online();
     now = rte_rdtsc();
-    worker_count(&w->counters.n_sleeps, 1);
-    worker_count(&w->counters.sleep_cycles, now - last);
+    tally_add(&w->counters.n_sleeps, 1);
+    tally_add(&w->counters.sleep_cycles, now - last);
     usage_add(&w->usage, now - last);
     return now;
 }
@@ -482,11 +482,10 @@ counts_now(const struct worker *w)
     const struct worker_counters *c = &w->counters;
 
     return (struct perf_row) {
-        .n_packets = atomic_load_explicit(&c->n_packets, memory_order_relaxed),
-        .n_batches = atomic_load_explicit(&c->n_bursts, memory_order_relaxed),
-        .n_upcalls = atomic_load_explicit(&c->n_missed, memory_order_relaxed)
-                     - atomic_load_explicit(&c->n_lost, memory_order_relaxed),
-        .upcall_cycles = atomic_load_explicit(&c->upcall_cycles, memory_order_relaxed),
+        .n_packets = tally_get(&c->n_packets),
+        .n_batches = tally_get(&c->n_bursts),
+        .n_upcalls = tally_get(&c->n_missed) - tally_get(&c->n_lost),
+        .upcall_cycles = tally_get(&c->upcall_cycles),
     };
 }
 

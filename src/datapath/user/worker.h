@@ -36,6 +36,7 @@
 #include "datapath/user/usage.h"
 #include "datapath/user/user.h"
 #include "base/random.h"
+#include "base/tally.h"
 #include "flow/extract.h"
 #include "packet/mbuf.h"
 
@@ -125,12 +126,6 @@ struct worker {
     _Atomic bool stop;
     struct list node;                /* In dp->executors, without thread. */
 };
-
-static ALWAYS_INLINE void
-worker_count(_Atomic uint64_t *counter, uint64_t n)
-{
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
-}
 
 /* Prepares a worker without thread; releases it (a thread must have been stopped). */
 void worker_init(struct worker *, struct dp *, unsigned int id);
