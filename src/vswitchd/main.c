@@ -160,6 +160,7 @@ serve(struct program *p)
     idl_start(idl);
     loop_run(p->loop);
     vswitchd_destroy(sw, p->cleanup);
+    dp_user_end_captures();
     ofproto_uninit();
     netdev_uninit();
     idl_destroy(idl);

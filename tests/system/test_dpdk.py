@@ -8,6 +8,7 @@ import re
 import sys
 
 import pytest
+from pcapng import Capture
 from place import DAEMON, ROOT, switch_place
 
 sys.path.insert(0, os.path.join(ROOT, "bench"))
@@ -129,6 +130,22 @@ def test_a_ring_leads_to_itself(place, ports):
     assert not ports("a", 1, "net_ring0").stderr
     sent = some_frames(SIZES)
     assert replay(place, ports, sent) == sent
+
+
+def test_what_passes_is_captured(place, ports):
+    """Of a ring that leads to itself: what goes out comes in later."""
+    assert not ports("a", 1, "net_ring0").stderr
+    place.sh("ovs-appctl capture/start a /tmp/a.pcapng")
+    sent = some_frames(SIZES)
+    place.sh("ovs-appctl capture/start p1 /tmp/none.pcapng")
+    assert replay(place, ports, sent) == sent
+    place.sh("ovs-appctl capture/stop")
+    c = Capture(f"{place.root}/tmp/a.pcapng")
+    assert c.frames("out") == sent and c.frames("in") == sent
+    assert c.interface[2] == b"a" and c.interface[3].startswith(b"dpdk, port ") and c.statistics["dropped"] == 0
+    out = {p.frame: p.ns for p in c.packets if p.direction == "out"}
+    assert all(p.ns > out[p.frame] for p in c.packets if p.direction == "in")
+    assert not Capture(f"{place.root}/tmp/none.pcapng").frames("out")
 
 
 def test_a_bond_of_devices(place, ports):

@@ -9,6 +9,7 @@ import struct
 import sys
 
 import pytest
+from pcapng import Capture
 from place import ROOT, switch_place
 
 sys.path.insert(0, os.path.join(ROOT, "bench"))
@@ -161,6 +162,27 @@ def test_frames_through_a_machine_are_the_same(place, machines, options):
     stop(place, "both")
     wait_links(place, "down", "vu0", "vc0")
     assert column(place, "vc0", "status") == DISCONNECTED % "client"
+
+
+def test_what_a_machine_sends_and_gets_is_captured(place, machines):
+    """Also when the machine goes and another one comes: the port stays, and so does the capture."""
+    sent = [traffic.udp(0x0a000001 + i, 0x0a0000ff, 1000 + i, 2000) for i in range(200)]
+    traffic.write_pcap(f"{place.root}{place.dir}/in.pcap", sent)
+    machines("one", "io", server(place), client(place))
+    wait_links(place, "up", "vu0", "vc0")
+    for port in ("vu0", "vc0"):
+        place.sh(f"ovs-appctl capture/start {port} /tmp/{port}.pcapng")
+    assert replay(place, len(sent)) == sent
+    stop(place, "one")
+    wait_links(place, "down", "vu0", "vc0")
+    machines("other", "io", server(place), client(place))
+    wait_links(place, "up", "vu0", "vc0")
+    assert replay(place, len(sent)) == sent
+    place.sh("ovs-appctl capture/stop")
+    for port, direction in (("vu0", "out"), ("vc0", "in")):
+        c = Capture(f"{place.root}/tmp/{port}.pcapng")
+        assert c.frames() == c.frames(direction) == sent + sent
+        assert c.statistics["dropped"] == 0
 
 
 TSO_COMMANDS = """stop

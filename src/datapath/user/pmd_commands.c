@@ -10,6 +10,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "ctl/ctl.h"
+#include "datapath/user/capture.h"
 #include "datapath/user/perf.h"
 #include "datapath/user/user.h"
 #include "sys/clock.h"
@@ -476,4 +477,5 @@ dp_user_commands_register(void)
     ctl_register("dpif-netdev/pmd-stats-clear", "[-pmd core] [dp]", 0, 3, cmd_clear, NULL);
     ctl_register("dpif-netdev/pmd-rxq-rebalance", "[dp]", 0, 1, cmd_of_dp, NULL);
     ctl_register("dpif-netdev/bond-show", "[dp]", 0, 1, cmd_of_dp, NULL);
+    capture_commands_register();
 }

@@ -9,6 +9,7 @@
 #include "odp/action.h"
 #include "sys/rcu.h"
 
+struct capture_list;
 struct dp;
 struct worker;
 
@@ -29,6 +30,7 @@ struct port {
     struct netdev *netdev; /* Referenced. */
     void (*send)(struct netdev *, unsigned int txq, struct packet **, unsigned int n); /* Null: nothing passes. */
     _Atomic bool hashes_tx; /* tx-steering=hash. */
+    RCU_PTR(const struct capture_list) captures; /* Null: none (capture.h). */
     struct dp *dp;
     struct netdev_user user;
     size_t n_queues;

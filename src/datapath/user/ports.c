@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "datapath/user/capture.h"
 #include "datapath/user/pollers.h"
 #include "sys/log.h"
 
@@ -246,6 +247,7 @@ dp_port_del(struct dp *dp, odp_port number)
     unassign_queues(port);
     port_table_set(&dp->ports, number.n, NULL);
     rcu_synchronize(); /* Now no worker is in the port's functions. */
+    capture_port_gone(port);
     close_queues(port);
     if (port->netdev->class->is_pollable_only) {
         pollers_changed(dp);

@@ -1,5 +1,6 @@
 #include "datapath/user/steer.h"
 
+#include "datapath/user/capture.h"
 #include "datapath/user/exec.h"
 
 static unsigned int
@@ -13,14 +14,25 @@ queue_of(const struct packet *p, unsigned int n_queues)
     return exec_hash(&key, &l4) % n_queues;
 }
 
+/* Sends all of them on one queue. */
+static void
+send_on(struct worker *w, const struct port *port, unsigned int queue, unsigned int n_queues, struct packet **packets,
+        unsigned int n)
+{
+    if (rcu_get(&((struct port *) port)->captures)) {
+        capture_burst_rcu(port, w->id, true, queue % n_queues, packets, n);
+    }
+    port->send(port->netdev, queue, packets, n);
+}
+
 void
 steer_and_send(struct worker *w, const struct port *port, struct packet **packets, unsigned int n)
 {
     const struct netdev_class *class = port->netdev->class;
-    unsigned int n_queues = class->n_txq ? class->n_txq(port->netdev) : 1, queues[BURST], n_left = n;
+    unsigned int n_queues = MAX(class->n_txq ? class->n_txq(port->netdev) : 1, 1u), queues[BURST], n_left = n;
 
-    if (n_queues < 2) {
-        port->send(port->netdev, w->id, packets, n);
+    if (n_queues < 2 || !atomic_load_explicit(&port->hashes_tx, memory_order_relaxed)) {
+        send_on(w, port, w->id, n_queues, packets, n);
         return;
     }
     for (unsigned int i = 0; i < n; i++) {
@@ -38,7 +50,7 @@ steer_and_send(struct worker *w, const struct port *port, struct packet **packet
                 packets[kept++] = packets[i];
             }
         }
-        port->send(port->netdev, queue, same, n_same);
+        send_on(w, port, queue, n_queues, same, n_same);
         n_left = kept;
     }
 }

@@ -12,14 +12,14 @@
 
 #include "datapath/user/worker.h"
 
-/* Sends by hash. */
+/* Sends by hash, or what is captured. */
 void steer_and_send(struct worker *, const struct port *port, struct packet **packets, unsigned int n);
 
 /* Sends 'n' packets (taken over), at most BURST. */
 static inline void
 steer(struct worker *w, const struct port *port, struct packet **packets, unsigned int n)
 {
-    if (UNLIKELY(atomic_load_explicit(&port->hashes_tx, memory_order_relaxed))) {
+    if (UNLIKELY(atomic_load_explicit(&port->hashes_tx, memory_order_relaxed) || rcu_get(&port->captures) != NULL)) {
         steer_and_send(w, port, packets, n);
     } else {
         port->send(port->netdev, w->id, packets, n);

@@ -60,8 +60,11 @@ struct conntrack *dp_user_conntrack(struct datapath *);
 /* Every userspace datapath that was not destroyed, whatever is still to be released of others. */
 void dp_user_for_each(void (*cb)(void *aux, const struct datapath *), void *aux);
 
-/* Registers the control commands about polling workers. */
+/* Registers the control commands about workers and captures. */
 void dp_user_commands_register(void);
+
+/* Ends all captures (capture.h), for the end of the process; waits for their files.  Main thread. */
+void dp_user_end_captures(void);
 
 /* What each worker does, for dpif-netdev/pmd-rxq-show and the like. */
 struct dp_user_worker {

@@ -15,6 +15,7 @@
 #include <rte_cycles.h>
 
 #include "datapath/user/burst.h"
+#include "datapath/user/capture.h"
 #include "datapath/user/dp.h"
 #include "datapath/user/segment.h"
 #include "datapath/user/steer.h"
@@ -224,6 +225,9 @@ receive(struct worker *w, struct port *port, struct netdev_rxq *rxq)
         w->now = clock_now_ms();
         w->fresh.in_port = port->in_port;
         drop_unusable(w, b);
+        if (UNLIKELY(rcu_get(&port->captures) != NULL)) {
+            capture_burst_rcu(port, w->id, false, rxq->queue, b->packets, b->n);
+        }
         burst_receive_rcu(w, b, port->in_port);
     }
     return n;
