@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "netdev/dpdk_counters.h"
 #include "netdev/dpdk_device.h"
+#include "netdev/qos.h"
 #include "packet/env.h"
 #include "packet/mbuf.h"
 #include "packet/pool.h"
@@ -282,7 +283,7 @@ dpdk_get_stats(const struct netdev *n, struct netdev_stats *stats)
 static void
 dpdk_each_counter(const struct netdev *n, netdev_counter_cb *cb, void *aux)
 {
-    dpdk_counters_each(dpdk_device(n), cb, aux);
+    dpdk_counters_each(n, cb, aux);
 }
 
 static char *
@@ -448,6 +449,7 @@ static const struct netdev_class dpdk_class = {
     .rxq_fd = netdev_no_rxq_fd,
     .rxq_recv = dpdk_rxq_recv,
     .send = dpdk_send,
+    .qos_types = netdev_policer_types,
     .get_node = dpdk_get_node,
     .n_txq = dpdk_n_txq,
 };

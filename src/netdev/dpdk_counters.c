@@ -6,6 +6,7 @@
 
 #include "base/tally.h"
 #include "netdev/counter_list.h"
+#include "netdev/qos.h"
 
 int
 dpdk_counters_get(struct dpdk_device *d, struct netdev_stats *stats)
@@ -89,15 +90,16 @@ add_driver_counters(struct dpdk_device *d, struct counter_list *list)
 }
 
 void
-dpdk_counters_each(struct dpdk_device *d, netdev_counter_cb *cb, void *aux)
+dpdk_counters_each(const struct netdev *n, netdev_counter_cb *cb, void *aux)
 {
+    struct dpdk_device *d = dpdk_device(n);
     struct counter_list list = COUNTER_LIST_INIT;
 
-    counter_list_add(&list, xstrdup("ovs_rx_qos_drops"), 0);
+    counter_list_add(&list, xstrdup("ovs_rx_qos_drops"), netdev_rates_rx_drops(n));
     counter_list_add(&list, xstrdup("ovs_tx_failure_drops"), tally_get(&d->tx_failed));
     counter_list_add(&list, xstrdup("ovs_tx_invalid_hwol_drops"), 0);
     counter_list_add(&list, xstrdup("ovs_tx_mtu_exceeded_drops"), tally_get(&d->tx_too_long));
-    counter_list_add(&list, xstrdup("ovs_tx_qos_drops"), 0);
+    counter_list_add(&list, xstrdup("ovs_tx_qos_drops"), netdev_rates_tx_drops(n));
     if (d->started) {
         add_driver_counters(d, &list);
     }

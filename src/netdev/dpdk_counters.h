@@ -10,6 +10,6 @@
 
 int dpdk_counters_get(struct dpdk_device *, struct netdev_stats *);
 /* All others, in order of their names. */
-void dpdk_counters_each(struct dpdk_device *, netdev_counter_cb *, void *aux);
+void dpdk_counters_each(const struct netdev *, netdev_counter_cb *, void *aux);
 
 #endif

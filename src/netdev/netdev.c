@@ -8,6 +8,7 @@
 #include "netdev/dummy.h"
 #include "netdev/linux.h"
 #include "netdev/patch.h"
+#include "netdev/qos.h"
 #include "netdev/vhost.h"
 
 enum { MAX_CLASSES = 32 };
@@ -173,6 +174,7 @@ netdev_close(struct netdev *n)
     if (n && !--n->ref_count) {
         unregister(n);
         n->class->destruct(n);
+        netdev_rates_destroy(n);
         free(n->name);
         free(n);
     }
@@ -370,6 +372,17 @@ netdev_get_features(const struct netdev *n, struct netdev_features *f)
 int
 netdev_get_stats(const struct netdev *n, struct netdev_stats *stats)
 {
+    int error = netdev_get_device_stats(n, stats);
+
+    if (!error) {
+        netdev_rates_add(n, stats);
+    }
+    return error;
+}
+
+int
+netdev_get_device_stats(const struct netdev *n, struct netdev_stats *stats)
+{
     int error;
 
     memset(stats, 0xff, sizeof *stats);
@@ -391,6 +404,9 @@ netdev_get_status(const struct netdev *n, struct strmap *status)
 void
 netdev_each_counter(const struct netdev *n, netdev_counter_cb *cb, void *aux)
 {
+    if (!n->class->qos_types && n->rates) {
+        cb(aux, "ovs_rx_qos_drops", netdev_rates_rx_drops(n));
+    }
     if (n->class->each_counter) {
         n->class->each_counter(n, cb, aux);
     }
@@ -402,6 +418,7 @@ netdev_each_queue(const struct netdev *n, netdev_queue_cb *cb, void *aux)
     if (n->class->each_queue) {
         n->class->each_queue(n, cb, aux);
     }
+    netdev_rates_each_queue(n, cb, aux);
 }
 
 static const struct { uint32_t bits; uint64_t bps; } speeds[] = {

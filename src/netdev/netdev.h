@@ -34,6 +34,9 @@
 
 struct loop;
 struct netdev;
+struct netdev_rates;
+struct policer;
+struct qos;
 
 /* Counters as the statistics column names them; UINT64_MAX: not known. */
 struct netdev_stats {
@@ -94,7 +97,9 @@ struct netdev_class {
     int (*get_stats)(const struct netdev *, struct netdev_stats *);
     void (*get_status)(const struct netdev *, struct strmap *); /* key -> malloc()ed text */
     void (*each_counter)(const struct netdev *, netdev_counter_cb *, void *aux);
-    /* Queues for quality of service. */
+    /* Quality of service: the types that there are (netdev/qos.h), null-terminated, null: none; queues that the class
+     * itself has. */
+    const char *const *qos_types;
     void (*each_queue)(const struct netdev *, netdev_queue_cb *, void *aux);
 
     /* Queues.  n_rxq is valid after construct/reconfigure.  rxq_fd: a descriptor to wait for, -1 if none. */
@@ -124,9 +129,14 @@ struct netdev {
     unsigned int ref_count;
     uint64_t change_seq;  /* Bumped whenever something readable changed. */
     void *priv;           /* The class's own. */
-    _Atomic unsigned int offloads; /* NETDEV_TAKES_*; the provider may change it at any time. */
+    /* What workers look at, beside 'class' and 'priv': whether there are rates to heed (netdev/qos.h), and
+     * NETDEV_TAKES_*, which the provider may change at any time. */
+    _Atomic(struct policer *) policer; /* Of what is received; null: none. */
+    _Atomic(struct qos *) qos;         /* Of what is sent, published by RCU; null: none. */
+    _Atomic unsigned int offloads;
     struct netdev_user *user; /* Null: nobody has its queues. */
     bool is_gone;         /* The device has vanished: close the netdev and open it anew when it returns. */
+    struct netdev_rates *rates; /* Null until there are some; owned. */
     struct strmap_entry *registered; /* In the table of open netdevs; null once gone. */
 };
 
@@ -173,6 +183,8 @@ int netdev_get_ifindex(const struct netdev *);
 unsigned int netdev_get_node(const struct netdev *);
 int netdev_get_features(const struct netdev *, struct netdev_features *);
 int netdev_get_stats(const struct netdev *, struct netdev_stats *); /* All UINT64_MAX on error. */
+/* The same without what our own rates have dropped (netdev/qos.h). */
+int netdev_get_device_stats(const struct netdev *, struct netdev_stats *);
 void netdev_get_status(const struct netdev *, struct strmap *);
 /* Calls 'cb' for each counter beyond 'struct netdev_stats', in order of their names; for each QoS queue in order of
  * their numbers. */

@@ -15,6 +15,7 @@
 
 #include "base/num.h"
 #include "base/tally.h"
+#include "netdev/qos.h"
 #include "netdev/vhost_counters.h"
 #include "netdev/vhost_machine.h"
 #include "packet/env.h"
@@ -638,6 +639,8 @@ own_counters(struct vhost *v)
         .tx_failed = tally_get(&v->tx_failed),
         .tx_too_long = tally_get(&v->tx_too_long),
         .tx_retried = tally_get(&v->tx_retried),
+        .rx_policed = netdev_rates_rx_drops(v->netdev),
+        .tx_policed = netdev_rates_tx_drops(v->netdev),
     };
 }
 
@@ -761,6 +764,7 @@ vhost_n_txq(const struct netdev *netdev)
         .construct = CONSTRUCT, \
         .destruct = vhost_destruct, \
         .n_txq = vhost_n_txq, \
+        .qos_types = netdev_policer_types, \
         .set_config = SET_CONFIG, \
         .set_flags = vhost_set_flags, \
         .get_etheraddr = vhost_get_etheraddr, \

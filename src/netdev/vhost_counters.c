@@ -150,11 +150,11 @@ vhost_counters_each(int vid, unsigned int n_pairs, const struct virtqueue_counte
 {
     struct counter_list c = COUNTER_LIST_INIT;
 
-    counter_list_add(&c, xstrdup("ovs_rx_qos_drops"), 0);
+    counter_list_add(&c, xstrdup("ovs_rx_qos_drops"), own->rx_policed);
     counter_list_add(&c, xstrdup("ovs_tx_failure_drops"), own->tx_failed);
     counter_list_add(&c, xstrdup("ovs_tx_invalid_hwol_drops"), 0);
     counter_list_add(&c, xstrdup("ovs_tx_mtu_exceeded_drops"), own->tx_too_long);
-    counter_list_add(&c, xstrdup("ovs_tx_qos_drops"), 0);
+    counter_list_add(&c, xstrdup("ovs_tx_qos_drops"), own->tx_policed);
     counter_list_add(&c, xstrdup("ovs_tx_retries"), own->tx_retried);
     if (vid >= 0) {
         add_device_counters(&c, vid, n_pairs, rings);

@@ -10,7 +10,7 @@
 
 /* What the port counts itself. */
 struct vhost_own_counters {
-    uint64_t tx_failed, tx_too_long, tx_retried;
+    uint64_t tx_failed, tx_too_long, tx_retried, rx_policed, tx_policed;
 };
 
 /* Packets and bytes of the device 'vid' with that many pairs of queues; 'rings': what we have counted for each of its

@@ -1,7 +1,7 @@
 /* Requests about the switch, its ports and queues. */
 #include <stdlib.h>
 
-#include "netdev/netdev.h"
+#include "netdev/qos.h"
 #include "ofproto/listing.h"
 #include "ofproto/ofconn.h"
 #include "openflow/msg/queue.h"
@@ -286,6 +286,24 @@ struct queue_walk {
     size_t n;
 };
 
+/* What the device does not count is unknown. */
+static void
+fill_queue_stats(struct queue_stats *s, const struct netdev *netdev, uint32_t queue)
+{
+    struct netdev_queue_stats counted;
+    int64_t age;
+
+    memset(s, 0xff, sizeof *s);
+    if (!netdev_get_queue_stats(netdev, queue, &counted)) {
+        age = clock_now_ms() - counted.created_ms;
+        s->tx_packets = counted.tx_packets;
+        s->tx_bytes = counted.tx_bytes;
+        s->tx_errors = counted.tx_errors;
+        s->duration_sec = age / 1000;
+        s->duration_nsec = age % 1000 * 1000000;
+    }
+}
+
 static void
 put_queue_stats(void *w_, uint32_t queue)
 {
@@ -294,7 +312,7 @@ put_queue_stats(void *w_, uint32_t queue)
     struct queue_stats s;
 
     if (w->wanted.queue == QUEUE_ALL || w->wanted.queue == queue) {
-        memset(&s, 0xff, sizeof s); /* No device counts by queue. */
+        fill_queue_stats(&s, w->port->x->netdev, queue);
         s.port = w->port->x->ofp_port;
         s.queue = queue;
         queue_stats_put(w->parts.out, w->version, &s);

@@ -75,6 +75,9 @@ const char *ofproto_port_name(const struct ofproto *, ofp_port);
 bool ofproto_port_has_peer(const struct ofproto *, ofp_port);
 /* The datapath's settings of a port (datapath/datapath.h). */
 void ofproto_port_configure(struct ofproto *, ofp_port, const struct dp_port_config *);
+/* The DSCP of packets for the port's queues, in order of their numbers; queues that are not there: the packet's. */
+struct ofproto_queue_dscp { uint32_t queue; uint8_t dscp; };
+void ofproto_port_set_dscps(struct ofproto *, ofp_port, const struct ofproto_queue_dscp *, size_t n);
 void ofproto_port_set_peer(struct ofproto *, ofp_port, const char *peer);
 /* The device behind a port changed (carrier, MAC, MTU): port-status to controllers, flags to translation. */
 void ofproto_port_changed(struct ofproto *, ofp_port);

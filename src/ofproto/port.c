@@ -276,6 +276,42 @@ ofproto_port_has_peer(const struct ofproto *p, ofp_port port)
     return o && rcu_get_protected(&o->x->peer);
 }
 
+static bool
+has_dscps(const struct xdscps *old, const struct ofproto_queue_dscp *dscps, size_t n)
+{
+    size_t i;
+
+    for (i = 0; old && i < n && i < old->n; i++) {
+        if (old->all[i].queue != dscps[i].queue || old->all[i].dscp != dscps[i].dscp) {
+            break;
+        }
+    }
+    return i == n && (old ? old->n : 0) == n;
+}
+
+void
+ofproto_port_set_dscps(struct ofproto *p, ofp_port port, const struct ofproto_queue_dscp *dscps, size_t n)
+{
+    struct ofport *o = ofport_find(p, port);
+    struct xdscps *old = o ? rcu_get_protected(&o->x->dscps) : NULL, *new = NULL;
+
+    if (!o || has_dscps(old, dscps, n)) {
+        return;
+    }
+    if (n) {
+        new = xzalloc(sizeof *new + n * sizeof new->all[0]);
+        new->n = n;
+        for (size_t i = 0; i < n; i++) {
+            new->all[i] = (struct xdscp) { dscps[i].queue, dscps[i].dscp };
+        }
+    }
+    rcu_set(&o->x->dscps, new);
+    if (old) {
+        rcu_defer(free, old);
+    }
+    backer_changed(p->backer);
+}
+
 void
 ofproto_port_set_peer(struct ofproto *p, ofp_port port, const char *peer)
 {

@@ -266,7 +266,7 @@ collect_devices(struct report *r, const struct xbridge *bridge)
         struct netdev_stats stats;
 
         if (!p->is_patch && p->netdev) {
-            netdev_get_stats(p->netdev, &stats);
+            netdev_get_device_stats(p->netdev, &stats);
             add_device(r, p, "the device had no room for them (rx_dropped)", stats.rx_dropped);
             add_device(r, p, "the device received them with an error (rx_errors)", stats.rx_errors);
             add_device(r, p, "the device did not take them: its queue was full, or they were longer than its MTU "

@@ -113,6 +113,7 @@ free_port(void *p_)
 {
     struct xport *p = p_;
 
+    free(rcu_get_protected(&p->dscps));
     free(p->name);
     free(p);
 }

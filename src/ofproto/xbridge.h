@@ -98,6 +98,15 @@ struct xbridge {
 enum { XPORT_DOWN = 1 << 0, XPORT_NO_STP = 1 << 1, XPORT_NO_RECV = 1 << 2, XPORT_NO_RECV_STP = 1 << 3,
        XPORT_NO_FLOOD = 1 << 4, XPORT_NO_FWD = 1 << 5, XPORT_NO_PACKET_IN = 1 << 6 };
 
+/* The DSCP that packets for a queue of a port get (Queue.dscp), in order of the queues' numbers.  Immutable. */
+struct xdscps {
+    size_t n;
+    struct xdscp {
+        uint32_t queue;
+        uint8_t dscp;
+    } all[];
+};
+
 struct xport {
     struct xbridge *bridge;
     ofp_port ofp_port;
@@ -109,6 +118,7 @@ struct xport {
     _Atomic uint32_t state;          /* OFPPS_LINK_DOWN 1, OFPPS_BLOCKED 2, OFPPS_LIVE 4. */
     _Atomic int mtu;
     RCU_PTR(struct xbundle) bundle;  /* Null: does no NORMAL switching. */
+    RCU_PTR(struct xdscps) dscps;    /* Null: none. */
     RCU_PTR(struct xport) peer;      /* Patch ports: the other end, null while it has none. */
     /* Packets that enter or leave without the datapath's counting them (patch ports, packet-out). */
     _Atomic uint64_t n_rx_packets, n_rx_bytes, n_tx_packets, n_tx_bytes;

@@ -279,7 +279,7 @@ huge_pages_are_mounted(void)
 static char *
 start(void)
 {
-    static const struct rte_mbuf_dynflag flag = { .name = "weft_offload" };
+    static const struct rte_mbuf_dynflag flag = { .name = "weft_offload" }, queue_flag = { .name = "weft_queue" };
     struct args args = build_args(huge_pages_are_free() && huge_pages_are_mounted());
     char *passed[MAX_ARGS + 1], *line = join(&args);
     int result;
@@ -299,7 +299,8 @@ start(void)
     if (result < 0) {
         return xasprintf("DPDK did not start: %s", rte_strerror(rte_errno));
     }
-    if (rte_mbuf_dynflag_register_bitnum(&flag, PACKET_F_OFFLOAD_BIT) < 0) {
+    if (rte_mbuf_dynflag_register_bitnum(&flag, PACKET_F_OFFLOAD_BIT) < 0 ||
+        rte_mbuf_dynflag_register_bitnum(&queue_flag, PACKET_F_QUEUE_BIT) < 0) {
         return xasprintf("DPDK has no packet flag left: %s", rte_strerror(rte_errno));
     }
     packet_common_pool = packet_pool_create("weft", PACKET_POOL_SIZE, PACKET_ROOM);

@@ -13,11 +13,13 @@
 struct packet {
     struct rte_mbuf mbuf;
     struct packet_offload offload; /* Valid if mbuf.ol_flags has PACKET_F_OFFLOAD. */
+    uint32_t queue;                /* For quality of service; valid if mbuf.ol_flags has PACKET_F_QUEUE, else 0. */
 };
 
-/* The bit of ol_flags that says that 'offload' counts; reserved with DPDK when the environment starts. */
-enum { PACKET_F_OFFLOAD_BIT = 39 };
+/* The bits of ol_flags that say that 'offload' and 'queue' count; reserved with DPDK when the environment starts. */
+enum { PACKET_F_OFFLOAD_BIT = 39, PACKET_F_QUEUE_BIT = 38 };
 #define PACKET_F_OFFLOAD (UINT64_C(1) << PACKET_F_OFFLOAD_BIT)
+#define PACKET_F_QUEUE (UINT64_C(1) << PACKET_F_QUEUE_BIT)
 
 /* Size of the private area that a pool of packets must have. */
 enum { PACKET_PRIV_SIZE = RTE_ALIGN_CEIL(sizeof(struct packet) - sizeof(struct rte_mbuf), RTE_MBUF_PRIV_ALIGN) };
@@ -59,6 +61,22 @@ packet_set_offload(struct packet *p, const struct packet_offload *offload)
         p->mbuf.ol_flags |= PACKET_F_OFFLOAD;
     } else {
         p->mbuf.ol_flags &= ~PACKET_F_OFFLOAD;
+    }
+}
+
+static inline bool packet_has_queue(const struct packet *p) { return p->mbuf.ol_flags & PACKET_F_QUEUE; }
+static inline void
+packet_set_queue(struct packet *p, uint32_t queue)
+{
+    p->queue = queue;
+    p->mbuf.ol_flags |= PACKET_F_QUEUE;
+}
+/* 'p' is made of 'from', and is for its queue. */
+static inline void
+packet_take_queue(struct packet *p, const struct packet *from)
+{
+    if (UNLIKELY(packet_has_queue(from))) {
+        packet_set_queue(p, from->queue);
     }
 }
 

@@ -129,6 +129,9 @@ packet_copy(const struct packet *old)
     if (new && packet_has_offload(old)) {
         packet_set_offload(new, &old->offload);
     }
+    if (new) {
+        packet_take_queue(new, old);
+    }
     return new;
 }
 
@@ -216,6 +219,7 @@ packet_with_headroom(struct packet *p, size_t n)
         if (packet_has_offload(p)) {
             packet_set_offload(roomy, &p->offload);
         }
+        packet_take_queue(roomy, p);
     }
     packet_free(p);
     return roomy;

@@ -28,6 +28,17 @@ clock_now_ms(void)
 }
 
 int64_t
+clock_now_ns(void)
+{
+    int64_t frozen = atomic_load_explicit(&frozen_at, memory_order_relaxed);
+
+    if (UNLIKELY(frozen != CLOCK_NEVER)) {
+        return frozen * 1000000;
+    }
+    return read_clock(CLOCK_MONOTONIC, 1000000000) + atomic_load_explicit(&offset, memory_order_relaxed) * 1000000;
+}
+
+int64_t
 clock_unwarped_ms(int64_t ms)
 {
     return ms - atomic_load_explicit(&offset, memory_order_relaxed);

@@ -16,6 +16,9 @@
 /* Monotonic milliseconds since an arbitrary start; frozen after clock_stop(). */
 int64_t clock_now_ms(void);
 
+/* The same clock in nanoseconds, for rates that are shorter than a millisecond. */
+int64_t clock_now_ns(void);
+
 /* What the system's clock says, in milliseconds, when clock_now_ms() is 'ms' and not frozen: without what warps have
  * added so far. */
 int64_t clock_unwarped_ms(int64_t ms);

@@ -232,7 +232,8 @@ commands_register(struct vswitchd *sw, void (*cb)(void *aux, bool cleanup), void
 {
     quit = (struct quit) { .cb = cb, .aux = aux };
     ctl_register("exit", "[--cleanup]", 0, 1, cmd_exit, NULL);
-    idle_commands_register(sw);
+    idle_commands_register();
+    qos_commands_register(sw);
 }
 
 /* Time. */

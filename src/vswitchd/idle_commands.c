@@ -64,24 +64,8 @@ cmd_mdb(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSED)
     }
 }
 
-/* qos/show, qos/show-types. */
-static void
-cmd_qos(struct ctl_request *r, int argc UNUSED, const char *argv[], void *sw_)
-{
-    struct vswitchd *sw = sw_;
-    const struct iface *f = strmap_get(&sw->ifaces_by_name, argv[1]);
-
-    if (!f || !f->netdev) {
-        ctl_reply_error(r, "no such interface");
-    } else if (!strcmp(argv[0], "qos/show")) {
-        ctl_replyf(r, "QoS not configured on %s\n", argv[1]);
-    } else {
-        ctl_replyf(r, "No QoS types supported for interface: %s\n", argv[1]);
-    }
-}
-
 void
-idle_commands_register(struct vswitchd *sw)
+idle_commands_register(void)
 {
     for (size_t i = 0; i < ARRAY_SIZE(idles); i++) {
         ctl_register(idles[i].name, idles[i].usage, 0, idles[i].max, cmd_idle, (void *) &idles[i]);
@@ -90,6 +74,4 @@ idle_commands_register(struct vswitchd *sw)
     ctl_register("cfm/set-fault", "[interface] normal|false|true", 1, 2, cmd_force, (void *) "no such CFM object");
     ctl_register("mdb/show", "bridge", 1, 1, cmd_mdb, NULL);
     ctl_register("mdb/flush", "[bridge]", 0, 1, cmd_mdb, NULL);
-    ctl_register("qos/show", "interface", 1, 1, cmd_qos, sw);
-    ctl_register("qos/show-types", "interface", 1, 1, cmd_qos, sw);
 }

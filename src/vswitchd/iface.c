@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "datapath/datapath.h"
 #include "netdev/patch.h"
+#include "netdev/qos.h"
 #include "sys/log.h"
 #include "vswitchd/vswitchd.h"
 
@@ -233,6 +234,19 @@ choose_request(const struct iface *f, const struct vs_interface *row)
            : f->lost_number ? OFPP_NONE : port_from_column(vs_interface_ofport(row, 0));
 }
 
+static void
+set_policing(struct iface *f, const struct vs_interface *row)
+{
+    struct netdev_policing p = {
+        .kbps_rate = MAX(vs_interface_ingress_policing_rate(row), 0),
+        .kb_burst = MAX(vs_interface_ingress_policing_burst(row), 0),
+        .kpps_rate = MAX(vs_interface_ingress_policing_kpkts_rate(row), 0),
+        .kpkts_burst = MAX(vs_interface_ingress_policing_kpkts_burst(row), 0),
+    };
+
+    netdev_set_policing(f->netdev, &p);
+}
+
 /* Opens the device and puts it into the bridge.  Returns the text for the error column, or null. */
 static char *
 bring_up(struct iface *f, const struct vs_interface *row)
@@ -252,6 +266,7 @@ bring_up(struct iface *f, const struct vs_interface *row)
     if (bad) {
         return error_take_text(bad);
     }
+    set_policing(f, row); /* Before the first packet. */
     f->request = port_from_column(vs_interface_ofport_request(row, 0));
     /* A loopback device would send back to us all that we send. */
     if (netdev_get_flags(f->netdev) & NETDEV_LOOPBACK) {
@@ -293,6 +308,7 @@ reconfigure(struct iface *f, const struct vs_interface *row)
     if (bad) {
         return error_take_text(bad);
     }
+    set_policing(f, row);
     if (!strcmp(f->type, "patch")) {
         ofproto_port_set_peer(iface_bridge(f)->ofproto, f->ofport, vs_interface_options(row, "peer"));
     }

@@ -40,6 +40,7 @@ port_create(struct bridge *br, const struct vs_port *row)
     object_init(&p->o, sw, &sw->ports, &row->row.uuid, vs_port_name(row));
     p->bridge = br;
     list_init(&p->ifaces);
+    list_init(&p->with_qos);
     list_push_back(&br->ports, &p->in_bridge);
     (void) strmap_put(&sw->ports_by_name, p->o.name, p);
     object_dirty(&p->o, &sw->dirty_ports);
@@ -125,6 +126,8 @@ port_destroy(struct port *p)
         iface_destroy(CONTAINER_OF(p->ifaces.next, struct iface, in_port));
     }
     list_remove(&p->in_bridge);
+    list_remove(&p->with_qos);
+    free(p->refused_qos);
     if (strmap_get(&p->o.sw->ports_by_name, p->o.name) == p) {
         (void) strmap_remove(&p->o.sw->ports_by_name, p->o.name);
     }
@@ -331,6 +334,7 @@ port_configure(struct port *p, const struct vs_port *row)
     }
     set_bundle(p, row);
     set_fake(p, row);
+    qos_configure(p, row);
     object_stale(&p->o, &p->o.sw->stale_ports);
 }
 

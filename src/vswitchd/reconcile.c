@@ -87,6 +87,7 @@ mark(struct vswitchd *sw)
     mark_table(sw, VS_PORT, &sw->ports, &sw->dirty_ports);
     mark_table(sw, VS_INTERFACE, &sw->ifaces, &sw->dirty_ifaces);
     mark_dependents(sw);
+    qos_mark_ports(sw);
 }
 
 /* 2. remove */

@@ -78,6 +78,7 @@ struct vswitchd {
     struct list unsatisfied;             /* struct iface.unsatisfied */
     struct list dirty_bridges, dirty_ports, dirty_ifaces; /* struct object.dirty */
     struct list unsettled;               /* struct bridge.unsettled */
+    struct list ports_with_qos;          /* struct port.with_qos */
     enum apply_phase {
         APPLY_NOTHING, ADD_PORTS, ADD_IFACES, APPLY_BRIDGES, APPLY_IFACES, APPLY_PORTS,
     } phase;                             /* Of reconcile_run(). */
@@ -146,6 +147,8 @@ struct port {
     bool is_bond;            /* As such. */
     struct netdev *fake;     /* bond_fake_iface: a device of the port's name that is no part of it; or null. */
     ofp_port fake_port;
+    struct list with_qos;    /* In vswitchd.ports_with_qos: Port.qos is set. */
+    char *refused_qos;       /* The type of QoS that was said to be unsupported last, or null. */
 };
 
 struct iface {
@@ -295,6 +298,15 @@ void status_mark_all(struct vswitchd *);
 /* A period is over: counters are to be written. */
 void status_mark_stats(struct vswitchd *);
 
+/* ---- qos.c ---- */
+
+/* Applies the port's QoS to its interfaces that are in the bridge. */
+void qos_configure(struct port *, const struct vs_port *);
+/* Marks the ports that a change of QoS or Queue rows may concern. */
+void qos_mark_ports(struct vswitchd *);
+/* qos/show and qos/show-types. */
+void qos_commands_register(struct vswitchd *);
+
 /* ---- commands.c ---- */
 
 /* Registers the control commands of the daemon itself.  'quit' is called for "exit"; its request is to be answered with
@@ -302,7 +314,7 @@ void status_mark_stats(struct vswitchd *);
 void commands_register(struct vswitchd *, void (*quit)(void *aux, bool cleanup), void *aux);
 void commands_finish_exit(void);
 /* Those of protocols that do not run here (idle_commands.c). */
-void idle_commands_register(struct vswitchd *);
+void idle_commands_register(void);
 /* time/stop and time/warp; only with dummies. */
 void commands_register_time(struct loop *);
 

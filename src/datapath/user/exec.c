@@ -37,6 +37,9 @@ cut_packet(struct exec *x, struct packet *p)
         return p;
     }
     copy = packet_new(packet_at(p), cut);
+    if (copy) {
+        packet_take_queue(copy, p);
+    }
     packet_free(p);
     return copy;
 }
@@ -108,6 +111,18 @@ set_metadata(struct exec *x, enum odp_key field, const void *value, const void *
     *to = (*to & ~cpu_to_be32(m)) | cpu_to_be32(v & m);
 }
 
+/* Whatever the packet is sent through from now on is to know the queue: so do those who have it already, unless there
+ * is a copy. */
+static bool
+choose_queue(struct worker *w, struct exec *x)
+{
+    if (!own_bytes(w, x)) {
+        return false;
+    }
+    packet_set_queue(x->packet, be32_to_cpu(x->key->skb_priority));
+    return true;
+}
+
 static bool
 do_set(struct worker *w, struct exec *x, const struct program *p, const struct op *op)
 {
@@ -115,7 +130,7 @@ do_set(struct worker *w, struct exec *x, const struct program *p, const struct o
 
     if (op->set.key == ODP_KEY_PRIORITY || op->set.key == ODP_KEY_SKB_MARK || op->set.key == ODP_KEY_DP_HASH) {
         set_metadata(x, op->set.key, value, mask);
-        return true;
+        return op->set.key != ODP_KEY_PRIORITY || choose_queue(w, x);
     }
     if (!own_bytes(w, x)) {
         return false;

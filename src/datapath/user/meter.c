@@ -4,12 +4,13 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "sys/token_bucket.h"
 
-enum { UNITS_PER_MS = 64 * 1000000 }; /* Of time. */
+enum { NS_PER_MS = 1000000 };
 
 struct band {
-    uint64_t rate, depth;        /* Packets or bits: a second; that the bucket holds. */
-    _Atomic int64_t full_at;     /* When the bucket is full again. */
+    uint64_t rate;               /* Packets or bits a second. */
+    struct token_bucket bucket;
     _Atomic uint64_t n_packets, n_bytes; /* Dropped. */
 };
 
@@ -49,15 +50,6 @@ find_rcu(const struct dp_meters *m, uint32_t id)
     return NULL;
 }
 
-/* The time that 'n' packets or bits take at the band's rate. */
-static int64_t
-duration(const struct band *b, uint64_t n)
-{
-    unsigned __int128 t = (unsigned __int128) n * 1000 * UNITS_PER_MS / b->rate;
-
-    return t < INT64_MAX / 4 ? (int64_t) t : INT64_MAX / 4;
-}
-
 static void
 configure(struct user_meter *meter, const struct dp_meter_config *c)
 {
@@ -66,8 +58,10 @@ configure(struct user_meter *meter, const struct dp_meter_config *c)
     meter->is_kbps = c->is_kbps;
     meter->n_bands = c->n_bands;
     for (size_t i = 0; i < c->n_bands; i++) {
-        meter->bands[i].rate = MAX(c->bands[i].rate, 1) * unit;
-        meter->bands[i].depth = (c->bands[i].burst ? c->bands[i].burst : MAX(c->bands[i].rate, 1)) * unit;
+        struct band *b = &meter->bands[i];
+
+        b->rate = MAX(c->bands[i].rate, 1) * unit;
+        token_bucket_set(&b->bucket, b->rate, c->bands[i].burst ? c->bands[i].burst * unit : b->rate);
     }
 }
 
@@ -136,21 +130,6 @@ dp_meters_del(struct dp_meters *m, uint32_t id)
     return 0;
 }
 
-/* Takes the packet's cost out of the bucket, if it holds as much. */
-static bool
-take(struct band *b, uint64_t cost, int64_t now)
-{
-    int64_t full = duration(b, b->depth), takes = duration(b, cost), was = atomic_load(&b->full_at), next;
-
-    do {
-        next = MAX(was, now) + takes;
-        if (next - now > full) {
-            return false;
-        }
-    } while (!atomic_compare_exchange_weak(&b->full_at, &was, next));
-    return true;
-}
-
 bool
 dp_meters_pass_rcu(struct dp_meters *m, uint32_t id, uint32_t size, int64_t now)
 {
@@ -165,7 +144,7 @@ dp_meters_pass_rcu(struct dp_meters *m, uint32_t id, uint32_t size, int64_t now)
     for (size_t i = 0; i < meter->n_bands; i++) {
         struct band *b = &meter->bands[i];
 
-        if (!take(b, meter->is_kbps ? size * UINT64_C(8) : 1, now * UNITS_PER_MS) &&
+        if (!token_bucket_take(&b->bucket, meter->is_kbps ? size * UINT64_C(8) : 1, now * NS_PER_MS) &&
             (!exceeded || b->rate > exceeded->rate)) {
             exceeded = b;
         }

@@ -1,11 +1,10 @@
 /* Meters of the userspace datapath: how many packets or bits a second may pass.
  *
- * Each band is a token bucket, kept as one number: the time at which the bucket will be full again.  A packet that
- * conforms moves it on by what it costs, in one compare-and-swap; so there is no lock, and workers that share a meter
- * share its rate exactly.  A packet that some band is exceeded by is dropped, and counted in the one of those with the
- * highest rate.
+ * Each band is a token bucket (sys/token_bucket.h), of packets or of bits: there is no lock, and workers that share
+ * a meter share its rate exactly.  A packet that some band is exceeded by is dropped, and counted in the one of those
+ * with the highest rate.
  *
- * Time is that of a burst of packets, in milliseconds; the numbers are in 64ths of a nanosecond.
+ * Time is that of a burst of packets, in milliseconds.
  *
  * Threads: the main thread configures; workers are in an RCU read section.
  * Standards: OpenFlow 1.5 §5.11. */

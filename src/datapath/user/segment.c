@@ -123,6 +123,9 @@ send_segments(struct worker *w, const struct port *port, struct packet *p)
         worker_drop(w, p, n ? DP_DROP_NO_MEMORY : DP_DROP_SEGMENT, NULL);
         return;
     }
+    for (int i = 0; i < n; i++) {
+        packet_take_queue(segments[i], p);
+    }
     packet_free(p);
     for (int i = 0; i < n; i += BURST) {
         steer(w, port, segments + i, MIN(BURST, n - i));

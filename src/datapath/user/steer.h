@@ -2,6 +2,8 @@
  *
  * What it is
  * ----------
+ * The last step before a port's send(): what its QoS does not let pass is dropped here.
+ *
  * By default a worker sends all through one queue, its own as far as there are so many (tx-steering=thread).  With
  * tx-steering=hash packets go to the queue that the hash of their addresses, protocol and ports says: those of a
  * connection stay in order, and one worker fills all queues.
@@ -19,6 +21,14 @@ void steer_and_send(struct worker *, const struct port *port, struct packet **pa
 static inline void
 steer(struct worker *w, const struct port *port, struct packet **packets, unsigned int n)
 {
+    struct qos *qos = atomic_load_explicit(&port->netdev->qos, memory_order_acquire);
+
+    if (UNLIKELY(qos != NULL)) {
+        n = worker_police_sent_rcu(w, qos, packets, n);
+        if (!n) {
+            return;
+        }
+    }
     if (UNLIKELY(atomic_load_explicit(&port->hashes_tx, memory_order_relaxed) || rcu_get(&port->captures) != NULL)) {
         steer_and_send(w, port, packets, n);
     } else {

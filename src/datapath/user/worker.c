@@ -19,6 +19,7 @@
 #include "datapath/user/dp.h"
 #include "datapath/user/segment.h"
 #include "datapath/user/steer.h"
+#include "netdev/qos.h"
 #include "packet/env.h"
 #include "sys/clock.h"
 #include "sys/counter.h"
@@ -213,6 +214,39 @@ drop_unusable(struct worker *w, struct burst *b)
     b->n = n;
 }
 
+/* Drops the packets that are not in 'passed', and moves the others to the front; how many these are. */
+static unsigned int
+drop_others(struct worker *w, struct packet **packets, unsigned int n, uint32_t passed, enum dp_drop reason,
+            const struct flow *key)
+{
+    unsigned int kept = 0;
+
+    for (unsigned int i = 0; i < n; i++) {
+        if (passed & UINT32_C(1) << i) {
+            packets[kept++] = packets[i];
+        } else {
+            worker_drop(w, packets[i], reason, key);
+        }
+    }
+    return kept;
+}
+
+static NOINLINE void
+police_received(struct worker *w, struct policer *policer, struct burst *b)
+{
+    uint32_t passed = policer_pass(policer, b->packets, b->n, clock_now_ns());
+
+    b->n = drop_others(w, b->packets, b->n, passed, DP_DROP_INGRESS_RATE, &w->fresh);
+}
+
+NOINLINE unsigned int
+worker_police_sent_rcu(struct worker *w, struct qos *qos, struct packet **packets, unsigned int n)
+{
+    uint32_t passed = qos_pass_rcu(qos, packets, n, clock_now_ns());
+
+    return drop_others(w, packets, n, passed, DP_DROP_EGRESS_RATE, NULL);
+}
+
 /* Receives a burst and processes it; what it sends waits in the queues. */
 static ALWAYS_INLINE int
 receive(struct worker *w, struct port *port, struct netdev_rxq *rxq)
@@ -221,12 +255,17 @@ receive(struct worker *w, struct port *port, struct netdev_rxq *rxq)
     int n = port->netdev->class->rxq_recv(rxq, b->packets, BURST);
 
     if (n > 0) {
+        struct policer *policer = netdev_policer(port->netdev);
+
         b->n = n;
         w->now = clock_now_ms();
         w->fresh.in_port = port->in_port;
         drop_unusable(w, b);
         if (UNLIKELY(rcu_get(&port->captures) != NULL)) {
             capture_burst_rcu(port, w->id, false, rxq->queue, b->packets, b->n);
+        }
+        if (UNLIKELY(policer != NULL)) {
+            police_received(w, policer, b);
         }
         burst_receive_rcu(w, b, port->in_port);
     }

@@ -165,6 +165,9 @@ void worker_flush_rcu(struct worker *);
 void worker_drop(struct worker *, struct packet *p, enum dp_drop reason, const struct flow *key);
 void worker_lost(struct worker *, enum dp_drop reason, const struct flow *key);
 
+/* Drops those packets that the port's QoS does not let pass, and moves the others to the front; how many these are. */
+unsigned int worker_police_sent_rcu(struct worker *, struct qos *, struct packet **packets, unsigned int n);
+
 /* Queues 'p' (taken over) for port 'number'. */
 void worker_output_slow_rcu(struct worker *, uint32_t number, struct packet *p);
 static ALWAYS_INLINE void

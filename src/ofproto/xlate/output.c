@@ -5,6 +5,8 @@
 #include "ofproto/xlate/ctx.h"
 #include "openflow/msg/packet.h"
 
+enum { IP_DSCP_MASK = 0xfc };
+
 static const struct eth_addr stp_group = { { 0x01, 0x80, 0xc2, 0x00, 0x00, 0x00 } };
 
 /* What was below labels has not been parsed: the pipeline knows nothing of it and has changed nothing. */
@@ -186,9 +188,34 @@ refuse_truncation(struct xlate_ctx *ctx, ofp_port number)
     xlate_why(ctx, WHY_TRUNCATE);
 }
 
+/* The packet as it goes to its queue of this port (Queue.dscp); what its DSCP was before. */
+static uint8_t
+mark_for_queue(struct xlate_ctx *ctx, struct xport *port)
+{
+    const struct xdscps *d = rcu_get(&port->dscps);
+    uint32_t queue = be32_to_cpu(ctx->flow.skb_priority);
+    uint8_t tos = ctx->flow.nw_tos;
+
+    if (LIKELY(!d)) {
+        return tos;
+    }
+    ctx->wc->skb_priority = BE32_MAX;
+    for (size_t i = 0; i < d->n && d->all[i].queue <= queue; i++) {
+        if (d->all[i].queue == queue) {
+            ctx->wc->nw_tos |= IP_DSCP_MASK;
+            if (flow_is_ip(&ctx->flow)) {
+                ctx->flow.nw_tos = (tos & ~IP_DSCP_MASK) | d->all[i].dscp << 2;
+            }
+        }
+    }
+    return tos;
+}
+
 void
 xlate_send_to_port(struct xlate_ctx *ctx, struct xport *port, uint32_t max_len)
 {
+    uint8_t tos;
+
     if (!port_is_open(ctx, port)) {
         return;
     }
@@ -213,6 +240,7 @@ xlate_send_to_port(struct xlate_ctx *ctx, struct xport *port, uint32_t max_len)
         xlate_why(ctx, WHY_NO_PORT);
         return;
     }
+    tos = mark_for_queue(ctx, port);
     xlate_commit(ctx);
     xlate_sample_output(ctx, port->odp_port);
     if (max_len) {
@@ -221,6 +249,7 @@ xlate_send_to_port(struct xlate_ctx *ctx, struct xport *port, uint32_t max_len)
     odp_put_output(&ctx->out->actions, port->odp_port);
     ctx->useful_len = ctx->out->actions.len;
     xlate_mirror_output(ctx, port);
+    ctx->flow.nw_tos = tos;
 }
 
 static void
