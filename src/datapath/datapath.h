@@ -122,7 +122,7 @@ struct dp_dropped {
     int64_t used;           /* ms on clock_now_ms(). */
     /* One of the last packets, when it was dropped; without bytes: it is not known. */
     struct flow key;        /* in_port: an odp_port, or all ones if that is not known. */
-    const void *frame;      /* Its beginning. */
+    const void *frame;      /* Zeros behind its beginning. */
     size_t frame_len;
 };
 

@@ -229,3 +229,13 @@ def test_wrong_arguments(place, args, error):
     done = place.run(f"ovs-appctl why-drop {args}")
     assert done.returncode == 2
     assert error in done.stderr, done.stderr
+
+
+def test_of_a_long_packet_all_headers_are_shown(place):
+    """Of which its beginning alone is kept."""
+    place.sh("ovs-vsctl set interface p1 ingress_policing_rate=1 ingress_policing_burst=1")
+    flows(place, "actions=2")
+    send(place, 3, options="-s 1300")
+    found, = [r for r in reasons(place) if "ingress policing" in r.why]
+    assert found.n == 3 and "icmp,in_port=p1" in found.trace and "nw_src=10.0.0.1,nw_dst=10.0.0.2" in found.trace
+    place.sh("ovs-vsctl set interface p1 ingress_policing_rate=0 ingress_policing_burst=0")

@@ -61,8 +61,8 @@ keep(struct drop_log *l, struct drop_site *s, const struct flow *key, const stru
         return;
     }
     memcpy(s->base, &key->lines[0], FLOW_LINE);
-    s->frame_len = MIN(packet_size(p), DROP_LOG_BYTES);
-    memcpy(s->frame, packet_at(p), s->frame_len);
+    s->packet_len = packet_size(p);
+    memcpy(s->frame, packet_at(p), MIN(s->packet_len, DROP_LOG_BYTES));
     pthread_mutex_unlock(&l->mutex);
 }
 
@@ -92,16 +92,16 @@ report(struct drop_log *l, struct drop_site *s, void (*cb)(void *aux, const stru
                      s->reason == DP_DROP_UNSUPPORTED,
         .n_packets = atomic_load(&s->n_packets), .n_bytes = atomic_load(&s->n_bytes), .used = atomic_load(&s->used),
     };
-    uint8_t frame[DROP_LOG_BYTES];
+    uint8_t *frame = NULL;
     struct flow base = { .in_port = s->in_port };
     struct flow_offsets offsets;
 
     pthread_mutex_lock(&l->mutex);
-    d.frame_len = s->frame_len;
+    d.frame_len = s->packet_len;
     if (d.frame_len) {
         memcpy(&base.lines[0], s->base, FLOW_LINE);
-        memcpy(frame, s->frame, d.frame_len);
-        d.frame = frame;
+        d.frame = frame = xzalloc(d.frame_len); /* Whole, or its headers would be of a packet that was cut. */
+        memcpy(frame, s->frame, MIN(d.frame_len, DROP_LOG_BYTES));
     }
     pthread_mutex_unlock(&l->mutex);
     d.key = base;
@@ -111,6 +111,7 @@ report(struct drop_log *l, struct drop_site *s, void (*cb)(void *aux, const stru
     if (d.n_packets) {
         cb(aux, &d);
     }
+    free(frame);
 }
 
 void

@@ -25,7 +25,7 @@ struct drop_site {
     /* Guarded by the log's mutex. */
     uint8_t base[FLOW_LINE];  /* The base line of the packet's key. */
     uint8_t frame[DROP_LOG_BYTES];
-    size_t frame_len;         /* 0: none. */
+    size_t packet_len;        /* Of which 'frame' is the beginning; 0: none. */
 };
 
 struct drop_log {
