@@ -40,7 +40,6 @@ port_create(struct bridge *br, const struct vs_port *row)
     object_init(&p->o, sw, &sw->ports, &row->row.uuid, vs_port_name(row));
     p->bridge = br;
     list_init(&p->ifaces);
-    list_init(&p->with_qos);
     list_push_back(&br->ports, &p->in_bridge);
     (void) strmap_put(&sw->ports_by_name, p->o.name, p);
     object_dirty(&p->o, &sw->dirty_ports);
@@ -126,8 +125,7 @@ port_destroy(struct port *p)
         iface_destroy(CONTAINER_OF(p->ifaces.next, struct iface, in_port));
     }
     list_remove(&p->in_bridge);
-    list_remove(&p->with_qos);
-    free(p->refused_qos);
+    qos_forget(p);
     if (strmap_get(&p->o.sw->ports_by_name, p->o.name) == p) {
         (void) strmap_remove(&p->o.sw->ports_by_name, p->o.name);
     }

@@ -1,7 +1,7 @@
 /* Quality of service: Port.qos and the rows behind it to configuration of the port's devices; the commands that show
  * what became of it.
  *
- * Ports with a QoS are in a list, so that a change of a QoS or Queue row concerns them alone. */
+ * Which ports the rows are for is noted, so that a change of one concerns those alone. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +13,78 @@
 #include "vswitchd/vswitchd.h"
 
 LOG_MODULE(bridge)
+
+/* --- Who uses a row --- */
+
+struct qos_user {
+    struct hmap_node node; /* In vswitchd.qos_users, by the hash of 'row'. */
+    struct uuid row;       /* Of QoS or Queue. */
+    struct port *port;
+};
+
+static void
+forget_uses(struct port *p)
+{
+    for (size_t i = 0; i < p->n_qos_uses; i++) {
+        hmap_remove(&p->o.sw->qos_users, &p->qos_uses[i].node);
+    }
+    free(p->qos_uses);
+    p->qos_uses = NULL;
+    p->n_qos_uses = 0;
+}
+
+void
+qos_forget(struct port *p)
+{
+    forget_uses(p);
+    free(p->refused_qos);
+    p->refused_qos = NULL;
+}
+
+static void
+note_use(struct port *p, const struct idl_row *row)
+{
+    struct qos_user *u = &p->qos_uses[p->n_qos_uses++];
+
+    u->row = row->uuid;
+    u->port = p;
+    hmap_insert(&p->o.sw->qos_users, &u->node, uuid_hash(&u->row));
+}
+
+static void
+note_uses(struct port *p, const struct vs_qos *qos)
+{
+    const size_t n = vs_qos_queues_datum(qos)->n;
+
+    p->qos_uses = xcalloc(n + 1, sizeof *p->qos_uses);
+    note_use(p, &qos->row);
+    for (size_t i = 0; i < n; i++) {
+        const struct vs_queue *queue = vs_qos_queues(qos, i);
+
+        if (queue) {
+            note_use(p, &queue->row);
+        }
+    }
+}
+
+static void
+mark_users(struct vswitchd *sw, unsigned int table)
+{
+    IDL_FOR_EACH_CHANGE (row, sw->idl, table) {
+        HMAP_FOR_EACH_WITH_HASH (u, struct qos_user, node, uuid_hash(&row->uuid), &sw->qos_users) {
+            if (uuid_equal(&u->row, &row->uuid)) {
+                object_dirty(&u->port->o, &sw->dirty_ports);
+            }
+        }
+    }
+}
+
+void
+qos_mark_ports(struct vswitchd *sw)
+{
+    mark_users(sw, VS_QOS);
+    mark_users(sw, VS_QUEUE);
+}
 
 /* --- From the database --- */
 
@@ -125,6 +197,10 @@ qos_configure(struct port *p, const struct vs_port *row)
     const struct vs_qos *qos = vs_port_qos(row);
     struct wanted w;
 
+    forget_uses(p);
+    if (qos) {
+        note_uses(p, qos);
+    }
     if (!qos || !vs_qos_type(qos) || !vs_qos_type(qos)[0]) {
         apply(p, NULL);
         free(p->refused_qos);
@@ -133,20 +209,6 @@ qos_configure(struct port *p, const struct vs_port *row)
         wanted_init(&w, qos);
         apply(p, &w);
         wanted_uninit(&w);
-    }
-    list_remove(&p->with_qos);
-    if (qos) {
-        list_push_back(&p->o.sw->ports_with_qos, &p->with_qos);
-    }
-}
-
-void
-qos_mark_ports(struct vswitchd *sw)
-{
-    if (idl_first_change(sw->idl, VS_QOS) || idl_first_change(sw->idl, VS_QUEUE)) {
-        LIST_FOR_EACH (p, struct port, with_qos, &sw->ports_with_qos) {
-            object_dirty(&p->o, &sw->dirty_ports);
-        }
     }
 }
 

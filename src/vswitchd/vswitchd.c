@@ -182,7 +182,7 @@ vswitchd_create(struct loop *loop, struct idl *idl, bool system_disabled, void (
     list_init(&sw->dirty_ports);
     list_init(&sw->dirty_ifaces);
     list_init(&sw->unsettled);
-    list_init(&sw->ports_with_qos);
+    hmap_init(&sw->qos_users);
     list_init(&sw->added);
     list_init(&sw->applying);
     list_init(&sw->unsatisfied);
@@ -216,6 +216,7 @@ vswitchd_destroy(struct vswitchd *sw, bool cleanup)
     loop_timer_cancel(&sw->controller_timer);
     ofproto_stop();
     reconcile_remove_all(sw, cleanup);
+    hmap_uninit(&sw->qos_users);
     hmap_uninit(&sw->bridges);
     hmap_uninit(&sw->ports);
     hmap_uninit(&sw->ifaces);

@@ -78,7 +78,7 @@ struct vswitchd {
     struct list unsatisfied;             /* struct iface.unsatisfied */
     struct list dirty_bridges, dirty_ports, dirty_ifaces; /* struct object.dirty */
     struct list unsettled;               /* struct bridge.unsettled */
-    struct list ports_with_qos;          /* struct port.with_qos */
+    struct hmap qos_users;               /* qos.c: which ports a QoS or Queue row is for, by its uuid. */
     enum apply_phase {
         APPLY_NOTHING, ADD_PORTS, ADD_IFACES, APPLY_BRIDGES, APPLY_IFACES, APPLY_PORTS,
     } phase;                             /* Of reconcile_run(). */
@@ -147,7 +147,8 @@ struct port {
     bool is_bond;            /* As such. */
     struct netdev *fake;     /* bond_fake_iface: a device of the port's name that is no part of it; or null. */
     ofp_port fake_port;
-    struct list with_qos;    /* In vswitchd.ports_with_qos: Port.qos is set. */
+    struct qos_user *qos_uses; /* In vswitchd.qos_users: one for each row behind Port.qos. */
+    size_t n_qos_uses;
     char *refused_qos;       /* The type of QoS that was said to be unsupported last, or null. */
 };
 
@@ -302,7 +303,9 @@ void status_mark_stats(struct vswitchd *);
 
 /* Applies the port's QoS to its interfaces that are in the bridge. */
 void qos_configure(struct port *, const struct vs_port *);
-/* Marks the ports that a change of QoS or Queue rows may concern. */
+/* The port goes. */
+void qos_forget(struct port *);
+/* Marks the ports that changes of QoS and Queue rows concern. */
 void qos_mark_ports(struct vswitchd *);
 /* qos/show and qos/show-types. */
 void qos_commands_register(struct vswitchd *);

@@ -185,6 +185,24 @@ def test_what_a_machine_sends_and_gets_is_captured(place, machines):
         assert c.statistics["dropped"] == 0
 
 
+def test_rates_of_a_machine(place, machines):
+    """Of 40 frames 20 go to the machine, and 10 of those that it sends on come in."""
+    frame = traffic.udp(0x0a000001, 0x0a0000ff, 1000, 2000)[:14 + 28] + bytes(1414 - 42)  # 1400 of layer 3.
+    traffic.write_pcap(f"{place.root}{place.dir}/in.pcap", [frame] * 40)
+    place.sh("ovs-vsctl set interface vc0 ingress_policing_rate=1 ingress_policing_burst=112 -- set port vu0 qos=@q"
+             " -- --id=@q create qos type=egress-policer other_config:cir=1 other_config:cbs=28000")
+    machines("rates", "io", server(place), client(place))
+    wait_links(place, "up", "vu0", "vc0")
+    before = counter(place, "vu0", "tx_dropped"), counter(place, "vc0", "rx_dropped")
+    assert replay(place, 10) == [frame] * 10
+    place.wait("drops on the way in", lambda: counter(place, "vu0", "ovs_tx_qos_drops") == 20, 60)
+    place.wait("drops on the way out", lambda: counter(place, "vc0", "ovs_rx_qos_drops") == 10, 60)
+    after = counter(place, "vu0", "tx_dropped"), counter(place, "vc0", "rx_dropped")
+    assert after == (before[0] + 20, before[1] + 10)
+    place.sh("ovs-vsctl clear port vu0 qos -- set interface vc0 ingress_policing_rate=0 ingress_policing_burst=0"
+             " -- --all destroy qos")
+
+
 TSO_COMMANDS = """stop
 port stop all
 csum set tcp hw 1
