@@ -123,37 +123,88 @@ queue_of_packet(struct qos *q, const struct packet *p)
     return packet_has_queue(p) && p->queue && find_queue(q, p->queue, &at) ? q->queues[at] : q->queues[0];
 }
 
-static bool
-mark_packet(struct qos *q, const struct packet *p, int64_t now_ns)
+/* The packets of 'todo' that are for the queue which the first of them is for; '*queue': that. */
+static uint32_t
+same_queue(struct qos *q, struct packet *const *packets, uint32_t todo, struct queue **queue)
 {
-    struct queue *queue = queue_of_packet(q, p);
-    uint32_t size = policer_size(packet_size(p));
-    enum trtcm_color color = trtcm_mark(&queue->meter, TRTCM_GREEN, size, now_ns);
+    uint32_t same = 0;
 
-    color = trtcm_mark(&q->meter, color, size, now_ns);
-    if (color == TRTCM_RED) {
-        atomic_fetch_add_explicit(&queue->n_dropped, 1, memory_order_relaxed);
-        return false;
+    *queue = queue_of_packet(q, packets[__builtin_ctz(todo)]);
+    for (uint32_t left = todo; left; left &= left - 1) {
+        unsigned int i = __builtin_ctz(left);
+
+        same |= (uint32_t) (queue_of_packet(q, packets[i]) == *queue) << i;
     }
-    atomic_fetch_add_explicit(&queue->n_packets, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&queue->n_bytes, size, memory_order_relaxed);
-    return true;
+    return same;
+}
+
+/* Marks those of 'todo' on copies; which are not red, and their bytes. */
+static uint32_t
+mark(struct trtcm_look *queue, struct trtcm_look *port, struct packet *const *packets, uint32_t todo, uint64_t *n_bytes)
+{
+    uint32_t passed = 0;
+
+    *n_bytes = 0;
+    for (; todo; todo &= todo - 1) {
+        unsigned int i = __builtin_ctz(todo);
+        uint32_t size = policer_size(packet_size(packets[i]));
+
+        if (trtcm_mark(port, trtcm_mark(queue, TRTCM_GREEN, size), size) != TRTCM_RED) {
+            passed |= UINT32_C(1) << i;
+            *n_bytes += size;
+        }
+    }
+    return passed;
+}
+
+static uint32_t
+mark_queue(struct qos *q, struct queue *queue, struct packet *const *packets, uint32_t todo, int64_t now_ns)
+{
+    struct trtcm_look of_queue, of_port;
+    unsigned int n_passed, n_dropped;
+    uint64_t n_bytes;
+    uint32_t passed;
+
+    do {
+        of_queue = trtcm_look(&queue->meter, now_ns);
+        of_port = trtcm_look(&q->meter, now_ns);
+        passed = mark(&of_queue, &of_port, packets, todo, &n_bytes);
+    } while (!trtcm_commit(&q->meter, &of_port, now_ns));
+    trtcm_settle(&queue->meter, &of_queue, now_ns);
+    n_passed = __builtin_popcount(passed);
+    n_dropped = __builtin_popcount(todo) - n_passed;
+    if (n_passed) {
+        atomic_fetch_add_explicit(&queue->n_packets, n_passed, memory_order_relaxed);
+        atomic_fetch_add_explicit(&queue->n_bytes, n_bytes, memory_order_relaxed);
+    }
+    if (n_dropped) {
+        atomic_fetch_add_explicit(&queue->n_dropped, n_dropped, memory_order_relaxed);
+    }
+    return passed;
+}
+
+static uint32_t
+mark_all(struct qos *q, struct packet *const *packets, unsigned int n, int64_t now_ns)
+{
+    uint32_t todo = UINT32_MAX >> (POLICER_BURST - n), passed = 0;
+    struct queue *queue;
+
+    while (todo) {
+        uint32_t same = same_queue(q, packets, todo, &queue);
+
+        passed |= mark_queue(q, queue, packets, same, now_ns);
+        todo &= ~same;
+    }
+    return passed;
 }
 
 uint32_t
 qos_pass_rcu(struct qos *q, struct packet *const *packets, unsigned int n, int64_t now_ns)
 {
-    uint32_t passed = 0;
-    unsigned int n_dropped;
+    uint32_t passed = q->kind == EGRESS_POLICER ? policer_pass(&q->policer, packets, n, now_ns)
+                      : mark_all(q, packets, n, now_ns);
+    unsigned int n_dropped = n - __builtin_popcount(passed);
 
-    if (q->kind == EGRESS_POLICER) {
-        passed = policer_pass(&q->policer, packets, n, now_ns);
-    } else {
-        for (unsigned int i = 0; i < n; i++) {
-            passed |= (uint32_t) mark_packet(q, packets[i], now_ns) << i;
-        }
-    }
-    n_dropped = n - __builtin_popcount(passed);
     if (n_dropped) {
         atomic_fetch_add_explicit(q->n_dropped, n_dropped, memory_order_relaxed);
     }

@@ -82,7 +82,7 @@ struct netdev_queue_stats {
 /* -EOPNOTSUPP: the device's queues are not counted; -ENOENT: there is no such queue. */
 int netdev_get_queue_stats(const struct netdev *, uint32_t queue, struct netdev_queue_stats *);
 
-/* Which of 'n' (POLICER_BURST at most) packets may be sent, as a mask; the others are counted. */
+/* Which of 'n' (1 to POLICER_BURST) packets may be sent, as a mask; the others are counted. */
 struct qos;
 uint32_t qos_pass_rcu(struct qos *, struct packet *const *, unsigned int n, int64_t now_ns);
 

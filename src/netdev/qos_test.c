@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <pthread.h>
 
 #include "netdev/qos.h"
 #include "packet/mbuf.h"
@@ -43,8 +44,8 @@ open_netdev(const char *type)
 static struct packet *const *
 burst_of(size_t size, uint32_t queue)
 {
-    static struct packet packets[POLICER_BURST];
-    static struct packet *all[POLICER_BURST];
+    static _Thread_local struct packet packets[POLICER_BURST];
+    static _Thread_local struct packet *all[POLICER_BURST];
 
     for (int i = 0; i < POLICER_BURST; i++) {
         packets[i] = (struct packet) { .mbuf.data_len = size };
@@ -166,6 +167,41 @@ policing_changes_and_ends(void **state UNUSED)
     p = (struct netdev_policing) { UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX };
     netdev_set_policing(n, &p);
     assert_int_equal(received(n, 32, 1514, 0), 32);
+    netdev_close(n);
+}
+
+enum { N_THREADS = 4, N_BURSTS = 500 };
+
+static void *
+receive_many(void *n)
+{
+    unsigned int passed = 0;
+
+    for (int i = 0; i < N_BURSTS; i++) {
+        passed += received(n, POLICER_BURST, 114, 0);
+    }
+    return (void *) (uintptr_t) passed;
+}
+
+static void
+threads_share_a_policer_exactly(void **state UNUSED)
+{
+    struct netdev *n = open_netdev("unrated");
+    pthread_t threads[N_THREADS];
+    uintptr_t total = 0;
+
+    netdev_set_policing(n, &(struct netdev_policing) { .kbps_rate = 1, .kb_burst = 9876 }); /* 1,234,500 bytes. */
+    for (int i = 0; i < N_THREADS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, receive_many, n), 0);
+    }
+    for (int i = 0; i < N_THREADS; i++) {
+        void *passed;
+
+        pthread_join(threads[i], &passed);
+        total += (uintptr_t) passed;
+    }
+    assert_int_equal(total, 12345);
+    assert_int_equal(netdev_rates_rx_drops(n), N_THREADS * N_BURSTS * POLICER_BURST - 12345);
     netdev_close(n);
 }
 
@@ -292,6 +328,7 @@ main(void)
         cmocka_unit_test(the_lower_of_two_rates_is_in_effect),
         cmocka_unit_test(bursts_have_their_defaults),
         cmocka_unit_test(policing_changes_and_ends),
+        cmocka_unit_test(threads_share_a_policer_exactly),
         cmocka_unit_test(an_egress_policer_has_one_bucket),
         cmocka_unit_test(what_is_impossible_is_no_qos),
         cmocka_unit_test(green_and_yellow_pass_and_red_does_not),

@@ -38,6 +38,6 @@ token_bucket_charge(struct token_bucket *b, uint64_t n, int64_t now_ns)
 
     do {
         l = token_bucket_look(b, now_ns);
-        token_bucket_take_from(&l, n);
+        l.next += token_bucket_ticks(l.per_token, n);
     } while (!token_bucket_commit(b, &l));
 }

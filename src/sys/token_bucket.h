@@ -18,7 +18,8 @@
  * never gets tokens: it counts them down.
  *
  * A burst of packets costs one compare-and-swap: token_bucket_look() copies the state, token_bucket_try() takes from
- * the copy, token_bucket_commit() makes it so unless somebody else has been faster.
+ * the copy, token_bucket_commit() makes it so unless somebody else has been faster.  Who has to take from several
+ * buckets commits the first, or begins anew, and settles the others: what another has taken meanwhile is owed.
  *
  * Threads: any may take at any time; one may call token_bucket_set() meanwhile: who takes at that moment takes by the
  * old rate, the new one, or for one burst by a mixture.
@@ -63,7 +64,7 @@ token_bucket_look(const struct token_bucket *b, int64_t now_ns)
     int64_t now = has_rate ? now_ns * TOKEN_BUCKET_TICKS_PER_NS : 0;
 
     l.next = l.was > now ? l.was : now;
-    l.latest = now + atomic_load_explicit(&b->span, memory_order_relaxed);
+    l.latest = l.per_token ? now + atomic_load_explicit(&b->span, memory_order_relaxed) : INT64_MAX;
     return l;
 }
 
@@ -77,16 +78,24 @@ token_bucket_ticks(uint64_t per_token, uint64_t n)
     return t < INT64_MAX / 4 ? (int64_t) t : INT64_MAX / 4;
 }
 
-/* Whether there are 'n' tokens; takes them. */
+/* Whether there is room for that many ticks, which 'l->next += ticks' takes. */
 static inline bool
-token_bucket_has(const struct token_bucket_look *l, uint64_t n)
+token_bucket_fits(const struct token_bucket_look *l, int64_t ticks)
 {
-    return !l->per_token || l->next + token_bucket_ticks(l->per_token, n) <= l->latest;
+    return l->next + ticks <= l->latest;
 }
-static inline void
-token_bucket_take_from(struct token_bucket_look *l, uint64_t n)
+
+/* Takes 'n' tokens from the copy if there are so many. */
+static inline bool
+token_bucket_try(struct token_bucket_look *l, uint64_t n)
 {
-    l->next += token_bucket_ticks(l->per_token, n);
+    int64_t ticks = token_bucket_ticks(l->per_token, n);
+
+    if (!token_bucket_fits(l, ticks)) {
+        return false;
+    }
+    l->next += ticks;
+    return true;
 }
 
 /* Makes what was taken from the copy so; false if another thread has taken meanwhile, and nothing has been done. */
@@ -106,15 +115,23 @@ token_bucket_take(struct token_bucket *b, uint64_t n, int64_t now_ns)
 
     do {
         l = token_bucket_look(b, now_ns);
-        if (!token_bucket_has(&l, n)) {
+        if (!token_bucket_try(&l, n)) {
             return false;
         }
-        token_bucket_take_from(&l, n);
     } while (!token_bucket_commit(b, &l));
     return true;
 }
 
 /* Takes 'n' tokens also if there are not so many: those that come next are gone, too. */
 void token_bucket_charge(struct token_bucket *, uint64_t n, int64_t now_ns);
+
+/* Makes what was taken from the copy, 'n' tokens, so, whatever another thread has taken meanwhile. */
+static inline void
+token_bucket_settle(struct token_bucket *b, struct token_bucket_look *l, uint64_t n, int64_t now_ns)
+{
+    if (n && !token_bucket_commit(b, l)) {
+        token_bucket_charge(b, n, now_ns);
+    }
+}
 
 #endif

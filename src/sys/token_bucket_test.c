@@ -138,11 +138,14 @@ a_look_that_is_out_of_date_commits_nothing(void **state UNUSED)
 
     token_bucket_set(&b, 1, 10);
     l = token_bucket_look(&b, 0);
-    assert_true(token_bucket_has(&l, 10));
-    token_bucket_take_from(&l, 10);
+    assert_true(token_bucket_try(&l, 10));
+    assert_false(token_bucket_try(&l, 1));
     assert_true(token_bucket_take(&b, 1, 0));
     assert_false(token_bucket_commit(&b, &l));
-    assert_int_equal(count_passed(&b, 20, 1, 0), 9);
+    assert_int_equal(count_passed(&b, 5, 1, 0), 5);
+    token_bucket_settle(&b, &l, 10, 0); /* 4 are there, 6 are owed. */
+    assert_int_equal(count_passed(&b, 20, 1, INT64_C(6) * NS_PER_S), 0);
+    assert_int_equal(count_passed(&b, 20, 1, INT64_C(8) * NS_PER_S), 2);
 }
 
 static void

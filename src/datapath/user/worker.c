@@ -221,6 +221,9 @@ drop_others(struct worker *w, struct packet **packets, unsigned int n, uint32_t 
 {
     unsigned int kept = 0;
 
+    if (LIKELY(passed == UINT32_MAX >> (BURST - n))) {
+        return n;
+    }
     for (unsigned int i = 0; i < n; i++) {
         if (passed & UINT32_C(1) << i) {
             packets[kept++] = packets[i];
