@@ -109,6 +109,8 @@ struct netdev_class {
     int (*rxq_fd)(const struct netdev_rxq *);
     /* Receives up to 'max' packets; the number, 0 if there are none, or a negative errno value. */
     int (*rxq_recv)(struct netdev_rxq *, struct packet **, unsigned int max);
+    /* How many packets wait in it, for whoever receives from it.  Null: not known. */
+    unsigned int (*rxq_length)(const struct netdev_rxq *);
     /* How many queues it sends on; any thread.  Null: one. */
     unsigned int (*n_txq)(const struct netdev *);
     /* Sends a burst on queue 'txq' (modulo their number); takes the packets; those that did not go out are counted and

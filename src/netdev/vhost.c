@@ -690,6 +690,14 @@ vhost_rxq_recv(struct netdev_rxq *rxq, struct packet **packets, unsigned int max
     return vhost_machine_recv(m, rxq->queue, packets, max);
 }
 
+static unsigned int
+vhost_rxq_length(const struct netdev_rxq *rxq)
+{
+    const struct vhost_machine *m = atomic_load_explicit(&vhost(rxq->netdev)->machine, memory_order_acquire);
+
+    return m ? vhost_machine_rx_length(m, rxq->queue) : 0;
+}
+
 /* That of the caller, or another one if the machine does not use it; -1: it uses none. */
 static int
 choose_pair(struct vhost *v, unsigned int txq)
@@ -780,6 +788,7 @@ vhost_n_txq(const struct netdev *netdev)
         .rxq_close = netdev_plain_rxq_close, \
         .rxq_fd = netdev_no_rxq_fd, \
         .rxq_recv = vhost_rxq_recv, \
+        .rxq_length = vhost_rxq_length, \
         .send = vhost_send, \
     }
 

@@ -196,6 +196,16 @@ vhost_machine_recv(struct vhost_machine *m, unsigned int pair, struct packet **p
                                             : recv_by_library(m, pair, packets, max);
 }
 
+unsigned int
+vhost_machine_rx_length(const struct vhost_machine *m, unsigned int pair)
+{
+    if (VRING_RX(pair) >= m->n_rings) {
+        return 0;
+    }
+    return m->is_served_by_library ? rte_vhost_rx_queue_count(m->vid, VRING_RX(pair))
+                                   : virtqueue_n_ready(&m->rings[VRING_RX(pair)]);
+}
+
 /* Others who hold a packet must not be told what is said to the library. */
 static unsigned int
 send_by_library(const struct vhost_machine *m, unsigned int pair, struct packet *const *packets, unsigned int n)

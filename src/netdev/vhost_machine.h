@@ -31,6 +31,9 @@ void vhost_machine_free(struct vhost_machine *);
 /* Whoever serves the pair's receive queue: takes up to 'max' frames. */
 unsigned int vhost_machine_recv(struct vhost_machine *, unsigned int pair, struct packet **, unsigned int max);
 
+/* Whoever serves the pair's receive queue: how many frames wait in it. */
+unsigned int vhost_machine_rx_length(const struct vhost_machine *, unsigned int pair);
+
 /* Whoever holds the lock of the pair's transmit queue: as virtqueue_give().  Where the library serves, the packets must
  * carry what is to be done with them in its terms. */
 unsigned int vhost_machine_send(struct vhost_machine *, unsigned int pair, struct packet *const *, unsigned int n,

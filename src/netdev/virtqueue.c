@@ -57,6 +57,12 @@ n_ready(const struct virtqueue *r)
     return MIN(n, r->size);
 }
 
+unsigned int
+virtqueue_n_ready(const struct virtqueue *r)
+{
+    return r->size ? n_ready(r) : 0;
+}
+
 static ALWAYS_INLINE uint16_t
 head_at(const struct virtqueue *r, uint16_t i)
 {

@@ -68,6 +68,9 @@ struct virtqueue {
 /* Takes up to 'max' (at most VIRTQUEUE_BURST) frames that the machine has sent; their number. */
 unsigned int virtqueue_take(struct virtqueue *, struct packet **, unsigned int max);
 
+/* How many buffers the machine has ready: frames that it has sent, or room that it has. */
+unsigned int virtqueue_n_ready(const struct virtqueue *);
+
 /* Copies up to 'n' frames to the machine, which stay the caller's; the number of those with which it is done (all but
  * for want of buffers).  '*n_failed' grows by those among them that no buffer was large enough for. */
 unsigned int virtqueue_give(struct virtqueue *, struct packet *const *, unsigned int n, unsigned int *n_failed);

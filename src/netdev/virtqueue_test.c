@@ -132,6 +132,26 @@ send_frame(struct machine *m, unsigned int buffer, size_t n, uint8_t first)
 }
 
 static void
+what_is_ready_is_no_more_than_the_ring_has(void **state UNUSED)
+{
+    struct machine m;
+
+    machine_init(&m, UINT16_MAX - 1);
+    assert_int_equal(virtqueue_n_ready(&m.queue), 0);
+    for (int i = 0; i < 4; i++) {
+        send_frame(&m, i, 60, i);
+    }
+    assert_int_equal(virtqueue_n_ready(&m.queue), 4);
+    assert_taken(&m, 60, 0);
+    assert_int_equal(virtqueue_n_ready(&m.queue), 3);
+    m.avail->idx += 30000; /* A lie. */
+    assert_int_equal(virtqueue_n_ready(&m.queue), RING);
+    m.queue.size = 0; /* Not set up. */
+    assert_int_equal(virtqueue_n_ready(&m.queue), 0);
+    machine_uninit(&m);
+}
+
+static void
 frames_are_taken_in_order(void **state UNUSED)
 {
     static const size_t sizes[] = { 14, 60, 63, 64, 65, 127, 128, 255, 256, 257, 1518, 1519, PACKET_ROOM };
@@ -546,6 +566,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_ready_is_no_more_than_the_ring_has),
         cmocka_unit_test(frames_are_taken_in_order),
         cmocka_unit_test(frames_to_many_are_counted),
         cmocka_unit_test(chains_are_put_together),

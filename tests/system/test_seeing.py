@@ -96,6 +96,28 @@ def test_a_queue_of_upcalls_leaves_the_others_their_share(place):
     place.sh("ovs-vsctl del-port br1 d2")
 
 
+def test_what_has_come_by_each_queue(place):
+    """By polled ones, and by those of sleeping workers."""
+    place.sh("ovs-appctl dpif-netdev/pmd-stats-clear")
+    place.sh("ip netns exec h1 ping -q -c 20 -i 0.01 10.0.0.2")
+    queues, workers = place.sh("ovs-appctl datapath/queues ovs-netdev").split("\n\n")
+    row = r"^  (pmd|worker) (\d+) +{} +0 +(\d+) +(\d+) +([\d.]+) +([\d.]+) +([\d.]+|-)$"
+    for port, kind, least in (("d0", "pmd", 1000), ("d1", "pmd", 0), ("p1", "worker", 20), ("p2", "worker", 20)):
+        found = re.search(row.format(port), queues, re.M)
+        assert found and found[1] == kind and int(found[3]) >= least, queues
+        assert int(found[3]) >= int(found[4]) and abs(int(found[3]) - int(found[4]) * float(found[5])) <= int(found[4])
+        assert (found[7] == "-") == (kind == "worker")
+    assert re.search(row.format("d0"), queues, re.M)[6] == "100.0", queues  # Its bursts are as large as can be.
+    assert re.search(row.format("d1"), queues, re.M)[3] == "0", queues
+    row = r"^  pmd 0 +(\d+) +32.00 +(\d+) +32.00 +0 +(\d+) +([\d.]+)$"
+    received, sent, dropped, busy = re.search(row, workers, re.M).groups()
+    assert int(received) >= 1000 and int(sent) >= 1000 and int(dropped) == 0 and float(busy) > 5, workers
+    assert len(re.findall(r"^  worker \d", workers, re.M)) >= 1, workers
+    assert place.sh("ovs-appctl datapath/latency") .startswith("netdev@ovs-netdev: ")  # Nothing is measured.
+    for command in ("queues", "latency"):
+        assert "nope: no such userspace datapath" in place.run(f"ovs-appctl datapath/{command} nope").stderr
+
+
 def cores(place):
     text = place.sh("ovs-appctl dpif-netdev/pmd-rxq-show")
     return {p: core for part in text.split("pmd thread numa_id 0 core_id ")[1:] for core in [part.split(":")[0]]

@@ -253,6 +253,44 @@ def passes(place):
     return lambda: (counter(place, "vc0", "tx_packets") or 0) > before + 1000
 
 
+def test_how_full_queues_are(place, machines):
+    """A machine that sends as fast as it can has its queue full; while nobody sends, none is."""
+    place.sh("ovs-vsctl set Open_vSwitch . other_config:pmd-perf-metrics=true"
+             " && ovs-ofctl add-flow br0 in_port=1,actions=2")
+    machines("sink", "rxonly", client(place))
+    machines("source", "txonly", server(place) + ",queue_size=256")
+    wait_links(place, "up", "vu0", "vc0")
+    place.wait("packets", passes(place), 60)
+    place.sh(f"ovs-appctl dpif-netdev/pmd-stats-clear; echo > {place.dir}/ovs-vswitchd.log")
+    place.sh("ovs-appctl dpif-netdev/pmd-perf-log-set on -q 200 -us 1000000000 -b 1 -a 1; sleep 2")
+    place.sh("ovs-appctl dpif-netdev/pmd-perf-log-set off")
+    said = place.sh(f"cat {place.dir}/ovs-vswitchd.log")
+    around = re.search(r"Vhost RX queue full\).*\n.*\n.*\n((?:   .*\n)+)", said).group(1)
+    rows = [line.split() for line in around.splitlines()]
+    assert len(rows) == 3 and 200 <= int(rows[1][5]) <= 256, said
+    shown = place.sh("ovs-appctl dpif-netdev/pmd-perf-show -ms 1000")
+    milliseconds = shown.split("upcalls      cycles/upcall\n")[1].split("\n\n")[0]
+    lengths = [int(line.split()[6]) for line in milliseconds.splitlines()]
+    assert 32 < max(lengths) <= 256, shown
+    latency = place.sh("ovs-appctl datapath/latency")
+    n, mean, largest = (float(re.search(rf"^  {what}: ([\d.]+)", latency, re.M).group(1))
+                        for what in ("packets", "mean", "max"))
+    assert n > 1000 and 0 < mean < largest, latency
+    assert sum(int(x) for x in re.findall(r"^ +(?:[\d.]+|more) +(\d+)$", latency, re.M)) == n
+    queues = place.sh("ovs-appctl datapath/queues")
+    row = r"^  pmd \d+ +vu0 +0 +(\d+) +(\d+) +([\d.]+) +([\d.]+)"
+    packets, bursts, mean, full = re.search(row, queues, re.M).groups()
+    assert int(packets) > 1000 and abs(int(packets) / int(bursts) - float(mean)) < 0.01 and float(full) > 5, queues
+    stop(place, "source")
+    place.sh("ovs-appctl dpif-netdev/pmd-stats-clear; sleep 0.2")
+    shown = place.sh("ovs-appctl dpif-netdev/pmd-perf-show -nh -it 20")
+    rounds = shown.split("upcalls      cycles/upcall\n")[1].split("\n\n")[0]
+    assert {line.split()[5] for line in rounds.splitlines()} == {"0"}, shown
+    assert re.search(r"^  pmd \d+ +vu0 +0 +0 +0 ", place.sh("ovs-appctl datapath/queues"), re.M)
+    place.sh("ovs-vsctl remove Open_vSwitch . other_config pmd-perf-metrics")
+    assert place.sh("ovs-appctl datapath/latency").count("\n") == 1
+
+
 def test_machines_that_end_and_come_back(place, machines):
     place.sh("ovs-ofctl add-flows br0 - <<E\nin_port=1,actions=2\nE")
     machines("source", "txonly", server(place))

@@ -183,7 +183,7 @@ figures_of(const struct capture *c)
         .id = c->id, .port = c->name, .path = c->path, .options = &c->options,
         .ended = c->rings ? NULL : c->why ? c->why : c->left_because,
         .is_waiting = c->rings && !atomic_load(&c->is_on) && !atomic_load(&c->is_over),
-        .seconds = ((c->rings ? clock_now_ms() : c->ended_ms) - c->began_ms) / 1000.0,
+        .seconds = ((c->rings ? clock_real_us() : c->ended_us) - c->began_us) / 1e6,
         .n_in = tally_get(&c->n_in), .n_out = tally_get(&c->n_out), .n_lost = tally_get(&c->n_lost),
         .n_dropped = c->rings ? capture_n_dropped(c) : c->n_dropped, .n_bytes = atomic_load(&c->file.n_bytes),
     };
@@ -213,7 +213,7 @@ finish(struct capture *c)
 {
     pthread_join(c->thread, NULL);
     c->n_dropped = capture_n_dropped(c);
-    c->ended_ms = clock_now_ms();
+    c->ended_us = clock_real_us();
     munmap(c->rings, rings_size);
     c->rings = NULL;
     log_at(c->has_failed ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
@@ -412,7 +412,7 @@ capture_start(const char *name, const char *path, const struct capture_options *
     list_init(&c->waiting);
     list_init(&c->node);
     pthread_mutex_init(&c->last_ring, NULL);
-    c->began_ms = clock_now_ms();
+    c->began_us = clock_real_us();
     c->started_ns = capture_now_ns();
     c->wake = &wake;
     c->name = xstrdup(name);

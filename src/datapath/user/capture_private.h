@@ -26,6 +26,7 @@ struct capture {
     /* The thread's. */
     struct capture_file file;
     uint64_t started_ns;              /* Since 1970. */
+    int64_t began_us, ended_us;       /* On clock_real_us(). */
     uint64_t next_id;
     uint8_t copy[PACKET_MAX + 1];     /* Of a frame that is changed. */
     _Atomic uint64_t n_in, n_out, n_lost; /* Packets in the file, but for those lost when it was cut. */
@@ -41,7 +42,6 @@ struct capture {
     struct port *port;                /* Null when it has been taken from it. */
     char *name, *path;                /* Of the port; of the file. */
     const char *left_because;         /* Set before 'is_left'. */
-    int64_t began_ms, ended_ms;
     uint64_t n_dropped;               /* When it has ended. */
     pthread_t thread;
     struct list waiting;              /* struct capture_wait: for its end. */

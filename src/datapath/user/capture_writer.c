@@ -11,9 +11,10 @@
 #include "datapath/user/dp.h"
 #include "packet/csum.h"
 #include "packet/pcapng.h"
+#include "sys/clock.h"
 #include "sys/loop.h"
 
-enum { FLUSH_AT = 256 << 10, SHORT_SLEEP_US = 1000, LONG_SLEEP_US = 5000, BLOCK_EXTRA = 128 };
+enum { FLUSH_AT = 256 << 10, SHORT_SLEEP_US = 1000, LONG_SLEEP_US = 5000, BLOCK_EXTRA = 192 };
 
 uint64_t
 capture_now_ns(void)
@@ -254,7 +255,7 @@ is_late(struct capture *c)
 {
     uint64_t max = c->options.max_seconds;
 
-    if (!max || (capture_now_ns() - c->started_ns) / UINT64_C(1000000000) < max) {
+    if (!max || (uint64_t) (clock_real_us() - c->began_us) / 1000000 < max) {
         return false;
     }
     end_because(c, xasprintf("its limit of %llu seconds", (unsigned long long) max));

@@ -13,6 +13,9 @@ LOG_MODULE(pmd_perf)
 /* With more rounds than this around a suspicious one, saying them makes the next ones suspicious. */
 enum { MAX_SAID = 100, N_DASHES = 154 };
 
+/* Ends of the first and the last but one bin. */
+enum { MIN_LATENCY_NS = 100, MAX_LATENCY_NS = 10000000 };
+
 static const struct metric {
     const char *name, *mean;   /* Titles of the histogram, and of the mean. */
     uint32_t min, max;         /* Ends of the first and the last but one bin. */
@@ -60,7 +63,7 @@ perf_bin_ends(enum perf_metric which, uint64_t ends[PERF_BINS - 1])
     }
 }
 
-static uint64_t all_ends[PERF_N_METRICS][PERF_BINS - 1];
+static uint64_t all_ends[PERF_N_METRICS][PERF_BINS - 1], latency_ends[PERF_BINS - 1] /* Nanoseconds. */;
 
 static void
 compute_ends(void)
@@ -68,17 +71,26 @@ compute_ends(void)
     for (int m = 0; m < PERF_N_METRICS; m++) {
         perf_bin_ends(m, all_ends[m]);
     }
+    logarithmic_ends(latency_ends, MIN_LATENCY_NS, MAX_LATENCY_NS);
+}
+
+static pthread_once_t ends_once = PTHREAD_ONCE_INIT;
+
+static unsigned int
+bin_of(const uint64_t ends[PERF_BINS - 1], uint64_t value)
+{
+    unsigned int i = 0;
+
+    while (i < PERF_BINS - 1 && value > ends[i]) {
+        i++;
+    }
+    return i;
 }
 
 static void
 count_in(struct perf *p, enum perf_metric which, uint64_t value)
 {
-    unsigned int i = 0;
-
-    while (i < PERF_BINS - 1 && value > all_ends[which][i]) {
-        i++;
-    }
-    p->bins[which][i]++;
+    p->bins[which][bin_of(all_ends[which], value)]++;
 }
 
 /* Adding. */
@@ -97,8 +109,10 @@ count(struct perf *p, const struct perf_row *r)
     if (r->n_packets) {
         count_in(p, PERF_CYCLES_PER_PACKET, r->cycles / r->n_packets);
     }
-    count_in(p, PERF_PACKETS_PER_BATCH, divide(r->n_packets, r->n_batches));
-    count_in(p, PERF_QUEUE, 0);
+    for (uint64_t i = 0; i < MAX(r->n_batches, UINT64_C(1)); i++) {
+        count_in(p, PERF_PACKETS_PER_BATCH, divide(r->n_packets, r->n_batches));
+    }
+    count_in(p, PERF_QUEUE, r->queue);
     count_in(p, PERF_UPCALLS, r->n_upcalls);
     if (r->n_upcalls) {
         count_in(p, PERF_CYCLES_PER_UPCALL, r->upcall_cycles / r->n_upcalls);
@@ -115,6 +129,7 @@ sum(struct perf_row *to, const struct perf_row *r)
     to->n_batches += r->n_batches;
     to->n_upcalls += r->n_upcalls;
     to->upcall_cycles += r->upcall_cycles;
+    to->queue += r->queue;
 }
 
 /* The row of 'id': the last one, or a new one. */
@@ -130,7 +145,7 @@ row_of(struct perf_history *h, uint64_t id)
     return row;
 }
 
-/* Too long ones. */
+/* Suspicious ones. */
 
 static pthread_mutex_t log_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct perf_log settings = PERF_LOG_DEFAULT; /* Guarded by it. */
@@ -171,7 +186,7 @@ say(struct perf *p, const struct perf_log *l)
     uint64_t n = p->rounds.n - p->suspect + 1 + l->before;
     struct str s = STR_INIT;
 
-    log_warn_rl(&limit, "Suspicious iteration (Excessive total cycles): iter=%llu duration=%.0f us",
+    log_warn_rl(&limit, "Suspicious iteration (%s): iter=%llu duration=%.0f us", p->suspect_why,
                 (unsigned long long) p->suspect, 1e6 * p->suspect_cycles / rte_get_tsc_hz());
     perf_put_rounds(&s, p, n);
     log_warn_rl(&limit, "Neighborhood of suspicious iteration:\n%.*s", (int) s.len - 1, str_text(&s));
@@ -187,15 +202,25 @@ say(struct perf *p, const struct perf_log *l)
     }
 }
 
+/* Null if it is not. */
+static const char *
+why_suspicious(const struct perf_log *l, const struct perf_row *r)
+{
+    return r->cycles > l->us * (rte_get_tsc_hz() / 1000000) ? "Excessive total cycles"
+           : r->queue && r->queue >= l->queue ? "Vhost RX queue full" : NULL;
+}
+
 static void
-look_at(struct perf *p, uint64_t cycles)
+look_at(struct perf *p, const struct perf_row *r)
 {
     struct perf_log l = perf_get_log();
+    const char *why = why_suspicious(&l, r);
 
-    if (cycles > l.us * (rte_get_tsc_hz() / 1000000)) {
+    if (why) {
         if (!p->suspect) {
             p->suspect = p->rounds.n;
-            p->suspect_cycles = cycles;
+            p->suspect_cycles = r->cycles;
+            p->suspect_why = why;
             p->say_at = p->rounds.n + l.after;
         } else if (l.extends) {
             p->say_at = p->rounds.n + l.after;
@@ -209,18 +234,34 @@ look_at(struct perf *p, uint64_t cycles)
 void
 perf_add(struct perf *p, const struct perf_row *round, uint64_t ms)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-    pthread_once(&once, compute_ends);
+    pthread_once(&ends_once, compute_ends);
     count(p, round);
     sum(&p->total, round);
     sum(row_of(&p->rounds, p->rounds.n + 1), round);
     sum(row_of(&p->milliseconds, ms), round);
     if (atomic_load_explicit(&is_logging, memory_order_relaxed)) {
-        look_at(p, round->cycles);
+        look_at(p, round);
     } else {
         p->suspect = 0;
     }
+}
+
+static uint64_t
+ns_of(uint64_t cycles)
+{
+    return cycles * 1e9 / rte_get_tsc_hz();
+}
+
+void
+perf_add_latency(struct perf *p, unsigned int n, uint64_t cycles)
+{
+    struct perf_latency *l = &p->latency;
+
+    pthread_once(&ends_once, compute_ends);
+    l->n += n;
+    l->cycles += cycles * n;
+    l->max = MAX(l->max, cycles);
+    l->bins[bin_of(latency_ends, ns_of(cycles))] += n;
 }
 
 /* Text. */
@@ -238,7 +279,8 @@ put_means(struct str *s, const struct perf_row *t)
     const double means[PERF_N_METRICS] = {
         [PERF_CYCLES] = ratio(t->cycles, t->n), [PERF_PACKETS] = ratio(t->n_packets, t->n),
         [PERF_CYCLES_PER_PACKET] = ratio(t->busy_cycles, t->n_packets),
-        [PERF_PACKETS_PER_BATCH] = ratio(t->n_packets, t->n_batches), [PERF_UPCALLS] = ratio(t->n_upcalls, t->n),
+        [PERF_PACKETS_PER_BATCH] = ratio(t->n_packets, t->n_batches), [PERF_QUEUE] = ratio(t->queue, t->n),
+        [PERF_UPCALLS] = ratio(t->n_upcalls, t->n),
         [PERF_CYCLES_PER_UPCALL] = ratio(t->upcall_cycles, t->n_upcalls),
     };
 
@@ -312,7 +354,7 @@ perf_put_rounds(struct str *s, const struct perf *p, uint64_t n)
     for (uint64_t i = 0; i < n; i++) {
         const struct perf_row *r = &p->rounds.rows[(p->rounds.n - 1 - i) % PERF_HISTORY];
         const uint64_t figures[] = { r->cycles, r->n_packets, divide(r->cycles, r->n_packets),
-                                     divide(r->n_packets, r->n_batches), 0, r->n_upcalls,
+                                     divide(r->n_packets, r->n_batches), r->queue, r->n_upcalls,
                                      divide(r->upcall_cycles, r->n_upcalls) };
 
         str_putf(s, "   %-17llu   ", (unsigned long long) r->id);
@@ -329,10 +371,49 @@ perf_put_milliseconds(struct str *s, const struct perf *p, uint64_t n)
     for (uint64_t i = 0; i < n; i++) {
         const struct perf_row *r = &p->milliseconds.rows[(p->milliseconds.n - 1 - i) % PERF_HISTORY];
         const uint64_t figures[] = { r->n, divide(r->cycles, r->n), r->n_packets, divide(r->busy_cycles, r->n_packets),
-                                     divide(r->n_packets, r->n_batches), 0, r->n_upcalls,
+                                     divide(r->n_packets, r->n_batches), divide(r->queue, r->n), r->n_upcalls,
                                      divide(r->upcall_cycles, r->n_upcalls) };
 
         str_putf(s, "   %-12llu   ", (unsigned long long) r->id);
         put_figures(s, figures, ARRAY_SIZE(figures));
+    }
+}
+
+/* What so many of a thousand packets need at most, microseconds: where the bin ends that the last of them is in. */
+static double
+latency_of_part(const struct perf_latency *l, unsigned int thousandths)
+{
+    uint64_t n = 0;
+
+    for (unsigned int i = 0; i < PERF_BINS - 1; i++) {
+        n += l->bins[i];
+        if (n * 1000 >= l->n * thousandths) {
+            return MIN(latency_ends[i], ns_of(l->max)) / 1e3;
+        }
+    }
+    return ns_of(l->max) / 1e3;
+}
+
+void
+perf_put_latency(struct str *s, const struct perf_latency *l)
+{
+    static const unsigned int parts[] = { 500, 900, 990, 999 };
+
+    str_putf(s, "  packets: %llu\n", (unsigned long long) l->n);
+    if (!l->n) {
+        return;
+    }
+    pthread_once(&ends_once, compute_ends);
+    str_putf(s, "  mean: %.2f us\n", ns_of(l->cycles / l->n) / 1e3);
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+        str_putf(s, "  %g %%: at most %.2f us\n", parts[i] / 10.0, latency_of_part(l, parts[i]));
+    }
+    str_putf(s, "  max: %.2f us\n  %12s  %10s\n", ns_of(l->max) / 1e3, "up to (us)", "packets");
+    for (unsigned int i = 0; i < PERF_BINS; i++) {
+        if (i == PERF_BINS - 1 && l->bins[i]) {
+            str_putf(s, "  %12s  %10llu\n", "more", (unsigned long long) l->bins[i]);
+        } else if (l->bins[i]) {
+            str_putf(s, "  %12.2f  %10llu\n", latency_ends[i] / 1e3, (unsigned long long) l->bins[i]);
+        }
     }
 }

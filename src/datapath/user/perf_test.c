@@ -7,8 +7,11 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <rte_cycles.h>
+
 #include "base/util.h"
 #include "datapath/user/perf.h"
+#include "packet/env.h"
 
 static void
 check_ends(enum perf_metric which, const char *wanted)
@@ -62,7 +65,8 @@ each_round_is_in_one_bin(void **state)
 {
     struct perf *p = with_rounds(30);
     static const uint64_t wanted[PERF_N_METRICS] = {
-        [PERF_CYCLES] = 30, [PERF_PACKETS] = 30, [PERF_CYCLES_PER_PACKET] = 20, [PERF_PACKETS_PER_BATCH] = 30,
+        [PERF_CYCLES] = 30, [PERF_PACKETS] = 30, [PERF_CYCLES_PER_PACKET] = 20,
+        [PERF_PACKETS_PER_BATCH] = 30, /* Of bursts; a round without any is one of 0. */
         [PERF_QUEUE] = 30, [PERF_UPCALLS] = 30, [PERF_CYCLES_PER_UPCALL] = 6,
     };
 
@@ -79,6 +83,45 @@ each_round_is_in_one_bin(void **state)
     assert_int_equal(p->bins[PERF_PACKETS][1], 10);
     assert_int_equal(p->bins[PERF_PACKETS][2], 10);
     assert_int_equal(p->bins[PERF_CYCLES][0], 4); /* 100 to 400. */
+    free(p);
+}
+
+/* As in the reference: there is one for each burst. */
+static void
+bursts_of_a_round_are_counted_one_by_one(void **state)
+{
+    struct perf *p = xzalloc(sizeof *p);
+
+    (void) state;
+    perf_add(p, &(struct perf_row) { .cycles = 1, .n_packets = 64, .n_batches = 2, .queue = 96 }, 1);
+    assert_int_equal(p->bins[PERF_PACKETS_PER_BATCH][30], 2);
+    assert_int_equal(p->bins[PERF_QUEUE][23], 1); /* 92 to 113. */
+    free(p);
+}
+
+static void
+latencies_are_counted_for_each_packet(void **state)
+{
+    struct perf *p = xzalloc(sizeof *p);
+    struct str s = STR_INIT;
+
+    (void) state;
+    perf_put_latency(&s, &p->latency);
+    assert_string_equal(str_text(&s), "  packets: 0\n");
+    str_uninit(&s);
+    perf_add_latency(p, 989, 0);
+    perf_add_latency(p, 10, rte_get_tsc_hz() / 1000);
+    perf_add_latency(p, 1, rte_get_tsc_hz());
+    assert_int_equal(p->latency.n, 1000);
+    assert_int_equal(p->latency.bins[0], 989);
+    assert_int_equal(p->latency.bins[PERF_BINS - 1], 1);
+    s = (struct str) STR_INIT;
+    perf_put_latency(&s, &p->latency);
+    assert_non_null(strstr(str_text(&s), "  packets: 1000\n  mean: 1010."));
+    assert_non_null(strstr(str_text(&s), "  50 %: at most 0.10 us\n  90 %: at most 0.10 us\n  99 %: at most 1"));
+    assert_non_null(strstr(str_text(&s), "  max: 1000000.00 us\n"));
+    assert_non_null(strstr(str_text(&s), "          more           1\n"));
+    str_uninit(&s);
     free(p);
 }
 
@@ -154,16 +197,41 @@ what_is_too_long_is_said_with_its_neighbours(void **state)
     free(p);
 }
 
+static void
+a_queue_that_is_full_is_said_where_the_round_was_not_too_long(void **state)
+{
+    struct perf *p = xzalloc(sizeof *p);
+
+    (void) state;
+    perf_set_log(&(struct perf_log) { .is_on = true, .before = 1, .after = 2, .us = 1000, .queue = 64 });
+    perf_add(p, &(struct perf_row) { .cycles = 1, .queue = 63 }, 1);
+    assert_int_equal(p->suspect, 0);
+    perf_add(p, &(struct perf_row) { .cycles = 1, .queue = 64 }, 1);
+    assert_int_equal(p->suspect, 2);
+    assert_string_equal(p->suspect_why, "Vhost RX queue full");
+    perf_set_log(&(struct perf_log) PERF_LOG_DEFAULT);
+    free(p);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bins_end_where_those_of_the_reference_do),
         cmocka_unit_test(each_round_is_in_one_bin),
+        cmocka_unit_test(bursts_of_a_round_are_counted_one_by_one),
+        cmocka_unit_test(latencies_are_counted_for_each_packet),
         cmocka_unit_test(the_last_rounds_come_first),
         cmocka_unit_test(milliseconds_are_sums),
         cmocka_unit_test(what_is_too_long_is_said_with_its_neighbours),
+        cmocka_unit_test(a_queue_that_is_full_is_said_where_the_round_was_not_too_long),
     };
 
+    struct error *e = env_start(); /* It knows how fast cycles go by. */
+
+    if (e) {
+        fprintf(stderr, "%s\n", error_text(e));
+        return 1;
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -477,5 +477,6 @@ dp_user_commands_register(void)
     ctl_register("dpif-netdev/pmd-stats-clear", "[-pmd core] [dp]", 0, 3, cmd_clear, NULL);
     ctl_register("dpif-netdev/pmd-rxq-rebalance", "[dp]", 0, 1, cmd_of_dp, NULL);
     ctl_register("dpif-netdev/bond-show", "[dp]", 0, 1, cmd_of_dp, NULL);
+    dp_user_figures_commands_register();
     capture_commands_register();
 }

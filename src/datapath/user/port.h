@@ -13,10 +13,17 @@ struct capture_list;
 struct dp;
 struct worker;
 
+/* What has come by a queue: counted by the worker that serves it, once a burst; read by any. */
+struct queue_tally {
+    _Atomic uint64_t n_packets, n_bursts, n_full /* bursts */;
+};
+
 struct port_queue {
     struct netdev_rxq *rxq;
     struct worker *worker; /* Null: pumped, or not served. */
+    struct queue_tally tally;
     struct usage usage;    /* Where it is polled. */
+    struct queue_tally cleared; /* 'tally' when figures were cleared; the main thread's. */
 };
 
 /* A queue is wanted to be polled by the worker on a core. */

@@ -599,6 +599,7 @@ dp_user_pump(struct datapath *up)
                 int got = worker_serve_rcu(dp->pump, port, port->queues[q].rxq);
 
                 if (got > 0) {
+                    worker_tally(&port->queues[q].tally, got);
                     n += got;
                     again = true;
                     t = rcu_get(&dp->ports);
@@ -645,6 +646,12 @@ figures_of(const struct worker *w)
 #define COPY(MEMBER) out.MEMBER = tally_get(&w->counters.MEMBER) - w->cleared.MEMBER;
     WORKER_FIGURES(COPY)
 #undef COPY
+    for (enum dp_drop i = 0; i < DP_N_DROPS; i++) {
+        if (!worker_drop_is_wanted(i)) {
+            out.n_dropped += tally_get(&w->counters.drops[i]);
+        }
+    }
+    out.n_dropped -= w->cleared.n_dropped;
     return out;
 }
 
@@ -670,21 +677,36 @@ static void
 clear_figures(struct worker *w)
 {
     worker_clear_perf(w);
+    w->cleared.n_dropped += figures_of(w).n_dropped;
 #define COPY(MEMBER) w->cleared.MEMBER = tally_get(&w->counters.MEMBER);
     WORKER_FIGURES(COPY)
 #undef COPY
+}
+
+static void
+clear_queue(struct port_queue *q)
+{
+    q->cleared.n_packets = tally_get(&q->tally.n_packets);
+    q->cleared.n_bursts = tally_get(&q->tally.n_bursts);
+    q->cleared.n_full = tally_get(&q->tally.n_full);
 }
 
 void
 dp_user_clear_figures(struct datapath *up)
 {
     struct dp *dp = dp_cast(up);
+    const struct port_table *t = rcu_get_protected(&dp->ports);
 
     for (size_t i = 0; i < dp->n_workers; i++) {
         clear_figures(dp->workers[i]);
     }
     if (dp->pump) {
         clear_figures(dp->pump);
+    }
+    for (uint32_t i = 0; t && i < t->n; i++) {
+        for (size_t q = 0; t->ports[i] && q < t->ports[i]->n_queues; q++) {
+            clear_queue(&t->ports[i]->queues[q]);
+        }
     }
     dp->cleared = clock_now_ms();
 }
@@ -721,10 +743,16 @@ dp_user_for_each_rxq(const struct datapath *up, unsigned int seconds,
 
         for (size_t q = 0; port && q < port->n_queues; q++) {
             const struct port_queue *queue = &port->queues[q];
+            const struct worker *w = queue->worker ? queue->worker : dp_cast(up)->pump;
 
-            if (queue->worker) {
-                struct dp_user_rxq out = { port->netdev->name, queue->rxq->queue, queue->worker->id,
-                                           worker_usage(queue->worker, &queue->usage, seconds) };
+            if (w) {
+                struct dp_user_rxq out = {
+                    .port = port->netdev->name, .queue = queue->rxq->queue, .worker = w->id,
+                    .usage = worker_usage(w, &queue->usage, seconds),
+                    .n_packets = tally_get(&queue->tally.n_packets) - queue->cleared.n_packets,
+                    .n_bursts = tally_get(&queue->tally.n_bursts) - queue->cleared.n_bursts,
+                    .n_full = tally_get(&queue->tally.n_full) - queue->cleared.n_full,
+                };
 
                 cb(aux, &out);
             }

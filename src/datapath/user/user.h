@@ -60,8 +60,9 @@ struct conntrack *dp_user_conntrack(struct datapath *);
 /* Every userspace datapath that was not destroyed, whatever is still to be released of others. */
 void dp_user_for_each(void (*cb)(void *aux, const struct datapath *), void *aux);
 
-/* Registers the control commands about workers and captures. */
+/* Registers the control commands about workers and captures; the second, which it calls, those that are ours alone. */
 void dp_user_commands_register(void);
+void dp_user_figures_commands_register(void);
 
 /* Ends all captures (capture.h), for the end of the process; waits for their files.  Main thread. */
 void dp_user_end_captures(void);
@@ -73,19 +74,25 @@ struct dp_user_worker {
     int core; /* -1: not pinned. */
     unsigned int node;
     uint64_t n_packets, n_recirculated, n_hit_cache, n_hit_megaflow, n_missed, n_lost, n_masks, n_bursts;
-    uint64_t n_tx_packets, n_tx_batches, upcall_cycles;
+    uint64_t n_tx_packets, n_tx_batches, upcall_cycles, n_dropped /* not because the pipeline wants it */;
     uint64_t busy_cycles, idle_cycles, sleep_cycles, n_busy_rounds, n_idle_rounds, n_sleeps; /* Polling workers. */
     uint64_t cpu_ns;                   /* CPU time of its thread. */
 };
 /* Those with threads, or the one that does their work. */
 void dp_user_for_each_worker(const struct datapath *, void (*cb)(void *aux, const struct dp_user_worker *), void *aux);
 /* The queues: port name, queue number, worker, and the share of its time in the last 'seconds' (60 at most), in per
- * cent; -1: it polls for less than five seconds, or not at all. */
-struct dp_user_rxq { const char *port; unsigned int queue, worker; double usage; };
+ * cent; -1: it polls for less than five seconds, or not at all.  What has come by it: packets, bursts, and those that
+ * were as large as can be, after which there may have been more. */
+struct dp_user_rxq {
+    const char *port;
+    unsigned int queue, worker;
+    double usage;
+    uint64_t n_packets, n_bursts, n_full;
+};
 void dp_user_for_each_rxq(const struct datapath *, unsigned int seconds,
                           void (*cb)(void *aux, const struct dp_user_rxq *), void *aux);
 
-/* Figures count from now (cycles and packets of dp_user_for_each_worker() alone); ms on clock_now_ms() since then. */
+/* Figures count from now (of dp_user_for_each_worker() and of queues); ms on clock_now_ms() since then. */
 void dp_user_clear_figures(struct datapath *);
 int64_t dp_user_figures_ms(const struct datapath *);
 

@@ -85,18 +85,11 @@ worker_burst(struct worker *w, unsigned int depth)
     return w->bursts[depth];
 }
 
-/* What the pipeline wants dropped is no news; the switch knows more about it (ofproto/drops.h). */
-static bool
-is_wanted(enum dp_drop reason)
-{
-    return reason == DP_DROP_EXPLICIT || reason >= DP_DROP_XLATE_BRIDGE_NOT_FOUND;
-}
-
 void
 worker_drop(struct worker *w, struct packet *p, enum dp_drop reason, const struct flow *key)
 {
     tally_add(&w->counters.drops[reason], 1);
-    if (UNLIKELY(!is_wanted(reason))) {
+    if (UNLIKELY(!worker_drop_is_wanted(reason))) {
         drop_log_count(&w->dp->drops, reason, key, p, w->now);
     }
     packet_free(p);
@@ -111,12 +104,25 @@ worker_lost(struct worker *w, enum dp_drop reason, const struct flow *key)
 
 /* Sending. */
 
+static NOINLINE void
+measure_latency(struct worker *w, const struct tx_queue *q)
+{
+    uint64_t now = rte_rdtsc();
+
+    pthread_mutex_lock(&w->perf_mutex);
+    perf_add_latency(w->perf, q->n, now - MIN(q->received, now));
+    pthread_mutex_unlock(&w->perf_mutex);
+}
+
 static void
 send_queue(struct worker *w, struct tx_queue *q)
 {
     const struct port *port = q->port;
     unsigned int n = q->n;
 
+    if (UNLIKELY(q->received)) {
+        measure_latency(w, q);
+    }
     q->n = 0;
     tally_add(&w->counters.n_tx_packets, n);
     tally_add(&w->counters.n_tx_batches, 1);
@@ -189,10 +195,12 @@ worker_output_slow_rcu(struct worker *w, uint32_t number, struct packet *p)
             drop_queue(w, q);
             q->port = port;
         }
+        q->received = w->received;
         q->packets[q->n++] = p;
         return;
     }
     q->port = port;
+    q->received = w->received;
     w->dirty[w->n_dirty++] = number;
     q->packets[q->n++] = p;
 }
@@ -250,9 +258,22 @@ worker_police_sent_rcu(struct worker *w, struct qos *qos, struct packet **packet
     return drop_others(w, packets, n, passed, DP_DROP_EGRESS_RATE, NULL);
 }
 
-/* Receives a burst and processes it; what it sends waits in the queues. */
+/* Of a burst that has been received. */
+static void
+measure_burst(struct worker *w, const struct port *port, const struct netdev_rxq *rxq, unsigned int n,
+              struct perf_row *round)
+{
+    const struct netdev_class *class = port->netdev->class;
+
+    w->received = rte_rdtsc();
+    if (class->rxq_length) {
+        round->queue = MAX(round->queue, (uint64_t) n + class->rxq_length(rxq));
+    }
+}
+
+/* Receives a burst and processes it; what it sends waits in the queues.  'round': what is measured; null: nothing. */
 static ALWAYS_INLINE int
-receive(struct worker *w, struct port *port, struct netdev_rxq *rxq)
+receive(struct worker *w, struct port *port, struct netdev_rxq *rxq, struct perf_row *round)
 {
     struct burst *b = worker_burst(w, 0);
     int n = port->netdev->class->rxq_recv(rxq, b->packets, BURST);
@@ -260,6 +281,9 @@ receive(struct worker *w, struct port *port, struct netdev_rxq *rxq)
     if (n > 0) {
         struct policer *policer = netdev_policer(port->netdev);
 
+        if (round) {
+            measure_burst(w, port, rxq, n, round);
+        }
         b->n = n;
         w->now = clock_now_ms();
         w->fresh.in_port = port->in_port;
@@ -275,15 +299,21 @@ receive(struct worker *w, struct port *port, struct netdev_rxq *rxq)
     return n;
 }
 
-int
-worker_serve_rcu(struct worker *w, struct port *port, struct netdev_rxq *rxq)
+static ALWAYS_INLINE int
+serve(struct worker *w, struct port *port, struct netdev_rxq *rxq, struct perf_row *round)
 {
-    int n = receive(w, port, rxq);
+    int n = receive(w, port, rxq, round);
 
     if (n > 0) {
         worker_flush_rcu(w);
     }
     return n;
+}
+
+int
+worker_serve_rcu(struct worker *w, struct port *port, struct netdev_rxq *rxq)
+{
+    return serve(w, port, rxq, NULL);
 }
 
 static struct poll *
@@ -376,6 +406,9 @@ serve_one(struct worker *w, struct ready *r)
     start = rte_rdtsc();
     n = worker_serve_rcu(w, best->port, best->rxq);
     best->spent += rte_rdtsc() - start;
+    if (n > 0) {
+        worker_tally(best->tally, n);
+    }
     if (n < 0) {
         give_up(w, best, n);
     }
@@ -435,9 +468,10 @@ pass_over(struct share *s)
 }
 
 /* One look at each queue; 'last': when the one before ended.  When this one did.  '*most': what the fullest gave.
- * 'holds': what is to be sent may wait longer than for the end of a burst. */
+ * 'holds': what is to be sent may wait longer than for the end of a burst.  'round': what is measured of bursts; null:
+ * nothing. */
 static ALWAYS_INLINE uint64_t
-poll_round(struct worker *w, struct poll_list *l, uint64_t last, int *most, bool holds)
+poll_round(struct worker *w, struct poll_list *l, uint64_t last, int *most, bool holds, struct perf_row *round)
 {
     uint64_t begun = last;
 
@@ -452,13 +486,15 @@ poll_round(struct worker *w, struct poll_list *l, uint64_t last, int *most, bool
             pass_over(share);
             continue;
         }
-        n = holds ? receive(w, l->polls[i]->port, l->polls[i]->rxq)
+        n = holds ? receive(w, l->polls[i]->port, l->polls[i]->rxq, round)
+            : round ? serve(w, l->polls[i]->port, l->polls[i]->rxq, round)
             : worker_serve_rcu(w, l->polls[i]->port, l->polls[i]->rxq);
         now = rte_rdtsc();
         share->is_over = false;
         share_charge(&w->round, share, now - last, n == BURST);
         if (n > 0) {
             usage_add(l->polls[i]->usage, now - last);
+            worker_tally(l->polls[i]->tally, n);
             *most = MAX(*most, n);
         }
         tally_add(n > 0 ? &w->counters.busy_cycles : &w->counters.idle_cycles, now - last);
@@ -476,7 +512,7 @@ poll_rounds(struct worker *w, struct poll_list *l, uint64_t last)
     int unused;
 
     for (unsigned int round = 0; l->n && round < POLLS_BETWEEN_QUIESCENT; round++) {
-        last = poll_round(w, l, last, &unused, false);
+        last = poll_round(w, l, last, &unused, false, NULL);
     }
     return last;
 }
@@ -538,10 +574,12 @@ counts_now(const struct worker *w)
 static NOINLINE uint64_t
 measured_round(struct worker *w, struct poll_list *l, uint64_t last, int *most, bool holds)
 {
-    struct perf_row before = counts_now(w), r;
-    uint64_t now = poll_round(w, l, last, most, holds);
+    struct perf_row before = counts_now(w), bursts = { 0 }, r;
+    uint64_t now = poll_round(w, l, last, most, holds, &bursts);
 
+    w->received = 0;
     r = counts_now(w);
+    r.queue = bursts.queue;
     r.cycles = now - last;
     r.n_packets -= before.n_packets;
     r.n_batches -= before.n_batches;
@@ -561,7 +599,7 @@ poll_with_settings(struct worker *w, struct poll_list *l, uint64_t last, unsigne
 {
     int most;
 
-    last = is_measured ? measured_round(w, l, last, &most, hold_us) : poll_round(w, l, last, &most, hold_us);
+    last = is_measured ? measured_round(w, l, last, &most, hold_us) : poll_round(w, l, last, &most, hold_us, NULL);
     if (w->n_dirty) {
         w->held_since = w->held_since ? w->held_since : last;
         if (max_sleep_us || last - w->held_since >= hold_us * (rte_get_tsc_hz() / 1000000)) {
@@ -753,7 +791,8 @@ worker_add_poll(struct worker *w, struct port *port, struct port_queue *queue)
     struct netdev_rxq *rxq = queue->rxq;
     struct poll *poll = xzalloc(sizeof *poll);
 
-    *poll = (struct poll) { .id = ++next_id, .port = port, .rxq = rxq, .usage = &queue->usage };
+    *poll = (struct poll) { .id = ++next_id, .port = port, .rxq = rxq, .usage = &queue->usage,
+                            .tally = &queue->tally };
     new = xzalloc(sizeof *new + (old->n + 1) * sizeof new->polls[0]);
     memcpy(new->polls, old->polls, old->n * sizeof old->polls[0]);
     new->polls[old->n] = poll;

@@ -56,6 +56,7 @@ struct burst {
 struct tx_queue {
     const struct port *port;
     unsigned int n;
+    uint64_t received; /* TSC: when the burst of its first packet was, where that is measured; else 0. */
     struct packet *packets[BURST];
 };
 
@@ -82,6 +83,7 @@ struct poll {
     uint64_t spent; /* Cycles; the worker's, where it sleeps. */
     struct share share; /* The worker's, where it polls. */
     struct usage *usage; /* The queue's; of polling workers. */
+    struct queue_tally *tally; /* The queue's. */
 };
 
 struct poll_list {
@@ -118,6 +120,7 @@ struct worker {
     _Atomic unsigned int max_sleep_us; /* Where it polls; 0: it never sleeps. */
     uint64_t sleep_ns;               /* The next sleep. */
     _Atomic bool is_measured;        /* Whether rounds are added to 'perf', which is there then. */
+    uint64_t received;               /* TSC: when the present burst was, in a round that is measured; else 0. */
     struct perf *perf;               /* Null until needed; its contents are guarded by the mutex. */
     pthread_mutex_t perf_mutex;
     uint64_t held_since;             /* TSC: when the first packet that waits to be sent was put there; 0: none. */
@@ -130,6 +133,13 @@ struct worker {
 /* Prepares a worker without thread; releases it (a thread must have been stopped). */
 void worker_init(struct worker *, struct dp *, unsigned int id);
 void worker_uninit(struct worker *);
+
+/* What the pipeline wants dropped is no news; the switch knows more about it (ofproto/drops.h). */
+static inline bool
+worker_drop_is_wanted(enum dp_drop reason)
+{
+    return reason == DP_DROP_EXPLICIT || reason >= DP_DROP_XLATE_BRIDGE_NOT_FOUND;
+}
 
 /* Starts the thread; 'core' -1: not pinned.  0 or a negative errno value. */
 int worker_start(struct worker *, bool polling, int core, unsigned int node);
@@ -153,6 +163,15 @@ void worker_remove_poll(struct worker *, const struct netdev_rxq *);
 
 /* Receives one burst from 'rxq' and processes it; the number of packets or a negative errno value. */
 int worker_serve_rcu(struct worker *, struct port *, struct netdev_rxq *);
+
+/* Counts a burst of 'n' packets of a queue, by whoever serves it. */
+static ALWAYS_INLINE void
+worker_tally(struct queue_tally *t, unsigned int n)
+{
+    tally_add(&t->n_packets, n);
+    tally_add(&t->n_bursts, 1);
+    tally_add(&t->n_full, n == BURST);
+}
 
 /* The burst for recirculation depth 'depth'. */
 struct burst *worker_burst(struct worker *, unsigned int depth);
