@@ -43,6 +43,9 @@ make_frame(uint8_t *f, uint32_t src, uint32_t dst, uint8_t proto, const void *l4
     return L4 + n;
 }
 
+/* What the device says of the packets' checksums. */
+static uint64_t rx_flags;
+
 /* Tracks a frame; the key's state. */
 static uint8_t
 track(const struct ct_action *a, const uint8_t *f, size_t n)
@@ -52,6 +55,7 @@ track(const struct ct_action *a, const uint8_t *f, size_t n)
     uint16_t lines = flow_extract_full(f, n, NULL, &key, &offsets);
     struct ct_packet k = { p, &key, &lines, &offsets };
 
+    p->mbuf.ol_flags |= rx_flags;
     conntrack_run_rcu(ct, a, &k, 1, now);
     assert_non_null(k.packet);
     out_len = packet_size(k.packet);
@@ -161,6 +165,47 @@ a_port_that_is_taken_is_replaced(void **state UNUSED)
     assert_int_equal(udp(&look, B, 53, X, 1000, "b", 1), CT_TRK | CT_EST | CT_RPL | CT_DNAT);
     assert_int_equal(out_dst(), A);
     assert_checksums();
+}
+
+/* A frame with a wrong transport checksum. */
+static uint8_t
+track_wrong(uint8_t proto)
+{
+    uint8_t l4[TCP_HEADER_LEN] = { 3, 0xe8, 0, 53, 0, TCP_HEADER_LEN }, f[256];
+    size_t n;
+
+    if (proto == IP_PROTO_ICMP) {
+        memcpy(l4, "\x08\0\0\0\1\2\3\4", 8);
+    } else if (proto == IP_PROTO_TCP) {
+        put_be32(l4 + 4, 1);
+        l4[12] = 5 << 4;
+        l4[13] = TCP_SYN;
+    }
+    n = make_frame(f, A, B, proto, l4, sizeof l4);
+    f[n - 1] ^= 1;
+    return track(&look, f, n);
+}
+
+/* It says nothing of ICMP; and what it calls wrong is looked at, since some err. */
+static void
+a_checksum_that_the_device_found_right_is_not_looked_at_again(void **state UNUSED)
+{
+    static const struct { uint64_t flags; bool is_trusted; } cases[] = {
+        { 0, false }, { RTE_MBUF_F_RX_L4_CKSUM_BAD, false }, { RTE_MBUF_F_RX_L4_CKSUM_NONE, false },
+        { RTE_MBUF_F_RX_IP_CKSUM_GOOD, false }, { RTE_MBUF_F_RX_L4_CKSUM_GOOD, true },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        uint8_t expected = cases[i].is_trusted ? CT_TRK | CT_NEW : CT_TRK | CT_INV;
+
+        rx_flags = cases[i].flags;
+        assert_int_equal(track_wrong(IP_PROTO_TCP), expected);
+        assert_int_equal(track_wrong(IP_PROTO_UDP), expected);
+        assert_int_equal(track_wrong(IP_PROTO_ICMP), CT_TRK | CT_INV);
+    }
+    rx_flags = RTE_MBUF_F_RX_L4_CKSUM_BAD;
+    assert_int_equal(udp(&look, A, 1000, B, 53, "a", 1), CT_TRK | CT_NEW);
+    rx_flags = 0;
 }
 
 static void
@@ -750,6 +795,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_port_that_is_taken_is_replaced),
+        TEST(a_checksum_that_the_device_found_right_is_not_looked_at_again),
         TEST(a_full_range_makes_new_connections_invalid),
         TEST(nothing_is_translated_without_a_clash_for_the_address_zero),
         TEST(translated_packets_are_found_again_in_their_zone),

@@ -355,12 +355,20 @@ track(struct conntrack *ct, const struct ct_action *a, struct ct_packet *k, stru
     tell_key(k, a->zone, &s);
 }
 
+/* The transport checksum need not be looked at: it is still to be completed, or a device has looked at it. */
+static bool
+csum_is_known(const struct packet *packet, uint8_t proto)
+{
+    return (packet_has_offload(packet) && packet->offload.flags)
+           || (packet_csum_is_verified(packet) && (proto == IP_PROTO_TCP || proto == IP_PROTO_UDP));
+}
+
 static void
 parse(struct conntrack *ct, const struct ct_action *a, const struct ct_packet *k, struct ct_parsed *p)
 {
     struct packet *packet = k->packet;
     bool is_v6 = k->key->eth_type == BE16(ETH_TYPE_IPV6);
-    bool csum_known = packet_has_offload(packet) && packet->offload.flags;
+    bool csum_known = csum_is_known(packet, k->key->nw_proto);
 
     if (k->offsets->l3 == FLOW_NO_OFFSET || (!is_v6 && k->key->eth_type != BE16(ETH_TYPE_IP))) {
         p->valid = false;

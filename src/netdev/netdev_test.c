@@ -8,6 +8,7 @@
 
 #include "netdev/dummy.h"
 #include "netdev/patch.h"
+#include "netdev/vnet.h"
 #include "packet/env.h"
 #include "packet/packet.h"
 
@@ -131,6 +132,28 @@ dummies_receive_and_send(void **state UNUSED)
     netdev_close(n);
 }
 
+static void
+what_the_kernel_has_found_out_about_a_checksum_is_kept(void **state UNUSED)
+{
+    static const struct { uint8_t flags; bool is_verified, is_partial; } cases[] = {
+        { 0, false, false }, { VIRTIO_NET_HDR_F_DATA_VALID, true, false },
+        { VIRTIO_NET_HDR_F_NEEDS_CSUM, false, true },
+    };
+    struct vnet_area *a = vnet_area();
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct packet *p;
+
+        assert_true(vnet_arm(a, 0));
+        a->headers[0] = (struct virtio_net_hdr) { .flags = cases[i].flags };
+        p = vnet_take(a, 0, sizeof a->headers[0] + 60);
+        assert_int_equal(packet_size(p), 60);
+        assert_int_equal(packet_csum_is_verified(p), cases[i].is_verified);
+        assert_int_equal(packet_csum_is_partial(p), cases[i].is_partial);
+        packet_free(p);
+    }
+}
+
 int
 main(void)
 {
@@ -140,6 +163,7 @@ main(void)
         cmocka_unit_test(changes_reach_the_watchers),
         cmocka_unit_test(patch_ports_want_a_peer),
         cmocka_unit_test(dummies_receive_and_send),
+        cmocka_unit_test(what_the_kernel_has_found_out_about_a_checksum_is_kept),
     };
     int failed;
 

@@ -127,6 +127,9 @@ vnet_take(struct vnet_area *a, unsigned int i, size_t n)
         a->packets[i] = NULL;
     }
     vnet_take_offload(p, &a->headers[i]);
+    if (a->headers[i].flags & VIRTIO_NET_HDR_F_DATA_VALID) { /* The kernel knows; a machine could lie. */
+        p->mbuf.ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+    }
     return p;
 }
 

@@ -39,7 +39,7 @@ struct vnet_area *vnet_area(void);
 /* Makes slot 'i' ready to receive; false without memory. */
 bool vnet_arm(struct vnet_area *, unsigned int i);
 
-/* Takes the packet out of slot 'i', into which 'n' bytes (header included) were read; null if it is unusable. */
+/* Takes the packet out of slot 'i', into which the kernel wrote 'n' bytes (header included); null if it is unusable. */
 struct packet *vnet_take(struct vnet_area *, unsigned int i, size_t n);
 
 /* Writes the header for 'p' to slot 'i' and points its two iovecs to header and frame. */

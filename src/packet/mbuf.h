@@ -39,6 +39,14 @@ packet_csum_is_partial(const struct packet *p)
     return packet_has_offload(p) && p->offload.flags & PACKET_CSUM_PARTIAL;
 }
 
+/* Whether the device that received it has found the transport checksum right; for TCP and UDP only.  Changes of headers
+ * keep that true; a copy does not know of it. */
+static inline bool
+packet_csum_is_verified(const struct packet *p)
+{
+    return (p->mbuf.ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+}
+
 /* Another reference; whether there are several. */
 static inline void packet_ref(struct packet *p) { rte_mbuf_refcnt_update(&p->mbuf, 1); }
 static inline bool packet_is_shared(const struct packet *p) { return rte_mbuf_refcnt_read(&p->mbuf) > 1; }
