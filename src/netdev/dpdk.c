@@ -19,6 +19,15 @@ LOG_MODULE(netdev_dpdk)
 
 enum { DEFAULT_DESCRIPTORS = 2048, MAX_DESCRIPTORS = 4096 };
 
+static bool wants_tso;
+
+void
+netdev_dpdk_configure(const struct netdev_dpdk_settings *s)
+{
+    wants_tso = s->tso;
+    dpdk_pool_configure(&s->pools);
+}
+
 static int
 dpdk_construct(struct netdev *n)
 {
@@ -78,6 +87,12 @@ read_bool(const struct strmap *options, const char *key)
     return text && !strcmp(text, "true");
 }
 
+static bool
+mtu_is_possible(int mtu)
+{
+    return mtu >= DPDK_MIN_MTU && mtu <= DPDK_MAX_MTU;
+}
+
 /* 'name' null: nobody is told what is wrong. */
 static struct dpdk_config
 read_config(const char *name, const struct strmap *options)
@@ -93,6 +108,8 @@ read_config(const char *name, const struct strmap *options)
         .rx_pause = read_bool(options, "rx-flow-ctrl"),
         .tx_pause = read_bool(options, "tx-flow-ctrl"),
         .autoneg = read_bool(options, "flow-ctrl-autoneg"),
+        .steering = dpdk_steering_read(name, strmap_get(options, "rx-steering")),
+        .tso = wants_tso,
     };
 
     c.has_vf_mac = mac && eth_addr_parse(mac, &c.vf_mac) && !eth_addr_is_multicast(c.vf_mac)
@@ -105,18 +122,28 @@ read_config(const char *name, const struct strmap *options)
 
 /* What is wrong with the options is said when they are set. */
 static bool
-dpdk_prepare(const struct strmap *options, void (*done)(void *aux), void *aux)
+dpdk_prepare(const struct strmap *options, int mtu, void (*done)(void *aux), void *aux)
 {
     const char *devargs = strmap_get(options, "dpdk-devargs");
+    const struct dpdk_device *has;
     struct dpdk_pool_size size;
     struct dpdk_config c;
 
     if (!devargs || !devargs[0] || !env_is_started()) {
         return true;
     }
+    has = dpdk_device_find(devargs);
     c = read_config(NULL, options);
+    c.mtu = has ? has->mtu : c.mtu;
     size = dpdk_device_pool_size(&c, devargs);
-    return dpdk_pool_prepare(&size, done, aux);
+    if (!mtu_is_possible(mtu) || (has && mtu == has->refused_mtu)) {
+        mtu = c.mtu;
+    }
+    if ((!has || mtu == c.mtu) && !dpdk_pool_prepare(has ? &has->share : NULL, &size, done, aux)) {
+        return false; /* It begins with this MTU. */
+    }
+    size.mtu = mtu;
+    return dpdk_pool_prepare(has ? &has->share : NULL, &size, done, aux);
 }
 
 static struct error *
@@ -200,7 +227,7 @@ dpdk_set_mtu(struct netdev *n, int mtu)
     struct dpdk_config c = old;
     struct error *e;
 
-    if (mtu < DPDK_MIN_MTU || mtu > DPDK_MAX_MTU) {
+    if (!mtu_is_possible(mtu)) {
         log_warn("%s: unsupported MTU %d", n->name, mtu);
         return -EINVAL;
     }
@@ -300,6 +327,7 @@ speed_text(const struct dpdk_device *d)
 static void
 dpdk_get_status(const struct netdev *n, struct strmap *status)
 {
+    const uint64_t l4_csums = RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
     struct dpdk_device *d = dpdk_device(n);
     struct rte_eth_dev_info info;
 
@@ -317,14 +345,47 @@ dpdk_get_status(const struct netdev *n, struct strmap *status)
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
         strmap_put_free(status, numbers[i].key, xasprintf("%u", numbers[i].value));
     }
+    dpdk_steering_put_status(d->steering, d->n_rxq, status);
     strmap_put_free(status, "driver_name", xstrdup(info.driver_name));
     strmap_put_free(status, "numa_id", xasprintf("%d", rte_eth_dev_socket_id(d->port)));
     strmap_put_free(status, "link_speed", speed_text(d));
-    strmap_put_free(status, "rx_csum_offload", xstrdup("false"));
+    strmap_put_free(status, "rx_csum_offload", xstrdup((d->offloads.rx & l4_csums) == l4_csums ? "true" : "false"));
+    strmap_put_free(status, "tx_ip_csum_offload",
+                    xstrdup(d->offloads.tx & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM ? "true" : "false"));
     strmap_put_free(status, "if_descr", xasprintf("%s %s", env_version(), info.driver_name));
     strmap_put_free(status, "bus_info", xasprintf("bus_name=%s", rte_bus_name(rte_dev_bus(info.device))));
     if (d->wanted.has_vf_mac && *info.dev_flags & RTE_ETH_DEV_REPRESENTOR) {
         strmap_put_free(status, "dpdk-vf-mac", xasprintf(ETH_ADDR_FMT, ETH_ADDR_ARGS(d->wanted.vf_mac)));
+    }
+}
+
+static void
+dpdk_get_config(const struct netdev *n, struct strmap *config)
+{
+    const struct dpdk_device *d = dpdk_device(n);
+    const struct dpdk_config *c = &d->wanted;
+    const struct { const char *key; bool is_on; } flags[] = {
+        { "rx-flow-ctrl", c->rx_pause }, { "tx-flow-ctrl", c->tx_pause }, { "flow-ctrl-autoneg", c->autoneg },
+    };
+
+    if (!d->started) {
+        return;
+    }
+    strmap_put_free(config, "dpdk-devargs", xstrdup(d->devargs));
+    strmap_put_free(config, "n_rxq", xasprintf("%u", c->n_rxq));
+    strmap_put_free(config, "n_rxq_desc", xasprintf("%u", c->n_rxq_desc));
+    strmap_put_free(config, "n_txq_desc", xasprintf("%u", c->n_txq_desc));
+    strmap_put_free(config, "dpdk-lsc-interrupt", xstrdup(c->lsc ? "true" : "false"));
+    for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+        if (flags[i].is_on) {
+            strmap_put_free(config, flags[i].key, xstrdup("true"));
+        }
+    }
+    if (c->steering == DPDK_STEERING_LACP) {
+        strmap_put_free(config, "rx-steering", xstrdup("rss+lacp"));
+    }
+    if (c->has_vf_mac) {
+        strmap_put_free(config, "dpdk-vf-mac", xasprintf(ETH_ADDR_FMT, ETH_ADDR_ARGS(c->vf_mac)));
     }
 }
 
@@ -386,7 +447,11 @@ dpdk_rxq_recv(struct netdev_rxq *rxq, struct packet **packets, unsigned int max)
         return 0;
     }
     n = rte_eth_rx_burst(d->port, rxq->queue, (struct rte_mbuf **) packets, max);
-    return d->is_virtual ? join_chains(d, packets, n) : n;
+    n = d->is_virtual ? join_chains(d, packets, n) : n;
+    if (d->offloads.rx) {
+        dpdk_offload_receive(packets, n);
+    }
+    return n;
 }
 
 static unsigned int
@@ -414,6 +479,7 @@ dpdk_send(struct netdev *netdev, unsigned int txq, struct packet **packets, unsi
     if (LIKELY(atomic_load_explicit(&d->active, memory_order_relaxed) && d->n_txq)) {
         unsigned int q = txq % d->n_txq;
 
+        n = d->offloads.tx_flags ? dpdk_offload_send(d, q, packets, n) : n;
         rte_spinlock_lock(&d->locks[q].lock);
         sent = rte_eth_tx_burst(d->port, q, (struct rte_mbuf **) packets, n);
         rte_spinlock_unlock(&d->locks[q].lock);
@@ -442,6 +508,7 @@ static const struct netdev_class dpdk_class = {
     .get_features = dpdk_get_features,
     .get_stats = dpdk_get_stats,
     .get_status = dpdk_get_status,
+    .get_config = dpdk_get_config,
     .each_counter = dpdk_each_counter,
     .n_rxq = dpdk_n_rxq,
     .rxq_open = netdev_plain_rxq_open,

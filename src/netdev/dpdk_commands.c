@@ -274,7 +274,7 @@ cmd_mempool_info(struct ctl_request *r, int argc, const char *argv[], void *aux 
         if (!n) {
             return;
         }
-        pool = strcmp(n->class->type, "dpdk") ? packet_pool() : dpdk_device(n)->pool;
+        pool = strcmp(n->class->type, "dpdk") ? packet_pool() : dpdk_share_mempool(&dpdk_device(n)->share);
         netdev_close(n);
         if (!pool) {
             ctl_reply_error(r, "Not allocated");

@@ -22,7 +22,7 @@ dpdk_counters_get(struct dpdk_device *d, struct netdev_stats *stats)
         stats->rx_errors = s.ierrors;
         stats->tx_errors = s.oerrors;
         stats->rx_dropped = s.imissed + s.rx_nombuf + tally_get(&d->rx_dropped);
-        stats->tx_dropped = tally_get(&d->tx_failed) + tally_get(&d->tx_too_long);
+        stats->tx_dropped = tally_get(&d->tx_failed) + tally_get(&d->tx_too_long) + tally_get(&d->tx_invalid);
     }
     return error;
 }
@@ -97,7 +97,7 @@ dpdk_counters_each(const struct netdev *n, netdev_counter_cb *cb, void *aux)
 
     counter_list_add(&list, xstrdup("ovs_rx_qos_drops"), netdev_rates_rx_drops(n));
     counter_list_add(&list, xstrdup("ovs_tx_failure_drops"), tally_get(&d->tx_failed));
-    counter_list_add(&list, xstrdup("ovs_tx_invalid_hwol_drops"), 0);
+    counter_list_add(&list, xstrdup("ovs_tx_invalid_hwol_drops"), tally_get(&d->tx_invalid));
     counter_list_add(&list, xstrdup("ovs_tx_mtu_exceeded_drops"), tally_get(&d->tx_too_long));
     counter_list_add(&list, xstrdup("ovs_tx_qos_drops"), netdev_rates_tx_drops(n));
     if (d->started) {

@@ -16,7 +16,7 @@
 
 LOG_MODULE(netdev_dpdk)
 
-enum { POOL_EXTRA = 8192, LINK_INTERVAL_MS = 1000 };
+enum { LINK_INTERVAL_MS = 1000 };
 
 struct list dpdk_devices = LIST_INIT(&dpdk_devices);
 
@@ -205,8 +205,7 @@ dpdk_device_detach(struct dpdk_device *d)
     d->port = DPDK_NO_PORT;
     d->refused_mtu = 0;
     d->n_rxq = 0;
-    dpdk_pool_put(d->pool);
-    d->pool = NULL;
+    dpdk_share_release(&d->share);
     free(d->devargs);
     d->devargs = NULL;
 }
@@ -309,14 +308,58 @@ dpdk_device_attach(struct dpdk_device *d, const char *devargs)
 
 /* --- It runs --- */
 
+/* As the system says of a device that DPDK does not have yet; 0: it does not. */
+static int
+node_of_pci_device(const char *address)
+{
+    char *path = xasprintf("/sys/bus/pci/devices/%.*s/numa_node", (int) strcspn(address, ",/"), address);
+    FILE *f = fopen(path, "re");
+    int node;
+
+    if (!f || fscanf(f, "%d", &node) != 1) {
+        node = 0;
+    }
+    if (f) {
+        fclose(f);
+    }
+    free(path);
+    return MAX(node, 0);
+}
+
+static int
+node_of(const char *devargs)
+{
+    static const char by_mac[] = "class=eth,mac=";
+    bool is_mac = !strncmp(devargs, by_mac, strlen(by_mac));
+    uint16_t port;
+
+    if (is_mac ? !find_by_mac(devargs + strlen(by_mac), &port) : find_port(devargs, &port)) {
+        return MAX(rte_eth_dev_socket_id(port), 0);
+    }
+    return is_mac ? 0 : node_of_pci_device(devargs);
+}
+
+struct dpdk_device *
+dpdk_device_find(const char *devargs)
+{
+    LIST_FOR_EACH (d, struct dpdk_device, node, &dpdk_devices) {
+        if (d->devargs && !strcmp(d->devargs, devargs)) {
+            return d;
+        }
+    }
+    return NULL;
+}
+
 struct dpdk_pool_size
 dpdk_device_pool_size(const struct dpdk_config *c, const char *devargs)
 {
-    unsigned int n_rxq = MIN(c->n_rxq, DPDK_MAX_QUEUES), n_txq = MAX(n_rxq, MIN(numa_n_online(), DPDK_MAX_QUEUES));
+    unsigned int n_rxq = MIN(c->n_rxq + (c->steering == DPDK_STEERING_LACP), DPDK_MAX_QUEUES);
+    unsigned int n_txq = MAX(n_rxq, MIN(numa_n_online(), DPDK_MAX_QUEUES));
 
     return (struct dpdk_pool_size) {
-        .n = n_rxq * c->n_rxq_desc + n_txq * c->n_txq_desc + POOL_EXTRA,
-        .frame = c->mtu + DPDK_FRAME_OVERHEAD,
+        .n = n_rxq * c->n_rxq_desc + n_txq * c->n_txq_desc,
+        .mtu = c->mtu,
+        .node = node_of(devargs),
         .devargs = devargs,
     };
 }
@@ -335,6 +378,7 @@ stop(struct dpdk_device *d)
 
     d->started = false;
     set_active(d);
+    dpdk_steering_stop(d->port, &d->lacp_rule);
     if (was_started && rte_eth_dev_stop(d->port)) {
         log_warn("%s: the device did not stop", d->netdev->name);
     }
@@ -346,7 +390,8 @@ setup_queues(struct dpdk_device *d)
     int error;
 
     for (unsigned int i = 0; i < d->n_rxq; i++) {
-        error = rte_eth_rx_queue_setup(d->port, i, d->n_rxq_desc, SOCKET_ID_ANY, NULL, d->pool);
+        error = rte_eth_rx_queue_setup(d->port, i, d->n_rxq_desc, SOCKET_ID_ANY, NULL,
+                                       dpdk_share_mempool(&d->share));
         if (error) {
             return failed(d, "setting up a receive queue", error);
         }
@@ -371,16 +416,36 @@ choose_lsc(struct dpdk_device *d, const struct dpdk_config *c, const struct rte_
                                                  d->netdev->name, info->driver_name) : NULL;
 }
 
+static unsigned int
+n_rxq_of(const struct dpdk_device *d, const struct dpdk_config *c)
+{
+    unsigned int n_for_lacp = d->steering == DPDK_STEERING_LACP;
+
+    return MIN(c->n_rxq, DPDK_MAX_QUEUES - n_for_lacp) + n_for_lacp;
+}
+
+/* Nobody sends now. */
+static void
+choose_offloads(struct dpdk_device *d, const struct dpdk_config *c, const struct rte_eth_dev_info *info)
+{
+    d->offloads = dpdk_offload_choose(info, d->is_virtual, c->tso);
+    atomic_store(&d->netdev->offloads, d->offloads.takes);
+    if (c->tso && !(d->offloads.takes & NETDEV_TAKES_TCP_SEGMENTS)) {
+        log_info("%s: Tx TSO offload is not supported.", d->netdev->name);
+    }
+}
+
 /* Some drivers want as many queues of one kind as of the other. */
 static int
 configure_queues(struct dpdk_device *d, const struct dpdk_config *c, const struct rte_eth_dev_info *info)
 {
-    struct rte_eth_conf conf = { .rxmode.mtu = c->mtu, .intr_conf.lsc = d->has_lsc,
+    struct rte_eth_conf conf = { .rxmode.mtu = c->mtu, .rxmode.offloads = d->offloads.rx,
+                                 .txmode.offloads = d->offloads.tx, .intr_conf.lsc = d->has_lsc,
                                  .intr_conf.rmv = (*info->dev_flags & RTE_ETH_DEV_INTR_RMV) != 0 };
     uint64_t hashes = RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_TCP;
     int error;
 
-    d->n_rxq = MIN(c->n_rxq, MIN((unsigned int) info->max_rx_queues, DPDK_MAX_QUEUES));
+    d->n_rxq = MIN(n_rxq_of(d, c), MIN((unsigned int) info->max_rx_queues, DPDK_MAX_QUEUES));
     d->n_txq = MIN((unsigned int) info->max_tx_queues, MIN(numa_n_online(), DPDK_MAX_QUEUES));
     if (d->n_rxq > 1 && info->flow_type_rss_offloads & hashes) {
         conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
@@ -422,18 +487,13 @@ apply_mtu(struct dpdk_device *d, int mtu)
 }
 
 static struct error *
-take_pool(struct dpdk_device *d, const struct dpdk_config *c)
+take_packets(struct dpdk_device *d, const struct dpdk_config *c)
 {
-    struct dpdk_pool_size wants = dpdk_device_pool_size(c, d->devargs);
+    struct dpdk_pool_size size = dpdk_device_pool_size(c, d->devargs);
 
-    if (d->pool && dpdk_pool_is_enough(&d->pool_size, &wants)) {
-        return NULL;
-    }
-    dpdk_pool_put(d->pool);
-    d->pool = dpdk_pool_get(&wants);
-    d->pool_size = wants;
-    return d->pool ? NULL : error_new("Failed to create memory pool for netdev %s, with MTU %d: %s", d->netdev->name,
-                                      c->mtu, rte_strerror(rte_errno));
+    return dpdk_share_fit(&d->share, &size) ? NULL
+           : error_new("Failed to create memory pool for netdev %s, with MTU %d: %s", d->netdev->name, c->mtu,
+                       rte_strerror(rte_errno));
 }
 
 /* What a device cannot do of it is said in the log; packets pass without it. */
@@ -484,6 +544,45 @@ apply_vf_mac(struct dpdk_device *d, const struct dpdk_config *c, const struct rt
 }
 
 static struct error *
+start_steered(struct dpdk_device *d, const struct dpdk_config *c, const struct rte_eth_dev_info *info)
+{
+    struct error *e = choose_lsc(d, c, info);
+    int error;
+
+    if (!e) {
+        choose_offloads(d, c, info);
+        error = configure_queues(d, c, info);
+        e = error ? error_new("Interface %s(rxq:%u txq:%u lsc interrupt mode:%s) configure error: %s", d->netdev->name,
+                              d->n_rxq, d->n_txq, d->has_lsc ? "true" : "false", rte_strerror(-error)) : NULL;
+    }
+    e = e ? e : choose_descriptors(d, c);
+    e = e ? e : apply_mtu(d, c->mtu);
+    e = e ? e : take_packets(d, c);
+    e = e ? e : setup_queues(d);
+    if (e) {
+        return e;
+    }
+    error = rte_eth_dev_start(d->port);
+    return error ? failed(d, "starting the device", error) : NULL;
+}
+
+/* Whether the started device steers as it is to.  If not it is stopped. */
+static bool
+steer(struct dpdk_device *d, const struct rte_eth_dev_info *info)
+{
+    const char *wrong = d->steering == DPDK_STEERING_LACP ? dpdk_steering_start(d->port, info, d->n_rxq, &d->lacp_rule)
+                        : NULL;
+
+    if (wrong) {
+        log_warn("%s: options:rx-steering: the device cannot do rss+lacp: %s", d->netdev->name, wrong);
+        if (rte_eth_dev_stop(d->port)) {
+            log_warn("%s: the device did not stop", d->netdev->name);
+        }
+    }
+    return !wrong;
+}
+
+static struct error *
 start(struct dpdk_device *d, const struct dpdk_config *c)
 {
     struct rte_eth_dev_info info;
@@ -493,22 +592,19 @@ start(struct dpdk_device *d, const struct dpdk_config *c)
     if (error) {
         return failed(d, "asking for the device's limits", error);
     }
-    e = choose_lsc(d, c, &info);
-    if (!e) {
-        error = configure_queues(d, c, &info);
-        e = error ? error_new("Interface %s(rxq:%u txq:%u lsc interrupt mode:%s) configure error: %s", d->netdev->name,
-                              d->n_rxq, d->n_txq, d->has_lsc ? "true" : "false", rte_strerror(-error)) : NULL;
+    d->steering = c->steering;
+    if (d->steering == DPDK_STEERING_LACP && !dpdk_steering_is_possible(&info, n_rxq_of(d, c))) {
+        log_warn("%s: options:rx-steering: the device cannot do rss+lacp: it has too few queues, or no table of them",
+                 d->netdev->name);
+        d->steering = DPDK_STEERING_UNSUPPORTED;
     }
-    e = e ? e : choose_descriptors(d, c);
-    e = e ? e : apply_mtu(d, c->mtu);
-    e = e ? e : take_pool(d, c);
-    e = e ? e : setup_queues(d);
+    e = start_steered(d, c, &info);
+    if (!e && !steer(d, &info)) {
+        d->steering = DPDK_STEERING_UNSUPPORTED;
+        e = start_steered(d, c, &info);
+    }
     if (e) {
         return e;
-    }
-    error = rte_eth_dev_start(d->port);
-    if (error) {
-        return failed(d, "starting the device", error);
     }
     apply_flow_control(d, c);
     apply_vf_mac(d, c, &info);
@@ -524,7 +620,7 @@ static bool
 needs_restart(const struct dpdk_config *a, const struct dpdk_config *b)
 {
     return a->n_rxq != b->n_rxq || a->n_rxq_desc != b->n_rxq_desc || a->n_txq_desc != b->n_txq_desc || a->mtu != b->mtu
-           || a->lsc != b->lsc || a->insists_on_lsc != b->insists_on_lsc;
+           || a->steering != b->steering || a->lsc != b->lsc || a->insists_on_lsc != b->insists_on_lsc;
 }
 
 static void

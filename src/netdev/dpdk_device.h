@@ -18,7 +18,9 @@
 #include <rte_ethdev.h>
 #include <rte_spinlock.h>
 
+#include "netdev/dpdk_offload.h"
 #include "netdev/dpdk_pool.h"
+#include "netdev/dpdk_steering.h"
 #include "netdev/netdev.h"
 #include "sys/loop.h"
 
@@ -37,6 +39,8 @@ struct dpdk_config {
     bool lsc;         /* Link changes by interrupt... */
     bool insists_on_lsc; /* ...and not otherwise. */
     bool rx_pause, tx_pause, autoneg; /* Flow control. */
+    enum dpdk_steering steering;
+    bool tso;         /* TCP frames are cut by the device if it can; what holds when it starts counts. */
     bool has_vf_mac;
     struct eth_addr vf_mac;
 };
@@ -57,8 +61,10 @@ struct dpdk_device {
     unsigned int n_rxq, n_txq, n_rxq_desc, n_txq_desc; /* What it runs with. */
     bool has_lsc;          /* Tells of its link by itself. */
     int mtu, refused_mtu;  /* The latter: what it could not be given; 0: nothing. */
-    struct rte_mempool *pool;
-    struct dpdk_pool_size pool_size;
+    struct dpdk_share share; /* Of packets. */
+    enum dpdk_steering steering; /* As it runs. */
+    struct rte_flow *lacp_rule;  /* Null: none. */
+    struct dpdk_offloads offloads; /* Other threads read it while it is active. */
     struct loop_wake wake; /* The device has reported something; only with a main loop. */
     bool has_link;         /* As last seen. */
     uint64_t carrier_resets;
@@ -68,7 +74,7 @@ struct dpdk_device {
     _Atomic bool active;   /* Started and up: packets pass. */
     _Atomic unsigned int events; /* 1 << enum rte_eth_event_type, not yet acted upon. */
     _Atomic unsigned int max_frame;
-    _Atomic uint64_t tx_failed, tx_too_long, rx_dropped;
+    _Atomic uint64_t tx_failed, tx_too_long, tx_invalid, rx_dropped;
     struct dpdk_txq_lock locks[DPDK_MAX_QUEUES];
 };
 
@@ -86,6 +92,8 @@ void dpdk_device_detach(struct dpdk_device *);
 struct error *dpdk_device_apply(struct dpdk_device *, const struct dpdk_config *wanted) MUST_CHECK;
 void dpdk_device_set_up(struct dpdk_device *, bool up);
 
+/* The device that was made with these devargs; null: there is none. */
+struct dpdk_device *dpdk_device_find(const char *devargs);
 /* The packets that such a device will need. */
 struct dpdk_pool_size dpdk_device_pool_size(const struct dpdk_config *, const char *devargs);
 

@@ -108,11 +108,11 @@ netdev_enable_dummy(const char *how)
 }
 
 bool
-netdev_prepare(const char *type, const struct strmap *options, void (*done)(void *aux), void *aux)
+netdev_prepare(const char *type, const struct strmap *options, int mtu, void (*done)(void *aux), void *aux)
 {
     const struct netdev_class *class = netdev_class_find(type);
 
-    return !class || !class->prepare || class->prepare(options, done, aux);
+    return !class || !class->prepare || class->prepare(options, mtu, done, aux);
 }
 
 int
@@ -393,11 +393,42 @@ netdev_get_device_stats(const struct netdev *n, struct netdev_stats *stats)
     return error;
 }
 
+/* What need not be done before a packet is sent; what the class has said itself stays. */
+static void
+put_tx_offloads(const struct netdev *n, struct strmap *status)
+{
+    static const struct { const char *key; unsigned int if_takes; } rows[] = {
+        { "tx_ip_csum_offload", 0 }, { "tx_tcp_csum_offload", NETDEV_TAKES_CSUM },
+        { "tx_udp_csum_offload", NETDEV_TAKES_CSUM }, { "tx_sctp_csum_offload", 0 },
+        { "tx_tcp_seg_offload", NETDEV_TAKES_TCP_SEGMENTS }, { "tx_vxlan_tso_offload", 0 },
+        { "tx_gre_tso_offload", 0 }, { "tx_geneve_tso_offload", 0 }, { "tx_out_ip_csum_offload", 0 },
+        { "tx_out_udp_csum_offload", 0 },
+    };
+    unsigned int takes = atomic_load(&n->offloads);
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        if (!strmap_get(status, rows[i].key)) {
+            strmap_put_free(status, rows[i].key, xstrdup(takes & rows[i].if_takes ? "true" : "false"));
+        }
+    }
+}
+
+void
+netdev_get_config(const struct netdev *n, struct strmap *config)
+{
+    if (n->class->get_config) {
+        n->class->get_config(n, config);
+    }
+}
+
 void
 netdev_get_status(const struct netdev *n, struct strmap *status)
 {
     if (n->class->get_status) {
         n->class->get_status(n, status);
+    }
+    if (n->class->has_packets) {
+        put_tx_offloads(n, status);
     }
 }
 

@@ -61,9 +61,10 @@ struct netdev_rxq {
     unsigned int queue;
 };
 
-/* What send() takes and need not be done before: partial checksums; TCP frames to be segmented; all of a virtio-net
- * header. */
-enum { NETDEV_TAKES_CSUM = 1, NETDEV_TAKES_TCP_SEGMENTS = 2, NETDEV_TAKES_UDP_SEGMENTS = 4, NETDEV_TAKES_ALL = 7 };
+/* What send() takes and need not be done before: partial checksums; TCP frames to be segmented; UDP frames; those of
+ * them whose IPv6 header has extensions; all of a virtio-net header. */
+enum { NETDEV_TAKES_CSUM = 1, NETDEV_TAKES_TCP_SEGMENTS = 2, NETDEV_TAKES_UDP_SEGMENTS = 4,
+       NETDEV_TAKES_EXTENSIONS = 8, NETDEV_TAKES_ALL = 15 };
 
 struct netdev_class {
     const char *type;
@@ -71,10 +72,10 @@ struct netdev_class {
     bool has_packets;        /* False for patch ports. */
     unsigned int offloads;   /* NETDEV_TAKES_*: what a new device's 'offloads' are. */
 
-    /* Begins, beside the caller, with what takes long before a device with these options can be made and configured;
-     * whether that has been done.  If not, 'done' is called when something has changed, by another thread: ask again.
-     * Null: there is nothing of the kind. */
-    bool (*prepare)(const struct strmap *options, void (*done)(void *aux), void *aux);
+    /* Begins, beside the caller, with what takes long before a device can be made, or one that is there changed, to
+     * have these options and this MTU (0: that which it has); whether that has been done.  If not, 'done' is called
+     * when something has changed, by another thread: ask again.  Null: there is nothing of the kind. */
+    bool (*prepare)(const struct strmap *options, int mtu, void (*done)(void *aux), void *aux);
     /* Finds or makes the device; sets 'priv'.  A negative errno value leaves nothing behind.  destruct() releases. */
     int (*construct)(struct netdev *);
     void (*destruct)(struct netdev *);
@@ -96,6 +97,7 @@ struct netdev_class {
     int (*get_features)(const struct netdev *, struct netdev_features *);
     int (*get_stats)(const struct netdev *, struct netdev_stats *);
     void (*get_status)(const struct netdev *, struct strmap *); /* key -> malloc()ed text */
+    void (*get_config)(const struct netdev *, struct strmap *); /* The same: what is wanted of it, for dpctl/show. */
     void (*each_counter)(const struct netdev *, netdev_counter_cb *, void *aux);
     /* Quality of service: the types that there are (netdev/qos.h), null-terminated, null: none; queues that the class
      * itself has. */
@@ -157,7 +159,8 @@ const char *const *netdev_types(void);
 void netdev_enable_dummy(const char *how);
 
 /* See the class's function. */
-bool netdev_prepare(const char *type, const struct strmap *options, void (*done)(void *aux), void *aux) MUST_CHECK;
+bool netdev_prepare(const char *type, const struct strmap *options, int mtu, void (*done)(void *aux), void *aux)
+    MUST_CHECK;
 /* Opens the device; 'type' "" means "system".  -ENODEV if it does not exist, -EBUSY..., see errno. */
 int netdev_open(const char *name, const char *type, struct netdev **);
 struct netdev *netdev_ref(struct netdev *);
@@ -188,6 +191,7 @@ int netdev_get_stats(const struct netdev *, struct netdev_stats *); /* All UINT6
 /* The same without what our own rates have dropped (netdev/qos.h). */
 int netdev_get_device_stats(const struct netdev *, struct netdev_stats *);
 void netdev_get_status(const struct netdev *, struct strmap *);
+void netdev_get_config(const struct netdev *, struct strmap *);
 /* Calls 'cb' for each counter beyond 'struct netdev_stats', in order of their names; for each QoS queue in order of
  * their numbers. */
 void netdev_each_counter(const struct netdev *, netdev_counter_cb *cb, void *aux);

@@ -119,7 +119,7 @@ offloads_of(int vid)
         return 0;
     }
     return NETDEV_TAKES_CSUM | (features >> VIRTIO_NET_F_GUEST_TSO4 & 1 && features >> VIRTIO_NET_F_GUEST_TSO6 & 1
-                                ? NETDEV_TAKES_TCP_SEGMENTS : 0);
+                                ? NETDEV_TAKES_TCP_SEGMENTS | NETDEV_TAKES_EXTENSIONS : 0);
 }
 
 /* Without notifications: our workers look by themselves. */

@@ -126,16 +126,34 @@ put_stats(struct str *s, struct netdev *netdev)
     str_puts(s, "\n    UPCALL packets:? errors:?\n");
 }
 
+/* "(TYPE: KEY=VALUE, ...)"; nothing of system devices. */
+static void
+put_type(struct str *s, const char *type, const struct netdev *netdev)
+{
+    struct strmap config = STRMAP_INIT(&config);
+    struct strmap_entry **entries;
+
+    if (!strcmp(type, "system")) {
+        return;
+    }
+    netdev_get_config(netdev, &config);
+    entries = strmap_sorted(&config);
+    str_putf(s, " (%s", type);
+    for (size_t i = 0; i < strmap_count(&config); i++) {
+        str_putf(s, "%s%s=%s", i ? ", " : ": ", entries[i]->key, (const char *) entries[i]->value);
+    }
+    str_putc(s, ')');
+    free(entries);
+    strmap_uninit_free(&config);
+}
+
 static void
 put_port(void *d_, odp_port port, struct netdev *netdev)
 {
     struct dpctl *d = d_;
-    const char *type = dpctl_port_type(d->type, netdev);
 
     str_putf(&d->out, "  port %u: %s", port.n, netdev->name);
-    if (strcmp(type, "system")) {
-        str_putf(&d->out, " (%s)", type);
-    }
+    put_type(&d->out, dpctl_port_type(d->type, netdev), netdev);
     str_putc(&d->out, '\n');
     if (d->statistics) {
         put_stats(&d->out, netdev);

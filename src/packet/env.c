@@ -61,6 +61,7 @@ env_configure(const struct env_settings *s)
         copy_text(&to->socket_mem, s->socket_mem);
         copy_text(&to->socket_limit, s->socket_limit);
         copy_text(&to->hugepage_dir, s->hugepage_dir);
+        to->probes = s->probes;
     }
     pthread_mutex_unlock(&env.mutex);
 }
@@ -181,11 +182,27 @@ add_cores(struct args *a, const struct args *extra)
     }
 }
 
+/* DPDK looks for PCI devices also where it takes none at its start, so that one can be asked for by its address later:
+ * all that it may take is the bridge to the bus, for which it has no driver. */
+static void
+add_devices(struct args *a, const struct args *extra)
+{
+    static const char *const words[] = { "-a", "--allow", "-b", "--block", "--no-pci", NULL };
+
+    if (env.settings.probes || has_any(extra, words)) {
+        return;
+    }
+    if (access("/sys/bus/pci/devices", R_OK)) {
+        add(a, "--no-pci", NULL);
+    } else {
+        add(a, "-a", "0000:00:00.0");
+    }
+}
+
 /* The command line: ours and the settings', less what 'dpdk-extra' decides itself. */
 static struct args
 build_args(bool has_huge_pages)
 {
-    static const char *const devices[] = { "-a", "--allow", "-b", "--block", "--no-pci", NULL };
     char *text = xstrdup(env.settings.extra ? env.settings.extra : ""), *save;
     struct args a = { 0 }, extra = { 0 };
 
@@ -197,9 +214,7 @@ build_args(bool has_huge_pages)
     add(&a, "--no-shconf", NULL);
     add(&a, "--no-telemetry", NULL);
     add_memory(&a, &extra, has_huge_pages);
-    if (!has_any(&extra, devices)) {
-        add(&a, "--no-pci", NULL);
-    }
+    add_devices(&a, &extra);
     add_cores(&a, &extra);
     for (int i = 0; i < extra.n; i++) {
         a.all[a.n++] = extra.all[i];
@@ -303,7 +318,7 @@ start(void)
         rte_mbuf_dynflag_register_bitnum(&queue_flag, PACKET_F_QUEUE_BIT) < 0) {
         return xasprintf("DPDK has no packet flag left: %s", rte_strerror(rte_errno));
     }
-    packet_common_pool = packet_pool_create("weft", PACKET_POOL_SIZE, PACKET_ROOM);
+    packet_common_pool = packet_pool_create("weft", PACKET_POOL_SIZE, PACKET_ROOM, PACKET_ANY_NODE);
     if (!packet_common_pool) {
         return xasprintf("no memory for packets: %s", rte_strerror(rte_errno));
     }

@@ -28,6 +28,8 @@ struct env_settings {
     const char *socket_mem;   /* ...dpdk-socket-mem, MB for each socket, separated by commas. */
     const char *socket_limit; /* dpdk-socket-limit, likewise. */
     const char *hugepage_dir; /* dpdk-hugepage-dir */
+    bool probes;              /* dpdk-probe-at-init: take all devices that DPDK has drivers for, not only those that
+                               * are asked for later. */
 };
 
 /* What to start with; the texts are copied.  No effect once it has been tried. */

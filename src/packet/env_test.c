@@ -46,6 +46,20 @@ what_came_of_a_start_beside_the_caller_is_said_later(void **state UNUSED)
     assert_int_equal(status, 0);
 }
 
+/* A system without PCI has "--no-pci" instead. */
+static void
+mask_devices(char *line)
+{
+    static const char none[] = " -a 0000:00:00.0", masked[] = " NODEV";
+    char *at = access("/sys/bus/pci/devices", R_OK) ? strstr(line, " --no-pci -") : strstr(line, none);
+    size_t n = access("/sys/bus/pci/devices", R_OK) ? strlen(" --no-pci") : strlen(none);
+
+    if (at) {
+        memcpy(at, masked, strlen(masked));
+        memmove(at + strlen(masked), at + n, strlen(at + n) + 1);
+    }
+}
+
 static void
 check_line(const struct env_settings *s, bool has_huge_pages, const char *expected)
 {
@@ -53,6 +67,7 @@ check_line(const struct env_settings *s, bool has_huge_pages, const char *expect
 
     env_configure(s);
     line = env_command_line(has_huge_pages);
+    mask_devices(line);
     core = strstr(line, " -l ");
     if (core && core[4] >= '0' && core[4] <= '9') {
         char *rest = core + 4 + strspn(core + 4, "0123456789");
@@ -68,19 +83,22 @@ static void
 the_settings_make_the_command_line(void **state UNUSED)
 {
     check_line(&(struct env_settings) { 0 }, true,
-               " --no-shconf --no-telemetry --no-huge -m 1024 --no-pci -l N");
+               " --no-shconf --no-telemetry --no-huge -m 1024 NODEV -l N");
     check_line(&(struct env_settings) { .socket_mem = "512,256", .alloc_mem = "99", .socket_limit = "600,0",
                                         .hugepage_dir = "/mnt/huge", .lcore_mask = "0x2" }, true,
-               " --no-shconf --no-telemetry --socket-mem 512,256 --socket-limit 600,0 --huge-dir /mnt/huge --no-pci"
+               " --no-shconf --no-telemetry --socket-mem 512,256 --socket-limit 600,0 --huge-dir /mnt/huge NODEV"
                " -c 0x2");
     check_line(&(struct env_settings) { .alloc_mem = "2000" }, true,
-               " --no-shconf --no-telemetry -m 2000 --no-pci -l N");
+               " --no-shconf --no-telemetry -m 2000 NODEV -l N");
     check_line(&(struct env_settings) { .alloc_mem = "2000" }, false,
-               " --no-shconf --no-telemetry --no-huge -m 2000 --no-pci -l N");
+               " --no-shconf --no-telemetry --no-huge -m 2000 NODEV -l N");
     check_line(&(struct env_settings) { .extra = " -l 1  -a 0000:01:00.0 --huge-dir=/x\t", .socket_limit = "1" }, true,
                " --no-shconf --no-telemetry --socket-limit 1 -l N -a 0000:01:00.0 --huge-dir=/x");
     check_line(&(struct env_settings) { .extra = "--no-huge -m 512 --no-pci", .socket_mem = "9", .lcore_mask = "1" },
                true, " --no-shconf --no-telemetry -c 1 --no-huge -m 512 --no-pci");
+    check_line(&(struct env_settings) { .probes = true }, true, " --no-shconf --no-telemetry --no-huge -m 1024 -l N");
+    check_line(&(struct env_settings) { .probes = true, .extra = "--allow=0000:01:00.0" }, true,
+               " --no-shconf --no-telemetry --no-huge -m 1024 -l N --allow=0000:01:00.0");
     env_configure(&(struct env_settings) { 0 });
 }
 

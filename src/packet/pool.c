@@ -7,9 +7,9 @@
 struct rte_mempool *packet_common_pool;
 
 struct rte_mempool *
-packet_pool_create(const char *name, unsigned int n, unsigned int room)
+packet_pool_create(const char *name, unsigned int n, unsigned int room, int node)
 {
-    return rte_pktmbuf_pool_create(name, n, PACKET_POOL_CACHE, PACKET_PRIV_SIZE, PACKET_HEADROOM + room, SOCKET_ID_ANY);
+    return rte_pktmbuf_pool_create(name, n, PACKET_POOL_CACHE, PACKET_PRIV_SIZE, PACKET_HEADROOM + room, node);
 }
 
 void

@@ -16,8 +16,10 @@ enum { PACKET_POOL_SIZE = 8192, PACKET_POOL_CACHE = 256 };
 extern struct rte_mempool *packet_common_pool; /* Null until env_start(). */
 static inline struct rte_mempool *packet_pool(void) { return packet_common_pool; }
 
-/* A pool of 'n' packets with 'room' bytes each for the frame; null with errno set. */
-struct rte_mempool *packet_pool_create(const char *name, unsigned int n, unsigned int room);
+/* A pool of 'n' packets with 'room' bytes each for the frame, in the memory of a NUMA node (PACKET_ANY_NODE:
+ * whichever); null with rte_errno set. */
+enum { PACKET_ANY_NODE = -1 };
+struct rte_mempool *packet_pool_create(const char *name, unsigned int n, unsigned int room, int node);
 void packet_pool_destroy(struct rte_mempool *);
 
 /* Packets in use. */

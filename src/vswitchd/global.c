@@ -45,6 +45,12 @@ static const struct cfg_key global_keys[] = {
     { "dpdk-socket-limit", CFG_TEXT, offsetof(struct global_cfg, dpdk.socket_limit), .doc = "The most that it takes, "
       "by socket." },
     { "dpdk-hugepage-dir", CFG_TEXT, offsetof(struct global_cfg, dpdk.hugepage_dir), .doc = "Where hugetlbfs is." },
+    { "dpdk-probe-at-init", CFG_BOOL, offsetof(struct global_cfg, dpdk.probes), .def = false,
+      .doc = "Whether DPDK takes all devices at its start." },
+    { "per-port-memory", CFG_BOOL, offsetof(struct global_cfg, dpdk_ports.pools.per_port), .def = false,
+      .doc = "Whether each dpdk port has packets of its own." },
+    { "shared-mempool-config", CFG_TEXT, offsetof(struct global_cfg, dpdk_ports.pools.shared),
+      .doc = "MTUs for whose frames the packets have room that dpdk ports share." },
     { "vhost-sock-dir", CFG_TEXT, offsetof(struct global_cfg, vhost.sock_dir), .doc = "Directory below the run "
       "directory for the sockets of dpdkvhostuser ports." },
     { "vhost-iommu-support", CFG_BOOL, offsetof(struct global_cfg, vhost.iommu), .def = false,
@@ -52,7 +58,8 @@ static const struct cfg_key global_keys[] = {
     { "vhost-postcopy-support", CFG_BOOL, offsetof(struct global_cfg, vhost.postcopy), .def = false,
       .doc = "Whether machines with dpdkvhostuserclient ports may be moved by post-copy." },
     { "userspace-tso-enable", CFG_BOOL, offsetof(struct global_cfg, vhost.tso), .def = false,
-      .doc = "Whether machines may send frames to be segmented through vhost-user ports." },
+      .doc = "Whether machines may send frames to be segmented through vhost-user ports, and devices of dpdk ports "
+      "segment them." },
 };
 
 const struct vs_open_vswitch *
@@ -119,6 +126,8 @@ global_configure(struct vswitchd *sw, const struct vs_open_vswitch *row)
     flow_set_vlan_limit(sw->cfg.vlan_limit);
     configure_datapaths(row);
     env_configure(&sw->cfg.dpdk);
+    sw->cfg.dpdk_ports.tso = sw->cfg.vhost.tso;
+    netdev_dpdk_configure(&sw->cfg.dpdk_ports);
     netdev_vhost_configure(&sw->cfg.vhost);
     memset(&s, 0, sizeof s); /* It is compared as a whole. */
     s.flow_limit = sw->cfg.flow_limit;

@@ -386,13 +386,15 @@ iface_is_prepared(const struct iface *f)
 {
     const struct vs_interface *row = iface_row(f);
     struct strmap options;
+    int64_t mtu = row ? vs_interface_mtu_request(row, 0) : 0;
     bool is_prepared;
 
-    if (!row || f->netdev || !iface_bridge(f)->ofproto) {
+    if (!row || !iface_bridge(f)->ofproto) {
         return true;
     }
     options_of(row, &options);
-    is_prepared = netdev_prepare(wanted_type(f, row), &options, vswitchd_signal_prepared, &f->o.sw->prepared);
+    is_prepared = netdev_prepare(wanted_type(f, row), &options, MIN(mtu, INT32_MAX), vswitchd_signal_prepared,
+                                 &f->o.sw->prepared);
     strmap_uninit(&options);
     return is_prepared;
 }

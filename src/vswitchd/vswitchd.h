@@ -48,6 +48,7 @@
 #include "base/strmap.h"
 #include "flow/port.h"
 #include "netdev/netdev.h"
+#include "netdev/dpdk.h"
 #include "netdev/vhost.h"
 #include "ofproto/ofproto.h"
 #include "ovsdb/idl/vswitch_idl.h"
@@ -61,6 +62,7 @@ struct global_cfg {
     bool flow_restore_wait, enable_statistics, explicit_sampled_drops;
     const char *dpdk_init;
     struct env_settings dpdk;
+    struct netdev_dpdk_settings dpdk_ports;
     struct netdev_vhost_settings vhost;
 };
 

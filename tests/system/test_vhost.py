@@ -15,7 +15,7 @@ from place import ROOT, switch_place
 sys.path.insert(0, os.path.join(ROOT, "bench"))
 import traffic  # noqa: E402
 
-DISCONNECTED = "{mode=%s, status=disconnected}"
+DISCONNECTED = "mode=%s, status=disconnected"
 
 
 @pytest.fixture(scope="module", name="place")
@@ -78,6 +78,11 @@ def counter(place, port, name):
     return int(found.group(1)) if found else None
 
 
+def status_of(place, port):
+    """But for what need not be done before sending, which all ports say."""
+    return re.sub(r', tx_\w+="false"', "", column(place, port, "status")).strip("{}")
+
+
 def wait_links(place, state, *ports):
     for port in ports:
         place.wait(f"{port} {state}", lambda p=port: column(place, p, "link_state") == state, 60)
@@ -96,8 +101,8 @@ def replay(place, n):
 
 
 def test_ports_without_a_machine(place):
-    assert column(place, "vu0", "status") == DISCONNECTED % "server"
-    assert column(place, "vc0", "status") == DISCONNECTED % "client"
+    assert status_of(place, "vu0") == DISCONNECTED % "server"
+    assert status_of(place, "vc0") == DISCONNECTED % "client"
     for port in ("vu0", "vc0"):
         assert column(place, port, "link_state") == "down" and column(place, port, "admin_state") == "up"
         assert column(place, port, "mac_in_use") == '"00:00:00:00:00:00"' and column(place, port, "mtu") == "0"
@@ -107,7 +112,7 @@ def test_ports_without_a_machine(place):
     done = place.run("ovs-vsctl --timeout=5 add-port br0 a/b -- set interface a/b type=dpdkvhostuser")
     assert "could not open network device a/b (Invalid argument)" in done.stderr
     place.sh("ovs-vsctl del-port a/b -- add-port br0 vc1 -- set interface vc1 type=dpdkvhostuserclient")
-    assert column(place, "vc1", "status") == DISCONNECTED % "server"
+    assert status_of(place, "vc1") == DISCONNECTED % "server"
     place.sh("ovs-vsctl del-port vc1")
     assert place.sh("ovs-vsctl get Open_vSwitch . dpdk_initialized") == "true\n"
     assert place.sh("ovs-vsctl get Open_vSwitch . dpdk_version").startswith('"DPDK ')
@@ -161,7 +166,7 @@ def test_frames_through_a_machine_are_the_same(place, machines, options):
     assert counter(place, "vu0", "tx_dropped") == 0
     stop(place, "both")
     wait_links(place, "down", "vu0", "vc0")
-    assert column(place, "vc0", "status") == DISCONNECTED % "client"
+    assert status_of(place, "vc0") == DISCONNECTED % "client"
 
 
 def test_what_a_machine_sends_and_gets_is_captured(place, machines):

@@ -6,7 +6,9 @@
 
 #include "packet/csum.h"
 #include "packet/headers.h"
+#include "sys/counter.h"
 
+COUNTER(dp_packet_gso)
 
 /* Where the headers of a frame to be segmented are. */
 struct layout {
@@ -127,9 +129,23 @@ send_segments(struct worker *w, const struct port *port, struct packet *p)
         packet_take_queue(segments[i], p);
     }
     packet_free(p);
+    counter_inc(dp_packet_gso);
     for (int i = 0; i < n; i += BURST) {
         steer(w, port, segments + i, MIN(BURST, n - i));
     }
+}
+
+static bool
+has_extensions(const struct packet *p)
+{
+    size_t l4 = p->offload.csum_start;
+    const struct ipv6_header *ip;
+
+    if (l4 < ETH_HEADER_LEN + IPV6_HEADER_LEN || l4 > packet_size(p)) {
+        return true; /* Whatever it is: the slow way looks at it. */
+    }
+    ip = (const void *) ((const char *) packet_at(p) + l4 - IPV6_HEADER_LEN);
+    return be32_to_cpu(ip->ver_tc_flow) >> 28 != 6 || ip->next != IP_PROTO_TCP;
 }
 
 static bool
@@ -137,34 +153,51 @@ takes_segments(unsigned int offloads, const struct packet *p)
 {
     switch (p->offload.gso_type & ~PACKET_GSO_ECN) {
     case PACKET_GSO_TCPV4:
-    case PACKET_GSO_TCPV6:
         return offloads & NETDEV_TAKES_TCP_SEGMENTS;
+    case PACKET_GSO_TCPV6:
+        return offloads & NETDEV_TAKES_TCP_SEGMENTS && (offloads & NETDEV_TAKES_EXTENSIONS || !has_extensions(p));
     default:
         return offloads & NETDEV_TAKES_UDP_SEGMENTS;
     }
 }
 
+/* The packet (taken over) as the port takes it whole; null: it is lost. */
+static struct packet *
+complete(struct worker *w, unsigned int offloads, struct packet *p)
+{
+    if (!packet_csum_is_partial(p) || p->offload.gso_type || offloads & NETDEV_TAKES_CSUM) {
+        return p;
+    }
+    p = packet_unshare(p);
+    if (p) {
+        packet_finish_csum(p);
+    } else {
+        worker_lost(w, DP_DROP_NO_MEMORY, NULL);
+    }
+    return p;
+}
+
+/* What goes as it is leaves together. */
 void
 segment_and_send(struct worker *w, const struct port *port, struct packet **packets, unsigned int n)
 {
-    unsigned int offloads = atomic_load_explicit(&port->netdev->offloads, memory_order_relaxed);
+    unsigned int offloads = atomic_load_explicit(&port->netdev->offloads, memory_order_relaxed), n_whole = 0;
+    struct packet *whole[BURST];
 
     for (unsigned int i = 0; i < n; i++) {
         struct packet *p = packets[i];
-        bool is_long = packet_has_offload(p) && p->offload.gso_type;
 
-        if (is_long && !takes_segments(offloads, p)) {
-            send_segments(w, port, p);
-            continue;
-        }
-        if (packet_csum_is_partial(p) && !is_long && !(offloads & NETDEV_TAKES_CSUM)) {
-            p = packet_unshare(p);
-            if (!p) {
-                worker_lost(w, DP_DROP_NO_MEMORY, NULL);
-                continue;
+        if (packet_has_offload(p) && p->offload.gso_type && !takes_segments(offloads, p)) {
+            if (n_whole) {
+                steer(w, port, whole, n_whole);
+                n_whole = 0;
             }
-            packet_finish_csum(p);
+            send_segments(w, port, p);
+        } else if ((p = complete(w, offloads, p)) != NULL) {
+            whole[n_whole++] = p;
         }
-        steer(w, port, &p, 1);
+    }
+    if (n_whole) {
+        steer(w, port, whole, n_whole);
     }
 }

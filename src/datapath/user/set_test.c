@@ -253,6 +253,79 @@ segments_add_up_to_the_frame(void **state UNUSED)
     }
 }
 
+/* --- Output --- */
+
+static unsigned int n_sent, n_bursts;
+
+static void
+take(struct netdev *n UNUSED, unsigned int txq UNUSED, struct packet **packets, unsigned int n_packets)
+{
+    n_sent += n_packets;
+    n_bursts++;
+    for (unsigned int i = 0; i < n_packets; i++) {
+        packet_free(packets[i]);
+    }
+}
+
+/* A TCP frame to be cut into 4. */
+static struct packet *
+long_frame(bool is_v6, bool has_extension)
+{
+    struct flow f = { .eth_type = is_v6 ? BE16(ETH_TYPE_IPV6) : BE16(ETH_TYPE_IP), .nw_proto = IP_PROTO_TCP,
+                      .nw_ttl = 64, .nw_src = BE32(1), .nw_dst = BE32(2), .tcp_flags = BE16(TCP_ACK) };
+    struct bytes frame = BYTES_INIT;
+    struct flow_offsets o;
+    struct flow key;
+    struct packet *p;
+
+    flow_compose(&f, NULL, 4000, false, &frame);
+    p = packet_new(frame.data, frame.len);
+    flow_extract_full(frame.data, frame.len, NULL, &key, &o);
+    packet_set_offload(p, &(struct packet_offload) { .flags = PACKET_CSUM_PARTIAL, .csum_start = o.l4,
+        .csum_offset = 16, .gso_type = is_v6 ? PACKET_GSO_TCPV6 : PACKET_GSO_TCPV4, .gso_size = 1000 });
+    if (has_extension) {
+        uint8_t *ip;
+
+        assert_true(packet_insert(p, o.l4, 8));
+        ip = (uint8_t *) packet_at(p) + o.l3;
+        put_be16(ip + 4, get_be16(ip + 4) + 8);
+        ip[6] = 60; /* Destination options. */
+        memset(ip + IPV6_HEADER_LEN, 0, 8);
+        ip[IPV6_HEADER_LEN] = IP_PROTO_TCP;
+    }
+    bytes_uninit(&frame);
+    return p;
+}
+
+static void
+what_the_port_takes_goes_whole_and_together(void **state UNUSED)
+{
+    enum { V4 = 0, V6 = 1, EXTENSION = 2 };
+    static const struct { unsigned int takes, kind; bool is_whole; } cases[] = {
+        { 0, V4, false }, { NETDEV_TAKES_CSUM, V4, false }, { NETDEV_TAKES_CSUM | NETDEV_TAKES_TCP_SEGMENTS, V4, true },
+        { NETDEV_TAKES_CSUM | NETDEV_TAKES_TCP_SEGMENTS, V6, true },
+        { NETDEV_TAKES_CSUM | NETDEV_TAKES_TCP_SEGMENTS, V6 | EXTENSION, false },
+        { NETDEV_TAKES_CSUM | NETDEV_TAKES_TCP_SEGMENTS | NETDEV_TAKES_EXTENSIONS, V6 | EXTENSION, true },
+        { NETDEV_TAKES_CSUM | NETDEV_TAKES_UDP_SEGMENTS, V4, false },
+    };
+    struct worker *w = xzalloc_cacheline(sizeof *w);
+    char name[] = "p";
+    struct netdev n = { .name = name };
+    struct port port = { .netdev = &n, .send = take };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct packet *packets[] = { packet_new("first", 5), long_frame(cases[i].kind & V6, cases[i].kind & EXTENSION),
+                                     packet_new("last", 4) };
+
+        n_sent = n_bursts = 0;
+        n.offloads = cases[i].takes;
+        segment_and_send(w, &port, packets, ARRAY_SIZE(packets));
+        assert_int_equal(n_sent, cases[i].is_whole ? 3 : 6);
+        assert_int_equal(n_bursts, cases[i].is_whole ? 1 : 3);
+    }
+    free(w);
+}
+
 int
 main(void)
 {
@@ -260,6 +333,7 @@ main(void)
         cmocka_unit_test(what_is_set_is_there_and_the_checksums_are_right),
         cmocka_unit_test(fields_that_a_packet_lacks_are_left_alone),
         cmocka_unit_test(segments_add_up_to_the_frame),
+        cmocka_unit_test(what_the_port_takes_goes_whole_and_together),
     };
     struct error *e = env_start();
 
