@@ -644,17 +644,26 @@ own_counters(struct vhost *v)
     };
 }
 
+static struct vhost_counted
+counted(struct vhost *v)
+{
+    const struct vhost_machine *m = atomic_load(&v->machine);
+
+    return (struct vhost_counted) { .vid = atomic_load(&v->vid), .n_pairs = atomic_load(&v->n_pairs),
+                                    .rings = v->counters, .by_library = m && m->is_served_by_library };
+}
+
 static int
 vhost_get_stats(const struct netdev *n, struct netdev_stats *stats)
 {
     struct vhost *v = vhost(n);
     struct vhost_own_counters own = own_counters(v);
-    int vid = atomic_load(&v->vid);
+    struct vhost_counted of = counted(v);
 
-    if (vid == NO_DEVICE) {
+    if (of.vid == NO_DEVICE) {
         return 0; /* None is known. */
     }
-    vhost_counters_sum(vid, atomic_load(&v->n_pairs), v->counters, stats);
+    vhost_counters_sum(&of, stats);
     stats->rx_dropped = 0;
     stats->tx_dropped = own.tx_failed + own.tx_too_long;
     return 0;
@@ -665,8 +674,9 @@ vhost_each_counter(const struct netdev *n, netdev_counter_cb *cb, void *aux)
 {
     struct vhost *v = vhost(n);
     struct vhost_own_counters own = own_counters(v);
+    struct vhost_counted of = counted(v);
 
-    vhost_counters_each(atomic_load(&v->vid), atomic_load(&v->n_pairs), v->counters, &own, cb, aux);
+    vhost_counters_each(&of, &own, cb, aux);
 }
 
 /* --- Packets --- */

@@ -42,11 +42,15 @@ struct queue_counters {
     struct rte_vhost_stat values[MAX_COUNTERS];
 };
 
+/* The library's values are asked for only where it serves the rings: it waits for their locks then, which its thread
+ * holds while a message is read, and where we serve the rings, that thread waits for us (vhost.c:before_message()). */
 static void
-read_queue(int vid, unsigned int vring, struct queue_counters *c)
+read_queue(int vid, unsigned int vring, bool by_library, struct queue_counters *c)
 {
     c->n = rte_vhost_vring_stats_get_names(vid, vring, c->names, MAX_COUNTERS);
-    if (c->n > MAX_COUNTERS || rte_vhost_vring_stats_get(vid, vring, c->values, MAX_COUNTERS) != c->n) {
+    memset(c->values, 0, sizeof c->values);
+    if (c->n > MAX_COUNTERS
+        || (by_library && rte_vhost_vring_stats_get(vid, vring, c->values, MAX_COUNTERS) != c->n)) {
         c->n = 0;
     }
 }
@@ -98,17 +102,16 @@ counted_here(const struct virtqueue_counters *c, const char *name)
 
 /* Reads the queues of one direction; 'each' (may be null) gets every counter of theirs. */
 static void
-read_queues(int vid, unsigned int n_pairs, const struct virtqueue_counters *rings, bool is_rx, uint64_t sums[N_SUMS],
-            struct counter_list *each)
+read_queues(const struct vhost_counted *of, bool is_rx, uint64_t sums[N_SUMS], struct counter_list *each)
 {
     memset(sums, 0, N_SUMS * sizeof sums[0]);
-    for (unsigned int pair = 0; pair < n_pairs; pair++) {
+    for (unsigned int pair = 0; pair < of->n_pairs; pair++) {
         unsigned int ring = is_rx ? VRING_RX(pair) : VRING_TX(pair);
         struct queue_counters c;
 
-        read_queue(vid, ring, &c);
+        read_queue(of->vid, ring, of->by_library, &c);
         for (int i = 0; i < c.n; i++) {
-            uint64_t value = c.values[i].value + counted_here(&rings[ring], bare_name(c.names[i].name));
+            uint64_t value = c.values[i].value + counted_here(&of->rings[ring], bare_name(c.names[i].name));
 
             add_to_sums(sums, c.names[i].name, value);
             if (each) {
@@ -119,12 +122,12 @@ read_queues(int vid, unsigned int n_pairs, const struct virtqueue_counters *ring
 }
 
 void
-vhost_counters_sum(int vid, unsigned int n_pairs, const struct virtqueue_counters *rings, struct netdev_stats *stats)
+vhost_counters_sum(const struct vhost_counted *of, struct netdev_stats *stats)
 {
     uint64_t rx[N_SUMS], tx[N_SUMS];
 
-    read_queues(vid, n_pairs, rings, true, rx, NULL);
-    read_queues(vid, n_pairs, rings, false, tx, NULL);
+    read_queues(of, true, rx, NULL);
+    read_queues(of, false, tx, NULL);
     stats->rx_packets = rx[PACKETS];
     stats->rx_bytes = rx[BYTES];
     stats->tx_packets = tx[PACKETS];
@@ -132,12 +135,12 @@ vhost_counters_sum(int vid, unsigned int n_pairs, const struct virtqueue_counter
 }
 
 static void
-add_device_counters(struct counter_list *all, int vid, unsigned int n_pairs, const struct virtqueue_counters *rings)
+add_device_counters(struct counter_list *all, const struct vhost_counted *of)
 {
     for (int is_rx = 0; is_rx < 2; is_rx++) {
         uint64_t sums[N_SUMS];
 
-        read_queues(vid, n_pairs, rings, is_rx, sums, all);
+        read_queues(of, is_rx, sums, all);
         for (int i = BROADCAST; i < N_SUMS; i++) {
             counter_list_add(all, xasprintf("%s_%s", is_rx ? "rx" : "tx", sum_names[i]), sums[i]);
         }
@@ -145,8 +148,8 @@ add_device_counters(struct counter_list *all, int vid, unsigned int n_pairs, con
 }
 
 void
-vhost_counters_each(int vid, unsigned int n_pairs, const struct virtqueue_counters *rings,
-                    const struct vhost_own_counters *own, netdev_counter_cb *cb, void *aux)
+vhost_counters_each(const struct vhost_counted *of, const struct vhost_own_counters *own, netdev_counter_cb *cb,
+                    void *aux)
 {
     struct counter_list c = COUNTER_LIST_INIT;
 
@@ -156,8 +159,8 @@ vhost_counters_each(int vid, unsigned int n_pairs, const struct virtqueue_counte
     counter_list_add(&c, xstrdup("ovs_tx_mtu_exceeded_drops"), own->tx_too_long);
     counter_list_add(&c, xstrdup("ovs_tx_qos_drops"), own->tx_policed);
     counter_list_add(&c, xstrdup("ovs_tx_retries"), own->tx_retried);
-    if (vid >= 0) {
-        add_device_counters(&c, vid, n_pairs, rings);
+    if (of->vid >= 0) {
+        add_device_counters(&c, of);
     }
     counter_list_tell(&c, cb, aux);
 }

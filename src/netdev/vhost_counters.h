@@ -13,11 +13,18 @@ struct vhost_own_counters {
     uint64_t tx_failed, tx_too_long, tx_retried, rx_policed, tx_policed;
 };
 
-/* Packets and bytes of the device 'vid' with that many pairs of queues; 'rings': what we have counted for each of its
- * queues ourselves. */
-void vhost_counters_sum(int vid, unsigned int n_pairs, const struct virtqueue_counters *rings, struct netdev_stats *);
-/* All others, in order of their names; 'vid' below 0: there is no device. */
-void vhost_counters_each(int vid, unsigned int n_pairs, const struct virtqueue_counters *rings,
-                         const struct vhost_own_counters *, netdev_counter_cb *, void *aux);
+/* Whose counters they are. */
+struct vhost_counted {
+    int vid;              /* Below 0: there is no device. */
+    unsigned int n_pairs; /* Of queues. */
+    const struct virtqueue_counters *rings; /* What we have counted for each of them. */
+    bool by_library;      /* The library serves them, and counts. */
+};
+
+/* Packets and bytes of the device, which there is. */
+void vhost_counters_sum(const struct vhost_counted *, struct netdev_stats *);
+/* All others, in order of their names. */
+void vhost_counters_each(const struct vhost_counted *, const struct vhost_own_counters *, netdev_counter_cb *,
+                         void *aux);
 
 #endif

@@ -133,26 +133,48 @@ def far(place, command):
     return place.sh(f"export {there} && {command}")
 
 
-def test_connections_through_a_machine_s_device(place, port):
-    """Of virtio: partial checksums and long frames pass between the switches as they are."""
+@pytest.fixture(scope="module", name="far_switch")
+def fixture_far_switch(place):
     far(place, "mkdir /tmp/far && ovsdb-tool create /tmp/far/conf.db schema/vswitch.ovsschema"
         f" && ovsdb-server /tmp/far/conf.db --remote=punix:/tmp/far/db.sock {DAEMON} && ovs-vsctl --no-wait init"
         " && ovs-vsctl --no-wait set Open_vSwitch . other_config:userspace-tso-enable=true"
         " other_config:pmd-sleep-max=100"
         f" && ovs-vswitchd unix:/tmp/far/db.sock {DAEMON}")
+    far(place, "ovs-vsctl --timeout=30 add-br br1 -- set bridge br1 datapath_type=netdev -- add-port br1 p2"
+        " -- add-port br1 vu0 -- set interface vu0 type=dpdkvhostuser")
+    yield
+    far(place, "kill $(cat /tmp/far/*.pid)")
+
+
+DEVICE = "net_virtio_user0,path=/tmp/far/vu0,mac=02:00:00:00:00:55"
+
+
+@pytest.mark.usefixtures("far_switch")
+def test_connections_through_a_machine_s_device(place, port):
+    """Of virtio: partial checksums and long frames pass between the switches as they are."""
+    port("b", DEVICE, "true")
+    place.wait("the link", lambda: column(place, "b", "link_state") == "up", 60)
+    status = column(place, "b", "status")
+    for key in ("rx_csum_offload", "tx_tcp_csum_offload", "tx_udp_csum_offload", "tx_tcp_seg_offload"):
+        assert f'{key}="true"' in status
+    before = n_cut(place)
+    for a, b in (("10.0.0.1", "10.0.0.2"), ("fd00::1", "fd00::2")):
+        transfer(place, "h1", "h2", b)
+        transfer(place, "h2", "h1", a)
+    assert n_cut(place) == before
+    assert "ovs_tx_invalid_hwol_drops=0" in column(place, "b", "statistics")
+
+
+@pytest.mark.usefixtures("far_switch")
+def test_counters_are_read_while_a_machine_comes_and_goes(place, port):
+    """The main loop waits for no lock of a thread that waits for the main loop."""
+    far(place, "(while [ -e /tmp/far/db.sock ]; do ovs-appctl dpctl/show -s; done >/dev/null 2>&1 &"
+        " echo $! >/tmp/asks)")
     try:
-        far(place, "ovs-vsctl --timeout=30 add-br br1 -- set bridge br1 datapath_type=netdev -- add-port br1 p2"
-            " -- add-port br1 vu0 -- set interface vu0 type=dpdkvhostuser")
-        port("b", "net_virtio_user0,path=/tmp/far/vu0,mac=02:00:00:00:00:55", "true")
-        place.wait("the link", lambda: column(place, "b", "link_state") == "up", 60)
-        status = column(place, "b", "status")
-        for key in ("rx_csum_offload", "tx_tcp_csum_offload", "tx_udp_csum_offload", "tx_tcp_seg_offload"):
-            assert f'{key}="true"' in status
-        before = n_cut(place)
-        for a, b in (("10.0.0.1", "10.0.0.2"), ("fd00::1", "fd00::2")):
-            transfer(place, "h1", "h2", b)
-            transfer(place, "h2", "h1", a)
-        assert n_cut(place) == before
-        assert "ovs_tx_invalid_hwol_drops=0" in column(place, "b", "statistics")
+        for tso in ("true", "false", "true"):
+            port("b", DEVICE, tso)
+            place.wait("the link", lambda: column(place, "b", "link_state") == "up", 60)
+            place.sh("ovs-vsctl --timeout=30 del-port b")
+        far(place, "ovs-appctl --timeout=10 dpctl/show")
     finally:
-        far(place, "kill $(cat /tmp/far/*.pid)")
+        place.sh("kill $(cat /tmp/asks)")
