@@ -159,6 +159,7 @@ dpdk_set_config(struct netdev *n, const struct strmap *options)
                          n->name);
     }
     if (d->devargs && strcmp(d->devargs, devargs)) {
+        atomic_store(&d->active, false); /* Nobody sends either, once the queues are released. */
         netdev_release_queues(n);
         dpdk_device_detach(d);
     }
