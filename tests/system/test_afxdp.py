@@ -6,6 +6,7 @@
 import re
 
 import pytest
+from pcapng import Capture
 from place import switch_place
 
 
@@ -38,6 +39,17 @@ def test_hosts_talk_in_the_best_mode_that_a_veth_has(place):
     assert "xdp" in place.sh("ip link show p1")  # In the driver: not xdpgeneric.
     assert column(place, "p1", "error") == "[]"
     place.sh("ip netns exec h1 ping -q -c 20 -i 0.05 -s 1472 -W 1 10.0.0.2")
+
+
+def test_what_passes_is_captured(place):
+    place.sh("ovs-appctl capture/start p1 /tmp/p1.pcapng")
+    place.sh("ip netns exec h1 ping -q -c 20 -i 0.01 -W 1 10.0.0.2")
+    place.sh("ovs-appctl capture/stop")
+    c = Capture(f"{place.root}/tmp/p1.pcapng")
+    echoes = [[f[34] for f in c.frames(direction) if f[12:14] == b"\x08\x00" and f[23] == 1]
+              for direction in ("in", "out")]
+    assert echoes == [[8] * 20, [0] * 20] and c.interface[3].startswith(b"afxdp, port ")
+    assert {p.queue for p in c.packets} <= {0, 1}
 
 
 def test_tcp_passes(place):
