@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include "base/random.h"
+#include "datapath/user/capture.h"
 #include "datapath/user/user.h"
 #include "flow/compose.h"
 #include "netdev/dummy.h"
+#include "sys/loop.h"
 #include "sys/work.h"
 #include "packet/headers.h"
 #include "packet/packet.h"
@@ -82,6 +84,41 @@ delete_some(void *dp_, struct dp_flow *f)
     return true;
 }
 
+static struct loop *loop;
+static unsigned int n_captures, n_captures_ended;
+
+static void
+capture_ended(void *aux UNUSED, const struct capture_figures *f)
+{
+    n_captures_ended += f != NULL;
+}
+
+/* Captures of all ports begin, and end by the command, by a limit, and with their ports. */
+static void
+begin_or_end_captures(struct random *r, int round)
+{
+    static const char path[] = "/tmp/weft-threads-test.%d.%u.pcapng";
+    struct capture_options o = CAPTURE_OPTIONS_DEFAULT;
+    char port[] = { 'p', '1' + random_below(r, N_PORTS), '\0' };
+
+    if (round % 20 == 0) {
+        char *file = xasprintf(path, (int) getpid(), n_captures);
+        unsigned int id;
+        struct error *e;
+
+        o.max_packets = random_below(r, 2) ? 30 : 0;
+        e = capture_start(port, file, &o, &id);
+        n_captures += !e;
+        error_free(e); /* The port may not be there, and there may be too many. */
+        unlink(file);
+        free(file);
+    }
+    if (round % 90 == 0) {
+        (void) capture_stop(0, port, capture_ended, NULL);
+    }
+    loop_run_once(loop, false);
+}
+
 static void
 everything_changes_while_packets_pass(void **state UNUSED)
 {
@@ -105,6 +142,7 @@ everything_changes_while_packets_pass(void **state UNUSED)
         odp_port number = ODP_PORT(1 + round / 100 % N_PORTS);
 
         send_some(&r, ports);
+        begin_or_end_captures(&r, round);
         if (round % 10 == 0) {
             dp->class->flow_for_each(dp, delete_some, dp);
         }
@@ -121,11 +159,15 @@ everything_changes_while_packets_pass(void **state UNUSED)
     rcu_offline();
     usleep(50000);
     rcu_online();
+    (void) capture_stop(0, "", capture_ended, NULL);
     datapath_close(dp);
+    dp_user_end_captures();
     work_wait_all();
     for (int i = 1; i <= N_PORTS; i++) {
         netdev_close(ports[i]);
     }
+    assert_true(n_captures > 20);
+    assert_true(n_captures_ended > 5);
     assert_true(n_sent > 1000);
     assert_true(n_upcalls > 50);
     assert_int_equal(n_freed, n_owners);
@@ -140,10 +182,14 @@ main(void)
     int failed;
 
     rcu_thread_register();
+    loop = loop_create();
+    netdev_init(loop);
     netdev_enable_dummy("");
     dp_user_register();
     failed = cmocka_run_group_tests(tests, NULL, NULL);
     netdev_uninit();
+    loop_run_once(loop, false);
+    loop_destroy(loop);
     rcu_thread_unregister();
     return failed;
 }
