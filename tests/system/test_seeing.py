@@ -118,6 +118,25 @@ def test_what_has_come_by_each_queue(place):
         assert "nope: no such userspace datapath" in place.run(f"ovs-appctl datapath/{command} nope").stderr
 
 
+def test_how_long_packets_stay(place):
+    """Of polling workers and of sleeping ones, while it is measured."""
+    place.sh("ovs-vsctl set open . other_config:pmd-perf-metrics=true && ovs-appctl dpif-netdev/pmd-stats-clear")
+    place.sh("ip netns exec h1 ping -q -c 20 -i 0.01 10.0.0.2")
+    text = place.sh("ovs-appctl datapath/latency")
+    found = {}
+    for kind, part in re.findall(r"^(pmd thread|worker).*:\n((?:  .*\n)+)", text, re.M):
+        n = int(re.search(r"  packets: (\d+)\n", part)[1])
+        assert sum(int(x) for x in re.findall(r"^ +(?:[\d.]+|more) +(\d+)$", part, re.M)) == n, part
+        found[kind] = found.get(kind, 0) + n
+        if n:
+            times = [float(x) for x in re.findall(r"at most ([\d.]+) us", part)]
+            assert len(times) == 4 and times == sorted(times), part
+            assert 0 < float(re.search(r"max: ([\d.]+)", part)[1]) < 1e7, part
+    assert found["worker"] >= 40 and found["pmd thread"] > 1000, text
+    place.sh("ovs-vsctl remove open . other_config pmd-perf-metrics")
+    assert place.sh("ovs-appctl datapath/latency").count("\n") == 1
+
+
 def cores(place):
     text = place.sh("ovs-appctl dpif-netdev/pmd-rxq-show")
     return {p: core for part in text.split("pmd thread numa_id 0 core_id ")[1:] for core in [part.split(":")[0]]

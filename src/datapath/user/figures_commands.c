@@ -99,10 +99,14 @@ static void
 put_worker_latency(void *f_, const struct dp_user_worker *w)
 {
     struct figures *f = f_;
-    struct perf *perf = w->is_polling ? dp_user_copy_perf(f->dp, w->id) : NULL;
+    struct perf *perf = dp_user_copy_perf(f->dp, w->id);
 
-    if (perf) {
+    if (perf && w->is_polling) {
         str_putf(&f->out, "pmd thread numa_id %u core_id %d:\n", w->node, w->core);
+    } else if (perf) {
+        str_putf(&f->out, "worker %u:\n", w->id);
+    }
+    if (perf) {
         perf_put_latency(&f->out, &perf->latency);
         free(perf);
     }

@@ -51,9 +51,9 @@ pollers_start_worker(struct dp *dp, bool polling, int core, unsigned int node)
     }
     w = xzalloc_cacheline(sizeof *w);
     worker_init(w, dp, unused_id(dp));
+    worker_measure(w, dp->poll.measures);
     if (polling) {
         atomic_store(&w->max_sleep_us, poll_settings_sleep(&dp->poll, core));
-        worker_measure(w, dp->poll.measures);
     }
     error = worker_start(w, polling, core, node);
     if (error) {
@@ -538,9 +538,9 @@ set_workers(struct dp *dp)
     for (size_t i = 0; i < dp->n_workers; i++) {
         struct worker *w = dp->workers[i];
 
+        worker_measure(w, dp->poll.measures);
         if (w->is_polling) {
             atomic_store(&w->max_sleep_us, poll_settings_sleep(&dp->poll, w->core));
-            worker_measure(w, dp->poll.measures);
         }
     }
 }

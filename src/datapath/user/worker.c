@@ -378,6 +378,21 @@ give_up(struct worker *w, struct poll *poll, int error)
     epoll_ctl(w->epoll, EPOLL_CTL_DEL, poll->port->netdev->class->rxq_fd(poll->rxq), NULL);
 }
 
+/* Of a sleeping worker, which has no rounds, only how long packets stay is measured. */
+static int
+serve_measured(struct worker *w, struct port *port, struct netdev_rxq *rxq)
+{
+    struct perf_row unused = { 0 };
+    int n;
+
+    if (LIKELY(!atomic_load_explicit(&w->is_measured, memory_order_acquire))) {
+        return worker_serve_rcu(w, port, rxq);
+    }
+    n = serve(w, port, rxq, &unused);
+    w->received = 0;
+    return n;
+}
+
 /* Serves the cheapest of the ready queues once; forgets those that are empty or gone. */
 static void
 serve_one(struct worker *w, struct ready *r)
@@ -404,7 +419,7 @@ serve_one(struct worker *w, struct ready *r)
         return;
     }
     start = rte_rdtsc();
-    n = worker_serve_rcu(w, best->port, best->rxq);
+    n = serve_measured(w, best->port, best->rxq);
     best->spent += rte_rdtsc() - start;
     if (n > 0) {
         worker_tally(best->tally, n);

@@ -119,8 +119,8 @@ struct worker {
     bool is_isolated;                /* Its queues are those that want its core.  Main thread. */
     _Atomic unsigned int max_sleep_us; /* Where it polls; 0: it never sleeps. */
     uint64_t sleep_ns;               /* The next sleep. */
-    _Atomic bool is_measured;        /* Whether rounds are added to 'perf', which is there then. */
-    uint64_t received;               /* TSC: when the present burst was, in a round that is measured; else 0. */
+    _Atomic bool is_measured;        /* Whether rounds and latencies are added to 'perf', which is there then. */
+    uint64_t received;               /* TSC: when the present burst was, while that is measured; else 0. */
     struct perf *perf;               /* Null until needed; its contents are guarded by the mutex. */
     pthread_mutex_t perf_mutex;
     uint64_t held_since;             /* TSC: when the first packet that waits to be sent was put there; 0: none. */
@@ -151,7 +151,7 @@ uint64_t worker_cpu_ns(const struct worker *);
 /* The share of its time that a queue has had in the last 'seconds', in per cent; -1: not known.  Main thread. */
 double worker_usage(const struct worker *, const struct usage *, unsigned int seconds);
 
-/* Begins and ends the measurement of its rounds; clears what was measured; copies it, false if there is nothing.  Main
+/* Begins and ends the measurement of its rounds, if it polls, and of how long packets stay; clears what was measured; copies it, false if there is nothing.  Main
  * thread. */
 void worker_measure(struct worker *, bool on);
 void worker_clear_perf(struct worker *);
