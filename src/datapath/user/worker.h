@@ -151,8 +151,8 @@ uint64_t worker_cpu_ns(const struct worker *);
 /* The share of its time that a queue has had in the last 'seconds', in per cent; -1: not known.  Main thread. */
 double worker_usage(const struct worker *, const struct usage *, unsigned int seconds);
 
-/* Begins and ends the measurement of its rounds, if it polls, and of how long packets stay; clears what was measured; copies it, false if there is nothing.  Main
- * thread. */
+/* Begins and ends the measurement of its rounds, if it polls, and of how long packets stay; clears what was measured;
+ * copies it, false if there is nothing.  Main thread. */
 void worker_measure(struct worker *, bool on);
 void worker_clear_perf(struct worker *);
 bool worker_copy_perf(struct worker *, struct perf *copy);
