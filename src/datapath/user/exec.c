@@ -88,7 +88,7 @@ do_recirc(struct worker *w, struct exec *x, uint32_t id, bool keep)
 }
 
 /* Makes the packet's bytes ours alone; false (and the packet is gone) without memory. */
-static bool
+static ALWAYS_INLINE bool
 own_bytes(struct worker *w, struct exec *x)
 {
     x->packet = packet_unshare(x->packet);
@@ -99,8 +99,10 @@ own_bytes(struct worker *w, struct exec *x)
     return true;
 }
 
-static void
-set_metadata(struct exec *x, enum odp_key field, const void *value, const void *mask)
+/* Fields that a packet has besides its bytes.  Whatever it is sent through once it has a priority is to know the queue:
+ * so do those who have the packet already, unless there is a copy.  False: the packet is gone. */
+static NOINLINE bool
+set_metadata(struct worker *w, struct exec *x, enum odp_key field, const void *value, const void *mask)
 {
     be32 *to = field == ODP_KEY_PRIORITY ? &x->key->skb_priority
                : field == ODP_KEY_SKB_MARK ? &x->key->pkt_mark : &x->key->dp_hash;
@@ -109,17 +111,12 @@ set_metadata(struct exec *x, enum odp_key field, const void *value, const void *
     memcpy(&v, value, sizeof v); /* Host order, as in netlink. */
     memcpy(&m, mask, sizeof m);
     *to = (*to & ~cpu_to_be32(m)) | cpu_to_be32(v & m);
-}
-
-/* Whatever the packet is sent through from now on is to know the queue: so do those who have it already, unless there
- * is a copy. */
-static bool
-choose_queue(struct worker *w, struct exec *x)
-{
-    if (!own_bytes(w, x)) {
-        return false;
+    if (field == ODP_KEY_PRIORITY) {
+        if (!own_bytes(w, x)) {
+            return false;
+        }
+        packet_set_queue(x->packet, be32_to_cpu(x->key->skb_priority));
     }
-    packet_set_queue(x->packet, be32_to_cpu(x->key->skb_priority));
     return true;
 }
 
@@ -129,8 +126,7 @@ do_set(struct worker *w, struct exec *x, const struct program *p, const struct o
     const uint8_t *value = p->sets + op->set.at, *mask = value + op->set.size;
 
     if (op->set.key == ODP_KEY_PRIORITY || op->set.key == ODP_KEY_SKB_MARK || op->set.key == ODP_KEY_DP_HASH) {
-        set_metadata(x, op->set.key, value, mask);
-        return op->set.key != ODP_KEY_PRIORITY || choose_queue(w, x);
+        return set_metadata(w, x, op->set.key, value, mask);
     }
     if (!own_bytes(w, x)) {
         return false;
