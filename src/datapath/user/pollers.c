@@ -22,7 +22,7 @@ enum { MAX_LOGGED = 64 };
 static unsigned int
 unused_id(const struct dp *dp)
 {
-    uint64_t used = 0;
+    uint64_t used = dp->pump ? UINT64_C(1) << dp->pump->id : 0;
 
     for (size_t i = 0; i < dp->n_workers; i++) {
         used |= UINT64_C(1) << dp->workers[i]->id;
@@ -45,8 +45,8 @@ pollers_start_worker(struct dp *dp, bool polling, int core, unsigned int node)
     struct worker *w;
     int error;
 
-    if (dp->n_workers == MAX_WORKERS) {
-        log_warn("%s: there are %d workers already; none for core %d", dp->up.name, MAX_WORKERS, core);
+    if (dp->n_workers + (dp->pump != NULL) == MAX_WORKERS) {
+        log_warn("%s: there are %zu workers already; none for core %d", dp->up.name, dp->n_workers, core);
         return NULL;
     }
     w = xzalloc_cacheline(sizeof *w);
