@@ -97,6 +97,11 @@ class Place:
         """kill -9, and its end."""
         self.sh(f"p=$(cat {self.dir}/{daemon}.pid) && kill -9 $p && while [ -d /proc/$p ]; do sleep 0.05; done")
 
+    def resident_kb(self, daemon="ovs-vswitchd"):
+        """Its memory that is in use."""
+        text = self.sh(f"cat /proc/$(cat {self.dir}/{daemon}.pid)/status")
+        return int(re.search(r"VmRSS:\s+(\d+)", text).group(1))
+
     def host(self, n):
         """Host hN, 10.0.0.N, at the device pN."""
         self.sh(f"ip netns add h{n} && ip link add p{n} type veth peer name eth0 address 02:00:00:00:01:0{n}"
