@@ -6,14 +6,13 @@ each frame was forwarded or is counted as dropped; at the end nothing has grown,
 WEFT_SOAK_SECONDS: how long (default 3600)."""
 import os
 import random
-import re
 import sys
 import time
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", *path)
                 for path in (("system",), ("..", "bench"))]
 import traffic  # noqa: E402
-from frame_count import came, gone, workers  # noqa: E402
+from frame_count import came, gone, replay, workers  # noqa: E402
 from place import switch_place  # noqa: E402
 
 SECONDS = int(os.environ.get("WEFT_SOAK_SECONDS", "3600"))
@@ -107,9 +106,7 @@ class Churn:
 def one_round(place, churn):
     """All frames of the files, with changes until they have come."""
     before, n = gone(place), N_QUEUES * N_FRAMES
-    files = ",".join([f"rx_pcap={place.dir}/frames.pcap"] * N_QUEUES)
-    place.sh(f"ovs-vsctl add-port br0 src -- set interface src type=dpdk ofport_request=2 options:n_rxq={N_QUEUES} "
-             f"options:dpdk-devargs='\"net_pcap0,{files}\"'")
+    replay(place, N_QUEUES)
     end = time.monotonic() + 300
     while came(place) < n:
         assert time.monotonic() < end, f"{came(place)} of {n} frames have come after 300 seconds"
@@ -119,11 +116,6 @@ def one_round(place, churn):
     place.sh("ovs-vsctl del-port src")
     base_rules(place)
     place.sh("ovs-appctl dpctl/flush-conntrack")
-
-
-def resident_kb(place):
-    text = place.sh(f"cat /proc/$(cat {place.dir}/ovs-vswitchd.pid)/status")
-    return int(re.search(r"VmRSS:\s+(\d+)", text).group(1))
 
 
 def test_every_frame_is_accounted_for_and_memory_stays():
@@ -145,8 +137,8 @@ def test_every_frame_is_accounted_for_and_memory_stays():
             one_round(p, churn)
             n_rounds += 1
             if warm is None and time.monotonic() > end - SECONDS * 3 / 4:
-                warm = resident_kb(p)
-        seen = resident_kb(p)
+                warm = p.resident_kb()
+        seen = p.resident_kb()
         print(f"{n_rounds} rounds with {churn.i} changes, {n_rounds * N_QUEUES * N_FRAMES} frames; resident {warm} kB "
               f"after the first quarter, {seen} kB at the end")
         assert churn.i > SECONDS / 10 and n_rounds > 1

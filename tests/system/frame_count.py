@@ -3,6 +3,13 @@ polled their queues."""
 import re
 
 
+def replay(place, queues):
+    """Frames of frames.pcap begin to come in, all of them by each queue."""
+    files = ",".join([f"rx_pcap={place.dir}/frames.pcap"] * queues)
+    place.sh(f"ovs-vsctl add-port br0 src -- set interface src type=dpdk ofport_request=2 options:n_rxq={queues} "
+             f"options:dpdk-devargs='\"net_pcap0,{files}\"'")
+
+
 def came(place):
     return int(re.search(r"rx pkts=(\d+)", place.sh("ovs-ofctl dump-ports br0 2"))[1])
 

@@ -22,10 +22,6 @@ def fixture_place():
         yield p
 
 
-def resident_kb(place):
-    return int(re.search(r"VmRSS:\s+(\d+)", place.sh(f"cat /proc/$(cat {place.dir}/ovs-vswitchd.pid)/status")).group(1))
-
-
 def base_flows(place):
     place.sh("ovs-ofctl del-flows br0 && ovs-ofctl add-flow br0 priority=1,actions=resubmit\\(,1\\) && "
              "ovs-ofctl add-flow br0 table=1,priority=1,actions=NORMAL")
@@ -79,9 +75,9 @@ def test_nothing_wears_out(place):
             i += 1
             if warm is None and time.monotonic() > end - SECONDS * 3 / 4:
                 base_flows(place)
-                warm = resident_kb(place)
+                warm = place.resident_kb()
         base_flows(place)
-        seen = resident_kb(place)
+        seen = place.resident_kb()
     finally:
         stop.set()
         for t in threads:

@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from frame_count import came, drops, gone, workers
+from frame_count import came, drops, gone, replay, workers
 from place import ROOT, switch_place
 
 sys.path.insert(0, os.path.join(ROOT, "bench"))
@@ -41,13 +41,6 @@ def fixture_place():
         yield p
 
 
-def replay(place, queues=N_QUEUES):
-    """Frames begin to come in."""
-    files = ",".join([f"rx_pcap={place.dir}/frames.pcap"] * queues)
-    place.sh(f"ovs-vsctl add-port br0 src -- set interface src type=dpdk ofport_request=2 options:n_rxq={queues} "
-             f"options:dpdk-devargs='\"net_pcap0,{files}\"'")
-
-
 def check_all_went_through(place, before):
     place.wait("all frames came", lambda: came(place) >= N_QUEUES * N_FRAMES, 60)
     place.wait(f"all frames went: {came(place)} came, {gone(place) - before} went",
@@ -57,7 +50,7 @@ def check_all_went_through(place, before):
 
 def test_cores_come_and_go_under_load_and_no_frame_is_lost(place):
     before = gone(place)
-    replay(place)
+    replay(place, N_QUEUES)
     seen = set()
     for mask in ["0x3", "0xf", "0x8", "0x1", "0x6", "0xf", "0x9", "0x2"]:
         place.sh(f"ovs-vsctl set open_vswitch . other_config:pmd-cpu-mask={mask}")
@@ -71,7 +64,7 @@ def test_cores_come_and_go_under_load_and_no_frame_is_lost(place):
 
 def test_queues_go_from_core_to_core_under_load_and_no_frame_is_lost(place):
     before = gone(place)
-    replay(place)
+    replay(place, N_QUEUES)
     for i, wanted in enumerate(["0:0,1:0,2:1,3:1", "0:1,1:1,2:0,3:0", "0:1", "3:0", ""] * 2):
         place.sh(f"ovs-vsctl set interface src other_config:pmd-rxq-affinity='\"{wanted}\"'"
                  f" -- set open_vswitch . other_config:pmd-rxq-assign={['cycles', 'group', 'roundrobin'][i % 3]}")
@@ -82,7 +75,7 @@ def test_queues_go_from_core_to_core_under_load_and_no_frame_is_lost(place):
 
 def test_ports_come_and_go_under_load_and_no_frame_of_others_is_lost(place):
     before = gone(place)
-    replay(place)
+    replay(place, N_QUEUES)
     for i in range(6):
         place.sh(f"ovs-vsctl add-port br0 d{i} -- set interface d{i} type=dummy-pmd options:n_rxq={i + 1} -- "
                  f"add-port br0 n{i} -- set interface n{i} type=dpdk "
@@ -94,7 +87,7 @@ def test_ports_come_and_go_under_load_and_no_frame_of_others_is_lost(place):
 def test_what_comes_for_a_port_that_has_gone_is_counted(place):
     for _ in range(3):
         total = drops(place)
-        replay(place)
+        replay(place, N_QUEUES)
         place.wait("frames come", lambda: came(place) > 0)
         place.sh("ovs-vsctl del-port dst")
         place.wait("all frames came", lambda: came(place) == N_QUEUES * N_FRAMES, 60)
@@ -106,7 +99,7 @@ def test_what_comes_for_a_port_that_has_gone_is_counted(place):
 def test_with_no_core_nothing_is_polled_and_frames_wait(place):
     before = gone(place)
     place.sh("ovs-vsctl set open_vswitch . other_config:pmd-cpu-mask=0x100")
-    replay(place)
+    replay(place, N_QUEUES)
     assert workers(place) == {}
     time.sleep(0.3)
     assert came(place) == 0
@@ -151,7 +144,7 @@ def test_measured_rounds_carry_every_frame(place):
     place.sh("ovs-vsctl set open_vswitch . other_config:pmd-perf-metrics=true other_config:pmd-cpu-mask=0x1; "
              "ovs-appctl dpif-netdev/pmd-stats-clear; ovs-appctl dpif-netdev/pmd-perf-log-set on -us 100000 -b 2 -a 2")
     before = gone(place)
-    replay(place)
+    replay(place, N_QUEUES)
     check_all_went_through(place, before)
     shown = place.sh("ovs-appctl dpif-netdev/pmd-perf-show -it 3 -ms 1000000 -pmd 0")
     rows = [line.split() for line in re.search(r"Kpps .*\n((?: +\d.*\n)*)", shown)[1].splitlines()]

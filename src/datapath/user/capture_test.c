@@ -141,7 +141,7 @@ setup(void **state)
 {
     struct place *p = xzalloc(sizeof *p);
 
-    strcpy(p->dir, "/tmp/capture.XXXXXX");
+    *p = (struct place) { .dir = "/tmp/capture.XXXXXX" };
     assert_non_null(mkdtemp(p->dir));
     snprintf(p->path, sizeof p->path, "%s/f", p->dir);
     *state = p;

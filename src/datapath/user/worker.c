@@ -229,7 +229,7 @@ drop_others(struct worker *w, struct packet **packets, unsigned int n, uint32_t 
 {
     unsigned int kept = 0;
 
-    if (LIKELY(passed == UINT32_MAX >> (BURST - n))) {
+    if (LIKELY((unsigned int) __builtin_popcount(passed) == n)) { /* Also if none of the burst was usable. */
         return n;
     }
     for (unsigned int i = 0; i < n; i++) {
