@@ -24,7 +24,9 @@ _Static_assert(XDP_QUEUE_MAX_FRAME + XDP_PACKET_HEADROOM == FRAME, "a frame fits
 
 struct xdp_queue {
     struct xsk_umem *umem;
-    struct xsk_socket *socket;
+    struct xsk_socket *socket;   /* Receives. */
+    struct xsk_socket *sender;   /* Of the same queue and area: who waits for a socket in copy mode sends what is in its
+                                  * ring, and waits for the lock of whoever is sending. */
     uint8_t *area;
     struct xsk_ring_cons rx;
     struct xsk_ring_prod fill;
@@ -47,7 +49,8 @@ open_socket(struct xdp_queue *q, const char *device, unsigned int queue, bool ze
     };
     int error = xsk_umem__create(&q->umem, q->area, AREA, &q->fill, &q->completion, &umem);
 
-    error = error ? error : xsk_socket__create(&q->socket, device, queue, q->umem, &q->rx, &q->tx, &socket);
+    error = error ? error : xsk_socket__create(&q->socket, device, queue, q->umem, &q->rx, NULL, &socket);
+    error = error ? error : xsk_socket__create(&q->sender, device, queue, q->umem, NULL, &q->tx, &socket);
     errno = -error;
     return !error;
 }
@@ -110,6 +113,9 @@ xdp_queue_close(struct xdp_queue *q)
 {
     if (!q) {
         return;
+    }
+    if (q->sender) {
+        xsk_socket__delete(q->sender);
     }
     if (q->socket) {
         xsk_socket__delete(q->socket);
@@ -182,7 +188,7 @@ static void
 kick(struct xdp_queue *q)
 {
     for (int i = 0; i < MAX_KICKS && xsk_ring_prod__needs_wakeup(&q->tx); i++) {
-        if (sendto(xdp_queue_fd(q), NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0 || errno != EAGAIN) {
+        if (sendto(xsk_socket__fd(q->sender), NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0 || errno != EAGAIN) {
             break; /* What stays because the device has no room now goes with the next burst. */
         }
     }
