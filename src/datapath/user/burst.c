@@ -99,6 +99,28 @@ sole_tuple_stage(struct burst *b, struct tuple *t, uint64_t epoch)
     return miss;
 }
 
+/* The same where the table and its megaflows are not in the processor's nearest cache: each pass asks for what the next
+ * one reads. */
+static burst_mask
+large_tuple_stage(struct burst *b, struct tuple *t, uint64_t epoch)
+{
+    burst_mask miss = 0;
+
+    for (unsigned int i = 0; i < b->n; i++) {
+        key_need_lines(&b->keys[i], &b->lines[i], t->map);
+        b->hashes[i] = tuple_hash(t, &b->keys[i]);
+        tuple_prefetch_slot_rcu(t, b->hashes[i]);
+    }
+    for (unsigned int i = 0; i < b->n; i++) {
+        tuple_prefetch_flow_rcu(t, b->hashes[i]);
+    }
+    for (unsigned int i = 0; i < b->n; i++) {
+        b->flows[i] = tuple_lookup_hashed_rcu(t, b->hashes[i], &b->keys[i], &b->lines[i], epoch);
+        miss |= (burst_mask) !b->flows[i] << i;
+    }
+    return miss;
+}
+
 /* Where a packet has been missed, the next of 'left' is likely to be missed, too: asks for what looking for it in all
  * tuples will read. */
 static void
@@ -208,7 +230,7 @@ burst_process_rcu(struct worker *w, struct burst *b, unsigned int depth)
     struct burst *next;
 
     if (sole) {
-        miss = sole_tuple_stage(b, sole, epoch);
+        miss = LIKELY(!tuple_is_large_rcu(sole)) ? sole_tuple_stage(b, sole, epoch) : large_tuple_stage(b, sole, epoch);
         tally_add(&w->counters.n_masks, b->n);
         tally_add(&w->counters.n_hit_megaflow, b->n - __builtin_popcount(miss));
     } else {

@@ -49,6 +49,9 @@ enum { MEGAFLOW_GONE, MEGAFLOW_STALE, MEGAFLOW_FIRST_EPOCH };
 enum { MEGAFLOW_MASKS = 16, MEGAFLOW_TUPLES = 64, MEGAFLOW_EXACT_QUOTA = 8192, MEGAFLOW_STATS = 2,
        MEGAFLOW_MAX_COUNTERS = 64, MEGAFLOW_LINES = 10, MEGAFLOW_LIMIT = 200000, MEGAFLOW_NO_OUTPUT = UINT32_MAX };
 
+/* Slots, of which a megaflow has four or more. */
+enum { TUPLE_LARGE = 8192 };
+
 /* Counters of a megaflow: the first slot is that of one worker, the first that counted; all others share the second. */
 struct megaflow_stats {
     _Atomic uint64_t n_packets, n_bytes;
@@ -198,6 +201,42 @@ tuple_hash(const struct tuple *t, const struct flow *key)
         h = key_hash_line(&key->lines[i], &t->mask.lines[i], h);
     }
     return h;
+}
+
+/* Whether its slots and megaflows are too many for the processor's nearest cache. */
+static ALWAYS_INLINE bool
+tuple_is_large_rcu(const struct tuple *t)
+{
+    return slot_table_get_rcu(&t->table)->mask >= TUPLE_LARGE;
+}
+
+/* Asks for what tuple_lookup_hashed_rcu() reads first; once that is there: for the megaflow that it probably finds, and
+ * what counting for that writes. */
+static ALWAYS_INLINE void
+tuple_prefetch_slot_rcu(struct tuple *t, uint64_t hash)
+{
+    const struct slot_array *table = slot_table_get_rcu(&t->table);
+
+    __builtin_prefetch(&table->slots[hash & table->mask]);
+}
+
+static ALWAYS_INLINE void
+tuple_prefetch_flow_rcu(struct tuple *t, uint64_t hash)
+{
+    const struct slot_array *table = slot_table_get_rcu(&t->table);
+    size_t i = hash & table->mask;
+    uint64_t slot;
+
+    while ((slot = slot_at(table, i)) != 0 && slot >> TUPLE_SIG_SHIFT != hash >> TUPLE_SIG_SHIFT) {
+        i = (i + 1) & table->mask;
+    }
+    if (LIKELY(slot > TUPLE_REMOVED)) {
+        const struct dp_flow *f = tuple_slot_flow(slot);
+
+        __builtin_prefetch(f);
+        __builtin_prefetch(f->stats, 1);
+        __builtin_prefetch(f->key);
+    }
 }
 
 /* The packet's megaflow of those with the tuple's mask, null if there is none.  'hash' is tuple_hash(). */

@@ -150,6 +150,28 @@ the_first_packet_asks_and_the_next_do_not(void **state)
 }
 
 static void
+packets_of_thousands_of_megaflows_with_one_mask_find_theirs(void **state)
+{
+    enum { N = 3000 };
+    struct rig *rig = *state;
+    struct flow f = udp_flow(1);
+    struct dp_stats stats;
+
+    odp_put_output(&rig->actions, ODP_PORT(2));
+    rig->mask.nw_src = BE32_MAX;
+    for (unsigned int i = 0; i < 2 * N; i++) {
+        f.nw_src = cpu_to_be32(0x0a000000 + i % N);
+        receive(rig, 1, &f);
+    }
+    assert_int_equal(rig->n_upcalls, N);
+    assert_int_equal(rig->n_sent[2], 2 * N);
+    rig->dp->class->get_stats(rig->dp, &stats);
+    assert_int_equal(stats.n_hit, N);
+    assert_int_equal(stats.n_flows, N);
+    assert_int_equal(stats.n_masks, 1);
+}
+
+static void
 a_packet_goes_to_several_ports_unchanged_before_a_change(void **state)
 {
     struct rig *rig = *state;
@@ -426,6 +448,7 @@ main(void)
 #define RIG_TEST(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
     const struct CMUnitTest tests[] = {
         RIG_TEST(the_first_packet_asks_and_the_next_do_not),
+        RIG_TEST(packets_of_thousands_of_megaflows_with_one_mask_find_theirs),
         RIG_TEST(a_packet_goes_to_several_ports_unchanged_before_a_change),
         RIG_TEST(drops_are_counted_by_reason),
         RIG_TEST(recirculation_looks_up_again_with_its_own_id),
