@@ -38,7 +38,7 @@ field_width(const struct field *f)
     switch (f->id) {
     case FIELD_VLAN_VID: return 12;
     case FIELD_ARP_OP: return 16;
-    case FIELD_CT_STATE: return 32;
+    case FIELD_CT_STATE: case FIELD_PACKET_TYPE: return 32;
     default: return f->n_bits;
     }
 }
@@ -367,7 +367,7 @@ index_words(void)
     for (const struct field *f = fields; f < fields + FIELD_N; f++) {
         unsigned int first = f->offset % 64;
 
-        if (!field_is_option(f) && first + f->n_bits <= 64) {
+        if (!field_is_option(f) && f->id != FIELD_PACKET_TYPE && first + f->n_bits <= 64) {
             unsigned int shift = 64 - first - f->n_bits;
             uint64_t bits = (UINT64_MAX >> (64 - f->n_bits) & ~(uint64_t) kept_tos(f)) << shift;
 
@@ -670,6 +670,10 @@ subfield_get(const struct subfield *sf, const struct flow *flow, union field_val
     if (UNLIKELY(n > 16)) {
         memset(v->bytes + sizeof v->bytes - n, 0, n);
     }
+    if (UNLIKELY(sf->field->id == FIELD_PACKET_TYPE)) {
+        put_be64(v->bytes + sizeof v->bytes - 8, flow_packet_type(flow) >> sf->ofs & UINT64_MAX >> (64 - sf->n_bits));
+        return;
+    }
     if (is_tos(sf->field)) {
         memset(&whole, 0, sizeof whole);
         whole.nw_tos = flow->nw_tos & 0xfc;
@@ -720,6 +724,11 @@ subfield_set_ones(const struct subfield *sf, struct flow *mask)
 
     if (LIKELY(is_in_word(sf->field))) {
         subfield_set_in_word(sf, mask, UINT64_MAX);
+        return;
+    }
+    if (UNLIKELY(sf->field->id == FIELD_PACKET_TYPE)) {
+        mask->packet_ns = UINT8_MAX;
+        mask->eth_type = BE16_MAX;
         return;
     }
     set_bits(sf->field, mask, sf->ofs, subfield_bits(sf), 0xff);

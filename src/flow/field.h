@@ -75,7 +75,7 @@ static inline const struct field *field_of(enum field_id id) { return &fields[id
 
 /* Bits that actions may name in a range: 'n_bits', but for vlan_vid those of the id alone, and for fields that are
  * wider on the wire than what is kept of them (arp_op, ct_state) all of the wire's, the upper ones being zero and
- * lost. */
+ * lost.  packet_type is kept in two places: a subfield of it can be read and made part of a mask, not be written. */
 unsigned int field_width(const struct field *f);
 
 /* The field called 'name' (or its alias), null if there is none; 'n' bytes of a longer text. */

@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "flow/match.h"
+#include "flow/match_text.h"
 
 static void
 every_field_reads_back_what_was_written(void **state UNUSED)
@@ -58,7 +59,7 @@ a_mask_has_none_some_or_all_bits_of_a_field(void **state UNUSED)
     for (const struct field *f = fields; f < fields + FIELD_N; f++) {
         unsigned int n_bits = f->id == FIELD_NW_TOS ? 6 : f->n_bits;
 
-        for (unsigned int i = 0; i < 20 && !field_is_option(f); i++) {
+        for (unsigned int i = 0; i < 20 && !field_is_option(f) && f->id != FIELD_PACKET_TYPE; i++) {
             struct subfield bit = { f, random_below(&r, f->n_bits), 1 };
             struct flow mask;
 
@@ -162,7 +163,7 @@ a_subfield_is_a_range_of_the_flows_bits(void **state UNUSED)
         union field_value v = { { 0 } }, expected = { { 0 } };
         struct flow flow, other;
 
-        if (field_is_option(f) || f->id == FIELD_NW_TOS || f->id == FIELD_IN_PORT) {
+        if (field_is_option(f) || f->id == FIELD_NW_TOS || f->id == FIELD_IN_PORT || f->id == FIELD_PACKET_TYPE) {
             continue; /* More than bits of the flow. */
         }
         randomize(&r, &flow);
@@ -217,6 +218,46 @@ a_field_is_set_under_a_mask(void **state UNUSED)
         field_set_zeros(f, &wc);
         assert_memory_equal(&flow, &wc, sizeof flow);
     }
+}
+
+/* Namespace and type are in two places, and the type is one only where there is no Ethernet header. */
+static void
+a_packet_type_is_read_of_two_places(void **state UNUSED)
+{
+    struct subfield whole = { field_of(FIELD_PACKET_TYPE), 0, 32 }, middle = { whole.field, 8, 16 };
+    union field_value v = { { 0 } };
+    struct match m;
+    struct flow flow;
+
+    memset(&flow, 0, sizeof flow);
+    flow.eth_type = BE16(0x894f);
+    assert_int_equal(subfield_get_u64(&whole, &flow), 0);
+    flow.packet_ns = 1;
+    assert_int_equal(subfield_get_u64(&whole, &flow), 0x1894f);
+    assert_int_equal(subfield_get_u64(&middle, &flow), 0x189);
+
+    match_init_catchall(&m);
+    put_be64(v.bytes + sizeof v - 8, 0x189);
+    assert_true(match_set_subfield(&m, &middle, &v));
+    assert_int_equal(m.flow.packet_ns, 1);
+    assert_int_equal(m.mask.packet_ns, 0xff);
+    assert_int_equal(be16_to_cpu(m.flow.eth_type), 0x8900);
+    assert_int_equal(be16_to_cpu(m.mask.eth_type), 0xff00);
+    assert_false(match_has_packet_type(&m));
+    put_be64(v.bytes + sizeof v - 8, 0x18847);
+    assert_true(match_set_subfield(&m, &whole, &v));
+    assert_int_equal(be16_to_cpu(m.flow.eth_type), 0x8847);
+    assert_true(match_has_packet_type(&m));
+
+    match_init_catchall(&m);
+    put_be64(v.bytes + sizeof v - 8, 0);
+    assert_true(match_set_subfield(&m, &whole, &v));
+    assert_int_equal(m.mask.packet_ns, 0xff);
+    assert_int_equal(m.mask.eth_type, 0);
+    put_be64(v.bytes + sizeof v - 8, 5);
+    assert_false(match_set_subfield(&m, &whole, &v));
+    put_be64(v.bytes + sizeof v - 8, 0x20800);
+    assert_false(match_set_subfield(&m, &whole, &v));
 }
 
 /* NXM's nw_tos has no lower two bits, and writing its in_port all of the number. */
@@ -287,6 +328,7 @@ main(void)
         cmocka_unit_test(a_subfield_is_a_range_of_the_flows_bits),
         cmocka_unit_test(a_field_is_set_under_a_mask),
         cmocka_unit_test(subfields_of_two_fields_are_more_than_bits),
+        cmocka_unit_test(a_packet_type_is_read_of_two_places),
         cmocka_unit_test(prerequisites_look_at_value_and_mask),
         cmocka_unit_test(matches_nest_and_overlap),
     };

@@ -544,6 +544,16 @@ format_flags(struct str *s, const struct field *f, const struct flag_set *set, c
 }
 
 void
+field_format_packet_type(struct str *s, uint16_t ns, uint16_t type)
+{
+    if (ns || type) {
+        str_putf(s, type < 10 ? "packet_type=(%u,%u)" : "packet_type=(%u,%#x)", ns, type);
+    } else {
+        str_puts(s, "eth");
+    }
+}
+
+void
 field_format(struct str *s, const struct field *f, const union field_value *v, const union field_value *mask,
              const struct port_names *ports)
 {
@@ -569,6 +579,6 @@ field_format(struct str *s, const struct field *f, const union field_value *v, c
     case FORMAT_CT_STATE: format_flags(s, f, &ct_state_flags, v, mask); break;
     case FORMAT_TCP_FLAGS: format_flags(s, f, &tcp_flags_flags, v, mask); break;
     case FORMAT_TUN_FLAGS: format_flags(s, f, &tun_flags_flags, v, mask); break;
-    case FORMAT_PACKET_TYPE: str_putf(s, "(%u,0x%x)", get_be16(v->bytes), get_be16(v->bytes + 2)); break;
+    case FORMAT_PACKET_TYPE: field_format_packet_type(s, get_be16(v->bytes), get_be16(v->bytes + 2)); break;
     }
 }

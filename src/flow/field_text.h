@@ -24,6 +24,9 @@ int field_parse_int(const char *text, uint8_t *bytes, size_t n, const char **tai
 void field_format(struct str *s, const struct field *f, const union field_value *v, const union field_value *mask,
                   const struct port_names *ports);
 
+/* A packet type as a match has it: "packet_type=(1,0x800)", "eth". */
+void field_format_packet_type(struct str *s, uint16_t ns, uint16_t type);
+
 /* Whether all bits of the field are set in 'mask' (a value). */
 bool field_mask_is_exact(const struct field *f, const union field_value *mask);
 

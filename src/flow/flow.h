@@ -210,6 +210,13 @@ flow_clear_conntrack(struct flow *f, uint16_t lines)
     }
 }
 
+/* Namespace and type (OpenFlow 1.5, 7.2.3.11); (0,0) with an Ethernet header, whatever the Ethernet type is. */
+static inline uint32_t
+flow_packet_type(const struct flow *f)
+{
+    return f->packet_ns ? (uint32_t) f->packet_ns << 16 | be16_to_cpu(f->eth_type) : 0;
+}
+
 static inline bool
 flow_is_ip(const struct flow *f)
 {

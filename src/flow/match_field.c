@@ -4,21 +4,47 @@
 #include "flow/match_text.h"
 #include "flow/tun_metadata.h"
 
-static bool
-set_packet_type(struct match *m, const union field_value *v)
+bool
+match_set_packet_type(struct match *m, uint32_t value, uint32_t mask)
 {
-    unsigned int ns = get_be16(v->bytes), type = get_be16(v->bytes + 2);
+    uint32_t ns = value >> 16, ns_mask = mask >> 16;
+    be16 type_mask = cpu_to_be16(mask);
 
-    if (ns > 1 || (!ns && type)) {
+    value &= mask;
+    if (type_mask && !ns_mask) { /* Packets with an Ethernet header have type 0, and hardly any other. */
+        ns = (uint16_t) value != 0;
+        ns_mask = UINT16_MAX;
+    }
+    ns &= ns_mask;
+    if (ns > 1 || (!ns && (uint16_t) value)) {
         return false;
     }
-    m->flow.packet_ns = ns;
-    m->mask.packet_ns = UINT8_MAX;
+    m->flow.packet_ns = (m->flow.packet_ns & ~ns_mask) | ns;
+    m->mask.packet_ns |= ns_mask;
     if (ns) {
-        m->flow.eth_type = cpu_to_be16(type);
-        m->mask.eth_type = BE16_MAX;
+        m->flow.eth_type = (m->flow.eth_type & ~type_mask) | cpu_to_be16(value);
+        m->mask.eth_type |= type_mask;
     }
     return true;
+}
+
+bool
+match_set_subfield(struct match *m, const struct subfield *sf, const union field_value *v)
+{
+    if (sf->field->id == FIELD_PACKET_TYPE) {
+        uint64_t value = get_be64(v->bytes + sizeof v->bytes - 8);
+
+        return match_set_packet_type(m, value << sf->ofs, ((UINT64_C(1) << sf->n_bits) - 1) << sf->ofs);
+    }
+    subfield_set(sf, &m->flow, v);
+    subfield_set_ones(sf, &m->mask);
+    return true;
+}
+
+bool
+match_has_packet_type(const struct match *m)
+{
+    return m->mask.packet_ns == UINT8_MAX && (!m->flow.packet_ns || m->mask.eth_type == BE16_MAX);
 }
 
 /* Sets bits of the tag. */
@@ -52,7 +78,7 @@ match_set_field(struct match *m, const struct field *f, const union field_value 
         return true;
     }
     if (f->id == FIELD_PACKET_TYPE) {
-        return set_packet_type(m, v);
+        return match_set_packet_type(m, get_be32(v->bytes), UINT32_MAX);
     }
     if (f->prereq != PREREQ_NONE) {
         match_imply_ethernet(m);
@@ -79,7 +105,7 @@ match_get_field(const struct match *m, const struct field *f, union field_value 
     if (f->id != FIELD_PACKET_TYPE) {
         field_get(f, &m->flow, v);
         field_get(f, &m->mask, mask);
-    } else if (m->mask.packet_ns) {
+    } else if (match_has_packet_type(m)) {
         memset(mask, 0xff, 4);
         put_be16(v->bytes, m->flow.packet_ns);
         put_be16(v->bytes + 2, m->flow.packet_ns ? be16_to_cpu(m->flow.eth_type) : 0);

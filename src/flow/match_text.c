@@ -417,22 +417,23 @@ put_transport(struct text *t)
     }
 }
 
+static bool
+type_is_in_packet_type(const struct text *t)
+{
+    return t->m->flow.packet_ns && match_has_packet_type(t->m);
+}
+
 /* Packets with an Ethernet header are what everybody means: it is said only where packets that come back from
  * recirculation are matched, which may have lost it. */
 static void
 put_packet_type(struct text *t)
 {
-    if (t->m->mask.packet_ns && t->m->flow.packet_ns) {
-        str_putf(t->s, "packet_type=(%u,%#x),", t->m->flow.packet_ns, be16_to_cpu(t->m->flow.eth_type));
+    if (type_is_in_packet_type(t)) {
+        field_format_packet_type(t->s, t->m->flow.packet_ns, be16_to_cpu(t->m->flow.eth_type));
+        str_putc(t->s, ',');
     } else if (t->m->mask.packet_ns && t->m->mask.recirc_id) {
         str_puts(t->s, "eth,");
     }
-}
-
-static bool
-type_is_in_packet_type(const struct text *t)
-{
-    return t->m->mask.packet_ns && t->m->flow.packet_ns;
 }
 
 static void

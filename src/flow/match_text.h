@@ -27,6 +27,16 @@ bool match_parse_shorthand(struct match *m, const char *word);
 bool match_set_field(struct match *m, const struct field *f, const union field_value *v,
                      const union field_value *mask);
 
+/* The bits of 'mask' of a packet_type; false if no packet can have this one.  A type of 0 without a namespace is taken
+ * for that of packets with an Ethernet header. */
+bool match_set_packet_type(struct match *m, uint32_t value, uint32_t mask);
+
+/* Adds "subfield = value", which is right-aligned as those of subfields are; false for a packet type that cannot be. */
+bool match_set_subfield(struct match *m, const struct subfield *sf, const union field_value *v);
+
+/* Whether the packet type is known as a whole. */
+bool match_has_packet_type(const struct match *m);
+
 /* Removes the conditions on fields whose prerequisites the match does not fix (those of connection tracking stay);
  * returns whether there were any: then the match as it was goes into '*before', if that is not null. */
 bool match_drop_unmet(struct match *m, struct match *before);

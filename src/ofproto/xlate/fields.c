@@ -14,7 +14,7 @@ xlate_place(struct xlate_ctx *ctx, const struct subfield *sf, struct subfield *p
 {
     *place = *sf;
     place->field = place_of(ctx, sf->field);
-    return place->field && sf->ofs < place->field->n_bits;
+    return place->field && (sf->ofs < place->field->n_bits || sf->field->id == FIELD_PACKET_TYPE);
 }
 
 /* Whether there is a tunnel option, which reading and writing it makes part of the megaflow. */

@@ -20,14 +20,16 @@ get_value(struct xlate_ctx *ctx, const struct learn_spec *s, union field_value *
     }
 }
 
-static void
+/* False if no packet can have the value. */
+static bool
 add_match(struct xlate_ctx *ctx, struct match *m, const struct learn_spec *s, const union field_value *v)
 {
     struct subfield place;
 
     if (xlate_place(ctx, &s->dst, &place)) {
-        subfield_set(&place, &m->flow, v);
-        subfield_set_ones(&place, &m->mask);
+        if (!match_set_subfield(m, &place, v)) {
+            return false;
+        }
         if (place.field->prereq != PREREQ_NONE) {
             match_imply_ethernet(m); /* As in flows that come in messages: who deletes by this field finds it. */
         }
@@ -36,6 +38,7 @@ add_match(struct xlate_ctx *ctx, struct match *m, const struct learn_spec *s, co
             tun_option_set_present(&m->mask, place.field);
         }
     }
+    return true;
 }
 
 /* It shows as it was said in "learn". */
@@ -68,10 +71,12 @@ add_output(struct act_buf *acts, const union field_value *v)
     }
 }
 
-static void
+/* False if no packet can match. */
+static bool
 fill(struct xlate_ctx *ctx, const struct act_learn *learn, struct flow_mod *fm)
 {
     struct act_buf acts;
+    bool may_match = true;
 
     act_buf_init(&acts);
     if (learn->fin_idle_timeout || learn->fin_hard_timeout) {
@@ -85,7 +90,7 @@ fill(struct xlate_ctx *ctx, const struct act_learn *learn, struct flow_mod *fm)
 
         get_value(ctx, s, &v);
         switch ((enum learn_dst) s->dst_type) {
-        case LEARN_DST_MATCH: add_match(ctx, &fm->match, s, &v); break;
+        case LEARN_DST_MATCH: may_match &= add_match(ctx, &fm->match, s, &v); break;
         case LEARN_DST_LOAD:
             add_load(&acts, s, &v);
             fm->used_options |= field_is_option(s->dst.field) ? UINT64_C(1) << field_option_index(s->dst.field) : 0;
@@ -96,11 +101,15 @@ fill(struct xlate_ctx *ctx, const struct act_learn *learn, struct flow_mod *fm)
     match_normalize(&fm->match);
     fm->actions = act_span_clone(act_buf_span(&acts));
     act_buf_uninit(&acts);
+    return may_match;
 }
 
+/* '*may_match' unless that is null: whether any packet can match it. */
 static struct flow_mod *
-make(struct xlate_ctx *ctx, const struct act_learn *a)
+make(struct xlate_ctx *ctx, const struct act_learn *a, bool *may_match)
 {
+    bool unused;
+
     struct flow_mod *fm = xzalloc(sizeof *fm);
 
     flow_mod_init(fm);
@@ -113,7 +122,7 @@ make(struct xlate_ctx *ctx, const struct act_learn *a)
     fm->hard_timeout = a->hard_timeout;
     fm->new_cookie = a->cookie;
     fm->flags = a->flags & LEARN_SEND_FLOW_REM ? FM_SEND_FLOW_REM : 0;
-    fill(ctx, a, fm);
+    *(may_match ? may_match : &unused) = fill(ctx, a, fm);
     return fm;
 }
 
@@ -157,12 +166,15 @@ write_result(struct xlate_ctx *ctx, const struct act_learn *a, bool ok)
     }
 }
 
-/* Whether no controller may make such a flow either: it is in a table of the switch's own, or matches what the switch
- * recirculates by. */
-static bool
-is_not_permitted(const struct flow_mod *fm)
+/* Flows that no controller may make either: in a table of the switch's own, matching what the switch recirculates by,
+ * or a packet type that no packet has. */
+static enum ofperr
+check_learned(const struct flow_mod *fm, bool may_match)
 {
-    return fm->table_id >= OFPROTO_HIDDEN_TABLE || fm->match.flow.recirc_id || fm->match.mask.dp_hash;
+    if (fm->table_id >= OFPROTO_HIDDEN_TABLE || fm->match.flow.recirc_id || fm->match.mask.dp_hash) {
+        return OFPERR_OFPBRC_EPERM;
+    }
+    return may_match ? OFPERR_NONE : OFPERR_OFPBMC_BAD_VALUE;
 }
 
 /* What is learned, in a trace. */
@@ -199,9 +211,10 @@ void
 xlate_learn(struct xlate_ctx *ctx, const struct act *act)
 {
     const struct act_learn *a = (const void *) act;
-    struct flow_mod *fm = make(ctx, a);
+    bool ok, may_match;
+    struct flow_mod *fm = make(ctx, a, &may_match);
+    enum ofperr error = check_learned(fm, may_match);
     struct xlate_effect *e;
-    bool ok;
 
     if (ctx->in->trace && !ctx->in->want_effects) {
         xlate_report(ctx, TRACE_WARN, "suppressing side effects, so learn action ignored");
@@ -212,8 +225,8 @@ xlate_learn(struct xlate_ctx *ctx, const struct act *act)
     if (UNLIKELY(ctx->in->trace != NULL)) {
         report(ctx, fm);
     }
-    if (is_not_permitted(fm)) {
-        xlate_report(ctx, TRACE_ERROR, "LEARN action execution failed (%s).", ofperr_name(OFPERR_OFPBRC_EPERM));
+    if (error) {
+        xlate_report(ctx, TRACE_ERROR, "LEARN action execution failed (%s).", ofperr_name(error));
         flow_mod_uninit(fm);
         free(fm);
         return;
@@ -223,7 +236,7 @@ xlate_learn(struct xlate_ctx *ctx, const struct act *act)
     e = xlate_effect(ctx, EFFECT_FLOW_MOD);
     if (e) {
         e->flow_mod.bridge = ctx->bridge;
-        e->flow_mod.fm = make(ctx, a);
+        e->flow_mod.fm = make(ctx, a, NULL);
         e->flow_mod.limit = a->limit;
     }
     write_result(ctx, a, ok);

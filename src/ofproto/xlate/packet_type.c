@@ -7,12 +7,6 @@
 
 enum { TLV_HEADER_LEN = 4 };
 
-static uint32_t
-packet_type(const struct flow *f)
-{
-    return f->packet_ns ? (uint32_t) f->packet_ns << 16 | be16_to_cpu(f->eth_type) : PT_ETH;
-}
-
 static void
 set_packet_type(struct flow *f, uint32_t type)
 {
@@ -123,7 +117,7 @@ read_nsh_properties(struct xlate_ctx *ctx, const struct act_encap *a)
 static void
 encap_nsh(struct xlate_ctx *ctx, const struct act_encap *a)
 {
-    uint32_t type = packet_type(&ctx->flow);
+    uint32_t type = flow_packet_type(&ctx->flow);
     uint8_t protocol = nsh_protocol(type);
     struct flow *f = &ctx->flow;
 
@@ -252,7 +246,7 @@ decap_mpls(struct xlate_ctx *ctx, uint32_t type)
 void
 xlate_decap(struct xlate_ctx *ctx, const struct act *act)
 {
-    uint32_t type = packet_type(&ctx->flow);
+    uint32_t type = flow_packet_type(&ctx->flow);
 
     switch (type) {
     case PT_ETH: decap_ethernet(ctx); break;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "openflow/action/learn.h"
+#include "flow/match_text.h"
 #include "openflow/action/ops.h"
 #include "openflow/oxm/oxm.h"
 
@@ -188,7 +189,7 @@ learn_encode(const struct act *act, enum of_version v UNUSED, struct bytes *b)
 
 /* Checks. */
 
-/* What the learned flow will match so far. */
+/* What the learned flow will match so far; a packet type that cannot be is none. */
 static void
 add_to_match(const struct learn_spec *s, struct match *m)
 {
@@ -199,8 +200,7 @@ add_to_match(const struct learn_spec *s, struct match *m)
     }
     memset(&v, 0, sizeof v);
     memcpy(v.bytes + sizeof v - s->imm_len, s->imm, s->imm_len);
-    subfield_set(&s->dst, &m->flow, &v);
-    subfield_set_ones(&s->dst, &m->mask);
+    (void) match_set_subfield(m, &s->dst, &v);
 }
 
 static enum ofperr
