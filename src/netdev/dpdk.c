@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "netdev/dpdk_counters.h"
 #include "netdev/dpdk_device.h"
+#include "netdev/dpdk_flow.h"
 #include "netdev/qos.h"
 #include "packet/env.h"
 #include "packet/mbuf.h"
@@ -520,6 +521,7 @@ static const struct netdev_class dpdk_class = {
     .qos_types = netdev_policer_types,
     .get_node = dpdk_get_node,
     .n_txq = dpdk_n_txq,
+    .rules = &dpdk_flow_rules,
 };
 
 void

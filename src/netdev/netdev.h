@@ -35,6 +35,7 @@
 struct loop;
 struct netdev;
 struct netdev_rates;
+struct netdev_rules_class;
 struct policer;
 struct qos;
 
@@ -118,6 +119,8 @@ struct netdev_class {
     /* Sends a burst on queue 'txq' (modulo their number); takes the packets; those that did not go out are counted and
      * freed. */
     void (*send)(struct netdev *, unsigned int txq, struct packet **, unsigned int n);
+    /* Rules that the device itself applies to what it receives.  Null: it takes none. */
+    const struct netdev_rules_class *rules;
 };
 
 /* Who carries the device's packets (a datapath), told when its receive queues become others: 'release' closes all of
