@@ -47,6 +47,17 @@ struct dp_flow_stats {
     uint16_t tcp_flags; /* Union of those seen, host order. */
 };
 
+/* What a device does for a megaflow: nothing; it marks the packets, so that they find it; everything, so that no packet
+ * of it is seen. */
+enum dp_offloaded { DP_NOT_OFFLOADED, DP_PARTLY_OFFLOADED, DP_OFFLOADED };
+
+/* What a thread has done that gives megaflows to devices. */
+struct dp_offload_figures {
+    uint64_t n_queued, n_rules;                 /* Now. */
+    double mean_us, deviation_us;               /* Of the time from a change of a megaflow to the device's. */
+    double recent_mean_us, recent_deviation_us; /* The same, with more weight for what was last. */
+};
+
 struct dp_stats {
     uint64_t n_hit, n_missed, n_lost; /* Lookups; 'lost' are upcalls that were refused. */
     uint64_t n_flows;
@@ -218,6 +229,14 @@ struct datapath_class {
     void (*flow_ufid)(const struct dp_flow *, struct uuid *);
     void (*flow_set_ufid)(struct datapath *, struct dp_flow *, const struct uuid *);
     struct dp_flow *(*flow_find_ufid)(struct datapath *, const struct uuid *);
+
+    /* Megaflows given to devices; all null: that cannot be.  What the device does for a megaflow; the threads that talk
+     * to devices, 0: none is offered anything; what thread 'i' has done; the kind of device at a port, null: it is
+     * offered nothing.  Main thread, but for the first: any reader. */
+    enum dp_offloaded (*flow_offloaded)(const struct dp_flow *);
+    unsigned int (*n_offload_threads)(const struct datapath *);
+    void (*offload_figures)(const struct datapath *, unsigned int i, struct dp_offload_figures *);
+    const char *(*port_offload)(const struct datapath *, odp_port);
 };
 
 struct datapath {

@@ -20,12 +20,13 @@ LOG_MODULE(netdev_dpdk)
 
 enum { DEFAULT_DESCRIPTORS = 2048, MAX_DESCRIPTORS = 4096 };
 
-static bool wants_tso;
+static bool wants_tso, wants_offload;
 
 void
 netdev_dpdk_configure(const struct netdev_dpdk_settings *s)
 {
     wants_tso = s->tso;
+    wants_offload |= s->hw_offload; /* It is not turned off. */
     dpdk_pool_configure(&s->pools);
 }
 
@@ -111,6 +112,7 @@ read_config(const char *name, const struct strmap *options)
         .autoneg = read_bool(options, "flow-ctrl-autoneg"),
         .steering = dpdk_steering_read(name, strmap_get(options, "rx-steering")),
         .tso = wants_tso,
+        .hw_offload = wants_offload,
     };
 
     c.has_vf_mac = mac && eth_addr_parse(mac, &c.vf_mac) && !eth_addr_is_multicast(c.vf_mac)

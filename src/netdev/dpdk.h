@@ -18,6 +18,7 @@
 struct netdev_dpdk_settings {
     struct dpdk_pool_settings pools;
     bool tso; /* userspace-tso-enable; what counts for a device is what holds when it starts. */
+    bool hw_offload; /* The same. */
 };
 /* Main thread; texts are copied. */
 void netdev_dpdk_configure(const struct netdev_dpdk_settings *);

@@ -593,6 +593,10 @@ start(struct dpdk_device *d, const struct dpdk_config *c)
         return failed(d, "asking for the device's limits", error);
     }
     d->steering = c->steering;
+    if (d->steering == DPDK_STEERING_LACP && c->hw_offload) {
+        log_warn("%s: options:rx-steering: rss+lacp is not done with hw-offload", d->netdev->name);
+        d->steering = DPDK_STEERING_UNSUPPORTED;
+    }
     if (d->steering == DPDK_STEERING_LACP && !dpdk_steering_is_possible(&info, n_rxq_of(d, c))) {
         log_warn("%s: options:rx-steering: the device cannot do rss+lacp: it has too few queues, or no table of them",
                  d->netdev->name);

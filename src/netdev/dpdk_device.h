@@ -41,6 +41,7 @@ struct dpdk_config {
     bool rx_pause, tx_pause, autoneg; /* Flow control. */
     enum dpdk_steering steering;
     bool tso;         /* TCP frames are cut by the device if it can; what holds when it starts counts. */
+    bool hw_offload;  /* Rules for megaflows spread over all queues: none is LACP's alone. */
     bool has_vf_mac;
     struct eth_addr vf_mac;
 };

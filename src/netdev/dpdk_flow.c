@@ -392,7 +392,7 @@ put(struct netdev *n, const struct flow *key, const struct flow *mask, uint32_t 
     *rule = NULL;
     if (wrong) {
         log_dbg("%s: no rule for a megaflow: %s", n->name, wrong);
-        return -EOPNOTSUPP;
+        return -EDOM;
     }
     f = mark == NETDEV_RULE_DROP ? create_drop(n, &p) : create_mark(n, &p, mark);
     *rule = (struct netdev_rule *) f;

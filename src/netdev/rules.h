@@ -23,8 +23,8 @@ struct netdev_rules_class {
     /* Whether the device may take rules now.  Main thread. */
     bool (*is_possible)(const struct netdev *);
     /* '*rule' for the packets of a megaflow: 'key' and 'mask' are a datapath's, whole; in_port is this device, whatever
-     * number it has.  'mark' is from 1 to NETDEV_RULE_MAX_MARK, or NETDEV_RULE_DROP.  -EOPNOTSUPP: the match cannot be
-     * said; another error: the device does not take it. */
+     * number it has.  'mark' is from 1 to NETDEV_RULE_MAX_MARK, or NETDEV_RULE_DROP.  -EDOM: the match cannot be said;
+     * -ENOSYS: the device takes no rules at all; another error: not this one. */
     int (*put)(struct netdev *, const struct flow *key, const struct flow *mask, uint32_t mark,
                struct netdev_rule **rule);
     void (*del)(struct netdev *, struct netdev_rule *);

@@ -1,6 +1,7 @@
 /* ofproto/detrace: the OpenFlow flows and groups behind a megaflow, by the credits that its translation has given out;
- * and dpif/offload/...: nothing is offloaded to hardware, and that is what these commands say. */
+ * and dpif/offload/...: which devices are given megaflows. */
 #include "ctl/ctl.h"
+#include "netdev/netdev.h"
 #include "odp/text.h"
 #include "ofproto/credits.h"
 #include "ofproto/megaflow.h"
@@ -76,14 +77,53 @@ cmd_detrace(struct ctl_request *r, int argc, const char *argv[], void *aux UNUSE
     str_uninit(&s);
 }
 
+static bool
+is_offloading(const struct backer *b)
+{
+    const struct datapath_class *class = b->xdp.dp->class;
+
+    return class->n_offload_threads && class->n_offload_threads(b->xdp.dp) > 0;
+}
+
+/* Ports in order of their numbers, below the kind of their devices; there is one kind. */
+struct offload_ports {
+    struct str *s;
+    const struct datapath *dp;
+    const char *provider;
+};
+
+static void
+put_offload_port(void *ports_, odp_port number, struct netdev *netdev)
+{
+    struct offload_ports *ports = ports_;
+    const char *provider = ports->dp->class->port_offload(ports->dp, number);
+
+    if (provider && !ports->provider) {
+        ports->provider = provider;
+        str_putf(ports->s, "  %s\n", provider);
+    }
+    if (provider) {
+        str_putf(ports->s, "  - %s: port_no: %u\n", netdev->name, number.n);
+    }
+}
+
 static void
 cmd_offload_show(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *aux UNUSED)
 {
     struct str s = STR_INIT;
+    bool any = false;
 
-    str_puts(&s, "Globally enabled: false\nDatapaths:\n");
     for (const struct backer *b = backer_first(); b; b = backer_next(b)) {
+        any |= is_offloading(b);
+    }
+    str_putf(&s, "Globally enabled: %s\nDatapaths:\n", any ? "true" : "false");
+    for (const struct backer *b = backer_first(); b; b = backer_next(b)) {
+        struct offload_ports ports = { &s, b->xdp.dp, NULL };
+
         str_putf(&s, "%s@%s:\n", b->xdp.type, b->xdp.name);
+        if (is_offloading(b)) {
+            b->xdp.dp->class->port_for_each(b->xdp.dp, put_offload_port, &ports);
+        }
     }
     ctl_reply(r, str_text(&s));
     str_uninit(&s);
@@ -92,7 +132,7 @@ cmd_offload_show(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUS
 static void
 cmd_offload_classes(struct ctl_request *r, int argc UNUSED, const char *argv[] UNUSED, void *aux UNUSED)
 {
-    ctl_reply(r, "Offload Class     Supported dpif class(es)\n");
+    ctl_reply(r, "Offload Class     Supported dpif class(es)\ndpdk              netdev\n");
 }
 
 void

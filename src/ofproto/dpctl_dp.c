@@ -599,7 +599,7 @@ dpctl_forget_dps(const char *type)
     }
 }
 
-/* Caches and offloads: there are none that could be sized or counted. */
+/* Caches: there are none that could be sized. */
 
 static bool
 find_named(struct dpctl *d, struct dpctl_dp *dp)
@@ -643,10 +643,62 @@ dpctl_run_cache_set(struct dpctl *d)
     }
 }
 
+static void
+put_offload_figures(struct str *s, const char *of, const struct dp_offload_figures *f)
+{
+    const struct { const char *name; uint64_t value; } rows[] = {
+        { "Enqueued offloads", f->n_queued },
+        { "Inserted offloads", f->n_rules },
+        { "Cumulative Average latency (us)", f->mean_us },
+        { "Cumulative Latency stddev (us)", f->deviation_us },
+        { "Exponential Average latency (us)", f->recent_mean_us },
+        { "Exponential Latency stddev (us)", f->recent_deviation_us },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        str_putf(s, "  %8s   %31s:%7llu\n", of, rows[i].name, (unsigned long long) rows[i].value);
+    }
+}
+
+/* The threads together: what they have, and the means of their latencies. */
+static void
+add_offload_figures(struct dp_offload_figures *sum, const struct dp_offload_figures *f, unsigned int n)
+{
+    sum->n_queued += f->n_queued;
+    sum->n_rules += f->n_rules;
+    sum->mean_us += f->mean_us / n;
+    sum->deviation_us += f->deviation_us / n;
+    sum->recent_mean_us += f->recent_mean_us / n;
+    sum->recent_deviation_us += f->recent_deviation_us / n;
+}
+
 void
 dpctl_run_offload_stats(struct dpctl *d)
 {
-    if (dpctl_find_dp(d, 0)) {
+    struct dp_offload_figures sum = { 0 }, f;
+    const struct datapath_class *class;
+    unsigned int n;
+
+    if (!dpctl_find_dp(d, 0)) {
+        return;
+    }
+    class = d->dp->class;
+    n = class->n_offload_threads ? class->n_offload_threads(d->dp) : 0;
+    if (!n) {
         dpctl_fail(d, -EINVAL, "retrieving offload statistics");
+        return;
+    }
+    for (unsigned int i = 0; i < n; i++) {
+        class->offload_figures(d->dp, i, &f);
+        add_offload_figures(&sum, &f, n);
+    }
+    str_puts(&d->out, "HW Offload stats:\n");
+    put_offload_figures(&d->out, "   Total", &sum);
+    for (unsigned int i = 0; i < n; i++) {
+        char of[16];
+
+        snprintf(of, sizeof of, "   [%3u]", i);
+        class->offload_figures(d->dp, i, &f);
+        put_offload_figures(&d->out, of, &f);
     }
 }

@@ -32,6 +32,21 @@ put_flow_stats(struct str *s, const struct dp_flow_stats *st)
     }
 }
 
+static enum dp_offloaded
+offloaded_of(const struct datapath *dp, const struct dp_flow *f)
+{
+    return dp->class->flow_offloaded ? dp->class->flow_offloaded(f) : DP_NOT_OFFLOADED;
+}
+
+static void
+put_offload(struct str *s, const struct dpctl *d, enum dp_offloaded offloaded, bool of_bridge)
+{
+    if (d->more && !of_bridge) {
+        str_puts(s, offloaded == DP_OFFLOADED ? ", offloaded:yes, dp:dpdk"
+                    : offloaded == DP_PARTLY_OFFLOADED ? ", offloaded:partial, dp:ovs" : ", dp:ovs");
+    }
+}
+
 static void
 put_flow(struct str *s, const struct dpctl *d, struct datapath *dp, const struct dp_flow *f,
          const struct dp_names *names, bool of_bridge)
@@ -52,7 +67,8 @@ put_flow(struct str *s, const struct dpctl *d, struct datapath *dp, const struct
     odp_flow_format(s, &key, &mask, names ? &names->names : NULL, d->more);
     str_puts(s, ", ");
     put_flow_stats(s, &st);
-    str_puts(s, d->more && !of_bridge ? ", dp:ovs, actions:" : ", actions:");
+    put_offload(s, d, offloaded_of(dp, f), of_bridge);
+    str_puts(s, ", actions:");
     actions = dp->class->flow_actions(f, &len);
     odp_actions_format(s, actions, len, names ? &names->names : NULL);
     str_putc(s, '\n');
@@ -72,6 +88,7 @@ struct dump {
     struct dp_names names;
     const struct ofproto *bridge;  /* Only flows of this bridge, while it is there; null: all. */
     bool has_filter, with_title;
+    unsigned int types;            /* 1 << enum dp_offloaded of those to show. */
     struct match filter;
     size_t n;
 };
@@ -91,6 +108,9 @@ dump_one(void *dump_, struct dp_flow *f)
     struct dp_flow_stats st;
     struct flow key, mask;
 
+    if (!(dump->types >> offloaded_of(dump->dp, f) & 1)) {
+        return;
+    }
     dump->dp->class->flow_get(f, &key, &mask, &st);
     if (dump->bridge && !is_of_bridge(dump->bridge, &key)) {
         return;
@@ -141,25 +161,30 @@ start_dump(struct dpctl *d, const struct dump *what)
     d->job = &dump->job;
 }
 
-/* "type=": which flows, by where they run.  All of ours run in the datapath.  No word at all is no flow. */
-static bool
-parse_types(struct dpctl *d, const char *types, bool *any)
-{
-    static const char *const known[] = { "ovs", "tc", "dpdk", "offloaded", "non-offloaded", "partially-offloaded",
-                                         "all" };
+enum { NOT_OFFLOADED = 1 << DP_NOT_OFFLOADED, PARTLY_OFFLOADED = 1 << DP_PARTLY_OFFLOADED,
+       OFFLOADED = 1 << DP_OFFLOADED, ALL_TYPES = NOT_OFFLOADED | PARTLY_OFFLOADED | OFFLOADED };
 
-    *any = false;
-    for (const char *word = types; *word;) {
+/* "type=": which flows, by where they run.  No word at all is no flow. */
+static bool
+parse_types(struct dpctl *d, const char *text, unsigned int *types)
+{
+    static const struct { const char *word; unsigned int types; } known[] = {
+        { "ovs", NOT_OFFLOADED | PARTLY_OFFLOADED }, { "tc", 0 }, { "dpdk", OFFLOADED }, { "offloaded", OFFLOADED },
+        { "non-offloaded", NOT_OFFLOADED }, { "partially-offloaded", PARTLY_OFFLOADED }, { "all", ALL_TYPES },
+    };
+
+    *types = 0;
+    for (const char *word = text; *word;) {
         size_t n = strcspn(word, ","), i = 0;
 
-        while (i < ARRAY_SIZE(known) && (strlen(known[i]) != n || memcmp(known[i], word, n))) {
+        while (i < ARRAY_SIZE(known) && (strlen(known[i].word) != n || memcmp(known[i].word, word, n))) {
             i++;
         }
         if (i == ARRAY_SIZE(known)) {
             dpctl_fail(d, -EINVAL, "Failed to parse type (%.*s)", (int) n, word);
             return false;
         }
-        *any |= i == 0 || i == 4 || i == 6;
+        *types |= known[i].types;
         word += n + (word[n] == ',');
     }
     return true;
@@ -244,8 +269,8 @@ void
 dpctl_run_dump_flows(struct dpctl *d)
 {
     const char *filter = NULL, *types = NULL, *pmd = NULL;
-    struct dump dump = { .d = d };
-    bool any = true, any_type = true;
+    struct dump dump = { .d = d, .types = ALL_TYPES };
+    bool any = true;
 
     while (take_named(d, "filter=", &filter) || take_named(d, "type=", &types) || take_named(d, "pmd=", &pmd)) {
     }
@@ -254,10 +279,10 @@ dpctl_run_dump_flows(struct dpctl *d)
     }
     dump.dp = d->dp;
     dump.with_title = !pmd;
-    if ((filter && !parse_filter(&dump, filter)) || (types && !parse_types(d, types, &any_type))) {
+    if ((filter && !parse_filter(&dump, filter)) || (types && !parse_types(d, types, &dump.types))) {
         return;
     }
-    if (any && any_type) {
+    if (any && dump.types) {
         start_dump(d, &dump);
     }
 }
@@ -265,7 +290,7 @@ dpctl_run_dump_flows(struct dpctl *d)
 void
 dpctl_dump_bridge(struct dpctl *d, const struct ofproto *bridge)
 {
-    start_dump(d, &(struct dump) { .d = d, .dp = bridge->backer->xdp.dp, .bridge = bridge });
+    start_dump(d, &(struct dump) { .d = d, .dp = bridge->backer->xdp.dp, .bridge = bridge, .types = ALL_TYPES });
 }
 
 /* Changes. */

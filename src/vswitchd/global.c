@@ -51,6 +51,8 @@ static const struct cfg_key global_keys[] = {
       .doc = "Whether each dpdk port has packets of its own." },
     { "shared-mempool-config", CFG_TEXT, offsetof(struct global_cfg, dpdk_ports.pools.shared),
       .doc = "MTUs for whose frames the packets have room that dpdk ports share." },
+    { "hw-offload", CFG_BOOL, offsetof(struct global_cfg, dpdk_ports.hw_offload), .def = false,
+      .doc = "Whether devices of dpdk ports are given megaflows." },
     { "vhost-sock-dir", CFG_TEXT, offsetof(struct global_cfg, vhost.sock_dir), .doc = "Directory below the run "
       "directory for the sockets of dpdkvhostuser ports." },
     { "vhost-iommu-support", CFG_BOOL, offsetof(struct global_cfg, vhost.iommu), .def = false,
@@ -98,7 +100,8 @@ configure_datapaths(const struct vs_open_vswitch *row)
     static const char *const keys[] = {
         "pmd-cpu-mask", "pmd-rxq-assign", "pmd-rxq-isolate", "pmd-auto-lb", "pmd-auto-lb-rebal-interval",
         "pmd-auto-lb-load-threshold", "pmd-auto-lb-improvement-threshold", "pmd-sleep-max", "pmd-maxsleep",
-        "tx-flush-interval", "pmd-perf-metrics", "emc-insert-inv-prob", "smc-enable",
+        "tx-flush-interval", "pmd-perf-metrics", "emc-insert-inv-prob", "smc-enable", "hw-offload",
+        "n-offload-threads",
     };
     const char *values[ARRAY_SIZE(keys)];
 

@@ -158,7 +158,7 @@ pattern_covers(const struct pattern *p, const struct header *h, unsigned int n)
     if (p->n > n) {
         return false;
     }
-    for (unsigned int i = 0; i < p->n; i++) {
+    for (unsigned int i = p->n; i-- > 0;) { /* Most rules differ in the last one. */
         if (!item_matches(&p->items[i], &h[i])) {
             return false;
         }

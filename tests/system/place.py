@@ -90,8 +90,8 @@ class Place:
         self.sh(f"ovsdb-server {self.dir}/conf.db --remote=punix:{self.dir}/db.sock {DAEMON}")
         self.sh("ovs-vsctl --no-wait init")
 
-    def start_switch(self, *options):
-        self.sh(f"ovs-vswitchd unix:{self.dir}/db.sock {' '.join(options)} {DAEMON}")
+    def start_switch(self, *options, environment=""):
+        self.sh(f"{environment} ovs-vswitchd unix:{self.dir}/db.sock {' '.join(options)} {DAEMON}")
 
     def kill(self, daemon):
         """kill -9, and its end."""

@@ -193,5 +193,6 @@ def test_a_megaflow_that_nobody_knows(place):
 
 def test_nothing_is_offloaded(place):
     assert place.sh("ovs-appctl dpif/offload/show") == "Globally enabled: false\nDatapaths:\nnetdev@ovs-netdev:\n"
-    assert place.sh("ovs-appctl dpif/offload/classes") == "Offload Class     Supported dpif class(es)\n"
+    assert place.sh("ovs-appctl dpif/offload/classes") == (
+        "Offload Class     Supported dpif class(es)\ndpdk              netdev\n")
     assert place.sh("ovs-appctl dpif-netdev/bond-show") == ""

@@ -180,12 +180,11 @@ upcall_stage(struct worker *w, struct burst *b, burst_mask todo, uint64_t since[
     return found;
 }
 
-/* Counts and carries out packets 'first' to 'end' - 1, all of megaflow 'f'. */
+/* Counts and carries out the 'n' packets, all of megaflow 'f', whose only output is 'port'. */
 static ALWAYS_INLINE void
-run_same_flow(struct worker *w, struct burst *b, struct dp_flow *f, const uint8_t *index, unsigned int n,
-              unsigned int depth)
+run_same_flow(struct worker *w, struct burst *b, struct dp_flow *f, uint32_t port, const uint8_t *index,
+              unsigned int n, unsigned int depth)
 {
-    uint32_t port = atomic_load_explicit(&f->sole_output, memory_order_relaxed);
     uint64_t n_bytes = 0;
     be16 tcp_flags = 0;
 
@@ -217,7 +216,17 @@ action_stage(struct worker *w, struct burst *b, burst_mask todo, unsigned int de
             index[n++] = __builtin_ctz(todo);
             todo &= todo - 1;
         } while (todo && b->flows[__builtin_ctz(todo)] == f);
-        run_same_flow(w, b, f, index, n, depth);
+        run_same_flow(w, b, f, atomic_load_explicit(&f->sole_output, memory_order_relaxed), index, n, depth);
+    }
+}
+
+static void
+process_recirculated(struct worker *w, unsigned int depth)
+{
+    struct burst *next = depth < MAX_DEPTH ? w->bursts[depth] : NULL;
+
+    if (UNLIKELY(next != NULL) && next->n) {
+        burst_process_rcu(w, next, depth);
     }
 }
 
@@ -227,7 +236,6 @@ burst_process_rcu(struct worker *w, struct burst *b, unsigned int depth)
     struct tuple *sole = depth ? NULL : sole_tuple(w, b->keys[0].in_port);
     uint64_t epoch = megaflow_epoch(&w->dp->flows);
     burst_mask live = all_of(b), miss;
-    struct burst *next;
 
     if (sole) {
         miss = LIKELY(!tuple_is_large_rcu(sole)) ? sole_tuple_stage(b, sole, epoch) : large_tuple_stage(b, sole, epoch);
@@ -249,10 +257,7 @@ burst_process_rcu(struct worker *w, struct burst *b, unsigned int depth)
     }
     action_stage(w, b, live, depth);
     b->n = 0;
-    next = depth + 1 < MAX_DEPTH ? w->bursts[depth + 1] : NULL;
-    if (UNLIKELY(next != NULL) && next->n) {
-        burst_process_rcu(w, next, depth + 1);
-    }
+    process_recirculated(w, depth + 1);
 }
 
 void
@@ -265,4 +270,100 @@ burst_receive_rcu(struct worker *w, struct burst *b, be32 in_port)
     }
     parse_stage(b, &w->fresh);
     burst_process_rcu(w, b, 0);
+}
+
+/* --- Packets that the device may have marked (offload.h) --- */
+
+/* Of a frame that is not parsed otherwise: behind up to two tags and headers of IP without extensions. */
+static be16
+tcp_flags_of(const struct packet *p)
+{
+    const uint8_t *frame = packet_at(p), *end = frame + packet_size(p), *type = frame + 12, *tcp;
+
+    for (int i = 0; i < 2 && end - type >= 6 && (get_be16(type) == 0x8100 || get_be16(type) == 0x88a8); i++) {
+        type += 4;
+    }
+    if (end - type >= 22 && get_be16(type) == 0x0800 && type[11] == 6 && !(get_be16(type + 8) & 0x1fff)) {
+        tcp = type + 2 + (type[2] & 15) * 4;
+    } else if (end - type >= 42 && get_be16(type) == 0x86dd && type[8] == 6) {
+        tcp = type + 42;
+    } else {
+        return 0;
+    }
+    return end - tcp >= 20 ? cpu_to_be16(get_be16(tcp + 12) & 0xfff) : 0;
+}
+
+/* The megaflow that packet 'i' is marked for.  If it is a mere output the packet stays unparsed, without lines; else it
+ * is parsed, and the mark compared with what it says. */
+static ALWAYS_INLINE struct dp_flow *
+follow_mark(struct worker *w, struct burst *b, unsigned int i, const struct marks *marks, uint64_t epoch)
+{
+    const uint64_t bits = RTE_MBUF_F_RX_FDIR | RTE_MBUF_F_RX_FDIR_ID;
+    struct rte_mbuf *m = &b->packets[i]->mbuf;
+    struct dp_flow *f = (m->ol_flags & bits) == bits ? marks_find_rcu(marks, m->hash.fdir.hi, epoch) : NULL;
+
+    m->ol_flags &= ~bits; /* Where it goes is another device. */
+    if (f && atomic_load_explicit(&f->sole_output, memory_order_relaxed) != MEGAFLOW_NO_OUTPUT) {
+        b->lines[i] = 0;
+        b->keys[i].tcp_flags = tcp_flags_of(b->packets[i]);
+        return f;
+    }
+    b->lines[i] = flow_extract(packet_at(b->packets[i]), packet_size(b->packets[i]), &w->fresh, 0, &b->keys[i],
+                               &b->offsets[i]);
+    return f && megaflow_matches_rcu(f, &b->keys[i], &b->lines[i], epoch) ? f : NULL;
+}
+
+/* As action_stage(); a megaflow that has other actions by now may need what was not parsed. */
+static void
+marked_action_stage(struct worker *w, struct burst *b, burst_mask todo)
+{
+    uint8_t index[BURST];
+
+    while (todo) {
+        struct dp_flow *f = b->flows[__builtin_ctz(todo)];
+        uint32_t port = atomic_load_explicit(&f->sole_output, memory_order_relaxed);
+        unsigned int n = 0;
+
+        do {
+            unsigned int i = __builtin_ctz(todo);
+
+            if (UNLIKELY(port == MEGAFLOW_NO_OUTPUT) && !b->lines[i]) {
+                b->lines[i] = flow_extract(packet_at(b->packets[i]), packet_size(b->packets[i]), &w->fresh, 0,
+                                           &b->keys[i], &b->offsets[i]);
+            }
+            index[n++] = i;
+            todo &= todo - 1;
+        } while (todo && b->flows[__builtin_ctz(todo)] == f);
+        run_same_flow(w, b, f, port, index, n, 0);
+    }
+}
+
+void
+burst_receive_marked_rcu(struct worker *w, struct burst *b, be32 in_port, const struct marks *marks)
+{
+    uint64_t epoch = megaflow_epoch(&w->dp->flows), since[BURST];
+    burst_mask marked = 0, live = all_of(b), miss = 0;
+
+    tally_add(&w->counters.n_packets, b->n);
+    tally_add(&w->counters.n_bursts, 1);
+    w->fresh.in_port = in_port;
+    for (unsigned int i = 0; i < b->n; i++) {
+        b->flows[i] = follow_mark(w, b, i, marks, epoch);
+        marked |= (burst_mask) (b->flows[i] != NULL) << i;
+    }
+    BURST_FOR_EACH (i, live & ~marked) {
+        b->hashes[i] = key_signature(&b->keys[i], b->lines[i]);
+        b->flows[i] = cache_find_rcu(&w->cache, b->hashes[i], &b->keys[i], &b->lines[i], epoch);
+        miss |= (burst_mask) !b->flows[i] << i;
+    }
+    tally_add(&w->counters.n_hit_mark, __builtin_popcount(marked));
+    tally_add(&w->counters.n_hit_cache, __builtin_popcount(live & ~marked & ~miss));
+    if (miss) {
+        miss = megaflow_stage(w, b, miss, since);
+        live &= ~miss;
+        live |= miss ? upcall_stage(w, b, miss, since, 0) : 0;
+    }
+    marked_action_stage(w, b, live);
+    b->n = 0;
+    process_recirculated(w, 1);
 }

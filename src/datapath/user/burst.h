@@ -14,6 +14,9 @@ typedef uint32_t burst_mask;
 /* Parses the packets received on 'in_port' and processes them. */
 void burst_receive_rcu(struct worker *, struct burst *, be32 in_port);
 
+/* The same, where the port's device may have marked some of them. */
+void burst_receive_marked_rcu(struct worker *, struct burst *, be32 in_port, const struct marks *);
+
 /* Processes a burst whose keys are complete; 'depth' is that of its packets. */
 void burst_process_rcu(struct worker *, struct burst *, unsigned int depth);
 

@@ -20,6 +20,7 @@ struct dp {
     struct megaflow_table flows;
     struct dp_meters meters;
     struct drop_log drops;
+    struct offload *offload;       /* Null: hw-offload is off.  Main thread. */
 
     struct conntrack *ct;
     bool ct_has_thread;

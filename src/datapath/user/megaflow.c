@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "datapath/user/offload.h"
 #include "datapath/user/op.h"
 #include "sys/area.h"
 
@@ -667,6 +668,7 @@ create_flow(struct megaflow_table *t, struct tuple *tuple, struct dictionary *d,
     f->used = 0;
     f->tcp_flags = 0;
     atomic_store_explicit(&f->counter, 0, memory_order_relaxed);
+    atomic_store_explicit(&f->offload, NULL, memory_order_relaxed);
     f->seen = seen;
     set_key(f, key);
     set_program(f, program);
@@ -676,6 +678,9 @@ create_flow(struct megaflow_table *t, struct tuple *tuple, struct dictionary *d,
     tuple_insert(&tuple->table, f);
     dictionary_add_flow(d, f);
     note_put(t, tuple);
+    if (UNLIKELY(t->offload != NULL)) {
+        offload_flow_put(t->offload, f);
+    }
     return f;
 }
 
@@ -686,6 +691,9 @@ del_locked(struct megaflow_table *t, struct dp_flow *f, struct dp_flow_stats *st
         return -ENOENT;
     }
     atomic_store_explicit(&f->state, MEGAFLOW_GONE, memory_order_relaxed);
+    if (UNLIKELY(atomic_load_explicit(&f->offload, memory_order_relaxed) != NULL)) {
+        offload_flow_gone(f);
+    }
     forget_ufid(t, f);
     t->n_flows--;
     tuple_remove(&f->tuple->table, f);
@@ -764,6 +772,9 @@ modify_flow(struct megaflow_table *t, struct dp_flow *f, struct program *program
         megaflow_set_stale(f); /* It may have been in doubt, whose end is not ours. */
     }
     set_program(f, program);
+    if (UNLIKELY(atomic_load_explicit(&f->offload, memory_order_relaxed) != NULL)) {
+        offload_flow_changed(f);
+    }
     rcu_defer(program_destroy, old);
     if (owner) {
         change_owner(t, f, owner, before);

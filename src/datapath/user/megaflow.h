@@ -38,6 +38,8 @@
 #include "sys/rcu_map.h"
 #include "sys/slot_table.h"
 
+struct offload;
+struct offloaded;
 struct program;
 
 /* The state of a megaflow is one of these or the number of an epoch.  'Stale' must not serve packets, but is renewed by
@@ -87,6 +89,7 @@ struct dp_flow {
         struct dp_flow *next_free; /* When free. */
     };
     _Atomic(void *) owner;
+    _Atomic(struct offloaded *) offload; /* Null: its port has not been offered it (offload.h). */
     struct megaflow_stats stats[MEGAFLOW_STATS] ALIGNED(64);
     _Atomic int64_t used;         /* By whoever counted last. */
     _Atomic uint16_t tcp_flags;
@@ -126,6 +129,7 @@ struct megaflow_table {
     void (*owner_free)(void *aux, void *owner, const struct dp_flow_stats *final);
     bool owners_begin_stale;     /* Megaflows with an owner do: dp_client.installed. */
     void *aux;
+    struct offload *offload;     /* Null: megaflows are not given to devices. */
 };
 
 void megaflow_table_init(struct megaflow_table *);

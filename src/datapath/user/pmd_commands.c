@@ -161,7 +161,7 @@ put_performance(struct str *s, const struct dp_user_worker *w, double seconds)
     }
     str_putf(s, ")\n  Datapath passes:      %10llu  (%.2f passes/pkt)\n", (unsigned long long) passes,
              ratio(passes, w->n_packets));
-    put_hits(s, "PHWOL hits:", 0, passes);
+    put_hits(s, "PHWOL hits:", w->n_hit_mark, passes);
     str_puts(s, ")\n");
     put_hits(s, "Simple Match hits:", 0, passes);
     str_puts(s, ")\n");
@@ -226,6 +226,7 @@ put_worker_performance(void *s_, const struct dp_user_worker *w)
 #define ADD(MEMBER) s->sum.MEMBER += w->MEMBER
         ADD(n_packets);
         ADD(n_recirculated);
+        ADD(n_hit_mark);
         ADD(n_hit_cache);
         ADD(n_hit_megaflow);
         ADD(n_missed);

@@ -4,6 +4,7 @@
 #ifndef DATAPATH_USER_PORT_H
 #define DATAPATH_USER_PORT_H 1
 
+#include "datapath/user/offload.h"
 #include "datapath/user/usage.h"
 #include "netdev/netdev.h"
 #include "odp/action.h"
@@ -38,12 +39,14 @@ struct port {
     void (*send)(struct netdev *, unsigned int txq, struct packet **, unsigned int n); /* Null: nothing passes. */
     _Atomic bool hashes_tx; /* tx-steering=hash. */
     RCU_PTR(const struct capture_list) captures; /* Null: none (capture.h). */
+    marks_ptr marks;       /* That its device gives to packets; null: none (offload.h). */
     struct dp *dp;
     struct netdev_user user;
     size_t n_queues;
     struct port_queue *queues;
     struct port_affinity *affinity; /* pmd-rxq-affinity.  Main thread. */
     size_t n_affinity;
+    struct offload_port *offload; /* Null: its device takes no rules.  Main thread. */
 };
 
 struct port_table {

@@ -146,11 +146,21 @@ release_queues(struct netdev_user *u)
 {
     struct port *port = port_of_user(u);
 
+    offload_port_close(port->offload);
+    port->offload = NULL;
     unassign_queues(port);
     rcu_synchronize(); /* Now no worker is at one. */
     close_queues(port);
     if (port->netdev->class->is_pollable_only) {
         pollers_changed(port->dp);
+    }
+}
+
+void
+dp_port_offload(struct dp *dp, struct port *port)
+{
+    if (dp->offload && !port->offload) {
+        port->offload = offload_port_open(dp->offload, port->netdev, port->in_port, &port->marks);
     }
 }
 
@@ -163,7 +173,9 @@ take_queues(struct netdev_user *u)
     error = error ? error : assign_queues(port->dp, port);
     if (error) {
         log_err("%s: its queues could not be taken up: %s", port->netdev->name, strerror(-error));
+        return;
     }
+    dp_port_offload(port->dp, port);
 }
 
 /* Ports. */
@@ -230,8 +242,10 @@ dp_port_add(struct dp *dp, struct netdev *netdev, odp_port *number)
     error = assign_queues(dp, port);
     if (error) {
         dp_port_del(dp, *number);
+        return error;
     }
-    return error;
+    dp_port_offload(dp, port);
+    return 0;
 }
 
 int
@@ -244,6 +258,7 @@ dp_port_del(struct dp *dp, odp_port number)
         return -ENODEV;
     }
     port->netdev->user = NULL;
+    offload_port_close(port->offload);
     unassign_queues(port);
     port_table_set(&dp->ports, number.n, NULL);
     rcu_synchronize(); /* Now no worker is in the port's functions. */

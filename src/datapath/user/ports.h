@@ -10,4 +10,7 @@ int dp_port_add(struct dp *, struct netdev *, odp_port *number);
 int dp_port_del(struct dp *, odp_port number);
 void dp_ports_remove_all(struct dp *);
 
+/* Offers the port's device its megaflows, if they are to be and it is not yet; main thread. */
+void dp_port_offload(struct dp *, struct port *);
+
 #endif

@@ -10,10 +10,12 @@
 #include "datapath/user/burst.h"
 #include "datapath/user/ct.h"
 #include "datapath/user/dp.h"
+#include "datapath/user/offload.h"
 #include "datapath/user/op.h"
 #include "datapath/user/pollers.h"
 #include "datapath/user/ports.h"
 #include "netdev/dummy.h"
+#include "netdev/rules.h"
 #include "packet/env.h"
 #include "sys/clock.h"
 #include "sys/counter.h"
@@ -173,6 +175,9 @@ free_dp(void *dp_)
     struct dp *dp = dp_;
 
     megaflow_table_uninit(&dp->flows);
+    if (dp->offload) {
+        offload_destroy(dp->offload);
+    }
     dp_meters_uninit(&dp->meters);
     drop_log_uninit(&dp->drops);
     conntrack_destroy(dp->ct);
@@ -247,7 +252,7 @@ user_set_client(struct datapath *up, const struct dp_client *client)
 static void
 add_counters(const struct worker_counters *c, struct dp_stats *stats)
 {
-    stats->n_hit += tally_get(&c->n_hit_cache) + tally_get(&c->n_hit_megaflow);
+    stats->n_hit += tally_get(&c->n_hit_mark) + tally_get(&c->n_hit_cache) + tally_get(&c->n_hit_megaflow);
     stats->n_missed += tally_get(&c->n_missed);
     stats->n_lost += tally_get(&c->n_lost);
     /* A hit in the cache visits one mask. */
@@ -296,6 +301,34 @@ say_of_caches(const char *of, const char *key, const char *value)
     }
 }
 
+static const char *
+value_of(const char *key, const char *const *keys, const char *const *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!strcmp(keys[i], key)) {
+            return values[i];
+        }
+    }
+    return NULL;
+}
+
+/* hw-offload is read until it is true once: what is given to devices then stays with them until the end. */
+static void
+configure_offload(struct dp *dp, const char *wanted, const char *threads)
+{
+    const struct port_table *t = rcu_get_protected(&dp->ports);
+
+    if (dp->offload || !dp->has_threads || !wanted || strcmp(wanted, "true")) {
+        return;
+    }
+    dp->offload = offload_create(&dp->flows, threads);
+    for (uint32_t i = 0; t && i < t->n; i++) {
+        if (t->ports[i]) {
+            dp_port_offload(dp, t->ports[i]);
+        }
+    }
+}
+
 static struct error *
 user_configure(struct datapath *up, const char *const *keys, const char *const *values, size_t n)
 {
@@ -319,6 +352,7 @@ user_configure(struct datapath *up, const char *const *keys, const char *const *
     if (has_poll_settings) {
         pollers_configure(dp, keys, values, n);
     }
+    configure_offload(dp, value_of("hw-offload", keys, values, n), value_of("n-offload-threads", keys, values, n));
     return NULL;
 }
 
@@ -476,6 +510,29 @@ static struct dp_flow *
 user_flow_find_ufid(struct datapath *up, const struct uuid *ufid)
 {
     return megaflow_find_ufid_rcu(&dp_cast(up)->flows, ufid);
+}
+
+static unsigned int
+user_n_offload_threads(const struct datapath *up)
+{
+    const struct dp *dp = dp_cast(up);
+
+    return dp->offload ? offload_n_threads(dp->offload) : 0;
+}
+
+static void
+user_offload_figures(const struct datapath *up, unsigned int thread, struct dp_offload_figures *f)
+{
+    offload_get_figures(dp_cast(up)->offload, thread, f);
+}
+
+static const char *
+user_port_offload(const struct datapath *up, odp_port number)
+{
+    const struct port_table *t = rcu_get_protected(&dp_cast(up)->ports);
+    const struct port *port = t ? port_find(t, number.n) : NULL;
+
+    return port && port->offload ? port->netdev->class->rules->provider : NULL;
 }
 
 /* A worker for the calling thread: an idle one, or a new one. */
@@ -844,6 +901,8 @@ static const struct dp_feature features[] = {
     .flow_is_gone = user_flow_is_gone, \
     .flow_ufid = user_flow_ufid, \
     .flow_set_ufid = user_flow_set_ufid, .flow_find_ufid = user_flow_find_ufid, \
+    .flow_offloaded = offload_flow_state_rcu, .n_offload_threads = user_n_offload_threads, \
+    .offload_figures = user_offload_figures, .port_offload = user_port_offload, \
 }
 
 static const struct datapath_class user_class = USER_CLASS("netdev", "internal", user_open);

@@ -73,7 +73,7 @@ struct dp_user_worker {
     bool is_polling, is_isolated;
     int core; /* -1: not pinned. */
     unsigned int node;
-    uint64_t n_packets, n_recirculated, n_hit_cache, n_hit_megaflow, n_missed, n_lost, n_masks, n_bursts;
+    uint64_t n_packets, n_recirculated, n_hit_mark, n_hit_cache, n_hit_megaflow, n_missed, n_lost, n_masks, n_bursts;
     uint64_t n_tx_packets, n_tx_batches, upcall_cycles, n_dropped /* not because the pipeline wants it */;
     uint64_t busy_cycles, idle_cycles, sleep_cycles, n_busy_rounds, n_idle_rounds, n_sleeps; /* Polling workers. */
     uint64_t cpu_ns;                   /* CPU time of its thread. */

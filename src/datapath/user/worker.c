@@ -280,6 +280,7 @@ receive(struct worker *w, struct port *port, struct netdev_rxq *rxq, struct perf
 
     if (n > 0) {
         struct policer *policer = netdev_policer(port->netdev);
+        const struct marks *marks;
 
         if (round) {
             measure_burst(w, port, rxq, n, round);
@@ -294,7 +295,12 @@ receive(struct worker *w, struct port *port, struct netdev_rxq *rxq, struct perf
         if (UNLIKELY(policer != NULL)) {
             police_received(w, policer, b);
         }
-        burst_receive_rcu(w, b, port->in_port);
+        marks = rcu_get(&port->marks);
+        if (UNLIKELY(marks != NULL)) {
+            burst_receive_marked_rcu(w, b, port->in_port, marks);
+        } else {
+            burst_receive_rcu(w, b, port->in_port);
+        }
     }
     return n;
 }

@@ -62,18 +62,18 @@ struct tx_queue {
 
 /* Written by the worker, read by anyone. */
 struct worker_counters {
-    _Atomic uint64_t n_packets, n_recirculated, n_hit_cache, n_hit_megaflow, n_missed, n_lost, n_masks, n_bursts,
-        busy_cycles, idle_cycles, n_busy_rounds, n_idle_rounds, n_sleeps, sleep_cycles, upcall_cycles, n_tx_packets,
-        n_tx_batches;
+    _Atomic uint64_t n_packets, n_recirculated, n_hit_mark, n_hit_cache, n_hit_megaflow, n_missed, n_lost, n_masks,
+        n_bursts, busy_cycles, idle_cycles, n_busy_rounds, n_idle_rounds, n_sleeps, sleep_cycles, upcall_cycles,
+        n_tx_packets, n_tx_batches;
     _Atomic uint64_t drops[DP_N_DROPS];
 };
 
 /* Those of the counters that are figures of struct dp_user_worker. */
 #define WORKER_FIGURES(FIGURE) \
-    FIGURE(n_packets) FIGURE(n_recirculated) FIGURE(n_hit_cache) FIGURE(n_hit_megaflow) FIGURE(n_missed) \
-    FIGURE(n_lost) FIGURE(n_masks) FIGURE(n_bursts) FIGURE(busy_cycles) FIGURE(idle_cycles) FIGURE(n_busy_rounds) \
-    FIGURE(n_idle_rounds) \
-    FIGURE(n_sleeps) FIGURE(sleep_cycles) FIGURE(upcall_cycles) FIGURE(n_tx_packets) FIGURE(n_tx_batches)
+    FIGURE(n_packets) FIGURE(n_recirculated) FIGURE(n_hit_mark) FIGURE(n_hit_cache) FIGURE(n_hit_megaflow) \
+    FIGURE(n_missed) FIGURE(n_lost) FIGURE(n_masks) FIGURE(n_bursts) FIGURE(busy_cycles) FIGURE(idle_cycles) \
+    FIGURE(n_busy_rounds) FIGURE(n_idle_rounds) FIGURE(n_sleeps) FIGURE(sleep_cycles) FIGURE(upcall_cycles) \
+    FIGURE(n_tx_packets) FIGURE(n_tx_batches)
 
 /* A receive queue that a worker serves. */
 struct poll {
