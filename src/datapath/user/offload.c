@@ -87,7 +87,7 @@ struct offloaded {
     struct offload_port *port;  /* Referenced. */
     struct offload_thread *thread;
     struct dp_flow *flow;       /* Null: it is gone. */
-    int64_t queued_ns;
+    int64_t queued_us;          /* clock_real_us(). */
     bool drops;                 /* The megaflow's actions. */
     bool is_no_drop;            /* The device does not drop for it. */
     uint32_t mark;              /* Of the rule; 0: none. */
@@ -186,7 +186,7 @@ static void
 push(struct offloaded *e)
 {
     if (list_is_empty(&e->node)) {
-        e->queued_ns = clock_now_ns();
+        e->queued_us = clock_real_us();
         list_push_back(&e->thread->queue, &e->node);
         e->thread->n_queued++;
         pthread_cond_signal(&e->thread->wake);
@@ -428,7 +428,7 @@ static void
 process(struct offload_thread *t)
 {
     struct offloaded *e = CONTAINER_OF(list_pop_front(&t->queue), struct offloaded, node);
-    int64_t since = e->queued_ns;
+    int64_t since = e->queued_us;
     enum dp_offloaded wanted;
 
     list_init(&e->node);
@@ -443,7 +443,7 @@ process(struct offload_thread *t)
     if (!e->rule && wanted != DP_NOT_OFFLOADED && e->flow && !e->port->is_closed && !e->port->refuses_all) {
         offer(e, wanted);
     }
-    count_latency(&t->latency, (clock_now_ns() - since) / 1e3);
+    count_latency(&t->latency, clock_real_us() - since);
     if (!e->flow && !e->rule && list_is_empty(&e->node)) {
         release(e);
     } else if (!e->flow && e->rule) {
