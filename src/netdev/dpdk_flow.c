@@ -416,6 +416,7 @@ flush(struct netdev *n)
 {
     struct rte_flow_error error = { .message = NULL };
 
+    dpdk_device(n)->lacp_rule = NULL; /* It goes with the others. */
     if (rte_flow_flush(dpdk_device(n)->port, &error)) {
         log_warn("%s: the device did not give up its rules: %s", n->name, error.message ? error.message : "no reason");
     }

@@ -77,6 +77,7 @@ struct offload_port {
     pthread_cond_t no_calls;
     _Atomic bool is_closed;     /* Its rules are gone. */
     bool refuses_all;
+    bool has_had_rules;         /* There is something to flush. */
     bool needs_walk;            /* For the megaflows that were there before it. */
 };
 
@@ -392,6 +393,7 @@ offer(struct offloaded *e, enum dp_offloaded wanted)
         take_refusal(e, wanted, error);
         return;
     }
+    p->has_had_rules = true;
     e->rule = rule;
     e->mark = mark;
     e->thread->n_rules++;
@@ -708,6 +710,7 @@ void
 offload_port_close(struct offload_port *p)
 {
     struct offload *o = p ? p->o : NULL;
+    bool has_had_rules;
 
     if (!p) {
         return;
@@ -725,8 +728,9 @@ offload_port_close(struct offload_port *p)
         rcu_defer(free, p->marks);
         p->marks = NULL;
     }
+    has_had_rules = p->has_had_rules;
     pthread_mutex_unlock(&o->mutex);
-    if (p->n_fresh || p->n_refs > 1) {
+    if (has_had_rules) {
         p->rules->flush(p->netdev);
     }
     pthread_mutex_lock(&o->mutex);
