@@ -7,6 +7,7 @@
 
 #include "base/tally.h"
 #include "netdev/ethtool.h"
+#include "netdev/tc.h"
 #include "sys/log.h"
 
 LOG_MODULE(netdev_linux)
@@ -131,6 +132,7 @@ netdev_linux_detach(struct netdev *n)
     struct linux_dev *d = linux_dev(n);
 
     list_remove(&d->node);
+    tc_destroy(d);
     if (d->fd >= 0) {
         close(d->fd);
     }

@@ -16,13 +16,18 @@
 #include "netdev/netdev.h"
 #include "netlink/rtnl.h"
 
+struct tc;
+struct tc_queues;
+
 struct linux_dev {
     struct list node; /* In the list of all. */
     struct netdev *netdev;
     struct rtnl_link link; /* As last reported. */
     int fd;                /* TAP: the device; system: the socket that sends. */
     bool is_ours;          /* TAP: directions of the kernel's counters are the other way round. */
+    _Atomic(struct tc_queues *) queues;      /* Those of its QoS (netdev/tc.h), published by RCU; null: none. */
     _Atomic uint64_t tx_dropped, rx_dropped; /* By us; added to the kernel's. */
+    struct tc *tc;         /* Owned; null until something was asked of it. */
 };
 
 void netdev_linux_register(void);

@@ -435,7 +435,7 @@ netdev_get_status(const struct netdev *n, struct strmap *status)
 void
 netdev_each_counter(const struct netdev *n, netdev_counter_cb *cb, void *aux)
 {
-    if (!n->class->qos_types && n->rates) {
+    if (n->class->qos_types != netdev_policer_types && n->rates) {
         cb(aux, "ovs_rx_qos_drops", netdev_rates_rx_drops(n));
     }
     if (n->class->each_counter) {

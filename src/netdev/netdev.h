@@ -34,6 +34,8 @@
 
 struct loop;
 struct netdev;
+struct netdev_qos_config;
+struct netdev_queue_stats;
 struct netdev_rates;
 struct netdev_rules_class;
 struct policer;
@@ -101,8 +103,12 @@ struct netdev_class {
     void (*get_config)(const struct netdev *, struct strmap *); /* The same: what is wanted of it, for dpctl/show. */
     void (*each_counter)(const struct netdev *, netdev_counter_cb *, void *aux);
     /* Quality of service: the types that there are (netdev/qos.h), null-terminated, null: none; queues that the class
-     * itself has. */
+     * itself has.  set_qos, get_qos and get_queue_stats, all or none of them: as netdev_set_qos() and so on there, of
+     * which the class then does everything; what it has been asked for may be finished later (netdev_finish_qos()). */
     const char *const *qos_types;
+    int (*set_qos)(struct netdev *, const struct netdev_qos_config *);
+    bool (*get_qos)(const struct netdev *, struct netdev_qos_config *);
+    int (*get_queue_stats)(const struct netdev *, uint32_t queue, struct netdev_queue_stats *);
     void (*each_queue)(const struct netdev *, netdev_queue_cb *, void *aux);
 
     /* Queues.  n_rxq is valid after construct/reconfigure.  rxq_fd: a descriptor to wait for, -1 if none. */

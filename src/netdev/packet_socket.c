@@ -13,8 +13,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "netdev/tc.h"
 #include "netdev/vnet.h"
 #include "packet/headers.h"
+#include "sys/log.h"
+
+LOG_MODULE(netdev_linux)
 
 enum { SOCKET_BUFFER = 4 << 20 };
 
@@ -206,7 +210,7 @@ system_rxq_recv(struct netdev_rxq *up, struct packet **packets, unsigned int max
 }
 
 static void
-send_burst(struct linux_dev *d, struct packet **packets, unsigned int n)
+send_burst(struct linux_dev *d, int fd, struct packet *const *packets, unsigned int n)
 {
     struct vnet_area *area = vnet_area();
     unsigned int at = 0, dropped = 0;
@@ -215,7 +219,7 @@ send_burst(struct linux_dev *d, struct packet **packets, unsigned int n)
         vnet_prepare_send(area, i, packets[i]);
     }
     while (at < n) {
-        int sent = sendmmsg(d->fd, area->tx_messages + at, n - at, MSG_DONTWAIT);
+        int sent = sendmmsg(fd, area->tx_messages + at, n - at, MSG_DONTWAIT);
 
         if (sent > 0) {
             at += sent;
@@ -235,13 +239,89 @@ send_burst(struct linux_dev *d, struct packet **packets, unsigned int n)
     }
 }
 
+/* Makes the socket of a queue.  Of two threads that do so at once one wins. */
+static int
+make_queue_socket(const struct linux_dev *d, struct tc_queue *q)
+{
+    int fd = open_socket(d->link.ifindex, false), old = TC_NO_SOCKET_YET, priority = tc_priority(q->number);
+    int error = MIN(fd, 0);
+
+    if (!error && setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &priority, sizeof priority)) {
+        error = -errno;
+        close(fd);
+    }
+    if (!atomic_compare_exchange_strong(&q->fd, &old, error ? TC_NO_SOCKET : fd)) {
+        if (!error) {
+            close(fd);
+        }
+        return old;
+    }
+    if (error) {
+        log_warn("%s: what is for queue %u leaves by queue 0: no socket (%s)", d->netdev->name, q->number,
+                 strerror(-error));
+    }
+    return error ? TC_NO_SOCKET : fd;
+}
+
+/* The number of a packet's queue; 0 also for what is for none that there is. */
+static uint32_t
+queue_of(const struct tc_queues *queues, const struct packet *p)
+{
+    return packet_has_queue(p) && p->queue && tc_find_queue(queues, p->queue) ? p->queue : 0;
+}
+
+static int
+fd_of_queue(const struct linux_dev *d, const struct tc_queues *queues, uint32_t number)
+{
+    struct tc_queue *q = number ? tc_find_queue(queues, number) : NULL;
+    int fd = q ? atomic_load_explicit(&q->fd, memory_order_acquire) : d->fd;
+
+    if (fd == TC_NO_SOCKET_YET) {
+        fd = make_queue_socket(d, q);
+    }
+    return fd >= 0 ? fd : d->fd;
+}
+
+/* A device with classes: the packets of each queue together, each through its queue's socket. */
+static NOINLINE void
+send_by_queue(struct linux_dev *d, const struct tc_queues *queues, struct packet *const *packets, unsigned int n)
+{
+    uint32_t todo = UINT32_MAX >> (VNET_BURST - n), numbers[VNET_BURST];
+
+    for (unsigned int i = 0; i < n; i++) {
+        numbers[i] = queue_of(queues, packets[i]);
+    }
+    while (todo) {
+        const uint32_t number = numbers[__builtin_ctz(todo)];
+        struct packet *same[VNET_BURST];
+        unsigned int n_same = 0;
+
+        for (uint32_t left = todo; left; left &= left - 1) {
+            unsigned int i = __builtin_ctz(left);
+
+            if (numbers[i] == number) {
+                same[n_same++] = packets[i];
+                todo &= ~(UINT32_C(1) << i);
+            }
+        }
+        send_burst(d, fd_of_queue(d, queues, number), same, n_same);
+    }
+}
+
 static void
 system_send(struct netdev *n, unsigned int txq UNUSED, struct packet **packets, unsigned int n_packets)
 {
+    struct linux_dev *d = linux_dev(n);
+    const struct tc_queues *queues = rcu_get(&d->queues);
+
     while (n_packets) {
         unsigned int now = MIN(n_packets, VNET_BURST);
 
-        send_burst(linux_dev(n), packets, now);
+        if (UNLIKELY(queues != NULL)) {
+            send_by_queue(d, queues, packets, now);
+        } else {
+            send_burst(d, d->fd, packets, now);
+        }
         packets += now;
         n_packets -= now;
     }
@@ -252,6 +332,7 @@ const struct netdev_class netdev_system_class = {
     NETDEV_LINUX_COMMON,
     .offloads = NETDEV_TAKES_ALL,
     .get_status = netdev_linux_get_status,
+    NETDEV_TC_COMMON,
     .construct = system_construct,
     .destruct = netdev_linux_detach,
     .n_rxq = system_n_rxq,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "netdev/tc.h"
 #include "packet/mbuf.h"
 #include "sys/clock.h"
 #include "sys/log.h"
@@ -413,6 +414,9 @@ netdev_set_qos(struct netdev *n, const struct netdev_qos_config *config)
     const struct netdev_qos_config *c = config && config->type[0] ? config : &none;
     struct netdev_rates *r;
 
+    if (n->class->set_qos) {
+        return n->class->set_qos(n, c == &none ? NULL : c);
+    }
     if (!n->rates && c == &none) {
         return 0;
     }
@@ -435,6 +439,9 @@ netdev_get_qos(const struct netdev *n, struct netdev_qos_config *c)
 {
     const struct qos *q = rcu_get_protected(&((struct netdev *) n)->qos);
 
+    if (n->class->get_qos) {
+        return n->class->get_qos(n, c);
+    }
     if (!q) {
         return false;
     }
@@ -442,6 +449,12 @@ netdev_get_qos(const struct netdev *n, struct netdev_qos_config *c)
         .type = netdev_policer_types[q->kind], .rates = q->rates, .n_queues = q->n_queues, .queues = q->configs,
     };
     return true;
+}
+
+bool
+netdev_finish_qos(const struct loop_slice *slice)
+{
+    return tc_finish(slice);
 }
 
 const char *const *
@@ -463,6 +476,9 @@ netdev_get_queue_stats(const struct netdev *n, uint32_t number, struct netdev_qu
 
     if (!n->class->qos_types) {
         return -EOPNOTSUPP;
+    }
+    if (n->class->get_queue_stats) {
+        return n->class->get_queue_stats(n, number, s);
     }
     queue = q ? find_queue(q, number, &at) : NULL;
     if (!queue) {

@@ -2,8 +2,9 @@
  *
  * What it is
  * ----------
- * A netdev may police what it receives (ingress_policing_* of an Interface; netdev/policer.h), and devices of DPDK's
- * kinds may have a quality of service for what they send (a QoS row), of one of the types
+ * A netdev may police what it receives (ingress_policing_* of an Interface; netdev/policer.h), and may have a quality
+ * of service for what it sends (a QoS row).  Devices of the system leave that to the kernel: netdev/tc.h.  Those of
+ * DPDK's kinds have one of the types
  *
  *   egress-policer   one bucket: bytes beyond CIR and CBS are dropped;
  *   trtcm-policer    RFC 4115 (netdev/trtcm.h) in two levels: the queue's marker is color-blind, the port's is
@@ -51,9 +52,19 @@ netdev_policer(const struct netdev *n)
 
 /* ---- What a device sends ---- */
 
+/* Of the kernel's types (netdev/tc.h): numbers as the columns have them, bits a second, bits; 0: not given. */
+struct netdev_shaping {
+    uint64_t max_rate, perturb, quantum, limit, target, interval, flows, latency, jitter, loss;
+};
+struct netdev_queue_shaping {
+    uint64_t min_rate, max_rate, burst, priority;
+};
+
+/* 'rates' are those of the two types of policer, 'shaping' of the others. */
 struct netdev_queue_config {
     uint32_t number;
     struct trtcm_config rates;
+    struct netdev_queue_shaping shaping;
 };
 
 struct netdev_qos_config {
@@ -61,6 +72,7 @@ struct netdev_qos_config {
     struct trtcm_config rates;
     size_t n_queues;                      /* In order of their numbers. */
     const struct netdev_queue_config *queues;
+    struct netdev_shaping shaping;
 };
 
 /* The types that the device's class has; null-terminated. */
@@ -71,7 +83,13 @@ extern const char *const netdev_policer_types[]; /* Those of DPDK's devices. */
  * impossible, which has been logged.  There is no QoS then. */
 int netdev_set_qos(struct netdev *, const struct netdev_qos_config *config);
 
-/* What there is; false if there is none.  The type and the queues are the netdev's until the next change. */
+/* Goes on with what takes longer: the kernel's types, of all devices.  False if something is left when the slice is
+ * over: to be called again. */
+struct loop_slice;
+bool netdev_finish_qos(const struct loop_slice *) MUST_CHECK;
+
+/* What there is, with what was not given filled in; false if there is none.  The type and the queues are the netdev's
+ * until the next change. */
 struct netdev_qos_queue;
 bool netdev_get_qos(const struct netdev *, struct netdev_qos_config *);
 

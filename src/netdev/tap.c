@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "netdev/tc.h"
 #include "netdev/vnet.h"
 
 /* Of newer kernels than the headers may know: UDP segmentation. */
@@ -122,6 +123,7 @@ tap_send(struct netdev *n, unsigned int txq UNUSED, struct packet **packets, uns
     NETDEV_LINUX_COMMON, \
     .offloads = NETDEV_TAKES_ALL, \
     .get_status = netdev_linux_get_status, \
+    NETDEV_TC_COMMON, \
     .construct = tap_construct, \
     .destruct = netdev_linux_detach, \
     .n_rxq = tap_n_rxq, \

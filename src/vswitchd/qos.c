@@ -94,16 +94,64 @@ read_number(const char *text)
 {
     uint64_t n;
 
-    return text && num_parse_u64(text, 10, &n) ? n : 0;
+    return text && num_parse_u64(text + (text[0] == '+'), 10, &n) ? n : 0;
 }
 
-static struct trtcm_config
-read_rates(const char *(*get)(const void *row, const char *key), const void *row)
+/* The keys of a type, in the order in which they are shown. */
+struct key {
+    const char *type, *name;
+    size_t at; /* A uint64_t in 'struct netdev_qos_config', or in 'struct netdev_queue_config'. */
+};
+
+#define QOS_KEY(TYPE, NAME, FIELD) { TYPE, NAME, offsetof(struct netdev_qos_config, FIELD) }
+static const struct key qos_keys[] = {
+    QOS_KEY("egress-policer", "cir", rates.cir),
+    QOS_KEY("egress-policer", "cbs", rates.cbs),
+    QOS_KEY("trtcm-policer", "cir", rates.cir),
+    QOS_KEY("trtcm-policer", "eir", rates.eir),
+    QOS_KEY("trtcm-policer", "ebs", rates.ebs),
+    QOS_KEY("trtcm-policer", "cbs", rates.cbs),
+    QOS_KEY("linux-htb", "max-rate", shaping.max_rate),
+    QOS_KEY("linux-hfsc", "max-rate", shaping.max_rate),
+    QOS_KEY("linux-sfq", "quantum", shaping.quantum),
+    QOS_KEY("linux-sfq", "perturb", shaping.perturb),
+    QOS_KEY("linux-codel", "limit", shaping.limit),
+    QOS_KEY("linux-codel", "interval", shaping.interval),
+    QOS_KEY("linux-codel", "target", shaping.target),
+    QOS_KEY("linux-fq_codel", "limit", shaping.limit),
+    QOS_KEY("linux-fq_codel", "quantum", shaping.quantum),
+    QOS_KEY("linux-fq_codel", "flows", shaping.flows),
+    QOS_KEY("linux-fq_codel", "interval", shaping.interval),
+    QOS_KEY("linux-fq_codel", "target", shaping.target),
+    QOS_KEY("linux-netem", "limit", shaping.limit),
+    QOS_KEY("linux-netem", "loss", shaping.loss),
+    QOS_KEY("linux-netem", "latency", shaping.latency),
+    QOS_KEY("linux-netem", "jitter", shaping.jitter),
+};
+#define QUEUE_KEY(TYPE, NAME, FIELD) { TYPE, NAME, offsetof(struct netdev_queue_config, FIELD) }
+static const struct key queue_keys[] = {
+    QUEUE_KEY("trtcm-policer", "cir", rates.cir),
+    QUEUE_KEY("trtcm-policer", "eir", rates.eir),
+    QUEUE_KEY("trtcm-policer", "ebs", rates.ebs),
+    QUEUE_KEY("trtcm-policer", "cbs", rates.cbs),
+    QUEUE_KEY("linux-htb", "burst", shaping.burst),
+    QUEUE_KEY("linux-htb", "priority", shaping.priority),
+    QUEUE_KEY("linux-htb", "min-rate", shaping.min_rate),
+    QUEUE_KEY("linux-htb", "max-rate", shaping.max_rate),
+    QUEUE_KEY("linux-hfsc", "min-rate", shaping.min_rate),
+    QUEUE_KEY("linux-hfsc", "max-rate", shaping.max_rate),
+};
+
+/* Fills in what 'type' has keys for, of 'into'. */
+static void
+read_keys(void *into, const struct key *keys, size_t n, const char *type,
+          const char *(*get)(const void *row, const char *key), const void *row)
 {
-    return (struct trtcm_config) {
-        .cir = read_number(get(row, "cir")), .cbs = read_number(get(row, "cbs")),
-        .eir = read_number(get(row, "eir")), .ebs = read_number(get(row, "ebs")),
-    };
+    for (size_t i = 0; i < n; i++) {
+        if (!strcmp(keys[i].type, type)) {
+            *(uint64_t *) ((char *) into + keys[i].at) = read_number(get(row, keys[i].name));
+        }
+    }
 }
 
 static const char *
@@ -130,7 +178,10 @@ read_queue(struct wanted *w, uint32_t number, const struct vs_queue *row)
 {
     int64_t dscp = vs_queue_dscp(row, -1);
 
-    w->queues[w->config.n_queues++] = (struct netdev_queue_config) { number, read_rates(get_of_queue, row) };
+    struct netdev_queue_config *q = &w->queues[w->config.n_queues++];
+
+    q->number = number;
+    read_keys(q, queue_keys, ARRAY_SIZE(queue_keys), w->config.type, get_of_queue, row);
     if (dscp >= 0) {
         w->dscps[w->n_dscps++] = (struct ofproto_queue_dscp) { number, dscp };
     }
@@ -142,9 +193,10 @@ wanted_init(struct wanted *w, const struct vs_qos *row)
     const struct datum *queues = vs_qos_queues_datum(row);
 
     *w = (struct wanted) {
-        .config = { .type = vs_qos_type(row), .rates = read_rates(get_of_qos, row) },
+        .config = { .type = vs_qos_type(row) },
         .queues = xcalloc(queues->n + 1, sizeof *w->queues), .dscps = xcalloc(queues->n + 1, sizeof *w->dscps),
     };
+    read_keys(&w->config, qos_keys, ARRAY_SIZE(qos_keys), w->config.type, get_of_qos, row);
     for (size_t i = 0; i < queues->n; i++) {
         const struct vs_queue *queue = vs_qos_queues(row, i);
 
@@ -166,7 +218,7 @@ wanted_uninit(struct wanted *w)
 static void
 report(struct port *p, const struct iface *f, const char *type, int error)
 {
-    bool is_unsupported = error == -EOPNOTSUPP && !netdev_qos_types(f->netdev)[0];
+    bool is_unsupported = error == -EOPNOTSUPP && netdev_qos_types(f->netdev) != netdev_policer_types;
 
     if (is_unsupported && (!p->refused_qos || strcmp(p->refused_qos, type))) {
         log_warn("port %s: QoS type \"%s\" is not supported by interface %s; it is sent to without one", p->o.name,
@@ -222,19 +274,33 @@ find(const struct vswitchd *sw, const char *name)
     return f && f->netdev ? f : NULL;
 }
 
-static void
-put_rates(struct str *s, const char *indent, const struct trtcm_config *c)
+/* What stands for nothing is left out: no priority, no jitter, a queue that may not have more than it is sure of. */
+static bool
+is_worth_a_line(const struct key *key, uint64_t value, const struct netdev_queue_config *queue)
 {
-    str_putf(s, "%scir: %llu\n", indent, (unsigned long long) c->cir);
-    str_putf(s, "%seir: %llu\n", indent, (unsigned long long) c->eir);
-    str_putf(s, "%sebs: %llu\n", indent, (unsigned long long) c->ebs);
-    str_putf(s, "%scbs: %llu\n", indent, (unsigned long long) c->cbs);
+    if (!strcmp(key->name, "priority") || !strcmp(key->name, "jitter")) {
+        return value;
+    }
+    return !queue || strcmp(key->name, "max-rate") || value != queue->shaping.min_rate;
 }
 
 static void
-put_queue(struct str *s, const struct netdev *netdev, const struct netdev_queue_config *c)
+put_keys(struct str *s, const char *indent, const char *type, const struct key *keys, size_t n, const void *from)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint64_t value = *(const uint64_t *) ((const char *) from + keys[i].at);
+
+        if (!strcmp(keys[i].type, type) && is_worth_a_line(&keys[i], value, keys == queue_keys ? from : NULL)) {
+            str_putf(s, "%s%s: %llu\n", indent, keys[i].name, (unsigned long long) value);
+        }
+    }
+}
+
+static void
+put_queue(struct str *s, const struct netdev *netdev, const char *type, const struct netdev_queue_config *c)
 {
     struct netdev_queue_stats stats;
+    int error;
 
     str_puts(s, "\n");
     if (c->number) {
@@ -242,8 +308,11 @@ put_queue(struct str *s, const struct netdev *netdev, const struct netdev_queue_
     } else {
         str_puts(s, "Default:\n");
     }
-    put_rates(s, "  ", &c->rates);
-    if (!netdev_get_queue_stats(netdev, c->number, &stats)) {
+    put_keys(s, "  ", type, queue_keys, ARRAY_SIZE(queue_keys), c);
+    error = netdev_get_queue_stats(netdev, c->number, &stats);
+    if (error) {
+        str_putf(s, "  Failed to get statistics for queue %u: %s", c->number, strerror(-error));
+    } else {
         str_putf(s, "  tx_packets: %llu\n", (unsigned long long) stats.tx_packets);
         str_putf(s, "  tx_bytes: %llu\n", (unsigned long long) stats.tx_bytes);
         str_putf(s, "  tx_errors: %llu\n", (unsigned long long) stats.tx_errors);
@@ -260,13 +329,12 @@ put_qos(struct str *s, const struct netdev *netdev, const char *name)
         return;
     }
     str_putf(s, "QoS: %s %s\n", name, c.type);
+    put_keys(s, "", c.type, qos_keys, ARRAY_SIZE(qos_keys), &c);
     if (!strcmp(c.type, "egress-policer")) {
-        str_putf(s, "cir: %llu\ncbs: %llu\n", (unsigned long long) c.rates.cir, (unsigned long long) c.rates.cbs);
         return;
     }
-    put_rates(s, "", &c.rates);
     for (size_t i = 0; i < c.n_queues; i++) {
-        put_queue(s, netdev, &c.queues[i]);
+        put_queue(s, netdev, c.type, &c.queues[i]);
     }
 }
 

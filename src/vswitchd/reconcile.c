@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "netdev/qos.h"
 #include "sys/counter.h"
 #include "sys/log.h"
 #include "vswitchd/vswitchd.h"
@@ -548,7 +549,7 @@ apply(struct vswitchd *sw, struct loop_slice *slice)
         }
         sw->phase = APPLY_PORTS;
     }
-    return apply_ports(sw, slice);
+    return apply_ports(sw, slice) && netdev_finish_qos(slice);
 }
 
 /* 1., 2., and new bridges; then what has changed is in our lists, and the replica can note the next changes. */
