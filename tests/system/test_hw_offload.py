@@ -62,7 +62,7 @@ class Switch:
         p.start_database()
         extra = " 'other_config:dpdk-extra=--no-huge -m 512 --no-pci --legacy-mem'" if reference else ""
         p.sh(f"{DEVICES} && ovs-vsctl --no-wait set Open_vSwitch . other_config:dpdk-init=true"
-             f" other_config:hw-offload=true other_config:n-offload-threads=2{extra}")
+             f" other_config:hw-offload=true other_config:n-offload-threads=2 other_config:max-idle=600000{extra}")
         p.env["ASAN_OPTIONS"] = f"{p.env.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0"  # The library comes first.
         p.sh(f"LD_PRELOAD={LIBRARY} RULES_LOG={p.dir}/rules RULES_CONTROL={p.dir}/control"
              f" {DEBIAN if reference else 'ovs-vswitchd'} unix:{p.dir}/db.sock --detach --no-chdir -vconsole:off"
@@ -96,9 +96,9 @@ class Switch:
     def add_bridge(self):
         self.p.sh("ovs-vsctl --timeout=60 add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=secure"
                   " -- add-port br0 a -- set interface a type=dpdk ofport_request=1"
-                  " options:dpdk-devargs=net_af_packet0,iface=v0"
+                  " options:dpdk-devargs=net_af_packet0,iface=v0,framecnt=8192"
                   " -- add-port br0 b -- set interface b type=dpdk ofport_request=2"
-                  " options:dpdk-devargs=net_af_packet1,iface=v1"
+                  " options:dpdk-devargs=net_af_packet1,iface=v1,framecnt=8192"
                   " -- add-port br0 n -- set interface n type=dpdk ofport_request=3"
                   " options:dpdk-devargs=net_null0,no-rx=1")
 
@@ -255,7 +255,7 @@ def test_a_device_that_refuses_rules(switch):
 
 
 def test_nobody_waits_for_a_slow_device(switch):
-    switch.set(create_us=200000)
+    switch.set(create_us=500000)
     switch.flows(*[f"udp,tp_dst={i},actions=2" for i in range(1, 101)])
     frames = [udp(i) for i in range(1, 101)]
     created = switch.get("n_created")
@@ -264,7 +264,7 @@ def test_nobody_waits_for_a_slow_device(switch):
     begin = time.monotonic()
     assert re.search(r"Enqueued offloads: +[1-9]\d*\n", switch.p.sh(f"{switch.ctl} dpctl/offload-stats-show"))
     switch.p.sh("ovs-ofctl del-flows br0")
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 10
     assert switch.get("n_created") < created + 60
     switch.set(create_us=0)
 
@@ -305,7 +305,7 @@ def test_ports_come_go_and_are_changed(switch):
     switch.p.sh("ovs-vsctl --timeout=30 del-port a")
     assert switch.get("n_rules") == 0
     switch.p.sh("ovs-vsctl --timeout=30 add-port br0 a -- set interface a type=dpdk ofport_request=1"
-                " options:dpdk-devargs=net_af_packet0,iface=v0")
+                " options:dpdk-devargs=net_af_packet0,iface=v0,framecnt=8192")
     switch.p.wait("it receives again", lambda: len(switch.exchange([frames[0]])) == 1, 30)
 
 
@@ -319,6 +319,13 @@ def test_ten_thousand_megaflows(switch):
     before, some = switch.hits(), frames[-500:]
     assert switch.exchange(some, rate=500, seconds=2) == [bytes(f) for f in some]
     assert switch.hits() == before + 500
+
+
+def test_a_port_goes_with_thousands_of_rules(switch):
+    switch.flows("udp,actions=move:NXM_OF_UDP_SRC[]->NXM_NX_REG1[0..15],output:2")
+    frames = [udp(7, 1000 + i) for i in range(3000)]
+    assert len(switch.exchange(frames, rate=1500, seconds=2)) == len(frames)
+    switch.wait_rules(len(frames))
     begin = time.monotonic()
     switch.p.sh("ovs-vsctl --timeout=30 del-port a")
     assert time.monotonic() - begin < 5 and switch.get("n_rules") == 0

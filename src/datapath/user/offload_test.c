@@ -23,7 +23,7 @@ enum { MAX_RULES = 4096 };
 struct netdev_rule {
     uint32_t mark; /* NETDEV_RULE_DROP: drops. */
     be16 port;     /* What it is for: tp_dst. */
-    uint64_t n_packets;
+    _Atomic uint64_t n_packets;
 };
 
 struct device {
@@ -31,7 +31,7 @@ struct device {
     marks_ptr marks;
     pthread_mutex_t mutex;
     struct netdev_rule *rules[MAX_RULES];
-    unsigned int n_rules, n_puts;
+    _Atomic unsigned int n_rules, n_puts;
     _Atomic int refusal, drop_refusal; /* Error values. */
     _Atomic bool is_held;              /* Puts wait. */
     _Atomic bool is_in_put, is_closed;
@@ -69,7 +69,8 @@ put(struct netdev *n, const struct flow *key, const struct flow *mask UNUSED, ui
     }
     if (!error) {
         *rule = xzalloc(sizeof **rule);
-        **rule = (struct netdev_rule) { .mark = mark, .port = key->tp_dst };
+        (*rule)->mark = mark;
+        (*rule)->port = key->tp_dst;
         assert_true(d->n_rules < MAX_RULES);
         d->rules[d->n_rules++] = *rule;
     }
@@ -122,7 +123,7 @@ static struct megaflow_table table;
 static struct offload *offload;
 static struct device device;
 static struct offload_port *port;
-static uint32_t next_output;
+static _Atomic uint32_t next_output;
 
 static struct offload_port *
 open_port(struct device *d, uint32_t number)

@@ -314,11 +314,11 @@ value_of(const char *key, const char *const *keys, const char *const *values, si
 
 /* hw-offload is read until it is true once: what is given to devices then stays with them until the end. */
 static void
-configure_offload(struct dp *dp, const char *wanted, const char *threads)
+begin_offload(struct dp *dp, const char *threads)
 {
     const struct port_table *t = rcu_get_protected(&dp->ports);
 
-    if (dp->offload || !dp->has_threads || !wanted || strcmp(wanted, "true")) {
+    if (dp->offload || !dp->has_threads) {
         return;
     }
     dp->offload = offload_create(&dp->flows, threads);
@@ -334,6 +334,7 @@ user_configure(struct datapath *up, const char *const *keys, const char *const *
 {
     struct dp *dp = dp_cast(up);
     bool has_poll_settings = false;
+    const char *offload;
 
     for (size_t i = 0; i < n; i++) {
         uint32_t limit;
@@ -352,7 +353,10 @@ user_configure(struct datapath *up, const char *const *keys, const char *const *
     if (has_poll_settings) {
         pollers_configure(dp, keys, values, n);
     }
-    configure_offload(dp, value_of("hw-offload", keys, values, n), value_of("n-offload-threads", keys, values, n));
+    offload = value_of("hw-offload", keys, values, n);
+    if (offload && !strcmp(offload, "true")) {
+        begin_offload(dp, value_of("n-offload-threads", keys, values, n));
+    }
     return NULL;
 }
 
