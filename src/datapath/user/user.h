@@ -20,6 +20,7 @@
  *   op.h          actions compiled into steps; exec.c carries them out, set.c changes headers;
  *   port.h        ports, and for each worker a queue of packets to send;
  *   worker.h      threads;
+ *   offload.h     megaflows given to devices, which mark their packets;
  *   pollers.h     which cores have polling workers, and which queues those have (assign.h).
  *
  * Threads and locks
