@@ -22,3 +22,16 @@ def test_installed_programs_under_systemd_on_a_machine_of_their_own():
     finally:
         shutil.rmtree(stage, ignore_errors=True)
     assert done.returncode == 0 and "all as it should be" in done.stdout, done.stdout[-4000:] + done.stderr[-2000:]
+
+
+@pytest.mark.slow
+def test_types_of_qos_on_a_kernel_that_has_them():
+    if not shutil.which("qemu-system-x86_64"):
+        pytest.skip("no QEMU")
+    subprocess.run(["make", "build", "RELEASE=build-release"], cwd=ROOT, check=True, capture_output=True, timeout=1200)
+    tests = ["/usr/bin/python3", "-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider",
+             os.path.join(ROOT, "tests/system/test_shaping.py"), "-k", "kernel_may_not_have or its_class"]
+    done = subprocess.run(["tests/vm/boot", "-t", "900", "env", f"WEFT_BUILD={ROOT}/build-release",
+                           "WEFT_WHOLE_KERNEL=1", *tests],
+                          cwd=ROOT, capture_output=True, text=True, timeout=1200, check=False)
+    assert done.returncode == 0 and "6 passed" in done.stdout, done.stdout[-4000:] + done.stderr[-2000:]

@@ -5,6 +5,7 @@
 
 What comes from h2 is sent to p1, whose queues are looked at.
 """
+import os
 import re
 import time
 
@@ -42,7 +43,7 @@ def fixture_bridge(request):
         yield
         return
     place = request.getfixturevalue("place")
-    place.sh("ovs-vsctl --timeout=30 add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=secure"
+    place.sh("ovs-vsctl --timeout=60 add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=secure"
              " -- add-port br0 p1 -- set interface p1 ofport_request=1"
              " -- add-port br0 p2 -- set interface p2 ofport_request=2")
     yield
@@ -312,6 +313,7 @@ def test_types_that_a_kernel_may_not_have(place, kind, keys, wanted):
     place.sh(set_qos("p1", f"type=linux-{kind} other_config:{keys}", {1: ""}))
     shown = place.sh("ovs-appctl qos/show p1")
     has = place.run(f"tc qdisc add dev p2 root {kind} && tc qdisc del dev p2 root").returncode == 0
+    assert has or not os.environ.get("WEFT_WHOLE_KERNEL")
     assert (f"QoS: p1 linux-{kind}\n" in shown) == has
     assert bool(re.search(f"qdisc {kind} 1: root .*{wanted}", place.sh("tc qdisc show dev p1"))) == has
     place.sh("ovs-vsctl --timeout=30 set port p1 external_ids:a=b && ovs-vsctl --timeout=30 set qos . external_ids:a=b")
