@@ -89,6 +89,7 @@ struct ct_packet {
     struct flow *key;
     uint16_t *lines;
     struct flow_offsets *offsets;
+    bool is_changed;           /* Becomes true if the packet's bytes are changed; else it is left. */
 };
 
 struct conntrack *conntrack_create(void);

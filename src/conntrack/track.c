@@ -170,6 +170,7 @@ own_bytes(struct ct_packet *k, struct ct_parsed *p)
 {
     uint8_t *old = packet_at(k->packet);
 
+    k->is_changed = true;
     k->packet = packet_unshare(k->packet);
     if (!k->packet) {
         return false;

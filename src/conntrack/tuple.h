@@ -39,11 +39,16 @@ ct_tuple_reverse(const struct ct_tuple *t)
 static ALWAYS_INLINE bool
 ct_tuple_equal(const struct ct_tuple *a, const struct ct_tuple *b)
 {
-    uint64_t x[5], y[5];
+    uint64_t differ = 0;
 
-    memcpy(x, a, sizeof x);
-    memcpy(y, b, sizeof y);
-    return !((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (x[4] ^ y[4]));
+    for (size_t i = 0; i < sizeof *a; i += sizeof differ) {
+        uint64_t x, y;
+
+        memcpy(&x, (const char *) a + i, sizeof x);
+        memcpy(&y, (const char *) b + i, sizeof y);
+        differ |= x ^ y;
+    }
+    return !differ;
 }
 
 static inline struct ipv6_addr

@@ -165,7 +165,7 @@ run_released(struct worker *w, struct list *released, const struct exec *x, cons
 {
     while (!list_is_empty(released)) {
         struct ct_fragment *f = CONTAINER_OF(list_pop_front(released), struct ct_fragment, node);
-        struct exec inner = { f->packet, &f->key, &f->lines, f->offsets, x->cut, x->depth };
+        struct exec inner = { f->packet, &f->key, &f->lines, f->offsets, x->cut, x->depth, false };
 
         f->packet = NULL;
         exec_rest_rcu(w, &inner, p, op, end);
@@ -176,11 +176,12 @@ run_released(struct worker *w, struct list *released, const struct exec *x, cons
 static bool
 run_fragment(struct worker *w, struct exec *x, const struct program *p, const struct op *op, const struct op *end)
 {
-    struct ct_packet k = { x->packet, x->key, x->lines, &x->offsets };
+    struct ct_packet k = { x->packet, x->key, x->lines, &x->offsets, false };
     struct list released = LIST_INIT(&released);
 
     conntrack_fragment_rcu(w->dp->ct, &p->cts[op->number], &k, w->now, &released);
     x->packet = k.packet;
+    x->is_parsed = false;
     run_released(w, &released, x, p, op + 1, end);
     return x->packet != NULL;
 }
@@ -188,36 +189,40 @@ run_fragment(struct worker *w, struct exec *x, const struct program *p, const st
 bool
 ct_op_run_rcu(struct worker *w, struct exec *x, const struct program *p, const struct op *op, const struct op *end)
 {
-    struct ct_packet k = { x->packet, x->key, x->lines, &x->offsets };
+    struct ct_packet k = { x->packet, x->key, x->lines, &x->offsets, false };
 
     if (UNLIKELY(conntrack_is_fragment(x->key))) {
         return run_fragment(w, x, p, op, end);
     }
     conntrack_run_rcu(w->dp->ct, &p->cts[op->number], &k, 1, w->now);
     x->packet = k.packet;
+    x->is_parsed &= !k.is_changed;
     if (!x->packet) {
         worker_lost(w, DP_DROP_NO_MEMORY, x->key);
     }
     return x->packet != NULL;
 }
 
-void
+uint32_t
 ct_op_run_burst_rcu(struct worker *w, struct burst *b, const struct ct_action *a, const uint8_t *index, unsigned int n)
 {
     struct ct_packet packets[BURST];
+    burst_mask changed = 0;
 
     for (unsigned int k = 0; k < n; k++) {
         unsigned int i = index[k];
 
-        packets[k] = (struct ct_packet) { b->packets[i], &b->keys[i], &b->lines[i], &b->offsets[i] };
+        packets[k] = (struct ct_packet) { b->packets[i], &b->keys[i], &b->lines[i], &b->offsets[i], false };
     }
     conntrack_run_rcu(w->dp->ct, a, packets, n, w->now);
     for (unsigned int k = 0; k < n; k++) {
         b->packets[index[k]] = packets[k].packet;
+        changed |= (burst_mask) packets[k].is_changed << index[k];
         if (!packets[k].packet) {
             worker_lost(w, DP_DROP_NO_MEMORY, packets[k].key);
         }
     }
+    return changed;
 }
 _Static_assert((int) BURST <= (int) CONNTRACK_BURST, "a burst goes through the tracker as one");
 

@@ -18,9 +18,9 @@ struct error *ct_op_compile(const struct odp_attr *, struct ct_action *) MUST_CH
  * for fragments that go on. */
 bool ct_op_run_rcu(struct worker *, struct exec *x, const struct program *, const struct op *op, const struct op *end);
 
-/* Tracks packets index[0..n-1] of a burst. */
-void ct_op_run_burst_rcu(struct worker *, struct burst *, const struct ct_action *, const uint8_t *index,
-                         unsigned int n);
+/* Tracks packets index[0..n-1] of a burst.  Returns a bitmap of those whose bytes were changed. */
+uint32_t ct_op_run_burst_rcu(struct worker *, struct burst *, const struct ct_action *, const uint8_t *index,
+                             unsigned int n);
 
 /* The clock hand's thread of a datapath with threads. */
 void ct_thread_start(struct dp *);

@@ -59,12 +59,20 @@ do_output(struct worker *w, struct exec *x, uint32_t port, bool keep)
     worker_output_rcu(w, port, p);
 }
 
+static ALWAYS_INLINE uint16_t
+copy_key(const struct flow *from, uint16_t lines, struct flow *to)
+{
+    FLOW_FOR_EACH_LINE (i, lines) {
+        to->lines[i] = from->lines[i];
+    }
+    return lines;
+}
+
 static void
 do_recirc(struct worker *w, struct exec *x, uint32_t id, bool keep)
 {
     struct packet *p = take(x, keep);
     unsigned int depth = x->depth + 1, i;
-    be32 old_id = x->key->recirc_id;
     struct burst *next;
 
     if (depth >= MAX_DEPTH) {
@@ -80,17 +88,23 @@ do_recirc(struct worker *w, struct exec *x, uint32_t id, bool keep)
         burst_process_rcu(w, next, depth);
     }
     i = next->n++;
-    x->key->recirc_id = cpu_to_be32(id);
     next->packets[i] = p;
-    next->lines[i] = flow_extract(packet_at(p), packet_size(p), x->key, *x->lines, &next->keys[i], &next->offsets[i]);
-    x->key->recirc_id = old_id;
+    if (x->is_parsed) {
+        next->offsets[i] = x->offsets;
+        next->lines[i] = copy_key(x->key, *x->lines, &next->keys[i]);
+    } else {
+        next->lines[i] = flow_extract(packet_at(p), packet_size(p), x->key, *x->lines, &next->keys[i],
+                                      &next->offsets[i]);
+    }
+    next->keys[i].recirc_id = cpu_to_be32(id); /* Not before: part of a word that is copied. */
     tally_add(&w->counters.n_recirculated, 1);
 }
 
-/* Makes the packet's bytes ours alone; false (and the packet is gone) without memory. */
+/* Makes the packet's bytes ours alone, to be changed; false (and the packet is gone) without memory. */
 static ALWAYS_INLINE bool
 own_bytes(struct worker *w, struct exec *x)
 {
+    x->is_parsed = false;
     x->packet = packet_unshare(x->packet);
     if (UNLIKELY(!x->packet)) {
         worker_lost(w, DP_DROP_NO_MEMORY, x->key);
@@ -357,6 +371,7 @@ exec_burst_rcu(struct worker *w, const struct program *p, struct burst *b, const
 {
     const struct op *op = p->ops + p->main.first, *end = op + p->main.n;
     uint8_t tracked[BURST];
+    burst_mask changed = 0;
 
     if (!p->main.n || op->type != OP_CT || n == 1) {
         for (unsigned int k = 0; k < n; k++) {
@@ -369,12 +384,13 @@ exec_burst_rcu(struct worker *w, const struct program *p, struct burst *b, const
     memcpy(tracked, index, n);
     n = run_fragments(w, p, b, tracked, n, depth);
     for (; op < end && op->type == OP_CT; op++) {
-        ct_op_run_burst_rcu(w, b, &p->cts[op->number], tracked, n);
+        changed |= ct_op_run_burst_rcu(w, b, &p->cts[op->number], tracked, n);
         n = drop_missing(b, tracked, n);
     }
     for (unsigned int k = 0; k < n; k++) {
         unsigned int i = tracked[k];
-        struct exec x = { b->packets[i], &b->keys[i], &b->lines[i], b->offsets[i], UINT32_MAX, depth };
+        struct exec x = { b->packets[i], &b->keys[i], &b->lines[i], b->offsets[i], UINT32_MAX, depth,
+                          !(changed & UINT32_C(1) << i) };
 
         exec_rest_rcu(w, &x, p, op, end);
     }

@@ -14,6 +14,7 @@ struct exec {
     struct flow_offsets offsets;
     uint32_t cut;                /* "trunc" for the next output; UINT32_MAX: none. */
     unsigned int depth;          /* Of recirculation. */
+    bool is_parsed;              /* 'key' and 'offsets' are those of the packet's present headers. */
 };
 
 /* Carries out the program and takes over the packet.  The worker flushes afterwards. */

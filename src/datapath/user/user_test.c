@@ -25,6 +25,7 @@ struct rig {
     struct bytes actions;          /* The answer to every upcall. */
     struct flow mask;
     bool install, refuse;
+    struct flow key;               /* Of the last upcall. */
     unsigned int n_upcalls, n_action_upcalls, n_freed;
     struct dp_flow_stats final;
     void *owner;
@@ -46,6 +47,7 @@ answer(void *rig_, struct dp_upcall *u)
     struct rig *rig = rig_;
 
     rig->n_upcalls++;
+    rig->key = *u->key;
     rig->n_action_upcalls += u->type == DP_UPCALL_ACTION;
     if (rig->refuse) {
         return false;
@@ -231,6 +233,65 @@ recirculation_looks_up_again_with_its_own_id(void **state)
     assert_int_equal(rig->n_upcalls, 1);
     assert_int_equal(rig->n_sent[3], 2);
     bytes_uninit(&after);
+}
+
+/* Four packets of one flow, as one burst, through ct, with a destination that they get, and on to a second lookup. */
+static void
+receive_tracked_burst(struct rig *rig, const struct flow *f, be32 new_dst)
+{
+    struct flow key = *f, mask = { 0 };
+    struct bytes actions = BYTES_INIT;
+    uint32_t id = 7;
+    size_t ct, nat;
+
+    ct = odp_begin(&actions, ODP_CT);
+    odp_put_flag(&actions, ODP_CT_COMMIT);
+    if (new_dst) {
+        nat = odp_begin(&actions, ODP_CT_NAT);
+        odp_put_flag(&actions, ODP_NAT_DST);
+        odp_put(&actions, ODP_NAT_IP_MIN, &new_dst, sizeof new_dst);
+        odp_end(&actions, nat);
+    }
+    odp_end(&actions, ct);
+    odp_put(&actions, ODP_RECIRC, &id, sizeof id);
+    key.in_port = BE32(1);
+    assert_int_equal(rig->dp->class->flow_put(rig->dp, &key, &mask, actions.data, actions.len, NULL, true, false, NULL),
+                     0);
+    bytes_uninit(&actions);
+    odp_put_output(&rig->actions, ODP_PORT(3));
+    netdev_dummy_set_pump(NULL, NULL);
+    for (int i = 0; i < 4; i++) {
+        receive(rig, 1, f);
+    }
+    assert_int_equal(dp_user_pump(rig->dp), 4);
+    assert_int_equal(rig->n_upcalls, 1);
+    assert_int_equal(rig->n_sent[3], 4);
+    assert_int_equal(rig->key.recirc_id, BE32(7));
+    assert_int_equal(rig->key.in_port, BE32(1));
+    assert_int_equal(rig->key.nw_src, f->nw_src);
+    assert_int_equal(rig->key.tp_dst, f->tp_dst);
+    assert_true(rig->key.ct_state & CT_TRK);
+    assert_int_equal(rig->key.ct_nw_dst, f->nw_dst);
+}
+
+static void
+a_tracked_burst_is_looked_up_again_with_its_headers(void **state)
+{
+    struct rig *rig = *state;
+    struct flow f = udp_flow(1);
+
+    receive_tracked_burst(rig, &f, BE32(0));
+    assert_int_equal(rig->key.nw_dst, f.nw_dst);
+}
+
+static void
+a_burst_that_tracking_translates_is_looked_up_again_with_its_new_headers(void **state)
+{
+    struct rig *rig = *state;
+    struct flow f = udp_flow(1);
+
+    receive_tracked_burst(rig, &f, BE32(0x0a000063));
+    assert_int_equal(rig->key.nw_dst, BE32(0x0a000063));
 }
 
 static void
@@ -452,6 +513,8 @@ main(void)
         RIG_TEST(a_packet_goes_to_several_ports_unchanged_before_a_change),
         RIG_TEST(drops_are_counted_by_reason),
         RIG_TEST(recirculation_looks_up_again_with_its_own_id),
+        RIG_TEST(a_tracked_burst_is_looked_up_again_with_its_headers),
+        RIG_TEST(a_burst_that_tracking_translates_is_looked_up_again_with_its_new_headers),
         RIG_TEST(endless_recirculation_ends),
         RIG_TEST(what_an_action_changes_in_a_clone_stays_there),
         RIG_TEST(trunc_cuts_the_next_output_only),
