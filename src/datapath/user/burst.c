@@ -11,6 +11,24 @@ all_of(const struct burst *b)
     return b->n < BURST ? (UINT32_C(1) << b->n) - 1 : UINT32_MAX;
 }
 
+/* After a burst that belonged to one megaflow the next one most likely belongs to it, too: whether all packets do. */
+static bool
+same_flow_stage(struct burst *b, uint64_t epoch)
+{
+    struct dp_flow *f = b->last;
+
+    if (!f) {
+        return false;
+    }
+    for (unsigned int i = 0; i < b->n; i++) {
+        if (UNLIKELY(!megaflow_matches_rcu(f, &b->keys[i], &b->lines[i], epoch))) {
+            return false;
+        }
+        b->flows[i] = f;
+    }
+    return true;
+}
+
 /* 'fresh' is what a packet has before it is parsed: its input port. */
 static void
 parse_stage(struct burst *b, const struct flow *fresh)
@@ -207,6 +225,7 @@ action_stage(struct worker *w, struct burst *b, burst_mask todo, unsigned int de
 {
     uint8_t index[BURST];
 
+    b->last = NULL;
     while (todo) {
         struct dp_flow *f = b->flows[__builtin_ctz(todo)];
         unsigned int n = 0;
@@ -216,6 +235,7 @@ action_stage(struct worker *w, struct burst *b, burst_mask todo, unsigned int de
             index[n++] = __builtin_ctz(todo);
             todo &= todo - 1;
         } while (todo && b->flows[__builtin_ctz(todo)] == f);
+        b->last = n == b->n ? f : NULL;
         run_same_flow(w, b, f, atomic_load_explicit(&f->sole_output, memory_order_relaxed), index, n, depth);
     }
 }
@@ -233,11 +253,13 @@ process_recirculated(struct worker *w, unsigned int depth)
 void
 burst_process_rcu(struct worker *w, struct burst *b, unsigned int depth)
 {
-    struct tuple *sole = depth ? NULL : sole_tuple(w, b->keys[0].in_port);
     uint64_t epoch = megaflow_epoch(&w->dp->flows);
-    burst_mask live = all_of(b), miss;
+    burst_mask live = all_of(b), miss = 0;
+    struct tuple *sole;
 
-    if (sole) {
+    if (same_flow_stage(b, epoch)) {
+        tally_add(&w->counters.n_hit_cache, b->n);
+    } else if (!depth && (sole = sole_tuple(w, b->keys[0].in_port)) != NULL) {
         miss = LIKELY(!tuple_is_large_rcu(sole)) ? sole_tuple_stage(b, sole, epoch) : large_tuple_stage(b, sole, epoch);
         tally_add(&w->counters.n_masks, b->n);
         tally_add(&w->counters.n_hit_megaflow, b->n - __builtin_popcount(miss));

@@ -1,6 +1,7 @@
 /* The stages that a burst goes through (STYLE: one function for a vector of packets).
  *
- * parse -> signature cache -> megaflow tables -> upcalls -> actions -> (recirculated packets: again, one deeper)
+ * parse -> the last burst's megaflow -> signature cache -> megaflow tables -> upcalls -> actions -> (recirculated
+ * packets: again, one deeper)
  *
  * Runs inside an RCU read section: allocates nothing, locks nothing, logs nothing, but for misses. */
 #ifndef DATAPATH_USER_BURST_H
