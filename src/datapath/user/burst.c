@@ -198,11 +198,26 @@ upcall_stage(struct worker *w, struct burst *b, burst_mask todo, uint64_t since[
     return found;
 }
 
-/* Counts and carries out the 'n' packets, all of megaflow 'f', whose only output is 'port'. */
-static ALWAYS_INLINE void
-run_same_flow(struct worker *w, struct burst *b, struct dp_flow *f, uint32_t port, const uint8_t *index,
-              unsigned int n, unsigned int depth)
+/* Of a marked packet whose megaflow had to be an output alone when its mark was followed, and is more by now. */
+static NOINLINE void
+parse_left_out(struct worker *w, struct burst *b, const uint8_t *index, unsigned int n)
 {
+    for (unsigned int k = 0; k < n; k++) {
+        unsigned int i = index[k];
+
+        if (!b->lines[i]) {
+            b->lines[i] = flow_extract(packet_at(b->packets[i]), packet_size(b->packets[i]), &w->fresh, 0, &b->keys[i],
+                                       &b->offsets[i]);
+        }
+    }
+}
+
+/* Counts and carries out packets 'first' to 'end' - 1, all of megaflow 'f'. */
+static ALWAYS_INLINE void
+run_same_flow(struct worker *w, struct burst *b, struct dp_flow *f, const uint8_t *index, unsigned int n,
+              unsigned int depth)
+{
+    uint32_t port = atomic_load_explicit(&f->sole_output, memory_order_relaxed);
     uint64_t n_bytes = 0;
     be16 tcp_flags = 0;
 
@@ -216,6 +231,9 @@ run_same_flow(struct worker *w, struct burst *b, struct dp_flow *f, uint32_t por
             worker_output_rcu(w, port, b->packets[index[k]]);
         }
     } else {
+        if (UNLIKELY(b->is_marked)) {
+            parse_left_out(w, b, index, n);
+        }
         exec_burst_rcu(w, rcu_get(&f->program), b, index, n, depth);
     }
 }
@@ -236,17 +254,22 @@ action_stage(struct worker *w, struct burst *b, burst_mask todo, unsigned int de
             todo &= todo - 1;
         } while (todo && b->flows[__builtin_ctz(todo)] == f);
         b->last = n == b->n ? f : NULL;
-        run_same_flow(w, b, f, atomic_load_explicit(&f->sole_output, memory_order_relaxed), index, n, depth);
+        run_same_flow(w, b, f, index, n, depth);
     }
 }
 
-static void
-process_recirculated(struct worker *w, unsigned int depth)
+/* Actions of packets that have their megaflows, and of those that recirculate then.  In one place, out of line: the
+ * compiler takes what has one caller into it. */
+static NOINLINE void
+carry_out(struct worker *w, struct burst *b, burst_mask live, unsigned int depth)
 {
-    struct burst *next = depth < MAX_DEPTH ? w->bursts[depth] : NULL;
+    struct burst *next;
 
+    action_stage(w, b, live, depth);
+    b->n = 0;
+    next = depth + 1 < MAX_DEPTH ? w->bursts[depth + 1] : NULL;
     if (UNLIKELY(next != NULL) && next->n) {
-        burst_process_rcu(w, next, depth);
+        burst_process_rcu(w, next, depth + 1);
     }
 }
 
@@ -277,9 +300,7 @@ burst_process_rcu(struct worker *w, struct burst *b, unsigned int depth)
             live |= upcall_stage(w, b, miss, since, depth);
         }
     }
-    action_stage(w, b, live, depth);
-    b->n = 0;
-    process_recirculated(w, depth + 1);
+    carry_out(w, b, live, depth);
 }
 
 void
@@ -335,31 +356,6 @@ follow_mark(struct worker *w, struct burst *b, unsigned int i, const struct mark
     return f && megaflow_matches_rcu(f, &b->keys[i], &b->lines[i], epoch) ? f : NULL;
 }
 
-/* As action_stage(); a megaflow that has other actions by now may need what was not parsed. */
-static void
-marked_action_stage(struct worker *w, struct burst *b, burst_mask todo)
-{
-    uint8_t index[BURST];
-
-    while (todo) {
-        struct dp_flow *f = b->flows[__builtin_ctz(todo)];
-        uint32_t port = atomic_load_explicit(&f->sole_output, memory_order_relaxed);
-        unsigned int n = 0;
-
-        do {
-            unsigned int i = __builtin_ctz(todo);
-
-            if (UNLIKELY(port == MEGAFLOW_NO_OUTPUT) && !b->lines[i]) {
-                b->lines[i] = flow_extract(packet_at(b->packets[i]), packet_size(b->packets[i]), &w->fresh, 0,
-                                           &b->keys[i], &b->offsets[i]);
-            }
-            index[n++] = i;
-            todo &= todo - 1;
-        } while (todo && b->flows[__builtin_ctz(todo)] == f);
-        run_same_flow(w, b, f, port, index, n, 0);
-    }
-}
-
 void
 burst_receive_marked_rcu(struct worker *w, struct burst *b, be32 in_port, const struct marks *marks)
 {
@@ -385,7 +381,7 @@ burst_receive_marked_rcu(struct worker *w, struct burst *b, be32 in_port, const 
         live &= ~miss;
         live |= miss ? upcall_stage(w, b, miss, since, 0) : 0;
     }
-    marked_action_stage(w, b, live);
-    b->n = 0;
-    process_recirculated(w, 1);
+    b->is_marked = true;
+    carry_out(w, b, live, 0);
+    b->is_marked = false;
 }

@@ -45,6 +45,7 @@ enum { BURST = 32, MAX_DEPTH = 8, MAX_WORKERS = 64 };
 struct burst {
     unsigned int n;
     struct dp_flow *last; /* To which all packets of the last burst belonged, perhaps gone now; null: to several. */
+    bool is_marked; /* Packets whose mark was followed may have no lines (offload.h). */
     struct packet *packets[BURST];
     struct dp_flow *flows[BURST];
     uint64_t hashes[BURST];
