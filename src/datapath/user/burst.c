@@ -258,19 +258,25 @@ action_stage(struct worker *w, struct burst *b, burst_mask todo, unsigned int de
     }
 }
 
-/* Actions of packets that have their megaflows, and of those that recirculate then.  In one place, out of line: the
- * compiler takes what has one caller into it. */
-static NOINLINE void
-carry_out(struct worker *w, struct burst *b, burst_mask live, unsigned int depth)
+/* Where marks were followed: looks in the cache for the packets that these did not lead anywhere. */
+static NOINLINE burst_mask
+unmarked_stage(struct worker *w, struct burst *b, uint64_t epoch)
 {
-    struct burst *next;
+    burst_mask miss = 0;
+    unsigned int n_marked = 0;
 
-    action_stage(w, b, live, depth);
-    b->n = 0;
-    next = depth + 1 < MAX_DEPTH ? w->bursts[depth + 1] : NULL;
-    if (UNLIKELY(next != NULL) && next->n) {
-        burst_process_rcu(w, next, depth + 1);
+    for (unsigned int i = 0; i < b->n; i++) {
+        if (b->flows[i]) {
+            n_marked++;
+            continue;
+        }
+        b->hashes[i] = key_signature(&b->keys[i], b->lines[i]);
+        b->flows[i] = cache_find_rcu(&w->cache, b->hashes[i], &b->keys[i], &b->lines[i], epoch);
+        miss |= (burst_mask) !b->flows[i] << i;
     }
+    tally_add(&w->counters.n_hit_mark, n_marked);
+    tally_add(&w->counters.n_hit_cache, b->n - n_marked - __builtin_popcount(miss));
+    return miss;
 }
 
 void
@@ -279,8 +285,11 @@ burst_process_rcu(struct worker *w, struct burst *b, unsigned int depth)
     uint64_t epoch = megaflow_epoch(&w->dp->flows);
     burst_mask live = all_of(b), miss = 0;
     struct tuple *sole;
+    struct burst *next;
 
-    if (same_flow_stage(b, epoch)) {
+    if (UNLIKELY(b->is_marked)) {
+        miss = unmarked_stage(w, b, epoch);
+    } else if (same_flow_stage(b, epoch)) {
         tally_add(&w->counters.n_hit_cache, b->n);
     } else if (!depth && (sole = sole_tuple(w, b->keys[0].in_port)) != NULL) {
         miss = LIKELY(!tuple_is_large_rcu(sole)) ? sole_tuple_stage(b, sole, epoch) : large_tuple_stage(b, sole, epoch);
@@ -300,7 +309,12 @@ burst_process_rcu(struct worker *w, struct burst *b, unsigned int depth)
             live |= upcall_stage(w, b, miss, since, depth);
         }
     }
-    carry_out(w, b, live, depth);
+    action_stage(w, b, live, depth);
+    b->n = 0;
+    next = depth + 1 < MAX_DEPTH ? w->bursts[depth + 1] : NULL;
+    if (UNLIKELY(next != NULL) && next->n) {
+        burst_process_rcu(w, next, depth + 1);
+    }
 }
 
 void
@@ -359,29 +373,15 @@ follow_mark(struct worker *w, struct burst *b, unsigned int i, const struct mark
 void
 burst_receive_marked_rcu(struct worker *w, struct burst *b, be32 in_port, const struct marks *marks)
 {
-    uint64_t epoch = megaflow_epoch(&w->dp->flows), since[BURST];
-    burst_mask marked = 0, live = all_of(b), miss = 0;
+    uint64_t epoch = megaflow_epoch(&w->dp->flows);
 
     tally_add(&w->counters.n_packets, b->n);
     tally_add(&w->counters.n_bursts, 1);
     w->fresh.in_port = in_port;
     for (unsigned int i = 0; i < b->n; i++) {
         b->flows[i] = follow_mark(w, b, i, marks, epoch);
-        marked |= (burst_mask) (b->flows[i] != NULL) << i;
-    }
-    BURST_FOR_EACH (i, live & ~marked) {
-        b->hashes[i] = key_signature(&b->keys[i], b->lines[i]);
-        b->flows[i] = cache_find_rcu(&w->cache, b->hashes[i], &b->keys[i], &b->lines[i], epoch);
-        miss |= (burst_mask) !b->flows[i] << i;
-    }
-    tally_add(&w->counters.n_hit_mark, __builtin_popcount(marked));
-    tally_add(&w->counters.n_hit_cache, __builtin_popcount(live & ~marked & ~miss));
-    if (miss) {
-        miss = megaflow_stage(w, b, miss, since);
-        live &= ~miss;
-        live |= miss ? upcall_stage(w, b, miss, since, 0) : 0;
     }
     b->is_marked = true;
-    carry_out(w, b, live, 0);
+    burst_process_rcu(w, b, 0);
     b->is_marked = false;
 }
