@@ -139,15 +139,21 @@ transact(struct nlmsghdr *h, struct rtnl_link *link)
     return rtnl_transact(h, RTM_NEWLINK, link ? parse_link_cb : NULL, link);
 }
 
-static struct nlmsghdr *
-begin(char *buffer, uint16_t type, uint16_t flags, const struct ifinfomsg *ifi)
+struct nlmsghdr *
+rtnl_begin(char *buffer, uint16_t type, uint16_t flags, const void *header, size_t n)
 {
     struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
 
     h->nlmsg_type = type;
     h->nlmsg_flags = NLM_F_REQUEST | flags;
-    memcpy(mnl_nlmsg_put_extra_header(h, sizeof *ifi), ifi, sizeof *ifi);
+    memcpy(mnl_nlmsg_put_extra_header(h, n), header, n);
     return h;
+}
+
+static struct nlmsghdr *
+begin(char *buffer, uint16_t type, uint16_t flags, const struct ifinfomsg *ifi)
+{
+    return rtnl_begin(buffer, type, flags, ifi, sizeof *ifi);
 }
 
 int

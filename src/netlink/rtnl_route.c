@@ -8,17 +8,6 @@
 
 #include "netlink/rtnl_private.h"
 
-static struct nlmsghdr *
-begin(char *buffer, uint16_t type, uint16_t flags, const void *extra, size_t n)
-{
-    struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
-
-    h->nlmsg_type = type;
-    h->nlmsg_flags = NLM_F_REQUEST | flags;
-    memcpy(mnl_nlmsg_put_extra_header(h, n), extra, n);
-    return h;
-}
-
 static bool
 parse_route(const struct nlmsghdr *h, void *route_)
 {
@@ -45,7 +34,7 @@ rtnl_route_get(be32 dst, struct rtnl_route *route)
 {
     const struct rtmsg rtm = { .rtm_family = AF_INET, .rtm_dst_len = 32 };
     char buffer[256] ALIGNED(8);
-    struct nlmsghdr *h = begin(buffer, RTM_GETROUTE, 0, &rtm, sizeof rtm);
+    struct nlmsghdr *h = rtnl_begin(buffer, RTM_GETROUTE, 0, &rtm, sizeof rtm);
 
     *route = (struct rtnl_route) { 0 };
     mnl_attr_put(h, RTA_DST, sizeof dst, &dst);
@@ -81,7 +70,7 @@ rtnl_neighbour_get(int ifindex, be32 ip, struct eth_addr *mac)
 {
     const struct ndmsg ndm = { .ndm_family = AF_INET, .ndm_ifindex = ifindex };
     char buffer[256] ALIGNED(8);
-    struct nlmsghdr *h = begin(buffer, RTM_GETNEIGH, 0, &ndm, sizeof ndm);
+    struct nlmsghdr *h = rtnl_begin(buffer, RTM_GETNEIGH, 0, &ndm, sizeof ndm);
     struct neighbour n = { .valid = false };
     int error;
 

@@ -33,11 +33,8 @@ rtnl_tc_batch_clear(struct rtnl_tc_batch *b)
 struct nlmsghdr *
 rtnl_tc_begin(struct rtnl_tc_batch *b, uint16_t type, uint16_t flags, const struct tcmsg *tc, const char *kind)
 {
-    struct nlmsghdr *h = mnl_nlmsg_put_header(b->buffer + b->used);
+    struct nlmsghdr *h = rtnl_begin(b->buffer + b->used, type, NLM_F_ACK | flags, tc, sizeof *tc);
 
-    h->nlmsg_type = type;
-    h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
-    memcpy(mnl_nlmsg_put_extra_header(h, sizeof *tc), tc, sizeof *tc);
     if (kind) {
         mnl_attr_put_strz(h, TCA_KIND, kind);
     }
@@ -205,12 +202,7 @@ enum { ONE = NLM_F_ECHO | NLM_F_ACK };
 static struct nlmsghdr *
 begin_question(char *buffer, uint16_t type, uint16_t flags, const struct tcmsg *tc)
 {
-    struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
-
-    h->nlmsg_type = type;
-    h->nlmsg_flags = NLM_F_REQUEST | flags;
-    memcpy(mnl_nlmsg_put_extra_header(h, sizeof *tc), tc, sizeof *tc);
-    return h;
+    return rtnl_begin(buffer, type, flags, tc, sizeof *tc);
 }
 
 int
