@@ -129,11 +129,8 @@ was_asked(const struct tc *t, const struct netdev_qos_config *c)
 static void
 remember(struct tc *t, const struct netdev_qos_config *c)
 {
-    struct netdev_queue_config *queues = xcalloc(c->n_queues + 1, sizeof *queues);
+    struct netdev_queue_config *queues = xmemdup(c->queues, c->n_queues * sizeof *queues);
 
-    if (c->n_queues) {
-        memcpy(queues, c->queues, c->n_queues * sizeof *queues);
-    }
     free(t->asked_type);
     free((void *) t->asked.queues);
     t->asked = *c;
@@ -279,7 +276,9 @@ learn(struct tc *t)
     error = rtnl_tc_each_class(ifindex_of(t), take_over_class, &take);
     if (!error && take.is_ours && take.has_root_class) {
         t->has.kind = t->wanted.kind;
-        qsort(t->has.queues, t->has.n_queues, sizeof *t->has.queues, compare_queues);
+        if (t->has.n_queues) {
+            qsort(t->has.queues, t->has.n_queues, sizeof *t->has.queues, compare_queues);
+        }
     } else {
         config_uninit(&t->has);
     }
@@ -430,11 +429,8 @@ check_answers(struct tc *t, const struct rtnl_tc_batch *b, const struct asked *a
 static void
 config_copy(struct tc_config *to, const struct tc_config *from)
 {
-    struct netdev_queue_config *queues = xcalloc(from->n_queues + 1, sizeof *queues);
+    struct netdev_queue_config *queues = xmemdup(from->queues, from->n_queues * sizeof *queues);
 
-    if (from->n_queues) {
-        memcpy(queues, from->queues, from->n_queues * sizeof *queues);
-    }
     free(to->queues);
     *to = *from;
     to->queues = queues;
