@@ -12,14 +12,8 @@
 
 enum { COPY_STEP = 64, COPY_LIMIT = 256 };
 
-/* A piece of the machine's memory. */
-struct piece {
-    uint8_t *at; /* Null: none. */
-    uint32_t n;  /* Bytes of it. */
-};
-
 /* The piece of 'n' bytes at the machine's address. */
-static ALWAYS_INLINE struct piece
+static ALWAYS_INLINE struct virtqueue_piece
 find_piece(const struct virtqueue_memory *m, uint64_t guest, uint32_t n)
 {
     for (unsigned int i = 0; i < m->n; i++) {
@@ -27,10 +21,11 @@ find_piece(const struct virtqueue_memory *m, uint64_t guest, uint32_t n)
         uint64_t offset = guest - r->guest;
 
         if (LIKELY(offset < r->size)) {
-            return n <= r->size - offset ? (struct piece) { r->host + offset, n } : (struct piece) { NULL, 0 };
+            return (struct virtqueue_piece) { n <= r->size - offset ? r->host + offset : NULL,
+                                              n <= r->size - offset ? n : 0 };
         }
     }
-    return (struct piece) { NULL, 0 };
+    return (struct virtqueue_piece) { 0 };
 }
 
 /* Reads a descriptor once: the machine may change it meanwhile. */
@@ -90,6 +85,63 @@ desc_at(const struct virtqueue *r, uint16_t i, struct vring_desc *d)
 #define PREFETCH_FOR_WRITE(P) __builtin_prefetch(P, 1)
 #endif
 
+/* --- Looking ahead --- */
+
+static ALWAYS_INLINE struct virtqueue_buffer *
+buffer_at(struct virtqueue *r, uint16_t i)
+{
+    return &r->ahead[i % ARRAY_SIZE(r->ahead)];
+}
+
+/* Asks for the descriptors of the next 'n' buffers. */
+static ALWAYS_INLINE void
+ask_descs(struct virtqueue *r, unsigned int n)
+{
+    for (; r->n_asked < n; r->n_asked++) {
+        __builtin_prefetch(&r->desc[head_at(r, r->next + r->n_asked) & (r->size - 1)]);
+    }
+}
+
+/* Looks up the next 'n' buffers and asks for their lines: the machine is to write them, or has written them. */
+static ALWAYS_INLINE void
+look_up(struct virtqueue *r, unsigned int n, bool is_given)
+{
+    uint16_t unwanted = VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT | (is_given ? 0 : VRING_DESC_F_WRITE);
+    uint16_t wanted = is_given ? VRING_DESC_F_WRITE : 0;
+
+    for (; r->n_looked_up < n; r->n_looked_up++) {
+        struct virtqueue_buffer *b = buffer_at(r, r->next + r->n_looked_up);
+        struct vring_desc d;
+
+        b->head = head_at(r, r->next + r->n_looked_up);
+        b->piece = (struct virtqueue_piece) { 0 };
+        if (UNLIKELY(!desc_at(r, b->head, &d) || (d.flags & (wanted | unwanted)) != wanted)) {
+            continue;
+        }
+        b->piece = find_piece(r->memory, d.addr, d.len);
+        if (LIKELY(b->piece.at != NULL)) {
+            if (is_given && r->writes_headers) {
+                PREFETCH_FOR_WRITE(b->piece.at);
+            } else {
+                __builtin_prefetch(b->piece.at);
+            }
+            if (is_given) {
+                PREFETCH_FOR_WRITE(b->piece.at + CACHE_LINE);
+            } else {
+                __builtin_prefetch(b->piece.at + CACHE_LINE);
+            }
+        }
+    }
+}
+
+/* For the next burst, while others are carried: of the 'ready' buffers that are left after this one. */
+static ALWAYS_INLINE void
+look_ahead(struct virtqueue *r, unsigned int ready, bool is_given)
+{
+    look_up(r, MIN(ready, VIRTQUEUE_BURST), is_given);
+    ask_descs(r, MIN(ready, 2 * VIRTQUEUE_BURST));
+}
+
 /* Copies 'n' bytes, not one more: what is behind them in a packet is no business of another machine's. */
 static ALWAYS_INLINE void
 copy(uint8_t *to, const uint8_t *from, size_t n)
@@ -104,6 +156,18 @@ copy(uint8_t *to, const uint8_t *from, size_t n)
     } else {
         memcpy(to, from, n);
     }
+}
+
+/* Writes 'n' bytes unless they are there already: a line that neither side writes stays in the caches of both.  Whether
+ * they had to be written. */
+static ALWAYS_INLINE bool
+put_unless_equal(void *to, const void *from, size_t n)
+{
+    if (LIKELY(!memcmp(to, from, n))) {
+        return false;
+    }
+    memcpy(to, from, n);
+    return true;
 }
 
 /* --- Counters --- */
@@ -146,10 +210,13 @@ count(struct virtqueue_counters *c, struct packet *const *packets, unsigned int 
 
 /* --- The used ring --- */
 
+/* Machines that use their buffers in turn have the same entry at the same place the next time around. */
 static ALWAYS_INLINE void
 put_used(struct virtqueue *r, uint16_t i, uint16_t head, uint32_t n)
 {
-    r->used->ring[i & (r->size - 1)] = (struct vring_used_elem) { .id = head, .len = n };
+    struct vring_used_elem e = { .id = head, .len = n };
+
+    put_unless_equal(&r->used->ring[i & (r->size - 1)], &e, sizeof e);
 }
 
 /* Whether the machine wants to hear of the buffers from 'old' on (VIRTIO 1.2 §2.7.7, §2.7.10). */
@@ -172,6 +239,8 @@ publish(struct virtqueue *r, unsigned int n)
         return;
     }
     r->next += n;
+    r->n_asked -= MIN(n, r->n_asked);
+    r->n_looked_up -= MIN(n, r->n_looked_up);
     __atomic_store_n(&r->used->idx, r->next, __ATOMIC_RELEASE);
     atomic_thread_fence(memory_order_seq_cst); /* The machine looks at the index after it has said what it wants. */
     if (UNLIKELY(wants_call(r, old)) && r->call_fd >= 0) {
@@ -204,7 +273,7 @@ chain_of(const struct virtqueue *r, uint16_t head)
 
 /* The next piece, that the machine may write (or not); 1, 0 at the end, -1 if it makes no sense. */
 static int
-next_piece(struct chain *c, bool is_written, struct piece *piece)
+next_piece(struct chain *c, bool is_written, struct virtqueue_piece *piece)
 {
     struct vring_desc d;
 
@@ -216,7 +285,7 @@ next_piece(struct chain *c, bool is_written, struct piece *piece)
     }
     d = read_desc(&c->table[c->next]);
     if (d.flags & VRING_DESC_F_INDIRECT) {
-        struct piece table = find_piece(c->ring->memory, d.addr, d.len);
+        struct virtqueue_piece table = find_piece(c->ring->memory, d.addr, d.len);
 
         if (!c->ring->has_indirect || c->table != c->ring->desc || d.flags & VRING_DESC_F_NEXT || !table.at
             || (uintptr_t) table.at % _Alignof(struct vring_desc) || d.len / sizeof d > c->ring->size) {
@@ -239,7 +308,7 @@ next_piece(struct chain *c, bool is_written, struct piece *piece)
 
 /* Copies up to 'n' bytes out of the chain behind '*piece'; how many there were, or -1. */
 static ssize_t
-copy_from_chain(struct chain *c, struct piece *piece, uint8_t *to, size_t n)
+copy_from_chain(struct chain *c, struct virtqueue_piece *piece, uint8_t *to, size_t n)
 {
     size_t done = 0;
 
@@ -288,7 +357,7 @@ static struct packet *
 take_chain(const struct virtqueue *r, uint16_t head, struct packet *p)
 {
     struct chain c = chain_of(r, head);
-    struct piece piece = { 0 };
+    struct virtqueue_piece piece = { 0 };
     uint8_t header[sizeof(struct virtio_net_hdr_mrg_rxbuf)];
     uint8_t *frame = packet_at(p);
     ssize_t n;
@@ -342,44 +411,28 @@ unsigned int
 virtqueue_take(struct virtqueue *r, struct packet **packets, unsigned int max)
 {
     unsigned int ready = r->size ? n_ready(r) : 0, n = MIN(MIN(ready, max), VIRTQUEUE_BURST), n_taken = 0;
-    uint16_t heads[VIRTQUEUE_BURST];
-    struct piece pieces[VIRTQUEUE_BURST];
     struct packet *fresh[VIRTQUEUE_BURST], *unused[VIRTQUEUE_BURST];
     unsigned int n_unused = 0;
 
     if (!n || rte_mempool_get_bulk(packet_pool(), (void **) fresh, n)) {
         return 0; /* Without packets the frames stay where they are. */
     }
+    ask_descs(r, n);
+    look_up(r, n, false);
     for (unsigned int i = 0; i < n; i++) {
-        heads[i] = head_at(r, r->next + i);
-        __builtin_prefetch(&r->desc[heads[i] & (r->size - 1)]);
-        put_used(r, r->next + i, heads[i], 0);
-    }
-    for (unsigned int i = 0; i < n; i++) {
-        struct vring_desc d;
-
-        pieces[i] = (struct piece) { 0 };
-        if (LIKELY(desc_at(r, heads[i], &d) && !(d.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT
-                                                            | VRING_DESC_F_WRITE)))) {
-            pieces[i] = find_piece(r->memory, d.addr, d.len);
-            if (LIKELY(pieces[i].at != NULL)) {
-                __builtin_prefetch(pieces[i].at);
-                __builtin_prefetch(pieces[i].at + CACHE_LINE);
-            }
-        }
-    }
-    for (unsigned int i = 0; i < n; i++) {
-        struct piece *from = &pieces[i];
+        uint16_t head = buffer_at(r, r->next + i)->head;
+        const struct virtqueue_piece *from = &buffer_at(r, r->next + i)->piece;
         struct packet *p = fresh[i];
         uint32_t size = from->n - r->header_len;
 
+        put_used(r, r->next + i, head, 0);
         begin_packet(p);
         if (LIKELY(from->n > r->header_len && size <= PACKET_ROOM)) {
             copy(packet_at(p), from->at + r->header_len, size);
             packet_set_size(p, size);
             take_header(r, p, (const struct virtio_net_hdr *) from->at);
         } else {
-            p = take_chain(r, heads[i], p);
+            p = take_chain(r, head, p);
         }
         if (LIKELY(p != NULL)) {
             packets[n_taken++] = p;
@@ -393,24 +446,30 @@ virtqueue_take(struct virtqueue *r, struct packet **packets, unsigned int max)
         rte_mempool_put_bulk(packet_pool(), (void **) unused, n_unused);
     }
     publish(r, n);
+    look_ahead(r, ready - n, false);
     return n_taken;
 }
 
 /* --- Giving --- */
 
-static ALWAYS_INLINE void
+/* Whether something of it had to be written. */
+static ALWAYS_INLINE bool
 put_header(const struct virtqueue *r, uint8_t *at, const struct packet *p, uint16_t n_buffers)
 {
+    /* Not as a member: what is written in parts and read as a whole has to wait until all stores before it are done,
+     * into the machine's memory. */
+    uint32_t end[] = { (uint32_t) n_buffers << 16 };
     struct virtio_net_hdr_mrg_rxbuf h = { .num_buffers = n_buffers };
 
-    if (UNLIKELY(packet_has_offload(p))) {
+    if (LIKELY(!packet_has_offload(p) && r->header_len == sizeof h)) {
+        static const uint8_t none[sizeof h - sizeof end];
+
+        return put_unless_equal(at, none, sizeof none) | put_unless_equal(at + sizeof none, end, sizeof end);
+    }
+    if (packet_has_offload(p)) {
         vnet_put_offload(&h.hdr, p);
     }
-    if (LIKELY(r->header_len == sizeof h)) {
-        memcpy(at, &h, sizeof h);
-    } else {
-        memcpy(at, &h.hdr, sizeof h.hdr);
-    }
+    return put_unless_equal(at, &h, r->header_len);
 }
 
 /* A frame that goes into several pieces. */
@@ -440,7 +499,7 @@ pour_into_chain(struct pour *p, uint16_t head)
 {
     struct chain c = chain_of(p->ring, head);
     size_t before = p->done;
-    struct piece piece;
+    struct virtqueue_piece piece;
     int more;
 
     while (p->done < p->total && (more = next_piece(&c, true, &piece))) {
@@ -467,7 +526,7 @@ find_n_buffers(const struct virtqueue *r, uint16_t head)
 {
     struct chain c = chain_of(r, head);
     size_t at = 0, wanted = offsetof(struct virtio_net_hdr_mrg_rxbuf, num_buffers);
-    struct piece piece;
+    struct virtqueue_piece piece;
 
     while (next_piece(&c, true, &piece) > 0) {
         if (wanted >= at && wanted + sizeof(__virtio16) <= at + piece.n) {
@@ -531,40 +590,25 @@ unsigned int
 virtqueue_give(struct virtqueue *r, struct packet *const *packets, unsigned int n, unsigned int *n_failed)
 {
     unsigned int ready = r->size ? n_ready(r) : 0, n_ahead = MIN(MIN(n, ready), VIRTQUEUE_BURST), n_used = 0, done = 0;
-    struct piece pieces[VIRTQUEUE_BURST];
     struct packet *given[VIRTQUEUE_BURST];
-    uint16_t heads[VIRTQUEUE_BURST];
     unsigned int n_given = 0;
+    bool has_written = false;
 
     n = MIN(n, VIRTQUEUE_BURST);
-    for (unsigned int i = 0; i < n_ahead; i++) {
-        heads[i] = head_at(r, r->next + i);
-        __builtin_prefetch(&r->desc[heads[i] & (r->size - 1)]);
-    }
-    for (unsigned int i = 0; i < n_ahead; i++) {
-        struct vring_desc d;
-
-        pieces[i] = (struct piece) { 0 };
-        if (LIKELY(desc_at(r, heads[i], &d) && (d.flags & VRING_DESC_F_WRITE)
-                   && !(d.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT)))) {
-            pieces[i] = find_piece(r->memory, d.addr, d.len);
-            if (LIKELY(pieces[i].at != NULL)) {
-                PREFETCH_FOR_WRITE(pieces[i].at);
-                PREFETCH_FOR_WRITE(pieces[i].at + CACHE_LINE);
-            }
-        }
-    }
+    ask_descs(r, n_ahead);
+    look_up(r, n_ahead, true);
     for (; done < n && n_used < ready; done++) {
+        const struct virtqueue_buffer *b = buffer_at(r, r->next + n_used);
         const struct packet *p = packets[done];
         size_t size = packet_size(p), total = r->header_len + size;
         bool is_whole = true;
 
-        if (LIKELY(n_used < n_ahead && total <= pieces[n_used].n)) {
-            uint8_t *to = pieces[n_used].at;
+        if (LIKELY(n_used < r->n_looked_up && total <= b->piece.n)) {
+            uint8_t *to = b->piece.at;
 
-            put_header(r, to, p, 1);
+            has_written |= put_header(r, to, p, 1);
             copy(to + r->header_len, packet_at(p), size);
-            put_used(r, r->next + n_used, heads[n_used], total);
+            put_used(r, r->next + n_used, b->head, total);
             n_used++;
         } else {
             unsigned int n_buffers = give_pieces(r, r->next + n_used, ready - n_used, p, &is_whole);
@@ -581,7 +625,9 @@ virtqueue_give(struct virtqueue *r, struct packet *const *packets, unsigned int 
             tally_add(&r->counters->errors, 1);
         }
     }
+    r->writes_headers = has_written;
     count(r->counters, given, n_given);
     publish(r, n_used);
+    look_ahead(r, ready - n_used, true);
     return done;
 }

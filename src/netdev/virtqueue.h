@@ -7,7 +7,9 @@
  * that only the library can do (packed rings, an IOMMU, a log of written pages), the frames themselves go through here.
  * A machine that hands over buffers of its own cores makes nearly every load a miss of the cache: first the entries of
  * the ring, then the descriptors they name, then the buffers.  So a burst is carried in passes, each of which asks for
- * all the lines that the next one needs.
+ * all the lines that the next one needs; and at the end of a burst the buffers of the next one, and the descriptors of
+ * the one after it, if they are ready.  What the machine would find as it was is not written, so that its lines stay in
+ * the caches of both.
  *
  * How it works
  * ------------
@@ -49,6 +51,12 @@ struct virtqueue_counters {
     _Atomic uint64_t sizes[VIRTQUEUE_N_SIZES];
 };
 
+/* A piece of the machine's memory. */
+struct virtqueue_piece {
+    uint8_t *at; /* Null: none. */
+    uint32_t n;  /* Bytes of it. */
+};
+
 struct virtqueue {
     const struct vring_desc *desc;
     const struct vring_avail *avail;
@@ -62,7 +70,16 @@ struct virtqueue {
     bool has_indirect;      /* Descriptors may stand in tables of their own. */
     bool has_event_idx;     /* The machine says at which buffer it wants to be called. */
     bool may_segment;       /* Frames to be segmented are taken. */
+    bool writes_headers;    /* The buffers of the last burst had other headers in them than they were to have. */
     int call_fd;            /* An eventfd; negative: there is none. */
+
+    /* Of the buffers from 'next' on, those that are looked up, and those whose descriptors are asked for. */
+    uint16_t n_looked_up, n_asked;
+    /* Those that are looked up, by their places. */
+    struct virtqueue_buffer {
+        struct virtqueue_piece piece; /* Of a buffer of a single piece. */
+        uint16_t head;
+    } ahead[2 * VIRTQUEUE_BURST];
 };
 
 /* Takes up to 'max' (at most VIRTQUEUE_BURST) frames that the machine has sent; their number. */

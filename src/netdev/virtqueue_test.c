@@ -17,7 +17,7 @@
 
 /* The machine: two regions of memory with a hole between them, each in a block of its own, so that the sanitizer sees
  * every access beside it; and a ring.  Buffer 'i' is at AT(i). */
-enum { RING = 16, REGION = 1 << 18, BUFFER = 4096, HEADER = sizeof(struct virtio_net_hdr_mrg_rxbuf) };
+enum { RING = 16, LONG_RING = 128, REGION = 1 << 18, BUFFER = 4096, HEADER = sizeof(struct virtio_net_hdr_mrg_rxbuf) };
 static const uint64_t bases[] = { 0x100000, 0x900000 };
 #define AT(I) (bases[0] + (I) * BUFFER)
 
@@ -45,20 +45,26 @@ host(struct machine *m, uint64_t guest)
 }
 
 static void
-machine_init(struct machine *m, uint16_t begin)
+machine_init_ring(struct machine *m, uint16_t begin, uint16_t size)
 {
     *m = (struct machine) { .table.n = 2, .begin = begin };
     for (int i = 0; i < 2; i++) {
         m->memory[i] = calloc(1, REGION);
         m->table.regions[i] = (struct virtqueue_region) { .guest = bases[i], .size = REGION, .host = m->memory[i] };
     }
-    m->desc = calloc(RING, sizeof *m->desc);
-    m->avail = calloc(1, sizeof *m->avail + (RING + 1) * sizeof m->avail->ring[0]);
-    m->used = calloc(1, sizeof *m->used + RING * sizeof m->used->ring[0] + sizeof(uint16_t));
+    m->desc = calloc(size, sizeof *m->desc);
+    m->avail = calloc(1, sizeof *m->avail + (size + 1) * sizeof m->avail->ring[0]);
+    m->used = calloc(1, sizeof *m->used + size * sizeof m->used->ring[0] + sizeof(uint16_t));
     m->avail->idx = m->used->idx = begin;
     m->queue = (struct virtqueue) { .desc = m->desc, .avail = m->avail, .used = m->used, .memory = &m->table,
-                                    .counters = &m->counters, .size = RING, .next = begin, .header_len = HEADER,
+                                    .counters = &m->counters, .size = size, .next = begin, .header_len = HEADER,
                                     .is_mergeable = true, .has_indirect = true, .call_fd = -1 };
+}
+
+static void
+machine_init(struct machine *m, uint16_t begin)
+{
+    machine_init_ring(m, begin, RING);
 }
 
 static void
@@ -74,16 +80,16 @@ machine_uninit(struct machine *m)
 static uint16_t
 add_desc(struct machine *m, uint64_t addr, uint32_t n, uint16_t flags)
 {
-    uint16_t i = m->n_desc++ % RING;
+    uint16_t i = m->n_desc++ % m->queue.size;
 
-    m->desc[i] = (struct vring_desc) { .addr = addr, .len = n, .flags = flags, .next = m->n_desc % RING };
+    m->desc[i] = (struct vring_desc) { .addr = addr, .len = n, .flags = flags, .next = m->n_desc % m->queue.size };
     return i;
 }
 
 static void
 offer(struct machine *m, uint16_t head)
 {
-    m->avail->ring[m->avail->idx % RING] = head;
+    m->avail->ring[m->avail->idx % m->queue.size] = head;
     m->avail->idx++;
 }
 
@@ -120,7 +126,7 @@ assert_taken(struct machine *m, size_t n, uint8_t first)
 static const struct vring_used_elem *
 last_used(const struct machine *m)
 {
-    return &m->used->ring[(uint16_t) (m->used->idx - 1) % RING];
+    return &m->used->ring[(uint16_t) (m->used->idx - 1) % m->queue.size];
 }
 
 /* One descriptor with header and frame. */
@@ -556,6 +562,153 @@ whatever_the_rings_hold_nothing_else_is_touched(void **state UNUSED)
     machine_uninit(&m);
 }
 
+/* --- Around and around --- */
+
+/* What the buffers behind an index are made of, in the order in which the machine offers them. */
+struct offered { uint16_t n_descs; };
+
+/* Bursts of all lengths over a ring with more buffers than are looked up ahead, many times around: whole frames, pieces
+ * and frames over several buffers, in order and with their own bytes. */
+static void
+bursts_go_around_to_the_machine(void **state UNUSED)
+{
+    struct random r;
+    uint16_t seen = 60000, n_free = LONG_RING;
+    struct offered offered[LONG_RING];
+    uint8_t next_given = 0, next_seen = 0;
+    uint16_t sizes[256];
+    struct machine m;
+
+    random_seed(&r, 7);
+    machine_init_ring(&m, seen, LONG_RING);
+    for (int round = 0; round < 5000; round++) {
+        struct packet *packets[VIRTQUEUE_BURST];
+        unsigned int n = random_below(&r, VIRTQUEUE_BURST + 1), n_failed = 0, done;
+
+        for (unsigned int i = random_below(&r, 2 * VIRTQUEUE_BURST); i && n_free >= 2; i--) {
+            bool is_chain = !random_below(&r, 10);
+            uint16_t head = m.n_desc % LONG_RING;
+            uint64_t at = bases[0] + head * 2048;
+
+            offered[m.avail->idx % LONG_RING].n_descs = 1 + is_chain;
+            n_free -= 1 + is_chain;
+            add_desc(&m, at, is_chain ? 30 : random_below(&r, 8) ? 2048 : 100,
+                     VRING_DESC_F_WRITE | (is_chain ? VRING_DESC_F_NEXT : 0));
+            if (is_chain) {
+                add_desc(&m, bases[0] + (head + 1) % LONG_RING * 2048, 2048, VRING_DESC_F_WRITE);
+            }
+            offer(&m, head);
+        }
+        for (unsigned int i = 0; i < n; i++) {
+            uint8_t number = next_given + i;
+
+            sizes[number] = random_below(&r, 5) ? 60 : 60 + random_below(&r, 1000);
+            packets[i] = frame_of(sizes[number], number);
+        }
+        done = virtqueue_give(&m.queue, packets, n, &n_failed);
+        assert_in_range(done, 0, n);
+        assert_int_equal(n_failed, 0);
+        next_given += done;
+        for (unsigned int i = 0; i < n; i++) {
+            packet_free(packets[i]);
+        }
+        for (; seen != m.used->idx; next_seen++) {
+            struct virtio_net_hdr_mrg_rxbuf header;
+            uint8_t frame[HEADER + 1100];
+            size_t n_bytes = 0;
+            unsigned int n_buffers = 0;
+
+            do {
+                const struct vring_used_elem *e = &m.used->ring[seen % LONG_RING];
+                uint16_t n_descs = offered[seen % LONG_RING].n_descs;
+                size_t left = e->len;
+
+                assert_int_equal(e->id, m.avail->ring[seen % LONG_RING]);
+                for (uint16_t k = 0; k < n_descs; k++) {
+                    const struct vring_desc *d = &m.desc[(e->id + k) % LONG_RING];
+                    size_t now = MIN(left, d->len);
+
+                    assert_in_range(n_bytes + now, 0, sizeof frame);
+                    memcpy(frame + n_bytes, host(&m, d->addr), now);
+                    memset(host(&m, d->addr), random_below(&r, 256), random_below(&r, 3) ? 0 : d->len);
+                    n_bytes += now;
+                    left -= now;
+                }
+                assert_int_equal(left, 0);
+                n_free += n_descs;
+                n_buffers++;
+                seen++;
+                memcpy(&header, frame, sizeof header);
+            } while (n_buffers < header.num_buffers);
+            assert_memory_equal(&header.hdr, &(struct virtio_net_hdr) { 0 }, sizeof header.hdr);
+            assert_int_equal(header.num_buffers, n_buffers);
+            assert_int_equal(n_bytes, HEADER + sizes[next_seen]);
+            assert_frame(frame + HEADER, sizes[next_seen], next_seen);
+        }
+        assert_int_equal(next_seen, next_given);
+    }
+    assert_true(m.counters.packets > 20000);
+    machine_uninit(&m);
+}
+
+static void
+bursts_go_around_from_the_machine(void **state UNUSED)
+{
+    struct random r;
+    uint16_t n_free = LONG_RING, seen = 65000;
+    uint8_t next_sent = 0, next_taken = 0;
+    struct offered offered[LONG_RING];
+    uint16_t sizes[256];
+    struct machine m;
+
+    random_seed(&r, 8);
+    machine_init_ring(&m, seen, LONG_RING);
+    for (int round = 0; round < 5000; round++) {
+        struct packet *packets[VIRTQUEUE_BURST];
+        unsigned int n;
+
+        for (unsigned int i = random_below(&r, 2 * VIRTQUEUE_BURST); i && n_free >= 2; i--) {
+            bool is_chain = !random_below(&r, 10);
+            uint16_t head = m.n_desc % LONG_RING;
+            uint8_t *at = host(&m, bases[0] + head * 2048);
+            size_t size = sizes[next_sent] = random_below(&r, 5) ? 60 : 60 + random_below(&r, 1000);
+
+            offered[m.avail->idx % LONG_RING].n_descs = 1 + is_chain;
+            n_free -= 1 + is_chain;
+            memset(at, 0, HEADER);
+            fill(at + HEADER, size, next_sent);
+            add_desc(&m, bases[0] + head * 2048, is_chain ? HEADER + 20 : HEADER + size,
+                     is_chain ? VRING_DESC_F_NEXT : 0);
+            if (is_chain) {
+                uint16_t second = (head + 1) % LONG_RING;
+
+                memcpy(host(&m, bases[0] + second * 2048), at + HEADER + 20, size - 20);
+                memset(at + HEADER + 20, 0xee, size - 20);
+                add_desc(&m, bases[0] + second * 2048, size - 20, 0);
+            }
+            next_sent++;
+            offer(&m, head);
+        }
+        n = virtqueue_take(&m.queue, packets, random_below(&r, VIRTQUEUE_BURST + 1));
+        for (unsigned int i = 0; i < n; i++, next_taken++) {
+            assert_int_equal(packet_size(packets[i]), sizes[next_taken]);
+            assert_frame(packet_at(packets[i]), sizes[next_taken], next_taken);
+            packet_free(packets[i]);
+        }
+        assert_int_equal((uint16_t) (m.used->idx - seen), n);
+        for (; seen != m.used->idx; seen++) {
+            const struct vring_used_elem *e = &m.used->ring[seen % LONG_RING];
+
+            assert_int_equal(e->id, m.avail->ring[seen % LONG_RING]);
+            assert_int_equal(e->len, 0);
+            n_free += offered[seen % LONG_RING].n_descs;
+        }
+    }
+    assert_true(m.counters.packets > 20000);
+    assert_int_equal(m.counters.errors, 0);
+    machine_uninit(&m);
+}
+
 static int
 start(void **state UNUSED)
 {
@@ -577,6 +730,8 @@ main(void)
         cmocka_unit_test(long_frames_fill_several_buffers),
         cmocka_unit_test(nonsense_takes_no_frame),
         cmocka_unit_test(the_machine_is_called_when_it_wants),
+        cmocka_unit_test(bursts_go_around_to_the_machine),
+        cmocka_unit_test(bursts_go_around_from_the_machine),
         cmocka_unit_test(whatever_the_rings_hold_nothing_else_is_touched),
     };
 
