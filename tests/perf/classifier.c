@@ -3,15 +3,22 @@
  * For each number of rules and each shape (ACL, firewall, forwarding: prefixes nested in few networks, ports exact,
  * wild or in aligned ranges) it prints the processor time of adding a rule and of a lookup that also collects
  * wildcards, how many bytes of memory a rule takes, how many it takes in a second table of the same kind (what a
- * process pays once, for all of its tables, is in the first), and how many subtables there are. */
+ * process pays once, for all of its tables, is in the first), and how many subtables there are.
+ *
+ * Memory is that of pages which the process has more than before, since only these are missing elsewhere: of objects
+ * and pieces one would count what the system has not provided yet, and miss what the heap and the slabs keep of what
+ * was replaced.  Each measurement has a process of its own, which begins without anything of the kind. */
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/random.h"
 #include "classifier/classifier.h"
-#include "sys/area.h"
+#include "sys/work.h"
 
 enum { N_NETWORKS = 64, BATCH = 1024, N_BATCHES = 400, TURN = 1000 };
 
@@ -120,7 +127,7 @@ insert_all(struct classifier *cls, struct entry *entries, size_t n, size_t *n_in
 static double
 time_lookups(const struct classifier *cls, struct random *r, const struct entry *entries, size_t n)
 {
-    struct flow *flows = xzalloc_cacheline(BATCH * sizeof *flows);
+    static struct flow flows[BATCH];
     size_t n_found = 0;
     double seconds = 0;
 
@@ -138,17 +145,29 @@ time_lookups(const struct classifier *cls, struct random *r, const struct entry 
         seconds += cpu_seconds();
         rcu_quiescent();
     }
-    free(flows);
     if (n_found != N_BATCHES * BATCH) {
         abort(); /* Each packet has its rule. */
     }
     return seconds / n_found;
 }
 
+/* Bytes of pages that are this process's own. */
 static size_t
 memory(void)
 {
-    return mallinfo2().uordblks + mallinfo2().hblkhd + area_memory();
+    FILE *f = fopen("/proc/self/smaps_rollup", "r");
+    char line[256];
+    size_t kb = 0;
+
+    while (f && fgets(line, sizeof line, f) && !kb) {
+        (void) sscanf(line, "Anonymous: %zu", &kb);
+    }
+    if (!kb) {
+        perror("/proc/self/smaps_rollup");
+        exit(EXIT_FAILURE);
+    }
+    fclose(f);
+    return kb * 1024;
 }
 
 /* A table of rules. */
@@ -166,27 +185,34 @@ wait_for_releases(void)
     rcu_offline();
     rcu_barrier_all();
     rcu_online();
+    work_wait_all(); /* Areas that are being made ready. */
 }
 
+/* All that a table needs and that is not the classifier's. */
 static void
-table_make(struct table *t, const struct shape *s, size_t n, struct random *r)
+table_prepare(struct table *t, const struct shape *s, size_t n, struct random *r)
 {
     uint32_t networks[N_NETWORKS];
-    size_t before;
 
     t->entries = xzalloc_cacheline(n * sizeof *t->entries);
     t->n_entries = n;
-    classifier_init(&t->cls);
     for (int i = 0; i < N_NETWORKS; i++) {
         networks[i] = (uint32_t) random_u64(r) & 0xffff0000;
     }
     for (size_t i = 0; i < n; i++) {
         random_entry(r, s, networks, &t->entries[i]);
     }
-    before = memory();
-    t->add = insert_all(&t->cls, t->entries, n, &t->n_inserted);
+}
+
+static void
+table_fill(struct table *t)
+{
+    size_t before = memory();
+
+    classifier_init(&t->cls);
+    t->add = insert_all(&t->cls, t->entries, t->n_entries, &t->n_inserted);
     wait_for_releases();
-    t->bytes_a_rule = (double) (memory() - before) / t->n_inserted + sizeof(struct cls_rule);
+    t->bytes_a_rule = ((double) memory() - before) / t->n_inserted + sizeof(struct cls_rule);
 }
 
 static void
@@ -211,9 +237,14 @@ measure(const struct shape *s, size_t n)
     double look;
 
     random_seed(&r, n);
-    table_make(&first, s, n, &r);
+    table_prepare(&first, s, n, &r);
+    table_prepare(&second, s, n, &r);
+    rcu_defer(free, xmalloc(1));
+    wait_for_releases(); /* RCU has its thread. */
+    (void) malloc_trim(0); /* What is free in the heap by now would be taken by the rules, and not be seen. */
+    table_fill(&first);
     look = time_lookups(&first.cls, &r, first.entries, n);
-    table_make(&second, s, n, &r);
+    table_fill(&second);
     printf("  ours alone: %-10s %8zu rules: add %5.2f us, lookup %7.0f ns, %4.0f bytes a rule, %4.0f in a second "
            "table, %zu subtables\n", s->name, first.n_inserted, first.add / first.n_inserted * 1e6, look * 1e9,
            first.bytes_a_rule, second.bytes_a_rule, rcu_map_count(&first.cls.subtables_by_mask));
@@ -221,15 +252,34 @@ measure(const struct shape *s, size_t n)
     table_unmake(&first);
 }
 
+/* Begins without anything that another measurement has left. */
+static void
+measure_in_process(const struct shape *s, size_t n)
+{
+    int status;
+    pid_t pid;
+
+    fflush(stdout);
+    pid = fork();
+    if (!pid) {
+        rcu_thread_register();
+        measure(s, n);
+        rcu_thread_unregister();
+        exit(EXIT_SUCCESS);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) < 0 || status) {
+        fprintf(stderr, "classifier: a measurement did not come to its end\n");
+        exit(EXIT_FAILURE);
+    }
+}
+
 int
 main(int argc, char *argv[])
 {
-    rcu_thread_register();
     for (int i = 1; i < argc; i++) {
         for (size_t k = 0; k < ARRAY_SIZE(shapes); k++) {
-            measure(&shapes[k], strtoul(argv[i], NULL, 10));
+            measure_in_process(&shapes[k], strtoul(argv[i], NULL, 10));
         }
     }
-    rcu_thread_unregister();
     return 0;
 }
