@@ -7,20 +7,29 @@
 
 enum { STRIDE = 4 };
 
+/* How a node keeps its children: one for each of the 2^STRIDE values, or up to MAX_LISTED in the order in which they
+ * came, with their values in 'places', or none. */
+enum children_kind { NO_CHILDREN, LISTED_CHILDREN, CHILDREN_BY_VALUE };
+enum { N_VALUES = 1 << STRIDE, MAX_LISTED = 8, PLACE_BITS = STRIDE };
+
 /* Looks at STRIDE bits of the key, those behind the first 'position', which are in 'key'.  Its own prefixes end at one
  * of these bits; longer ones are behind its children, one for each value of the bits.
  *
  * In the bitmaps of prefixes the one with J bits (1 to STRIDE) of value U is number 2^J - 2 + U.
  *
- * Nothing of a published node changes but its counts and pointers: a change makes another node in its place. */
+ * As long as there is room a change is made in place: what is new is written first, and its bit makes readers see it.
+ * A listed child that goes makes another node, without it, take the node's place, since readers may still be about to
+ * follow a pointer of which they have seen the bit. */
 struct trie_node {
     uint8_t position;
-    uint8_t n_children : 5, n_words : 3; /* Words: of the key. */
-    uint16_t children; /* Bitmap of the children, by value. */
-    uint32_t prefixes; /* Bitmap of those that were added. */
-    uint32_t key[];    /* As many words as the trie's keys have; then, without a name in C:
-                        * RCU_PTR(struct trie_node) by_value[n_children]; by rising value
-                        * uint32_t counts[]; how often each prefix was added, by rising number */
+    uint8_t n_steps : 6, kind : 2;  /* Its size, in SLAB_STEP; enum children_kind. */
+    _Atomic uint16_t children;      /* Bitmap of the children, by value. */
+    _Atomic uint32_t prefixes;      /* Bitmap of those that were added. */
+    uint32_t key[];                 /* As many words as the trie's keys have; then, without names in C:
+                                     * _Atomic uint32_t places; values of listed children, the first in the lowest bits
+                                     * trie_ptr slots[]; of children, aligned; room for more
+                                     * uint32_t counts[]; how often each prefix was added: at the very end the one with
+                                     *                    the lowest number, the next ones before it */
 };
 
 /* Of many prefixes nearly each would have a node of its own.  In tries of 32 bits such a prefix is a leaf: it has no
@@ -49,36 +58,83 @@ count_bits(uint32_t x)
 }
 
 static ALWAYS_INLINE size_t
-offsetof_children(unsigned int n_words)
+offsetof_places(unsigned int n_words)
 {
-    return (offsetof(struct trie_node, key) + n_words * sizeof(uint32_t) + 7) & ~(size_t) 7;
+    return offsetof(struct trie_node, key) + n_words * sizeof(uint32_t);
+}
+
+static ALWAYS_INLINE size_t
+offsetof_slots(unsigned int n_words)
+{
+    return (offsetof_places(n_words) + sizeof(uint32_t) + 7) & ~(size_t) 7;
+}
+
+static ALWAYS_INLINE _Atomic uint32_t *
+node_places(const struct trie *t, const struct trie_node *node)
+{
+    return (_Atomic uint32_t *) ((char *) node + offsetof_places(t->width / 32));
 }
 
 static ALWAYS_INLINE trie_ptr *
-node_children(const struct trie *t, const struct trie_node *node)
+node_slots(const struct trie *t, const struct trie_node *node)
 {
-    return (trie_ptr *) ((char *) node + offsetof_children(t->width / 32));
+    return (trie_ptr *) ((char *) node + offsetof_slots(t->width / 32));
 }
 
-/* Where the counts are: without children nothing has to be aligned for those. */
 static size_t
-offsetof_counts(unsigned int n_words, unsigned int n_children)
+node_size(const struct trie_node *node)
 {
-    return n_children ? offsetof_children(n_words) + n_children * sizeof(trie_ptr)
-                      : offsetof(struct trie_node, key) + n_words * sizeof(uint32_t);
+    return (size_t) node->n_steps * SLAB_STEP;
 }
 
+/* The count of the prefix that has 'i' before it. */
 static uint32_t *
-node_counts(const struct trie *t, const struct trie_node *node)
+node_count(const struct trie_node *node, unsigned int i)
 {
-    return (uint32_t *) ((char *) node + offsetof_counts(t->width / 32, node->n_children));
+    return (uint32_t *) ((char *) node + node_size(node)) - 1 - i;
+}
+
+/* Bitmaps as the writer sees them. */
+static uint16_t
+children_of(const struct trie_node *node)
+{
+    return atomic_load_explicit(&((struct trie_node *) node)->children, memory_order_relaxed);
+}
+
+static uint32_t
+prefixes_of(const struct trie_node *node)
+{
+    return atomic_load_explicit(&((struct trie_node *) node)->prefixes, memory_order_relaxed);
+}
+
+/* Where the child of this value is, whose bit is set.  Of the places with this value the first one counts: behind the
+ * last child they are 0. */
+static ALWAYS_INLINE trie_ptr *
+child_at(const struct trie *t, const struct trie_node *node, unsigned int value)
+{
+    const uint32_t ones = 0x11111111;
+    uint32_t differ, same;
+
+    if (node->kind == CHILDREN_BY_VALUE) {
+        return &node_slots(t, node)[value];
+    }
+    differ = atomic_load_explicit(node_places(t, node), memory_order_relaxed) ^ value * ones;
+    same = (differ - ones) & ~differ & ones << (PLACE_BITS - 1);
+    return &node_slots(t, node)[__builtin_ctz(same) / PLACE_BITS];
 }
 
 /* How many of a bitmap's are below number 'i'. */
-static ALWAYS_INLINE unsigned int
+static unsigned int
 rank(uint32_t map, unsigned int i)
 {
     return count_bits(map & ((UINT32_C(1) << i) - 1));
+}
+
+/* The count of the prefix of this number, which the node has. */
+static uint32_t *
+count_of(const struct trie_node *node, unsigned int number)
+{
+    return node_count(node, rank(prefixes_of(node), number));
 }
 
 static ALWAYS_INLINE unsigned int
@@ -164,51 +220,114 @@ position_of(const struct trie_node *node)
 
 /* Making nodes. */
 
-/* Changes make and release them by the dozen, the latter on another thread: so they are of slabs. */
-static size_t
-node_size(unsigned int n_words, unsigned int n_children, uint32_t prefixes)
+static enum children_kind
+kind_for(unsigned int n_children)
 {
-    return offsetof_counts(n_words, n_children) + count_bits(prefixes) * sizeof(uint32_t);
+    return !n_children ? NO_CHILDREN : n_children <= MAX_LISTED ? LISTED_CHILDREN : CHILDREN_BY_VALUE;
+}
+
+static size_t
+size_for(const struct trie *t, enum children_kind kind, unsigned int n_children, unsigned int n_prefixes)
+{
+    unsigned int n_words = t->width / 32;
+    size_t size = n_prefixes * sizeof(uint32_t);
+
+    switch (kind) {
+    case NO_CHILDREN: return size + offsetof_places(n_words);
+    case LISTED_CHILDREN: return size + offsetof_slots(n_words) + n_children * sizeof(trie_ptr);
+    case CHILDREN_BY_VALUE: break;
+    }
+    return size + offsetof_slots(n_words) + N_VALUES * sizeof(trie_ptr);
+}
+
+/* Few sizes, of which larger ones leave more room: changes then make few nodes, and few sizes of objects. */
+static size_t
+round_up_size(size_t size)
+{
+    static const size_t sizes[] = { 32, 48, 64, 96, 160, 288 };
+    unsigned int i = 0;
+
+    while (sizes[i] < size) {
+        i++;
+    }
+    return sizes[i];
 }
 
 static void
-free_node(void *node_)
+free_node(void *node)
 {
-    struct trie_node *node = node_;
-
-    slab_free(node, node_size(node->n_words, node->n_children, node->prefixes));
+    slab_free(node, node_size(node));
 }
 
+/* Without children and prefixes, but with room for so many. */
 static struct trie_node *
-make_node(const struct trie *t, const uint32_t *key, unsigned int position, uint16_t children, uint32_t prefixes)
+make_node(const struct trie *t, const uint32_t *key, unsigned int position, unsigned int n_children,
+          unsigned int n_prefixes)
 {
-    unsigned int n_children = count_bits(children);
-    struct trie_node *node = slab_alloc(node_size(t->width / 32, n_children, prefixes));
+    enum children_kind kind = kind_for(n_children);
+    size_t size = round_up_size(size_for(t, kind, n_children, n_prefixes));
+    struct trie_node *node = slab_alloc(size);
 
-    *node = (struct trie_node) {
-        .position = position, .n_children = n_children, .n_words = t->width / 32, .children = children,
-        .prefixes = prefixes,
-    };
+    node->position = position;
+    node->n_steps = size / SLAB_STEP;
+    node->kind = kind;
+    atomic_init(&node->children, 0);
+    atomic_init(&node->prefixes, 0);
     memcpy(node->key, key, t->width / 8);
+    if (kind == LISTED_CHILDREN) {
+        atomic_init(node_places(t, node), 0);
+    }
     return node;
 }
 
-/* A node in the place of 'old', which has also, or has no more, those of the bitmaps.  What is new in it is for the
- * caller to fill in. */
+/* Whether so many are as it keeps them, and fit in. */
+static bool
+has_room_for(const struct trie *t, const struct trie_node *node, unsigned int n_children, unsigned int n_prefixes)
+{
+    return kind_for(n_children) <= node->kind && size_for(t, node->kind, n_children, n_prefixes) <= node_size(node);
+}
+
+/* There is room. */
+static void
+put_child(const struct trie *t, struct trie_node *node, unsigned int value, struct trie_node *child)
+{
+    uint16_t children = children_of(node);
+    unsigned int slot = node->kind == CHILDREN_BY_VALUE ? value : count_bits(children);
+
+    rcu_set(&node_slots(t, node)[slot], child);
+    if (node->kind == LISTED_CHILDREN) {
+        uint32_t places = atomic_load_explicit(node_places(t, node), memory_order_relaxed);
+
+        atomic_store_explicit(node_places(t, node), places | value << slot * PLACE_BITS, memory_order_relaxed);
+    }
+    atomic_store_explicit(&node->children, children | 1 << value, memory_order_release);
+}
+
+/* Likewise; it was added 'count' times. */
+static void
+put_prefix(struct trie_node *node, unsigned int number, uint32_t count)
+{
+    uint32_t prefixes = prefixes_of(node);
+    unsigned int at = rank(prefixes, number);
+
+    for (unsigned int i = count_bits(prefixes); i > at; i--) {
+        *node_count(node, i) = *node_count(node, i - 1);
+    }
+    *node_count(node, at) = count;
+    atomic_store_explicit(&node->prefixes, prefixes | UINT32_C(1) << number, memory_order_release);
+}
+
+/* A node in the place of 'old', which has those of these that 'old' has, and room for the others. */
 static struct trie_node *
 remake_node(const struct trie *t, const struct trie_node *old, uint16_t children, uint32_t prefixes)
 {
-    struct trie_node *new = make_node(t, old->key, old->position, children, prefixes);
-    unsigned int i = 0, k = 0;
+    struct trie_node *new = make_node(t, old->key, old->position, count_bits(children), count_bits(prefixes));
 
-    for (uint32_t both = children & old->children; both; both &= both - 1) {
-        i = __builtin_ctz(both);
-        rcu_set(&node_children(t, new)[rank(children, i)],
-                rcu_get_protected(&node_children(t, old)[rank(old->children, i)]));
+    for (uint32_t both = children & children_of(old); both; both &= both - 1) {
+        put_child(t, new, __builtin_ctz(both), rcu_get_protected(child_at(t, old, __builtin_ctz(both))));
     }
-    for (uint32_t both = prefixes & old->prefixes; both; both &= both - 1) {
-        k = __builtin_ctz(both);
-        node_counts(t, new)[rank(prefixes, k)] = node_counts(t, old)[rank(old->prefixes, k)];
+    for (uint32_t both = prefixes & prefixes_of(old); both; both &= both - 1) {
+        put_prefix(new, __builtin_ctz(both), *count_of(old, __builtin_ctz(both)));
     }
     return new;
 }
@@ -225,28 +344,27 @@ replace(trie_ptr *at, struct trie_node *new)
 /* Changes. */
 
 static struct trie_node *
-make_node_of_one(const struct trie *t, const uint32_t *key, unsigned int length, uint32_t count)
+make_one(const struct trie *t, const uint32_t *key, unsigned int length)
 {
-    struct trie_node *node = make_node(t, key, prefix_position(length), 0, UINT32_C(1) << prefix_number(key, length));
+    struct trie_node *node;
 
-    node_counts(t, node)[0] = count;
+    if (t->width == 32) {
+        return leaf_make(key[0], length, 1);
+    }
+    node = make_node(t, key, prefix_position(length), 0, 1);
+    put_prefix(node, prefix_number(key, length), 1);
     return node;
 }
 
+/* Puts a node in the place of a leaf, with room for a child or another prefix. */
 static struct trie_node *
-make_one(const struct trie *t, const uint32_t *key, unsigned int length)
-{
-    return t->width == 32 ? leaf_make(key[0], length, 1) : make_node_of_one(t, key, length, 1);
-}
-
-/* Puts a node in the place of a leaf. */
-static struct trie_node *
-unfold(const struct trie *t, trie_ptr *at)
+unfold(const struct trie *t, trie_ptr *at, bool for_child)
 {
     struct trie_node *leaf = rcu_get_protected(at), *node;
     uint32_t key = leaf_key(leaf);
 
-    node = make_node_of_one(t, &key, leaf_length(leaf), leaf_count(leaf));
+    node = make_node(t, &key, prefix_position(leaf_length(leaf)), for_child, 1 + !for_child);
+    put_prefix(node, prefix_number(&key, leaf_length(leaf)), leaf_count(leaf));
     rcu_set(at, node);
     return node;
 }
@@ -256,18 +374,17 @@ static bool
 can_fold(const struct trie *t, const struct trie_node *node, uint16_t children, uint32_t prefixes)
 {
     return t->width == 32 && !children && !(prefixes & (prefixes - 1)) &&
-           node_counts(t, node)[rank(node->prefixes, __builtin_ctz(prefixes))] <= LEAF_MAX_COUNT;
+           *count_of(node, __builtin_ctz(prefixes)) <= LEAF_MAX_COUNT;
 }
 
 /* The leaf for the prefix of this number of a node. */
 static struct trie_node *
-fold(const struct trie *t, const struct trie_node *node, unsigned int number)
+fold(const struct trie_node *node, unsigned int number)
 {
     unsigned int j = 31 - __builtin_clz(number + 2), value = number + 2 - (1 << j);
     uint32_t before = node->key[0] & ~(UINT32_MAX >> node->position);
 
-    return leaf_make(before | value << (32 - node->position - j), node->position + j,
-                     node_counts(t, node)[rank(node->prefixes, number)]);
+    return leaf_make(before | value << (32 - node->position - j), node->position + j, *count_of(node, number));
 }
 
 /* Counts once more what is the same as a leaf. */
@@ -289,27 +406,35 @@ static void
 add_prefix(const struct trie *t, trie_ptr *at, unsigned int number)
 {
     struct trie_node *node = rcu_get_protected(at);
-    uint32_t prefixes = node->prefixes | UINT32_C(1) << number;
+    uint32_t old = prefixes_of(node), prefixes = old | UINT32_C(1) << number;
 
-    if (prefixes != node->prefixes) {
-        struct trie_node *new = remake_node(t, node, node->children, prefixes);
+    if (prefixes == old) {
+        ++*count_of(node, number);
+    } else if (has_room_for(t, node, count_bits(children_of(node)), count_bits(prefixes))) {
+        put_prefix(node, number, 1);
+    } else {
+        struct trie_node *new = remake_node(t, node, children_of(node), prefixes);
 
-        node_counts(t, new)[rank(prefixes, number)] = 0;
+        put_prefix(new, number, 1);
         replace(at, new);
-        node = new;
     }
-    node_counts(t, node)[rank(prefixes, number)]++;
 }
 
 static void
 add_child(const struct trie *t, trie_ptr *at, const uint32_t *key, unsigned int length)
 {
-    struct trie_node *node = rcu_get_protected(at), *new;
+    struct trie_node *node = rcu_get_protected(at), *child = make_one(t, key, length);
     unsigned int value = bits_at(key, node->position);
+    uint16_t children = children_of(node) | 1 << value;
 
-    new = remake_node(t, node, node->children | 1 << value, node->prefixes);
-    rcu_set(&node_children(t, new)[rank(new->children, value)], make_one(t, key, length));
-    replace(at, new);
+    if (has_room_for(t, node, count_bits(children), count_bits(prefixes_of(node)))) {
+        put_child(t, node, value, child);
+    } else {
+        struct trie_node *new = remake_node(t, node, children, prefixes_of(node));
+
+        put_child(t, new, value, child);
+        replace(at, new);
+    }
 }
 
 /* Puts a node above 'node', which leaves the key at bit 'same' or is behind the prefix altogether. */
@@ -320,17 +445,15 @@ add_above(const struct trie *t, trie_ptr *at, const uint32_t *key, unsigned int 
     struct trie_node *node = rcu_get_protected(at), *fork;
     uint32_t room;
     unsigned int old = bits_at(key_of(node, &room), position);
-    uint16_t children = 1 << old;
 
     if (position == prefix_position(length)) {
-        fork = make_node(t, key, position, children, UINT32_C(1) << prefix_number(key, length));
-        node_counts(t, fork)[0] = 1;
+        fork = make_node(t, key, position, 1, 1);
+        put_prefix(fork, prefix_number(key, length), 1);
     } else {
-        children |= 1 << bits_at(key, position);
-        fork = make_node(t, key, position, children, 0);
-        rcu_set(&node_children(t, fork)[rank(children, bits_at(key, position))], make_one(t, key, length));
+        fork = make_node(t, key, position, 2, 0);
+        put_child(t, fork, bits_at(key, position), make_one(t, key, length));
     }
-    rcu_set(&node_children(t, fork)[rank(children, old)], node);
+    put_child(t, fork, old, node);
     rcu_set(at, fork);
 }
 
@@ -354,18 +477,18 @@ trie_add(struct trie *t, const union trie_key *key_, unsigned int length)
             if (add_to_leaf(at, key, length)) {
                 return;
             }
-            node = unfold(t, at);
+            node = unfold(t, at, position_of(node) < position);
         }
         if (node->position == position) {
             add_prefix(t, at, prefix_number(key, length));
             return;
         }
         value = bits_at(key, node->position);
-        if (!(node->children >> value & 1)) {
+        if (!(children_of(node) >> value & 1)) {
             add_child(t, at, key, length);
             return;
         }
-        at = &node_children(t, node)[rank(node->children, value)];
+        at = child_at(t, node, value);
     }
     rcu_set(at, make_one(t, key, length));
 }
@@ -377,18 +500,46 @@ is_needed(uint16_t children, uint32_t prefixes)
     return prefixes || children & (children - 1);
 }
 
-/* Puts in the place of a node what is left of it with these alone, of which there are some. */
+/* Whether a node may just lose all but these: no listed child, which others might take the slot of, and not where half
+ * of its memory would do. */
+static bool
+can_lose(const struct trie *t, const struct trie_node *node, uint16_t children, uint32_t prefixes)
+{
+    unsigned int n_children = count_bits(children), n_prefixes = count_bits(prefixes);
+
+    return (node->kind == CHILDREN_BY_VALUE || children == children_of(node)) &&
+           2 * round_up_size(size_for(t, kind_for(n_children), n_children, n_prefixes)) > node_size(node);
+}
+
+static void
+lose(struct trie_node *node, uint16_t children, uint32_t prefixes)
+{
+    uint32_t old = prefixes_of(node);
+    unsigned int n = 0;
+
+    atomic_store_explicit(&node->children, children, memory_order_release);
+    atomic_store_explicit(&node->prefixes, prefixes, memory_order_release);
+    for (unsigned int i = 0; old; old &= old - 1, i++) {
+        if (prefixes & old & -old) {
+            *node_count(node, n++) = *node_count(node, i);
+        }
+    }
+}
+
+/* Leaves of a node, or puts in its place, these alone, of which there are some. */
 static void
 reduce(const struct trie *t, trie_ptr *at, uint16_t children, uint32_t prefixes)
 {
     struct trie_node *node = rcu_get_protected(at);
 
     if (prefixes && can_fold(t, node, children, prefixes)) {
-        replace(at, fold(t, node, __builtin_ctz(prefixes)));
-    } else if (is_needed(children, prefixes)) {
-        replace(at, remake_node(t, node, children, prefixes));
+        replace(at, fold(node, __builtin_ctz(prefixes)));
+    } else if (!is_needed(children, prefixes)) {
+        replace(at, rcu_get_protected(child_at(t, node, __builtin_ctz(children))));
+    } else if (can_lose(t, node, children, prefixes)) {
+        lose(node, children, prefixes);
     } else {
-        replace(at, rcu_get_protected(&node_children(t, node)[rank(node->children, __builtin_ctz(children))]));
+        replace(at, remake_node(t, node, children, prefixes));
     }
 }
 
@@ -405,12 +556,12 @@ remove_prefix(const struct trie *t, trie_ptr *at, unsigned int number)
         }
         return leaf_count(node) == 1;
     }
-    if (--node_counts(t, node)[rank(node->prefixes, number)]) {
+    if (--*count_of(node, number)) {
         return false;
     }
-    prefixes = node->prefixes & ~(UINT32_C(1) << number);
-    if (prefixes || node->children) {
-        reduce(t, at, node->children, prefixes);
+    prefixes = prefixes_of(node) & ~(UINT32_C(1) << number);
+    if (prefixes || children_of(node)) {
+        reduce(t, at, children_of(node), prefixes);
         return false;
     }
     return true;
@@ -426,13 +577,13 @@ trie_remove(struct trie *t, const union trie_key *key_, unsigned int length)
     while (position_of(node = rcu_get_protected(at)) < prefix_position(length)) {
         above = at;
         parent = node;
-        at = &node_children(t, node)[rank(node->children, bits_at(key, node->position))];
+        at = child_at(t, node, bits_at(key, node->position));
     }
     if (!remove_prefix(t, at, prefix_number(key, length))) {
         return;
     }
     if (parent) {
-        reduce(t, above, parent->children & ~(1 << bits_at(key, parent->position)), parent->prefixes);
+        reduce(t, above, children_of(parent) & ~(1 << bits_at(key, parent->position)), prefixes_of(parent));
     } else {
         rcu_set(at, NULL);
     }
@@ -463,9 +614,9 @@ init_longer(void)
 /* How many of the node's bits tell which of its prefixes and children the value has: as many as it shares with one of
  * them, and one more to see that it does not share that. */
 static ALWAYS_INLINE unsigned int
-telling_bits(const struct trie_node *node, unsigned int value)
+telling_bits(uint32_t prefixes, uint32_t children, unsigned int value)
 {
-    uint32_t all = node->prefixes | (uint32_t) node->children << ((1 << STRIDE) - 2);
+    uint32_t all = prefixes | children << ((1 << STRIDE) - 2);
 
     for (unsigned int j = STRIDE - 1; j > 0; j--) {
         if (all & longer[(1 << j) - 1 + (value >> (STRIDE - j))]) {
@@ -476,12 +627,12 @@ telling_bits(const struct trie_node *node, unsigned int value)
 }
 
 static ALWAYS_INLINE void
-note_lengths(struct trie_result *r, const struct trie_node *node, unsigned int value)
+note_lengths(struct trie_result *r, unsigned int position, uint32_t prefixes, unsigned int value)
 {
     for (unsigned int j = 1; j <= STRIDE; j++) {
-        uint64_t has = node->prefixes >> ((1 << j) - 2 + (value >> (STRIDE - j))) & 1;
+        uint64_t has = prefixes >> ((1 << j) - 2 + (value >> (STRIDE - j))) & 1;
 
-        r->lengths[(node->position + j) / 64] |= has << (node->position + j) % 64;
+        r->lengths[(position + j) / 64] |= has << (position + j) % 64;
     }
 }
 
@@ -509,8 +660,11 @@ follow(const trie_ptr *at, const uint32_t *key, struct trie_result *r)
 
 /* Goes on from a node: the next one, or null where all is told. */
 static ALWAYS_INLINE const struct trie_node *
-look_at(const struct trie *t, const struct trie_node *node, const uint32_t *key, struct trie_result *r)
+look_at(const struct trie *t, const struct trie_node *node_, const uint32_t *key, struct trie_result *r)
 {
+    struct trie_node *node = (struct trie_node *) node_;
+    uint32_t prefixes = atomic_load_explicit(&node->prefixes, memory_order_acquire);
+    uint32_t children = atomic_load_explicit(&node->children, memory_order_acquire);
     unsigned int same = common_bits(node->key, key, node->position), value;
 
     if (same < node->position) {
@@ -518,14 +672,14 @@ look_at(const struct trie *t, const struct trie_node *node, const uint32_t *key,
         return NULL;
     }
     value = bits_at(key, node->position);
-    if (node->prefixes) {
-        note_lengths(r, node, value);
+    if (prefixes) {
+        note_lengths(r, node->position, prefixes, value);
     }
-    if (!(node->children >> value & 1)) {
-        r->n_bits = node->position + telling_bits(node, value);
+    if (!(children >> value & 1)) {
+        r->n_bits = node->position + telling_bits(prefixes, children, value);
         return NULL;
     }
-    return follow(&node_children(t, node)[rank(node->children, value)], key, r);
+    return follow(child_at(t, node, value), key, r);
 }
 
 void
@@ -587,8 +741,8 @@ free_nodes(const struct trie *t, struct trie_node *node)
         return;
     }
     /* As deep as keys are wide. */
-    for (unsigned int i = 0; i < node->n_children; i++) {
-        free_nodes(t, rcu_get_protected(&node_children(t, node)[i]));
+    for (uint32_t left = children_of(node); left; left &= left - 1) {
+        free_nodes(t, rcu_get_protected(child_at(t, node, __builtin_ctz(left))));
     }
     free_node(node);
 }

@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <pthread.h>
 
 #include "base/random.h"
 #include "classifier/trie.h"
@@ -182,6 +183,65 @@ clearing_releases_all_nodes(void **state UNUSED)
     }
 }
 
+/* Every other prefix stays, the others come and go beside it: a reader finds those that stay, whole, at any time. */
+struct shared {
+    struct trie trie;
+    struct prefix prefixes[N];
+    _Atomic bool is_over;
+};
+
+static void *
+read_on(void *shared_)
+{
+    struct shared *s = shared_;
+    bool all_right = true;
+
+    rcu_thread_register();
+    for (unsigned int i = 0; !atomic_load(&s->is_over); i += 2) {
+        const struct prefix *p = &s->prefixes[i % N];
+        struct trie_result r;
+
+        trie_lookup_rcu(&s->trie, &p->key, &r);
+        all_right &= trie_result_has(&r, p->length) && r.n_bits >= p->length;
+        rcu_quiescent();
+    }
+    rcu_thread_unregister();
+    return all_right ? s : NULL;
+}
+
+static void
+run_beside_reader(unsigned int width)
+{
+    struct shared s = { .is_over = false };
+    struct random r;
+    pthread_t reader;
+    void *result;
+
+    random_seed(&r, width);
+    trie_init(&s.trie, width);
+    for (int i = 0; i < N; i += 2) {
+        toggle(&r, &s.trie, &s.prefixes[i]);
+    }
+    assert_int_equal(pthread_create(&reader, NULL, read_on, &s), 0);
+    for (int i = 0; i < 100000; i++) {
+        toggle(&r, &s.trie, &s.prefixes[1 + 2 * random_below(&r, N / 2)]);
+        rcu_quiescent();
+    }
+    atomic_store(&s.is_over, true);
+    rcu_offline();
+    pthread_join(reader, &result);
+    rcu_online();
+    assert_non_null(result);
+    trie_clear(&s.trie);
+}
+
+static void
+a_reader_always_finds_what_stays(void **state UNUSED)
+{
+    run_beside_reader(32);
+    run_beside_reader(128);
+}
+
 int
 main(void)
 {
@@ -189,6 +249,7 @@ main(void)
         cmocka_unit_test(finds_what_a_search_through_all_prefixes_finds),
         cmocka_unit_test(a_prefix_may_be_added_very_often),
         cmocka_unit_test(clearing_releases_all_nodes),
+        cmocka_unit_test(a_reader_always_finds_what_stays),
     };
 
     return cmocka_run_group_tests(tests, rcu_group_setup, rcu_group_teardown);
