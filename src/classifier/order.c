@@ -5,10 +5,13 @@
 
 #include "base/bits.h"
 
+/* Orders and sets are made for a few more than they have, so that the memory of old ones does for new ones. */
+enum { ROUND_ENTRIES = 8, ROUND_LENGTHS = 8 };
+
 struct cls_order *
 cls_order_create(size_t n, const struct cls_order *like)
 {
-    struct cls_order *order = xmalloc(sizeof *order + n * sizeof order->entries[0]);
+    struct cls_order *order = xmalloc(sizeof *order + ROUND_UP(n, ROUND_ENTRIES) * sizeof order->entries[0]);
 
     order->n = 0;
     order->n_tracked = 0;
@@ -121,16 +124,16 @@ number_heads(struct cls_order *order)
 }
 
 /* The set of a length, a new one if there is none yet; those of a field stand together. */
-static struct cls_length_set *
+static uint64_t *
 length_set(struct cls_sets *sets, size_t begin, unsigned int field, unsigned int length)
 {
     for (size_t i = begin; i < sets->n; i++) {
         if (sets->lengths[i].length == length) {
-            return &sets->lengths[i];
+            return cls_sets_length(sets, i);
         }
     }
-    sets->lengths[sets->n] = (struct cls_length_set) { .field = field, .length = length };
-    return &sets->lengths[sets->n++];
+    sets->lengths[sets->n] = (struct cls_length) { field, length };
+    return cls_sets_length(sets, sets->n++);
 }
 
 static void
@@ -142,7 +145,7 @@ add_lengths(const struct cls_order *order, struct cls_sets *sets, size_t n, unsi
         unsigned int length = order->entries[i].lengths[field];
 
         if (length) {
-            bit_set(length_set(sets, begin, field, length)->entries, i);
+            bit_set(length_set(sets, begin, field, length), i);
         }
     }
 }
@@ -165,6 +168,17 @@ count_lengths(const struct cls_order *order, size_t n)
     return n_lengths;
 }
 
+static struct cls_sets *
+create_sets(size_t n_words, size_t n_lengths)
+{
+    size_t room = ROUND_UP(n_lengths, ROUND_LENGTHS), n = (CLS_N_HEADS + room) * n_words;
+    struct cls_sets *sets = xzalloc(sizeof *sets + n * sizeof sets->words[0] + room * sizeof sets->lengths[0]);
+
+    sets->n_words = n_words;
+    sets->lengths = (struct cls_length *) &sets->words[n];
+    return sets;
+}
+
 static void
 make_sets(struct cls_order *order)
 {
@@ -175,11 +189,10 @@ make_sets(struct cls_order *order)
         return;
     }
     number_heads(order);
-    order->sets = sets = xmalloc(sizeof *sets + n_lengths * sizeof sets->lengths[0]);
-    *sets = (struct cls_sets) { .n_words = bits_words(n) };
+    order->sets = sets = create_sets(bits_words(n), n_lengths);
     for (size_t i = 0; i < n; i++) {
         if (order->entries[i].head != CLS_OTHER_HEAD) {
-            bit_set(sets->heads[order->entries[i].head], i);
+            bit_set(cls_sets_head(sets, order->entries[i].head), i);
         }
     }
     for (unsigned int stage = 0; stage < N_STAGES; stage++) {

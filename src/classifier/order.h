@@ -37,18 +37,27 @@ struct cls_order_entry {
     uint32_t member;                   /* and its bits there. */
 };
 
-/* The subtables with a prefix of this length of a tracked field. */
-struct cls_length_set {
-    uint8_t field, length;
-    uint64_t entries[CLS_MAX_SET_WORDS];
+struct cls_length { uint8_t field, length; };
+
+/* As small as may be: while rules come, many orders are made that wait for their readers at the same time. */
+struct cls_sets {
+    size_t n_words, n;            /* Words of each set; lengths. */
+    struct cls_length *lengths;   /* By field: those that are asked first come first.  Behind the words. */
+    uint64_t words[];
 };
 
-struct cls_sets {
-    size_t n_words;                                     /* In use of each set. */
-    uint64_t heads[CLS_N_HEADS][CLS_MAX_SET_WORDS];     /* Entries with the same head. */
-    size_t n;
-    struct cls_length_set lengths[];                    /* By field: those that are asked first come first. */
-};
+/* The set of the entries with the same head; of those with a prefix of that of the lengths. */
+static inline uint64_t *
+cls_sets_head(struct cls_sets *s, unsigned int head)
+{
+    return &s->words[head * s->n_words];
+}
+
+static inline uint64_t *
+cls_sets_length(struct cls_sets *s, size_t i)
+{
+    return &s->words[(CLS_N_HEADS + i) * s->n_words];
+}
 
 struct cls_order {
     struct cls_sets *sets;   /* Null: too few subtables, or none has prefixes. */

@@ -344,26 +344,27 @@ stage_has(struct search *s, const struct cls_order_entry *e, enum cls_stage stag
 static NOINLINE void
 find_passed_over(struct search *s)
 {
-    const struct cls_sets *sets = s->order->sets;
-    const struct cls_length_set *set = sets->lengths, *end = set + sets->n;
+    struct cls_sets *sets = s->order->sets;
+    const struct cls_length *at = sets->lengths, *end = at + sets->n;
+    const uint64_t *set = cls_sets_length(sets, 0);
     uint64_t undecided[CLS_MAX_SET_WORDS];
 
     for (size_t w = 0; w < sets->n_words; w++) {
         s->passed_over[w] = 0;
         undecided[w] = UINT64_MAX;
     }
-    while (set < end) {
-        unsigned int i = set->field;
+    while (at < end) {
+        unsigned int i = at->field;
         const struct trie_result *r = s->asked >> i & 1 ? &s->results[i] : NULL;
         bool has_field = applies(s, &s->order->tracked[i]);
 
-        for (; set < end && set->field == i; set++) {
-            bool decides = has_field && (!r || !trie_result_has(r, set->length));
-            bool passes = decides && r && (!s->wc || MIN(set->length, r->n_bits) <= s->noted[i]);
+        for (; at < end && at->field == i; at++, set += sets->n_words) {
+            bool decides = has_field && (!r || !trie_result_has(r, at->length));
+            bool passes = decides && r && (!s->wc || MIN(at->length, r->n_bits) <= s->noted[i]);
 
             for (size_t w = 0; decides && w < sets->n_words; w++) {
-                s->passed_over[w] |= passes ? undecided[w] & set->entries[w] : 0;
-                undecided[w] &= ~set->entries[w];
+                s->passed_over[w] |= passes ? undecided[w] & set[w] : 0;
+                undecided[w] &= ~set[w];
             }
         }
     }
@@ -371,7 +372,7 @@ find_passed_over(struct search *s)
         uint64_t noted = 0;
 
         for (unsigned int heads = s->heads & ((1u << CLS_N_HEADS) - 1); heads; heads &= heads - 1) {
-            noted |= sets->heads[__builtin_ctz(heads)][w];
+            noted |= cls_sets_head(sets, __builtin_ctz(heads))[w];
         }
         s->passed_over[w] &= noted;
     }
