@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <urcu-qsbr.h>
 
+#include "sys/slab.h"
+
 /* What a reader defers is handed over together, when it says that it holds nothing or when there is this much. */
 enum { BATCH = 126 };
 
@@ -27,6 +29,7 @@ run_batch(struct rcu_head *head)
         b->all[i].func(b->all[i].arg);
     }
     free(b);
+    slab_empty_hands();
 }
 
 static void

@@ -7,8 +7,8 @@
 #include "base/list.h"
 #include "sys/area.h"
 
-/* ROW objects at a time are taken from chunks and given back, of at most AT_HAND. */
-enum { ROW = 32, AT_HAND = 2 * ROW, N_SIZES = SLAB_MAX / SLAB_STEP };
+/* Up to ROW objects at a time are taken from chunks, at first FIRST_ROW, and given back, of at most AT_HAND. */
+enum { FIRST_ROW = 4, ROW = 32, AT_HAND = 2 * ROW, N_SIZES = SLAB_MAX / SLAB_STEP };
 
 struct object { struct object *next; };
 
@@ -33,6 +33,7 @@ static struct slab slabs[N_SIZES];
 struct hand {
     struct object *first;
     unsigned int n;
+    unsigned int row; /* Taken last; 0: none yet. */
 };
 static __thread struct hand hands[N_SIZES];
 static __thread bool is_watched; /* The thread's end will empty its hands. */
@@ -107,8 +108,9 @@ fill(struct hand *h, struct slab *s)
 {
     struct object **end = &h->first;
 
+    h->row = MIN(MAX((unsigned int) FIRST_ROW, 2 * h->row), (unsigned int) ROW);
     pthread_mutex_lock(&s->mutex);
-    for (; h->n < ROW; h->n++) {
+    for (; h->n < h->row; h->n++) {
         *end = take(s);
         end = &(*end)->next;
     }
@@ -130,13 +132,21 @@ give(struct hand *h, struct slab *s, unsigned int n)
     pthread_mutex_unlock(&s->mutex);
 }
 
+void
+slab_empty_hands(void)
+{
+    for (unsigned int i = 0; i < N_SIZES; i++) {
+        if (hands[i].n) {
+            give(&hands[i], &slabs[i], hands[i].n);
+        }
+    }
+}
+
 static void
-empty_hands(void *unused UNUSED)
+on_end_of_thread(void *unused UNUSED)
 {
     is_watched = false;
-    for (unsigned int i = 0; i < N_SIZES; i++) {
-        give(&hands[i], &slabs[i], hands[i].n);
-    }
+    slab_empty_hands();
 }
 
 __attribute__((constructor)) static void
@@ -146,7 +156,7 @@ init_slabs(void)
         pthread_mutex_init(&slabs[i].mutex, NULL);
         list_init(&slabs[i].chunks);
     }
-    if (pthread_key_create(&end_of_thread, empty_hands)) {
+    if (pthread_key_create(&end_of_thread, on_end_of_thread)) {
         out_of_memory();
     }
 }

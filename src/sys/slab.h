@@ -10,8 +10,10 @@
  * ------------
  * Objects of one size (rounded up to SLAB_STEP) are cut from chunks, which are pieces of areas (sys/area.h), so that an
  * object's address says which chunk is its.  Each thread keeps a few objects of each size at hand; more are taken from
- * the chunks, or given back to them, in rows, under one mutex for each size.  A chunk that is whole again goes back to
- * its area, but for one.
+ * the chunks, or given back to them, in rows, under one mutex for each size.  The more rows of a size a thread has
+ * taken the longer they become, so that of sizes which it hardly ever needs it has little at hand.  What RCU's thread
+ * has released it gives back at once, as it will need none.  A chunk that is whole again goes back to its area, but for
+ * one.
  *
  * Under the sanitizers each object is of malloc() (slab_plain.c), so that they see what becomes of it.
  *
@@ -31,5 +33,8 @@ void *slab_alloc(size_t size) MUST_CHECK __attribute__((malloc, alloc_size(1)));
 void *slab_zalloc(size_t size) MUST_CHECK __attribute__((malloc, alloc_size(1)));
 /* Null is allowed. */
 void slab_free(void *, size_t size);
+
+/* The calling thread gives back all that it has at hand. */
+void slab_empty_hands(void);
 
 #endif
