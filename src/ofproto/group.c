@@ -18,6 +18,7 @@ void
 groups_init(struct ofproto *p)
 {
     hmap_init(&p->groups);
+    roll_init(&p->groups_roll);
 }
 
 bool
@@ -28,6 +29,7 @@ groups_destroy_step(struct ofproto *p, struct loop_slice *slice)
             return false;
         }
         hmap_remove(&p->groups, &g->node);
+        roll_remove(&p->groups_roll, &g->in_roll);
         xbridge_remove_group(&p->xb, g);
         group_unref(g);
     }
@@ -53,9 +55,11 @@ put_in_place(struct ofproto *p, struct group *gone, struct group *come)
 {
     if (gone) {
         hmap_remove(&p->groups, &gone->node);
+        roll_remove(&p->groups_roll, &gone->in_roll);
     }
     if (come) {
         hmap_insert(&p->groups, &come->node, hash_id(come->desc.group_id));
+        roll_add(&p->groups_roll, &come->in_roll);
     }
 }
 

@@ -90,25 +90,23 @@ release_group(void *group)
 static void
 note(struct listing *groups, struct group *g)
 {
-    if (g && group_try_ref_rcu(g)) {
+    if (group_try_ref_rcu(g)) {
         listing_add(groups, g->desc.group_id, g);
     }
 }
 
 static void
-note_all(const struct ofproto *p, struct listing *groups)
+note_of_roll(struct listing *groups, struct roll_entry *e)
 {
-    listing_reserve(groups, hmap_count(&p->groups));
-    HMAP_FOR_EACH (g, struct group, node, &p->groups) {
-        note(groups, g);
-    }
+    note(groups, CONTAINER_OF(e, struct group, in_roll));
 }
 
 static enum ofperr
 reply_groups(struct ofconn *c, const struct msg *m, const struct listing_ops *ops)
 {
-    struct listing groups = LISTING_INIT;
+    struct listing one = LISTING_INIT;
     enum ofperr error;
+    struct group *g;
     uint32_t id;
 
     error = group_request_decode(m, &id);
@@ -116,11 +114,14 @@ reply_groups(struct ofconn *c, const struct msg *m, const struct listing_ops *op
         return error;
     }
     if (id == GROUP_ALL) {
-        note_all(c->ofproto, &groups);
-    } else {
-        note(&groups, group_find(c->ofproto, id));
+        listing_reply_all(c, m, ops, &c->ofproto->groups_roll, hmap_count(&c->ofproto->groups));
+        return OFPERR_NONE;
     }
-    listing_reply(c, m, ops, &groups);
+    g = group_find(c->ofproto, id);
+    if (g) {
+        note(&one, g);
+    }
+    listing_reply(c, m, ops, &one);
     return OFPERR_NONE;
 }
 
@@ -134,7 +135,7 @@ put_desc(struct ofconn *c UNUSED, struct bytes *out, enum of_version v, const st
 enum ofperr
 handle_group_desc(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
 {
-    static const struct listing_ops ops = { MSG_GROUP_DESC_REPLY, 0, put_desc, release_group };
+    static const struct listing_ops ops = { MSG_GROUP_DESC_REPLY, 0, put_desc, release_group, note_of_roll };
 
     return reply_groups(c, m, &ops);
 }
@@ -163,7 +164,7 @@ put_stats(struct ofconn *c, struct bytes *out, enum of_version v, const struct l
 enum ofperr
 handle_group_stats(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
 {
-    static const struct listing_ops ops = { MSG_GROUP_REPLY, 0, put_stats, release_group };
+    static const struct listing_ops ops = { MSG_GROUP_REPLY, 0, put_stats, release_group, note_of_roll };
 
     return reply_groups(c, m, &ops);
 }

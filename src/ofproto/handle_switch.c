@@ -170,7 +170,7 @@ put_port_desc(struct ofconn *c, struct bytes *out, enum of_version v, const stru
 enum ofperr
 handle_port_desc(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
 {
-    static const struct listing_ops ops = { MSG_PORT_DESC_REPLY, 0, put_port_desc, NULL };
+    static const struct listing_ops ops = { MSG_PORT_DESC_REPLY, 0, put_port_desc, NULL, NULL };
     enum ofperr error;
     ofp_port want;
 
@@ -232,7 +232,7 @@ put_port_stats(struct ofconn *c, struct bytes *out, enum of_version v, const str
 enum ofperr
 handle_port_stats(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
 {
-    static const struct listing_ops ops = { MSG_PORT_REPLY, 0xfffffffe, put_port_stats, NULL };
+    static const struct listing_ops ops = { MSG_PORT_REPLY, 0xfffffffe, put_port_stats, NULL, NULL };
     enum ofperr error;
     ofp_port want;
 

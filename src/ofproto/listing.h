@@ -3,14 +3,15 @@
  * It tells of those that were there when the request came, in the order of their numbers.  What has gone when its turn
  * comes may be left out; what has come since then is not in it, so that nothing is told of twice.
  *
- * The order is that of a heap, which is made and emptied in steps: all that the request itself takes is to note each of
- * them.
+ * The order is that of a heap, which is made and emptied in steps, as all things of a roll are noted in steps (those
+ * that go meanwhile as they go): so nothing of this is one long turn.
  *
  * Threads: main. */
 #ifndef OFPROTO_LISTING_H
 #define OFPROTO_LISTING_H 1
 
 #include "base/pqueue.h"
+#include "base/roll.h"
 #include "ofproto/ofconn.h"
 
 struct listed {
@@ -20,25 +21,27 @@ struct listed {
     struct pqueue_node node;
 };
 
-struct listing_ops {
-    enum msg_type reply;
-    uint32_t first;  /* The number that comes first, before 0 if that is not 0 itself. */
-    /* Appends the entry of one; false if it has gone. */
-    bool (*put)(struct ofconn *, struct bytes *out, enum of_version, const struct listed *);
-    void (*release)(void *thing);  /* Null: nothing is to be done for things. */
-};
-
 struct listing {
     struct listed *all;  /* Owned. */
     size_t n, capacity;
 };
 #define LISTING_INIT { NULL, 0, 0 }
 
-/* Makes room for 'n' in one piece, before the first. */
-void listing_reserve(struct listing *, size_t n);
 void listing_add(struct listing *, uint32_t id, void *thing);
 
-/* Answers 'request' with the list, which it takes over and leaves empty, once the handler is done. */
+struct listing_ops {
+    enum msg_type reply;
+    uint32_t first;  /* The number that comes first, before 0 if that is not 0 itself. */
+    /* Appends the entry of one; false if it has gone. */
+    bool (*put)(struct ofconn *, struct bytes *out, enum of_version, const struct listed *);
+    void (*release)(void *thing);  /* Any thread, a reader; null: nothing is to be done for things. */
+    /* For listing_reply_all(): adds the thing to the list. */
+    void (*note)(struct listing *, struct roll_entry *);
+};
+
+/* Answers 'request', once the handler is done: with the list, which it takes over and leaves empty; with all 'n' that
+ * the roll has. */
 void listing_reply(struct ofconn *, const struct msg *request, const struct listing_ops *, struct listing *);
+void listing_reply_all(struct ofconn *, const struct msg *request, const struct listing_ops *, struct roll *, size_t n);
 
 #endif

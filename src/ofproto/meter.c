@@ -15,6 +15,7 @@ void
 meters_init(struct ofproto *p)
 {
     hmap_init(&p->meters);
+    roll_init(&p->meters_roll);
 }
 
 /* What the datapath is told. */
@@ -64,6 +65,7 @@ forget_meter(struct ofproto *p, struct meter *m)
     rcu_map_remove(&p->xb.meters, m->x, hash_u32(m->x->id, 0));
     rcu_defer(free, m->x);
     hmap_remove(&p->meters, &m->node);
+    roll_remove(&p->meters_roll, &m->in_roll);
     meter_mod_uninit(&m->config);
     free(m);
 }
@@ -161,6 +163,7 @@ add_meter(struct ofproto *p, struct meter_mod *mm)
     mm->bands = NULL;
     mm->n_bands = 0;
     hmap_insert(&p->meters, &m->node, hash_u32(m->config.meter_id, 0));
+    roll_add(&p->meters_roll, &m->in_roll);
     return OFPERR_NONE;
 }
 
@@ -357,18 +360,15 @@ put_meter_config(struct ofconn *c, struct bytes *out, enum of_version v UNUSED, 
 }
 
 static void
-note_all(const struct ofproto *p, struct listing *meters)
+note(struct listing *meters, struct roll_entry *e)
 {
-    listing_reserve(meters, hmap_count(&p->meters));
-    HMAP_FOR_EACH (meter, struct meter, node, &p->meters) {
-        listing_add(meters, meter->config.meter_id, NULL);
-    }
+    listing_add(meters, CONTAINER_OF(e, struct meter, in_roll)->config.meter_id, NULL);
 }
 
 static enum ofperr
 reply_meters(struct ofconn *c, const struct msg *m, const struct listing_ops *ops)
 {
-    struct listing meters = LISTING_INIT;
+    struct listing one = LISTING_INIT;
     enum ofperr error;
     uint32_t id;
 
@@ -377,20 +377,21 @@ reply_meters(struct ofconn *c, const struct msg *m, const struct listing_ops *op
         return error;
     }
     if (id == METER_ALL) {
-        note_all(c->ofproto, &meters);
-    } else if (meter_find(c->ofproto, id)) {
-        listing_add(&meters, id, NULL);
-    } else {
+        listing_reply_all(c, m, ops, &c->ofproto->meters_roll, hmap_count(&c->ofproto->meters));
+        return OFPERR_NONE;
+    }
+    if (!meter_find(c->ofproto, id)) {
         return OFPERR_OFPMMFC_UNKNOWN_METER;
     }
-    listing_reply(c, m, ops, &meters);
+    listing_add(&one, id, NULL);
+    listing_reply(c, m, ops, &one);
     return OFPERR_NONE;
 }
 
 enum ofperr
 handle_meter_stats(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
 {
-    static const struct listing_ops ops = { MSG_METER_REPLY, 0, put_meter_stats, NULL };
+    static const struct listing_ops ops = { MSG_METER_REPLY, 0, put_meter_stats, NULL, note };
 
     return reply_meters(c, m, &ops);
 }
@@ -398,7 +399,7 @@ handle_meter_stats(struct ofconn *c, const struct msg *m, struct bytes *out UNUS
 enum ofperr
 handle_meter_config(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
 {
-    static const struct listing_ops ops = { MSG_METER_CONFIG_REPLY, 0, put_meter_config, NULL };
+    static const struct listing_ops ops = { MSG_METER_CONFIG_REPLY, 0, put_meter_config, NULL, note };
 
     return reply_meters(c, m, &ops);
 }

@@ -11,6 +11,7 @@
 
 struct meter {
     struct hmap_node node;    /* In ofproto->meters, by id. */
+    struct roll_entry in_roll; /* In ofproto->meters_roll. */
     struct meter_mod config;  /* Id, flags and bands; owned. */
     int64_t created;          /* ms */
     struct xmeter *x;         /* In the snapshot; released by RCU. */

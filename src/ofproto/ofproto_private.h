@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "base/hmap.h"
+#include "base/roll.h"
 #include "ofproto/expiry.h"
 #include "ofproto/ofproto.h"
 #include "ofproto/rule.h"
@@ -126,8 +127,10 @@ struct ofproto {
     struct change_request *request;    /* That is being carried out in steps; null: none. */
     struct change_request *next_request; /* Of our own, that begins when that one has come to its end; null: none. */
     struct loop_wake change_wake;
-    struct hmap groups;      /* struct group by id. */
-    struct hmap meters;      /* struct meter by id. */
+    struct hmap groups;      /* struct group by id, */
+    struct roll groups_roll; /* and in the order of their coming. */
+    struct hmap meters;      /* struct meter by id, likewise. */
+    struct roll meters_roll;
     struct hmap users;       /* Of groups and meters: users.h. */
     struct hmap learned_users; /* See learned.h. */
     struct list learned_unused;

@@ -13,6 +13,7 @@
 #define OFPROTO_XGROUP_H 1
 
 #include "base/hmap.h"
+#include "base/roll.h"
 #include "ofproto/xbridge.h"
 #include "openflow/msg/group.h"
 
@@ -24,7 +25,8 @@ struct group_counter {
 
 struct group {
     struct hmap_node node;       /* In ofproto->groups, by id; main thread. */
-    _Atomic uint32_t n_refs;     /* In the line of the node and the id: requests about all groups look at these. */
+    struct roll_entry in_roll;   /* In ofproto->groups_roll; main thread. */
+    _Atomic uint32_t n_refs;     /* In the line of the roll and the id: requests about all groups look at these. */
     struct group_mod desc;       /* Id, type, buckets and properties; owned. */
     int64_t created;             /* ms; a modification does not change it. */
     struct cls_versions versions; /* Of the tables: in which it is there. */
