@@ -347,9 +347,10 @@ find_passed_over(struct search *s)
     struct cls_sets *sets = s->order->sets;
     const struct cls_length *at = sets->lengths, *end = at + sets->n;
     const uint64_t *set = cls_sets_length(sets, 0);
+    const size_t n_words = sets->n_words;
     uint64_t undecided[CLS_MAX_SET_WORDS];
 
-    for (size_t w = 0; w < sets->n_words; w++) {
+    for (size_t w = 0; w < n_words; w++) {
         s->passed_over[w] = 0;
         undecided[w] = UINT64_MAX;
     }
@@ -358,17 +359,17 @@ find_passed_over(struct search *s)
         const struct trie_result *r = s->asked >> i & 1 ? &s->results[i] : NULL;
         bool has_field = applies(s, &s->order->tracked[i]);
 
-        for (; at < end && at->field == i; at++, set += sets->n_words) {
+        for (; at < end && at->field == i; at++, set += n_words) {
             bool decides = has_field && (!r || !trie_result_has(r, at->length));
             bool passes = decides && r && (!s->wc || MIN(at->length, r->n_bits) <= s->noted[i]);
 
-            for (size_t w = 0; decides && w < sets->n_words; w++) {
+            for (size_t w = 0; decides && w < n_words; w++) {
                 s->passed_over[w] |= passes ? undecided[w] & set[w] : 0;
                 undecided[w] &= ~set[w];
             }
         }
     }
-    for (size_t w = 0; s->wc && w < sets->n_words; w++) {
+    for (size_t w = 0; s->wc && w < n_words; w++) {
         uint64_t noted = 0;
 
         for (unsigned int heads = s->heads & ((1u << CLS_N_HEADS) - 1); heads; heads &= heads - 1) {
