@@ -609,6 +609,8 @@ megaflow_prefetch_rcu(const struct dictionary *d, struct flow *key, uint16_t *li
 
 /* Megaflows. */
 
+const struct flow_line megaflow_no_line;
+
 static void
 set_program(struct dp_flow *f, struct program *program)
 {
@@ -621,7 +623,7 @@ set_key(struct dp_flow *f, const struct flow *key)
 {
     struct flow_line *line = f->key;
 
-    FLOW_FOR_EACH_LINE (i, f->tuple->map) {
+    FLOW_FOR_EACH_LINE (i, f->lines) {
         *line++ = key->lines[i];
     }
     FLOW_FOR_EACH_LINE (i, f->seen) {
@@ -635,7 +637,7 @@ megaflow_get_key(const struct dp_flow *f, struct flow *key)
     const struct flow_line *line = f->key;
 
     memset(key, 0, sizeof *key);
-    FLOW_FOR_EACH_LINE (i, f->tuple->map) {
+    FLOW_FOR_EACH_LINE (i, f->lines) {
         key->lines[i] = *line++;
     }
     FLOW_FOR_EACH_LINE (i, f->seen) {
@@ -657,8 +659,8 @@ static struct dp_flow *
 create_flow(struct megaflow_table *t, struct tuple *tuple, struct dictionary *d, const struct flow *key,
             struct program *program, void *owner)
 {
-    uint16_t seen = flow_used_lines(key, FLOW_LINES_PACKET) & ~tuple->map;
-    struct dp_flow *f = allocate_flow(t, __builtin_popcount(tuple->map | seen));
+    uint16_t lines = flow_used_lines(key, FLOW_LINES_PACKET) | FLOW_LINE_BASE;
+    struct dp_flow *f = allocate_flow(t, __builtin_popcount(lines));
 
     f->tuple = tuple;
     f->dictionary = d;
@@ -669,7 +671,8 @@ create_flow(struct megaflow_table *t, struct tuple *tuple, struct dictionary *d,
     f->tcp_flags = 0;
     atomic_store_explicit(&f->counter, 0, memory_order_relaxed);
     atomic_store_explicit(&f->offload, NULL, memory_order_relaxed);
-    f->seen = seen;
+    f->lines = lines & tuple->map;
+    f->seen = lines & ~tuple->map;
     set_key(f, key);
     set_program(f, program);
     atomic_store_explicit(&f->state, owner && t->owners_begin_stale ? MEGAFLOW_STALE : megaflow_epoch(t),

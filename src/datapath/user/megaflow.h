@@ -80,7 +80,7 @@ struct dp_flow {
     _Atomic uint32_t sole_output; /* The port, if the actions are just one output; else MEGAFLOW_NO_OUTPUT. */
     uint8_t n_lines;
     _Atomic uint8_t counter;      /* Number of the worker that has the first slot of 'stats', plus 1; 0: none yet. */
-    bool has_name;                /* In megaflow_table.names; under the table's mutex. */
+    uint16_t lines;               /* Of the mask, those that 'key' has: the others are all zero in the key. */
     _Atomic uint64_t state;       /* MEGAFLOW_*, or an epoch. */
     uint64_t hash;                /* Of the masked key. */
     /* Slow path. */
@@ -94,8 +94,9 @@ struct dp_flow {
     _Atomic int64_t used;         /* By whoever counted last. */
     _Atomic uint16_t tcp_flags;
     uint16_t seen;                /* Lines of the key that the mask lacks. */
+    bool has_name;                /* In megaflow_table.names; under the table's mutex. */
     struct list exact_node;       /* In dictionary->exact. */
-    struct flow_line key[] ALIGNED(64); /* The lines of the mask, unmasked; then those of 'seen'. */
+    struct flow_line key[] ALIGNED(64); /* 'lines', unmasked; then those of 'seen'. */
 };
 
 _Static_assert(sizeof(struct dp_flow) == 128, "a line that lookups read, and one that counting writes");
@@ -160,6 +161,9 @@ megaflow_n_put(const struct megaflow_table *t)
     return atomic_load_explicit(&t->n_put, memory_order_acquire);
 }
 
+/* All zero. */
+extern const struct flow_line megaflow_no_line;
+
 /* Whether the packet belongs to the megaflow, and its state is 'at_least': the epoch, or MEGAFLOW_STALE. */
 static ALWAYS_INLINE bool
 megaflow_matches_rcu(const struct dp_flow *f, struct flow *key, uint16_t *lines, uint64_t at_least)
@@ -177,7 +181,7 @@ megaflow_matches_rcu(const struct dp_flow *f, struct flow *key, uint16_t *lines,
     }
     key_need_lines(key, lines, t->map);
     FLOW_FOR_EACH_LINE (i, t->map) {
-        if (!key_line_matches(&key->lines[i], &t->mask.lines[i], v++)) {
+        if (!key_line_matches(&key->lines[i], &t->mask.lines[i], f->lines >> i & 1 ? v++ : &megaflow_no_line)) {
             return false;
         }
     }

@@ -236,6 +236,32 @@ a_megaflow_is_put_once_and_modified_on_request(void **state UNUSED)
     megaflow_table_uninit(&t);
 }
 
+/* That the key has nothing there is part of the match all the same. */
+static void
+a_line_that_the_key_lacks_takes_no_memory(void **state UNUSED)
+{
+    struct flow key = { .in_port = BE32(1), .vlan_tci = BE16(VLAN_PRESENT | 5) };
+    struct flow mask = { .vlan_tci = BE16_MAX, .vlan2_tci = BE16_MAX }, kept, other = key;
+    struct megaflow_table t;
+    struct dp_flow *f, *g;
+
+    megaflow_table_init(&t);
+    assert_int_equal(megaflow_put(&t, &key, &mask, output_to(1), NULL, true, false, &f, &before), 0);
+    assert_int_equal(f->n_lines, 1);
+    megaflow_get_key(f, &kept);
+    assert_memory_equal(&kept, &key, sizeof key);
+    other.mpls_lse[0] = BE32(7); /* In the same line, and not of the mask. */
+    assert_ptr_equal(lookup(&t, &other), f);
+    other.vlan2_tci = BE16(VLAN_PRESENT | 6);
+    assert_null(lookup(&t, &other));
+    assert_int_equal(megaflow_put(&t, &other, &mask, output_to(2), NULL, true, false, &g, &before), 0);
+    assert_int_equal(g->n_lines, 2);
+    assert_ptr_equal(g->tuple, f->tuple);
+    assert_ptr_equal(lookup(&t, &other), g);
+    assert_ptr_equal(lookup(&t, &key), f);
+    megaflow_table_uninit(&t);
+}
+
 /* What the mask leaves out is kept and decides nothing, neither the lookup nor the name. */
 static void
 a_megaflow_keeps_the_key_of_its_packet(void **state UNUSED)
@@ -604,6 +630,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_line_that_the_key_lacks_takes_no_memory),
         cmocka_unit_test(a_megaflow_keeps_the_key_of_its_packet),
         cmocka_unit_test(megaflows_are_found_by_their_names),
         cmocka_unit_test(a_stale_megaflow_is_renewed),
