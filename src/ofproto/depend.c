@@ -15,20 +15,20 @@ enum { MAX_NOTED = 256 };
 const struct depend_limits depend_default_limits = { 32768, 1024 };
 
 struct step_item {
-    struct list by_node;        /* In node->items. */
-    struct node *node;
-    struct depend_step *step;
+    struct chain_link by_node;  /* In node->items. */
+    uintptr_t node;             /* struct node; the step's first one also has FIRST_ITEM. */
 };
+enum { FIRST_ITEM = 1 };
 
 struct depend_step {
     struct depend_member member; /* In parent->members. */
     struct depend_step *parent; /* Null: the root. */
     struct hmap_node hmap_node; /* In depend->steps. */
-    struct list members;        /* struct depend_member: what goes on from here, but for stale dependents. */
+    struct chain members;       /* struct depend_member: what goes on from here, but for stale dependents. */
     uint32_t n_refs;            /* All that goes on from here. */
     uint32_t n_items;
-    uint64_t checked, changed;  /* Of the changes up to 'checked', the last that concerned the path to here, if that was
-                                 * after the step was made. */
+    uint64_t changed;           /* Of the changes up to member.seq, the last that concerned the path to here, if that
+                                 * was after the step was made. */
     struct step_item items[];
 };
 
@@ -47,7 +47,7 @@ struct depend {
     struct questions questions;
     struct hmap steps;
     struct depend_step root;
-    struct list stale;
+    struct chain stale;
     struct depend_stats stats;
     _Atomic uint64_t seq;       /* Changes so far. */
     _Atomic uint64_t settled;   /* Of those, the ones looked at. */
@@ -70,8 +70,6 @@ depend_create(const struct depend_client *client, const struct depend_limits *li
     d->limits = *limits;
     questions_init(&d->questions);
     hmap_init(&d->steps);
-    list_init(&d->root.members);
-    list_init(&d->stale);
     return d;
 }
 
@@ -111,13 +109,27 @@ void
 dependent_init(struct dependent *dep)
 {
     memset(dep, 0, sizeof *dep);
-    list_init(&dep->member.node);
 }
 
 static struct dependent *
 dependent_of(struct depend_member *m)
 {
     return CONTAINER_OF(m, struct dependent, member);
+}
+
+static struct node *
+item_node(const struct step_item *item)
+{
+    return (struct node *) (item->node & ~(uintptr_t) FIRST_ITEM);
+}
+
+static struct depend_step *
+item_step(struct step_item *item)
+{
+    while (!(item->node & FIRST_ITEM)) {
+        item--;
+    }
+    return CONTAINER_OF(item, struct depend_step, items);
 }
 
 /* Marking. */
@@ -127,8 +139,8 @@ mark(struct depend *d, struct dependent *dep)
 {
     if (!dep->member.is_stale) {
         dep->member.is_stale = true;
-        list_remove(&dep->member.node);
-        list_push_back(&d->stale, &dep->member.node);
+        chain_remove(&dep->member.link);
+        chain_push(&d->stale, &dep->member.link);
         d->stats.n_stale++;
         d->client.mark(d->client.aux, dep, true);
     }
@@ -137,7 +149,7 @@ mark(struct depend *d, struct dependent *dep)
 static void
 unmark(struct depend *d, struct dependent *dep)
 {
-    list_remove(&dep->member.node);
+    chain_remove(&dep->member.link);
     if (dep->member.is_stale) {
         dep->member.is_stale = false;
         d->stats.n_stale--;
@@ -148,7 +160,7 @@ unmark(struct depend *d, struct dependent *dep)
 static void
 mark_step(struct depend *d, struct depend_step *step, uint64_t change)
 {
-    LIST_FOR_EACH_SAFE (m, struct depend_member, node, &step->members) {
+    CHAIN_FOR_EACH_SAFE (m, struct depend_member, link, &step->members) {
         if (!d->left.n_marked) {
             d->doubts = true;
             return;
@@ -157,7 +169,7 @@ mark_step(struct depend *d, struct depend_step *step, uint64_t change)
         d->stats.n_marked++;
         if (m->is_step) {
             mark_step(d, CONTAINER_OF(m, struct depend_step, member), change);
-        } else if (dependent_of(m)->seq < change) {
+        } else if (m->seq < change) {
             mark(d, dependent_of(m));
         }
     }
@@ -167,13 +179,13 @@ static void
 mark_node(struct depend *d, struct node *node, uint64_t change)
 {
     node->changed = change;
-    LIST_FOR_EACH (item, struct step_item, by_node, &node->items) {
+    CHAIN_FOR_EACH (item, struct step_item, by_node, &node->items) {
         if (!d->left.n_marked) {
             d->doubts = true;
             break;
         }
         d->left.n_marked--;
-        mark_step(d, item->step, change);
+        mark_step(d, item_step(item), change);
     }
 }
 
@@ -352,14 +364,14 @@ step_changed(struct depend *d, struct depend_step *step)
 {
     uint64_t settled = atomic_load(&d->settled);
 
-    if (step->parent && step->checked < settled) {
+    if (step->parent && step->member.seq < settled) {
         uint64_t changed = MAX(step->changed, step_changed(d, step->parent));
 
         for (size_t i = 0; i < step->n_items; i++) {
-            changed = MAX(changed, node_changed(d, step->items[i].node, step->checked));
+            changed = MAX(changed, node_changed(d, item_node(&step->items[i]), step->member.seq));
         }
         step->changed = changed;
-        step->checked = settled;
+        step->member.seq = settled;
     }
     return step->changed;
 }
@@ -367,17 +379,17 @@ step_changed(struct depend *d, struct depend_step *step)
 static enum depend_state
 check_locked(struct depend *d, struct dependent *dep)
 {
-    bool soft = dep->seq < d->soft;
+    bool soft = dep->member.seq < d->soft;
 
     if (!dep->leaf || dep->member.is_stale) {
         return DEPEND_STALE;
     }
-    if (dep->seq < d->hardened || dep->seq < step_changed(d, dep->leaf)) {
+    if (dep->member.seq < d->hardened || dep->member.seq < step_changed(d, dep->leaf)) {
         mark(d, dep);
         return DEPEND_STALE;
     }
     if (!soft) {
-        dep->seq = MAX(dep->seq, atomic_load(&d->settled));
+        dep->member.seq = MAX((uint64_t) dep->member.seq, atomic_load(&d->settled));
     }
     d->client.mark(d->client.aux, dep, false);
     return soft ? DEPEND_SOFT : DEPEND_RIGHT;
@@ -479,7 +491,7 @@ find_step(struct depend *d, const struct depend_step *parent, const struct place
     HMAP_FOR_EACH_WITH_HASH (s, struct depend_step, hmap_node, hash, &d->steps) {
         size_t i = 0;
 
-        while (i < n && i < s->n_items && s->items[i].node == nodes[i].node) {
+        while (i < n && i < s->n_items && item_node(&s->items[i]) == nodes[i].node) {
             i++;
         }
         if (s->parent == parent && s->n_items == n && i == n) {
@@ -504,15 +516,14 @@ get_step(struct depend *d, struct depend_step *parent, const struct placed *node
         return s;
     }
     s = slab_alloc(step_memory(n));
-    *s = (struct depend_step) { .parent = parent, .n_items = n, .checked = depend_seq(d) };
-    s->member.is_step = true;
-    list_push_back(&parent->members, &s->member.node);
+    *s = (struct depend_step) {
+        .member = { .is_step = true, .seq = depend_seq(d) }, .parent = parent, .n_items = n,
+    };
+    chain_push(&parent->members, &s->member.link);
     parent->n_refs++;
-    list_init(&s->members);
     for (size_t i = 0; i < n; i++) {
-        s->items[i].node = nodes[i].node;
-        s->items[i].step = s;
-        list_push_back(&nodes[i].node->items, &s->items[i].by_node);
+        s->items[i].node = (uintptr_t) nodes[i].node | (i ? 0 : FIRST_ITEM);
+        chain_push(&nodes[i].node->items, &s->items[i].by_node);
     }
     hmap_insert(&d->steps, &s->hmap_node, hash);
     d->stats.n_items += n;
@@ -595,14 +606,16 @@ unref_step(struct depend *d, struct depend_step *s)
         struct depend_step *parent = s->parent;
 
         for (size_t i = 0; i < s->n_items; i++) {
-            list_remove(&s->items[i].by_node);
-            if (list_is_empty(&s->items[i].node->items)) {
-                drop_node(&d->questions, s->items[i].node);
+            struct node *node = item_node(&s->items[i]);
+
+            chain_remove(&s->items[i].by_node);
+            if (chain_is_empty(&node->items)) {
+                drop_node(&d->questions, node);
             }
         }
         d->stats.n_items -= s->n_items;
         hmap_remove(&d->steps, &s->hmap_node);
-        list_remove(&s->member.node);
+        chain_remove(&s->member.link);
         slab_free(s, step_memory(s->n_items));
         s = parent;
     }
@@ -618,13 +631,13 @@ depend_attach(struct depend *d, struct dependent *dep, const struct xlate_out *o
     dep->leaf = get_path(d, out);
     dep->leaf->n_refs++;
     unmark(d, dep);
-    list_push_back(&dep->leaf->members, &dep->member.node);
+    chain_push(&dep->leaf->members, &dep->member.link);
     unref_step(d, old);
     d->stats.n_dependents += !old;
     if (has_changed_since(d, out, seq)) {
         mark(d, dep);
     } else {
-        dep->seq = depend_seq(d);
+        dep->member.seq = depend_seq(d);
         d->client.mark(d->client.aux, dep, false);
     }
     pthread_mutex_unlock(&d->mutex);
@@ -712,10 +725,10 @@ depend_pop_stale(struct depend *d, bool (*may_use)(void *aux, struct dependent *
     struct dependent *found = NULL;
 
     pthread_mutex_lock(&d->mutex);
-    while (!found && !list_is_empty(&d->stale)) {
-        struct list *node = list_pop_front(&d->stale);
-        struct dependent *dep = dependent_of(CONTAINER_OF(node, struct depend_member, node));
+    while (!found && !chain_is_empty(&d->stale)) {
+        struct dependent *dep = dependent_of(CONTAINER_OF(d->stale.first, struct depend_member, link));
 
+        chain_remove(&dep->member.link);
         found = may_use(aux, dep) ? dep : NULL;
     }
     pthread_mutex_unlock(&d->mutex);

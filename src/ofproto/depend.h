@@ -40,7 +40,7 @@
 #ifndef OFPROTO_DEPEND_H
 #define OFPROTO_DEPEND_H 1
 
-#include "base/list.h"
+#include "base/chain.h"
 #include "ofproto/xlate/xlate.h"
 
 struct depend;
@@ -48,16 +48,16 @@ struct depend_step;
 
 /* What a step has behind it: another step, or a dependent whose path ends there. */
 struct depend_member {
-    struct list node;   /* In step->members, or in a list of stale dependents; else linked to itself. */
-    bool is_step;
-    bool is_stale;      /* A dependent's: hard, and 'mark' was told. */
+    struct chain_link link; /* In step->members, or in a chain of stale dependents. */
+    uint64_t seq : 62;      /* A step knows the changes up to this one; as far as they go, a dependent is right. */
+    uint64_t is_step : 1;
+    uint64_t is_stale : 1;  /* A dependent's: hard, and 'mark' was told. */
 };
 
 /* A part of whatever depends on something. */
 struct dependent {
     struct depend_member member;
     struct depend_step *leaf; /* The end of its path; null: not attached. */
-    uint64_t seq;       /* It is right as far as the changes up to this one go. */
 };
 
 struct depend_client {

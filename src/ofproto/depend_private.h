@@ -4,6 +4,7 @@
 #define OFPROTO_DEPEND_PRIVATE_H 1
 
 #include "base/hmap.h"
+#include "base/list.h"
 #include "ofproto/depend.h"
 
 enum { DEPEND_LOG = 1024 };
@@ -11,7 +12,7 @@ enum { DEPEND_LOG = 1024 };
 /* One question. */
 struct node {
     struct hmap_node hmap_node; /* In shape->nodes. */
-    struct list items;          /* struct step_item by 'by_node'. */
+    struct chain items;         /* struct step_item by 'by_node'. */
     struct shape *shape;
     uint64_t changed;           /* The last change that concerned it. */
     uint64_t values[];          /* shape->n_values of them. */

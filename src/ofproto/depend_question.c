@@ -156,7 +156,7 @@ get_node(struct questions *q, const struct asked *asked)
 
     if (!node) {
         node = slab_alloc(node_memory(s));
-        list_init(&node->items);
+        node->items = (struct chain) { NULL };
         node->shape = s;
         node->changed = 0;
         memcpy(node->values, asked->values, s->n_values * sizeof node->values[0]);

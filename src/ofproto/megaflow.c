@@ -26,7 +26,7 @@ megaflow_create(const struct xlate_out *out, uint64_t seq, size_t first_bytes, i
     struct megaflow *m = slab_zalloc(sizeof *m);
 
     dependent_init(&m->dependent);
-    m->dependent.seq = seq;
+    m->dependent.member.seq = seq;
     m->created = now;
     m->first_bytes = first_bytes;
     m->credits = credits_get_rcu(out);
@@ -41,7 +41,7 @@ megaflow_installed(struct depend *d, struct megaflow *m, struct dp_flow *flow, c
     m->pushed_packets = before->n_packets;
     m->pushed_bytes = before->n_bytes;
     atomic_store(&m->flow, flow);
-    depend_attach(d, &m->dependent, out, m->dependent.seq);
+    depend_attach(d, &m->dependent, out, m->dependent.member.seq);
     megaflow_unlock(m);
 }
 
