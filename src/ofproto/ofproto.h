@@ -194,7 +194,6 @@ struct ofproto_settings {
     unsigned int max_idle_ms;          /* 10000 */
     unsigned int max_revalidator_ms;   /* 500 */
     unsigned int min_revalidate_pps;   /* 5 */
-    unsigned int offloaded_stats_delay_ms; /* 2000 */
     unsigned int bundle_idle_s;        /* 10: of OpenFlow bundles. */
     bool flow_restore_wait;
     bool explicit_sampled_drops;       /* xlate_set_explicit_sampled_drops() */

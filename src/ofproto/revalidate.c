@@ -142,25 +142,15 @@ check(struct revalidator *r, struct megaflow *m, struct dp_flow *f, const struct
     }
 }
 
-/* What a device has carried of a megaflow is known a while later only. */
-static bool
-waits_for_counters(const struct revalidator *r, const struct megaflow *m, const struct dp_flow *f)
-{
-    const struct datapath_class *c = r->backer->xdp.dp->class;
-
-    return r->now - m->created < ofproto_settings.offloaded_stats_delay_ms && c->flow_offloaded
-           && c->flow_offloaded(f) == DP_OFFLOADED;
-}
-
 /* Where sweeps are slow, a stale megaflow that carries little goes: its next packet, if there is one, makes it anew.
  * 'n': the packets since the last sweep. */
 static bool
-is_worth_renewing(const struct revalidator *r, const struct megaflow *m, const struct dp_flow *f, uint64_t n)
+is_worth_renewing(const struct revalidator *r, const struct megaflow *m, uint64_t n)
 {
     int64_t ms = r->now - MAX(r->before, m->created);
 
-    return r->took_ms <= (int64_t) ofproto_settings.max_revalidator_ms / 2
-           || n * 1000 >= (uint64_t) MAX(ms, 1) * ofproto_settings.min_revalidate_pps || waits_for_counters(r, m, f);
+    return r->took_ms <= (int64_t) ofproto_settings.max_revalidator_ms / 2 ||
+           n * 1000 >= (uint64_t) MAX(ms, 1) * ofproto_settings.min_revalidate_pps;
 }
 
 static void
@@ -187,7 +177,7 @@ look_at(struct revalidator *r, struct dp_flow *f)
     if (r->now - MAX(stats.used, m->created) > r->max_idle) {
         dp->class->flow_del(dp, f, NULL);
     } else if (depend_check(r->backer->depend, &m->dependent) != DEPEND_RIGHT) {
-        if (is_worth_renewing(r, m, f, n)) {
+        if (is_worth_renewing(r, m, n)) {
             renew(r, m, f, &key, &mask);
         } else {
             dp->class->flow_del(dp, f, NULL);

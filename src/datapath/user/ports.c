@@ -159,39 +159,8 @@ release_queues(struct netdev_user *u)
 void
 dp_port_offload(struct dp *dp, struct port *port)
 {
-    if (dp->offload && !port->offload && !port->refuses_offload) {
+    if (dp->offload && !port->offload) {
         port->offload = offload_port_open(dp->offload, port->netdev, port->in_port, &port->marks);
-    }
-}
-
-/* Whether the search for a provider of offload comes to DPDK, the only one here: providers that are not named follow
- * those that are, unless the list ends with "none".  What else is in it is nobody's. */
-static bool
-reaches_dpdk(const char *providers)
-{
-    for (const char *at = providers; *at;) {
-        size_t n = strcspn(at, ",");
-
-        if (n == 4 && !memcmp(at, "dpdk", n)) {
-            return true;
-        }
-        if (n == 4 && !memcmp(at, "none", n)) {
-            return false;
-        }
-        at += n + (at[n] == ',');
-    }
-    return true;
-}
-
-void
-dp_port_set_offload_priority(struct dp *dp, struct port *port, const char *providers)
-{
-    port->refuses_offload = providers && !reaches_dpdk(providers);
-    if (port->refuses_offload) {
-        offload_port_close(port->offload);
-        port->offload = NULL;
-    } else {
-        dp_port_offload(dp, port);
     }
 }
 

@@ -382,7 +382,6 @@ user_port_configure(struct datapath *up, odp_port number, const struct dp_port_c
         pollers_set_affinity(dp, port, config->rxq_affinity);
         set_steering(port, config->tx_steering);
         say_of_caches(port->netdev->name, "emc-enable", config->emc_enable);
-        dp_port_set_offload_priority(dp, port, config->offload_priority);
     }
 }
 
