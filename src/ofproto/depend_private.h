@@ -40,6 +40,7 @@ struct table {
     uint8_t id;                 /* Of CONSULTED_TABLE; else 0. */
     struct list shapes;
     struct hmap shapes_by_mask; /* The same: traffic may be made to ask for many. */
+    size_t n_nodes;             /* Of all of them. */
 };
 
 /* The bits of a shape that a rule asks for too. */
@@ -52,7 +53,8 @@ struct noted {
     struct common words[];
 };
 
-/* A node and its class: how many ask otherwise, the lowest first in a path.  What is of one class makes a step. */
+/* A node and its class: how many ask its table otherwise, also for other bits, the lowest first in a path.  What is of
+ * one class makes a step. */
 enum { N_CLASSES = 64 / 3 + 1 };
 struct placed {
     struct node *node;

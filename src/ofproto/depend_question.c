@@ -161,6 +161,7 @@ get_node(struct questions *q, const struct asked *asked)
         node->changed = 0;
         memcpy(node->values, asked->values, s->n_values * sizeof node->values[0]);
         hmap_insert(&s->nodes, &node->hmap_node, asked->hash);
+        s->table->n_nodes++;
         q->n_nodes++;
     }
     return node;
@@ -169,7 +170,7 @@ get_node(struct questions *q, const struct asked *asked)
 static int
 node_class(const struct node *n)
 {
-    return (63 - __builtin_clzll(hmap_count(&n->shape->nodes))) / 3;
+    return (63 - __builtin_clzll(n->shape->table->n_nodes)) / 3;
 }
 
 static int
@@ -286,6 +287,7 @@ drop_node(struct questions *q, struct node *node)
 
     hmap_remove(&s->nodes, &node->hmap_node);
     slab_free(node, node_memory(s));
+    s->table->n_nodes--;
     q->n_nodes--;
     if (!hmap_count(&s->nodes)) {
         drop_shape(q, s);
