@@ -1,7 +1,7 @@
 /* A statistics reply about many things that have numbers (ports, groups, meters), made in steps of the main loop.
  *
- * It tells of those that were there when the request came, in the order of their numbers.  What has gone when its turn
- * comes may be left out; what has come since then is not in it, so that nothing is told of twice.
+ * It tells of those that were there when the request came, in the order of their numbers.  A port that has gone when
+ * its turn comes is left out; what has come since then is not in it, so that nothing is told of twice.
  *
  * The order is that of a heap, which is made and emptied in steps, as all things of a roll are noted in steps (those
  * that go meanwhile as they go): so nothing of this is one long turn.

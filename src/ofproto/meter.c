@@ -59,36 +59,69 @@ release_number(struct backer *b, uint32_t dp_id)
     backer_when_settled(b, &h->unpublished);
 }
 
+/* By any thread. */
+static void
+meter_unref(void *meter)
+{
+    struct meter *m = meter;
+
+    if (atomic_fetch_sub(&m->n_refs, 1) == 1) {
+        meter_mod_uninit(&m->config);
+        free(m->last);
+        free(m);
+    }
+}
+
+/* For those who still tell of it: what it has counted, if the datapath can say. */
+static void
+keep_counted(const struct ofproto *p, struct meter *m)
+{
+    const struct datapath *dp = p->backer->xdp.dp;
+    struct dp_meter_stats counted;
+
+    if (!dp->class->meter_get(dp, m->x->dp_id, &counted)) {
+        m->last = xmemdup(&counted, sizeof counted);
+    }
+}
+
+/* While the datapath still has it. */
 static void
 forget_meter(struct ofproto *p, struct meter *m)
 {
+    roll_remove(&p->meters_roll, &m->in_roll); /* Replies may take note of it now. */
+    if (atomic_load(&m->n_refs) > 1) {
+        keep_counted(p, m);
+    }
     rcu_map_remove(&p->xb.meters, m->x, hash_u32(m->x->id, 0));
     rcu_defer(free, m->x);
+    m->x = NULL;
     hmap_remove(&p->meters, &m->node);
-    roll_remove(&p->meters_roll, &m->in_roll);
-    meter_mod_uninit(&m->config);
-    free(m);
+    meter_unref(m);
 }
 
 static void
 remove_meter(struct ofproto *p, struct meter *m)
 {
+    uint32_t dp_id = m->x->dp_id;
+
     backer_meter_changed(p->backer, &p->xb, m->x->id);
-    release_number(p->backer, m->x->dp_id);
     forget_meter(p, m);
+    release_number(p->backer, dp_id);
 }
 
 bool
 meters_destroy_step(struct ofproto *p, struct loop_slice *slice)
 {
     struct datapath *dp = p->backer->xdp.dp;
+    uint32_t dp_id;
 
     HMAP_FOR_EACH_SAFE (m, struct meter, node, &p->meters) {
         if (loop_slice_is_over(slice)) {
             return false;
         }
-        dp->class->meter_del(dp, m->x->dp_id);
+        dp_id = m->x->dp_id;
         forget_meter(p, m);
+        dp->class->meter_del(dp, dp_id);
     }
     hmap_uninit(&p->meters);
     return true;
@@ -160,6 +193,7 @@ add_meter(struct ofproto *p, struct meter_mod *mm)
     backer_meter_changed(p->backer, &p->xb, mm->meter_id);
     m->config = *mm;
     m->created = clock_now_ms();
+    m->n_refs = 1;
     mm->bands = NULL;
     mm->n_bands = 0;
     hmap_insert(&p->meters, &m->node, hash_u32(m->config.meter_id, 0));
@@ -316,27 +350,34 @@ handle_meter_mod(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED
     return error;
 }
 
-/* Requests. */
+/* Requests about meters tell of those that were there when the request came. */
+
+/* What it has counted so far, or until it went; false: nobody can say. */
+static bool
+get_counted(const struct ofproto *p, const struct meter *m, struct dp_meter_stats *counted)
+{
+    const struct datapath *dp = p->backer->xdp.dp;
+
+    if (m->last) {
+        *counted = *m->last;
+    }
+    return m->last || (m->x && !dp->class->meter_get(dp, m->x->dp_id, counted));
+}
 
 static bool
 put_meter_stats(struct ofconn *c, struct bytes *out, enum of_version v UNUSED, const struct listed *one)
 {
-    const struct datapath *dp = c->ofproto->backer->xdp.dp;
-    const struct meter *m = meter_find(c->ofproto, one->id);
+    const struct meter *m = one->thing;
+    int64_t age = clock_now_ms() - m->created;
     struct dp_meter_stats counted;
     struct meter_stats s;
-    int64_t age;
 
-    if (!m) {
-        return false;
-    }
-    age = clock_now_ms() - m->created;
     s = (struct meter_stats) {
         .meter_id = one->id, .n_flows = users_count(c->ofproto, USERS_OF_METER, one->id), .duration_sec = age / 1000,
         .duration_nsec = age % 1000 * 1000000, .n_bands = m->config.n_bands,
         .bands = xcalloc(MAX(m->config.n_bands, 1), sizeof *s.bands),
     };
-    if (!dp->class->meter_get(dp, m->x->dp_id, &counted)) {
+    if (get_counted(c->ofproto, m, &counted)) {
         s.n_packets = counted.n_packets;
         s.n_bytes = counted.n_bytes;
         for (size_t i = 0; i < MIN(s.n_bands, counted.n_bands); i++) {
@@ -349,26 +390,30 @@ put_meter_stats(struct ofconn *c, struct bytes *out, enum of_version v UNUSED, c
 }
 
 static bool
-put_meter_config(struct ofconn *c, struct bytes *out, enum of_version v UNUSED, const struct listed *one)
+put_meter_config(struct ofconn *c UNUSED, struct bytes *out, enum of_version v UNUSED, const struct listed *one)
 {
-    const struct meter *m = meter_find(c->ofproto, one->id);
-
-    if (m) {
-        meter_config_put(out, &m->config);
-    }
-    return m != NULL;
+    meter_config_put(out, &((const struct meter *) one->thing)->config);
+    return true;
 }
 
 static void
-note(struct listing *meters, struct roll_entry *e)
+note(struct listing *meters, struct meter *m)
 {
-    listing_add(meters, CONTAINER_OF(e, struct meter, in_roll)->config.meter_id, NULL);
+    atomic_fetch_add(&m->n_refs, 1);
+    listing_add(meters, m->config.meter_id, m);
+}
+
+static void
+note_of_roll(struct listing *meters, struct roll_entry *e)
+{
+    note(meters, CONTAINER_OF(e, struct meter, in_roll));
 }
 
 static enum ofperr
 reply_meters(struct ofconn *c, const struct msg *m, const struct listing_ops *ops)
 {
     struct listing one = LISTING_INIT;
+    struct meter *meter;
     enum ofperr error;
     uint32_t id;
 
@@ -380,10 +425,11 @@ reply_meters(struct ofconn *c, const struct msg *m, const struct listing_ops *op
         listing_reply_all(c, m, ops, &c->ofproto->meters_roll, hmap_count(&c->ofproto->meters));
         return OFPERR_NONE;
     }
-    if (!meter_find(c->ofproto, id)) {
+    meter = meter_find(c->ofproto, id);
+    if (!meter) {
         return OFPERR_OFPMMFC_UNKNOWN_METER;
     }
-    listing_add(&one, id, NULL);
+    note(&one, meter);
     listing_reply(c, m, ops, &one);
     return OFPERR_NONE;
 }
@@ -391,7 +437,7 @@ reply_meters(struct ofconn *c, const struct msg *m, const struct listing_ops *op
 enum ofperr
 handle_meter_stats(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
 {
-    static const struct listing_ops ops = { MSG_METER_REPLY, 0, put_meter_stats, NULL, note };
+    static const struct listing_ops ops = { MSG_METER_REPLY, 0, put_meter_stats, meter_unref, note_of_roll };
 
     return reply_meters(c, m, &ops);
 }
@@ -399,7 +445,7 @@ handle_meter_stats(struct ofconn *c, const struct msg *m, struct bytes *out UNUS
 enum ofperr
 handle_meter_config(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED)
 {
-    static const struct listing_ops ops = { MSG_METER_CONFIG_REPLY, 0, put_meter_config, NULL, note };
+    static const struct listing_ops ops = { MSG_METER_CONFIG_REPLY, 0, put_meter_config, meter_unref, note_of_roll };
 
     return reply_meters(c, m, &ops);
 }

@@ -15,6 +15,8 @@ struct meter {
     struct meter_mod config;  /* Id, flags and bands; owned. */
     int64_t created;          /* ms */
     struct xmeter *x;         /* In the snapshot; released by RCU. */
+    _Atomic uint32_t n_refs;  /* The table's, and those of replies under way, which tell of it also when it has gone. */
+    struct dp_meter_stats *last; /* Of one that has gone while it had such references: what it has counted. */
 };
 
 void meters_init(struct ofproto *);

@@ -133,7 +133,7 @@ def test_in_band_control_gives_the_local_port_its_address_and_knows_the_next_hop
     log = place.sh(f"cat {place.dir}/ovs-vswitchd.log")
     assert "|bridge|INFO|bridge br0: configured IP address 10.77.0.1, netmask 255.255.255.0\n" in log
     assert "|bridge|INFO|bridge br0: configured gateway 10.77.0.254\n" in log
-    place.sh("ip neigh add 10.77.0.9 lladdr 02:00:00:00:77:09 dev br0")
+    place.sh("ip neigh replace 10.77.0.9 lladdr 02:00:00:00:77:09 dev br0")
     flows = "ovs-appctl bridge/dump-flows br0"
     place.wait("rules of the next hop", lambda: "priority=180003,arp,dl_dst=02:00:00:00:77:09,arp_op=2" in
                place.sh(flows))
