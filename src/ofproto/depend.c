@@ -16,9 +16,9 @@ const struct depend_limits depend_default_limits = { 32768, 1024 };
 
 struct step_item {
     struct chain_link by_node;  /* In node->items. */
-    uintptr_t node;             /* struct node; the step's first one also has FIRST_ITEM. */
+    uintptr_t node;             /* struct node, and ITEM_* of the place. */
 };
-enum { FIRST_ITEM = 1 };
+enum { ITEM_FIRST = 1, ITEM_OF_TAIL = 2, ITEM_LAST = 4, ITEM_FLAGS = 7 }; /* ITEM_LAST: of a tail. */
 
 struct depend_step {
     struct depend_member member; /* In parent->members. */
@@ -31,6 +31,15 @@ struct depend_step {
                                  * was after the step was made. */
     struct step_item items[];
 };
+
+/* What one dependent asks behind its last step. */
+struct depend_tail {
+    struct dependent *owner;
+    struct depend_step *step;   /* The last one; referenced. */
+    struct step_item items[];
+};
+/* So many last questions are a tail, though others ask each of them, too. */
+enum { FEW_LAST = 4 };
 
 /* The step of a run behind another step; referenced. */
 enum { N_RUNS = 4096 };
@@ -117,19 +126,42 @@ dependent_of(struct depend_member *m)
     return CONTAINER_OF(m, struct dependent, member);
 }
 
+/* Null: it has none. */
+static struct depend_tail *
+tail_of(const struct dependent *dep)
+{
+    return dep->end & DEPENDENT_TAIL ? (struct depend_tail *) (dep->end & ~(uintptr_t) DEPENDENT_TAIL) : NULL;
+}
+
+/* The last step of its path; null: it is not attached. */
+static struct depend_step *
+step_of(const struct dependent *dep)
+{
+    const struct depend_tail *tail = tail_of(dep);
+
+    return tail ? tail->step : (struct depend_step *) dep->end;
+}
+
 static struct node *
 item_node(const struct step_item *item)
 {
-    return (struct node *) (item->node & ~(uintptr_t) FIRST_ITEM);
+    return (struct node *) (item->node & ~(uintptr_t) ITEM_FLAGS);
 }
 
-static struct depend_step *
-item_step(struct step_item *item)
+static struct step_item *
+first_item(struct step_item *item)
 {
-    while (!(item->node & FIRST_ITEM)) {
+    while (!(item->node & ITEM_FIRST)) {
         item--;
     }
-    return CONTAINER_OF(item, struct depend_step, items);
+    return item;
+}
+
+/* The next one of a tail; null: that was the last. */
+static struct step_item *
+next_item(struct step_item *item)
+{
+    return item->node & ITEM_LAST ? NULL : item + 1;
 }
 
 /* Marking. */
@@ -175,6 +207,21 @@ mark_step(struct depend *d, struct depend_step *step, uint64_t change)
     }
 }
 
+/* Whatever asks by the items that begin here. */
+static void
+mark_item(struct depend *d, struct step_item *first, uint64_t change)
+{
+    if (first->node & ITEM_OF_TAIL) {
+        struct dependent *owner = CONTAINER_OF(first, struct depend_tail, items)->owner;
+
+        if (owner->member.seq < change) {
+            mark(d, owner);
+        }
+    } else {
+        mark_step(d, CONTAINER_OF(first, struct depend_step, items), change);
+    }
+}
+
 static void
 mark_node(struct depend *d, struct node *node, uint64_t change)
 {
@@ -185,7 +232,7 @@ mark_node(struct depend *d, struct node *node, uint64_t change)
             break;
         }
         d->left.n_marked--;
-        mark_step(d, item_step(item), change);
+        mark_item(d, first_item(item), change);
     }
 }
 
@@ -376,15 +423,28 @@ step_changed(struct depend *d, struct depend_step *step)
     return step->changed;
 }
 
+/* The last change that concerned the dependent's path, but for some that it has been found right after. */
+static uint64_t
+path_changed(struct depend *d, const struct dependent *dep)
+{
+    uint64_t changed = step_changed(d, step_of(dep));
+    struct depend_tail *tail = tail_of(dep);
+
+    for (struct step_item *i = tail ? tail->items : NULL; i; i = next_item(i)) {
+        changed = MAX(changed, node_changed(d, item_node(i), dep->member.seq));
+    }
+    return changed;
+}
+
 static enum depend_state
 check_locked(struct depend *d, struct dependent *dep)
 {
     bool soft = dep->member.seq < d->soft;
 
-    if (!dep->leaf || dep->member.is_stale) {
+    if (!dep->end || dep->member.is_stale) {
         return DEPEND_STALE;
     }
-    if (dep->member.seq < d->hardened || dep->member.seq < step_changed(d, dep->leaf)) {
+    if (dep->member.seq < d->hardened || dep->member.seq < path_changed(d, dep)) {
         mark(d, dep);
         return DEPEND_STALE;
     }
@@ -507,23 +567,31 @@ step_memory(size_t n_items)
     return sizeof(struct depend_step) + n_items * sizeof(struct step_item);
 }
 
-static struct depend_step *
-get_step(struct depend *d, struct depend_step *parent, const struct placed *nodes, size_t n, uint32_t hash)
+static size_t
+tail_memory(size_t n_items)
 {
-    struct depend_step *s = find_step(d, parent, nodes, n, hash);
+    return sizeof(struct depend_tail) + n_items * sizeof(struct step_item);
+}
 
-    if (s) {
-        return s;
-    }
-    s = slab_alloc(step_memory(n));
+static void
+add_item(struct step_item *item, struct node *node, uintptr_t flags)
+{
+    item->node = (uintptr_t) node | flags;
+    chain_push(&node->items, &item->by_node);
+}
+
+static struct depend_step *
+make_step(struct depend *d, struct depend_step *parent, const struct placed *nodes, size_t n, uint32_t hash)
+{
+    struct depend_step *s = slab_alloc(step_memory(n));
+
     *s = (struct depend_step) {
         .member = { .is_step = true, .seq = depend_seq(d) }, .parent = parent, .n_items = n,
     };
     chain_push(&parent->members, &s->member.link);
     parent->n_refs++;
     for (size_t i = 0; i < n; i++) {
-        s->items[i].node = (uintptr_t) nodes[i].node | (i ? 0 : FIRST_ITEM);
-        chain_push(&nodes[i].node->items, &s->items[i].by_node);
+        add_item(&s->items[i], nodes[i].node, i ? 0 : ITEM_FIRST);
     }
     hmap_insert(&d->steps, &s->hmap_node, hash);
     d->stats.n_items += n;
@@ -553,7 +621,7 @@ get_run_step(struct depend *d, struct depend_step *parent, const struct xlate_ru
 {
     struct known_run *known = &d->runs[hash_u64(run->id, hash_pointer(parent, 0)) % N_RUNS];
     const struct placed *nodes;
-    struct depend_step *old;
+    struct depend_step *old, *step;
     uint32_t hash;
     size_t n;
 
@@ -566,35 +634,116 @@ get_run_step(struct depend *d, struct depend_step *parent, const struct xlate_ru
         hash = hash_pointer(nodes[i].node, hash);
     }
     old = known->step;
-    *known = (struct known_run) { run->id, parent, get_step(d, parent, nodes, n, hash) };
+    step = find_step(d, parent, nodes, n, hash);
+    *known = (struct known_run) { run->id, parent, step ? step : make_step(d, parent, nodes, n, hash) };
     known->step->n_refs++;
     unref_step(d, old);
     return known->step;
 }
 
+static void
+drop_if_unasked(struct depend *d, struct node *node)
+{
+    if (chain_is_empty(&node->items)) {
+        drop_node(&d->questions, node);
+    }
+}
+
+/* A no-op for null. */
+static void
+free_tail(struct depend *d, struct depend_tail *tail)
+{
+    size_t n = 0;
+
+    for (struct step_item *i = tail ? tail->items : NULL; i; i = next_item(i)) {
+        chain_remove(&i->by_node);
+        drop_if_unasked(d, item_node(i));
+        n++;
+    }
+    d->stats.n_items -= n;
+    slab_free(tail, tail_memory(n));
+}
+
+static struct depend_tail *
+make_tail(struct depend *d, struct dependent *owner, struct depend_step *step, const struct placed *nodes, size_t n)
+{
+    struct depend_tail *tail = slab_alloc(tail_memory(n));
+
+    tail->owner = owner;
+    tail->step = step;
+    for (size_t i = 0; i < n; i++) {
+        add_item(&tail->items[i], nodes[i].node,
+                 ITEM_OF_TAIL | (i ? 0 : ITEM_FIRST) | (i + 1 < n ? 0 : ITEM_LAST));
+    }
+    d->stats.n_items += n;
+    return tail;
+}
+
+/* Whether no other one has asked. */
+static bool
+asks_alone(const struct dependent *dep, const struct node *node)
+{
+    struct chain_link *first = node->items.first;
+    struct step_item *item;
+
+    if (!first || first->next) {
+        return !first;
+    }
+    item = first_item(CONTAINER_OF(first, struct step_item, by_node));
+    return item->node & ITEM_OF_TAIL && CONTAINER_OF(item, struct depend_tail, items)->owner == dep;
+}
+
+/* How many of the groups others may have, too: up to the first with a question of this one's own. */
+static unsigned int
+count_shared(const struct dependent *dep, const struct placed *nodes, const struct group *groups,
+             unsigned int n_groups)
+{
+    size_t i = 0;
+
+    for (unsigned int n = 0; n < n_groups; n++) {
+        for (; i < groups[n].end; i++) {
+            if (asks_alone(dep, nodes[i].node)) {
+                return n;
+            }
+        }
+    }
+    return n_groups;
+}
+
+/* The path that 'out' asks for: its last step; what follows is the dependent's own: 'n' nodes. */
 static struct depend_step *
-get_path(struct depend *d, const struct xlate_out *out)
+get_path(struct depend *d, const struct dependent *dep, const struct xlate_out *out, const struct placed **own,
+         size_t *n)
 {
     struct depend_step *step = &d->root;
     struct group groups[N_CLASSES];
     const struct placed *nodes;
-    unsigned int n_groups;
-    size_t n, begin = 0;
+    unsigned int n_groups, n_shared;
+    size_t begin = 0;
 
     for (size_t i = 0; i < out->n_runs; i++) {
         step = get_run_step(d, step, out->runs[i]);
     }
-    n = place_questions(&d->questions, out->consulted, out->n_consulted, out->words, &nodes);
-    n_groups = find_groups(nodes, n, hash_pointer(step, 0), groups);
-    for (unsigned int i = 0; i < n_groups; i++) {
+    *n = place_questions(&d->questions, out->consulted, out->n_consulted, out->words, &nodes);
+    n_groups = find_groups(nodes, *n, hash_pointer(step, 0), groups);
+    n_shared = count_shared(dep, nodes, groups, n_groups);
+    for (unsigned int i = 0; i < n_shared; i++) {
         hmap_prefetch_bucket(&d->steps, groups[i].hash);
     }
-    for (unsigned int i = 0; i < n_groups; i++) {
+    for (unsigned int i = 0; i < n_shared; i++) {
         hmap_prefetch_node(&d->steps, groups[i].hash, 2 * CACHE_LINE);
     }
-    for (unsigned int i = 0; i < n_groups; begin = groups[i++].end) {
-        step = get_step(d, step, &nodes[begin], groups[i].end - begin, groups[i].hash);
+    for (unsigned int i = 0; i < n_shared; begin = groups[i++].end) {
+        size_t n_items = groups[i].end - begin;
+        struct depend_step *next = find_step(d, step, &nodes[begin], n_items, groups[i].hash);
+
+        if (!next && i && i + 1 == n_groups && n_items <= FEW_LAST) {
+            break;
+        }
+        step = next ? next : make_step(d, step, &nodes[begin], n_items, groups[i].hash);
     }
+    *own = &nodes[begin];
+    *n -= begin;
     return step;
 }
 
@@ -606,12 +755,8 @@ unref_step(struct depend *d, struct depend_step *s)
         struct depend_step *parent = s->parent;
 
         for (size_t i = 0; i < s->n_items; i++) {
-            struct node *node = item_node(&s->items[i]);
-
             chain_remove(&s->items[i].by_node);
-            if (chain_is_empty(&node->items)) {
-                drop_node(&d->questions, node);
-            }
+            drop_if_unasked(d, item_node(&s->items[i]));
         }
         d->stats.n_items -= s->n_items;
         hmap_remove(&d->steps, &s->hmap_node);
@@ -624,14 +769,20 @@ unref_step(struct depend *d, struct depend_step *s)
 void
 depend_attach(struct depend *d, struct dependent *dep, const struct xlate_out *out, uint64_t seq)
 {
-    struct depend_step *old;
+    struct depend_step *old, *step;
+    struct depend_tail *old_tail;
+    const struct placed *own;
+    size_t n_own;
 
     pthread_mutex_lock(&d->mutex);
-    old = dep->leaf;
-    dep->leaf = get_path(d, out);
-    dep->leaf->n_refs++;
+    old = step_of(dep);
+    old_tail = tail_of(dep);
+    step = get_path(d, dep, out, &own, &n_own);
+    step->n_refs++;
+    dep->end = n_own ? (uintptr_t) make_tail(d, dep, step, own, n_own) | DEPENDENT_TAIL : (uintptr_t) step;
     unmark(d, dep);
-    chain_push(&dep->leaf->members, &dep->member.link);
+    chain_push(&step->members, &dep->member.link);
+    free_tail(d, old_tail);
     unref_step(d, old);
     d->stats.n_dependents += !old;
     if (has_changed_since(d, out, seq)) {
@@ -646,11 +797,15 @@ depend_attach(struct depend *d, struct dependent *dep, const struct xlate_out *o
 void
 depend_detach(struct depend *d, struct dependent *dep)
 {
+    struct depend_step *step;
+
     pthread_mutex_lock(&d->mutex);
+    step = step_of(dep);
     unmark(d, dep);
-    d->stats.n_dependents -= dep->leaf != NULL;
-    unref_step(d, dep->leaf);
-    dep->leaf = NULL;
+    d->stats.n_dependents -= step != NULL;
+    free_tail(d, tail_of(dep));
+    unref_step(d, step);
+    dep->end = 0;
     pthread_mutex_unlock(&d->mutex);
 }
 

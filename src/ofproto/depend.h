@@ -6,9 +6,11 @@
  * table, groups, mirrors of bundles.
  * Each such question is a node, shared by all that asked it; the questions of one translation are a path of steps,
  * each some nodes that follow those of the step before it, and paths share the steps that they begin with.  Questions
- * that many ask come first in a path: of a pipeline of forty tables, what is a megaflow's own is one step with the one
- * or two questions that nobody else asked.  Of a run of lookups (ofproto/xlate/run.h), which comes first, all questions
- * are one step: which, is known by the run.
+ * that many ask come first in a path: of a pipeline of forty tables, what is a megaflow's own are the one or two that
+ * nobody else asked.  What is its own is no step but the dependent's tail, which costs less and is shared with nobody:
+ * from the first question on that no other one asked (whoever does so later has a step for it), and a few last ones
+ * that no other path has had behind the same steps: it is rare that two megaflows ask all the same.  Of a run of
+ * lookups (ofproto/xlate/run.h), which comes first, all questions are one step: which, is known by the run.
  *
  * A change finds the nodes whose answer it may alter, so it costs nothing for everything else:
  *
@@ -55,9 +57,10 @@ struct depend_member {
 };
 
 /* A part of whatever depends on something. */
+enum { DEPENDENT_TAIL = 1 };
 struct dependent {
     struct depend_member member;
-    struct depend_step *leaf; /* The end of its path; null: not attached. */
+    uintptr_t end;            /* Of its path: a step, or its tail (DEPENDENT_TAIL); 0: not attached. */
 };
 
 struct depend_client {
