@@ -142,6 +142,7 @@ struct dp_port_config {
     const char *rxq_affinity; /* pmd-rxq-affinity. */
     const char *tx_steering;  /* tx-steering. */
     const char *emc_enable;   /* emc-enable. */
+    const char *offload_priority; /* hw-offload-priority. */
 };
 
 /* Where a walk past the megaflows is. */

@@ -28,8 +28,8 @@ LOG_MODULE(ofproto_main)
 struct hmap all_ofprotos = HMAP_INIT(&all_ofprotos);
 struct loop *ofproto_loop;
 struct ofproto_settings ofproto_settings = {
-    .flow_limit = 200000, .max_idle_ms = 10000, .max_revalidator_ms = 500,
-    .min_revalidate_pps = 5, .bundle_idle_s = 10,
+    .flow_limit = 200000, .max_idle_ms = 10000, .bundle_idle_s = 10,
+    .worth = { .max_revalidator_ms = 500, .min_revalidate_pps = 5, .offloaded_stats_delay_ms = 2000 },
 };
 
 void

@@ -21,6 +21,7 @@
 #include "base/strmap.h"
 #include "base/uuid.h"
 #include "flow/port.h"
+#include "ofproto/worth.h"
 
 struct dp_port_config;
 struct loop;
@@ -192,8 +193,7 @@ bool ofproto_has_primary_controller(const struct ofproto *);
 struct ofproto_settings {
     unsigned int flow_limit;           /* 200000 */
     unsigned int max_idle_ms;          /* 10000 */
-    unsigned int max_revalidator_ms;   /* 500 */
-    unsigned int min_revalidate_pps;   /* 5 */
+    struct worth_settings worth;       /* 500, 5, 2000 */
     unsigned int bundle_idle_s;        /* 10: of OpenFlow bundles. */
     bool flow_restore_wait;
     bool explicit_sampled_drops;       /* xlate_set_explicit_sampled_drops() */

@@ -3,12 +3,13 @@
  * that were not used, retranslates those that are stale, and looks whether some that nothing has made stale are right
  * indeed (a slow check of depend.h; a disagreement is an error).  The number of megaflows that may be follows from what
  * a sweep takes.  Where changes put all in doubt again and again, sweeps take at most half of the time.  Where sweeps
- * are slow, stale megaflows that carry little are removed instead (min-revalidate-pps). */
+ * are slow, stale megaflows that carry little are removed instead (worth.h). */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "flow/tun_metadata.h"
 #include "ofproto/megaflow.h"
+#include "ofproto/worth.h"
 #include "ofproto/xlate/run.h"
 #include "odp/effect.h"
 #include "odp/text.h"
@@ -142,15 +143,17 @@ check(struct revalidator *r, struct megaflow *m, struct dp_flow *f, const struct
     }
 }
 
-/* Where sweeps are slow, a stale megaflow that carries little goes: its next packet, if there is one, makes it anew.
- * 'n': the packets since the last sweep. */
+/* 'n': the packets since the last sweep. */
 static bool
-is_worth_renewing(const struct revalidator *r, const struct megaflow *m, uint64_t n)
+is_worth_renewing(const struct revalidator *r, const struct megaflow *m, const struct dp_flow *f, uint64_t n)
 {
-    int64_t ms = r->now - MAX(r->before, m->created);
+    const struct datapath_class *c = r->backer->xdp.dp->class;
+    const struct worth w = {
+        .now = r->now, .before = r->before, .took_ms = r->took_ms, .created = m->created, .n_packets = n,
+        .is_offloaded = c->flow_offloaded && c->flow_offloaded(f) == DP_OFFLOADED,
+    };
 
-    return r->took_ms <= (int64_t) ofproto_settings.max_revalidator_ms / 2 ||
-           n * 1000 >= (uint64_t) MAX(ms, 1) * ofproto_settings.min_revalidate_pps;
+    return worth_renewing(&w, &ofproto_settings.worth);
 }
 
 static void
@@ -177,7 +180,7 @@ look_at(struct revalidator *r, struct dp_flow *f)
     if (r->now - MAX(stats.used, m->created) > r->max_idle) {
         dp->class->flow_del(dp, f, NULL);
     } else if (depend_check(r->backer->depend, &m->dependent) != DEPEND_RIGHT) {
-        if (is_worth_renewing(r, m, n)) {
+        if (is_worth_renewing(r, m, f, n)) {
             renew(r, m, f, &key, &mask);
         } else {
             dp->class->flow_del(dp, f, NULL);
@@ -369,7 +372,7 @@ plan(struct revalidator *r, bool swept)
 
     if (swept) {
         clock_gettime(CLOCK_MONOTONIC, &now);
-        r->next_sweep = after_ms(&r->last_begun, ofproto_settings.max_revalidator_ms);
+        r->next_sweep = after_ms(&r->last_begun, ofproto_settings.worth.max_revalidator_ms);
         r->rested = after_ms(&now, ms_between(&r->last_begun, &now));
     }
     if (depend_needs_walk(r->backer->depend) && is_before(&r->rested, &r->next_sweep)) {

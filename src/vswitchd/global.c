@@ -20,9 +20,12 @@ static const struct cfg_key global_keys[] = {
       .bad = CFG_CLAMP, .doc = "Milliseconds after which an unused megaflow is removed." },
     { "max-revalidator", CFG_INT, offsetof(struct global_cfg, max_revalidator_ms), .def = 500, .min = 100,
       .max = UINT32_MAX, .bad = CFG_CLAMP, .doc = "Milliseconds between revalidations at most." },
-    { "min-revalidate-pps", CFG_INT, offsetof(struct global_cfg, min_revalidate_pps), .def = 5, .min = 1,
+    { "min-revalidate-pps", CFG_INT, offsetof(struct global_cfg, min_revalidate_pps), .def = 5, .min = 0,
       .max = INT32_MAX, .bad = CFG_CLAMP, .doc = "Packets per second that a megaflow must have to be retranslated "
       "where a sweep takes more than half of max-revalidator." },
+    { "offloaded-stats-delay", CFG_INT, offsetof(struct global_cfg, offloaded_stats_delay_ms), .def = 2000, .min = 0,
+      .max = INT32_MAX, .bad = CFG_CLAMP, .doc = "Milliseconds for which a megaflow that a device carries out alone is "
+      "retranslated whatever it carries, since its counters come late." },
     { "stats-update-interval", CFG_INT, offsetof(struct global_cfg, stats_interval_ms), .def = 5000, .min = 5000,
       .max = INT32_MAX, .bad = CFG_CLAMP, .doc = "Milliseconds between writes of statistics." },
     { "bundle-idle-timeout", CFG_INT, offsetof(struct global_cfg, bundle_idle_s), .def = 10, .min = 1,
@@ -135,8 +138,9 @@ global_configure(struct vswitchd *sw, const struct vs_open_vswitch *row)
     memset(&s, 0, sizeof s); /* It is compared as a whole. */
     s.flow_limit = sw->cfg.flow_limit;
     s.max_idle_ms = sw->cfg.max_idle_ms;
-    s.max_revalidator_ms = sw->cfg.max_revalidator_ms;
-    s.min_revalidate_pps = sw->cfg.min_revalidate_pps;
+    s.worth.max_revalidator_ms = sw->cfg.max_revalidator_ms;
+    s.worth.min_revalidate_pps = sw->cfg.min_revalidate_pps;
+    s.worth.offloaded_stats_delay_ms = sw->cfg.offloaded_stats_delay_ms;
     s.bundle_idle_s = sw->cfg.bundle_idle_s;
     s.flow_restore_wait = sw->cfg.flow_restore_wait;
     s.explicit_sampled_drops = sw->cfg.explicit_sampled_drops;

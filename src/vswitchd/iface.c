@@ -293,6 +293,7 @@ configure_datapath(struct iface *f, const struct vs_interface *row)
         .rxq_affinity = vs_interface_other_config(row, "pmd-rxq-affinity"),
         .tx_steering = vs_interface_other_config(row, "tx-steering"),
         .emc_enable = vs_interface_other_config(row, "emc-enable"),
+        .offload_priority = vs_interface_other_config(row, "hw-offload-priority"),
     };
 
     ofproto_port_configure(iface_bridge(f)->ofproto, f->ofport, &config);

@@ -58,6 +58,7 @@
 /* Settings of the Open_vSwitch row that the daemon itself heeds. */
 struct global_cfg {
     int64_t flow_limit, max_idle_ms, max_revalidator_ms, min_revalidate_pps, vlan_limit, bundle_idle_s;
+    int64_t offloaded_stats_delay_ms;
     int64_t stats_interval_ms;
     bool flow_restore_wait, enable_statistics, explicit_sampled_drops;
     const char *dpdk_init;

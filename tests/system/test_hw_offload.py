@@ -12,7 +12,7 @@ import struct
 import time
 
 import pytest
-from place import BUILD, Place
+from place import BUILD, Place, doubt_after_slow_sweep
 from scapy.all import ARP, ICMP, IP, SCTP, TCP, UDP, Dot1Q, Ether, IPv6, Raw
 
 DEBIAN = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk"
@@ -319,6 +319,67 @@ def test_ten_thousand_megaflows(switch):
     before, some = switch.hits(), frames[-500:]
     assert switch.exchange(some, rate=500, seconds=2) == [bytes(f) for f in some]
     assert switch.hits() == before + 500
+
+
+def test_flows_whose_counters_come_late_are_kept(switch):
+    """other_config:offloaded-stats-delay, where sweeps are slow (min-revalidate-pps)."""
+    def they_go():
+        doubt_after_slow_sweep(switch.p, ["offloaded-stats-delay=0"], switch.ctl)
+        return len(switch.dump()) < len(frames) / 10
+
+    switch.set(takes_drop=1)
+    switch.flows("udp,actions=move:NXM_OF_UDP_SRC[]->NXM_NX_REG1[0..15]")
+    frames = [udp(7, 1000 + i) for i in range(10000)]
+    assert switch.exchange(frames, rate=1500, seconds=1) == []
+    switch.wait_rules(len(frames))
+    doubt_after_slow_sweep(switch.p, ["offloaded-stats-delay=1000000"], switch.ctl)
+    assert len(switch.dump("type=offloaded")) == len(frames)
+    switch.p.wait("they go", they_go, 120)
+    switch.wait_rules(0)
+    for name in ("offloaded-stats-delay", "max-revalidator"):
+        switch.p.sh(f"ovs-vsctl --timeout=30 remove Open_vSwitch . other_config {name}")
+
+
+def test_a_port_may_be_left_out(switch):
+    """other_config:hw-offload-priority of an interface, and of all."""
+    def priority(row, value=None):
+        switch.p.sh(f"ovs-vsctl --timeout=30 set {row} other_config:hw-offload-priority={value}" if value else
+                    f"ovs-vsctl --timeout=30 remove {row} other_config hw-offload-priority")
+
+    def passes():
+        assert switch.exchange([udp(7)] * 5) == [bytes(udp(7))] * 5
+
+    def inserted():
+        stats = switch.p.sh(f"{switch.ctl} dpctl/offload-stats-show")
+        return int(re.search(r"Total +Inserted offloads: +(\d+)", stats)[1])
+
+    switch.flows("udp,actions=2")
+    priority("Open_vSwitch .", "tc")
+    passes()
+    switch.wait_rules(1)
+    for value in ("none", "tc,none,dpdk", "what,none"):
+        priority("interface a", value)
+        switch.wait_rules(0)
+        switch.p.wait("that is counted", lambda: inserted() == 0)
+        assert "- a: " not in switch.p.sh(f"{switch.ctl} dpif/offload/show")
+        before = switch.hits()
+        passes()
+        assert switch.hits() == before and switch.get("n_rules") == 0
+        priority("interface a", "what,,dpdk,none")
+        switch.wait_rules(1)  # The megaflow that there is already.
+        passes()
+        assert switch.hits() == before + 5
+    priority("interface a")
+    passes()
+    switch.wait_rules(1)
+    priority("Open_vSwitch .")
+    switch.p.sh("ovs-vsctl --timeout=30 del-port a")
+    created = switch.get("n_created")
+    switch.p.sh("ovs-vsctl --timeout=30 add-port br0 a -- set interface a type=dpdk ofport_request=1"
+                " options:dpdk-devargs=net_af_packet0,iface=v0,framecnt=8192 other_config:hw-offload-priority=none")
+    switch.p.wait("it receives again", lambda: len(switch.exchange([udp(7)])) == 1, 30)
+    passes()
+    assert switch.get("n_created") == created
 
 
 def test_a_port_goes_with_thousands_of_rules(switch):

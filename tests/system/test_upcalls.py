@@ -2,7 +2,7 @@
 import re
 
 import pytest
-from place import switch_place
+from place import doubt_after_slow_sweep, switch_place
 
 UDP = ("in_port(1),eth(src=50:54:00:00:00:09,dst=50:54:00:00:00:0a),eth_type(0x0800),ipv4(src=10.0.0.2,dst=10.0.0.1,"
        "proto=17,tos=0,ttl=64,frag=no),udp(src=8,dst={})")
@@ -59,20 +59,20 @@ def test_where_sweeps_are_slow_stale_megaflows_that_carry_little_go(place):
     def n_flows():
         return int(re.search(r"current (\d+)", place.sh("ovs-appctl upcall/show"))[1])
 
-    def doubt():
-        """Again and again, so that a sweep that has something to do follows one that had."""
-        place.sh("for tag in $(seq 30); do ovs-vsctl set port p3 tag=$tag; done; ovs-appctl revalidator/wait")
+    def they_go():
+        doubt_after_slow_sweep(place, ["min-revalidate-pps=1"])
+        return n_flows() < n / 10
 
-    place.sh("ovs-vsctl set open . other_config:max-idle=600000 other_config:max-revalidator=600000")
+    place.sh("ovs-vsctl set open . other_config:max-idle=600000 other_config:max-revalidator=600001")
     place.sh("ovs-ofctl add-flow br0 'actions=multipath(symmetric_l3l4+udp,50,modulo_n,1,0,NXM_NX_REG0[]),p2'")
     for n in range(1, 60001, 500):
         receive(place, "p1", *range(n, n + 500))
     n = n_flows()
     assert n > 50000
-    doubt()
+    place.sh("ovs-vsctl set port p3 tag=1 && ovs-appctl revalidator/wait")
     assert n_flows() == n  # Renewed, though they are idle.
-    place.sh("ovs-vsctl set open . other_config:max-revalidator=100")
-    doubt()
-    place.wait("they go", lambda: n_flows() < n / 10)
+    doubt_after_slow_sweep(place, ["min-revalidate-pps=0"])
+    assert n_flows() == n  # None carries too little.
+    place.wait("they go", they_go, 120)
     receive(place, "p1", 5, 6)
     assert n_flows() >= 2

@@ -77,8 +77,9 @@ struct offload_port {
     pthread_cond_t no_calls;
     _Atomic bool is_closed;     /* Its rules are gone. */
     bool refuses_all;
+    bool is_paused;             /* What it has had is withdrawn, and it is offered nothing. */
     bool has_had_rules;         /* There is something to flush. */
-    bool needs_walk;            /* For the megaflows that were there before it. */
+    bool needs_walk;            /* For the megaflows that are there already. */
 };
 
 /* A note about a megaflow, while that is there or its rule is. */
@@ -91,6 +92,7 @@ struct offloaded {
     int64_t queued_us;          /* clock_real_us(). */
     bool drops;                 /* The megaflow's actions. */
     bool is_no_drop;            /* The device does not drop for it. */
+    bool was_paused;            /* Its port, when it was last looked at. */
     uint32_t mark;              /* Of the rule; 0: none. */
     struct netdev_rule *rule;   /* Null: none. */
     _Atomic enum dp_offloaded state; /* What the rule does. */
@@ -226,7 +228,7 @@ find_port(const struct offload *o, be32 in_port)
 {
     LIST_FOR_EACH (p, struct offload_port, node, &o->ports) {
         if (p->in_port == in_port) {
-            return p->refuses_all ? NULL : p;
+            return p->refuses_all || p->is_paused ? NULL : p;
         }
     }
     return NULL;
@@ -435,7 +437,8 @@ process(struct offload_thread *t)
 
     list_init(&e->node);
     t->n_queued--;
-    wanted = !e->flow || e->port->is_closed ? DP_NOT_OFFLOADED
+    e->was_paused = e->port->is_paused;
+    wanted = !e->flow || e->port->is_closed || e->port->is_paused ? DP_NOT_OFFLOADED
              : e->drops && !e->is_no_drop ? DP_OFFLOADED : DP_PARTLY_OFFLOADED;
     if (e->rule && e->port->is_closed) {
         forget_rule(e); /* It went with the others. */
@@ -502,7 +505,20 @@ wait(struct offload_thread *t)
     rcu_online();
 }
 
-/* A megaflow that was there before its port, or before its port began anew. */
+/* Its port has paused or gone on since. */
+static void
+push_if_turned(struct offloaded *e)
+{
+    struct offload *o = e->port->o;
+
+    pthread_mutex_lock(&o->mutex);
+    if (e->was_paused != e->port->is_paused) {
+        push(e);
+    }
+    pthread_mutex_unlock(&o->mutex);
+}
+
+/* A megaflow that was there before its port, or before its port began anew, paused or went on. */
 static bool
 offer_again(void *o_, struct dp_flow *f)
 {
@@ -513,14 +529,16 @@ offer_again(void *o_, struct dp_flow *f)
     pthread_mutex_lock(&o->mutex);
     has_port = find_port(o, base_of(f)->in_port) != NULL;
     pthread_mutex_unlock(&o->mutex);
-    if (has_port) {
+    if (has_port || atomic_load(&f->offload)) {
         pthread_mutex_lock(&o->flows->mutex);
         e = atomic_load(&f->offload);
         if (e && atomic_load(&e->port->is_closed)) {
             offload_flow_gone(f);
             e = NULL;
         }
-        if (!e && atomic_load(&f->state) != MEGAFLOW_GONE) {
+        if (e) {
+            push_if_turned(e);
+        } else if (atomic_load(&f->state) != MEGAFLOW_GONE) {
             offload_flow_put(o, f);
         }
         pthread_mutex_unlock(&o->flows->mutex);
@@ -735,6 +753,20 @@ offload_port_close(struct offload_port *p)
     }
     pthread_mutex_lock(&o->mutex);
     port_unref(p);
+    pthread_mutex_unlock(&o->mutex);
+}
+
+void
+offload_port_set_paused(struct offload_port *p, bool is_paused)
+{
+    struct offload *o = p->o;
+
+    pthread_mutex_lock(&o->mutex);
+    if (p->is_paused != is_paused) {
+        p->is_paused = is_paused;
+        p->needs_walk = true;
+        pthread_cond_signal(&o->threads[0].wake);
+    }
     pthread_mutex_unlock(&o->mutex);
 }
 

@@ -25,6 +25,8 @@
  * A megaflow that is nothing but an output needs no headers: its packets are not parsed, but for the TCP flags that it
  * counts.  For all others the packet is parsed, as actions need that, and compared with the megaflow.
  *
+ * A port may be left out (hw-offload-priority): it pauses, which withdraws its rules one by one.
+ *
  * Counters: all is counted in the megaflow, as ever.  What a device has dropped is asked for every OFFLOAD_COUNT_MS; of
  * a megaflow that goes, what came since the last time is not counted.
  *
@@ -71,6 +73,9 @@ void offload_destroy(struct offload *);
 struct offload_port *offload_port_open(struct offload *, struct netdev *, be32 in_port, marks_ptr *published);
 /* Before its queues are closed.  Null: nothing to do. */
 void offload_port_close(struct offload_port *);
+/* Whether the port is offered nothing for now, though its queues are open: what its device has is withdrawn soon.  As
+ * the device goes on, marks are kept back as those of any rule that goes. */
+void offload_port_set_paused(struct offload_port *, bool is_paused);
 
 /* A megaflow has come, has other actions, goes.  With the table's mutex. */
 void offload_flow_put(struct offload *, struct dp_flow *);

@@ -1,4 +1,5 @@
-/* Megaflows given to a device that is made up: what it has, when, and which marks lead where. */
+/* Megaflows given to a device that is made up: what it has, when, and which marks lead where.  The clock moves only
+ * when a test says so. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,7 +32,7 @@ struct device {
     marks_ptr marks;
     pthread_mutex_t mutex;
     struct netdev_rule *rules[MAX_RULES];
-    _Atomic unsigned int n_rules, n_puts;
+    _Atomic unsigned int n_rules, n_puts, n_counts;
     _Atomic int refusal, drop_refusal; /* Error values. */
     _Atomic bool is_held;              /* Puts wait. */
     _Atomic bool is_in_put, is_closed;
@@ -107,8 +108,9 @@ flush(struct netdev *n)
 }
 
 static int
-count(struct netdev *n UNUSED, struct netdev_rule *rule, uint64_t *n_packets, uint64_t *n_bytes)
+count(struct netdev *n, struct netdev_rule *rule, uint64_t *n_packets, uint64_t *n_bytes)
 {
+    device_of(n)->n_counts++;
     *n_packets = rule->n_packets;
     *n_bytes = rule->n_packets * 100;
     return 0;
@@ -391,6 +393,81 @@ a_device_without_rules_is_asked_nothing(void **state UNUSED)
     assert_int_equal(device.n_puts, 1);
 }
 
+/* --- A port that is left out for a while --- */
+
+static uint64_t
+n_inserted(void)
+{
+    struct dp_offload_figures f;
+    uint64_t n = 0;
+
+    for (unsigned int i = 0; i < offload_n_threads(offload); i++) {
+        offload_get_figures(offload, i, &f);
+        n += f.n_rules;
+    }
+    return n;
+}
+
+static void
+a_port_that_pauses_has_no_rules(void **state UNUSED)
+{
+    struct dp_flow *marked = put_flow(1, 7, false), *dropped = put_flow(1, 8, true);
+    uint32_t mark;
+
+    WAIT(find(mark_of(&device, 7)) == marked && offload_flow_state_rcu(dropped) == DP_OFFLOADED);
+    mark = mark_of(&device, 7);
+    offload_port_set_paused(port, true);
+    WAIT(!device.n_rules && !n_inserted());
+    assert_null(find(mark));
+    assert_int_equal(offload_flow_state_rcu(marked), DP_NOT_OFFLOADED);
+    assert_int_equal(offload_flow_state_rcu(dropped), DP_NOT_OFFLOADED);
+    put_flow(1, 9, false);
+    put_flow(1, 7, true);
+    WAIT(is_idle());
+    assert_int_equal(device.n_puts, 2);
+    offload_port_set_paused(port, false);
+    WAIT(offload_flow_state_rcu(marked) == DP_OFFLOADED && offload_flow_state_rcu(dropped) == DP_OFFLOADED
+         && mark_of(&device, 9));
+    assert_int_equal(n_inserted(), 3);
+}
+
+static void
+the_marks_of_a_port_that_paused_are_kept_back(void **state UNUSED)
+{
+    struct dp_flow *f = put_flow(1, 7, false);
+    uint32_t mark;
+
+    WAIT(find(mark_of(&device, 7)) == f);
+    mark = mark_of(&device, 7);
+    assert_int_equal(megaflow_del(&table, f, NULL), 0);
+    put_flow(1, 8, false);
+    WAIT(!mark_of(&device, 7) && mark_of(&device, 8));
+    offload_port_set_paused(port, true);
+    WAIT(!device.n_rules);
+    offload_port_set_paused(port, false);
+    for (uint16_t number = 100; number < 200; number++) {
+        put_flow(1, number, false);
+    }
+    WAIT(device.n_rules == 101);
+    assert_null(find(mark)); /* Packets may wait in the device that bear it. */
+}
+
+static void
+a_port_may_pause_while_its_device_is_asked(void **state UNUSED)
+{
+    struct dp_flow *f;
+
+    device.is_held = true;
+    f = put_flow(1, 7, false);
+    WAIT(device.is_in_put);
+    offload_port_set_paused(port, true);
+    device.is_held = false;
+    WAIT(device.n_puts == 1 && !device.n_rules && is_idle());
+    assert_int_equal(offload_flow_state_rcu(f), DP_NOT_OFFLOADED);
+    offload_port_set_paused(port, false);
+    WAIT(find(mark_of(&device, 7)) == f);
+}
+
 /* --- Drops --- */
 
 static bool
@@ -407,11 +484,45 @@ what_a_device_drops_is_the_megaflow_s(void **state UNUSED)
 
     WAIT(has_drop(f));
     device.rules[0]->n_packets = 5;
+    clock_warp(OFFLOAD_COUNT_MS);
     WAIT((megaflow_get_stats(f, &stats), stats.n_packets == 5));
     assert_int_equal(stats.n_bytes, 500);
     assert_true(stats.used > 0);
     device.rules[0]->n_packets = 7;
+    clock_warp(OFFLOAD_COUNT_MS);
     WAIT((megaflow_get_stats(f, &stats), stats.n_packets == 7));
+}
+
+/* Gives all threads something else to do, and waits until it is done. */
+static void
+busy_threads(uint16_t first)
+{
+    for (uint16_t number = first; number < first + 50; number++) {
+        put_flow(1, number, false);
+    }
+    WAIT(mark_of(&device, first + 49) && is_idle());
+}
+
+static void
+a_device_is_asked_for_its_counters_twice_a_second(void **state UNUSED)
+{
+    struct dp_flow *f = put_flow(1, 7, true);
+    struct dp_flow_stats stats;
+
+    WAIT(device.n_counts == 1);
+    device.rules[0]->n_packets = 5;
+    busy_threads(100);
+    clock_warp(OFFLOAD_COUNT_MS - 1);
+    busy_threads(200);
+    assert_int_equal(device.n_counts, 1);
+    clock_warp(1);
+    WAIT(device.n_counts == 2 && (megaflow_get_stats(f, &stats), stats.n_packets == 5));
+    assert_true(stats.used == clock_now_ms());
+    offload_port_set_paused(port, true);
+    WAIT(!device.n_rules);
+    clock_warp(OFFLOAD_COUNT_MS);
+    offload_port_set_paused(port, false);
+    WAIT(device.n_counts == 3);
 }
 
 static void
@@ -523,6 +634,11 @@ everything_changes_at_once(void **state UNUSED)
         rcu_offline();
         usleep(3000);
         rcu_online();
+        offload_port_set_paused(port, i % 2);
+        rcu_offline();
+        usleep(1000);
+        rcu_online();
+        offload_port_set_paused(port, i % 4 > 1);
         close_port(&device, port);
         port = open_port(&device, 1);
     }
@@ -556,7 +672,11 @@ main(void)
         TEST(a_port_may_close_while_its_device_is_asked),
         TEST(a_port_that_opens_again_is_offered_what_there_is),
         TEST(a_device_without_rules_is_asked_nothing),
+        TEST(a_port_that_pauses_has_no_rules),
+        TEST(the_marks_of_a_port_that_paused_are_kept_back),
+        TEST(a_port_may_pause_while_its_device_is_asked),
         TEST(what_a_device_drops_is_the_megaflow_s),
+        TEST(a_device_is_asked_for_its_counters_twice_a_second),
         TEST(a_megaflow_that_drops_no_more_is_marked),
         TEST(a_device_that_does_not_drop_marks),
         TEST(everything_changes_at_once),
@@ -564,6 +684,7 @@ main(void)
     };
     int failed;
 
+    clock_stop();
     rcu_thread_register();
     failed = cmocka_run_group_tests(tests, NULL, NULL);
     rcu_barrier_all();

@@ -47,6 +47,7 @@ struct port {
     struct port_affinity *affinity; /* pmd-rxq-affinity.  Main thread. */
     size_t n_affinity;
     struct offload_port *offload; /* Null: its device takes no rules.  Main thread. */
+    bool refuses_offload;  /* Its device is not to be asked (hw-offload-priority).  Main thread. */
 };
 
 struct port_table {

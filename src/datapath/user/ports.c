@@ -159,8 +159,38 @@ release_queues(struct netdev_user *u)
 void
 dp_port_offload(struct dp *dp, struct port *port)
 {
-    if (dp->offload && !port->offload) {
+    if (dp->offload && !port->offload && !port->refuses_offload) {
         port->offload = offload_port_open(dp->offload, port->netdev, port->in_port, &port->marks);
+    }
+}
+
+/* Whether the search for a provider of offload comes to DPDK, the only one here: providers that are not named follow
+ * those that are, and "none" ends it.  What else is in the list is nobody's. */
+static bool
+reaches_dpdk(const char *providers)
+{
+    for (const char *at = providers; *at;) {
+        size_t n = strcspn(at, ",");
+
+        if (n == 4 && !memcmp(at, "dpdk", n)) {
+            return true;
+        }
+        if (n == 4 && !memcmp(at, "none", n)) {
+            return false;
+        }
+        at += n + (at[n] == ',');
+    }
+    return true;
+}
+
+void
+dp_port_set_offload_priority(struct dp *dp, struct port *port, const char *providers)
+{
+    port->refuses_offload = providers && !reaches_dpdk(providers);
+    if (port->offload) {
+        offload_port_set_paused(port->offload, port->refuses_offload);
+    } else {
+        dp_port_offload(dp, port);
     }
 }
 

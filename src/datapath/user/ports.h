@@ -12,5 +12,7 @@ void dp_ports_remove_all(struct dp *);
 
 /* Offers the port's device its megaflows, if they are to be and it is not yet; main thread. */
 void dp_port_offload(struct dp *, struct port *);
+/* Interface.other_config:hw-offload-priority; null: not set.  It counts at once. */
+void dp_port_set_offload_priority(struct dp *, struct port *, const char *providers);
 
 #endif

@@ -382,6 +382,7 @@ user_port_configure(struct datapath *up, odp_port number, const struct dp_port_c
         pollers_set_affinity(dp, port, config->rxq_affinity);
         set_steering(port, config->tx_steering);
         say_of_caches(port->netdev->name, "emc-enable", config->emc_enable);
+        dp_port_set_offload_priority(dp, port, config->offload_priority);
     }
 }
 
@@ -536,7 +537,7 @@ user_port_offload(const struct datapath *up, odp_port number)
     const struct port_table *t = rcu_get_protected(&dp_cast(up)->ports);
     const struct port *port = t ? port_find(t, number.n) : NULL;
 
-    return port && port->offload ? port->netdev->class->rules->provider : NULL;
+    return port && port->offload && !port->refuses_offload ? port->netdev->class->rules->provider : NULL;
 }
 
 /* A worker for the calling thread: an idle one, or a new one. */
