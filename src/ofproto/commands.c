@@ -187,6 +187,7 @@ static void
 put_rule_text(struct str *s, const struct rule *rule, int64_t now, bool offload_stats)
 {
     const struct rule *counts = rule_counts_in_rcu(rule); /* It may have been modified since it was found. */
+    uint64_t n_packets, n_bytes;
     struct match m;
     size_t len;
     const struct act *acts = rule_acts_rcu(rule, &len);
@@ -200,7 +201,9 @@ put_rule_text(struct str *s, const struct rule *rule, int64_t now, bool offload_
     str_putf(s, "duration=%llds, n_packets=%llu, n_bytes=%llu, ", (long long) (now - rule->created) / 1000,
              (unsigned long long) atomic_load(&counts->n_packets), (unsigned long long) atomic_load(&counts->n_bytes));
     if (offload_stats) {
-        str_puts(s, "n_offload_packets=0, n_offload_bytes=0, "); /* Nothing is offloaded. */
+        rule_get_offloaded(counts, &n_packets, &n_bytes);
+        str_putf(s, "n_offload_packets=%llu, n_offload_bytes=%llu, ", (unsigned long long) n_packets,
+                 (unsigned long long) n_bytes);
     }
     cls_rule_get_match(&rule->cr, &m);
     tun_match_unbind(xbridge_options_rcu(&rule->ofproto->xb), &m);

@@ -407,13 +407,26 @@ xlate_credit_stats(const struct xlate_credit *credits, size_t n, const struct dp
     }
 }
 
+static void
+credit_offloaded(const struct xlate_credit *credits, size_t n, const struct dp_flow_stats *delta)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (credits[i].kind == CREDIT_RULE) {
+            rule_credit_offloaded(credits[i].rule, delta->n_packets, delta->n_bytes);
+        }
+    }
+}
+
 void
-credits_push(const struct credits *c, const struct dp_flow_stats *delta)
+credits_push(const struct credits *c, const struct dp_flow_stats *delta, bool is_offloaded)
 {
     const struct xlate_credit *piece;
     size_t n;
 
     for (size_t i = 0; (piece = credits_piece(c, i, &n)) != NULL; i++) {
         xlate_credit_stats(piece, n, delta);
+        if (is_offloaded) {
+            credit_offloaded(piece, n, delta);
+        }
     }
 }

@@ -21,8 +21,9 @@ struct credits *credits_get_rcu(const struct xlate_out *) MUST_CHECK;
 
 void credits_unref(struct credits *);
 
-/* Adds 'delta' to everything that they name. */
-void credits_push(const struct credits *, const struct dp_flow_stats *delta);
+/* Adds 'delta' to everything that they name.  'is_offloaded': a device has a part in the megaflow, which is counted of
+ * rules. */
+void credits_push(const struct credits *, const struct dp_flow_stats *delta, bool is_offloaded);
 
 /* The credits, in order: those of piece number 'i', null behind the last one. */
 const struct xlate_credit *credits_piece(const struct credits *, size_t i, size_t *n);

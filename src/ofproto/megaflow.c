@@ -56,7 +56,7 @@ megaflow_update(struct depend *d, struct megaflow *m, const struct xlate_out *ou
 }
 
 void
-megaflow_push(struct megaflow *m, const struct dp_flow_stats *stats)
+megaflow_push(struct megaflow *m, const struct dp_flow_stats *stats, bool is_offloaded)
 {
     struct dp_flow_stats delta = *stats;
 
@@ -64,8 +64,9 @@ megaflow_push(struct megaflow *m, const struct dp_flow_stats *stats)
     delta.n_bytes -= m->pushed_bytes;
     m->pushed_packets = stats->n_packets;
     m->pushed_bytes = stats->n_bytes;
+    m->is_offloaded = is_offloaded;
     if (delta.n_packets) {
-        credits_push(m->credits, &delta);
+        credits_push(m->credits, &delta, is_offloaded);
     }
 }
 
@@ -74,7 +75,7 @@ megaflow_finish(struct depend *d, struct megaflow *m, const struct dp_flow_stats
 {
     if (m) {
         if (final) {
-            megaflow_push(m, final);
+            megaflow_push(m, final, m->is_offloaded);
         }
         depend_detach(d, &m->dependent);
         credits_unref(m->credits);

@@ -20,7 +20,8 @@ struct megaflow {
     uint64_t pushed_packets, pushed_bytes; /* Already credited. */
     int64_t created;             /* ms */
     uint32_t doubted;            /* depend_seq() + 1 when a check found it wrong; 0: it was found right. */
-    uint32_t first_bytes;        /* Of the packet that it was made for, which it has not counted. */
+    uint32_t first_bytes : 31;   /* Of the packet that it was made for, which it has not counted. */
+    uint32_t is_offloaded : 1;   /* A device had a part in it at the last push. */
 };
 
 void megaflow_lock(const struct megaflow *);
@@ -42,8 +43,9 @@ megaflow_from_dependent(struct dependent *d)
 /* Replaces credits and dependencies after a retranslation.  Locked. */
 void megaflow_update(struct depend *, struct megaflow *, const struct xlate_out *out, uint64_t seq);
 
-/* Credits what came since the last push; 'stats' are the totals.  Locked, or gone. */
-void megaflow_push(struct megaflow *, const struct dp_flow_stats *stats);
+/* Credits what came since the last push; 'stats' are the totals.  'is_offloaded': a device has a part in it now, which
+ * is counted as if that had been so since the last push.  Locked, or gone. */
+void megaflow_push(struct megaflow *, const struct dp_flow_stats *stats, bool is_offloaded);
 
 /* The megaflow is gone: the last push, and release. */
 void megaflow_finish(struct depend *, struct megaflow *, const struct dp_flow_stats *final);

@@ -72,6 +72,12 @@ retranslate(struct revalidator *r, const struct flow *key, struct xlate_runs *ru
     return r->out.may_install;
 }
 
+static enum dp_offloaded
+offloaded(const struct datapath *dp, const struct dp_flow *f)
+{
+    return dp->class->flow_offloaded ? dp->class->flow_offloaded(f) : DP_NOT_OFFLOADED;
+}
+
 /* What the translation just made wants of a megaflow. */
 static const struct bytes *
 wanted_actions(const struct revalidator *r)
@@ -147,10 +153,9 @@ check(struct revalidator *r, struct megaflow *m, struct dp_flow *f, const struct
 static bool
 is_worth_renewing(const struct revalidator *r, const struct megaflow *m, const struct dp_flow *f, uint64_t n)
 {
-    const struct datapath_class *c = r->backer->xdp.dp->class;
     const struct worth w = {
         .now = r->now, .before = r->before, .took_ms = r->took_ms, .created = m->created, .n_packets = n,
-        .is_offloaded = c->flow_offloaded && c->flow_offloaded(f) == DP_OFFLOADED,
+        .is_offloaded = offloaded(r->backer->xdp.dp, f) == DP_OFFLOADED,
     };
 
     return worth_renewing(&w, &ofproto_settings.worth);
@@ -176,7 +181,7 @@ look_at(struct revalidator *r, struct dp_flow *f)
         return; /* Its worker is about to say what it depends on. */
     }
     n = stats.n_packets - m->pushed_packets;
-    megaflow_push(m, &stats);
+    megaflow_push(m, &stats, offloaded(dp, f));
     if (r->now - MAX(stats.used, m->created) > r->max_idle) {
         dp->class->flow_del(dp, f, NULL);
     } else if (depend_check(r->backer->depend, &m->dependent) != DEPEND_RIGHT) {
@@ -299,7 +304,7 @@ renew_stale(struct revalidator *r)
 
         b->xdp.dp->class->flow_get(f, &key, &mask, &stats);
         megaflow_lock(m);
-        megaflow_push(m, &stats);
+        megaflow_push(m, &stats, offloaded(b->xdp.dp, f));
         renew(r, m, f, &key, &mask);
         megaflow_unlock(m);
         rcu_quiescent();

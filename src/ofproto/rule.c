@@ -87,6 +87,7 @@ move_counters(struct rule *from, struct rule *to)
 {
     atomic_fetch_add(&to->n_packets, atomic_exchange(&from->n_packets, 0));
     atomic_fetch_add(&to->n_bytes, atomic_exchange(&from->n_bytes, 0));
+    rule_move_offloaded(from, to);
 }
 
 static void
@@ -96,6 +97,8 @@ free_rule(void *r_)
 
     if (successor) {
         move_counters(r, successor); /* From who had not seen yet that there is one. */
+    } else {
+        rule_move_offloaded(r, NULL);
     }
     cls_rule_uninit(&r->cr);
     rule_discard(r);

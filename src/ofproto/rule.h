@@ -41,6 +41,7 @@ struct rule {
     bool is_replacement : 1;   /* There was a flow with the same match and priority before. */
     bool has_meter : 1, has_groups : 1; /* Among its actions. */
     bool may_learn : 1;        /* A 'learn' is among them, or a 'clone', which may have one. */
+    _Atomic bool is_offloaded; /* rule_get_offloaded() knows something of it. */
     _Atomic uint32_t n_refs;
     struct ofproto *ofproto;
     int64_t created;           /* ms on clock_now_ms(); duration counts from here. */
@@ -121,5 +122,12 @@ rule_counts_in_rcu(const struct rule *r)
 
 /* Adds to the counters; 'used' only moves forward.  Any thread. */
 void rule_credit(struct rule *, uint64_t n_packets, uint64_t n_bytes, int64_t used);
+
+/* Of what the rule has counted, that of megaflows which a device had a part in: adds to it (any thread), and tells it,
+ * of a rule that counts for itself. */
+void rule_credit_offloaded(struct rule *, uint64_t n_packets, uint64_t n_bytes);
+void rule_get_offloaded(const struct rule *, uint64_t *n_packets, uint64_t *n_bytes);
+/* Moves it to another rule; null: to none. */
+void rule_move_offloaded(struct rule *from, struct rule *to);
 
 #endif

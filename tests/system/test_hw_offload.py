@@ -282,6 +282,7 @@ def test_a_device_that_drops(switch):
     assert len(switch.dump("type=offloaded")) == len(switch.dump("type=dpdk")) == 1 and not switch.dump("type=ovs")
     switch.p.wait("those of the flow",
                   lambda: "n_packets=51," in switch.p.sh("ovs-ofctl dump-flows br0"))
+    assert "n_packets=51, n_bytes=3468, n_offload_packets=50, n_offload_bytes=3400," in "".join(offload_stats(switch))
     switch.flows("udp,tp_dst=7,actions=2")
     switch.p.wait("the device drops no more", lambda: switch.exchange([udp(7)]) == [bytes(udp(7))], 20)
     switch.wait_rules(1)
@@ -445,6 +446,46 @@ def masked(rule):
 
     rule = re.sub(r"port=\d+ |mark=\d+", "", rule)
     return re.sub(r"=([0-9a-f]+)&([0-9a-f]+)", apply, rule)
+
+
+def offload_stats(s):
+    """The flows with what they have counted, but for when they were made and those of the switch itself."""
+    said = s.p.sh(f"{s.ctl} bridge/dump-flows --offload-stats br0")
+    return {re.sub("duration=[^ ]* ", "", line) for line in said.splitlines() if "table_id=254" not in line}
+
+
+def counted_as_offloaded(reference):
+    """What flows have counted, at three times."""
+    p = Place(reference=reference)
+    try:
+        s = Switch(p, reference)
+        s.add_bridge()
+        s.flows("udp,tp_dst=7,actions=2", "udp,tp_dst=8,actions=drop", "udp,tp_dst=9,actions=mod_nw_tos:8,2")
+        stats = [offload_stats(s)]
+
+        def send(n, total):
+            for port in 7, 8, 9:
+                s.exchange([udp(port)] * n, seconds=0.1)
+            p.wait("all are counted", lambda: all(f"n_packets={total}," in line for line in offload_stats(s)), 60)
+            stats.append(offload_stats(s))
+
+        send(1, 1)
+        s.wait_rules(3)
+        send(20, 21)
+        p.sh("ovs-ofctl --strict mod-flows br0 udp,tp_dst=7,actions=3")
+        stats.append(offload_stats(s))
+        return stats
+    finally:
+        p.leave()
+
+
+@pytest.mark.skipif(not os.path.exists(DEBIAN), reason="Debian's switch with DPDK is not installed")
+def test_flows_count_offloaded_packets_as_the_reference_s():
+    ours, theirs = counted_as_offloaded(False), counted_as_offloaded(True)
+    assert ours == theirs
+    size = len(udp(7))
+    assert {line.split(" udp")[0] for line in ours[2]} == {
+        f"n_packets=21, n_bytes={21 * size}, n_offload_packets=20, n_offload_bytes={20 * size},"}
 
 
 @pytest.mark.skipif(not os.path.exists(DEBIAN), reason="Debian's switch with DPDK is not installed")
