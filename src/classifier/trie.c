@@ -66,7 +66,7 @@ offsetof_places(unsigned int n_words)
 static ALWAYS_INLINE size_t
 offsetof_slots(unsigned int n_words)
 {
-    return (offsetof_places(n_words) + sizeof(uint32_t) + 7) & ~(size_t) 7;
+    return ROUND_UP(offsetof_places(n_words) + sizeof(uint32_t), sizeof(trie_ptr));
 }
 
 static ALWAYS_INLINE _Atomic uint32_t *
