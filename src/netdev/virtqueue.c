@@ -85,6 +85,16 @@ desc_at(const struct virtqueue *r, uint16_t i, struct vring_desc *d)
 #define PREFETCH_FOR_WRITE(P) __builtin_prefetch(P, 1)
 #endif
 
+static ALWAYS_INLINE void
+ask_line(const uint8_t *at, bool is_written)
+{
+    if (is_written) {
+        PREFETCH_FOR_WRITE(at);
+    } else {
+        __builtin_prefetch(at);
+    }
+}
+
 /* --- Looking ahead --- */
 
 static ALWAYS_INLINE struct virtqueue_buffer *
@@ -120,16 +130,8 @@ look_up(struct virtqueue *r, unsigned int n, bool is_given)
         }
         b->piece = find_piece(r->memory, d.addr, d.len);
         if (LIKELY(b->piece.at != NULL)) {
-            if (is_given && r->writes_headers) {
-                PREFETCH_FOR_WRITE(b->piece.at);
-            } else {
-                __builtin_prefetch(b->piece.at);
-            }
-            if (is_given) {
-                PREFETCH_FOR_WRITE(b->piece.at + CACHE_LINE);
-            } else {
-                __builtin_prefetch(b->piece.at + CACHE_LINE);
-            }
+            ask_line(b->piece.at, is_given && r->writes_headers);
+            ask_line(b->piece.at + CACHE_LINE, is_given);
         }
     }
 }
@@ -625,7 +627,7 @@ virtqueue_give(struct virtqueue *r, struct packet *const *packets, unsigned int 
             tally_add(&r->counters->errors, 1);
         }
     }
-    r->writes_headers = has_written;
+    r->writes_headers = n_used ? has_written : r->writes_headers;
     count(r->counters, given, n_given);
     publish(r, n_used);
     look_ahead(r, ready - n_used, true);

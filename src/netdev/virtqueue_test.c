@@ -414,6 +414,27 @@ frames_are_given_and_not_a_byte_more(void **state UNUSED)
 }
 
 static void
+whether_headers_are_written_is_learned_from_bursts_that_have_some(void **state UNUSED)
+{
+    unsigned int n_failed;
+    struct machine m;
+
+    machine_init(&m, 0);
+    memset(host(&m, AT(0)), 0xaa, HEADER);
+    offer(&m, add_desc(&m, AT(0), BUFFER, VRING_DESC_F_WRITE));
+    assert_int_equal(give(&m, 60, 0, &n_failed), 1);
+    assert_true(m.queue.writes_headers);
+    assert_int_equal(give(&m, 60, 0, &n_failed), 0);
+    assert_true(m.queue.writes_headers);
+    offer(&m, add_desc(&m, AT(0), BUFFER, VRING_DESC_F_WRITE));
+    assert_int_equal(virtqueue_give(&m.queue, NULL, 0, &n_failed), 0);
+    assert_true(m.queue.writes_headers);
+    assert_int_equal(give(&m, 60, 0, &n_failed), 1); /* It has the header of before. */
+    assert_false(m.queue.writes_headers);
+    machine_uninit(&m);
+}
+
+static void
 long_frames_fill_several_buffers(void **state UNUSED)
 {
     unsigned int n_failed;
@@ -564,8 +585,32 @@ whatever_the_rings_hold_nothing_else_is_touched(void **state UNUSED)
 
 /* --- Around and around --- */
 
-/* What the buffers behind an index are made of, in the order in which the machine offers them. */
-struct offered { uint16_t n_descs; };
+/* What a machine has offered of a long ring, each descriptor leading to 2048 bytes of its own. */
+struct offered {
+    uint16_t n_free;              /* Descriptors. */
+    uint16_t n_descs[LONG_RING];  /* Of the buffers, in the order in which they were offered. */
+};
+
+static uint64_t
+place_of(unsigned int desc)
+{
+    return bases[0] + desc % LONG_RING * 2048;
+}
+
+/* A buffer of this many bytes, and 'second' more behind another descriptor if that is not 0. */
+static void
+offer_buffer(struct machine *m, struct offered *o, uint32_t first, uint32_t second, uint16_t flags)
+{
+    uint16_t head = m->n_desc % LONG_RING, n = second ? 2 : 1;
+
+    o->n_descs[m->avail->idx % LONG_RING] = n;
+    o->n_free -= n;
+    add_desc(m, place_of(head), first, flags | (second ? VRING_DESC_F_NEXT : 0));
+    if (second) {
+        add_desc(m, place_of(head + 1), second, flags);
+    }
+    offer(m, head);
+}
 
 /* Bursts of all lengths over a ring with more buffers than are looked up ahead, many times around: whole frames, pieces
  * and frames over several buffers, in order and with their own bytes. */
@@ -573,8 +618,8 @@ static void
 bursts_go_around_to_the_machine(void **state UNUSED)
 {
     struct random r;
-    uint16_t seen = 60000, n_free = LONG_RING;
-    struct offered offered[LONG_RING];
+    uint16_t seen = 60000;
+    struct offered offered = { .n_free = LONG_RING };
     uint8_t next_given = 0, next_seen = 0;
     uint16_t sizes[256];
     struct machine m;
@@ -585,19 +630,11 @@ bursts_go_around_to_the_machine(void **state UNUSED)
         struct packet *packets[VIRTQUEUE_BURST];
         unsigned int n = random_below(&r, VIRTQUEUE_BURST + 1), n_failed = 0, done;
 
-        for (unsigned int i = random_below(&r, 2 * VIRTQUEUE_BURST); i && n_free >= 2; i--) {
+        for (unsigned int i = random_below(&r, 2 * VIRTQUEUE_BURST); i && offered.n_free >= 2; i--) {
             bool is_chain = !random_below(&r, 10);
-            uint16_t head = m.n_desc % LONG_RING;
-            uint64_t at = bases[0] + head * 2048;
 
-            offered[m.avail->idx % LONG_RING].n_descs = 1 + is_chain;
-            n_free -= 1 + is_chain;
-            add_desc(&m, at, is_chain ? 30 : random_below(&r, 8) ? 2048 : 100,
-                     VRING_DESC_F_WRITE | (is_chain ? VRING_DESC_F_NEXT : 0));
-            if (is_chain) {
-                add_desc(&m, bases[0] + (head + 1) % LONG_RING * 2048, 2048, VRING_DESC_F_WRITE);
-            }
-            offer(&m, head);
+            offer_buffer(&m, &offered, is_chain ? 30 : random_below(&r, 8) ? 2048 : 100, is_chain ? 2048 : 0,
+                         VRING_DESC_F_WRITE);
         }
         for (unsigned int i = 0; i < n; i++) {
             uint8_t number = next_given + i;
@@ -620,7 +657,7 @@ bursts_go_around_to_the_machine(void **state UNUSED)
 
             do {
                 const struct vring_used_elem *e = &m.used->ring[seen % LONG_RING];
-                uint16_t n_descs = offered[seen % LONG_RING].n_descs;
+                uint16_t n_descs = offered.n_descs[seen % LONG_RING];
                 size_t left = e->len;
 
                 assert_int_equal(e->id, m.avail->ring[seen % LONG_RING]);
@@ -635,7 +672,7 @@ bursts_go_around_to_the_machine(void **state UNUSED)
                     left -= now;
                 }
                 assert_int_equal(left, 0);
-                n_free += n_descs;
+                offered.n_free += n_descs;
                 n_buffers++;
                 seen++;
                 memcpy(&header, frame, sizeof header);
@@ -655,9 +692,9 @@ static void
 bursts_go_around_from_the_machine(void **state UNUSED)
 {
     struct random r;
-    uint16_t n_free = LONG_RING, seen = 65000;
+    uint16_t seen = 65000;
     uint8_t next_sent = 0, next_taken = 0;
-    struct offered offered[LONG_RING];
+    struct offered offered = { .n_free = LONG_RING };
     uint16_t sizes[256];
     struct machine m;
 
@@ -667,27 +704,18 @@ bursts_go_around_from_the_machine(void **state UNUSED)
         struct packet *packets[VIRTQUEUE_BURST];
         unsigned int n;
 
-        for (unsigned int i = random_below(&r, 2 * VIRTQUEUE_BURST); i && n_free >= 2; i--) {
+        for (unsigned int i = random_below(&r, 2 * VIRTQUEUE_BURST); i && offered.n_free >= 2; i--) {
             bool is_chain = !random_below(&r, 10);
-            uint16_t head = m.n_desc % LONG_RING;
-            uint8_t *at = host(&m, bases[0] + head * 2048);
+            uint8_t *at = host(&m, place_of(m.n_desc));
             size_t size = sizes[next_sent] = random_below(&r, 5) ? 60 : 60 + random_below(&r, 1000);
 
-            offered[m.avail->idx % LONG_RING].n_descs = 1 + is_chain;
-            n_free -= 1 + is_chain;
             memset(at, 0, HEADER);
-            fill(at + HEADER, size, next_sent);
-            add_desc(&m, bases[0] + head * 2048, is_chain ? HEADER + 20 : HEADER + size,
-                     is_chain ? VRING_DESC_F_NEXT : 0);
+            fill(at + HEADER, size, next_sent++);
             if (is_chain) {
-                uint16_t second = (head + 1) % LONG_RING;
-
-                memcpy(host(&m, bases[0] + second * 2048), at + HEADER + 20, size - 20);
+                memcpy(host(&m, place_of(m.n_desc + 1)), at + HEADER + 20, size - 20);
                 memset(at + HEADER + 20, 0xee, size - 20);
-                add_desc(&m, bases[0] + second * 2048, size - 20, 0);
             }
-            next_sent++;
-            offer(&m, head);
+            offer_buffer(&m, &offered, HEADER + (is_chain ? 20 : size), is_chain ? size - 20 : 0, 0);
         }
         n = virtqueue_take(&m.queue, packets, random_below(&r, VIRTQUEUE_BURST + 1));
         for (unsigned int i = 0; i < n; i++, next_taken++) {
@@ -701,7 +729,7 @@ bursts_go_around_from_the_machine(void **state UNUSED)
 
             assert_int_equal(e->id, m.avail->ring[seen % LONG_RING]);
             assert_int_equal(e->len, 0);
-            n_free += offered[seen % LONG_RING].n_descs;
+            offered.n_free += offered.n_descs[seen % LONG_RING];
         }
     }
     assert_true(m.counters.packets > 20000);
@@ -727,6 +755,7 @@ main(void)
         cmocka_unit_test(nonsense_is_given_back),
         cmocka_unit_test(headers_ask_for_checksums_and_segments),
         cmocka_unit_test(frames_are_given_and_not_a_byte_more),
+        cmocka_unit_test(whether_headers_are_written_is_learned_from_bursts_that_have_some),
         cmocka_unit_test(long_frames_fill_several_buffers),
         cmocka_unit_test(nonsense_takes_no_frame),
         cmocka_unit_test(the_machine_is_called_when_it_wants),
