@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/list.h"
+#include "sys/slab.h"
 
 struct reader {
     struct list node; /* In 'readers'. */
@@ -121,6 +122,7 @@ run_deferred(void *arg UNUSED)
             free(d);
             n++;
         }
+        slab_empty_hands();
         pthread_mutex_lock(&queue_mutex);
         n_done += n;
         pthread_cond_broadcast(&queue_changed);

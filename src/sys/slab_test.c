@@ -162,6 +162,42 @@ threads_do_not_get_each_others(void **state UNUSED)
     }
 }
 
+/* RCU's thread keeps nothing at hand, however little it was: this one finds it all again. */
+enum { N_DEFERRED = 10, DEFERRED_SIZE = 992, MANY = 2000 };
+
+static void
+release_deferred(void *p)
+{
+    slab_free(p, DEFERRED_SIZE);
+}
+
+static void
+what_is_released_by_rcu_is_used_again(void **state UNUSED)
+{
+    void *deferred[N_DEFERRED], *others[MANY];
+    unsigned int n_found = 0;
+
+    rcu_thread_register();
+    for (int i = 0; i < N_DEFERRED; i++) {
+        deferred[i] = slab_alloc(DEFERRED_SIZE);
+    }
+    for (int i = 0; i < N_DEFERRED; i++) {
+        rcu_defer(release_deferred, deferred[i]);
+    }
+    rcu_barrier_all();
+    for (int i = 0; i < MANY; i++) { /* More than this thread and chunks in use have. */
+        others[i] = slab_alloc(DEFERRED_SIZE);
+        for (int k = 0; k < N_DEFERRED; k++) {
+            n_found += others[i] == deferred[k];
+        }
+    }
+    assert_int_equal(n_found, N_DEFERRED);
+    for (int i = 0; i < MANY; i++) {
+        slab_free(others[i], DEFERRED_SIZE);
+    }
+    rcu_thread_unregister();
+}
+
 /* Areas that are being made ready. */
 static int
 wait_for_work(void **state UNUSED)
@@ -180,6 +216,7 @@ main(void)
         cmocka_unit_test(cleared_memory_is_zero_when_it_was_used_before),
         cmocka_unit_test(what_another_thread_releases_is_used_again),
         cmocka_unit_test(threads_do_not_get_each_others),
+        cmocka_unit_test(what_is_released_by_rcu_is_used_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, wait_for_work);
