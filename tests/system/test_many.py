@@ -1,6 +1,8 @@
 """Many of a thing at once: what is done with them goes over several turns of the main loop, and nobody sees half of it
 where one has always seen the whole.  On the dummy datapath."""
+import contextlib
 import functools
+import os
 import re
 import struct
 
@@ -62,14 +64,39 @@ def whole_entries(peer, kind, length):
     return found, parts
 
 
+# What DPDK reads when it starts is a pipe: it waits until something is written.
+GATE, READ_BY_DPDK = "/tmp/d/gate", "/sys/devices/system/cpu/cpu0/topology/core_id"
+
+
+@contextlib.contextmanager
+def dpdk_held_up(place):
+    """From when DPDK has begun to start until this is left."""
+    writers = []
+
+    def is_read():
+        with contextlib.suppress(OSError):  # ENXIO: nobody reads.
+            writers.append(os.open(place.root + GATE, os.O_WRONLY | os.O_NONBLOCK))
+        return writers
+
+    place.wait("DPDK starts", is_read, 60)
+    yield
+    place.sh("umount -l " + READ_BY_DPDK)
+    os.write(writers[0], b"0\n")
+    os.close(writers[0])
+
+
 def test_a_first_bridge_waits_for_its_datapath_and_others_do_not():
-    with switch_place(options=["--enable-dummy=override"]) as p:
+    with switch_place(options=["--enable-dummy=override"],
+                      prepare=f"mkfifo {GATE} && mount --bind {GATE} {READ_BY_DPDK}") as p:
         assert turns_of_reconciling(p) == 0
-        p.sh("ovs-vsctl --no-wait add-br br0 -- add-port br0 p1 -- set interface p1 type=dummy; "
-             "ovs-vsctl --no-wait del-port p1; ovs-appctl version")
-        p.sh("ovs-vsctl add-port br0 p2 -- set interface p2 type=dummy")
+        p.sh("ovs-vsctl --no-wait add-br br0 -- add-port br0 p1 -- set interface p1 type=dummy")
+        with dpdk_held_up(p):
+            p.sh("ovs-vsctl --no-wait del-port p1 && ovs-appctl version"
+                 " && ovs-vsctl --no-wait add-port br0 p2 -- set interface p2 type=dummy")
+            assert "br0" not in p.sh("ovs-appctl dpif/show")
+        p.sh("ovs-vsctl --timeout=60 set interface p2 other_config:waits=true")  # Until all of that is there.
         assert turns_of_reconciling(p) > 0
-        assert numbers(p, "br0") == {"p2": 1}
+        assert numbers(p, "br0") == {"p2": 1}  # Of p1 it has never heard.
         p.kill("ovs-vswitchd")
         p.start_switch("--enable-dummy=override")  # It is back when the bridge is.
         assert "p2" in p.sh("ovs-appctl dpif/show")
