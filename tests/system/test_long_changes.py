@@ -11,6 +11,7 @@ import time
 
 import pytest
 import openflow_peer
+from control_client import SlowClient
 from place import switch_place
 
 N_FLOWS = 10_000
@@ -480,20 +481,53 @@ def test_who_leaves_after_asking_for_the_commit_gets_all_of_it_or_nothing(place)
         assert other.count() == N_FLOWS + 1
 
 
+class Commands(SlowClient):
+    """Commands over one connection, since a process may take longer than the change that it is to meet."""
+
+    def __init__(self, place):
+        super().__init__(place, "version")
+        self.lines()
+
+    def run(self, method, *params):
+        self.ask(method, *params)
+        return self.lines()
+
+
+def receive(client, port, source):
+    client.run("netdev-dummy/receive", f"p{port}",
+               f"in_port({port}),eth(src={source},dst=02:00:00:00:01:00),eth_type(0x1234)")
+
+
+def turns_amid(client):
+    return int(client.run("coverage/read-counter", "change_request_turns")[0])
+
+
+def amid_a_change(client, action):
+    """Whether turns of a change came between the two looks around what was done."""
+    before = turns_amid(client)
+    action()
+    return turns_amid(client) > before
+
+
+def commit(peer, client, bundle):
+    """Asks for it; returns when it has begun."""
+    before, deadline = turns_amid(client), time.monotonic() + 60
+    peer.send(control(bundle, COMMIT))
+    while turns_amid(client) == before:
+        assert time.monotonic() < deadline, "the commit does not begin"
+
+
 def test_flows_that_packets_teach_meanwhile_stay(place):
     """Into a table that the bundle fills: no flow is lost nor there twice."""
     place.sh("ovs-ofctl -O OpenFlow14 add-flow br0 'table=0,priority=1,in_port=1,"
              "actions=learn(table=1,priority=5,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[])'")
-    peer, n, n_amid = Peer(place, V), 0, 0
+    peer, client, n, n_amid = Peer(place, V), Commands(place), 0, 0
     for bundle in range(1, 4):
         peer.prepare(bundle, [flow(i, table=1) for i in range(4 * N_FLOWS)])
-        peer.send(control(bundle, COMMIT))
+        commit(peer, client, bundle)
         for _ in range(10):
             n += 1
-            turns = turns_of_changes(place)
-            place.sh(f"ovs-appctl netdev-dummy/receive p1 'in_port(1),eth(src=02:00:00:00:00:{n:02x},"
-                     "dst=02:00:00:00:01:00),eth_type(0x1234)'")
-            n_amid += turns_of_changes(place) > turns
+            n_amid += amid_a_change(client, lambda n=n: receive(client, 1, f"02:00:00:00:00:{n:02x}"))
         peer.read_control(bundle, COMMIT)
         deadline = time.monotonic() + 10
         while peer.count() != 4 * N_FLOWS + 1 + n and time.monotonic() < deadline:
@@ -508,18 +542,15 @@ def test_flows_that_packets_teach_anew_while_they_are_deleted_are_there_once(pla
              "actions=learn(table=1,priority=5,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[])'")
 
     def teach(port):
-        place.sh(f"ovs-appctl netdev-dummy/receive p{port} 'in_port({port}),eth(src=02:00:00:00:00:01,"
-                 "dst=02:00:00:00:01:00),eth_type(0x1234)'")
+        receive(client, port, "02:00:00:00:00:01")
 
-    peer, n_amid = Peer(place, V), 0
+    peer, client, n_amid = Peer(place, V), Commands(place), 0
     for bundle in range(1, 4):
         peer.prepare(bundle, [delete_all(table=1), *(flow(i, table=1) for i in range(4 * N_FLOWS))])
         teach(1)
-        peer.send(control(bundle, COMMIT))
+        commit(peer, client, bundle)
         for i in range(10):
-            turns = turns_of_changes(place)
-            teach(1 + (i + 1) % 2)
-            n_amid += turns_of_changes(place) > turns
+            n_amid += amid_a_change(client, lambda i=i: teach(1 + (i + 1) % 2))
         peer.read_control(bundle, COMMIT)
         assert peer.count() - 4 * N_FLOWS - 1 in (0, 1)
         teach(2)
