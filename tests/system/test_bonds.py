@@ -7,6 +7,7 @@ import json
 import re
 
 import pytest
+from control_client import SlowClient
 from place import switch_place
 
 
@@ -121,13 +122,18 @@ def test_slb_uses_both_members_and_rebalances(place):
         assert ping(place, "-c 3 -i 0.1") == (0, False)
     assert tx_packets(place, "a1") - before[0] >= 3 and tx_packets(place, "a2") - before[1] >= 3
     # All buckets on one member, and load in two of them: one moves.
-    place.sh("for i in $(seq 0 255); do ovs-appctl bond/migrate bond0 $i a1 > /dev/null; done")
     place.sh("ip -n h1 link add m1 link eth0 type macvlan mode bridge && ip -n h1 addr add 10.0.0.11/24 dev m1 && "
-             "ip -n h1 link set m1 up; "
-             "(ip netns exec h1 ping -q -i 0.01 -s 1400 -c 600 -I eth0 10.0.0.2 > /dev/null &) ; "
-             "ip netns exec h1 ping -q -i 0.01 -s 1400 -c 600 -I m1 10.0.0.2 > /dev/null; true")
-    assert "rebalanced (now carrying: a1:" in place.sh(f"cat {place.dir}/ovs-vswitchd.log")
-    place.sh("ip -n h1 link del m1; ip -n h1 link set eth0 address 02:00:00:00:01:01")
+             "ip -n h1 link set m1 up")
+    client = SlowClient(place, "bond/list")
+    client.lines()
+    for i in range(256):
+        client.ask("bond/migrate", "bond0", str(i), "a1")
+        client.lines()
+    place.sh("for i in eth0 m1; do ip netns exec h1 ping -q -i 0.01 -s 1400 -I $i 10.0.0.2 >/dev/null 2>&1 & "
+             f"echo $!; done >{place.dir}/pings")
+    place.wait("one moves",
+               lambda: "rebalanced (now carrying: a1:" in place.sh(f"cat {place.dir}/ovs-vswitchd.log"), 60)
+    place.sh(f"kill $(cat {place.dir}/pings); ip -n h1 link del m1; ip -n h1 link set eth0 address 02:00:00:00:01:01")
 
 
 def test_balance_tcp_without_lacp_carries_nothing_but_as_active_backup(place):
