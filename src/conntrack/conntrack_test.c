@@ -158,12 +158,62 @@ a_port_that_is_taken_is_replaced(void **state UNUSED)
     assert_checksums();
     udp(&a, A + 7, 1000, B, 53, "a", 1); /* The same port of another host. */
     assert_int_equal(out_src(), X);
-    assert_int_not_equal(get_be16(out + L4), 1000);
-    assert_true(get_be16(out + L4) >= 1024);
+    assert_int_equal(get_be16(out + L4), 1001);
     assert_checksums();
     assert_int_equal(key.ct_state & CT_SNAT, CT_SNAT);
     assert_int_equal(udp(&look, B, 53, X, 1000, "b", 1), CT_TRK | CT_EST | CT_RPL | CT_DNAT);
     assert_int_equal(out_dst(), A);
+    assert_checksums();
+}
+
+static void
+a_port_gives_way_to_the_next_of_its_kind(void **state UNUSED)
+{
+    struct ct_action a = nat(CT_NAT_SRC, X, X, 0, 0);
+    static const uint16_t ports[][3] = { { 1, 2, 3 }, { 511, 1, 2 }, { 512, 600, 601 }, { 1023, 600, 601 },
+                                         { 1024, 1025, 1026 }, { 65535, 1024, 1025 } };
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(ports); i++) {
+        for (unsigned int k = 0; k < 3; k++) {
+            udp(&a, A + k, ports[i][0], B, 53 + i, "a", 1);
+            assert_int_equal(get_be16(out + L4), ports[i][k]);
+            assert_checksums();
+        }
+    }
+}
+
+/* Also beyond those that are tried in order. */
+static void
+most_ports_of_a_kind_are_found(void **state UNUSED)
+{
+    struct ct_action a = nat(CT_NAT_SRC, X, X, 0, 0);
+    bool taken[512] = { false };
+
+    for (unsigned int i = 0; i < 380; i++) {
+        uint16_t port;
+
+        assert_int_equal(udp(&a, A + i, 400, B, 53, "a", 1) & CT_NEW, CT_NEW);
+        port = get_be16(out + L4);
+        assert_in_range(port, 1, 511);
+        assert_false(taken[port]);
+        taken[port] = true;
+    }
+}
+
+static void
+destinations_that_become_one_are_told_apart_by_the_source_port(void **state UNUSED)
+{
+    struct ct_action a = nat(CT_NAT_DST, X, X, 99, 99);
+
+    for (unsigned int i = 0; i < 3; i++) {
+        assert_int_equal(udp(&a, A, 5, B + i, 53, "a", 1), CT_TRK | CT_NEW | CT_DNAT);
+        assert_int_equal(out_dst(), X);
+        assert_int_equal(get_be16(out + L4), 5 + i);
+        assert_int_equal(get_be16(out + L4 + 2), 99);
+    }
+    assert_int_equal(udp(&look, X, 99, A, 7, "b", 1), CT_TRK | CT_EST | CT_RPL | CT_SNAT);
+    assert_int_equal(out_src(), B + 2);
+    assert_int_equal(get_be16(out + L4 + 2), 5);
     assert_checksums();
 }
 
@@ -795,6 +845,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_port_that_is_taken_is_replaced),
+        TEST(a_port_gives_way_to_the_next_of_its_kind),
+        TEST(most_ports_of_a_kind_are_found),
+        TEST(destinations_that_become_one_are_told_apart_by_the_source_port),
         TEST(a_checksum_that_the_device_found_right_is_not_looked_at_again),
         TEST(a_full_range_makes_new_connections_invalid),
         TEST(nothing_is_translated_without_a_clash_for_the_address_zero),

@@ -1,13 +1,14 @@
 /* Which address and port a translated connection gets.
  *
  * A candidate is good if no live connection has its reply tuple; ct_insert() decides.  The port that a packet came with
- * is tried first where it is allowed (RFC 4787 §4.2.1); then a range is searched from a place that a hash (or chance)
- * gives. The search is bounded, so that a full range costs a new connection little. */
+ * is tried first where it is allowed (RFC 4787 §4.2.1).  Without a range another source port is one of the same kind (a
+ * privileged one stays privileged): one of the next, as in the reference, or else, like those of a range, found from a
+ * place that a hash (or chance) gives.  The search is bounded, so that a full range costs a new connection little. */
 #include "base/hash.h"
 #include "conntrack/private.h"
 #include "sys/random.h"
 
-enum { ATTEMPTS = 512, EPHEMERAL_MIN = 1024 };
+enum { ATTEMPTS = 512, NEXT_PORTS = 128 };
 
 /* Whether ports are translated, too.  Those of SCTP are not, like those of protocols that have none. */
 static bool
@@ -47,6 +48,10 @@ address_start(const struct conntrack *ct, const struct ct_tuple *t, const struct
     return range == UINT32_MAX ? h : h % ((uint64_t) range + 1);
 }
 
+struct ports {
+    uint16_t min, max;
+};
+
 /* The end of the reply tuple that is chosen. */
 struct choice {
     struct ipv6_addr *address;
@@ -80,20 +85,46 @@ try(struct conntrack *ct, struct ct_conn *c, int64_t now)
     return ct_insert(ct, c, now);
 }
 
-/* Tries the ports min to max, beginning somewhere. */
+/* Tries n of the ports of a range, from 'start' on. */
 static bool
-try_ports(struct conntrack *ct, struct ct_conn *c, const struct choice *to, uint16_t min, uint16_t max, bool by_chance,
-          unsigned int *attempts, int64_t now)
+try_next_ports(struct conntrack *ct, struct ct_conn *c, const struct choice *to, const struct ports *range,
+               uint32_t start, uint32_t n, unsigned int *attempts, int64_t now)
 {
-    uint32_t n = max - min + 1u, start = (by_chance ? random_u64(sys_random()) : ct_hash(ct, &c->tuple[CT_ORIG])) % n;
-
     for (uint32_t i = 0; i < n && *attempts; i++, --*attempts) {
-        set_port(c, to, min + (start + i) % n);
+        set_port(c, to, range->min + (start + i) % (range->max - range->min + 1u));
         if (try(ct, c, now)) {
             return true;
         }
     }
     return false;
+}
+
+/* Tries the ports of a range, beginning somewhere. */
+static bool
+try_ports(struct conntrack *ct, struct ct_conn *c, const struct choice *to, const struct ports *range, bool by_chance,
+          unsigned int *attempts, int64_t now)
+{
+    uint32_t n = range->max - range->min + 1u;
+    uint32_t start = (by_chance ? random_u64(sys_random()) : ct_hash(ct, &c->tuple[CT_ORIG])) % n;
+
+    return try_next_ports(ct, c, to, range, start, n, attempts, now);
+}
+
+/* Tries other source ports of the kind of the one that is wanted. */
+static bool
+try_other_ports(struct conntrack *ct, struct ct_conn *c, const struct choice *source, unsigned int *attempts,
+                int64_t now)
+{
+    uint16_t wanted = be16_to_cpu(source->wanted);
+    bool is_id = c->tuple[CT_REPLY].kind & CT_KIND_ICMP; /* Of a query: no port. */
+    const struct ports range = is_id           ? (struct ports) { 1, UINT16_MAX }
+                               : wanted < 512  ? (struct ports) { 1, 511 }
+                               : wanted < 1024 ? (struct ports) { 600, 1023 }
+                                               : (struct ports) { 1024, UINT16_MAX };
+    uint32_t next = wanted >= range.min && wanted < range.max ? wanted + 1u - range.min : 0;
+
+    return try_next_ports(ct, c, source, &range, next, NEXT_PORTS - 1, attempts, now)
+           || try_ports(ct, c, source, &range, false, attempts, now);
 }
 
 /* One address: the port as it came if that is allowed, then the range, or ports that nobody minds. */
@@ -115,9 +146,10 @@ try_address(struct conntrack *ct, struct ct_conn *c, const struct ct_nat *nat, c
             return true;
         }
     }
-    return has_range
-               ? try_ports(ct, c, to, nat->port_min, nat->port_max, by_chance, attempts, now)
-               : nat->flags & CT_NAT_SRC && try_ports(ct, c, to, EPHEMERAL_MIN, UINT16_MAX, by_chance, attempts, now);
+    if (has_range) {
+        return try_ports(ct, c, to, &(struct ports) { nat->port_min, nat->port_max }, by_chance, attempts, now);
+    }
+    return nat->flags & CT_NAT_SRC && try_other_ports(ct, c, to, attempts, now);
 }
 
 /* A destination that is taken for this source: the source's port gives way (its address stays). */
@@ -127,8 +159,7 @@ try_source_port(struct conntrack *ct, struct ct_conn *c, unsigned int *attempts,
     struct ct_tuple *r = &c->tuple[CT_REPLY];
     struct choice source = { &r->dst, &r->dst_port, r->dst_port };
 
-    return has_ports(r) && !(r->kind & CT_KIND_ICMP)
-           && try_ports(ct, c, &source, EPHEMERAL_MIN, UINT16_MAX, false, attempts, now);
+    return has_ports(r) && !(r->kind & CT_KIND_ICMP) && try_other_ports(ct, c, &source, attempts, now);
 }
 
 static bool
@@ -161,7 +192,7 @@ insert_translated(struct conntrack *ct, struct ct_conn *c, const struct ct_nat *
         }
         attempts -= attempts > 0;
     }
-    return !is_src && !nat->port_min && try_source_port(ct, c, &attempts, now);
+    return !is_src && try_source_port(ct, c, &attempts, now);
 }
 
 static bool

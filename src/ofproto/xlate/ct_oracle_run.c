@@ -118,8 +118,8 @@ commit(struct run *r, const struct cto_action *a, uint16_t zone, const struct ct
 
     choose_reply(&c, a);
     if (find(r->tracker, zone, &c.reply, &is_reply)) {
-        /* Without a port in the action another port is taken; which one is not said. */
-        r->result->gave_up |= a->ct.nat >= CTO_NAT_SRC && !wanted_port(&c, a);
+        /* Without a source port in the action another one is taken; which one is not said. */
+        r->result->gave_up |= a->ct.nat == CTO_NAT_DST || (a->ct.nat == CTO_NAT_SRC && !wanted_port(&c, a));
         return NULL;
     }
     if (r->tracker->n >= CTO_MAX_CONNS || cto_same_tuple(&c.orig, &back)) {
