@@ -284,11 +284,23 @@ nothing_is_translated_without_a_clash_for_the_address_zero(void **state UNUSED)
     assert_int_equal(out_dst(), B);
     udp(&a, A, 1001, B, 53, "a", 1);
     assert_int_equal(get_be16(out + L4), 1001);
-    assert_int_equal(key.ct_state, CT_TRK | CT_NEW);
+    assert_int_equal(key.ct_state, CT_TRK | CT_NEW | CT_SNAT);
     udp(&a, A, 1000, B, 53, "a", 1);
     assert_int_equal(out_src(), A);
     assert_int_not_equal(get_be16(out + L4), 1000);
     assert_checksums();
+}
+
+static void
+a_translation_to_what_is_there_is_shown(void **state UNUSED)
+{
+    struct ct_action a = nat(CT_NAT_DST, B, B, 53, 53);
+    const struct ct_action without = { .zone = 1 };
+
+    assert_int_equal(udp(&a, A, 1000, B, 53, "a", 1), CT_TRK | CT_NEW | CT_DNAT);
+    assert_int_equal(udp(&look, A, 1000, B, 53, "a", 1), CT_TRK | CT_NEW | CT_DNAT);
+    assert_int_equal(udp(&look, B, 53, A, 1000, "b", 1), CT_TRK | CT_EST | CT_RPL | CT_SNAT);
+    assert_int_equal(udp(&without, A, 1000, B, 53, "a", 1), CT_TRK | CT_EST);
 }
 
 static void
@@ -309,6 +321,8 @@ translated_packets_are_found_again_in_their_zone(void **state UNUSED)
     k.lines = &lines;
     k.offsets = &offsets;
     conntrack_run_rcu(ct, &a, &k, 1, now);
+    assert_int_equal(key.ct_state, CT_TRK | CT_EST | CT_SNAT);
+    conntrack_run_rcu(ct, &(struct ct_action) { .zone = 1 }, &k, 1, now); /* It has been translated, by whichever. */
     assert_int_equal(key.ct_state, CT_TRK | CT_EST | CT_SNAT);
     assert_int_equal(conntrack_n_conns(ct), 1);
     packet_free(k.packet);
@@ -851,6 +865,7 @@ main(void)
         TEST(a_checksum_that_the_device_found_right_is_not_looked_at_again),
         TEST(a_full_range_makes_new_connections_invalid),
         TEST(nothing_is_translated_without_a_clash_for_the_address_zero),
+        TEST(a_translation_to_what_is_there_is_shown),
         TEST(translated_packets_are_found_again_in_their_zone),
         TEST(passive_ftp_is_expected_once),
         TEST(a_third_host_is_not_expected),

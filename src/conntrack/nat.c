@@ -177,6 +177,7 @@ insert_translated(struct conntrack *ct, struct ct_conn *c, const struct ct_nat *
     if (nat->has_address && nat->is_v6 != ct_tuple_is_v6(r)) {
         return false;
     }
+    c->flags |= is_src ? CONN_SHOWS_SNAT : CONN_SHOWS_DNAT;
     is_any = nat->is_v6 ? is_all_zeros(&nat->min, 16) : !ct_address_ipv4(&nat->min);
     if (!nat->has_address || is_any) {
         min = *to.address; /* nat(src=0.0.0.0), or ports alone. */
@@ -204,6 +205,12 @@ insert_expected(struct conntrack *ct, struct ct_conn *c, const struct ct_expecte
     r->src = e->dst;
     r->src_port = e->dst_port;
     r->dst = e->src;
+    if (memcmp(&c->tuple[CT_ORIG].src, &r->dst, sizeof r->dst)) {
+        c->flags |= CONN_SHOWS_SNAT;
+    }
+    if (memcmp(&c->tuple[CT_ORIG].dst, &r->src, sizeof r->src)) {
+        c->flags |= CONN_SHOWS_DNAT;
+    }
     return try(ct, c, now) || try_source_port(ct, c, &attempts, now);
 }
 

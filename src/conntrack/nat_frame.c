@@ -137,8 +137,8 @@ write_tuple(const struct place *p, const struct ct_tuple *t)
 static uint8_t
 state_bits(const struct ct_conn *c, int dir)
 {
-    return (c->flags & CONN_SNAT ? (dir == CT_ORIG ? CT_SNAT : CT_DNAT) : 0)
-           | (c->flags & CONN_DNAT ? (dir == CT_ORIG ? CT_DNAT : CT_SNAT) : 0);
+    return (c->flags & CONN_SHOWS_SNAT ? (dir == CT_ORIG ? CT_SNAT : CT_DNAT) : 0)
+           | (c->flags & CONN_SHOWS_DNAT ? (dir == CT_ORIG ? CT_DNAT : CT_SNAT) : 0);
 }
 
 /* An ICMP error: the packet inside goes the other way, and is as the other end sent it. */
@@ -178,7 +178,7 @@ ct_nat_translate(const struct ct_conn *c, int dir, const struct ct_parsed *p)
     struct place place = { p->l3, p->l4, NULL, p->is_v6, p->partial, proto };
 
     if (!(c->flags & CONN_NAT)) {
-        return 0;
+        return state_bits(c, dir);
     }
     if (p->related) {
         translate_error(c, dir, p, &to);

@@ -21,7 +21,8 @@ enum { CT_ORIG, CT_REPLY, CT_N_DIRS };
 enum { CONN_FREE, CONN_LIVE, CONN_DEAD };
 /* Of a connection. */
 enum { CONN_SNAT = 1, CONN_DNAT = 2, CONN_NAT = CONN_SNAT | CONN_DNAT, CONN_RELATED = 4, CONN_TWO_ENTRIES = 8,
-       CONN_HAS_ALG = 16 };
+       CONN_HAS_ALG = 16, CONN_SHOWS_SNAT = 32, CONN_SHOWS_DNAT = 64, /* As asked for: translated or not. */
+       CONN_SHOWS_NAT = CONN_SHOWS_SNAT | CONN_SHOWS_DNAT };
 
 /* One end of a TCP connection (van Rooij's names: end, maxend, maxwin). */
 struct ct_peer {

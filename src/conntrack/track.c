@@ -205,8 +205,14 @@ is_opening(const struct ct_parsed *p)
     return !p->related && (p->tuple.proto == IP_PROTO_TCP ? ct_tcp_is_opening(p) : ct_other_is_opening(p));
 }
 
-/* A packet that an earlier ct(nat) of the same zone translated: its tuple is now that of what the other end sends, in
- * reverse. */
+/* What an earlier ct(nat) of the same zone says that it has translated. */
+static uint8_t
+earlier_nat(const struct ct_action *a, const struct ct_packet *k)
+{
+    return k->key->ct_zone == cpu_to_be16(a->zone) ? k->key->ct_state & (CT_SNAT | CT_DNAT) : 0;
+}
+
+/* A packet that was translated so: its tuple is now that of what the other end sends, in reverse. */
 static struct ct_conn *
 find_translated(struct conntrack *ct, const struct ct_action *a, const struct ct_packet *k, const struct ct_parsed *p,
                 int64_t now, int *dir)
@@ -214,7 +220,7 @@ find_translated(struct conntrack *ct, const struct ct_action *a, const struct ct
     struct ct_tuple t;
     struct ct_conn *c;
 
-    if (!(k->key->ct_state & (CT_SNAT | CT_DNAT)) || k->key->ct_zone != cpu_to_be16(a->zone)) {
+    if (!earlier_nat(a, k)) {
         return NULL;
     }
     t = ct_tuple_reverse(&p->tuple);
@@ -282,8 +288,13 @@ change_packet(struct conntrack *ct, struct ct_conn *c, const struct ct_action *a
             return false;
         }
     }
-    if (a->has_nat && c->flags & CONN_NAT) {
-        if (!own_bytes(k, p)) {
+    if (!(c->flags & (CONN_NAT | CONN_SHOWS_NAT))) {
+        return true;
+    }
+    if (!a->has_nat) {
+        s->state |= earlier_nat(a, k);
+    } else {
+        if (c->flags & CONN_NAT && !own_bytes(k, p)) {
             return false;
         }
         s->state |= ct_nat_translate(c, dir, p);

@@ -102,8 +102,8 @@ choose_reply(struct cto_conn *c, const struct cto_action *a)
         c->reply.src = a->ct.address;
         c->reply.sport = port ? port : c->orig.dport;
     }
-    c->is_snat = c->reply.dst != c->orig.src || c->reply.dport != c->orig.sport;
-    c->is_dnat = c->reply.src != c->orig.dst || c->reply.sport != c->orig.dport;
+    c->is_snat = a->ct.nat == CTO_NAT_SRC; /* Also where all stays as it was. */
+    c->is_dnat = a->ct.nat == CTO_NAT_DST;
 }
 
 static void begin_tcp(struct cto_conn *, const struct cto_packet *);
