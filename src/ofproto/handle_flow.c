@@ -24,7 +24,7 @@ flow_mod_check(struct ofconn *c, struct flow_mod *fm, struct act_buf *acts, bool
     if (fm->command == FM_DELETE || fm->command == FM_DELETE_STRICT) {
         return OFPERR_NONE;
     }
-    if (match.mask.dp_hash || match.mask.recirc_id) {
+    if (match.mask.dp_hash || match.flow.recirc_id) {
         return OFPERR_OFPBRC_EPERM; /* The switch's own means of recirculation. */
     }
     error = act_check(acts, &check);
