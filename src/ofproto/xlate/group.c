@@ -44,14 +44,21 @@ group_is_alive(struct xlate_ctx *ctx, uint32_t group_id, int depth)
     return false;
 }
 
+/* Of what a dead bucket watches, all is dead. */
 static void
-report_dead_port(struct xlate_ctx *ctx, size_t i, ofp_port port)
+report_dead_bucket(struct xlate_ctx *ctx, const struct bucket *b)
 {
     struct str s = STR_INIT;
 
     if (ctx->in->trace) {
-        ofp_port_put(&s, port, NULL);
-        xlate_report(ctx, TRACE_DETAIL, "bucket %zu: not live due to port %s", i, str_text(&s));
+        if (b->watch_port != OFPP_NONE) {
+            str_puts(&s, "port ");
+            ofp_port_put(&s, b->watch_port, NULL);
+        }
+        if (b->watch_group != GROUP_ANY) {
+            str_putf(&s, "%sgroup %u", b->watch_port != OFPP_NONE ? " and " : "", b->watch_group);
+        }
+        xlate_report(ctx, TRACE_DETAIL, "bucket %u: not live due to %s", b->bucket_id, str_text(&s));
         str_uninit(&s);
     }
 }
@@ -67,18 +74,14 @@ bucket_is_alive(struct xlate_ctx *ctx, const struct group *g, size_t i, int dept
         return false;
     }
     if (g->desc.type == GROUP_TYPE_SELECT && !b->weight) {
-        xlate_report(ctx, TRACE_DETAIL, "bucket %zu: not live due to weight 0", i);
+        xlate_report(ctx, TRACE_DETAIL, "bucket %u: not live due to weight 0", b->bucket_id);
         return false;
     }
     if ((!watches_port && !watches_group) || (watches_port && xlate_port_is_live(ctx, b->watch_port)) ||
         (watches_group && group_is_alive(ctx, b->watch_group, depth + 1))) {
         return true;
     }
-    if (watches_port) {
-        report_dead_port(ctx, i, b->watch_port);
-    } else {
-        xlate_report(ctx, TRACE_DETAIL, "bucket %zu: not live due to group %u", i, b->watch_group);
-    }
+    report_dead_bucket(ctx, b);
     return false;
 }
 
@@ -115,7 +118,7 @@ run_bucket(struct xlate_ctx *ctx, struct group *g, size_t i, bool is_last)
     xlate_save(ctx, &saved);
     ctx->apart = true;
     ctx->trace_depth++;
-    xlate_report(ctx, TRACE_BUCKET, "bucket %zu", i);
+    xlate_report(ctx, TRACE_BUCKET, "bucket %u", g->desc.buckets[i].bucket_id);
     ctx->trace_depth++;
     ctx->depth++;
     ctx->in_bucket = true;
@@ -153,7 +156,7 @@ run_chosen(struct xlate_ctx *ctx, struct group *g, size_t i)
         xlate_why(ctx, WHY_NO_BUCKET);
         return false;
     }
-    xlate_report(ctx, TRACE_DETAIL, "using bucket %zu", i);
+    xlate_report(ctx, TRACE_DETAIL, "using bucket %u", g->desc.buckets[i].bucket_id);
     run_bucket(ctx, g, i, ctx->is_last);
     return true;
 }
@@ -221,7 +224,8 @@ choose_by_fields(struct xlate_ctx *ctx, const struct group *g)
         if (bucket_is_alive(ctx, g, i, 0)) {
             uint64_t own = hash_u64((uint64_t) b->bucket_id << 32 | hash, 1) & 0xffff, score = own * b->weight;
 
-            xlate_report(ctx, TRACE_DETAIL, "bucket %zu: score %llu", i, (unsigned long long) score);
+            xlate_report(ctx, TRACE_DETAIL, "bucket %u: score %llu", b->bucket_id,
+                         (unsigned long long) score);
             if (best == SIZE_MAX || score > best_score) {
                 best = i;
                 best_score = score;
@@ -249,12 +253,15 @@ choose_by_dp_hash(struct xlate_ctx *ctx, const struct group *g)
     return SIZE_MAX;
 }
 
-/* Only the datapath knows the hash: it is asked for it first. */
+/* Only the datapath knows the hash: it is asked for it first, unless who asks for a trace has said what it is. */
 static bool
 has_dp_hash(struct xlate_ctx *ctx, const struct group *g, const struct act *again)
 {
     struct odp_hash hash = { g->hash_algorithm, g->hash_basis };
 
+    if (ctx->in->trace && !ctx->in->flow->recirc_id && ctx->in->flow->dp_hash) {
+        return true;
+    }
     if (ctx->hash.is_known && ctx->hash.algorithm == hash.algorithm && ctx->hash.basis == hash.basis) {
         return true;
     }
@@ -287,7 +294,7 @@ xlate_group(struct xlate_ctx *ctx, const struct act *act)
     bool done = true;
 
     if (!g) {
-        xlate_report(ctx, TRACE_WARN, "Nonexistent group %u", a->group_id);
+        xlate_report(ctx, TRACE_WARN, "output to nonexistent group %u", a->group_id);
         xlate_why(ctx, WHY_NO_GROUP);
         return;
     }
