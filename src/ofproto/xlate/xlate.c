@@ -472,7 +472,10 @@ finish_wc(struct xlate_ctx *ctx)
         wc->nsh_path = 0;
         memset(wc->nsh_context, 0, sizeof wc->nsh_context);
     }
-    /* Ports of ICMP are 8 bits wide. */
+    /* Later fragments have no ports, ICMP's are 8 bits wide. */
+    if (ctx->in->flow->nw_frag & FLOW_FRAG_LATER) {
+        wc->tp_src = wc->tp_dst = 0;
+    }
     if ((ctx->in->flow->nw_proto == 1 && ctx->in->flow->eth_type == BE16(0x0800)) ||
         (ctx->in->flow->nw_proto == 58 && ctx->in->flow->eth_type == BE16(0x86dd))) {
         wc->tp_src &= BE16(0xff);
