@@ -177,7 +177,7 @@ check_learned(const struct flow_mod *fm, bool may_match)
     return may_match ? OFPERR_NONE : OFPERR_OFPBMC_BAD_VALUE;
 }
 
-/* What is learned, in a trace. */
+/* What is learned, in a trace; ports by number even where others have their names, as in the reference. */
 static void
 report(struct xlate_ctx *ctx, const struct flow_mod *fm)
 {
@@ -186,6 +186,7 @@ report(struct xlate_ctx *ctx, const struct flow_mod *fm)
     struct str s = STR_INIT;
     size_t len;
 
+    text.ports = NULL;
     tun_match_unbind(text.options, &match);
     str_putf(&s, "table=%u ", fm->table_id);
     len = s.len;
