@@ -141,6 +141,17 @@ def doubt_after_slow_sweep(place, settings, ctl="ovs-appctl"):
              + " ".join(f"other_config:{s}" for s in settings) + f" && {ctl} revalidator/wait")
 
 
+def column(place, port, name):
+    """What the database says of an interface."""
+    return place.sh(f"ovs-vsctl get interface {port} {name}").strip()
+
+
+def counter(place, port, name):
+    """Of its statistics; None if it has no such one."""
+    found = re.search(rf"\b{name}=(\d+)", column(place, port, "statistics"))
+    return int(found.group(1)) if found else None
+
+
 @contextlib.contextmanager
 def switch_place(*hosts, options=(), prepare=None, levels="ERR|EMER", expected=None, quarantine_mb=None):
     """A place with the database, the switch and some hosts; the command 'prepare' comes before the switch.

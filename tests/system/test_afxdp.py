@@ -7,7 +7,7 @@ import re
 
 import pytest
 from pcapng import Capture
-from place import switch_place
+from place import column, switch_place
 
 
 @pytest.fixture(scope="module", name="place")
@@ -22,10 +22,6 @@ def fixture_place():
              " -- add-port br0 p1 -- set interface p1 type=afxdp ofport_request=1"
              " -- add-port br0 p2 -- set interface p2 type=afxdp ofport_request=2")
         yield p
-
-
-def column(place, name, what):
-    return place.sh(f"ovs-vsctl get interface {name} {what}").strip()
 
 
 def mode_is(place, name, mode):

@@ -7,7 +7,7 @@
 import re
 
 import pytest
-from place import two_hosts
+from place import column, two_hosts
 
 
 @pytest.fixture(scope="module", name="place")
@@ -22,10 +22,6 @@ def pings(place, count=3):
     place.run("ip -n h1 neigh flush all")
     out = place.run(f"ip netns exec h1 ping -c {count} -i 0.2 -W 1 10.0.0.2").stdout
     return int(re.search(r"(\d+) received", out).group(1))
-
-
-def column(place, name, what):
-    return place.sh(f"ovs-vsctl get interface {name} {what}").strip()
 
 
 def host_device(place, n):

@@ -8,8 +8,9 @@ import re
 import sys
 
 import pytest
+from dpdk_ports import dpdk_ports, far, far_switch
 from pcapng import Capture
-from place import DAEMON, ROOT, switch_place
+from place import ROOT, column, counter, switch_place
 
 sys.path.insert(0, os.path.join(ROOT, "bench"))
 import traffic  # noqa: E402
@@ -33,26 +34,9 @@ def fixture_place():
 
 @pytest.fixture(name="ports")
 def fixture_ports(place):
-    """Adds ports, and removes them."""
-    names = []
-
-    def add(name, number, devargs, *more):
-        names.append(name)
-        return place.run(f"ovs-vsctl --timeout=30 add-port br0 {name} -- set interface {name} type=dpdk"
-                         f" ofport_request={number} 'options:dpdk-devargs={devargs}' {' '.join(more)}")
-
-    yield add
-    for name in names:
-        place.sh(f"ovs-vsctl --timeout=30 --if-exists del-port {name}")
-
-
-def column(place, port, name):
-    return place.sh(f"ovs-vsctl get interface {port} {name}").strip()
-
-
-def counter(place, port, name):
-    found = re.search(rf"\b{name}=(\d+)", column(place, port, "statistics"))
-    return int(found.group(1)) if found else None
+    """Adds ports, with numbers of OpenFlow, and removes them."""
+    with dpdk_ports(place) as add:
+        yield lambda name, number, devargs, *more: add(name, devargs, f"ofport_request={number}", *more)
 
 
 def some_frames(sizes):
@@ -99,19 +83,10 @@ def test_frames_pass_between_two_devices(place, ports, kind):
     assert counter(place, "b", "rx_bytes") == sum(map(len, sent)) == counter(place, "b", "rx_q0_bytes")
 
 
-def far(place, command):
-    """In the run directory of another switch."""
-    there = "".join(f"OVS_{name}DIR=/tmp/far " for name in ("RUN", "LOG", "DB", "SYSCONF"))
-    return place.sh(f"export {there} && {command}")
-
-
 def test_two_switches_over_memif(place, ports):
-    far(place, "mkdir /tmp/far && ovsdb-tool create /tmp/far/conf.db schema/vswitch.ovsschema"
-        f" && ovsdb-server /tmp/far/conf.db --remote=punix:/tmp/far/db.sock {DAEMON} && ovs-vsctl --no-wait init"
-        f" && ovs-vswitchd unix:/tmp/far/db.sock {DAEMON}")
     queues = f"options:n_rxq={os.cpu_count()}"  # A client sends to as many as it has processors.
     memif = f"socket={place.dir}/memif.sock,socket-abstract=no"
-    try:
+    with far_switch(place):
         assert not ports("a", 1, f"net_memif0,role=server,{memif}", queues).stderr
         assert column(place, "a", "link_state") == "down"
         far(place, "ovs-vsctl add-br br1 -- set bridge br1 datapath_type=netdev fail_mode=secure"
@@ -121,8 +96,6 @@ def test_two_switches_over_memif(place, ports):
         place.wait("the link", lambda: column(place, "a", "link_state") == "up", 60)
         sent = some_frames(SIZES)
         assert replay(place, ports, sent) == sent
-    finally:
-        far(place, "kill $(cat /tmp/far/*.pid)")
     place.wait("the end of the link", lambda: column(place, "a", "link_state") == "down", 60)
 
 
@@ -271,8 +244,8 @@ def test_what_a_device_cannot_do_is_an_error(place, ports):
 def test_no_memory_for_packets(place, ports):
     done = ports("big", 3, "net_null5,no-rx=1", "options:n_rxq=16", "options:n_rxq_desc=4096")
     assert not done.stderr
-    place.sh("ovs-vsctl --timeout=30 set interface big mtu_request=9710")
-    place.wait("the old size", lambda: column(place, "big", "mtu") in ("1500", "9710"))
+    place.sh("ovs-vsctl --timeout=120 set interface big mtu_request=9710", timeout=150)
+    place.wait("the old size", lambda: column(place, "big", "mtu") in ("1500", "9710"), 60)
     if column(place, "big", "mtu") == "1500":
         assert "Failed to create memory pool for netdev big, with MTU 9710" in place.sh(
             f"cat {place.dir}/ovs-vswitchd.log")

@@ -9,7 +9,8 @@ import struct
 import sys
 
 import pytest
-from place import DAEMON, ROOT, switch_place
+from dpdk_ports import dpdk_ports, far, far_switch
+from place import ROOT, column, switch_place
 
 sys.path.insert(0, os.path.join(ROOT, "bench"))
 import traffic  # noqa: E402
@@ -35,17 +36,13 @@ def fixture_place():
 @pytest.fixture(name="port")
 def fixture_port(place):
     """Adds a port, and removes it."""
-    names = []
+    with dpdk_ports(place) as add_port:
+        def add(name, devargs, tso):
+            tso = f"set Open_vSwitch . other_config:userspace-tso-enable={tso}"
+            assert not add_port(name, devargs, setting=tso).stderr
+            assert column(place, name, "error") == "[]"
 
-    def add(name, devargs, tso):
-        names.append(name)
-        place.sh(f"ovs-vsctl --timeout=30 set Open_vSwitch . other_config:userspace-tso-enable={tso}"
-                 f" -- add-port br0 {name} -- set interface {name} type=dpdk 'options:dpdk-devargs={devargs}'")
-        assert column(place, name, "error") == "[]"
-
-    yield add
-    for name in names:
-        place.sh(f"ovs-vsctl --timeout=30 --if-exists del-port {name}")
+        yield add
 
 
 @pytest.fixture(name="tap")
@@ -55,10 +52,6 @@ def fixture_tap(place, port):
         place.sh("ip addr add 10.0.0.9/24 dev dt0 && ip addr add fd00::9/64 dev dt0 nodad && ip link set dt0 up")
 
     return add
-
-
-def column(place, port, name):
-    return place.sh(f"ovs-vsctl get interface {port} {name}").strip()
 
 
 def n_cut(place):
@@ -127,23 +120,12 @@ def test_wrong_checksums_are_found(place, tap):
     place.sh("ovs-ofctl del-flows br0 && ovs-ofctl add-flow br0 actions=NORMAL")
 
 
-def far(place, command):
-    """In the run directory of another switch."""
-    there = "".join(f"OVS_{name}DIR=/tmp/far " for name in ("RUN", "LOG", "DB", "SYSCONF"))
-    return place.sh(f"export {there} && {command}")
-
-
 @pytest.fixture(scope="module", name="far_switch")
 def fixture_far_switch(place):
-    far(place, "mkdir /tmp/far && ovsdb-tool create /tmp/far/conf.db schema/vswitch.ovsschema"
-        f" && ovsdb-server /tmp/far/conf.db --remote=punix:/tmp/far/db.sock {DAEMON} && ovs-vsctl --no-wait init"
-        " && ovs-vsctl --no-wait set Open_vSwitch . other_config:userspace-tso-enable=true"
-        " other_config:pmd-sleep-max=100"
-        f" && ovs-vswitchd unix:/tmp/far/db.sock {DAEMON}")
-    far(place, "ovs-vsctl --timeout=30 add-br br1 -- set bridge br1 datapath_type=netdev -- add-port br1 p2"
-        " -- add-port br1 vu0 -- set interface vu0 type=dpdkvhostuser")
-    yield
-    far(place, "kill $(cat /tmp/far/*.pid)")
+    with far_switch(place, "other_config:userspace-tso-enable=true other_config:pmd-sleep-max=100"):
+        far(place, "ovs-vsctl --timeout=30 add-br br1 -- set bridge br1 datapath_type=netdev -- add-port br1 p2"
+            " -- add-port br1 vu0 -- set interface vu0 type=dpdkvhostuser")
+        yield
 
 
 DEVICE = "net_virtio_user0,path=/tmp/far/vu0,mac=02:00:00:00:00:55"

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 from pcapng import Capture
-from place import ROOT, switch_place
+from place import ROOT, column, counter, switch_place
 
 sys.path.insert(0, os.path.join(ROOT, "bench"))
 import traffic  # noqa: E402
@@ -67,15 +67,6 @@ def server(place, port="vu0"):
 
 def client(place, port="vc0"):
     return f"path={place.dir}/{port}.sock,server=1"
-
-
-def column(place, port, name):
-    return place.sh(f"ovs-vsctl get interface {port} {name}").strip()
-
-
-def counter(place, port, name):
-    found = re.search(rf"\b{name}=(\d+)", column(place, port, "statistics"))
-    return int(found.group(1)) if found else None
 
 
 def status_of(place, port):
