@@ -264,10 +264,16 @@ def test_how_full_queues_are(place, machines):
     around = re.search(r"Vhost RX queue full\).*\n.*\n.*\n((?:   .*\n)+)", said).group(1)
     rows = [line.split() for line in around.splitlines()]
     assert len(rows) == 3 and 200 <= int(rows[1][5]) <= 256, said
-    shown = place.sh("ovs-appctl dpif-netdev/pmd-perf-show -ms 1000")
-    milliseconds = shown.split("upcalls      cycles/upcall\n")[1].split("\n\n")[0]
-    lengths = [int(line.split()[6]) for line in milliseconds.splitlines()]
-    assert 32 < max(lengths) <= 256, shown
+
+    def longest():
+        """Of the means of the last thousand milliseconds.  Where the machine has had no processor it is short."""
+        shown = place.sh("ovs-appctl dpif-netdev/pmd-perf-show -ms 1000")
+        milliseconds = shown.split("upcalls      cycles/upcall\n")[1].split("\n\n")[0]
+        longest = max(int(line.split()[6]) for line in milliseconds.splitlines())
+        assert longest <= 256, shown
+        return longest
+
+    place.wait("long queues", lambda: longest() > 32, 120)
     latency = place.sh("ovs-appctl datapath/latency")
     polling = latency[latency.index("pmd thread"):]
     n, mean, largest = (float(re.search(rf"^  {what}: ([\d.]+)", polling, re.M).group(1))
