@@ -328,6 +328,33 @@ translated_packets_are_found_again_in_their_zone(void **state UNUSED)
     packet_free(k.packet);
 }
 
+/* Nobody has answered: nothing is known of the window, but numbers that are far off are not its. */
+static void
+a_segment_that_nobody_can_have_asked_for_is_invalid(void **state UNUSED)
+{
+    for (uint16_t port = 1000; port < 1002; port++) {
+        uint8_t first = port == 1000 ? TCP_SYN : TCP_ACK;
+
+        tcp(&commit, A, port, B, 80, first, 500000, 0, "");
+        assert_int_equal(tcp(&look, A, port, B, 80, TCP_ACK | TCP_FIN, 400000, 0, ""), CT_TRK | CT_INV);
+        assert_int_equal(tcp(&look, A, port, B, 80, TCP_ACK, 600000, 0, "data"), CT_TRK | CT_INV);
+        assert_int_equal(tcp(&look, A, port, B, 80, TCP_ACK, 500000 - 67035, 0, "data"), CT_TRK | CT_EST);
+        assert_int_equal(tcp(&look, A, port, B, 80, TCP_ACK, 500000 - 67036, 0, "data"), CT_TRK | CT_INV);
+        assert_int_equal(tcp(&look, A, port, B, 80, TCP_ACK, 600000, 0, ""), CT_TRK | CT_EST); /* Without data. */
+    }
+}
+
+/* Also where the beginning was not seen, so that nobody can do it blindly. */
+static void
+a_reset_beside_the_edge_is_invalid(void **state UNUSED)
+{
+    tcp(&commit, A, 1000, B, 80, TCP_ACK, 500, 700, "");
+    tcp(&look, B, 80, A, 1000, TCP_ACK, 700, 500, "");
+    assert_int_equal(tcp(&look, A, 1000, B, 80, TCP_RST, 502, 0, ""), CT_TRK | CT_INV);
+    assert_int_equal(tcp(&look, A, 1000, B, 80, TCP_ACK, 900000, 700, "data"), CT_TRK | CT_EST);
+    assert_int_equal(tcp(&look, B, 80, A, 1000, TCP_RST, 701, 0, ""), CT_TRK | CT_EST | CT_RPL);
+}
+
 static void
 passive_ftp_is_expected_once(void **state UNUSED)
 {
@@ -867,6 +894,8 @@ main(void)
         TEST(nothing_is_translated_without_a_clash_for_the_address_zero),
         TEST(a_translation_to_what_is_there_is_shown),
         TEST(translated_packets_are_found_again_in_their_zone),
+        TEST(a_segment_that_nobody_can_have_asked_for_is_invalid),
+        TEST(a_reset_beside_the_edge_is_invalid),
         TEST(passive_ftp_is_expected_once),
         TEST(a_third_host_is_not_expected),
         TEST(active_ftp_is_rewritten_and_numbers_follow),

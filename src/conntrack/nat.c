@@ -1,9 +1,9 @@
 /* Which address and port a translated connection gets.
  *
  * A candidate is good if no live connection has its reply tuple; ct_insert() decides.  The port that a packet came with
- * is tried first where it is allowed (RFC 4787 §4.2.1).  Without a range another source port is one of the same kind (a
- * privileged one stays privileged): one of the next, as in the reference, or else, like those of a range, found from a
- * place that a hash (or chance) gives.  The search is bounded, so that a full range costs a new connection little. */
+ * is tried first where it is allowed (RFC 4787 §4.2.1).  Without a range another source port is one of the same kind
+ * (a privileged one stays privileged): one of the next, as in the reference, or else, like those of a range, found from
+ * a place that a hash (or chance) gives.  The search is bounded, so that a full range costs a new connection little. */
 #include "base/hash.h"
 #include "conntrack/private.h"
 #include "sys/random.h"

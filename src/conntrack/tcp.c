@@ -4,7 +4,8 @@
  * acknowledgements and windows) and the largest window that it offered.  A segment must not reach beyond 'max_end', not
  * begin more than a window below 'end', and not acknowledge what is far from the other's 'end'.
  *
- * A connection that was not seen from its SYN on ("loose") is liberal: its windows are not known, so not checked.
+ * A connection that was not seen from its SYN on ("loose") is liberal: its windows are not known, so not checked once
+ * both ends have been heard.
  * A reset ends a connection only if it sits at the edge of the window (RFC 5961 §3.2), so nobody can reset blindly. */
 #include "conntrack/private.h"
 #include "sys/counter.h"
@@ -12,7 +13,9 @@
 COUNTER(conntrack_tcp_seq_chk_failed)
 COUNTER(conntrack_tcp_seq_chk_bypass)
 
-enum { MAX_ACK_WINDOW = 66000, MAX_SHIFT = 14 /* RFC 7323 §2.3 */, OPT_END = 0, OPT_NOP = 1, OPT_SCALE = 3 };
+/* MAX_ACK_WINDOW: how far an acknowledgement may be off, and a segment whose window is not known: a window without
+ * scale and a packet. */
+enum { MAX_ACK_WINDOW = 65535 + 1500, MAX_SHIFT = 14 /* RFC 7323 §2.3 */, OPT_END = 0, OPT_NOP = 1, OPT_SCALE = 3 };
 
 struct segment {
     uint32_t seq, end, ack, window;
@@ -79,7 +82,8 @@ ct_tcp_open(struct ct_conn *c, const struct ct_parsed *p, enum ct_timeout *timeo
     struct ct_peer *src = &c->peers[CT_ORIG], *dst = &c->peers[CT_REPLY];
     struct segment s = read_segment(p);
 
-    *src = (struct ct_peer) { .end = s.end, .max_end = s.end, .max_win = MAX(s.window, 1), .state = CT_TCP_SYN_SENT };
+    *src = (struct ct_peer) { .end = s.seq, .max_end = s.end + 1, .max_win = MAX(s.window, 1) };
+    src->state = CT_TCP_SYN_SENT;
     *dst = (struct ct_peer) { .max_win = 1, .state = CT_TCP_CLOSED };
     if (!(s.flags & TCP_SYN)) {
         src->flags = dst->flags = CT_PEER_LIBERAL;
@@ -130,8 +134,21 @@ is_in_window(const struct ct_peer *src, const struct ct_peer *dst, const struct 
     if (s->flags & TCP_RST && s->seq - src->end + 1 > 2) {
         return false;
     }
+    if (src->flags & CT_PEER_LIBERAL && dst->state != CT_TCP_CLOSED) {
+        return true;
+    }
     return seq_leq(end, src->max_end) && seq_leq(src->end - dst->max_win, seq) && skew >= -MAX_ACK_WINDOW
            && skew <= MAX_ACK_WINDOW << src->shift;
+}
+
+/* Where an end has not said anything yet, or has got all, a segment need but be near. */
+static bool
+is_near_window(const struct ct_peer *src, const struct ct_peer *dst, const struct segment *s)
+{
+    uint32_t seq = s->seq == s->end ? src->end : s->seq, end = s->seq == s->end ? src->end : s->end;
+
+    return (dst->state == CT_TCP_CLOSED || dst->state >= CT_TCP_FIN_WAIT_2 || src->state >= CT_TCP_FIN_WAIT_2)
+           && seq_leq(end, src->max_end + MAX_ACK_WINDOW) && seq_leq(src->end - MAX_ACK_WINDOW, seq);
 }
 
 static void
@@ -168,7 +185,7 @@ advance_states(struct ct_peer *src, struct ct_peer *dst, uint8_t flags)
 static bool
 may_pass(const struct ct_peer *src, const struct ct_peer *dst, const struct segment *s, bool check)
 {
-    if (is_in_window(src, dst, s)) {
+    if (LIKELY(is_in_window(src, dst, s)) || is_near_window(src, dst, s)) {
         return true;
     } else if (check) {
         counter_inc(conntrack_tcp_seq_chk_failed);
@@ -190,16 +207,20 @@ update(struct ct_conn *c, int dir, const struct segment *s, bool check, enum ct_
     }
     if (src->state == CT_TCP_CLOSED) {
         begin_peer(src, dst, s);
-    } else if (dst->state == CT_TCP_CLOSED && s->flags & TCP_SYN) {
-        src->end = src->max_end = s->end; /* It tries again, perhaps with another number. */
-    } else if (!is_over && dst->state != CT_TCP_CLOSED && !(src->flags & CT_PEER_LIBERAL)
-               && !may_pass(src, dst, s, check)) {
+    } else if (is_syn && src->state == CT_TCP_SYN_SENT) {
+        if (dst->state == CT_TCP_CLOSED) { /* It tries again, perhaps with another number. */
+            src->end = s->seq;
+            src->max_end = s->end + 1;
+        }
+        *timeout = timeout_of(c);
+        return CT_IS_NEW;
+    } else if (!is_over && !may_pass(src, dst, s, check)) {
         return CT_IS_INVALID;
     }
     advance_windows(src, dst, s);
     advance_states(src, dst, s->flags);
     *timeout = timeout_of(c);
-    return is_syn && src->state <= CT_TCP_SYN_SENT && dst->state <= CT_TCP_SYN_SENT ? CT_IS_NEW : CT_IS_ESTABLISHED;
+    return is_syn && src->state <= CT_TCP_SYN_SENT ? CT_IS_NEW : CT_IS_ESTABLISHED;
 }
 
 enum ct_verdict

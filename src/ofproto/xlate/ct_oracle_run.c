@@ -298,9 +298,12 @@ follow_tcp(struct run *r, struct cto_conn *c, bool is_reply, const struct cto_pa
     if (from->has_sent && to->has_sent && !tcp_is_over(c) && !c->is_loose && !numbers_fit(r, from, to, p)) {
         return INVALID;
     }
-    if (!c->is_loose && ((!from->has_sent && flags & CTO_ACK && !is_near(p->ack, to->next))
-                         || (!to->has_sent && !begins_again && !is_near(p->seq, from->next)))) {
-        r->result->gave_up = true; /* It passes, but which numbers may come then is not said. */
+    if ((!c->is_loose && !from->has_sent && flags & CTO_ACK && !is_near(p->ack, to->next))
+        || (!to->has_sent && !begins_again && !is_near(p->seq, from->next))) {
+        r->result->gave_up = true; /* How far off it may be, and which numbers may come then, is not said. */
+    }
+    if (c->is_loose && flags & CTO_RST && from->has_sent && to->has_sent) {
+        r->result->gave_up = true; /* Nor what a reset has to match where the beginning was not seen. */
     }
     if (!from->has_sent || begins_again
         || (is_near(p->seq, from->next) && (int32_t) (segment_end(p) - from->next) > 0)) {
