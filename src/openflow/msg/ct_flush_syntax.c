@@ -8,7 +8,7 @@
 #include "openflow/action/key_value.h"
 #include "openflow/msg/ct_flush.h"
 
-/* The address of one family; a tuple has one family. */
+/* The address of one family; both tuples have the same. */
 static struct error *
 parse_address(const char *key, const char *value, struct ct_flush_tuple *t, bool *any, bool *v6)
 {
@@ -36,7 +36,7 @@ parse_address(const char *key, const char *value, struct ct_flush_tuple *t, bool
     return NULL;
 }
 
-enum tuple_seen { SEEN_ADDRESS = 1, SEEN_IPV6 = 2, SEEN_PORT = 4, SEEN_ICMP = 8 };
+enum tuple_seen { SEEN_ADDRESS = 1, SEEN_IPV6 = 2, SEEN_PORT = 4 };
 
 static struct error *
 parse_tuple_field(const char *key, const char *value, struct ct_flush *f, struct ct_flush_tuple *t, unsigned int *seen)
@@ -56,14 +56,16 @@ parse_tuple_field(const char *key, const char *value, struct ct_flush *f, struct
     } else if (!strcmp(key, "ct_nw_proto")) {
         ok = num_parse_u8(value, 0, &f->ip_proto);
     } else if (!strcmp(key, "ct_tp_src") || !strcmp(key, "ct_tp_dst")) {
-        ok = num_parse_u16(value, 0, !strcmp(key, "ct_tp_src") ? &t->src_port : &t->dst_port);
-        *seen |= SEEN_PORT;
+        uint16_t *port = !strcmp(key, "ct_tp_src") ? &t->src_port : &t->dst_port;
+
+        ok = num_parse_u16(value, 0, port);
+        *seen |= ok && *port ? SEEN_PORT : 0; /* 0 is any. */
+    } else if (!strncmp(key, "icmp_", 5) && f->ip_proto != IPPROTO_ICMP && f->ip_proto != IPPROTO_ICMPV6) {
+        return error_new("invalid L4 fields"); /* The protocol comes first. */
     } else if (!strcmp(key, "icmp_id")) {
         ok = num_parse_u16(value, 0, &t->icmp_id);
-        *seen |= SEEN_ICMP;
     } else if (!strcmp(key, "icmp_type") || !strcmp(key, "icmp_code")) {
         ok = num_parse_u8(value, 0, !strcmp(key, "icmp_type") ? &t->icmp_type : &t->icmp_code);
-        *seen |= SEEN_ICMP;
     } else {
         return error_new("invalid conntrack tuple field: %s", key);
     }
@@ -71,19 +73,16 @@ parse_tuple_field(const char *key, const char *value, struct ct_flush *f, struct
 }
 
 static struct error *
-parse_tuple(const char *text, struct ct_flush *f, struct ct_flush_tuple *t)
+parse_tuple(const char *text, struct ct_flush *f, struct ct_flush_tuple *t, unsigned int *seen)
 {
     char *copy = xstrdup(text), *p = copy, *key, *value;
     struct error *error = NULL;
-    unsigned int seen = 0;
 
     while (!error && act_take_key_value(&p, &key, &value)) {
-        error = parse_tuple_field(key, value, f, t, &seen);
+        error = parse_tuple_field(key, value, f, t, seen);
     }
-    if (!error && seen & SEEN_PORT && !f->ip_proto) {
+    if (!error && *seen & SEEN_PORT && !f->ip_proto) {
         error = error_new("port is set without protocol");
-    } else if (!error && seen & SEEN_ICMP && f->ip_proto != IPPROTO_ICMP && f->ip_proto != IPPROTO_ICMPV6) {
-        error = error_new("invalid L4 fields");
     }
     free(copy);
     return error;
@@ -107,6 +106,7 @@ struct error *
 ct_flush_parse(int argc, const char *const *argv, struct ct_flush *f, enum ct_flush_part *where)
 {
     struct error *error = NULL;
+    unsigned int seen = 0; /* enum tuple_seen, of both tuples. */
     int i = 0;
 
     memset(f, 0, sizeof *f);
@@ -136,7 +136,7 @@ ct_flush_parse(int argc, const char *const *argv, struct ct_flush *f, enum ct_fl
     }
     *where = CT_FLUSH_TUPLE;
     for (int n = 0; !error && n < 2 && i < argc; n++) {
-        error = parse_tuple(argv[i++], f, n ? &f->reply : &f->orig);
+        error = parse_tuple(argv[i++], f, n ? &f->reply : &f->orig, &seen);
     }
     if (!error && i < argc) {
         *where = CT_FLUSH_MARKS;
