@@ -51,11 +51,17 @@ flow_set_vlan_limit(unsigned int limit)
     atomic_store_explicit(&vlan_limit, limit && limit < 2 ? limit : 2, memory_order_relaxed);
 }
 
+int
+flow_vlan_limit(void)
+{
+    return atomic_load_explicit(&vlan_limit, memory_order_relaxed);
+}
+
 /* Takes up to two tags, or fewer by the limit.  One that is cut short counts as payload. */
 static void
 extract_vlans(struct extract *x, be16 *type)
 {
-    int max = atomic_load_explicit(&vlan_limit, memory_order_relaxed);
+    int max = flow_vlan_limit();
     struct flow *f = x->out;
 
     for (int i = 0; i < max && eth_type_is_vlan(*type); i++) {

@@ -26,6 +26,9 @@ struct flow_offsets {
  * Any thread. */
 void flow_set_vlan_limit(unsigned int limit);
 
+/* The limit: 1 or 2.  Any thread. */
+int flow_vlan_limit(void);
+
 /* Fills in the lines of 'out' that the packet has and returns their bitmap; other lines of 'out' are left as they are.
  * 'frame' is at an even address.  What is not in the frame (in_port, recirc_id, packet_ns, ct_*, tunnel and marks) is
  * taken from the lines 'md_lines' of 'md'; FLOW_LINE_BASE is always among them.  Of md's base line only those members

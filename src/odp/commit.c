@@ -272,13 +272,13 @@ common_tags(const struct stack *a, const struct stack *b)
     return n;
 }
 
-/* What is put in the place of a tag holds for packets with this tag. */
+/* What is put in the place of tags holds for packets with these tags. */
 static void
-note_replaced(const struct flow *base, struct flow *wc)
+note_replaced(const struct flow *base, int n, struct flow *wc)
 {
     wc->vlan_tci = BE16_MAX;
     wc->vlan_tpid = BE16_MAX;
-    if (base->vlan2_tci) {
+    if (n > 1 && base->vlan2_tci) {
         wc->vlan2_tci = BE16_MAX;
         wc->vlan2_tpid = BE16_MAX;
     }
@@ -292,7 +292,7 @@ commit_tags(const struct flow *flow, const struct odp_below *below, struct odp_b
     int common = common_tags(&now, &was);
 
     if (was.n > common) {
-        note_replaced(&base->flow, wc);
+        note_replaced(&base->flow, was.n - common, wc);
     }
     for (int i = common; i < was.n; i++) {
         odp_put_flag(actions, ODP_POP_VLAN);

@@ -175,7 +175,7 @@ vlan_send_to_bundle(struct xlate_ctx *ctx, const struct xbundle *in, const struc
         xlate_why(ctx, WHY_NO_MEMBER);
         return;
     }
-    vlan_put_output(ctx, in, b, inside);
+    vlan_put_output(ctx, b, inside);
     xlate_send_to_port(ctx, port, max_len);
     ctx->tag_read = tag_read;
     ctx->tag_varies = false;

@@ -1,5 +1,7 @@
 #include "ofproto/xlate/vlan.h"
 
+#include "flow/extract.h"
+
 static struct vlan_tag
 tag_of(be16 tpid, be16 tci)
 {
@@ -12,7 +14,7 @@ tag_of(be16 tpid, be16 tci)
 static struct vlan_stack
 tags_of(const struct flow *f)
 {
-    return (struct vlan_stack) { { tag_of(f->vlan_tpid, f->vlan_tci), tag_of(f->vlan2_tpid, f->vlan2_tci) } };
+    return (struct vlan_stack) { .tag = { tag_of(f->vlan_tpid, f->vlan_tci), tag_of(f->vlan2_tpid, f->vlan2_tci) } };
 }
 
 struct vlan_stack
@@ -85,6 +87,7 @@ vlan_input(const struct xbundle *b, const struct vlan_stack *packet)
     if (b->vlan_mode == XVLAN_DOT1Q_TUNNEL) {
         inside.tag[1] = packet->tag[0];
         inside.tag[0] = (struct vlan_tag) { .present = true, .tpid = b->qinq_ethtype, .vid = b->vlan };
+        inside.is_shifted = true;
     } else if (b->vlan_mode != XVLAN_TRUNK && !packet->tag[0].vid) {
         if (b->vlan_mode == XVLAN_ACCESS) {
             inside.tag[1] = (struct vlan_tag) { .present = false };
@@ -95,22 +98,34 @@ vlan_input(const struct xbundle *b, const struct vlan_stack *packet)
     return inside;
 }
 
-/* Only then does the inner tag matter. */
+/* The tag inside of the VLAN is looked at.  Where a tunnel port put the VLAN around the packet, it is the outer one
+ * that the packet came with, of which all is known that matters here. */
+static void
+note_inside(struct xlate_ctx *ctx, const struct vlan_stack *inside, be16 bits)
+{
+    if (!inside->is_shifted && flow_has_vlan(&ctx->flow)) {
+        ctx->wc->vlan2_tci |= bits;
+    }
+}
+
+/* Only then does the inner tag matter.  In the reference's traces it does not where it keeps the packet out. */
 static bool
 carries_customer(struct xlate_ctx *ctx, const struct xbundle *b, const struct vlan_stack *inside)
 {
-    if (b->cvlans && flow_has_vlan(&ctx->flow)) {
-        ctx->wc->vlan2_tci |= BE16(VLAN_VID_MASK | VLAN_PRESENT);
+    bool carries = vlan_bitmap_has(b->cvlans, inside->tag[1].vid);
+
+    if (b->cvlans && (carries || !ctx->in->trace)) {
+        note_inside(ctx, inside, carries ? BE16_MAX : BE16(VLAN_VID_MASK | VLAN_PRESENT));
     }
-    return vlan_bitmap_has(b->cvlans, inside->tag[1].vid);
+    return carries;
 }
 
 /* Access ports carry nothing that is in a VLAN inside of theirs. */
 static bool
 has_inner(struct xlate_ctx *ctx, const struct vlan_stack *inside)
 {
-    if (flow_has_vlan(&ctx->flow) && (inside->tag[1].present || !ctx->in->trace)) {
-        ctx->wc->vlan2_tci |= BE16(VLAN_VID_MASK | VLAN_PRESENT);
+    if (inside->tag[1].present || !ctx->in->trace) {
+        note_inside(ctx, inside, BE16(VLAN_VID_MASK | VLAN_PRESENT));
     }
     return inside->tag[1].vid;
 }
@@ -131,52 +146,81 @@ vlan_bundle_carries(struct xlate_ctx *ctx, const struct xbundle *b, const struct
     return false;
 }
 
-/* Whether a tag without a VLAN id is worth sending: for its priority. */
+/* The tags that a packet leaves the bundle with, but for the outer one's priority. */
+static struct vlan_stack
+vlan_output(const struct xbundle *b, const struct vlan_stack *inside)
+{
+    bool is_untagged = b->vlan_mode == XVLAN_NATIVE_UNTAGGED && inside->tag[0].vid == b->vlan;
+
+    if (b->vlan_mode == XVLAN_ACCESS) {
+        return (struct vlan_stack) { .is_shifted = false };
+    }
+    if (b->vlan_mode == XVLAN_DOT1Q_TUNNEL || is_untagged) {
+        return (struct vlan_stack) { .tag = { inside->tag[1] } };
+    }
+    return *inside;
+}
+
+/* Whether a tag is worth sending: without a VLAN id, for its priority. */
 static bool
-is_shown(struct xlate_ctx *ctx, const struct xbundle *b, const struct vlan_tag *t, bool untagged_mode)
+is_shown(const struct xbundle *b, const struct vlan_tag *t)
 {
-    if (t->vid) {
-        return true;
-    }
-    ctx->tag_read = t->tpid ? BE16(VLAN_PCP_MASK) : 0;
-    if (untagged_mode) {
-        ctx->tag_varies = b->priority_tags != XPRIO_NEVER;
-        return t->pcp && ctx->tag_varies;
-    }
-    ctx->tag_varies = t->present;
-    return t->present && (t->pcp || b->priority_tags == XPRIO_ALWAYS);
+    return t->vid || t->pcp || (t->present && b->priority_tags == XPRIO_ALWAYS);
 }
 
-/* What comes from an access port, or is in VLAN 0, has no tags; of others the outer one is replaced. */
+/* Notes what the tags depend on besides the id of the packet's outer one.  What replaces a tag is noted when it is
+ * committed.  Like the reference's traces, ours do not show what only tunnel ports and second tags are the reason
+ * of. */
 static void
-pop_tags(struct xlate_ctx *ctx, const struct xbundle *in, uint16_t vid)
+note_output(struct xlate_ctx *ctx, const struct xbundle *b, const struct vlan_stack *inside,
+            const struct vlan_tag *outer)
 {
-    bool all = in->vlan_mode == XVLAN_ACCESS || !vid;
-
-    do {
-        odp_tags_pop(&ctx->flow, &ctx->below);
-    } while (all && flow_has_vlan(&ctx->flow));
-}
-
-void
-vlan_put_output(struct xlate_ctx *ctx, const struct xbundle *in, const struct xbundle *b,
-                const struct vlan_stack *inside)
-{
-    struct vlan_tag t = inside->tag[0];
-    bool untagged_mode = b->vlan_mode == XVLAN_ACCESS || (b->vlan_mode == XVLAN_NATIVE_UNTAGGED && t.vid == b->vlan);
-
-    if (in->vlan_mode != XVLAN_DOT1Q_TUNNEL && flow_has_vlan(&ctx->flow)) {
-        pop_tags(ctx, in, t.vid);
-    }
-    if (b->vlan_mode == XVLAN_DOT1Q_TUNNEL) {
+    if (inside->is_shifted) {
+        ctx->wc->vlan_tci |= ctx->in->trace ? 0 : BE16(VLAN_PCP_MASK);
         return;
     }
-    t.vid = untagged_mode ? 0 : t.vid;
-    if (is_shown(ctx, b, &t, untagged_mode)) {
-        be16 tci = cpu_to_be16(t.vid | t.pcp << VLAN_PCP_SHIFT | VLAN_PRESENT);
+    if (!ctx->in->trace && flow_vlan_limit() > 1 && flow_has_vlan(&ctx->flow)) {
+        ctx->wc->vlan2_tci = BE16_MAX;
+        ctx->wc->vlan2_tpid = BE16_MAX;
+    }
+    if (!outer->vid) {
+        ctx->tag_read = inside->tag[0].tpid ? BE16(VLAN_PCP_MASK) : 0;
+        ctx->tag_varies = b->vlan_mode == XVLAN_TRUNK || b->vlan_mode == XVLAN_NATIVE_TAGGED
+                              ? outer->present
+                              : b->priority_tags != XPRIO_NEVER;
+    }
+}
 
-        if (!odp_tags_push(&ctx->flow, &ctx->below, t.tpid ? t.tpid : BE16(0x8100), tci)) {
-            xlate_fail(ctx, XLATE_TOO_MANY_VLAN_TAGS);
+static void
+push_tag(struct xlate_ctx *ctx, const struct vlan_tag *t)
+{
+    be16 tci = cpu_to_be16(t->vid | t->pcp << VLAN_PCP_SHIFT | VLAN_PRESENT);
+
+    if (!odp_tags_push(&ctx->flow, &ctx->below, t->tpid ? t->tpid : BE16(ETH_TYPE_VLAN), tci)) {
+        xlate_fail(ctx, XLATE_TOO_MANY_VLAN_TAGS);
+    }
+}
+
+/* What leaves without an outer tag has none at all, and a second one that says nothing is left out.  Where priorities
+ * are shown, that of the packet's outer tag is the outer one's, whichever that has become. */
+void
+vlan_put_output(struct xlate_ctx *ctx, const struct xbundle *b, const struct vlan_stack *inside)
+{
+    struct vlan_stack out = vlan_output(b, inside);
+
+    if (b->priority_tags != XPRIO_NEVER) {
+        out.tag[0].pcp = tag_of(ctx->flow.vlan_tpid, ctx->flow.vlan_tci).pcp;
+    }
+    note_output(ctx, b, inside, &out.tag[0]);
+    for (int i = inside->is_shifted; i < 2; i++) { /* What is below a customer's tag is none of the tunnel's. */
+        if (flow_has_vlan(&ctx->flow)) {
+            odp_tags_pop(&ctx->flow, &ctx->below);
         }
+    }
+    if (is_shown(b, &out.tag[0])) {
+        if (is_shown(b, &out.tag[1])) {
+            push_tag(ctx, &out.tag[1]);
+        }
+        push_tag(ctx, &out.tag[0]);
     }
 }

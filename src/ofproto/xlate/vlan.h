@@ -17,6 +17,7 @@ struct vlan_tag {
 
 struct vlan_stack {
     struct vlan_tag tag[2];
+    bool is_shifted; /* tag[1] is the outer one that the packet came with, tag[0] that of the tunnel port. */
 };
 
 /* Whether a bitmap of 4096 bits (null: all) has the VLAN. */
@@ -43,9 +44,8 @@ struct vlan_stack vlan_input(const struct xbundle *, const struct vlan_stack *pa
 /* Whether the bundle is in the packet's VLAN. */
 bool vlan_bundle_carries(struct xlate_ctx *, const struct xbundle *, const struct vlan_stack *inside);
 
-/* Puts the tags with which a packet that came in through 'in' leaves through the bundle into the flow. */
-void vlan_put_output(struct xlate_ctx *, const struct xbundle *in, const struct xbundle *,
-                     const struct vlan_stack *inside);
+/* Puts the tags with which the packet leaves through the bundle into the flow. */
+void vlan_put_output(struct xlate_ctx *, const struct xbundle *, const struct vlan_stack *inside);
 
 /* normal.c: sends a packet that came in through 'in' out through the bundle, with its tags; the flow stays as it is. */
 void vlan_send_to_bundle(struct xlate_ctx *, const struct xbundle *in, const struct xbundle *,
