@@ -24,6 +24,9 @@ class Generator:
         self.n_bonds = self.n_settled = 0
         self.frames, self.pipelines = Frames(rand), Pipelines(rand)
         self.has_bonds, self.has_pipelines = rand.random() < 0.4, rand.random() < 0.6
+        self.has_two_tags = self.frames.have_two_tags = rand.random() < 0.4
+        self.has_tunnel_ports = self.has_two_tags and rand.random() < 0.7
+        self.has_pipelines &= not self.has_tunnel_ports  # The reference loses a tag that one is pushed in front of.
         self.dst_matters = self.has_priority_tags = False
 
     def free(self):
@@ -138,8 +141,20 @@ class Generator:
                                     "protected=true", "protected=false",
                                     "other_config:priority-tags=if-nonzero", "other_config:priority-tags=always",
                                     "other_config={}"])
+        if self.has_tunnel_ports:
+            setting = self.rand.choice([setting, "vlan_mode=dot1q-tunnel", "vlan_mode=dot1q-tunnel tag=10",
+                                        "vlan_mode=dot1q-tunnel tag=20", "cvlans=10", "cvlans=0,20", "cvlans=[]",
+                                        "other_config:qinq-ethtype=802.1q", "other_config:qinq-ethtype=802.1ad"])
         self.has_priority_tags |= "priority-tags" in setting
         return [f"ovs-vsctl set port {name} {setting}"]
+
+    def vlan_limit(self):
+        """Where it is not 1, the reference's tunnel ports lose the second tag of a packet."""
+        if not self.has_two_tags:
+            return None
+        limit = self.rand.choice([0, 1, 2])
+        self.frames.have_two_tags = not self.has_tunnel_ports or limit == 1
+        return [f"ovs-vsctl set open_vswitch . other_config:vlan-limit={limit}"]
 
     def set_interface(self):
         name = self.some_port()
@@ -209,10 +224,18 @@ class Generator:
 
     CHANGES = [(add_bridge, 3), (delete_bridge, 1), (add_port, 12), (add_bond, 3), (add_patch, 3), (delete_port, 5),
                (move_port, 3), (set_port, 8), (set_interface, 5), (set_bridge, 3), (mirror, 2), (set_state, 6),
-               (mod_port, 4), (packet, 16), (packets, 8), (flush, 1)]
+               (mod_port, 4), (packet, 16), (packets, 8), (flush, 1), (vlan_limit, 2)]
     PIPELINES = [(flow, 20)]
 
     # Questions.
+
+    def way_of_frame(self, bridge):
+        """As bytes: texts of flows with two tags are cut by vlan-limit elsewhere."""
+        ports = [i for p in self.ports.values() for i in p.interfaces if p.bridge == bridge and i in NAMES]
+        if not ports or not self.has_two_tags:
+            return []
+        return [Ask(f"ovs-appctl ofproto/trace --names {bridge} in_port={self.rand.choice(ports)} "
+                    f"{self.frames.frame()}")]
 
     def questions(self):
         """Yields what is asked after each change."""
@@ -225,7 +248,7 @@ class Generator:
         # What the switch fixes and the reference does not: which frames a port without "receive" takes, and which are
         # copied to a mirror's VLAN, depends on their destination; whether a tag stays, on its priority.
         cut = "s/^\\(Megaflow.*\\),dl_dst=[^,]*/\\1/;" if self.dst_matters else ""
-        cut += "s/^\\(Megaflow.*\\),dl_vlan_pcp=[0-7]/\\1/;" if self.has_priority_tags else ""
+        cut += "s/^\\(Megaflow.*\\),dl_vlan_pcp=[0-7]/\\1/;" if self.has_priority_tags or self.has_two_tags else ""
         for bridge in sorted(self.bridges):
             # With a bond the port of an address is any of its members.
             columns = " | awk '{ print $2, $3 }'" if self.has_bonds else ""
@@ -233,5 +256,6 @@ class Generator:
             yield unordered(f"ovs-ofctl dump-ports {bridge}")
             yield unordered(f"ovs-appctl fdb/show {bridge}{columns}")
             yield Ask(f"ovs-vsctl list-ports {bridge}")
-            for ask in self.pipelines.questions(bridge):
+            asks = list(self.pipelines.questions(bridge)) + self.way_of_frame(bridge)
+            for ask in asks:
                 yield ask._replace(command=f"{ask.command} | sed '{cut}'") if cut and "trace" in ask.command else ask

@@ -48,6 +48,7 @@ def tcp(src, dst, sport, dport, flags):
 class Frames:
     def __init__(self, rand):
         self.rand = rand
+        self.have_two_tags = False
 
     def hosts(self):
         """Two of them, by number."""
@@ -100,5 +101,9 @@ class Frames:
         eth_type, payload = kind(a, b)
         vlan = self.rand.choice([None] * 5 + [0, 10, 10, 20])
         tag = b"" if vlan is None else struct.pack("!HH", 0x8100, self.rand.choice([0, 0, 3]) << 13 | vlan)
+        if self.have_two_tags:
+            for _ in range(self.rand.choice([0, 0, 1, 2])):
+                pcp, vid = self.rand.choice([0, 0, 5]), self.rand.choice([0, 10, 20])
+                tag += struct.pack("!HH", 0x8100, pcp << 13 | vid)
         dst = self.rand.choice([MACS[b - 1]] * 8 + [MACS[a - 1]] + LEARNED_BY_NOBODY)
         return (mac(dst) + mac(MACS[a - 1]) + tag + struct.pack("!H", eth_type) + payload).hex()
