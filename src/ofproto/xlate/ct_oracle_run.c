@@ -295,6 +295,9 @@ follow_tcp(struct run *r, struct cto_conn *c, bool is_reply, const struct cto_pa
     if (tcp_is_over(c) && is_syn) {
         return IS_ANOTHER;
     }
+    if (is_syn && from->has_sent && to->has_sent && is_beginning(from) && !c->is_reset) {
+        return IS_NEW; /* It tries again: nothing of it is looked at. */
+    }
     if (from->has_sent && to->has_sent && !tcp_is_over(c) && !c->is_loose && !numbers_fit(r, from, to, p)) {
         return INVALID;
     }
@@ -316,7 +319,7 @@ follow_tcp(struct run *r, struct cto_conn *c, bool is_reply, const struct cto_pa
         to->is_acked = true;
     }
     c->is_reset |= flags & CTO_RST;
-    return is_syn && is_beginning(from) && is_beginning(to) ? IS_NEW : IS_ESTABLISHED;
+    return is_syn && is_beginning(from) ? IS_NEW : IS_ESTABLISHED;
 }
 
 /* Whether the packet may open a connection. */
