@@ -18,7 +18,7 @@ struct step_item {
     struct chain_link by_node;  /* In node->items. */
     uintptr_t node;             /* struct node, and ITEM_* of the place. */
 };
-enum { ITEM_FIRST = 1, ITEM_OF_TAIL = 2, ITEM_LAST = 4, ITEM_FLAGS = 7 }; /* ITEM_LAST: of a tail. */
+enum { ITEM_FIRST = 1, ITEM_LAST = 2, ITEM_OF_TAIL = 4, ITEM_FLAGS = 7 };
 
 struct depend_step {
     struct depend_member member; /* In parent->members. */
@@ -157,7 +157,7 @@ first_item(struct step_item *item)
     return item;
 }
 
-/* The next one of a tail; null: that was the last. */
+/* Null: that was the last. */
 static struct step_item *
 next_item(struct step_item *item)
 {
@@ -405,6 +405,18 @@ node_changed(struct depend *d, struct node *node, uint64_t since)
     return node->changed;
 }
 
+/* The last change that concerned one of the items from 'item' on. */
+static uint64_t
+items_changed(struct depend *d, struct step_item *item, uint64_t since)
+{
+    uint64_t changed = 0;
+
+    for (; item; item = next_item(item)) {
+        changed = MAX(changed, node_changed(d, item_node(item), since));
+    }
+    return changed;
+}
+
 /* The last change that concerned the path to the step. */
 static uint64_t
 step_changed(struct depend *d, struct depend_step *step)
@@ -414,10 +426,7 @@ step_changed(struct depend *d, struct depend_step *step)
     if (step->parent && step->member.seq < settled) {
         uint64_t changed = MAX(step->changed, step_changed(d, step->parent));
 
-        for (size_t i = 0; i < step->n_items; i++) {
-            changed = MAX(changed, node_changed(d, item_node(&step->items[i]), step->member.seq));
-        }
-        step->changed = changed;
+        step->changed = MAX(changed, items_changed(d, step->items, step->member.seq));
         step->member.seq = settled;
     }
     return step->changed;
@@ -430,10 +439,7 @@ path_changed(struct depend *d, const struct dependent *dep)
     uint64_t changed = step_changed(d, step_of(dep));
     struct depend_tail *tail = tail_of(dep);
 
-    for (struct step_item *i = tail ? tail->items : NULL; i; i = next_item(i)) {
-        changed = MAX(changed, node_changed(d, item_node(i), dep->member.seq));
-    }
-    return changed;
+    return tail ? MAX(changed, items_changed(d, tail->items, dep->member.seq)) : changed;
 }
 
 static enum depend_state
@@ -573,11 +579,36 @@ tail_memory(size_t n_items)
     return sizeof(struct depend_tail) + n_items * sizeof(struct step_item);
 }
 
+/* At least one; 'flags': of all. */
 static void
-add_item(struct step_item *item, struct node *node, uintptr_t flags)
+add_items(struct depend *d, struct step_item *items, const struct placed *nodes, size_t n, uintptr_t flags)
 {
-    item->node = (uintptr_t) node | flags;
-    chain_push(&node->items, &item->by_node);
+    for (size_t i = 0; i < n; i++) {
+        struct node *node = nodes[i].node;
+
+        items[i].node = (uintptr_t) node | flags | (i ? 0 : ITEM_FIRST) | (i + 1 < n ? 0 : ITEM_LAST);
+        chain_push(&node->items, &items[i].by_node);
+    }
+    d->stats.n_items += n;
+}
+
+/* With the nodes that only they asked; how many they were. */
+static size_t
+drop_items(struct depend *d, struct step_item *items)
+{
+    size_t n = 0;
+
+    for (struct step_item *i = items; i; i = next_item(i)) {
+        struct node *node = item_node(i);
+
+        chain_remove(&i->by_node);
+        if (chain_is_empty(&node->items)) {
+            drop_node(&d->questions, node);
+        }
+        n++;
+    }
+    d->stats.n_items -= n;
+    return n;
 }
 
 static struct depend_step *
@@ -590,11 +621,8 @@ make_step(struct depend *d, struct depend_step *parent, const struct placed *nod
     };
     chain_push(&parent->members, &s->member.link);
     parent->n_refs++;
-    for (size_t i = 0; i < n; i++) {
-        add_item(&s->items[i], nodes[i].node, i ? 0 : ITEM_FIRST);
-    }
+    add_items(d, s->items, nodes, n, 0);
     hmap_insert(&d->steps, &s->hmap_node, hash);
-    d->stats.n_items += n;
     return s;
 }
 
@@ -641,27 +669,13 @@ get_run_step(struct depend *d, struct depend_step *parent, const struct xlate_ru
     return known->step;
 }
 
-static void
-drop_if_unasked(struct depend *d, struct node *node)
-{
-    if (chain_is_empty(&node->items)) {
-        drop_node(&d->questions, node);
-    }
-}
-
 /* A no-op for null. */
 static void
 free_tail(struct depend *d, struct depend_tail *tail)
 {
-    size_t n = 0;
-
-    for (struct step_item *i = tail ? tail->items : NULL; i; i = next_item(i)) {
-        chain_remove(&i->by_node);
-        drop_if_unasked(d, item_node(i));
-        n++;
+    if (tail) {
+        slab_free(tail, tail_memory(drop_items(d, tail->items)));
     }
-    d->stats.n_items -= n;
-    slab_free(tail, tail_memory(n));
 }
 
 static struct depend_tail *
@@ -671,11 +685,7 @@ make_tail(struct depend *d, struct dependent *owner, struct depend_step *step, c
 
     tail->owner = owner;
     tail->step = step;
-    for (size_t i = 0; i < n; i++) {
-        add_item(&tail->items[i], nodes[i].node,
-                 ITEM_OF_TAIL | (i ? 0 : ITEM_FIRST) | (i + 1 < n ? 0 : ITEM_LAST));
-    }
-    d->stats.n_items += n;
+    add_items(d, tail->items, nodes, n, ITEM_OF_TAIL);
     return tail;
 }
 
@@ -754,11 +764,7 @@ unref_step(struct depend *d, struct depend_step *s)
     while (s && !--s->n_refs && s->parent) {
         struct depend_step *parent = s->parent;
 
-        for (size_t i = 0; i < s->n_items; i++) {
-            chain_remove(&s->items[i].by_node);
-            drop_if_unasked(d, item_node(&s->items[i]));
-        }
-        d->stats.n_items -= s->n_items;
+        drop_items(d, s->items);
         hmap_remove(&d->steps, &s->hmap_node);
         chain_remove(&s->member.link);
         slab_free(s, step_memory(s->n_items));
