@@ -12,7 +12,7 @@ struct normal {
 };
 
 /* What packets of a controller come in through. */
-static const struct xbundle no_bundle = { .vlan_mode = XVLAN_TRUNK, .name = (char *) "none" };
+static const struct xbundle no_bundle = { .vlan_mode = XVLAN_TRUNK, .name = (char *) "OFPP_NONE" };
 
 /* Groups that a bridge of the standards does not forward (Bridge.other_config:forward-bpdu). */
 bool
@@ -266,6 +266,16 @@ xlate_normal_switching(struct xlate_ctx *ctx)
     note_address(&ctx->wc->eth_dst);
     packet = vlan_of_packet(ctx);
     if (!find_input(ctx, &n)) {
+        return;
+    }
+    if (eth_type_is_vlan(ctx->flow.eth_type) && !packet.tag[0].present) {
+        /* It ends within its tag, or it had more than vlan-limit lets be seen and has lost those. */
+        if (ctx->in->frame) {
+            xlate_report(ctx, TRACE_ERROR, "dropping packet with partial VLAN tag received on port %s",
+                         n.in_bundle->name);
+        }
+        xlate_report(ctx, TRACE_WARN, "partial VLAN tag, dropping");
+        xlate_why(ctx, WHY_PARTIAL_VLAN);
         return;
     }
     if (!vlan_is_valid_input(ctx, n.in_bundle, &packet, n.in_port)) {
