@@ -7,7 +7,9 @@
  *
  * Options: n_rxq (as many queues as the device has, or frames of the others go to the host); xdp-mode:
  * native-with-zerocopy, native, generic, best-effort (the first of these that works); xdp-busy-poll: microseconds of
- * busy polling, 0 (none) to 1,000; use-need-wakeup has no effect: it is always on. */
+ * busy polling, 0 (none) to 1,000; use-need-wakeup has no effect: it is always on.
+ *
+ * Where somebody else has one of the queues, nothing passes until it is free, which is looked at again and again. */
 #include "netdev/linux.h"
 
 #include <errno.h>
@@ -23,7 +25,7 @@
 
 LOG_MODULE(netdev_afxdp)
 
-enum { MAX_QUEUES = 64, MAX_BUSY_US = 1000, BUSY_TRIES = 8, BUSY_WAIT_US = 1000 };
+enum { MAX_QUEUES = 64, MAX_BUSY_US = 1000, BUSY_TRIES = 8, BUSY_WAIT_US = 1000, AGAIN_MS = 2000 };
 
 /* From the best on. */
 static const struct mode {
@@ -121,6 +123,10 @@ set_up(struct afxdp *d)
             log_info("%s: %u queues in %s mode", name, d->wanted.n_rxq, modes[i].name);
             return NULL;
         }
+        if (error == -EBUSY) {
+            netdev_notify_later(name, AGAIN_MS); /* Whoever has it may let go of it without telling anybody. */
+            break;                               /* It would be busy in any mode. */
+        }
         log_info("%s: not in %s mode: %s", name, modes[i].name, strerror(-error));
     }
     return error_new("%s: AF_XDP sockets for %u queues cannot be made (xdp-mode %s): %s", name, d->wanted.n_rxq,
@@ -195,7 +201,9 @@ afxdp_set_config(struct netdev *n, const struct strmap *options)
     d->wanted = wanted;
     e = set_up(d);
     netdev_take_queues(n);
-    netdev_changed(n);
+    if (!e) {
+        netdev_changed(n); /* Else whoever hears of it would try again at once. */
+    }
     return e;
 }
 

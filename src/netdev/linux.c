@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/strmap.h"
 #include "base/tally.h"
 #include "netdev/ethtool.h"
 #include "netdev/tc.h"
@@ -44,6 +45,31 @@ refresh_all(void)
     }
 }
 
+/* What was last heard of a device that nobody has open. */
+struct heard {
+    int ifindex, mtu;
+    struct eth_addr mac;
+};
+static struct strmap heard = STRMAP_INIT(&heard);
+
+/* Whether whoever could not open the device may be able to now: not because of what trying it did to its flags or
+ * programs. */
+static bool
+is_news(const struct rtnl_link *link, bool gone)
+{
+    struct heard now = { link->ifindex, link->mtu, link->mac }, *old = strmap_get(&heard, link->name);
+
+    if (gone) {
+        free(strmap_remove(&heard, link->name));
+        return true;
+    }
+    if (old && old->ifindex == now.ifindex && old->mtu == now.mtu && eth_addr_equal(old->mac, now.mac)) {
+        return false;
+    }
+    strmap_put_free(&heard, link->name, xmemdup(&now, sizeof now));
+    return true;
+}
+
 static void
 link_changed(struct rtnl_watch *w UNUSED, const struct rtnl_link *link, bool gone)
 {
@@ -66,7 +92,7 @@ link_changed(struct rtnl_watch *w UNUSED, const struct rtnl_link *link, bool gon
             update(d, link);
         }
     }
-    if (!known) {
+    if (!known && is_news(link, gone)) {
         netdev_notify(link->name);
     }
 }
@@ -96,6 +122,8 @@ void
 netdev_linux_stop(void)
 {
     rtnl_watch_stop(&watch);
+    strmap_uninit_free(&heard);
+    strmap_init(&heard);
 }
 
 int

@@ -10,6 +10,8 @@
 #include "netdev/patch.h"
 #include "netdev/qos.h"
 #include "netdev/vhost.h"
+#include "sys/clock.h"
+#include "sys/loop.h"
 
 enum { MAX_CLASSES = 32 };
 
@@ -19,9 +21,17 @@ static struct {
     size_t n_classes;
     struct strmap open; /* Name -> struct netdev, those whose device is there. */
     struct list watches;
+    struct list later; /* struct later. */
     struct loop *loop; /* Null without. */
     bool ready;
 } registry;
+
+/* Of netdev_notify_later(). */
+struct later {
+    struct list node;
+    struct loop_timer timer;
+    char name[];
+};
 
 static void
 setup(void)
@@ -30,6 +40,7 @@ setup(void)
         registry.ready = true;
         strmap_init(&registry.open);
         list_init(&registry.watches);
+        list_init(&registry.later);
         netdev_linux_register();
         netdev_patch_register();
         netdev_dpdk_register();
@@ -51,12 +62,53 @@ netdev_loop(void)
     return registry.loop;
 }
 
+static void
+forget_later(struct later *l)
+{
+    loop_timer_cancel(&l->timer);
+    list_remove(&l->node);
+    free(l);
+}
+
+static void
+later_is_now(struct loop_timer *t)
+{
+    struct later *l = t->aux;
+    char *name = xstrdup(l->name);
+
+    forget_later(l);
+    netdev_notify(name);
+    free(name);
+}
+
+void
+netdev_notify_later(const char *name, unsigned int ms)
+{
+    size_t size = strlen(name) + 1;
+    struct later *l;
+
+    if (!registry.loop) {
+        return;
+    }
+    l = xmalloc(sizeof *l + size);
+    memcpy(l->name, name, size);
+    list_push_back(&registry.later, &l->node);
+    loop_timer_init(registry.loop, &l->timer, later_is_now, l);
+    loop_timer_set(&l->timer, clock_now_ms() + ms);
+}
+
 void
 netdev_uninit(void)
 {
     netdev_linux_stop();
+    if (!registry.ready) {
+        return;
+    }
+    LIST_FOR_EACH_SAFE (l, struct later, node, &registry.later) {
+        forget_later(l);
+    }
     registry.loop = NULL;
-    if (registry.ready && !strmap_count(&registry.open)) {
+    if (!strmap_count(&registry.open)) {
         strmap_uninit(&registry.open);
         registry.ready = false;
         registry.n_classes = 0;

@@ -219,10 +219,12 @@ void netdev_watch(struct netdev_watch *, void (*cb)(struct netdev_watch *, const
 void netdev_unwatch(struct netdev_watch *);
 
 /* For providers: the main loop; something readable of 'netdev' changed; the device called 'name' came, changed or went
- * (watchers are called); the device of 'netdev' is gone. */
+ * (watchers are called; 'later': with a loop, in so many milliseconds, so that whoever could not open it or give it its
+ * options tries again); the device of 'netdev' is gone. */
 struct loop *netdev_loop(void); /* That of netdev_init(); may be null. */
 void netdev_changed(struct netdev *);
 void netdev_notify(const char *name);
+void netdev_notify_later(const char *name, unsigned int ms);
 void netdev_set_gone(struct netdev *);
 /* For classes whose receive queues are nothing but their number; for those that cannot be waited for. */
 int netdev_plain_rxq_open(struct netdev *, unsigned int queue, struct netdev_rxq **);

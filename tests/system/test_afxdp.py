@@ -7,7 +7,7 @@ import re
 
 import pytest
 from pcapng import Capture
-from place import column, switch_place
+from place import BUILD, column, switch_place
 
 
 @pytest.fixture(scope="module", name="place")
@@ -118,15 +118,39 @@ def test_queues_that_nobody_asked_for_are_the_hosts(place, n_rxq):
              " && ovs-ofctl del-flows br0 udp && ovs-vsctl remove interface p1 options n_rxq")
 
 
+def test_what_a_device_cannot_do_is_not_tried_again_and_again(place):
+    """What an attempt does to the device is no reason for another one."""
+    before = place.sh(f"cat {place.dir}/ovs-vswitchd.log").count("p1: not in generic mode")
+    place.run("ovs-vsctl --timeout=5 set interface p1 options:n_rxq=7")
+    place.sh("sleep 1; ovs-vsctl --timeout=5 remove interface p1 options n_rxq")
+    assert 0 < place.sh(f"cat {place.dir}/ovs-vswitchd.log").count("p1: not in generic mode") - before < 5
+    place.wait("pings", lambda: place.pings(1, 2), 60)
+
+
 def test_queues_may_be_opened_again_at_once(place):
-    """The kernel keeps a queue for a moment after its socket was closed."""
+    """The kernel keeps a queue for a moment after its socket was closed; longer where there is much else to do, and
+    then the switch tries again by itself."""
     place.sh("ovs-vsctl set interface p1 options:xdp-mode=generic")
     for n_rxq in (2, 1, 2, 1, 2, 1):
         place.sh(f"ovs-vsctl set interface p1 options:n_rxq={n_rxq}")
-        assert column(place, "p1", "error") == "[]"
-    assert "resource busy" not in place.sh(f"cat {place.dir}/ovs-vswitchd.log")
+        place.wait("it is open", lambda: column(place, "p1", "error") == "[]")
     place.sh("ovs-vsctl remove interface p1 options xdp-mode -- remove interface p1 options n_rxq")
     place.wait("pings", lambda: place.pings(1, 2), 60)
+
+
+def test_a_queue_that_another_program_has_is_opened_once_it_is_free(place):
+    out = f"{place.dir}/xdp.out"
+    place.sh("ovs-vsctl del-port p1 -- del-port p2")  # The other program is a forwarder between them.
+    place.sh(f"{BUILD}/tests/perf/xdp p1 p2 >{out} 2>&1 & echo $! >{place.dir}/xdp.pid")
+    place.wait("it has them", lambda: "ready" in place.sh(f"cat {out}"))
+    place.run("ovs-vsctl add-port br0 p1 -- set interface p1 type=afxdp ofport_request=1"
+              " -- add-port br0 p2 -- set interface p2 type=afxdp ofport_request=2")
+    for port in ("p1", "p2"):
+        place.wait("the error", lambda p=port: "resource busy" in column(place, p, "error"))
+    place.sh(f"kill $(cat {place.dir}/xdp.pid); ip link set p1 xdp off; ip link set p2 xdp off")
+    place.wait("pings", lambda: place.pings(1, 2), 60)
+    assert [column(place, p, "error") for p in ("p1", "p2")] == ["[]", "[]"]
+    assert mode_is(place, "p1", "native")()
 
 
 def test_frames_are_counted(place):
