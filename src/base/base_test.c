@@ -13,7 +13,6 @@
 
 #include "base/addr.h"
 #include "base/bytes.h"
-#include "base/chain.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/hmap.h"
@@ -448,51 +447,6 @@ a_hash_table_agrees_with_an_array(void **state UNUSED)
     hmap_uninit(&map);
 }
 
-struct linked {
-    struct chain_link link;
-    size_t in; /* Number of its chain, less one. */
-};
-
-/* Elements come, go and change over at random. */
-static void
-chains_agree_with_an_array(void **state UNUSED)
-{
-    enum { N = 20, N_CHAINS = 3 };
-    struct linked all[N] = { { .in = 0 } };
-    struct chain chains[N_CHAINS] = { { NULL } };
-    uint32_t x = 1;
-
-    for (int step = 0; step < 3000; step++) {
-        x = hash_u32(x, step);
-        struct linked *e = &all[x % N];
-        size_t to = x / N % (N_CHAINS + 1), n = 0, n_in = 0;
-
-        chain_remove(&e->link);
-        e->in = to;
-        if (to) {
-            chain_push(&chains[to - 1], &e->link);
-            assert_ptr_equal(chains[to - 1].first, &e->link);
-        }
-        for (size_t i = 0; i < N; i++) {
-            n_in += all[i].in != 0;
-        }
-        for (size_t i = 0; i < N_CHAINS; i++) {
-            CHAIN_FOR_EACH (l, struct linked, link, &chains[i]) {
-                assert_int_equal(l->in, i + 1);
-                n++;
-            }
-        }
-        assert_int_equal(n, n_in);
-    }
-    for (size_t i = 0; i < N_CHAINS; i++) {
-        CHAIN_FOR_EACH_SAFE (l, struct linked, link, &chains[i]) {
-            chain_remove(&l->link);
-            chain_remove(&l->link);
-        }
-        assert_true(chain_is_empty(&chains[i]));
-    }
-}
-
 struct waiting {
     struct pqueue_node node;
     uint32_t key;
@@ -548,7 +502,6 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_hash_table_agrees_with_an_array),
-        cmocka_unit_test(chains_agree_with_an_array),
         cmocka_unit_test(a_queue_agrees_with_a_search),
         cmocka_unit_test(strings_grow_and_shrink),
         cmocka_unit_test(formatted_text_is_that_of_printf),

@@ -14,30 +14,41 @@ enum { MAX_NOTED = 256 };
 
 const struct depend_limits depend_default_limits = { 32768, 1024 };
 
-struct step_item {
+/* One of those that follow each other in a step or tail. */
+struct path_item {
     struct chain_link by_node;  /* In node->items. */
-    uintptr_t node;             /* struct node, and ITEM_* of the place. */
+    slab_ref node;              /* struct node, and ITEM_* of the place. */
 };
-enum { ITEM_FIRST = 1, ITEM_LAST = 2, ITEM_OF_TAIL = 4, ITEM_FLAGS = 7 };
+enum { ITEM_FIRST = 1, ITEM_LAST = 2, ITEM_FLAGS = 3 };
+
+/* What a step and a tail end with. */
+struct path_part {
+    slab_ref parent;            /* The step before it, and PART_OF_TAIL if this is a tail's; 0: the root's. */
+    struct path_item items[];
+};
+enum { PART_OF_TAIL = 1 };
+
+/* So many items one part has at most: it is an object of a slab. */
+enum { MAX_ITEMS = 64 };
 
 struct depend_step {
     struct depend_member member; /* In parent->members. */
-    struct depend_step *parent; /* Null: the root. */
     struct hmap_node hmap_node; /* In depend->steps. */
-    struct chain members;       /* struct depend_member: what goes on from here, but for stale dependents. */
-    uint32_t n_refs;            /* All that goes on from here. */
-    uint32_t n_items;
     uint64_t changed;           /* Of the changes up to member.seq, the last that concerned the path to here, if that
                                  * was after the step was made. */
-    struct step_item items[];
+    struct chain members;       /* struct depend_member: what goes on from here, but for stale dependents. */
+    uint32_t n_refs;            /* All that goes on from here. */
+    struct path_part part;
 };
 
 /* What one dependent asks behind its last step. */
 struct depend_tail {
-    struct dependent *owner;
-    struct depend_step *step;   /* The last one; referenced. */
-    struct step_item items[];
+    slab_ref owner;             /* struct dependent. */
+    struct path_part part;
 };
+_Static_assert(!SLAB_REFS_ARE_SHORT ||
+               sizeof(struct depend_step) + MAX_ITEMS * sizeof(struct path_item) <= SLAB_MAX, "it is referred to");
+
 /* So many last questions are a tail, though others ask each of them, too. */
 enum { FEW_LAST = 4 };
 
@@ -49,14 +60,17 @@ struct known_run {
     struct depend_step *step;
 };
 
+/* Nodes that make one step, up to 'end', and the hash of all up to there: the step's. */
+struct group { size_t end; uint32_t hash; };
+
 struct depend {
     pthread_mutex_t mutex;      /* Guards all below. */
     struct depend_client client;
     struct depend_limits limits;
     struct questions questions;
     struct hmap steps;
-    struct depend_step root;
-    struct chain stale;
+    struct depend_step *root;
+    struct chain *stale;
     struct depend_stats stats;
     _Atomic uint64_t seq;       /* Changes so far. */
     _Atomic uint64_t settled;   /* Of those, the ones looked at. */
@@ -65,6 +79,8 @@ struct depend {
     _Atomic bool needs_walk, has_soft; /* Since the last walk began; or walks, for the latter, if one is under way. */
     struct depend_limits left;  /* Of this settling. */
     struct known_run runs[N_RUNS];
+    struct group *groups;       /* Of find_groups(). */
+    size_t n_groups, groups_capacity;
     bool doubts;                /* Found by this settling. */
     struct change log[DEPEND_LOG]; /* The last ones: number N is at N % DEPEND_LOG, the first is number 1. */
 };
@@ -79,6 +95,8 @@ depend_create(const struct depend_client *client, const struct depend_limits *li
     d->limits = *limits;
     questions_init(&d->questions);
     hmap_init(&d->steps);
+    d->root = slab_zalloc(sizeof *d->root);
+    d->stale = slab_zalloc(sizeof *d->stale);
     return d;
 }
 
@@ -104,6 +122,9 @@ depend_destroy(struct depend *d)
     for (int i = 0; i < DEPEND_LOG; i++) {
         free(d->log[i].words);
     }
+    free(d->groups);
+    slab_free(d->root, sizeof *d->root);
+    slab_free(d->stale, sizeof *d->stale);
     pthread_mutex_destroy(&d->mutex);
     free(d);
 }
@@ -130,7 +151,14 @@ dependent_of(struct depend_member *m)
 static struct depend_tail *
 tail_of(const struct dependent *dep)
 {
-    return dep->end & DEPENDENT_TAIL ? (struct depend_tail *) (dep->end & ~(uintptr_t) DEPENDENT_TAIL) : NULL;
+    return dep->end & DEPENDENT_TAIL ? slab_at(dep->end & ~(slab_ref) DEPENDENT_TAIL) : NULL;
+}
+
+/* Null: the root's. */
+static struct depend_step *
+parent_of(const struct path_part *part)
+{
+    return slab_at(part->parent & ~(slab_ref) PART_OF_TAIL);
 }
 
 /* The last step of its path; null: it is not attached. */
@@ -139,27 +167,35 @@ step_of(const struct dependent *dep)
 {
     const struct depend_tail *tail = tail_of(dep);
 
-    return tail ? tail->step : (struct depend_step *) dep->end;
+    return tail ? parent_of(&tail->part) : slab_at(dep->end);
 }
 
 static struct node *
-item_node(const struct step_item *item)
+item_node(const struct path_item *item)
 {
-    return (struct node *) (item->node & ~(uintptr_t) ITEM_FLAGS);
+    return slab_at(item->node & ~(slab_ref) ITEM_FLAGS);
 }
 
-static struct step_item *
-first_item(struct step_item *item)
+/* What the item is of. */
+static struct path_part *
+part_of(struct path_item *item)
 {
     while (!(item->node & ITEM_FIRST)) {
         item--;
     }
-    return item;
+    return CONTAINER_OF(item, struct path_part, items);
+}
+
+/* Null: it is a step's. */
+static struct dependent *
+owner_of(struct path_part *part)
+{
+    return part->parent & PART_OF_TAIL ? slab_at(CONTAINER_OF(part, struct depend_tail, part)->owner) : NULL;
 }
 
 /* Null: that was the last. */
-static struct step_item *
-next_item(struct step_item *item)
+static struct path_item *
+next_item(struct path_item *item)
 {
     return item->node & ITEM_LAST ? NULL : item + 1;
 }
@@ -172,7 +208,7 @@ mark(struct depend *d, struct dependent *dep)
     if (!dep->member.is_stale) {
         dep->member.is_stale = true;
         chain_remove(&dep->member.link);
-        chain_push(&d->stale, &dep->member.link);
+        chain_push(d->stale, &dep->member.link);
         d->stats.n_stale++;
         d->client.mark(d->client.aux, dep, true);
     }
@@ -207,18 +243,16 @@ mark_step(struct depend *d, struct depend_step *step, uint64_t change)
     }
 }
 
-/* Whatever asks by the items that begin here. */
+/* Whatever asks what the part has. */
 static void
-mark_item(struct depend *d, struct step_item *first, uint64_t change)
+mark_part(struct depend *d, struct path_part *part, uint64_t change)
 {
-    if (first->node & ITEM_OF_TAIL) {
-        struct dependent *owner = CONTAINER_OF(first, struct depend_tail, items)->owner;
+    struct dependent *owner = owner_of(part);
 
-        if (owner->member.seq < change) {
-            mark(d, owner);
-        }
-    } else {
-        mark_step(d, CONTAINER_OF(first, struct depend_step, items), change);
+    if (!owner) {
+        mark_step(d, CONTAINER_OF(part, struct depend_step, part), change);
+    } else if (owner->member.seq < change) {
+        mark(d, owner);
     }
 }
 
@@ -226,13 +260,13 @@ static void
 mark_node(struct depend *d, struct node *node, uint64_t change)
 {
     node->changed = change;
-    CHAIN_FOR_EACH (item, struct step_item, by_node, &node->items) {
+    CHAIN_FOR_EACH (item, struct path_item, by_node, &node->items) {
         if (!d->left.n_marked) {
             d->doubts = true;
             break;
         }
         d->left.n_marked--;
-        mark_item(d, first_item(item), change);
+        mark_part(d, part_of(item), change);
     }
 }
 
@@ -387,7 +421,7 @@ depend_harden(struct depend *d)
 static uint64_t
 node_changed(struct depend *d, struct node *node, uint64_t since)
 {
-    struct shape *s = node->shape;
+    struct shape *s = shape_of(node);
 
     node->changed = MAX(node->changed, s->all_changed);
     for (struct list *i = s->noted.prev; i != &s->noted; i = i->prev) {
@@ -407,7 +441,7 @@ node_changed(struct depend *d, struct node *node, uint64_t since)
 
 /* The last change that concerned one of the items from 'item' on. */
 static uint64_t
-items_changed(struct depend *d, struct step_item *item, uint64_t since)
+items_changed(struct depend *d, struct path_item *item, uint64_t since)
 {
     uint64_t changed = 0;
 
@@ -423,10 +457,10 @@ step_changed(struct depend *d, struct depend_step *step)
 {
     uint64_t settled = atomic_load(&d->settled);
 
-    if (step->parent && step->member.seq < settled) {
-        uint64_t changed = MAX(step->changed, step_changed(d, step->parent));
+    if (step != d->root && step->member.seq < settled) {
+        uint64_t changed = MAX(step->changed, step_changed(d, parent_of(&step->part)));
 
-        step->changed = MAX(changed, items_changed(d, step->items, step->member.seq));
+        step->changed = MAX(changed, items_changed(d, step->part.items, step->member.seq));
         step->member.seq = settled;
     }
     return step->changed;
@@ -439,7 +473,7 @@ path_changed(struct depend *d, const struct dependent *dep)
     uint64_t changed = step_changed(d, step_of(dep));
     struct depend_tail *tail = tail_of(dep);
 
-    return tail ? MAX(changed, items_changed(d, tail->items, dep->member.seq)) : changed;
+    return tail ? MAX(changed, items_changed(d, tail->part.items, dep->member.seq)) : changed;
 }
 
 static enum depend_state
@@ -551,16 +585,28 @@ has_changed_since(const struct depend *d, const struct xlate_out *out, uint64_t 
 
 /* Paths. */
 
+/* Whether these are its items. */
+static bool
+has_nodes(struct path_part *part, const struct placed *nodes, size_t n)
+{
+    struct path_item *item = part->items;
+
+    for (size_t i = 0; i < n; i++, item++) {
+        if (item_node(item) != nodes[i].node || !next_item(item) != (i + 1 == n)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* 'n': at least one. */
 static struct depend_step *
 find_step(struct depend *d, const struct depend_step *parent, const struct placed *nodes, size_t n, uint32_t hash)
 {
-    HMAP_FOR_EACH_WITH_HASH (s, struct depend_step, hmap_node, hash, &d->steps) {
-        size_t i = 0;
+    slab_ref ref = slab_ref_to(parent);
 
-        while (i < n && i < s->n_items && item_node(&s->items[i]) == nodes[i].node) {
-            i++;
-        }
-        if (s->parent == parent && s->n_items == n && i == n) {
+    HMAP_FOR_EACH_WITH_HASH (s, struct depend_step, hmap_node, hash, &d->steps) {
+        if (s->part.parent == ref && has_nodes(&s->part, nodes, n)) {
             return s;
         }
     }
@@ -570,35 +616,35 @@ find_step(struct depend *d, const struct depend_step *parent, const struct place
 static size_t
 step_memory(size_t n_items)
 {
-    return sizeof(struct depend_step) + n_items * sizeof(struct step_item);
+    return offsetof(struct depend_step, part.items) + n_items * sizeof(struct path_item);
 }
 
 static size_t
 tail_memory(size_t n_items)
 {
-    return sizeof(struct depend_tail) + n_items * sizeof(struct step_item);
+    return offsetof(struct depend_tail, part.items) + n_items * sizeof(struct path_item);
 }
 
-/* At least one; 'flags': of all. */
+/* At least one. */
 static void
-add_items(struct depend *d, struct step_item *items, const struct placed *nodes, size_t n, uintptr_t flags)
+add_items(struct depend *d, struct path_part *part, const struct placed *nodes, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        struct node *node = nodes[i].node;
+        struct path_item *item = &part->items[i];
 
-        items[i].node = (uintptr_t) node | flags | (i ? 0 : ITEM_FIRST) | (i + 1 < n ? 0 : ITEM_LAST);
-        chain_push(&node->items, &items[i].by_node);
+        item->node = slab_ref_to(nodes[i].node) | (i ? 0 : ITEM_FIRST) | (i + 1 < n ? 0 : ITEM_LAST);
+        chain_push(&nodes[i].node->items, &item->by_node);
     }
     d->stats.n_items += n;
 }
 
 /* With the nodes that only they asked; how many they were. */
 static size_t
-drop_items(struct depend *d, struct step_item *items)
+drop_items(struct depend *d, struct path_part *part)
 {
     size_t n = 0;
 
-    for (struct step_item *i = items; i; i = next_item(i)) {
+    for (struct path_item *i = part->items; i; i = next_item(i)) {
         struct node *node = item_node(i);
 
         chain_remove(&i->by_node);
@@ -616,31 +662,41 @@ make_step(struct depend *d, struct depend_step *parent, const struct placed *nod
 {
     struct depend_step *s = slab_alloc(step_memory(n));
 
-    *s = (struct depend_step) {
-        .member = { .is_step = true, .seq = depend_seq(d) }, .parent = parent, .n_items = n,
-    };
+    s->member = (struct depend_member) { .is_step = true, .seq = depend_seq(d) };
+    s->changed = 0;
+    s->members = (struct chain) { 0 };
+    s->n_refs = 0;
+    s->part.parent = slab_ref_to(parent);
     chain_push(&parent->members, &s->member.link);
     parent->n_refs++;
-    add_items(d, s->items, nodes, n, 0);
+    add_items(d, &s->part, nodes, n);
     hmap_insert(&d->steps, &s->hmap_node, hash);
     return s;
 }
 
-/* The nodes of one class, up to 'end', and the hash of all up to there: the step's. */
-struct group { size_t end; uint32_t hash; };
-
-static unsigned int
-find_groups(const struct placed *nodes, size_t n, uint32_t hash, struct group groups[N_CLASSES])
+static void
+add_group(struct depend *d, size_t end, uint32_t hash)
 {
-    unsigned int n_groups = 0;
+    if (d->n_groups == d->groups_capacity) {
+        d->groups = x2nrealloc(d->groups, &d->groups_capacity, sizeof *d->groups);
+    }
+    d->groups[d->n_groups++] = (struct group) { end, hash };
+}
 
+/* What will be one step each: of one class, if that matters.  'hash': of the step before them. */
+static void
+find_groups(struct depend *d, const struct placed *nodes, size_t n, uint32_t hash, bool by_class)
+{
+    size_t begin = 0;
+
+    d->n_groups = 0;
     for (size_t i = 0; i < n; i++) {
         hash = hash_pointer(nodes[i].node, hash);
-        if (i + 1 == n || nodes[i + 1].class != nodes[i].class) {
-            groups[n_groups++] = (struct group) { i + 1, hash };
+        if (i + 1 == n || i + 1 - begin == MAX_ITEMS || (by_class && nodes[i + 1].class != nodes[i].class)) {
+            add_group(d, i + 1, hash);
+            begin = i + 1;
         }
     }
-    return n_groups;
 }
 
 /* The step of a run behind 'parent', made if need be. */
@@ -648,25 +704,25 @@ static struct depend_step *
 get_run_step(struct depend *d, struct depend_step *parent, const struct xlate_run *run)
 {
     struct known_run *known = &d->runs[hash_u64(run->id, hash_pointer(parent, 0)) % N_RUNS];
+    struct depend_step *old, *step = parent;
     const struct placed *nodes;
-    struct depend_step *old, *step;
-    uint32_t hash;
-    size_t n;
+    size_t n, begin = 0;
 
     if (known->id == run->id && known->parent == parent) {
         return known->step;
     }
     n = place_questions(&d->questions, run->consulted, run->n_lookups, run->words, &nodes);
-    hash = hash_pointer(parent, 0);
-    for (size_t i = 0; i < n; i++) {
-        hash = hash_pointer(nodes[i].node, hash);
+    find_groups(d, nodes, n, hash_pointer(parent, 0), false);
+    for (const struct group *g = d->groups; g < d->groups + d->n_groups; begin = g++->end) {
+        struct depend_step *next = find_step(d, step, &nodes[begin], g->end - begin, g->hash);
+
+        step = next ? next : make_step(d, step, &nodes[begin], g->end - begin, g->hash);
     }
     old = known->step;
-    step = find_step(d, parent, nodes, n, hash);
-    *known = (struct known_run) { run->id, parent, step ? step : make_step(d, parent, nodes, n, hash) };
-    known->step->n_refs++;
+    *known = (struct known_run) { run->id, parent, step };
+    step->n_refs++;
     unref_step(d, old);
-    return known->step;
+    return step;
 }
 
 /* A no-op for null. */
@@ -674,7 +730,7 @@ static void
 free_tail(struct depend *d, struct depend_tail *tail)
 {
     if (tail) {
-        slab_free(tail, tail_memory(drop_items(d, tail->items)));
+        slab_free(tail, tail_memory(drop_items(d, &tail->part)));
     }
 }
 
@@ -683,9 +739,9 @@ make_tail(struct depend *d, struct dependent *owner, struct depend_step *step, c
 {
     struct depend_tail *tail = slab_alloc(tail_memory(n));
 
-    tail->owner = owner;
-    tail->step = step;
-    add_items(d, tail->items, nodes, n, ITEM_OF_TAIL);
+    tail->owner = slab_ref_to(owner);
+    tail->part.parent = slab_ref_to(step) | PART_OF_TAIL;
+    add_items(d, &tail->part, nodes, n);
     return tail;
 }
 
@@ -693,31 +749,31 @@ make_tail(struct depend *d, struct dependent *owner, struct depend_step *step, c
 static bool
 asks_alone(const struct dependent *dep, const struct node *node)
 {
-    struct chain_link *first = node->items.first;
-    struct step_item *item;
+    struct chain_link *first = chain_first(&node->items);
 
     if (!first || first->next) {
         return !first;
     }
-    item = first_item(CONTAINER_OF(first, struct step_item, by_node));
-    return item->node & ITEM_OF_TAIL && CONTAINER_OF(item, struct depend_tail, items)->owner == dep;
+    return owner_of(part_of(CONTAINER_OF(first, struct path_item, by_node))) == dep;
 }
 
-/* How many of the groups others may have, too: up to the first with a question of this one's own. */
-static unsigned int
-count_shared(const struct dependent *dep, const struct placed *nodes, const struct group *groups,
-             unsigned int n_groups)
+/* How many of the groups others may have, too: up to the first with a question of this one's own.  No more are left
+ * than are a tail. */
+static size_t
+count_shared(const struct depend *d, const struct dependent *dep, const struct placed *nodes, size_t n_nodes)
 {
-    size_t i = 0;
+    size_t i = 0, n = 0;
 
-    for (unsigned int n = 0; n < n_groups; n++) {
-        for (; i < groups[n].end; i++) {
-            if (asks_alone(dep, nodes[i].node)) {
+    for (; n < d->n_groups; n++) {
+        bool may_end = n_nodes - i <= MAX_ITEMS;
+
+        for (; i < d->groups[n].end; i++) {
+            if (may_end && asks_alone(dep, nodes[i].node)) {
                 return n;
             }
         }
     }
-    return n_groups;
+    return n;
 }
 
 /* The path that 'out' asks for: its last step; what follows is the dependent's own: 'n' nodes. */
@@ -725,32 +781,31 @@ static struct depend_step *
 get_path(struct depend *d, const struct dependent *dep, const struct xlate_out *out, const struct placed **own,
          size_t *n)
 {
-    struct depend_step *step = &d->root;
-    struct group groups[N_CLASSES];
+    struct depend_step *step = d->root;
     const struct placed *nodes;
-    unsigned int n_groups, n_shared;
-    size_t begin = 0;
+    size_t n_shared, begin = 0;
 
     for (size_t i = 0; i < out->n_runs; i++) {
         step = get_run_step(d, step, out->runs[i]);
     }
     *n = place_questions(&d->questions, out->consulted, out->n_consulted, out->words, &nodes);
-    n_groups = find_groups(nodes, *n, hash_pointer(step, 0), groups);
-    n_shared = count_shared(dep, nodes, groups, n_groups);
-    for (unsigned int i = 0; i < n_shared; i++) {
-        hmap_prefetch_bucket(&d->steps, groups[i].hash);
+    find_groups(d, nodes, *n, hash_pointer(step, 0), true);
+    n_shared = count_shared(d, dep, nodes, *n);
+    for (size_t i = 0; i < n_shared; i++) {
+        hmap_prefetch_bucket(&d->steps, d->groups[i].hash);
     }
-    for (unsigned int i = 0; i < n_shared; i++) {
-        hmap_prefetch_node(&d->steps, groups[i].hash, 2 * CACHE_LINE);
+    for (size_t i = 0; i < n_shared; i++) {
+        hmap_prefetch_node(&d->steps, d->groups[i].hash, 2 * CACHE_LINE);
     }
-    for (unsigned int i = 0; i < n_shared; begin = groups[i++].end) {
-        size_t n_items = groups[i].end - begin;
-        struct depend_step *next = find_step(d, step, &nodes[begin], n_items, groups[i].hash);
+    for (size_t i = 0; i < n_shared; begin = d->groups[i++].end) {
+        const struct group *g = &d->groups[i];
+        size_t n_items = g->end - begin;
+        struct depend_step *next = find_step(d, step, &nodes[begin], n_items, g->hash);
 
-        if (!next && i && i + 1 == n_groups && n_items <= FEW_LAST) {
+        if (!next && i && i + 1 == d->n_groups && n_items <= FEW_LAST) {
             break;
         }
-        step = next ? next : make_step(d, step, &nodes[begin], n_items, groups[i].hash);
+        step = next ? next : make_step(d, step, &nodes[begin], n_items, g->hash);
     }
     *own = &nodes[begin];
     *n -= begin;
@@ -761,13 +816,12 @@ get_path(struct depend *d, const struct dependent *dep, const struct xlate_out *
 static void
 unref_step(struct depend *d, struct depend_step *s)
 {
-    while (s && !--s->n_refs && s->parent) {
-        struct depend_step *parent = s->parent;
+    while (s && !--s->n_refs && s != d->root) {
+        struct depend_step *parent = parent_of(&s->part);
 
-        drop_items(d, s->items);
         hmap_remove(&d->steps, &s->hmap_node);
         chain_remove(&s->member.link);
-        slab_free(s, step_memory(s->n_items));
+        slab_free(s, step_memory(drop_items(d, &s->part)));
         s = parent;
     }
 }
@@ -785,7 +839,7 @@ depend_attach(struct depend *d, struct dependent *dep, const struct xlate_out *o
     old_tail = tail_of(dep);
     step = get_path(d, dep, out, &own, &n_own);
     step->n_refs++;
-    dep->end = n_own ? (uintptr_t) make_tail(d, dep, step, own, n_own) | DEPENDENT_TAIL : (uintptr_t) step;
+    dep->end = n_own ? slab_ref_to(make_tail(d, dep, step, own, n_own)) | DEPENDENT_TAIL : slab_ref_to(step);
     unmark(d, dep);
     chain_push(&step->members, &dep->member.link);
     free_tail(d, old_tail);
@@ -886,8 +940,8 @@ depend_pop_stale(struct depend *d, bool (*may_use)(void *aux, struct dependent *
     struct dependent *found = NULL;
 
     pthread_mutex_lock(&d->mutex);
-    while (!found && !chain_is_empty(&d->stale)) {
-        struct dependent *dep = dependent_of(CONTAINER_OF(d->stale.first, struct depend_member, link));
+    while (!found && !chain_is_empty(d->stale)) {
+        struct dependent *dep = dependent_of(CONTAINER_OF(chain_first(d->stale), struct depend_member, link));
 
         chain_remove(&dep->member.link);
         found = may_use(aux, dep) ? dep : NULL;

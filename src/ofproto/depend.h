@@ -42,11 +42,10 @@
 #ifndef OFPROTO_DEPEND_H
 #define OFPROTO_DEPEND_H 1
 
-#include "base/chain.h"
 #include "ofproto/xlate/xlate.h"
+#include "sys/chain.h"
 
 struct depend;
-struct depend_step;
 
 /* What a step has behind it: another step, or a dependent whose path ends there. */
 struct depend_member {
@@ -56,11 +55,12 @@ struct depend_member {
     uint64_t is_stale : 1;  /* A dependent's: hard, and 'mark' was told. */
 };
 
-/* A part of whatever depends on something. */
+/* A part of whatever depends on something, in an object of a slab (sys/slab.h). */
 enum { DEPENDENT_TAIL = 1 };
 struct dependent {
     struct depend_member member;
-    uintptr_t end;            /* Of its path: a step, or its tail (DEPENDENT_TAIL); 0: not attached. */
+    slab_ref end;             /* Of its path: a step, or its tail (DEPENDENT_TAIL); 0: not attached. */
+    uint32_t note;            /* The owner's. */
 };
 
 struct depend_client {

@@ -12,9 +12,9 @@ enum { DEPEND_LOG = 1024 };
 /* One question. */
 struct node {
     struct hmap_node hmap_node; /* In shape->nodes. */
-    struct chain items;         /* struct step_item by 'by_node'. */
-    struct shape *shape;
     uint64_t changed;           /* The last change that concerned it. */
+    struct chain items;         /* struct path_item by 'by_node'. */
+    slab_ref shape;
     uint64_t values[];          /* shape->n_values of them. */
 };
 
@@ -40,6 +40,7 @@ struct table {
     uint8_t id;                 /* Of CONSULTED_TABLE; else 0. */
     struct list shapes;
     struct hmap shapes_by_mask; /* The same: traffic may be made to ask for many. */
+    struct shape *recent;       /* Asked for last; null: it is gone. */
     size_t n_nodes;             /* Of all of them. */
 };
 
@@ -61,8 +62,10 @@ struct placed {
     int class;
 };
 
+enum { N_RECENT_TABLES = 64 };
 struct questions {
     struct hmap tables;
+    struct table *recent[N_RECENT_TABLES]; /* By recent_table(). */
     size_t n_nodes;
     /* Of place_questions(). */
     struct asked *asked;
@@ -88,6 +91,8 @@ void questions_init(struct questions *);
 void questions_uninit(struct questions *);
 
 struct table *find_table(const struct questions *, const struct xbridge *, enum xlate_consulted_kind, uint8_t id);
+static inline struct shape *shape_of(const struct node *n) { return slab_at(n->shape); }
+
 /* Null if nobody asked. */
 struct node *find_node(const struct shape *, const uint64_t *values);
 /* The nodes of what a translation consulted, each once, made if need be, in the order of a path; their number.

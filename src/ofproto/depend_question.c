@@ -77,11 +77,22 @@ find_node(const struct shape *s, const uint64_t *values)
     return find_hashed(s, values, values_hash(values, s->n_values));
 }
 
+/* Where the table is if it was asked for lately: most translations ask the same ones. */
+static struct table **
+recent_table(struct questions *q, enum xlate_consulted_kind kind, uint8_t id)
+{
+    return &q->recent[(kind == CONSULTED_TABLE ? id : 255 - kind) % N_RECENT_TABLES];
+}
+
 static struct table *
 get_table(struct questions *q, const struct xbridge *bridge, enum xlate_consulted_kind kind, uint8_t id)
 {
-    struct table *t = find_table(q, bridge, kind, id);
+    struct table **recent = recent_table(q, kind, id), *t = *recent;
 
+    if (t && t->bridge == bridge && t->kind == kind && t->id == id) {
+        return t;
+    }
+    t = find_table(q, bridge, kind, id);
     if (!t) {
         t = xzalloc(sizeof *t);
         t->bridge = bridge;
@@ -91,6 +102,7 @@ get_table(struct questions *q, const struct xbridge *bridge, enum xlate_consulte
         hmap_init(&t->shapes_by_mask);
         hmap_insert(&q->tables, &t->hmap_node, table_hash(bridge, kind, id));
     }
+    *recent = t;
     return t;
 }
 
@@ -100,30 +112,49 @@ mask_hash(const struct word_map *map, const uint64_t *masks, size_t n)
     return n ? hash_bytes(masks, n * sizeof *masks, hash_bytes(map, sizeof *map, 0)) : 0;
 }
 
+static size_t
+shape_memory(size_t n_masks)
+{
+    return sizeof(struct shape) + n_masks * sizeof(uint64_t);
+}
+_Static_assert(sizeof(struct shape) + FLOW_N_WORDS * sizeof(uint64_t) <= SLAB_MAX, "nodes refer to it");
+
+static bool
+has_masks(const struct shape *s, const struct word_map *map, const uint64_t *masks, size_t n)
+{
+    return word_map_equal(&s->map, map) && values_equal(s->masks, masks, n);
+}
+
 /* 'masks': null for keys. */
 static struct shape *
 get_shape(struct table *t, const struct word_map *map, const uint64_t *masks)
 {
-    size_t n = word_map_count(map), size = n * sizeof *masks;
-    uint32_t hash = mask_hash(map, masks, n);
-    struct shape *s;
+    size_t n = word_map_count(map);
+    struct shape *s = t->recent;
+    uint32_t hash;
 
+    if (s && has_masks(s, map, masks, n)) {
+        return s;
+    }
+    hash = mask_hash(map, masks, n);
     HMAP_FOR_EACH_WITH_HASH (i, struct shape, by_mask, hash, &t->shapes_by_mask) {
-        if (word_map_equal(&i->map, map) && values_equal(i->masks, masks, n)) {
+        if (has_masks(i, map, masks, n)) {
+            t->recent = i;
             return i;
         }
     }
-    s = xzalloc(sizeof *s + size);
+    s = slab_zalloc(shape_memory(n));
     s->table = t;
     s->map = *map;
     s->n_values = t->kind == CONSULTED_TABLE ? n : 1;
     if (n) {
-        memcpy(s->masks, masks, size);
+        memcpy(s->masks, masks, n * sizeof *masks);
     }
     hmap_init(&s->nodes);
     list_init(&s->noted);
     list_push_back(&t->shapes, &s->in_table);
     hmap_insert(&t->shapes_by_mask, &s->by_mask, hash);
+    t->recent = s;
     return s;
 }
 
@@ -156,8 +187,8 @@ get_node(struct questions *q, const struct asked *asked)
 
     if (!node) {
         node = slab_alloc(node_memory(s));
-        node->items = (struct chain) { NULL };
-        node->shape = s;
+        node->items = (struct chain) { 0 };
+        node->shape = slab_ref_to(s);
         node->changed = 0;
         memcpy(node->values, asked->values, s->n_values * sizeof node->values[0]);
         hmap_insert(&s->nodes, &node->hmap_node, asked->hash);
@@ -170,7 +201,7 @@ get_node(struct questions *q, const struct asked *asked)
 static int
 node_class(const struct node *n)
 {
-    return (63 - __builtin_clzll(n->shape->table->n_nodes)) / 3;
+    return (63 - __builtin_clzll(shape_of(n)->table->n_nodes)) / 3;
 }
 
 static int
@@ -272,8 +303,12 @@ drop_shape(struct questions *q, struct shape *s)
     list_remove(&s->in_table);
     hmap_remove(&t->shapes_by_mask, &s->by_mask);
     hmap_uninit(&s->nodes);
-    free(s);
+    slab_free(s, shape_memory(word_map_count(&s->map)));
+    t->recent = NULL;
     if (list_is_empty(&t->shapes)) {
+        struct table **recent = recent_table(q, t->kind, t->id);
+
+        *recent = *recent == t ? NULL : *recent;
         hmap_uninit(&t->shapes_by_mask);
         hmap_remove(&q->tables, &t->hmap_node);
         free(t);
@@ -283,7 +318,7 @@ drop_shape(struct questions *q, struct shape *s)
 void
 drop_node(struct questions *q, struct node *node)
 {
-    struct shape *s = node->shape;
+    struct shape *s = shape_of(node);
 
     hmap_remove(&s->nodes, &node->hmap_node);
     slab_free(node, node_memory(s));

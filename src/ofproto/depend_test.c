@@ -20,11 +20,16 @@ enum { N_PACKETS = 40, N_CHANGES = 30, MAX_RULES = ORACLE_MAX_RULES + N_CHANGES 
 
 /* A packet and what became of it. */
 struct translated {
-    struct dependent dependent;
+    struct dependent *dependent; /* Of struct held. */
     struct flow flow;
     struct xlate_out out;
     bool is_marked;          /* As depend.c last said. */
     unsigned int epoch;      /* When that was. */
+};
+
+struct held {
+    struct dependent dependent;
+    struct translated *by;
 };
 
 struct rig {
@@ -40,10 +45,35 @@ struct rig {
 };
 
 static void
+hold(struct translated *t)
+{
+    struct held *held = slab_zalloc(sizeof *held);
+
+    dependent_init(&held->dependent);
+    held->by = t;
+    t->dependent = &held->dependent;
+    xlate_out_init(&t->out);
+}
+
+static void
+let_go(struct rig *rig, struct translated *t)
+{
+    depend_detach(rig->d, t->dependent);
+    slab_free(CONTAINER_OF(t->dependent, struct held, dependent), sizeof(struct held));
+    xlate_out_uninit(&t->out);
+}
+
+static struct translated *
+held_by(struct dependent *d)
+{
+    return CONTAINER_OF(d, struct held, dependent)->by;
+}
+
+static void
 on_mark(void *rig_, struct dependent *d, bool is_stale)
 {
     struct rig *rig = rig_;
-    struct translated *t = CONTAINER_OF(d, struct translated, dependent);
+    struct translated *t = held_by(d);
 
     t->is_marked = is_stale;
     t->epoch = rig->epoch;
@@ -63,7 +93,7 @@ is_used(struct rig *rig, struct translated *t)
 {
     if (!t->is_marked && t->epoch != rig->epoch) {
         rig->n_checked++;
-        return depend_check(rig->d, &t->dependent) != DEPEND_STALE;
+        return depend_check(rig->d, t->dependent) != DEPEND_STALE;
     }
     return !t->is_marked;
 }
@@ -83,7 +113,7 @@ attach(struct rig *rig, struct translated *t)
     uint64_t seq = depend_seq(rig->d);
 
     translate(rig, &t->flow, &t->out);
-    depend_attach(rig->d, &t->dependent, &t->out, seq);
+    depend_attach(rig->d, t->dependent, &t->out, seq);
 }
 
 static void
@@ -100,8 +130,7 @@ rig_init_limited(struct rig *rig, const struct depend_limits *limits)
         sim_add_port(&rig->sim, rig->b, name, i, NULL);
     }
     for (int i = 0; i < N_PACKETS; i++) {
-        dependent_init(&rig->packets[i].dependent);
-        xlate_out_init(&rig->packets[i].out);
+        hold(&rig->packets[i]);
     }
 }
 
@@ -117,8 +146,7 @@ rig_uninit(struct rig *rig)
     struct depend_stats stats;
 
     for (int i = 0; i < N_PACKETS; i++) {
-        depend_detach(rig->d, &rig->packets[i].dependent);
-        xlate_out_uninit(&rig->packets[i].out);
+        let_go(rig, &rig->packets[i]);
     }
     depend_forget_runs(rig->d);
     depend_get_stats(rig->d, &stats);
@@ -290,7 +318,7 @@ look_again(struct rig *rig, struct xlate_out *now)
 
         translate(rig, &t->flow, now);
         altered = now->error != t->out.error || !same_effect(&now->actions, &t->out.actions, &t->flow);
-        is_stale = walk ? depend_check(rig->d, &t->dependent) == DEPEND_STALE : !is_used(rig, t);
+        is_stale = walk ? depend_check(rig->d, t->dependent) == DEPEND_STALE : !is_used(rig, t);
         if (altered && !is_stale) {
             fail_msg("a change altered packet %d and nothing said so", i);
         }
@@ -405,7 +433,7 @@ a_change_during_translation_is_noticed(void **state UNUSED)
                 depend_rule_changed(rig.d, rig.b, 7, &sim_newest->cr);
             }
         }
-        depend_attach(rig.d, &t->dependent, &t->out, seq);
+        depend_attach(rig.d, t->dependent, &t->out, seq);
         assert_int_equal(t->is_marked, k > 0);
     }
     rig_uninit(&rig);
@@ -425,7 +453,7 @@ pop_all(struct rig *rig, unsigned int n_expected)
 
     while ((d = depend_pop_stale(rig->d, always, NULL)) != NULL) {
         n++;
-        attach(rig, CONTAINER_OF(d, struct translated, dependent));
+        attach(rig, held_by(d));
     }
     assert_int_equal(n, n_expected);
 }
@@ -445,7 +473,7 @@ soft_changes_leave_everything_in_use(void **state UNUSED)
     assert_true(depend_needs_walk(rig.d));
     for (int i = 0; i < 3; i++) {
         assert_true(is_used(&rig, &rig.packets[i]));
-        assert_int_equal(depend_check(rig.d, &rig.packets[i].dependent), DEPEND_SOFT);
+        assert_int_equal(depend_check(rig.d, rig.packets[i].dependent), DEPEND_SOFT);
     }
     pop_all(&rig, 0);
     attach(&rig, &rig.packets[0]);
@@ -453,8 +481,8 @@ soft_changes_leave_everything_in_use(void **state UNUSED)
     assert_true(is_used(&rig, &rig.packets[0]));
     assert_false(is_used(&rig, &rig.packets[1]));
     depend_walk_begin(rig.d);
-    assert_int_equal(depend_check(rig.d, &rig.packets[0].dependent), DEPEND_RIGHT);
-    assert_int_equal(depend_check(rig.d, &rig.packets[2].dependent), DEPEND_STALE);
+    assert_int_equal(depend_check(rig.d, rig.packets[0].dependent), DEPEND_RIGHT);
+    assert_int_equal(depend_check(rig.d, rig.packets[2].dependent), DEPEND_STALE);
     pop_all(&rig, 2);
     depend_walk_end(rig.d);
     assert_false(depend_needs_walk(rig.d));
@@ -600,8 +628,7 @@ make_many(struct rig *rig, struct translated *many, unsigned int n)
     for (unsigned int i = 0; i < n; i++) {
         struct translated *t = &many[i];
 
-        dependent_init(&t->dependent);
-        xlate_out_init(&t->out);
+        hold(t);
         t->flow.in_port = BE32(1);
         t->flow.eth_type = BE16(0x0800);
         t->flow.nw_src = cpu_to_be32(0x0b000000 + i);
@@ -667,9 +694,52 @@ a_broad_change_costs_the_same_for_many(void **state UNUSED)
     assert_int_equal(after.n_doubts, before.n_doubts);
     assert_int_equal(after.n_marked, before.n_marked);
     for (int i = 0; i < MANY; i++) {
-        depend_detach(rig.d, &many[i].dependent);
-        xlate_out_uninit(&many[i].out);
+        let_go(&rig, &many[i]);
     }
+    rig_uninit(&rig);
+}
+
+/* More questions in one class than one step or tail has: all of them, through one path. */
+static void
+questions_of_one_kind_may_be_many(void **state UNUSED)
+{
+    enum { N = 300 };
+    static struct xlate_consulted consulted[N];
+    struct xlate_out out;
+    struct depend_stats stats;
+    struct rig rig;
+
+    rig_init(&rig);
+    xlate_out_init(&out);
+    for (int i = 0; i < N; i++) {
+        consulted[i] = (struct xlate_consulted) { .kind = CONSULTED_MAC, .bridge = rig.b, .key = i };
+    }
+    for (int of = 0; of < 2; of++) { /* Asked by one alone; by two. */
+        for (int i = 0; i <= of; i++) {
+            struct xlate_out asked = out;
+
+            asked.consulted = consulted;
+            asked.n_consulted = N - i; /* The second asks all but one of them. */
+            depend_attach(rig.d, rig.packets[i].dependent, &asked, depend_seq(rig.d));
+        }
+        depend_get_stats(rig.d, &stats);
+        assert_int_equal(stats.n_nodes, N);
+        for (int i = 0; i < N; i++) {
+            depend_key_changed(rig.d, rig.b, CONSULTED_MAC, i);
+            depend_settle(rig.d);
+            assert_true(rig.packets[0].is_marked);
+            assert_int_equal(rig.packets[1].is_marked, of && i < N - 1);
+            for (int k = 0; k <= of; k++) {
+                struct xlate_out asked = out;
+
+                asked.consulted = consulted;
+                asked.n_consulted = N - k;
+                depend_attach(rig.d, rig.packets[k].dependent, &asked, depend_seq(rig.d));
+                assert_false(rig.packets[k].is_marked);
+            }
+        }
+    }
+    xlate_out_uninit(&out);
     rig_uninit(&rig);
 }
 
@@ -680,6 +750,7 @@ main(void)
         cmocka_unit_test(what_a_change_alters_is_stale),
         cmocka_unit_test(a_change_during_translation_is_noticed),
         cmocka_unit_test(a_broad_change_costs_the_same_for_many),
+        cmocka_unit_test(questions_of_one_kind_may_be_many),
         cmocka_unit_test(soft_changes_leave_everything_in_use),
         cmocka_unit_test(a_run_concerns_those_who_took_it),
         cmocka_unit_test(an_address_concerns_those_who_send_to_it),

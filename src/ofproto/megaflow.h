@@ -15,14 +15,17 @@ struct credits;
 struct megaflow {
     struct dependent dependent;
     _Atomic(struct dp_flow *) flow; /* Null until it is installed. */
-    /* megaflow_lock() guards all below against a second revalidation. */
+    /* megaflow_lock() guards all below, and dependent.note, against a second revalidation.  The note: depend_seq() + 1
+     * when a check found it wrong; 0: it was found right. */
     struct credits *credits;
     uint64_t pushed_packets, pushed_bytes; /* Already credited. */
-    int64_t created;             /* ms */
-    uint32_t doubted;            /* depend_seq() + 1 when a check found it wrong; 0: it was found right. */
-    uint32_t first_bytes : 31;   /* Of the packet that it was made for, which it has not counted. */
-    uint32_t is_offloaded : 1;   /* A device had a part in it at the last push. */
+    uint64_t created : 40;       /* ms */
+    uint64_t first_bytes : 23;   /* Of the packet that it was made for, which it has not counted. */
+    uint64_t is_offloaded : 1;   /* A device had a part in it at the last push. */
 };
+#if SLAB_REFS_ARE_SHORT
+_Static_assert(sizeof(struct megaflow) == CACHE_LINE, "there may be very many");
+#endif
 
 void megaflow_lock(const struct megaflow *);
 void megaflow_unlock(const struct megaflow *);

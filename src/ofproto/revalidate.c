@@ -117,7 +117,7 @@ renew(struct revalidator *r, struct megaflow *m, struct dp_flow *f, const struct
 
     r->n_renewed++;
     if (retranslate(r, key, xlate_runs_mine()) && same_actions(r, f) && flow_mask_is_subset(&r->out.wc, mask)) {
-        m->doubted = 0;
+        m->dependent.note = 0;
         megaflow_update(r->backer->depend, m, &r->out, seq);
     } else {
         dp->class->flow_del(dp, f, NULL);
@@ -136,9 +136,9 @@ check(struct revalidator *r, struct megaflow *m, struct dp_flow *f, const struct
     uint32_t seq = depend_seq(r->backer->depend);
 
     if (retranslate(r, key, NULL) && (same_actions(r, f) || same_effect(r, f, key, mask))) {
-        m->doubted = 0;
-    } else if (m->doubted != seq + 1) {
-        m->doubted = seq + 1;
+        m->dependent.note = 0;
+    } else if (m->dependent.note != seq + 1) {
+        m->dependent.note = seq + 1;
     } else {
         struct str s = STR_INIT;
 
@@ -182,7 +182,7 @@ look_at(struct revalidator *r, struct dp_flow *f)
     }
     n = stats.n_packets - m->pushed_packets;
     megaflow_push(m, &stats, offloaded(dp, f));
-    if (r->now - MAX(stats.used, m->created) > r->max_idle) {
+    if (r->now - MAX(stats.used, (int64_t) m->created) > r->max_idle) {
         dp->class->flow_del(dp, f, NULL);
     } else if (depend_check(r->backer->depend, &m->dependent) != DEPEND_RIGHT) {
         if (is_worth_renewing(r, m, f, n)) {
@@ -190,7 +190,7 @@ look_at(struct revalidator *r, struct dp_flow *f)
         } else {
             dp->class->flow_del(dp, f, NULL);
         }
-    } else if (m->doubted || (r->n_seen + r->n_sweeps) % CHECKED_OF == 0) {
+    } else if (m->dependent.note || (r->n_seen + r->n_sweeps) % CHECKED_OF == 0) {
         check(r, m, f, &key, &mask);
     }
     megaflow_unlock(m);

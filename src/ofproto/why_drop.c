@@ -199,7 +199,7 @@ on_megaflow(void *r_, struct dp_flow *f)
         class->flow_get(f, &key, &mask, &stats);
         stats.n_packets++;
         stats.n_bytes += m->first_bytes;
-        stats.used = MAX(stats.used, m->created);
+        stats.used = MAX(stats.used, (int64_t) m->created);
         add_megaflow(r, drop, &key, &mask, &stats);
     }
     megaflow_unlock(m);

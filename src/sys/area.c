@@ -8,7 +8,7 @@
 #include "sys/work.h"
 
 /* An area is aligned to its size. */
-enum { PIECES = 64, AREA = PIECES * AREA_PIECE, N_READY = 2, SMALL_PAGE = 4096 };
+enum { PIECES = 64, AREA = PIECES * AREA_PIECE, N_READY = 2, SMALL_PAGE = 4096, N_PLACES = AREA_REACH / AREA };
 
 /* In the head of its first piece. */
 struct area {
@@ -24,21 +24,80 @@ static struct area *ready[N_READY];
 static unsigned int n_ready, n_areas;                     /* Of those, and of all that are in use. */
 static bool is_preparing;
 
+char *area_base;
+
+static pthread_mutex_t places_mutex = PTHREAD_MUTEX_INITIALIZER; /* Guards these. */
+static uint64_t taken_places[N_PLACES / 64]; /* Bitmap: areas, and where something else was found to be. */
+
+static void *
+map_at(void *wanted, size_t size)
+{
+    void *p = mmap(wanted, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (p == MAP_FAILED) {
+        out_of_memory();
+    }
+    return p;
+}
+
+/* The system gives addresses downwards from the first ones that it gave, or upwards: far below them nothing is or comes
+ * soon. */
+static char *
+choose_base(void)
+{
+    char *first = map_at(NULL, AREA);
+
+    munmap(first, AREA);
+    return first - 4 * AREA_REACH - (uintptr_t) first % AREA;
+}
+
+/* The lowest place that is free.  The mutex is locked. */
+static unsigned int
+take_place(void)
+{
+    unsigned int i = 0;
+
+    while (i < N_PLACES / 64 && taken_places[i] == UINT64_MAX) {
+        i++;
+    }
+    if (i == N_PLACES / 64) {
+        out_of_memory();
+    }
+    i = i * 64 + __builtin_ctzll(~taken_places[i]);
+    taken_places[i / 64] |= UINT64_C(1) << i % 64;
+    return i;
+}
+
 static struct area *
 map_area(void)
 {
-    char *all = mmap(NULL, 2 * AREA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    size_t before;
+    char *a, *wanted;
 
-    if (all == MAP_FAILED) {
-        out_of_memory();
+    pthread_mutex_lock(&places_mutex);
+    if (!area_base) {
+        area_base = choose_base();
     }
-    before = -(uintptr_t) all % AREA;
-    if (before) {
-        munmap(all, before);
+    for (;;) {
+        wanted = area_base + (size_t) take_place() * AREA;
+        a = map_at(wanted, AREA);
+        if (a == wanted) {
+            break;
+        }
+        munmap(a, AREA); /* There is something else. */
     }
-    munmap(all + before + AREA, AREA - before);
-    return (struct area *) (all + before);
+    pthread_mutex_unlock(&places_mutex);
+    return (struct area *) a;
+}
+
+static void
+unmap_area(struct area *a)
+{
+    unsigned int place = ((char *) a - area_base) / AREA;
+
+    pthread_mutex_lock(&places_mutex);
+    munmap(a, AREA);
+    taken_places[place / 64] &= ~(UINT64_C(1) << place % 64);
+    pthread_mutex_unlock(&places_mutex);
 }
 
 /* Of one large page, if the system has such. */
@@ -126,7 +185,7 @@ area_give_back(void *piece)
     a->free |= UINT64_C(1) << ((char *) piece - (char *) a) / AREA_PIECE;
     if (a->free == UINT64_MAX && (areas.next != &a->node || areas.prev != &a->node)) {
         list_remove(&a->node);
-        munmap(a, AREA);
+        unmap_area(a);
         n_areas--;
     }
     pthread_mutex_unlock(&mutex);

@@ -10,7 +10,10 @@
  *
  * Under the sanitizers each piece is of malloc() (area_plain.c), so that they see what becomes of it.
  *
- * Limits: with the second area in use, two more are made ready.
+ * All areas are in one stretch of addresses of AREA_REACH bytes, so that what is in them can be referred to by half a
+ * pointer (slab_ref).  The stretch is asked for area by area, not reserved: where something else is, no area comes.
+ *
+ * Limits: with the second area in use, two more are made ready.  More than AREA_REACH is as if memory had run out.
  *
  * Threads: any. */
 #ifndef SYS_AREA_H
@@ -20,6 +23,10 @@
 
 /* A piece begins AREA_HEAD bytes behind a multiple of AREA_PIECE, and ends at the next. */
 enum { AREA_PIECE = 32 << 10, AREA_HEAD = CACHE_LINE, AREA_PIECE_SIZE = AREA_PIECE - AREA_HEAD };
+
+/* Of all addresses together, from 'area_base' on. */
+#define AREA_REACH (UINT64_C(16) << 30)
+extern char *area_base;
 
 /* Uninitialised; never null. */
 void *area_take(void) MUST_CHECK;

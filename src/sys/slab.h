@@ -23,7 +23,12 @@
 #ifndef SYS_SLAB_H
 #define SYS_SLAB_H 1
 
-#include "base/util.h"
+#include "config.h"
+#include "sys/area.h"
+
+#ifndef SLAB_REFS_ARE_SHORT
+#define SLAB_REFS_ARE_SHORT !WEFT_LOOKS_FOR_LEAKS
+#endif
 
 enum { SLAB_STEP = 16, SLAB_MAX = 1024 };
 
@@ -33,6 +38,34 @@ void *slab_alloc(size_t size) MUST_CHECK __attribute__((malloc, alloc_size(1)));
 void *slab_zalloc(size_t size) MUST_CHECK __attribute__((malloc, alloc_size(1)));
 /* Null is allowed. */
 void slab_free(void *, size_t size);
+
+/* Half a pointer, to anything in an object that is aligned to 4 bytes; 0: null.  To an object itself, the lowest two
+ * bits are 0.  (Under the sanitizers, whose objects are anywhere, it is the pointer.) */
+#if SLAB_REFS_ARE_SHORT
+typedef uint32_t slab_ref;
+#else
+typedef uintptr_t slab_ref;
+#endif
+
+static inline slab_ref
+slab_ref_to(const void *p)
+{
+#if SLAB_REFS_ARE_SHORT
+    return p ? ((const char *) p - area_base) / 4 : 0;
+#else
+    return (uintptr_t) p;
+#endif
+}
+
+static inline void *
+slab_at(slab_ref ref)
+{
+#if SLAB_REFS_ARE_SHORT
+    return ref ? area_base + (size_t) ref * 4 : NULL;
+#else
+    return (void *) ref;
+#endif
+}
 
 /* The calling thread gives back all that it has at hand. */
 void slab_empty_hands(void);

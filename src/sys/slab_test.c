@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/random.h"
+#include "sys/chain.h"
 #include "sys/rcu.h"
 #include "sys/slab.h"
 #include "sys/work.h"
@@ -27,6 +29,13 @@ make(struct piece *piece, size_t size, unsigned char value)
 {
     *piece = (struct piece) { slab_alloc(size), size, value };
     assert_int_equal((uintptr_t) piece->p % SLAB_STEP, 0);
+    if (size <= SLAB_MAX) {
+        size_t at = size / 4 * 4;
+
+        assert_int_equal(slab_ref_to(piece->p) % 4, 0);
+        assert_ptr_equal(slab_at(slab_ref_to(piece->p)), piece->p);
+        assert_ptr_equal(slab_at(slab_ref_to(piece->p + at)), piece->p + at);
+    }
     memset(piece->p, value, size);
 }
 
@@ -75,6 +84,53 @@ cleared_memory_is_zero_when_it_was_used_before(void **state UNUSED)
     assert_true(is_all_zeros(p, 100));
     slab_free(p, 100);
     slab_free(NULL, 100);
+}
+
+struct linked {
+    struct chain_link link;
+    size_t in; /* Number of its chain, less one. */
+};
+
+/* Elements come, go and change over at random. */
+static void
+chains_agree_with_an_array(void **state UNUSED)
+{
+    enum { N_LINKED = 20, N_CHAINS = 3 };
+    struct linked *all = slab_zalloc(N_LINKED * sizeof *all);
+    struct chain *chains = slab_zalloc(N_CHAINS * sizeof *chains);
+    uint32_t x = 1;
+
+    for (int step = 0; step < 3000; step++) {
+        x = hash_u32(x, step);
+        struct linked *e = &all[x % N_LINKED];
+        size_t to = x / N_LINKED % (N_CHAINS + 1), n = 0, n_in = 0;
+
+        chain_remove(&e->link);
+        e->in = to;
+        if (to) {
+            chain_push(&chains[to - 1], &e->link);
+            assert_ptr_equal(chain_first(&chains[to - 1]), &e->link);
+        }
+        for (size_t i = 0; i < N_LINKED; i++) {
+            n_in += all[i].in != 0;
+        }
+        for (size_t i = 0; i < N_CHAINS; i++) {
+            CHAIN_FOR_EACH (l, struct linked, link, &chains[i]) {
+                assert_int_equal(l->in, i + 1);
+                n++;
+            }
+        }
+        assert_int_equal(n, n_in);
+    }
+    for (size_t i = 0; i < N_CHAINS; i++) {
+        CHAIN_FOR_EACH_SAFE (l, struct linked, link, &chains[i]) {
+            chain_remove(&l->link);
+            chain_remove(&l->link);
+        }
+        assert_true(chain_is_empty(&chains[i]));
+    }
+    slab_free(chains, N_CHAINS * sizeof *chains);
+    slab_free(all, N_LINKED * sizeof *all);
 }
 
 /* Another thread releases what this one made, as RCU's does; some stay, so that all chunks do. */
@@ -213,6 +269,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(objects_keep_what_is_in_them),
+        cmocka_unit_test(chains_agree_with_an_array),
         cmocka_unit_test(cleared_memory_is_zero_when_it_was_used_before),
         cmocka_unit_test(what_another_thread_releases_is_used_again),
         cmocka_unit_test(threads_do_not_get_each_others),
