@@ -344,6 +344,28 @@ a_segment_that_nobody_can_have_asked_for_is_invalid(void **state UNUSED)
     }
 }
 
+static void
+two_ends_may_open_at_once(void **state UNUSED)
+{
+    assert_int_equal(tcp(&commit, A, 1000, B, 80, TCP_SYN, 500000, 0, ""), CT_TRK | CT_NEW);
+    assert_int_equal(tcp(&look, B, 80, A, 1000, TCP_SYN, 900000, 0, ""), CT_TRK | CT_NEW);
+    assert_int_equal(tcp(&look, A, 1000, B, 80, TCP_SYN | TCP_ACK, 500000, 900001, ""), CT_TRK | CT_EST);
+    assert_int_equal(tcp(&look, B, 80, A, 1000, TCP_SYN | TCP_ACK, 900000, 500001, ""), CT_TRK | CT_EST | CT_RPL);
+}
+
+static void
+of_a_connection_that_is_over_only_what_is_near_fits(void **state UNUSED)
+{
+    tcp(&commit, A, 1000, B, 80, TCP_SYN, 500000, 0, "");
+    tcp(&look, B, 80, A, 1000, TCP_SYN | TCP_ACK, 900000, 500001, "");
+    tcp(&look, A, 1000, B, 80, TCP_ACK | TCP_FIN, 500001, 900001, "");
+    tcp(&look, B, 80, A, 1000, TCP_ACK | TCP_FIN, 900001, 500002, "");
+    tcp(&look, A, 1000, B, 80, TCP_ACK, 500002, 900002, "");
+    assert_int_equal(tcp(&look, A, 1000, B, 80, TCP_ACK, 500002 - 67036, 900002, "data"), CT_TRK | CT_INV);
+    assert_int_equal(tcp(&look, A, 1000, B, 80, TCP_ACK, 500002 - 60000, 900002, "data"), CT_TRK | CT_EST);
+    assert_int_equal(tcp(&look, A, 1000, B, 80, TCP_SYN, 1, 0, ""), CT_TRK | CT_NEW);
+}
+
 /* Also where the beginning was not seen, so that nobody can do it blindly. */
 static void
 a_reset_beside_the_edge_is_invalid(void **state UNUSED)
@@ -895,6 +917,8 @@ main(void)
         TEST(a_translation_to_what_is_there_is_shown),
         TEST(translated_packets_are_found_again_in_their_zone),
         TEST(a_segment_that_nobody_can_have_asked_for_is_invalid),
+        TEST(two_ends_may_open_at_once),
+        TEST(of_a_connection_that_is_over_only_what_is_near_fits),
         TEST(a_reset_beside_the_edge_is_invalid),
         TEST(passive_ftp_is_expected_once),
         TEST(a_third_host_is_not_expected),

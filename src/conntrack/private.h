@@ -28,7 +28,7 @@ enum { CONN_SNAT = 1, CONN_DNAT = 2, CONN_NAT = CONN_SNAT | CONN_DNAT, CONN_RELA
 struct ct_peer {
     uint32_t end;      /* Highest sequence number sent, plus one. */
     uint32_t max_end;  /* Highest that the other end allows. */
-    uint32_t max_win;  /* Largest window advertised, in bytes. */
+    uint32_t max_win;  /* Largest window advertised, before it is shifted. */
     uint8_t shift;     /* Of the windows that it advertises. */
     uint8_t state;     /* enum ct_tcp_state */
     uint8_t flags;     /* CT_PEER_* (info.h) */

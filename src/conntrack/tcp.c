@@ -17,11 +17,15 @@ COUNTER(conntrack_tcp_seq_chk_bypass)
  * scale and a packet. */
 enum { MAX_ACK_WINDOW = 65535 + 1500, MAX_SHIFT = 14 /* RFC 7323 §2.3 */, OPT_END = 0, OPT_NOP = 1, OPT_SCALE = 3 };
 
+/* The 'max_end' of an end that has said nothing, and of which nothing has been acknowledged. */
+enum { NOT_SAID = 1 };
+
 struct segment {
-    uint32_t seq, end, ack, window;
+    uint32_t seq, end, ack, window; /* The window as it stands in the header. */
     uint8_t flags;
     bool has_scale;
     uint8_t shift;
+    bool is_scaled; /* Its window is in units, though it is a SYN. */
 };
 
 static bool seq_leq(uint32_t a, uint32_t b) { return (int32_t) (a - b) <= 0; }
@@ -76,6 +80,13 @@ ct_tcp_is_opening(const struct ct_parsed *p)
     return flags_are_sane(flags) && (flags & (TCP_SYN | TCP_ACK)) != (TCP_SYN | TCP_ACK);
 }
 
+/* The window of a SYN is not scaled; in the units of those that follow (RFC 7323 §2.2). */
+static uint32_t
+in_units(uint32_t window, uint8_t shift)
+{
+    return (window + (1u << shift) - 1) >> shift;
+}
+
 void
 ct_tcp_open(struct ct_conn *c, const struct ct_parsed *p, enum ct_timeout *timeout)
 {
@@ -84,12 +95,13 @@ ct_tcp_open(struct ct_conn *c, const struct ct_parsed *p, enum ct_timeout *timeo
 
     *src = (struct ct_peer) { .end = s.seq, .max_end = s.end + 1, .max_win = MAX(s.window, 1) };
     src->state = CT_TCP_SYN_SENT;
-    *dst = (struct ct_peer) { .max_win = 1, .state = CT_TCP_CLOSED };
+    *dst = (struct ct_peer) { .max_end = NOT_SAID, .max_win = 1, .state = CT_TCP_CLOSED };
     if (!(s.flags & TCP_SYN)) {
         src->flags = dst->flags = CT_PEER_LIBERAL;
     } else if (s.has_scale) {
         src->flags = CT_PEER_SCALES;
         src->shift = s.shift;
+        src->max_win = in_units(src->max_win, s.shift);
     }
     *timeout = CT_TIMEOUT_TCP_SYN_SENT;
 }
@@ -106,72 +118,90 @@ timeout_of(const struct ct_conn *c)
                                        : CT_TIMEOUT_TCP_ESTABLISHED;
 }
 
-/* The first segment of the answering end: its numbers begin here. */
-static void
-begin_peer(struct ct_peer *src, struct ct_peer *dst, const struct segment *s)
+/* What the windows of an end are shifted by, when a segment of either end is looked at. */
+static uint8_t
+shift_of(const struct ct_peer *p, const struct ct_peer *other, const struct segment *s)
 {
-    src->end = s->end;
-    src->max_end = s->end + MAX(dst->max_win, 1);
-    src->max_win = MAX(s->window, 1);
-    src->state = CT_TCP_SYN_SENT;
-    if (s->flags & TCP_SYN && s->has_scale && dst->flags & CT_PEER_SCALES) {
+    return s->flags & TCP_SYN && !s->is_scaled       ? 0
+           : p->flags & other->flags & CT_PEER_SCALES ? p->shift
+           : p->flags & CT_PEER_LIBERAL               ? MAX_SHIFT /* Nobody knows: what it may be at most. */
+                                                      : 0;
+}
+
+/* RFC 7323 §2.2: both ends scale, or none. */
+static void
+agree_on_scale(struct ct_peer *src, struct ct_peer *dst, struct segment *s)
+{
+    if (s->has_scale) {
         src->flags |= CT_PEER_SCALES;
         src->shift = s->shift;
-    } else if (s->flags & TCP_SYN) {
-        dst->flags &= ~CT_PEER_SCALES; /* RFC 7323 §2.2: both or none. */
+        s->window = in_units(s->window, s->shift);
+        s->is_scaled = true;
+    } else {
+        dst->max_win <<= dst->shift;
+        dst->flags &= ~CT_PEER_SCALES;
         dst->shift = 0;
     }
 }
 
+/* The first segment of the answering end: its numbers begin here.  False if it stays within what the other end has
+ * allowed before; then it has to fit like any other. */
 static bool
-is_in_window(const struct ct_peer *src, const struct ct_peer *dst, const struct segment *s)
+begin_peer(struct ct_peer *src, struct ct_peer *dst, struct segment *s)
 {
-    /* A segment without data may have any number: keep-alives, and acknowledgements of what was never sent. */
-    uint32_t seq = s->seq == s->end ? src->end : s->seq, end = s->seq == s->end ? src->end : s->end;
-    uint32_t ack = s->flags & TCP_ACK ? s->ack : dst->end;
-    int32_t skew = dst->end - ack;
+    uint32_t max_end;
+    bool is_raised;
 
-    if (s->flags & TCP_RST && s->seq - src->end + 1 > 2) {
-        return false;
+    if (s->flags & TCP_SYN && dst->flags & CT_PEER_SCALES) {
+        agree_on_scale(src, dst, s);
     }
-    if (src->flags & CT_PEER_LIBERAL && dst->state != CT_TCP_CLOSED) {
-        return true;
-    }
-    return seq_leq(end, src->max_end) && seq_leq(src->end - dst->max_win, seq) && skew >= -MAX_ACK_WINDOW
-           && skew <= MAX_ACK_WINDOW << src->shift;
+    max_end = s->end + MAX(dst->max_win << shift_of(dst, src, s), 1);
+    is_raised = src->max_end == NOT_SAID || seq_leq(src->max_end, max_end);
+    src->max_end = is_raised ? max_end : src->max_end;
+    src->end = s->seq;
+    src->max_win = MAX(s->window, 1);
+    src->state = CT_TCP_SYN_SENT;
+    return is_raised;
 }
 
 /* Where an end has not said anything yet, or has got all, a segment need but be near. */
 static bool
 is_near_window(const struct ct_peer *src, const struct ct_peer *dst, const struct segment *s)
 {
-    uint32_t seq = s->seq == s->end ? src->end : s->seq, end = s->seq == s->end ? src->end : s->end;
-
     return (dst->state == CT_TCP_CLOSED || dst->state >= CT_TCP_FIN_WAIT_2 || src->state >= CT_TCP_FIN_WAIT_2)
-           && seq_leq(end, src->max_end + MAX_ACK_WINDOW) && seq_leq(src->end - MAX_ACK_WINDOW, seq);
+           && seq_leq(s->end, src->max_end + MAX_ACK_WINDOW) && seq_leq(src->end - MAX_ACK_WINDOW, s->seq);
+}
+
+static bool
+is_in_window(const struct ct_peer *src, const struct ct_peer *dst, const struct segment *s)
+{
+    int32_t skew = dst->end - s->ack;
+
+    return seq_leq(s->end, src->max_end) && seq_leq(src->end - (dst->max_win << shift_of(dst, src, s)), s->seq)
+           && skew >= -MAX_ACK_WINDOW && skew <= MAX_ACK_WINDOW << shift_of(src, dst, s);
 }
 
 static void
 advance_windows(struct ct_peer *src, struct ct_peer *dst, const struct segment *s)
 {
-    uint32_t window = s->flags & TCP_SYN ? s->window : s->window << src->shift;
+    uint32_t window = s->window << shift_of(src, dst, s);
 
-    if (s->seq != s->end && seq_leq(src->end, s->end)) { /* Without data its number was not looked at. */
+    src->max_win = MAX(src->max_win, s->window);
+    if (seq_leq(src->end, s->end)) {
         src->end = s->end;
     }
-    src->max_win = MAX(src->max_win, MAX(window, 1));
-    if (s->flags & TCP_ACK && seq_leq(dst->max_end, s->ack + MAX(window, 1))) {
+    if (seq_leq(dst->max_end, s->ack + window)) {
         dst->max_end = s->ack + MAX(window, 1);
     }
 }
 
 static void
-advance_states(struct ct_peer *src, struct ct_peer *dst, uint8_t flags)
+advance_states(struct ct_peer *src, struct ct_peer *dst, uint8_t flags, bool in_window)
 {
     if (flags & TCP_FIN && src->state < CT_TCP_CLOSING) {
         src->state = CT_TCP_CLOSING;
     }
-    if (flags & TCP_ACK) {
+    if (flags & TCP_ACK && in_window) {
         dst->state = dst->state == CT_TCP_SYN_SENT  ? CT_TCP_ESTABLISHED
                      : dst->state == CT_TCP_CLOSING ? CT_TCP_FIN_WAIT_2
                                                     : dst->state;
@@ -181,44 +211,49 @@ advance_states(struct ct_peer *src, struct ct_peer *dst, uint8_t flags)
     }
 }
 
-/* What is outside its window is counted, and let pass if nobody checks. */
-static bool
-may_pass(const struct ct_peer *src, const struct ct_peer *dst, const struct segment *s, bool check)
+/* What a segment leaves out, or need not have. */
+static void
+complete(const struct ct_peer *src, const struct ct_peer *dst, struct segment *s)
 {
-    if (LIKELY(is_in_window(src, dst, s)) || is_near_window(src, dst, s)) {
-        return true;
-    } else if (check) {
-        counter_inc(conntrack_tcp_seq_chk_failed);
-    } else {
-        counter_inc(conntrack_tcp_seq_chk_bypass);
+    if (!(s->flags & TCP_ACK)) {
+        s->ack = dst->end;
     }
-    return !check;
+    if (s->seq == s->end) { /* Without data any number will do: keep-alives, and acknowledgements of old ones. */
+        s->seq = s->end = src->end;
+    }
 }
 
 static enum ct_verdict
-update(struct ct_conn *c, int dir, const struct segment *s, bool check, enum ct_timeout *timeout)
+update(struct ct_conn *c, int dir, struct segment *s, bool check, enum ct_timeout *timeout)
 {
     struct ct_peer *src = &c->peers[dir], *dst = &c->peers[!dir];
-    bool is_syn = (s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
-    bool is_over = src->state >= CT_TCP_FIN_WAIT_2 && dst->state >= CT_TCP_FIN_WAIT_2;
+    bool is_syn = (s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN, begins, at_edge, in_window;
 
-    if (is_over && is_syn) {
+    if (is_syn && src->state >= CT_TCP_FIN_WAIT_2 && dst->state >= CT_TCP_FIN_WAIT_2) {
         return CT_IS_REOPENED;
     }
-    if (src->state == CT_TCP_CLOSED) {
-        begin_peer(src, dst, s);
-    } else if (is_syn && src->state == CT_TCP_SYN_SENT) {
+    if (is_syn && src->state == CT_TCP_SYN_SENT) {
         if (dst->state == CT_TCP_CLOSED) { /* It tries again, perhaps with another number. */
             src->end = s->seq;
             src->max_end = s->end + 1;
         }
         *timeout = timeout_of(c);
         return CT_IS_NEW;
-    } else if (!is_over && !may_pass(src, dst, s, check)) {
+    }
+    begins = src->state == CT_TCP_CLOSED && (begin_peer(src, dst, s) || is_syn);
+    at_edge = s->seq - src->end + 1 <= 2;
+    complete(src, dst, s);
+    in_window = begins || (is_in_window(src, dst, s) && (!(s->flags & TCP_RST) || at_edge));
+    if (UNLIKELY(!in_window) && !check) {
+        counter_inc(conntrack_tcp_seq_chk_bypass);
+        in_window = true;
+    }
+    if (UNLIKELY(!in_window) && !is_near_window(src, dst, s)) {
+        counter_inc(conntrack_tcp_seq_chk_failed);
         return CT_IS_INVALID;
     }
     advance_windows(src, dst, s);
-    advance_states(src, dst, s->flags);
+    advance_states(src, dst, s->flags, in_window);
     *timeout = timeout_of(c);
     return is_syn && src->state <= CT_TCP_SYN_SENT ? CT_IS_NEW : CT_IS_ESTABLISHED;
 }

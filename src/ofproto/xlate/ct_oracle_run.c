@@ -255,20 +255,30 @@ tcp_is_over(const struct cto_conn *c)
 /* Whether the segment's numbers fit a connection of which both ends are known.  One without data and flags may have any
  * number of its own: keep-alives have. */
 static bool
-numbers_fit(struct run *r, const struct cto_end *from, const struct cto_end *to, const struct cto_packet *p)
+numbers_fit(struct run *r, const struct cto_conn *c, const struct cto_end *from, const struct cto_end *to,
+            const struct cto_packet *p)
 {
     uint64_t flags = p->f[CTO_TCP_FLAGS];
 
+    r->result->gave_up |= c->is_loose && flags & CTO_RST; /* What it has to match is not said. */
     if (flags & CTO_ACK && !is_near(p->ack, to->next)) {
         return false;
     }
     if (flags & CTO_RST) { /* RFC 5961 §3.2; the numbers on either side do, too. */
         return p->seq - from->next + 1 <= 2;
     }
-    if (segment_end(p) != p->seq && !from->is_acked) {
+    if (segment_end(p) != p->seq && !from->is_acked && !c->is_loose && !tcp_is_over(c)) {
         r->result->gave_up = true; /* How much it may send is not known yet. */
     }
     return segment_end(p) == p->seq || is_near(p->seq, from->next);
+}
+
+/* Where an end has got all that the other one sends, segments may come late, but no others of a connection like it. */
+static bool
+may_be_late(const struct cto_conn *c, const struct cto_end *from, const struct cto_end *to, const struct cto_packet *p)
+{
+    return (from->finish_is_acked || to->finish_is_acked || c->is_reset)
+           && (segment_end(p) == p->seq || is_near(p->seq, from->next));
 }
 
 /* Nothing has come of it yet. */
@@ -287,7 +297,7 @@ follow_tcp(struct run *r, struct cto_conn *c, bool is_reply, const struct cto_pa
     struct cto_end *from = &c->ends[is_reply], *to = &c->ends[!is_reply];
     uint64_t flags = p->f[CTO_TCP_FLAGS];
     bool is_syn = flags & CTO_SYN && !(flags & CTO_ACK);
-    bool begins_again = flags & CTO_SYN && !to->has_sent;
+    bool begins_again = flags & CTO_SYN && !to->has_sent && !from->has_finished, fits = true;
 
     if (!flags_are_sane(flags)) {
         return INVALID;
@@ -298,10 +308,13 @@ follow_tcp(struct run *r, struct cto_conn *c, bool is_reply, const struct cto_pa
     if (is_syn && from->has_sent && to->has_sent && is_beginning(from) && !c->is_reset) {
         return IS_NEW; /* It tries again: nothing of it is looked at. */
     }
-    if (from->has_sent && to->has_sent && !tcp_is_over(c) && !c->is_loose && !numbers_fit(r, from, to, p)) {
-        return INVALID;
+    if (from->has_sent && to->has_sent) {
+        fits = numbers_fit(r, c, from, to, p);
+        if (!fits && !may_be_late(c, from, to, p)) {
+            return INVALID;
+        }
     }
-    if ((!c->is_loose && !from->has_sent && flags & CTO_ACK && !is_near(p->ack, to->next))
+    if ((!from->has_sent && flags & CTO_ACK && !is_near(p->ack, to->next))
         || (!to->has_sent && !begins_again && !is_near(p->seq, from->next))) {
         r->result->gave_up = true; /* How far off it may be, and which numbers may come then, is not said. */
     }
@@ -314,7 +327,7 @@ follow_tcp(struct run *r, struct cto_conn *c, bool is_reply, const struct cto_pa
     }
     from->has_sent = true;
     from->has_finished |= flags & CTO_FIN;
-    if (flags & CTO_ACK && to->has_sent) {
+    if (flags & CTO_ACK && to->has_sent && fits) {
         to->finish_is_acked |= to->has_finished;
         to->is_acked = true;
     }
