@@ -328,6 +328,42 @@ translated_packets_are_found_again_in_their_zone(void **state UNUSED)
     packet_free(k.packet);
 }
 
+/* The last packet, which was UDP, once more behind an action that has changed its destination port. */
+static uint8_t
+track_changed(const struct ct_action *a, uint16_t dport)
+{
+    struct flow_offsets offsets;
+    struct ct_packet k = { .key = &key, .offsets = &offsets };
+    uint8_t f[256];
+    uint16_t lines;
+
+    memcpy(f, out, out_len);
+    put_be16(f + L4 + 2, dport);
+    put_be16(f + L4 + 6, 0);
+    lines = flow_extract_full(f, out_len, &key, &key, &offsets);
+    k.lines = &lines;
+    k.packet = packet_new(f, out_len);
+    conntrack_run_rcu(ct, a, &k, 1, now);
+    packet_free(k.packet);
+    return key.ct_state;
+}
+
+static void
+a_translated_packet_that_is_changed_stays_its_connection_s(void **state UNUSED)
+{
+    struct ct_action a = nat(CT_NAT_SRC, X, X, 0, 0);
+    const struct ct_action without = { .zone = 1 }, commit_again = { .zone = 1, .commit = true };
+
+    udp(&a, A, 1000, B, 53, "a", 1);
+    assert_int_equal(track_changed(&without, 99), CT_TRK | CT_NEW | CT_SNAT);
+    udp(&look, B, 53, X, 1000, "b", 1);
+    assert_int_equal(track_changed(&without, 99), CT_TRK | CT_EST | CT_RPL | CT_DNAT);
+    udp(&look, A, 1000, B, 53, "a", 1);
+    assert_int_equal(track_changed(&commit_again, 99), CT_TRK | CT_EST | CT_SNAT);
+    assert_int_equal(conntrack_n_conns(ct), 1);
+    assert_int_equal(track_changed(&look, 99), CT_TRK | CT_NEW); /* To be translated anew. */
+}
+
 /* Nobody has answered: nothing is known of the window, but numbers that are far off are not its. */
 static void
 a_segment_that_nobody_can_have_asked_for_is_invalid(void **state UNUSED)
@@ -916,6 +952,7 @@ main(void)
         TEST(nothing_is_translated_without_a_clash_for_the_address_zero),
         TEST(a_translation_to_what_is_there_is_shown),
         TEST(translated_packets_are_found_again_in_their_zone),
+        TEST(a_translated_packet_that_is_changed_stays_its_connection_s),
         TEST(a_segment_that_nobody_can_have_asked_for_is_invalid),
         TEST(two_ends_may_open_at_once),
         TEST(of_a_connection_that_is_over_only_what_is_near_fits),

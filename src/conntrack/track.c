@@ -212,13 +212,41 @@ earlier_nat(const struct ct_action *a, const struct ct_packet *k)
     return k->key->ct_zone == cpu_to_be16(a->zone) ? k->key->ct_state & (CT_SNAT | CT_DNAT) : 0;
 }
 
-/* A packet that was translated so: its tuple is now that of what the other end sends, in reverse. */
+/* The original tuple of the connection that an earlier ct of the zone found for the packet: the key has it. */
+static bool
+shown_tuple(const struct ct_packet *k, const struct ct_parsed *p, struct ct_tuple *t)
+{
+    const struct flow *key = k->key;
+
+    if (key->ct_state & (CT_INV | CT_REL) || p->related || !(*k->lines & FLOW_LINE_CT)) {
+        return false; /* Without a direction, or with the tuple of another connection. */
+    }
+    *t = p->tuple;
+    if (ct_tuple_is_v6(t)) {
+        t->src = key->ct_ipv6_src;
+        t->dst = key->ct_ipv6_dst;
+    } else {
+        t->src = ct_address4(key->ct_nw_src);
+        t->dst = ct_address4(key->ct_nw_dst);
+    }
+    if (t->kind & CT_KIND_ICMP) { /* Its identifier, which no action changes, is the packet's. */
+        t->kind = (t->kind & CT_KIND_V6) | ct_icmp_kind(be16_to_cpu(key->ct_tp_src), ct_tuple_is_v6(t));
+    } else {
+        t->src_port = key->ct_tp_src;
+        t->dst_port = key->ct_tp_dst;
+    }
+    return true;
+}
+
+/* A packet that an earlier ct of the zone translated: its tuple is now that of what the other end sends, in reverse.
+ * Where actions have changed its headers since, it stays its connection's unless it is to be translated again. */
 static struct ct_conn *
 find_translated(struct conntrack *ct, const struct ct_action *a, const struct ct_packet *k, const struct ct_parsed *p,
                 int64_t now, int *dir)
 {
     struct ct_tuple t;
     struct ct_conn *c;
+    int of_tuple;
 
     if (!earlier_nat(a, k)) {
         return NULL;
@@ -226,6 +254,11 @@ find_translated(struct conntrack *ct, const struct ct_action *a, const struct ct
     t = ct_tuple_reverse(&p->tuple);
     c = ct_find_rcu(ct, &t, p->hash, now, dir);
     *dir = !*dir;
+    if (!c && !a->has_nat && shown_tuple(k, p, &t)) {
+        c = ct_find_rcu(ct, &t, ct_hash(ct, &t), now, &of_tuple);
+        c = c && of_tuple == CT_ORIG ? c : NULL;
+        *dir = k->key->ct_state & CT_RPL ? CT_REPLY : CT_ORIG;
+    }
     return c;
 }
 

@@ -42,6 +42,8 @@ struct cto_packet {
     uint16_t id;            /* Of an ICMP query. */
     bool is_error;          /* An ICMP error... */
     struct cto_tuple inner; /* ...with a packet that had this tuple in it. */
+    struct cto_tuple orig;  /* Not on the wire: of the connection that ct found it to be of... */
+    bool is_reply;          /* ...and whether it goes the other way. */
 };
 
 struct cto_action {

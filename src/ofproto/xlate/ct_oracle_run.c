@@ -192,9 +192,10 @@ show(struct cto_packet *p, uint64_t state, uint16_t zone, const struct cto_conn 
     p->f[CTO_ORIG_DPORT] = orig->kind < CTO_IS_REQUEST ? orig->dport : 0;
 }
 
-/* A packet that this zone has translated before is still of its connection. */
+/* A packet that this zone has translated before is still of its connection, also if it has been changed since, unless
+ * it is to be translated anew. */
 static struct cto_conn *
-find_of_packet(struct run *r, uint16_t zone, const struct cto_packet *p, bool *is_reply)
+find_of_packet(struct run *r, uint16_t zone, bool is_anew, const struct cto_packet *p, bool *is_reply)
 {
     struct cto_tuple t = cto_tuple_of(p);
     struct cto_conn *c;
@@ -208,6 +209,10 @@ find_of_packet(struct run *r, uint16_t zone, const struct cto_packet *p, bool *i
         t = cto_reverse(&t);
         c = find(r->tracker, zone, &t, is_reply);
         *is_reply = !*is_reply;
+        if (!c && !is_anew && !p->is_error && !(p->f[CTO_STATE] & (CTO_INV | CTO_REL))) {
+            c = find(r->tracker, zone, &p->orig, is_reply);
+            *is_reply = p->is_reply;
+        }
     }
     return c;
 }
@@ -390,7 +395,7 @@ static void
 track(struct run *r, const struct cto_action *a, uint16_t zone, struct cto_packet *p)
 {
     bool is_reply;
-    struct cto_conn *c = find_of_packet(r, zone, p, &is_reply);
+    struct cto_conn *c = find_of_packet(r, zone, a->ct.nat != CTO_NAT_NONE, p, &is_reply);
     enum verdict v = INVALID;
 
     if (is_misdirected(p)) {
@@ -414,6 +419,10 @@ track(struct run *r, const struct cto_action *a, uint16_t zone, struct cto_packe
             show(p, CTO_TRK | (v == INVALID ? CTO_INV : v == IS_NEW ? CTO_NEW : CTO_EST | (is_reply ? CTO_RPL : 0)),
                  zone, c, &c->orig);
         }
+    }
+    if (c) {
+        p->orig = c->orig;
+        p->is_reply = is_reply;
     }
     if (c && a->ct.nat && (c->is_snat || c->is_dnat)) {
         translate(c, is_reply, p);
