@@ -16,6 +16,7 @@
 #include "base/num.h"
 #include "base/tally.h"
 #include "netdev/qos.h"
+#include "netdev/vhost_announce.h"
 #include "netdev/vhost_counters.h"
 #include "netdev/vhost_machine.h"
 #include "packet/env.h"
@@ -57,6 +58,7 @@ struct vhost {
     /* Written by the library's thread. */
     _Atomic int vid;             /* NO_DEVICE: nobody is there. */
     _Atomic(struct vhost_machine *) machine; /* Null: nobody, or its queues may not be touched now. */
+    struct vhost_announce announce;
     _Atomic unsigned int n_pairs;
     _Atomic unsigned int n_links; /* How often somebody came. */
 
@@ -65,6 +67,7 @@ struct vhost {
     _Atomic unsigned int max_frame;
     _Atomic uint64_t tx_failed, tx_too_long, tx_retried;
     struct pair pairs[MAX_PAIRS];
+    int counted_vid;             /* Whose 'counters' they are; the library's thread. */
     struct virtqueue_counters counters[MAX_PAIRS * 2]; /* By the machine's numbers. */
 };
 
@@ -131,7 +134,8 @@ no_kicks(int vid, unsigned int n_pairs)
     }
 }
 
-/* Nobody is at its queues any more then, nor will be until it is shown again. */
+/* Nobody is at its queues any more then, nor will be until it is shown again.  Only the library's thread shows and
+ * hides. */
 static void
 hide_machine(struct vhost *v)
 {
@@ -141,6 +145,16 @@ hide_machine(struct vhost *v)
         rcu_synchronize();
         vhost_machine_free(m);
     }
+}
+
+/* The one that is shown is that of 'vid': two may have connected to a socket that listens, and the last that has set up
+ * its queues has the port. */
+static bool
+is_shown(struct vhost *v, int vid)
+{
+    const struct vhost_machine *m = atomic_load(&v->machine);
+
+    return m && m->vid == vid;
 }
 
 static void
@@ -167,33 +181,59 @@ static enum rte_vhost_msg_result
 before_message(int vid, void *message UNUSED)
 {
     struct vhost *v = find(vid);
-    struct vhost_machine *m = v ? atomic_load(&v->machine) : NULL;
 
-    if (m && !m->is_served_by_library) {
+    if (v && is_shown(v, vid) && !atomic_load(&v->machine)->is_served_by_library) {
         hide_machine(v);
     }
     return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 }
 
 static enum rte_vhost_msg_result
-after_message(int vid, void *message UNUSED)
+after_message(int vid, void *message)
 {
     struct vhost *v = find(vid);
 
     if (v && atomic_load(&v->vid) == vid && !atomic_load(&v->machine)) {
         show_machine(v, vid);
     }
+    if (v) {
+        vhost_announce_note(&v->announce, message);
+    }
     return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 }
 
 static const struct rte_vhost_user_extern_ops around_messages = { before_message, after_message };
 
+/* From the first message on: that the machine is to be announced may be asked for before its queues are set up. */
+static int
+new_connection(int vid)
+{
+    struct vhost *v = find(vid);
+
+    if (v) {
+        v->announce = (struct vhost_announce) { 0 };
+    }
+    return rte_vhost_extern_callback_register(vid, &around_messages, NULL);
+}
+
+static void
+count_for(struct vhost *v, int vid)
+{
+    if (v->counted_vid != vid) {
+        memset(v->counters, 0, sizeof v->counters); /* The library's begin anew, too. */
+        v->counted_vid = vid;
+    }
+}
+
 static int
 new_device(int vid)
 {
     char path[PATH_ROOM];
-    struct vhost *v;
+    struct vhost *v = find(vid);
 
+    if (v) {
+        hide_machine(v); /* Of another one that is still there. */
+    }
     pthread_mutex_lock(&vhosts_mutex);
     v = find_locked(vid, path);
     if (v) {
@@ -202,7 +242,7 @@ new_device(int vid)
         no_kicks(vid, n);
         atomic_store(&v->netdev->offloads, offloads_of(vid));
         atomic_store(&v->n_pairs, n);
-        rte_vhost_extern_callback_register(vid, &around_messages, NULL);
+        count_for(v, vid);
         show_machine(v, vid);
         atomic_store(&v->vid, vid);
         atomic_fetch_add(&v->n_links, 1);
@@ -221,7 +261,7 @@ destroy_device(int vid)
 
     pthread_mutex_lock(&vhosts_mutex);
     v = find_locked(vid, path);
-    if (v) {
+    if (v && atomic_load(&v->vid) == vid) {
         atomic_store(&v->vid, NO_DEVICE);
         for (unsigned int i = 0; i < MAX_PAIRS; i++) {
             atomic_store(&v->pairs[i].rx_enabled, false);
@@ -231,7 +271,9 @@ destroy_device(int vid)
     }
     pthread_mutex_unlock(&vhosts_mutex);
     if (v) {
-        hide_machine(v);
+        if (is_shown(v, vid)) {
+            hide_machine(v);
+        }
         log_info("vHost Device '%s' has been removed", path);
     }
 }
@@ -249,6 +291,10 @@ vring_state_changed(int vid, uint16_t vring, int enable)
     }
     pthread_mutex_lock(&vhosts_mutex);
     v = find_locked(vid, path);
+    if (v && !enable && atomic_load(&v->vid) != vid && atomic_load(&v->vid) != NO_DEVICE) {
+        pthread_mutex_unlock(&vhosts_mutex);
+        return 0; /* One that another has taken the port over from. */
+    }
     if (v) {
         atomic_store(is_rx ? &v->pairs[pair].rx_enabled : &v->pairs[pair].tx_enabled, enable != 0);
         log_info("State of queue %u ( %s_qid %u ) of vhost device '%s' changed to '%s'", vring, is_rx ? "rx" : "tx",
@@ -268,7 +314,9 @@ destroy_connection(int vid)
     pthread_mutex_lock(&vhosts_mutex);
     v = find_locked(vid, path);
     if (v) {
-        memset(v->counters, 0, sizeof v->counters); /* The library's begin anew, too. */
+        if (v->counted_vid == vid) {
+            count_for(v, NO_DEVICE);
+        }
         log_info("vHost Device '%s' connection has been destroyed", path);
     }
     pthread_mutex_unlock(&vhosts_mutex);
@@ -278,6 +326,7 @@ static const struct rte_vhost_device_ops ops = {
     .new_device = new_device,
     .destroy_device = destroy_device,
     .vring_state_changed = vring_state_changed,
+    .new_connection = new_connection,
     .destroy_connection = destroy_connection,
 };
 
@@ -440,7 +489,7 @@ construct(struct netdev *n, bool is_client)
     v->netdev = n;
     v->is_client = is_client;
     v->n_rxq = 1;
-    v->vid = NO_DEVICE;
+    v->vid = v->counted_vid = NO_DEVICE;
     v->retries = DEFAULT_RETRIES;
     v->max_frame = DEFAULT_MTU + FRAME_OVERHEAD;
     v->up = true;
@@ -696,6 +745,10 @@ vhost_rxq_recv(struct netdev_rxq *rxq, struct packet **packets, unsigned int max
     if (UNLIKELY(!m || !atomic_load_explicit(&v->up, memory_order_relaxed)
                  || !atomic_load_explicit(&v->pairs[rxq->queue].rx_enabled, memory_order_relaxed))) {
         return 0;
+    }
+    if (UNLIKELY(vhost_announce_is_wanted(&v->announce)) && !m->is_served_by_library) {
+        packets[0] = vhost_announce_take(&v->announce);
+        return packets[0] != NULL;
     }
     return vhost_machine_recv(m, rxq->queue, packets, max);
 }
