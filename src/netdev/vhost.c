@@ -211,7 +211,7 @@ new_connection(int vid)
     struct vhost *v = find(vid);
 
     if (v) {
-        v->announce = (struct vhost_announce) { 0 };
+        vhost_announce_forget(&v->announce);
     }
     return rte_vhost_extern_callback_register(vid, &around_messages, NULL);
 }

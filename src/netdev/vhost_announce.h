@@ -23,6 +23,13 @@ struct vhost_announce {
  * wire): notes what it asks for, if that is it. */
 void vhost_announce_note(struct vhost_announce *, const void *message);
 
+/* Another machine comes. */
+static inline void
+vhost_announce_forget(struct vhost_announce *a)
+{
+    atomic_store(&a->mac, 0);
+}
+
 static ALWAYS_INLINE bool
 vhost_announce_is_wanted(const struct vhost_announce *a)
 {
