@@ -11,6 +11,7 @@
 #include "netdev/netdev.h"
 #include "ofproto/bond.h"
 #include "ofproto/conns.h"
+#include "ofproto/credits.h"
 #include "ofproto/dpctl.h"
 #include "ofproto/ofproto_private.h"
 #include "ofproto/rule_list.h"
@@ -263,6 +264,7 @@ cmd_bridge_dump_flows(struct ctl_request *r, int argc, const char *argv[], void 
     }
     j = xzalloc(sizeof *j);
     j->job = (struct ctl_job) { .ops = &ops, .on = p };
+    credits_settle();
     j->now = clock_now_ms();
     j->offload_stats = argc > 2 && !strcmp(argv[1], "--offload-stats");
     rule_list_begin_all(&j->rules, p);

@@ -17,6 +17,8 @@ struct piece {
     struct hmap_node node;   /* In 'pieces', unless it is not shared. */
     uint32_t n_refs, n, n_made; /* Of the last two: those that are there; those that it has memory for. */
     bool is_shared;          /* False: something that was dying was left out. */
+    bool may_wait;           /* What it counts may be given later to those that it names. */
+    uint16_t owed;           /* The number of its entry in 'owed', plus 1; 0: none. */
     struct xlate_credit credits[];
 };
 
@@ -73,6 +75,102 @@ drop(const struct xlate_credit *c)
     }
 }
 
+/* What is owed.
+ *
+ * A translation through many tables counts for a rule of each, other rules for each packet of a burst: to fetch and to
+ * change the counters of forty rules is more than all else that counting takes.  So what pieces have counted that are
+ * often had again is added up here first, under the mutex that has been taken anyway, and goes to the rules once
+ * somebody looks at them (credits_settle()), the piece goes, or as many others wait.  Not that of others than rules and
+ * tables, which do more than to count, and not that of short pieces, whose rules are at hand. */
+
+enum { N_OWED = 8192, MIN_LISTS = 4, MIN_CREDITS = CREDITS_PIECE / 2, PAID_TOGETHER = 64 };
+
+struct owed {
+    struct piece *piece;     /* Null: it has gone, and was paid before. */
+    uint64_t n_packets, n_bytes;
+    int64_t used;
+};
+
+static struct owed owed[N_OWED];
+static _Atomic uint64_t n_owed, n_paid; /* Entries that ever came, and went; each is at the place of its number. */
+
+static bool
+may_wait(const struct xlate_credit *credits, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (credits[i].kind != CREDIT_RULE && credits[i].kind != CREDIT_TABLE_MISS) {
+            return false;
+        }
+    }
+    return n >= MIN_CREDITS;
+}
+
+static void
+pay_locked(struct owed *o)
+{
+    struct piece *p = o->piece;
+
+    if (p) {
+        p->owed = 0;
+        o->piece = NULL;
+        xlate_credit_stats(p->credits, p->n, &(struct dp_flow_stats) {
+            .n_packets = o->n_packets, .n_bytes = o->n_bytes, .used = o->used });
+    }
+}
+
+static void
+pay_first_locked(void)
+{
+    uint64_t n = atomic_load_explicit(&n_paid, memory_order_relaxed);
+
+    pay_locked(&owed[n % N_OWED]);
+    atomic_store_explicit(&n_paid, n + 1, memory_order_release);
+}
+
+static struct owed *
+begin_to_owe_locked(struct piece *p)
+{
+    uint64_t n = atomic_load_explicit(&n_owed, memory_order_relaxed);
+
+    if (n - atomic_load_explicit(&n_paid, memory_order_relaxed) == N_OWED) {
+        pay_first_locked();
+    }
+    owed[n % N_OWED] = (struct owed) { .piece = p };
+    p->owed = n % N_OWED + 1;
+    atomic_store_explicit(&n_owed, n + 1, memory_order_release);
+    return &owed[n % N_OWED];
+}
+
+/* False: it has to be counted at once. */
+static bool
+owe_locked(struct piece *p, const struct dp_flow_stats *delta)
+{
+    struct owed *o;
+
+    if (!p->owed && (!p->may_wait || p->n_refs < MIN_LISTS)) {
+        return false;
+    }
+    o = p->owed ? &owed[p->owed - 1] : begin_to_owe_locked(p);
+    o->n_packets += delta->n_packets;
+    o->n_bytes += delta->n_bytes;
+    o->used = MAX(o->used, delta->used);
+    return true;
+}
+
+void
+credits_settle(void)
+{
+    uint64_t end = atomic_load_explicit(&n_owed, memory_order_acquire);
+
+    while (atomic_load_explicit(&n_paid, memory_order_acquire) < end) {
+        pthread_mutex_lock(&mutex);
+        for (int i = 0; i < PAID_TOGETHER && atomic_load_explicit(&n_paid, memory_order_relaxed) < end; i++) {
+            pay_first_locked();
+        }
+        pthread_mutex_unlock(&mutex);
+    }
+}
+
 /* Pieces. */
 
 static size_t
@@ -124,6 +222,8 @@ get_piece_locked(const struct xlate_credit *credits, size_t n, uint32_t hash)
         }
     }
     p->is_shared = p->n == n;
+    p->may_wait = p->is_shared && may_wait(credits, n);
+    p->owed = 0;
     if (p->is_shared) {
         hmap_insert(&pieces, &p->node, hash);
     }
@@ -136,6 +236,9 @@ unref_piece_locked(struct piece *p)
 {
     if (--p->n_refs) {
         return false;
+    }
+    if (p->owed) {
+        pay_locked(&owed[p->owed - 1]);
     }
     if (p->is_shared) {
         hmap_remove(&pieces, &p->node);
@@ -417,16 +520,49 @@ credit_offloaded(const struct xlate_credit *credits, size_t n, const struct dp_f
     }
 }
 
+/* What is not owed of pieces 'begin' to 'end' - 1, at most 64: bit N is piece 'begin' + N. */
+static uint64_t
+owe(const struct credits *c, size_t begin, size_t end, const struct dp_flow_stats *delta)
+{
+    uint64_t at_once = 0;
+
+    pthread_mutex_lock(&mutex);
+    for (size_t i = begin; i < end; i++) {
+        at_once |= (uint64_t) !owe_locked(c->parts[i], delta) << (i - begin);
+    }
+    pthread_mutex_unlock(&mutex);
+    return at_once;
+}
+
 void
 credits_push(const struct credits *c, const struct dp_flow_stats *delta, bool is_offloaded)
 {
-    const struct xlate_credit *piece;
-    size_t n;
+    for (size_t begin = 0; begin < c->n_pieces; begin += 64) {
+        uint64_t at_once = owe(c, begin, MIN(begin + 64, (size_t) c->n_pieces), delta);
 
-    for (size_t i = 0; (piece = credits_piece(c, i, &n)) != NULL; i++) {
-        xlate_credit_stats(piece, n, delta);
-        if (is_offloaded) {
-            credit_offloaded(piece, n, delta);
+        for (; at_once; at_once &= at_once - 1) {
+            const struct piece *p = c->parts[begin + __builtin_ctzll(at_once)];
+
+            xlate_credit_stats(p->credits, p->n, delta);
+        }
+    }
+    for (size_t i = 0; is_offloaded && i < c->n_pieces; i++) {
+        const struct piece *p = c->parts[i];
+
+        credit_offloaded(p->credits, p->n, delta);
+    }
+}
+
+void
+credits_push_first_rcu(const struct credits *c, const struct xlate_out *out, const struct dp_flow_stats *delta)
+{
+    for (size_t begin = 0; begin < c->n_pieces; begin += 64) {
+        uint64_t at_once = owe(c, begin, MIN(begin + 64, (size_t) c->n_pieces), delta);
+
+        for (; at_once; at_once &= at_once - 1) {
+            size_t i = begin + __builtin_ctzll(at_once);
+
+            xlate_credit_stats(piece_begin(out, i), piece_size(out, i), delta);
         }
     }
 }

@@ -5,6 +5,9 @@
  * are shared: those of the tables that look at where a packet comes from, those of the tables that look at where it
  * goes.  A piece holds one reference on each rule, group and so on that it names, however many share it.
  *
+ * What they count for rules and tables is not given to those at once where many packets count for the same: whoever
+ * looks at counters of rules or tables, or at when rules were used last, calls credits_settle() before.
+ *
  * Immutable.  Threads: any; one mutex inside. */
 #ifndef OFPROTO_CREDITS_H
 #define OFPROTO_CREDITS_H 1
@@ -24,6 +27,13 @@ void credits_unref(struct credits *);
 /* Adds 'delta' to everything that they name.  'is_offloaded': a device has a part in the megaflow, which is counted of
  * rules. */
 void credits_push(const struct credits *, const struct dp_flow_stats *delta, bool is_offloaded);
+
+/* The same for the packet of the translation 'out' that the credits are of, in its RCU read section: also to what was
+ * dying. */
+void credits_push_first_rcu(const struct credits *, const struct xlate_out *out, const struct dp_flow_stats *delta);
+
+/* All that was added before this call has reached the rules and tables. */
+void credits_settle(void);
 
 /* The credits, in order: those of piece number 'i', null behind the last one. */
 const struct xlate_credit *credits_piece(const struct credits *, size_t i, size_t *n);

@@ -39,6 +39,7 @@ put_megaflow(struct str *s, const struct backer *b, struct dp_flow *f)
         str_putf(s, "Cache was not found for %s@%s\n", b->xdp.type, b->xdp.name); /* Put in by hand. */
         return;
     }
+    credits_settle();
     megaflow_lock(m);
     for (size_t i = 0; (piece = credits_piece(m->credits, i, &n)) != NULL; i++) {
         for (size_t k = 0; k < n; k++) {

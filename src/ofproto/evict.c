@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/pqueue.h"
+#include "ofproto/credits.h"
 #include "openflow/oxm/oxm.h"
 #include "sys/log.h"
 
@@ -272,6 +273,7 @@ evict_choose(struct ofproto *p, uint8_t table_id, uint64_t version)
     struct table_state *t = &p->tables[table_id];
     struct pqueue_node *first;
 
+    credits_settle();
     expiry_look_at_reduced(p);
     if (!t->order) {
         make_order(p, table_id, version);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "ofproto/change.h"
+#include "ofproto/credits.h"
 #include "ofproto/evict.h"
 #include "openflow/msg/flow.h"
 
@@ -148,6 +149,9 @@ check_some(struct ofproto *p)
 
     if (p->request) {
         return; /* A second later. */
+    }
+    if (!list_is_empty(&e->checking)) {
+        credits_settle();
     }
     pthread_mutex_lock(&p->tables_mutex);
     change_begin(&change, p, NULL);

@@ -3,6 +3,7 @@
 
 #include "ofproto/change.h"
 #include "ofproto/cookies.h"
+#include "ofproto/credits.h"
 #include "ofproto/group.h"
 #include "ofproto/meter.h"
 #include "ofproto/rule_list.h"
@@ -18,6 +19,7 @@ make_modified(const struct tables_change *c, struct rule *old, const struct flow
 {
     struct rule *rule = rule_create(fm->actions);
 
+    credits_settle();
     rule_begin(rule, c->p, c->now);
     rule->table_id = old->table_id;
     rule->cookie = fm->modify_cookie ? cpu_to_be64(fm->new_cookie) : old->cookie;

@@ -3,6 +3,7 @@
 
 #include "flow/tun_metadata.h"
 #include "ofproto/change_request.h"
+#include "ofproto/credits.h"
 #include "ofproto/ofconn.h"
 #include "ofproto/rule_list.h"
 #include "openflow/msg/flow.h"
@@ -241,6 +242,7 @@ handle_flow_stats(struct ofconn *c, const struct msg *m, struct bytes *out UNUSE
     j->version = m->version;
     j->class = m->wire->class == CLASS_NXST_REQUEST ? CLASS_NXST_REPLY : CLASS_OFPST_REPLY;
     msg_parts_begin(&j->parts, &j->building, MSG_FLOW_REPLY, m);
+    credits_settle();
     rule_list_begin(&j->rules, c->ofproto, j->request.table_id, &j->request.match);
     ofconn_start_job(c, &j->job);
     return OFPERR_NONE;
@@ -302,6 +304,7 @@ handle_aggregate(struct ofconn *c, const struct msg *m, struct bytes *out UNUSED
     j->message.data = NULL;
     j->message.len = 0;
     j->message.body = cursor_make(NULL, 0);
+    credits_settle();
     rule_list_begin(&j->rules, c->ofproto, j->request.table_id, &j->request.match);
     ofconn_start_job(c, &j->job);
     return OFPERR_NONE;

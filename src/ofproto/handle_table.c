@@ -2,6 +2,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "ofproto/credits.h"
 #include "ofproto/evict.h"
 #include "ofproto/ofconn.h"
 #include "ofproto/vacancy.h"
@@ -63,6 +64,7 @@ handle_table_stats(struct ofconn *c, const struct msg *m, struct bytes *out)
     struct ofproto *p = c->ofproto;
     struct msg_parts parts;
 
+    credits_settle();
     msg_parts_begin(&parts, out, MSG_TABLE_REPLY, m);
     for (unsigned int i = 0; i < 254; i++) {
         uint64_t n_matches = atomic_load(&p->xb.table_matches[i]);

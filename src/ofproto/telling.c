@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "ofproto/conns.h"
+#include "ofproto/credits.h"
 #include "ofproto/flow_monitor.h"
 #include "ofproto/vacancy.h"
 #include "sys/counter.h"
@@ -40,6 +41,9 @@ tell_removed(struct ofproto *p, struct loop_slice *slice)
 {
     struct list *l = &p->telling.removed;
 
+    if (!list_is_empty(l)) {
+        credits_settle();
+    }
     while (!list_is_empty(l) && !loop_slice_is_over(slice)) {
         struct removed_rule *r = CONTAINER_OF(list_pop_front(l), struct removed_rule, node);
 

@@ -142,7 +142,9 @@ answer(struct backer *b, struct dp_upcall *u, struct xlate_out *out, uint64_t se
     one = (struct dp_flow_stats) {
         .n_packets = 1, .n_bytes = u->packet_len, .used = now, .tcp_flags = xin.tcp_flags,
     };
-    if (u->type == DP_UPCALL_MISS) {
+    if (install) {
+        credits_push_first_rcu(((struct megaflow *) u->owner)->credits, out, &one);
+    } else if (u->type == DP_UPCALL_MISS) {
         xlate_credit_stats(out->credits, out->n_credits, &one);
     }
     if (out->drop.why) {

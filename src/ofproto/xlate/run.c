@@ -224,9 +224,6 @@ take(struct xlate_ctx *ctx, struct xlate_run *r, const struct shape *s)
 {
     struct xlate_out *out = ctx->out;
 
-    for (unsigned int i = 0; i < r->n_lookups; i++) {
-        __builtin_prefetch(&r->credits[i].rule->n_packets, 1); /* Its packet will be counted. */
-    }
     for (unsigned int i = 0; i < s->n; i++) {
         *flow_word_ptr(ctx->wc, s->words[i].index) |= s->words[i].mask;
     }
