@@ -1,4 +1,6 @@
 /* Searches: the readers' side of the classifier. */
+#include <limits.h>
+
 #include "classifier/order.h"
 
 /* How many subtables ahead memory is asked for. */
@@ -22,6 +24,7 @@ struct search {
     unsigned int hashed;     /* Bit N: hashes[N] are there, those of next[N]. */
     uint64_t hashes[AHEAD][N_STAGES]; /* Of the packet's values up to each stage. */
     uint64_t passed_over[CLS_MAX_SET_WORDS]; /* Entries that need not be looked at. */
+    size_t likely;           /* The number of the entry that is expected to have the rule. */
     uint64_t joined;         /* Bit N: members[N] is there, */
     uint32_t members[CLS_N_JOINTS]; /* those of joint N that have the packet's addresses (joint.h). */
     unsigned int n_pending;  /* Subtables that only some bits of ports are still to be noted of. */
@@ -42,6 +45,7 @@ begin(struct search *s, const struct cls_order *order, const struct flow *flow, 
     s->n_next = 1;
     s->next[0] = 0;
     s->hashed = 0;
+    s->likely = SIZE_MAX;
     s->joined = 0;
     s->n_pending = 0;
 }
@@ -396,18 +400,20 @@ skip(const struct search *s, size_t i)
     return i;
 }
 
-/* Finds the next subtables to be searched and asks for the memory that it takes: where there are many, that is what a
- * search waits for. */
+/* Finds the next subtables to be searched, of those with rules of a higher priority than 'above', and asks for the
+ * memory that it takes: where there are many, that is what a search waits for.  What comes behind the likely one is
+ * left for later, as the search mostly ends there. */
 static NOINLINE void
-look_ahead(struct search *s)
+look_ahead(struct search *s, int above)
 {
-    size_t i = s->next[s->n_next - 1] + 1;
+    size_t i = s->next[s->n_next - 1] + 1, likely = i <= s->likely ? s->likely : SIZE_MAX;
 
     if (s->knows_more && s->order->sets) {
         find_passed_over(s);
     }
     s->at = s->n_next = s->hashed = 0;
-    while (s->n_next < AHEAD && (i = skip(s, i)) < s->order->n) {
+    while (s->n_next < AHEAD && (i = skip(s, i)) < s->order->n && s->order->entries[i].max_priority > above &&
+           (!s->n_next || i <= likely)) {
         const struct cls_order_entry *e = &s->order->entries[i];
 
         if (is_left_out(s, e)) {
@@ -489,15 +495,20 @@ search_expected(struct search *s, const struct cls_order_entry *e, const uint64_
     return node ? note_found(s, e, node) : search_subtable(s, e, ready);
 }
 
-/* The next entry, and its hashes if they are there; null: the search has seen all. */
+/* The next entry with rules of a higher priority than 'above', and its hashes if they are there; null: the search has
+ * seen all. */
 static ALWAYS_INLINE const struct cls_order_entry *
-next_entry(struct search *s, const uint64_t **ready)
+next_entry(struct search *s, int above, const uint64_t **ready)
 {
+    const struct cls_order_entry *e;
+
     if (s->at == s->n_next) {
-        if (s->next[s->n_next - 1] + 1 >= s->order->n) {
+        size_t next = s->next[s->n_next - 1] + 1;
+
+        if (next >= s->order->n || s->order->entries[next].max_priority <= above) {
             return NULL;
         }
-        look_ahead(s);
+        look_ahead(s, above);
         if (!s->n_next) {
             s->n_next = s->at = 1;
             s->next[0] = s->order->n;
@@ -505,7 +516,8 @@ next_entry(struct search *s, const uint64_t **ready)
         }
     }
     *ready = s->hashed >> s->at & 1 ? s->hashes[s->at] : NULL;
-    return &s->order->entries[s->next[s->at++]];
+    e = &s->order->entries[s->next[s->at++]];
+    return e->max_priority > above ? e : NULL;
 }
 _Static_assert(CLS_MAX_PREFIXES == sizeof(uint32_t), "all lengths are looked at at once");
 
@@ -517,6 +529,7 @@ classifier_lookup_place_rcu(const struct classifier *cls, uint64_t version, cons
     const struct cls_order_entry *e;
     struct cls_rule *best = NULL;
     const struct cls_order_entry *expected;
+    int above = INT_MIN;
     const uint64_t *ready;
     struct search s;
 
@@ -524,10 +537,11 @@ classifier_lookup_place_rcu(const struct classifier *cls, uint64_t version, cons
         *place = 0;
         return NULL;
     }
+    begin(&s, order, flow, wc);
+    s.likely = *place;
     expected = *place < order->n ? &order->entries[*place] : NULL;
     *place = 0;
-    begin(&s, order, flow, wc);
-    while ((e = next_entry(&s, &ready)) && !(best && e->max_priority <= best->priority)) {
+    while ((e = next_entry(&s, above, &ready)) != NULL) {
         struct cls_rule *rule = e == expected ? search_expected(&s, e, ready) : search_subtable(&s, e, ready);
 
         while (rule && !cls_rule_visible(rule, version)) {
@@ -535,6 +549,7 @@ classifier_lookup_place_rcu(const struct classifier *cls, uint64_t version, cons
         }
         if (rule && (!best || rule->priority > best->priority)) {
             best = rule;
+            above = best->priority;
             *place = e - order->entries;
         }
     }
@@ -563,7 +578,7 @@ classifier_for_each_match_rcu(const struct classifier *cls, uint64_t version, co
         return;
     }
     begin(&s, order, flow, wc);
-    while ((e = next_entry(&s, &ready))) {
+    while ((e = next_entry(&s, INT_MIN, &ready))) {
         for (struct cls_rule *rule = search_subtable(&s, e, ready); rule; rule = rcu_get(&rule->next)) {
             if (cls_rule_visible(rule, version)) {
                 cb(aux, rule);
