@@ -176,23 +176,76 @@ megaflow_stage(struct worker *w, struct burst *b, burst_mask todo, uint64_t sinc
     return miss;
 }
 
+/* So many megaflows are compared with a packet in the time in which a tuple is searched. */
+enum { FRESH_A_TUPLE = 4 };
+
+/* The megaflows that have come while the packets of a burst are asked about, as long as none came by anything else. */
+struct fresh {
+    uint64_t end;               /* megaflow_n_put() with the last of them. */
+    unsigned int n;
+    unsigned int few;           /* More are not worth being looked at one by one. */
+    struct dp_flow *flows[BURST];
+};
+
+static void
+begin_fresh(struct worker *w, const struct flow *key, struct fresh *fresh)
+{
+    const struct dictionary *d = megaflow_dictionary_rcu(&w->dp->flows, key->in_port, key->recirc_id);
+
+    fresh->end = megaflow_n_put(&w->dp->flows);
+    fresh->n = 0;
+    fresh->few = d ? FRESH_A_TUPLE * rcu_get(&((struct dictionary *) d)->list)->n : 0;
+}
+
+static void
+note_fresh(struct worker *w, struct fresh *fresh, struct dp_flow *f)
+{
+    uint64_t now = megaflow_n_put(&w->dp->flows);
+
+    if (now != fresh->end + (f != NULL)) {
+        fresh->n = 0; /* Others have come, too. */
+    } else if (f) {
+        fresh->flows[fresh->n++] = f;
+    }
+    fresh->end = now;
+}
+
+/* lookup() where those that have come since are known and few: they are looked at themselves, and no table. */
+static struct dp_flow *
+lookup_fresh(struct worker *w, struct burst *b, unsigned int i, const struct fresh *fresh, uint64_t *since)
+{
+    uint64_t unused = 0, n_new = fresh->end - *since;
+
+    if (!*since || n_new > fresh->n || n_new > fresh->few || megaflow_n_put(&w->dp->flows) != fresh->end) {
+        return lookup(w, b, i, &unused, since);
+    }
+    for (unsigned int k = fresh->n - n_new; k < fresh->n; k++) {
+        if (UNLIKELY(megaflow_matches_rcu(fresh->flows[k], &b->keys[i], &b->lines[i], MEGAFLOW_STALE))) {
+            return lookup(w, b, i, &unused, since);
+        }
+    }
+    *since = fresh->end;
+    return NULL;
+}
+
 /* Asks about the packets of 'todo', one after the other, since the answer to one may serve the next.  Returns those
  * that
  * found a megaflow meanwhile; the others have been dealt with. */
 static NOINLINE burst_mask
 upcall_stage(struct worker *w, struct burst *b, burst_mask todo, uint64_t since[BURST], unsigned int depth)
 {
+    struct fresh fresh;
     burst_mask found = 0;
-    uint64_t n_masks = 0;
 
+    begin_fresh(w, &b->keys[__builtin_ctz(todo)], &fresh);
     BURST_FOR_EACH (i, todo) {
-        b->flows[i] = lookup(w, b, i, &n_masks, &since[i]);
+        b->flows[i] = lookup_fresh(w, b, i, &fresh, &since[i]);
         if (b->flows[i]) {
             found |= UINT32_C(1) << i;
             tally_add(&w->counters.n_hit_megaflow, 1);
         } else {
             tally_add(&w->counters.n_missed, 1);
-            upcall_miss_rcu(w, b, i, since[i], depth);
+            note_fresh(w, &fresh, upcall_miss_rcu(w, b, i, since[i], depth));
         }
     }
     return found;

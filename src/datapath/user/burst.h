@@ -25,8 +25,9 @@ void burst_process_rcu(struct worker *, struct burst *, unsigned int depth);
 bool upcall_may_use_rcu(struct worker *, struct dp_flow *);
 
 /* Asks the switch about a packet and carries out the answer (upcall.c).  Takes over the packet.  'since': when it was
- * looked for, as in megaflow_put_missed(); 0 is always right. */
-void upcall_miss_rcu(struct worker *, struct burst *, unsigned int i, uint64_t since, unsigned int depth);
+ * looked for, as in megaflow_put_missed(); 0 is always right.  Returns the megaflow that has come by that, which may be
+ * gone again; null: none. */
+struct dp_flow *upcall_miss_rcu(struct worker *, struct burst *, unsigned int i, uint64_t since, unsigned int depth);
 void upcall_action_rcu(struct worker *, struct exec *, const struct program *, const struct op *);
 
 #endif

@@ -483,23 +483,56 @@ exact_mask(const struct flow *key, const struct flow *wanted, struct flow *mask)
     }
 }
 
-/* Most differ in the first line. */
+/* A mask as it is compared with those of tuples: only in the lines that it has.  Most differ in the first. */
+struct wanted {
+    const struct flow *mask;
+    uint16_t lines;           /* Those that are not zero. */
+};
+
+static struct wanted
+want(const struct flow *mask)
+{
+    return (struct wanted) { mask, flow_used_lines(mask, FLOW_LINES_PACKET) };
+}
+
 static ALWAYS_INLINE bool
-masks_equal(const struct flow *a, const struct flow *b)
+has_same_mask(const struct tuple *t, const struct wanted *w)
 {
     uint64_t differ = 0;
 
-    for (unsigned int k = 0; k < 8; k++) {
-        differ |= a->lines[0].words[k] ^ b->lines[0].words[k];
+    FLOW_FOR_EACH_LINE (i, t->map == w->lines ? w->lines : 0) {
+        for (unsigned int k = 0; k < 8; k++) {
+            differ |= t->mask.lines[i].words[k] ^ w->mask->lines[i].words[k];
+        }
+        if (differ) {
+            return false;
+        }
     }
-    return !differ && !memcmp(&a->lines[1], &b->lines[1], sizeof *a - sizeof a->lines[0]);
+    return t->map == w->lines;
+}
+
+/* Whether its mask has all bits that are wanted. */
+static ALWAYS_INLINE bool
+covers(const struct tuple *t, const struct wanted *w)
+{
+    uint64_t outside = 0;
+
+    FLOW_FOR_EACH_LINE (i, w->lines & ~t->map ? 0 : w->lines) {
+        for (unsigned int k = 0; k < 8; k++) {
+            outside |= w->mask->lines[i].words[k] & ~t->mask.lines[i].words[k];
+        }
+        if (outside) {
+            return false;
+        }
+    }
+    return !(w->lines & ~t->map);
 }
 
 static struct tuple *
-find_tuple(const struct dictionary_list *l, const struct flow *mask)
+find_tuple(const struct dictionary_list *l, const struct wanted *w)
 {
     for (unsigned int i = 0; i < l->n; i++) {
-        if (masks_equal(&l->tuples[i]->mask, mask)) {
+        if (has_same_mask(l->tuples[i], w)) {
             return l->tuples[i];
         }
     }
@@ -512,7 +545,8 @@ static struct tuple *
 choose_tuple(struct megaflow_table *t, struct dictionary *d, const struct flow *key, const struct flow *wanted)
 {
     const struct dictionary_list *l = rcu_get_protected(&d->list);
-    struct tuple *cover = NULL, *same = find_tuple(l, wanted);
+    struct wanted w = want(wanted);
+    struct tuple *cover = NULL, *same = find_tuple(l, &w);
     unsigned int n_masks = 0;
     struct flow all;
 
@@ -522,7 +556,7 @@ choose_tuple(struct megaflow_table *t, struct dictionary *d, const struct flow *
     for (unsigned int i = 0; i < l->n; i++) {
         if (!l->tuples[i]->is_exact) {
             n_masks++;
-            cover = !cover && flow_mask_is_subset(wanted, &l->tuples[i]->mask) ? l->tuples[i] : cover;
+            cover = !cover && covers(l->tuples[i], &w) ? l->tuples[i] : cover;
         }
     }
     if (n_masks >= MEGAFLOW_MASKS && cover) {
@@ -531,7 +565,8 @@ choose_tuple(struct megaflow_table *t, struct dictionary *d, const struct flow *
     if (n_masks >= MEGAFLOW_MASKS) {
         exact_mask(key, wanted, &all);
         wanted = &all;
-        same = find_tuple(l, wanted);
+        w = want(wanted);
+        same = find_tuple(l, &w);
         if (same) {
             return same;
         }

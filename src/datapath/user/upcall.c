@@ -105,10 +105,10 @@ count_taking_over(struct worker *w, const struct dp_upcall *u, struct dp_flow *f
     before->n_bytes += u->packet_len;
 }
 
-/* Installs the answer; true if the program has become the megaflow's.  It comes into the cache with its second packet:
- * many have no more than one. */
+/* Installs the answer; true if the program has become the megaflow's, which is '*new' if it has come by that.  It comes
+ * into the cache with its second packet: many have no more than one. */
 static bool
-install(struct worker *w, const struct dp_upcall *u, struct program *program, uint64_t since)
+install(struct worker *w, const struct dp_upcall *u, struct program *program, uint64_t since, struct dp_flow **new)
 {
     const struct dp_client *client = rcu_get(&w->dp->client);
     struct dp_flow_stats before;
@@ -122,6 +122,8 @@ install(struct worker *w, const struct dp_upcall *u, struct program *program, ui
     } else {
         if (error == MEGAFLOW_TAKEN_OVER) {
             count_taking_over(w, u, f, &before);
+        } else {
+            *new = f;
         }
         if (u->owner && client && client->installed) {
             client->installed(client->aux, u->owner, f, &before);
@@ -132,44 +134,45 @@ install(struct worker *w, const struct dp_upcall *u, struct program *program, ui
 
 /* Installs what is to be done with later packets. */
 static void
-install_other(struct worker *w, const struct dp_upcall *u, uint64_t since)
+install_other(struct worker *w, const struct dp_upcall *u, uint64_t since, struct dp_flow **new)
 {
     struct program *program = compile_answer(w, u->put_actions);
 
     if (!program) {
         free_owner(w, u->owner);
-    } else if (!install(w, u, program, since)) {
+    } else if (!install(w, u, program, since, new)) {
         program_destroy(program);
     }
 }
 
-void
+struct dp_flow *
 upcall_miss_rcu(struct worker *w, struct burst *b, unsigned int i, uint64_t since, unsigned int depth)
 {
     struct packet *p = make_whole(b->packets[i]);
     struct dp_upcall u = { .type = DP_UPCALL_MISS };
+    struct dp_flow *new = NULL;
     struct program *program;
     bool installed = false;
 
     if (!p) {
         worker_lost(w, DP_DROP_NO_MEMORY, &b->keys[i]);
-        return;
+        return NULL;
     }
     if (!ask(w, &u, p, &b->keys[i], &b->lines[i])) {
         tally_add(&w->counters.n_lost, 1);
         worker_drop(w, p, DP_DROP_UPCALL_ERROR, &b->keys[i]);
-        return;
+        return NULL;
     }
     program = compile_answer(w, &w->upcall_actions);
     if (!program) {
         free_owner(w, u.owner);
         worker_drop(w, p, DP_DROP_UNSUPPORTED, &b->keys[i]);
-        return;
+        return NULL;
     }
     if (u.install && u.put_actions->len) {
-        install_other(w, &u, since);
+        install_other(w, &u, since, &new);
     } else if (u.install) {
-        installed = install(w, &u, program, since);
+        installed = install(w, &u, program, since, &new);
     } else {
         free_owner(w, u.owner);
     }
@@ -177,6 +180,7 @@ upcall_miss_rcu(struct worker *w, struct burst *b, unsigned int i, uint64_t sinc
     if (!installed) {
         program_destroy(program);
     }
+    return new;
 }
 
 void
