@@ -4,13 +4,6 @@
 /* Of how many subtables of a table, beside the one that is expected to have the rule. */
 enum { EACH = 4 };
 
-/* Where a rule is expected. */
-struct guess {
-    const struct cls_subtable *subtable; /* Null: nowhere. */
-    uint64_t hash;
-    const struct cls_node *node;
-};
-
 static void
 prefetch_entry(const struct cls_order_entry *e, const struct flow *flow, uint64_t hashes[N_STAGES])
 {
@@ -18,13 +11,13 @@ prefetch_entry(const struct cls_order_entry *e, const struct flow *flow, uint64_
     cls_subtable_prefetch_rcu(e->subtable, hashes);
 }
 
-static void
-prefetch_slots(const struct cls_expected *x, const struct flow *flow, struct guess *g)
+void
+classifier_guess_rcu(const struct cls_expected *x, const struct flow *flow, struct cls_guess *g)
 {
     const struct cls_order *order = rcu_get(&((struct classifier *) x->cls)->order);
     uint64_t hashes[N_STAGES];
 
-    *g = (struct guess) { .subtable = NULL };
+    *g = (struct cls_guess) { .subtable = NULL };
     if (!order || x->place >= order->n) {
         return;
     }
@@ -37,15 +30,10 @@ prefetch_slots(const struct cls_expected *x, const struct flow *flow, struct gue
 }
 
 void
-classifier_prefetch_lookups_rcu(const struct cls_expected *x, unsigned int n, const struct flow *flow)
+classifier_prefetch_guesses_rcu(struct cls_guess *guesses, unsigned int n)
 {
-    struct guess guesses[CLS_MAX_EXPECTED];
-
     for (unsigned int i = 0; i < n; i++) {
-        prefetch_slots(&x[i], flow, &guesses[i]);
-    }
-    for (unsigned int i = 0; i < n; i++) {
-        struct guess *g = &guesses[i];
+        struct cls_guess *g = &guesses[i];
 
         g->node = g->subtable ? cls_subtable_guess_rcu(g->subtable, g->hash) : NULL;
         if (g->node) {
@@ -60,4 +48,15 @@ classifier_prefetch_lookups_rcu(const struct cls_expected *x, unsigned int n, co
             cls_rule_prefetch(rule);
         }
     }
+}
+
+void
+classifier_prefetch_lookups_rcu(const struct cls_expected *x, unsigned int n, const struct flow *flow)
+{
+    struct cls_guess guesses[CLS_MAX_EXPECTED];
+
+    for (unsigned int i = 0; i < n; i++) {
+        classifier_guess_rcu(&x[i], flow, &guesses[i]);
+    }
+    classifier_prefetch_guesses_rcu(guesses, n);
 }

@@ -215,6 +215,15 @@ struct cls_expected { const struct classifier *cls; unsigned int place; };
 enum { CLS_MAX_EXPECTED = 8 };
 void classifier_prefetch_lookups_rcu(const struct cls_expected *, unsigned int n, const struct flow *flow);
 
+/* The same in two steps, for many flows: what each lookup reads first, and then all that follows from that. */
+struct cls_guess {
+    const struct cls_subtable *subtable; /* Where its rule is expected; null: nowhere. */
+    uint64_t hash;
+    const struct cls_node *node;
+};
+void classifier_guess_rcu(const struct cls_expected *, const struct flow *, struct cls_guess *);
+void classifier_prefetch_guesses_rcu(struct cls_guess *, unsigned int n);
+
 /* Calls 'cb' for every rule that matches 'flow' in 'version', in no particular order; 'wc' gains the bits consulted. */
 void classifier_for_each_match_rcu(const struct classifier *, uint64_t version, const struct flow *flow,
                                    struct cls_mask *wc, void (*cb)(void *aux, struct cls_rule *), void *aux);

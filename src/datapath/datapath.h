@@ -88,10 +88,21 @@ struct dp_upcall {
     void *owner;               /* For the megaflow: dp_flow_owner().  Released through 'owner_free' after it is gone. */
 };
 
+/* Packets that are about to be asked about, one after the other. */
+enum { DP_MAX_AHEAD = 32 };
+struct dp_ahead {
+    unsigned int n;
+    const struct flow *keys[DP_MAX_AHEAD];
+    uint16_t lines[DP_MAX_AHEAD]; /* Of the keys: the only ones that are valid. */
+};
+
 /* What the switch gives to a datapath. */
 struct dp_client {
     /* Answers 'upcall'.  False: drop the packet (it counts as lost). */
     bool (*upcall)(void *aux, struct dp_upcall *upcall);
+    /* May ask for the memory that these will take, so that it comes for all of them at the same time.  Same thread and
+     * read section as the calls of 'upcall'.  Null is allowed. */
+    void (*ahead)(void *aux, const struct dp_ahead *);
     /* The answer with 'owner' is megaflow 'f' now, which has counted 'before' already (it took the place of a stale
      * one).  It is not used before flow_set_live().  Same thread as 'upcall'.  Null is allowed: megaflows are
      * used at once. */

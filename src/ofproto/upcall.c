@@ -250,6 +250,41 @@ on_upcall(void *b_, struct dp_upcall *u)
     return why == UPCALL_N_REFUSALS;
 }
 
+/* What the first lookup of a packet from a port reads: from its bridge's first table. */
+static void
+guess_first_lookup(struct backer *b, const struct flow *key, uint16_t lines, struct cls_guess *guess)
+{
+    static __thread struct flow flow; /* All zero but here. */
+    struct xport *in = key->recirc_id ? NULL : xdp_port_rcu(&b->xdp, ODP_PORT(be32_to_cpu(key->in_port)));
+
+    *guess = (struct cls_guess) { .subtable = NULL };
+    if (!in || in->is_tunnel) {
+        return;
+    }
+    FLOW_FOR_EACH_LINE (i, lines) {
+        flow.lines[i] = key->lines[i];
+    }
+    flow.in_port = cpu_to_be32(ofp_to_u32(in->ofp_port));
+    xlate_scout_guess_rcu(xlate_runs_mine(), in->bridge, &flow, guess);
+    FLOW_FOR_EACH_LINE (i, lines) {
+        flow.lines[i] = (struct flow_line) { { 0 } };
+    }
+}
+
+static void
+on_ahead(void *b, const struct dp_ahead *ahead)
+{
+    struct cls_guess guesses[DP_MAX_AHEAD];
+
+    if (!xlate_runs_mine()) {
+        return;
+    }
+    for (unsigned int i = 0; i < ahead->n; i++) {
+        guess_first_lookup(b, ahead->keys[i], ahead->lines[i], &guesses[i]);
+    }
+    classifier_prefetch_guesses_rcu(guesses, ahead->n);
+}
+
 /* In the thread of the upcall that made it, right after that: its translation is still there. */
 static void
 on_installed(void *b_, void *owner, struct dp_flow *f, const struct dp_flow_stats *before)
@@ -280,6 +315,7 @@ void
 upcall_client_init(struct backer *b)
 {
     b->client = (struct dp_client) {
-        .upcall = on_upcall, .installed = on_installed, .is_right = on_doubt, .owner_free = on_owner_free, .aux = b,
+        .upcall = on_upcall, .ahead = on_ahead, .installed = on_installed, .is_right = on_doubt,
+        .owner_free = on_owner_free, .aux = b,
     };
 }

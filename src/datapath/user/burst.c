@@ -228,6 +228,25 @@ lookup_fresh(struct worker *w, struct burst *b, unsigned int i, const struct fre
     return NULL;
 }
 
+/* Tells the switch of the packets that it will be asked about. */
+static void
+announce(struct worker *w, struct burst *b, burst_mask todo)
+{
+    const struct dp_client *client = rcu_get(&w->dp->client);
+    struct dp_ahead ahead;
+
+    if (!client || !client->ahead || !(todo & (todo - 1))) {
+        return;
+    }
+    ahead.n = 0;
+    BURST_FOR_EACH (i, todo) {
+        ahead.keys[ahead.n] = &b->keys[i];
+        ahead.lines[ahead.n++] = b->lines[i];
+    }
+    client->ahead(client->aux, &ahead);
+}
+_Static_assert((int) DP_MAX_AHEAD == (int) BURST, "a burst is announced at once");
+
 /* Asks about the packets of 'todo', one after the other, since the answer to one may serve the next.  Returns those
  * that
  * found a megaflow meanwhile; the others have been dealt with. */
@@ -238,6 +257,7 @@ upcall_stage(struct worker *w, struct burst *b, burst_mask todo, uint64_t since[
     burst_mask found = 0;
 
     begin_fresh(w, &b->keys[__builtin_ctz(todo)], &fresh);
+    announce(w, b, todo);
     BURST_FOR_EACH (i, todo) {
         b->flows[i] = lookup_fresh(w, b, i, &fresh, &since[i]);
         if (b->flows[i]) {

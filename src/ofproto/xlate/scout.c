@@ -119,6 +119,16 @@ xlate_scout_ahead(struct xlate_ctx *ctx, uint8_t table_id)
 }
 
 void
+xlate_scout_guess_rcu(struct xlate_runs *runs, const struct xbridge *bridge, const struct flow *flow,
+                      struct cls_guess *guess)
+{
+    const struct scout_memory *m = memory_of(xlate_runs_scout(runs), bridge, 0);
+    unsigned int place = is_of(m, bridge, 0) && !m->is_run ? m->place : CLS_NO_PLACE;
+
+    classifier_guess_rcu(&(struct cls_expected) { &bridge->tables[0], place }, flow, guess);
+}
+
+void
 xlate_scout_note(struct xlate_ctx *ctx, uint8_t table_id, const struct rule *rule, uint8_t last_id, bool is_run)
 {
     struct scout_memory *m = memory_of(xlate_runs_scout(ctx->in->runs), ctx->bridge, table_id);

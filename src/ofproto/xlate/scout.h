@@ -12,11 +12,11 @@
 #ifndef OFPROTO_XLATE_SCOUT_H
 #define OFPROTO_XLATE_SCOUT_H 1
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "ofproto/xbridge.h"
 
 struct rule;
 struct xlate_ctx;
+struct xlate_runs;
 
 /* What the last lookup in a table was like. */
 struct scout_memory {
@@ -38,6 +38,8 @@ struct xlate_scout {
 unsigned int xlate_scout_place(const struct xlate_ctx *, uint8_t table_id);
 /* A lookup with ctx->flow in this table, or a run that begins with it, comes next. */
 void xlate_scout_ahead(struct xlate_ctx *, uint8_t table_id);
+/* What the first lookup of a packet in this bridge will read first, and where its rule is expected. */
+void xlate_scout_guess_rcu(struct xlate_runs *, const struct xbridge *, const struct flow *, struct cls_guess *);
 /* It was made, or the run taken; 'rule', not null, was found, in table 'last_id'. */
 void xlate_scout_note(struct xlate_ctx *, uint8_t table_id, const struct rule *rule, uint8_t last_id, bool is_run);
 

@@ -279,6 +279,9 @@ find_rule_or_run(struct xlate_ctx *ctx, uint8_t *table_id, ofp_port in_port, boo
         xlate_scout_note(ctx, begun, rule, begun, false);
         xlate_run_note(ctx, begun, rule);
     } else {
+        if (!ctx->rule && ctx->in->runs && rule && *table_id == begun) {
+            xlate_scout_note(ctx, begun, rule, begun, false); /* For the next packet: xlate_scout_guess_rcu(). */
+        }
         xlate_run_end(ctx);
     }
     return rule;
