@@ -49,14 +49,14 @@ new_id(void)
 struct xlate_run *
 xlate_run_ref(struct xlate_run *r)
 {
-    atomic_fetch_add_explicit(&r->n_refs, 1, memory_order_relaxed);
+    r->n_refs++;
     return r;
 }
 
 void
 xlate_run_unref(struct xlate_run *r)
 {
-    if (r && atomic_fetch_sub(&r->n_refs, 1) == 1) {
+    if (r && !--r->n_refs) {
         free(r);
     }
 }
@@ -306,31 +306,62 @@ add_bits(struct run_word *words, unsigned int *n, struct run_word bits)
     w->value |= bits.value;
 }
 
-/* What the lookup asked becomes part of the run's key, unless it is a run of its own. */
+/* A key with what one lookup asked. */
+static bool
+begin_key(struct xlate_record *rec, const struct word_map *map, const uint64_t *masks, const uint64_t *values)
+{
+    if (values - masks > RUN_KEY_WORDS) {
+        return false;
+    }
+    rec->n_key = 0;
+    WORD_MAP_FOR_EACH (i, map) {
+        rec->key[rec->n_key++] = (struct run_word) { i, *masks++, *values++ };
+    }
+    return true;
+}
+
+/* What the lookup asked becomes part of the run's key, unless it is a run of its own: mostly the first words say so.
+ * Both are in order. */
 static bool
 join(struct xlate_record *rec, const struct xlate_consulted *c, const uint64_t *masks)
 {
-    unsigned int n_asked = 0, n_common = 0, n_words = 0, n_new = 0, k = 0;
-    const uint64_t *values;
+    const uint64_t *values = masks + word_map_count(&c->table.map);
+    unsigned int n = 0, n_more = 0, n_less = 0;
+    const struct run_word *old = rec->key, *end = old + rec->n_key;
+    struct run_word key[2 * RUN_KEY_WORDS];
 
-    WORD_MAP_FOR_EACH (i, &c->table.map) {
-        const struct run_word *w = find_word(rec->key, rec->n_key, i);
-
-        n_asked += count_bits64(masks[n_words]);
-        n_common += w ? count_bits64(w->mask & masks[n_words]) : 0;
-        n_new += !w;
-        n_words++;
+    if (!rec->n) {
+        return begin_key(rec, &c->table.map, masks, values);
     }
-    if (rec->n_key + n_new > RUN_KEY_WORDS ||
-        (rec->n && (n_asked - n_common > SIMILAR || rec->n_bits - n_common > SIMILAR))) {
+    WORD_MAP_FOR_EACH (i, &c->table.map) {
+        struct run_word w = { i, *masks++, *values++ };
+
+        for (; old < end && old->index < i; old++) {
+            n_less += count_bits64(old->mask);
+            key[n++] = *old;
+        }
+        if (old == end || old->index != i) {
+            n_more += count_bits64(w.mask);
+        } else {
+            n_more += w.mask & ~old->mask ? count_bits64(w.mask & ~old->mask) : 0;
+            n_less += old->mask & ~w.mask ? count_bits64(old->mask & ~w.mask) : 0;
+            w.mask |= old->mask;
+            w.value |= old++->value;
+        }
+        if (n_more > SIMILAR || n_less > SIMILAR || n >= RUN_KEY_WORDS) {
+            return false;
+        }
+        key[n++] = w;
+    }
+    for (; old < end; old++) {
+        n_less += count_bits64(old->mask);
+        key[n++] = *old;
+    }
+    if (n_less > SIMILAR || n > RUN_KEY_WORDS) {
         return false;
     }
-    values = masks + n_words;
-    WORD_MAP_FOR_EACH (i, &c->table.map) {
-        add_bits(rec->key, &rec->n_key, (struct run_word) { i, masks[k], values[k] });
-        k++;
-    }
-    rec->n_bits += n_asked - n_common;
+    memcpy(rec->key, key, n * sizeof key[0]);
+    rec->n_key = n;
     return true;
 }
 
@@ -481,7 +512,7 @@ xlate_run_note(struct xlate_ctx *ctx, uint8_t table_id, const struct rule *rule)
         rec->n_resubmits += rec->by_resubmit;
     } else {
         xlate_run_end(ctx);
-        rec->n_key = rec->n_bits = 0;
+        rec->n_key = 0;
         rec->n_resubmits = 0;
         if (!leads_on || !join(rec, c, out->words + c->table.at)) {
             return;

@@ -34,7 +34,7 @@
 enum { RUN_MAX = 32, RUN_KEY_WORDS = 12 };
 
 struct xlate_run {
-    _Atomic uint32_t n_refs;
+    uint32_t n_refs;             /* Of the memory, and of what that thread translates: nobody else has any. */
     uint32_t n_lookups;
     uint64_t id;                 /* Of this process; never given again. */
     uint64_t version;            /* Of the tables: it holds for this one. */
@@ -58,7 +58,7 @@ struct xlate_record {
     const struct xbridge *bridge;
     size_t consulted, credits;   /* Its first ones in xlate_out. */
     uint8_t table_id;            /* Its first. */
-    unsigned int n_key, n_bits;  /* Words of the key, bits of their masks. */
+    unsigned int n_key;          /* Words of the key, by index. */
     struct run_word { uint32_t index; uint64_t mask, value; } key[RUN_KEY_WORDS];
 };
 

@@ -188,35 +188,54 @@ add_consulted(struct xlate_out *out, enum xlate_consulted_kind kind, const struc
     return c;
 }
 
+/* Leaves out the words that no bit was looked at of; how many are left.  'masks': 'n' of them, then the values. */
+static size_t
+leave_out_empty(struct word_map *map, uint64_t *masks, size_t n)
+{
+    uint64_t *values = masks + n;
+    size_t left = 0, k = 0;
+
+    WORD_MAP_FOR_EACH (i, map) {
+        if (masks[k]) {
+            masks[left] = masks[k];
+            values[left++] = values[k];
+        } else {
+            map->bits[i / 64] &= ~(UINT64_C(1) << i % 64);
+        }
+        k++;
+    }
+    memmove(masks + left, values, left * sizeof *values);
+    return left;
+}
+
 void
 xlate_note_lookup(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *flow, struct cls_mask *asked)
 {
     enum { CONJ_ID = offsetof(struct flow, conj_id) / 8 };
     struct xlate_consulted *c = add_consulted(ctx->out, CONSULTED_TABLE, ctx->bridge);
     struct xlate_out *out = ctx->out;
+    size_t n = word_map_count(&asked->map), k = 0;
     uint64_t *masks, *values;
-    size_t n = 0;
+    bool any_empty = false;
 
     while (out->n_words + 2 * FLOW_N_WORDS > out->words_capacity) {
         out->words = x2nrealloc(out->words, &out->words_capacity, sizeof *out->words);
     }
     masks = out->words + out->n_words;
+    values = masks + n;
     if (asked->map.bits[CONJ_ID / 64] >> CONJ_ID % 64 & 1) {
         asked->bits.conj_id = 0; /* Not the packet's: a rule for any conjunction may be what was looked for. */
     }
     WORD_MAP_FOR_EACH (i, &asked->map) {
         uint64_t bits = flow_word(&asked->bits, i);
 
-        if (bits) {
-            *flow_word_ptr(ctx->wc, i) |= bits;
-            masks[n++] = bits;
-        } else {
-            asked->map.bits[i / 64] &= ~(UINT64_C(1) << i % 64);
-        }
+        *flow_word_ptr(ctx->wc, i) |= bits;
+        masks[k] = bits;
+        values[k++] = bits & flow_word(flow, i);
+        any_empty |= !bits;
     }
-    values = masks + n;
-    WORD_MAP_FOR_EACH (i, &asked->map) {
-        *values++ = *masks++ & flow_word(flow, i);
+    if (UNLIKELY(any_empty)) {
+        n = leave_out_empty(&asked->map, masks, n);
     }
     c->table.id = table_id;
     c->table.map = asked->map;
