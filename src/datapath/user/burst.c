@@ -72,9 +72,10 @@ cache_stage(struct worker *w, struct burst *b, uint64_t epoch)
 }
 
 /* '*since' is that of megaflow_lookup_rcu(), and then that of a later one: when this was made; 0 if it found one that
- * may not be used. */
+ * may not be used.  'ahead': of this packet, for a lookup in all tuples; null: nothing was asked for. */
 static struct dp_flow *
-lookup(struct worker *w, struct burst *b, unsigned int i, uint64_t *n_masks, uint64_t *since)
+lookup(struct worker *w, struct burst *b, unsigned int i, uint64_t *n_masks, uint64_t *since,
+       const struct megaflow_ahead *ahead)
 {
     struct flow *key = &b->keys[i];
     uint64_t now = megaflow_n_put(&w->dp->flows), from = *since;
@@ -85,7 +86,11 @@ lookup(struct worker *w, struct burst *b, unsigned int i, uint64_t *n_masks, uin
         return NULL; /* None has come since. */
     }
     d = megaflow_dictionary_rcu(&w->dp->flows, key->in_port, key->recirc_id);
-    f = d ? megaflow_lookup_rcu(d, key, &b->lines[i], n_masks, MEGAFLOW_STALE, from) : NULL;
+    if (d && ahead) {
+        f = megaflow_lookup_ahead_rcu(d, key, &b->lines[i], n_masks, MEGAFLOW_STALE, ahead);
+    } else {
+        f = d ? megaflow_lookup_rcu(d, key, &b->lines[i], n_masks, MEGAFLOW_STALE, from) : NULL;
+    }
     if (f && upcall_may_use_rcu(w, f)) {
         cache_insert(&w->cache, key_signature(key, b->lines[i]), f);
         return f;
@@ -142,7 +147,7 @@ large_tuple_stage(struct burst *b, struct tuple *t, uint64_t epoch)
 /* Where a packet has been missed, the next of 'left' is likely to be missed, too: asks for what looking for it in all
  * tuples will read. */
 static void
-prefetch_next(struct worker *w, struct burst *b, burst_mask left)
+prefetch_next(struct worker *w, struct burst *b, burst_mask left, struct megaflow_ahead *ahead)
 {
     left &= left - 1;
     if (left) {
@@ -151,7 +156,7 @@ prefetch_next(struct worker *w, struct burst *b, burst_mask left)
         struct dictionary *d = megaflow_dictionary_rcu(&w->dp->flows, key->in_port, key->recirc_id);
 
         if (d) {
-            megaflow_prefetch_rcu(d, key, &b->lines[i]);
+            megaflow_prefetch_rcu(d, key, &b->lines[i], ahead);
         }
     }
 }
@@ -160,15 +165,18 @@ prefetch_next(struct worker *w, struct burst *b, burst_mask left)
 static NOINLINE burst_mask
 megaflow_stage(struct worker *w, struct burst *b, burst_mask todo, uint64_t since[BURST])
 {
+    struct megaflow_ahead ahead;
     burst_mask miss = 0;
     uint64_t n_masks = 0;
 
+    ahead.list = NULL;
     BURST_FOR_EACH (i, todo) {
         since[i] = 0;
-        b->flows[i] = lookup(w, b, i, &n_masks, &since[i]);
+        b->flows[i] = lookup(w, b, i, &n_masks, &since[i], &ahead);
+        ahead.list = NULL;
         if (!b->flows[i]) {
             miss |= UINT32_C(1) << i;
-            prefetch_next(w, b, i_left);
+            prefetch_next(w, b, i_left, &ahead);
         }
     }
     tally_add(&w->counters.n_masks, n_masks);
@@ -217,11 +225,11 @@ lookup_fresh(struct worker *w, struct burst *b, unsigned int i, const struct fre
     uint64_t unused = 0, n_new = fresh->end - *since;
 
     if (!*since || n_new > fresh->n || n_new > fresh->few || megaflow_n_put(&w->dp->flows) != fresh->end) {
-        return lookup(w, b, i, &unused, since);
+        return lookup(w, b, i, &unused, since, NULL);
     }
     for (unsigned int k = fresh->n - n_new; k < fresh->n; k++) {
         if (UNLIKELY(megaflow_matches_rcu(fresh->flows[k], &b->keys[i], &b->lines[i], MEGAFLOW_STALE))) {
-            return lookup(w, b, i, &unused, since);
+            return lookup(w, b, i, &unused, since, NULL);
         }
     }
     *since = fresh->end;

@@ -67,6 +67,9 @@ allocate_flow(struct megaflow_table *t, unsigned int n_lines)
     }
     f = t->free[n_lines];
     t->free[n_lines] = f->next_free;
+    for (size_t i = 0; t->free[n_lines] && i < flow_size(n_lines); i += CACHE_LINE) {
+        __builtin_prefetch((const char *) t->free[n_lines] + i, 1); /* For the next megaflow. */
+    }
     return f;
 }
 
@@ -321,6 +324,17 @@ tuple_insert(struct slot_table *t, const struct dp_flow *f)
         slots_put(t->next, f, &t->n_next_used);
     }
     t->n_live++;
+}
+
+/* Asks for where that will go. */
+static void
+prefetch_place(const struct slot_table *t, const struct dp_flow *f)
+{
+    const struct slot_array *slots = rcu_get_protected(&((struct slot_table *) t)->now);
+
+    if (slots) {
+        __builtin_prefetch(&slots->slots[f->hash & slots->mask], 1);
+    }
 }
 
 static void
@@ -629,17 +643,36 @@ megaflow_lookup_rcu(const struct dictionary *d, struct flow *key, uint16_t *line
 }
 
 void
-megaflow_prefetch_rcu(const struct dictionary *d, struct flow *key, uint16_t *lines)
+megaflow_prefetch_rcu(const struct dictionary *d, struct flow *key, uint16_t *lines, struct megaflow_ahead *ahead)
 {
     const struct dictionary_list *l = rcu_get(&((struct dictionary *) d)->list);
 
+    ahead->list = l->n > 1 ? l : NULL;
     for (unsigned int i = 0; l->n > 1 && i < l->n; i++) {
         const struct tuple *t = l->tuples[i];
         const struct slot_array *table = slot_table_get_rcu(&t->table);
 
         key_need_lines(key, lines, t->map);
-        __builtin_prefetch(&table->slots[tuple_hash(t, key) & table->mask]);
+        ahead->hashes[i] = tuple_hash(t, key);
+        __builtin_prefetch(&table->slots[ahead->hashes[i] & table->mask]);
     }
+}
+
+struct dp_flow *
+megaflow_lookup_ahead_rcu(const struct dictionary *d, struct flow *key, uint16_t *lines, uint64_t *n_masks,
+                          uint64_t at_least, const struct megaflow_ahead *ahead)
+{
+    const struct dictionary_list *l = rcu_get(&((struct dictionary *) d)->list);
+    struct dp_flow *f = NULL;
+
+    if (l != ahead->list) {
+        return megaflow_lookup_rcu(d, key, lines, n_masks, at_least, 0);
+    }
+    for (unsigned int i = 0; !f && i < l->n; i++) {
+        f = tuple_lookup_hashed_rcu(l->tuples[i], ahead->hashes[i], key, lines, at_least);
+        ++*n_masks;
+    }
+    return f;
 }
 
 /* Megaflows. */
@@ -701,6 +734,7 @@ create_flow(struct megaflow_table *t, struct tuple *tuple, struct dictionary *d,
     f->dictionary = d;
     f->owner = owner;
     f->hash = tuple_hash(tuple, key);
+    prefetch_place(&tuple->table, f);
     memset(f->stats, 0, sizeof f->stats);
     f->used = 0;
     f->tcp_flags = 0;

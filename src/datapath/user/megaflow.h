@@ -277,8 +277,15 @@ tuple_lookup_rcu(struct tuple *t, struct flow *key, uint16_t *lines, uint64_t at
  * tuples to which one has come after that many; 0: in all. */
 struct dp_flow *megaflow_lookup_rcu(const struct dictionary *, struct flow *key, uint16_t *lines, uint64_t *n_masks,
                                     uint64_t at_least, uint64_t since);
-/* Asks for what that reads first of each tuple. */
-void megaflow_prefetch_rcu(const struct dictionary *, struct flow *key, uint16_t *lines);
+/* Asks for what that reads first of each tuple; and a lookup of the same packet, in all tuples, in the same read
+ * section, once it has been asked for. */
+struct megaflow_ahead {
+    const struct dictionary_list *list;  /* Null: nothing was asked for. */
+    uint64_t hashes[MEGAFLOW_TUPLES];    /* Of the packet, for each tuple of the list. */
+};
+void megaflow_prefetch_rcu(const struct dictionary *, struct flow *key, uint16_t *lines, struct megaflow_ahead *);
+struct dp_flow *megaflow_lookup_ahead_rcu(const struct dictionary *, struct flow *key, uint16_t *lines,
+                                          uint64_t *n_masks, uint64_t at_least, const struct megaflow_ahead *);
 
 /* Installs a megaflow and takes over 'program' and 'owner'.  If one that covers 'key' is there already: if it is stale
  * or with 'modify', gives it the program and, if 'owner' is not null, the owner (a stale one whose mask is too wide
