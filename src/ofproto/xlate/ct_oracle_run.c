@@ -395,6 +395,7 @@ static void
 track(struct run *r, const struct cto_action *a, uint16_t zone, struct cto_packet *p)
 {
     bool is_reply;
+    uint64_t earlier = p->f[CTO_ZONE] == zone ? p->f[CTO_STATE] & (CTO_SNAT | CTO_DNAT) : 0;
     struct cto_conn *c = find_of_packet(r, zone, a->ct.nat != CTO_NAT_NONE, p, &is_reply);
     enum verdict v = INVALID;
 
@@ -424,8 +425,12 @@ track(struct run *r, const struct cto_action *a, uint16_t zone, struct cto_packe
         p->orig = c->orig;
         p->is_reply = is_reply;
     }
-    if (c && a->ct.nat && (c->is_snat || c->is_dnat)) {
-        translate(c, is_reply, p);
+    if (c && (c->is_snat || c->is_dnat)) {
+        if (a->ct.nat) {
+            translate(c, is_reply, p);
+        } else {
+            p->f[CTO_STATE] |= earlier; /* It still is: tests/conform/cases/conntrack/changed-headers.case. */
+        }
     }
 }
 
