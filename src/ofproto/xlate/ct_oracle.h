@@ -1,7 +1,8 @@
 /* A slow interpreter of pipelines with connection tracking, for tests: written from ovs-actions(7), the meaning of
  * ct_state in ovs-fields(7), and the RFCs of what is tracked: 768, 9293 and 5961 §3.2, 792, 4443 and 5508 (ICMP).
  * It knows nothing of translation and of the tracker.  What those leave open is as the reference does it, where a
- * recorded case says so (tests/conform/cases/conntrack/tcp-states.case, nat-icmp.case); else the interpreter gives up.
+ * recorded case says so (tests/conform/cases/conntrack/tcp-states.case, tcp-windows.case, tcp-numbers.case,
+ * nat-icmp.case, changed-headers.case); else the interpreter gives up.
  *
  * Packets are UDP, TCP or ICMP in IPv4 or IPv6 and have nothing but what is below.  An address is a number of 32 bits
  * in both families: in IPv6 it stands at the end of a prefix that is always the same.  Connections are an array that is

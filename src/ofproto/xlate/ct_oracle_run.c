@@ -302,7 +302,7 @@ follow_tcp(struct run *r, struct cto_conn *c, bool is_reply, const struct cto_pa
     struct cto_end *from = &c->ends[is_reply], *to = &c->ends[!is_reply];
     uint64_t flags = p->f[CTO_TCP_FLAGS];
     bool is_syn = flags & CTO_SYN && !(flags & CTO_ACK);
-    bool begins_again = flags & CTO_SYN && !to->has_sent && !from->has_finished, fits = true;
+    bool begins_again = is_syn && !to->has_sent && !from->has_finished, fits = true;
 
     if (!flags_are_sane(flags)) {
         return INVALID;
@@ -319,8 +319,10 @@ follow_tcp(struct run *r, struct cto_conn *c, bool is_reply, const struct cto_pa
             return INVALID;
         }
     }
-    if ((!from->has_sent && flags & CTO_ACK && !is_near(p->ack, to->next))
-        || (!to->has_sent && !begins_again && !is_near(p->seq, from->next))) {
+    if (!to->has_sent && !begins_again && segment_end(p) != p->seq && !is_near(p->seq, from->next)) {
+        return INVALID;
+    }
+    if (!from->has_sent && flags & CTO_ACK && !is_near(p->ack, to->next)) {
         r->result->gave_up = true; /* How far off it may be, and which numbers may come then, is not said. */
     }
     if (c->is_loose && flags & CTO_RST && from->has_sent && to->has_sent) {
