@@ -241,6 +241,7 @@ begin_tcp(struct cto_conn *c, const struct cto_packet *p)
 {
     c->ends[0].has_sent = true;
     c->ends[0].next = segment_end(p);
+    c->ends[0].allowed = c->ends[0].next;
     c->is_loose = !(p->f[CTO_TCP_FLAGS] & CTO_SYN);
 }
 
@@ -257,8 +258,31 @@ tcp_is_over(const struct cto_conn *c)
     return c->is_reset || (c->ends[0].finish_is_acked && c->ends[1].finish_is_acked);
 }
 
-/* Whether the segment's numbers fit a connection of which both ends are known.  One without data and flags may have any
- * number of its own: keep-alives have. */
+static bool
+has_length(const struct cto_packet *p)
+{
+    return segment_end(p) != p->seq;
+}
+
+/* What has no length may have any number: keep-alives have.  What has one may be as far ahead as the other end has
+ * acknowledged. */
+static bool
+is_within(const struct cto_end *from, const struct cto_packet *p)
+{
+    return !has_length(p) || is_near(p->seq, from->next)
+           || ((int32_t) (p->seq - from->next) > 0 && (int32_t) (segment_end(p) - from->allowed) < 4000);
+}
+
+/* An acknowledgement may be as old as a window (and a packet) is large: 2^14 times what it looks like at most where the
+ * beginning was not seen (RFC 7323 §2.3), though not that of a SYN. */
+static bool
+acknowledges_what_is_known(const struct cto_conn *c, const struct cto_end *to, const struct cto_packet *p)
+{
+    return is_near(p->ack, to->next)
+           || (c->is_loose && !(p->f[CTO_TCP_FLAGS] & CTO_SYN) && to->next - p->ack <= 67035u << 14);
+}
+
+/* Whether the segment's numbers fit a connection of which both ends are known. */
 static bool
 numbers_fit(struct run *r, const struct cto_conn *c, const struct cto_end *from, const struct cto_end *to,
             const struct cto_packet *p)
@@ -266,24 +290,23 @@ numbers_fit(struct run *r, const struct cto_conn *c, const struct cto_end *from,
     uint64_t flags = p->f[CTO_TCP_FLAGS];
 
     r->result->gave_up |= c->is_loose && flags & CTO_RST; /* What it has to match is not said. */
-    if (flags & CTO_ACK && !is_near(p->ack, to->next)) {
+    if (flags & CTO_ACK && !acknowledges_what_is_known(c, to, p)) {
         return false;
     }
     if (flags & CTO_RST) { /* RFC 5961 §3.2; the numbers on either side do, too. */
         return p->seq - from->next + 1 <= 2;
     }
-    if (segment_end(p) != p->seq && !from->is_acked && !c->is_loose && !tcp_is_over(c)) {
+    if (has_length(p) && !from->is_acked && !c->is_loose && !tcp_is_over(c)) {
         r->result->gave_up = true; /* How much it may send is not known yet. */
     }
-    return segment_end(p) == p->seq || is_near(p->seq, from->next);
+    return is_within(from, p);
 }
 
 /* Where an end has got all that the other one sends, segments may come late, but no others of a connection like it. */
 static bool
 may_be_late(const struct cto_conn *c, const struct cto_end *from, const struct cto_end *to, const struct cto_packet *p)
 {
-    return (from->finish_is_acked || to->finish_is_acked || c->is_reset)
-           && (segment_end(p) == p->seq || is_near(p->seq, from->next));
+    return (from->finish_is_acked || to->finish_is_acked || c->is_reset) && is_within(from, p);
 }
 
 /* Nothing has come of it yet. */
@@ -303,6 +326,7 @@ follow_tcp(struct run *r, struct cto_conn *c, bool is_reply, const struct cto_pa
     uint64_t flags = p->f[CTO_TCP_FLAGS];
     bool is_syn = flags & CTO_SYN && !(flags & CTO_ACK);
     bool begins_again = is_syn && !to->has_sent && !from->has_finished, fits = true;
+    bool is_late = !from->has_sent && c->is_reset; /* It did not get to say where its numbers begin: at 0 then. */
 
     if (!flags_are_sane(flags)) {
         return INVALID;
@@ -313,30 +337,39 @@ follow_tcp(struct run *r, struct cto_conn *c, bool is_reply, const struct cto_pa
     if (is_syn && from->has_sent && to->has_sent && is_beginning(from) && !c->is_reset) {
         return IS_NEW; /* It tries again: nothing of it is looked at. */
     }
-    if (from->has_sent && to->has_sent) {
+    if (is_late && c->is_loose && has_length(p)) {
+        r->result->gave_up = true; /* From 0 on, a window of which the scale is not known may reach that far, or not. */
+    }
+    if ((from->has_sent && to->has_sent) || is_late) {
         fits = numbers_fit(r, c, from, to, p);
         if (!fits && !may_be_late(c, from, to, p)) {
             return INVALID;
         }
     }
-    if (!to->has_sent && !begins_again && segment_end(p) != p->seq && !is_near(p->seq, from->next)) {
+    if (!to->has_sent && !begins_again && !is_within(from, p)) {
         return INVALID;
     }
-    if (!from->has_sent && flags & CTO_ACK && !is_near(p->ack, to->next)) {
+    if (!from->has_sent && !is_late && flags & CTO_ACK && !is_near(p->ack, to->next)) {
         r->result->gave_up = true; /* How far off it may be, and which numbers may come then, is not said. */
     }
     if (c->is_loose && flags & CTO_RST && from->has_sent && to->has_sent) {
         r->result->gave_up = true; /* Nor what a reset has to match where the beginning was not seen. */
     }
-    if (!from->has_sent || begins_again
-        || (is_near(p->seq, from->next) && (int32_t) (segment_end(p) - from->next) > 0)) {
+    if ((!from->has_sent && !is_late) || begins_again
+        || (has_length(p) && (int32_t) (segment_end(p) - from->next) > 0)) {
         from->next = segment_end(p);
+        if (begins_again || !from->allowed || (int32_t) (from->next - from->allowed) > 0) {
+            from->allowed = from->next;
+        }
     }
     from->has_sent = true;
     from->has_finished |= flags & CTO_FIN;
     if (flags & CTO_ACK && to->has_sent && fits) {
         to->finish_is_acked |= to->has_finished;
         to->is_acked = true;
+    }
+    if (flags & CTO_ACK && (int32_t) (p->ack - to->allowed) > 0) {
+        to->allowed = p->ack;
     }
     c->is_reset |= flags & CTO_RST;
     return is_syn && is_beginning(from) ? IS_NEW : IS_ESTABLISHED;
