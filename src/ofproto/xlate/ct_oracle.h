@@ -92,7 +92,8 @@ struct cto_pipeline {
 /* One end of a TCP connection. */
 struct cto_end {
     bool has_sent, is_acked, has_finished, finish_is_acked;
-    uint32_t next;    /* The number behind all that it has sent. */
+    uint32_t next;    /* The number behind all that it has sent... */
+    uint32_t edge;    /* ...but of a SYN that began the connection its own: where a reset has to be. */
     uint32_t allowed; /* The highest number that it has begun with, or the other end acknowledged, right or not. */
 };
 

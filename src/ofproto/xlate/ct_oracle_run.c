@@ -241,6 +241,7 @@ begin_tcp(struct cto_conn *c, const struct cto_packet *p)
 {
     c->ends[0].has_sent = true;
     c->ends[0].next = segment_end(p);
+    c->ends[0].edge = p->seq;
     c->ends[0].allowed = c->ends[0].next;
     c->is_loose = !(p->f[CTO_TCP_FLAGS] & CTO_SYN);
 }
@@ -294,7 +295,7 @@ numbers_fit(struct run *r, const struct cto_conn *c, const struct cto_end *from,
         return false;
     }
     if (flags & CTO_RST) { /* RFC 5961 §3.2; the numbers on either side do, too. */
-        return p->seq - from->next + 1 <= 2;
+        return p->seq - from->edge + 1 <= 2;
     }
     if (has_length(p) && !from->is_acked && !c->is_loose && !tcp_is_over(c)) {
         r->result->gave_up = true; /* How much it may send is not known yet. */
@@ -356,8 +357,9 @@ follow_tcp(struct run *r, struct cto_conn *c, bool is_reply, const struct cto_pa
         r->result->gave_up = true; /* Nor what a reset has to match where the beginning was not seen. */
     }
     if ((!from->has_sent && !is_late) || begins_again
-        || (has_length(p) && (int32_t) (segment_end(p) - from->next) > 0)) {
+        || (has_length(p) && (int32_t) (segment_end(p) - from->edge) > 0)) {
         from->next = segment_end(p);
+        from->edge = begins_again ? p->seq : from->next;
         if (begins_again || !from->allowed || (int32_t) (from->next - from->allowed) > 0) {
             from->allowed = from->next;
         }
