@@ -5,7 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/strmap.h"
+#include "base/hash.h"
+#include "base/hmap.h"
 #include "base/tally.h"
 #include "netdev/ethtool.h"
 #include "netdev/tc.h"
@@ -45,28 +46,64 @@ refresh_all(void)
     }
 }
 
-/* What was last heard of a device that nobody has open. */
+/* What was last heard of a device that nobody had open then. */
 struct heard {
+    struct hmap_node node; /* In 'heard', by ifindex. */
     int ifindex, mtu;
+    char name[IFNAMSIZ];
     struct eth_addr mac;
 };
-static struct strmap heard = STRMAP_INIT(&heard);
+static struct hmap heard = HMAP_INIT(&heard);
+
+static struct heard *
+find_heard(int ifindex)
+{
+    HMAP_FOR_EACH_WITH_HASH (h, struct heard, node, hash_u32(ifindex, 0), &heard) {
+        if (h->ifindex == ifindex) {
+            return h;
+        }
+    }
+    return NULL;
+}
+
+static void
+forget_heard(struct heard *h)
+{
+    if (h) {
+        hmap_remove(&heard, &h->node);
+        free(h);
+    }
+}
+
+static void
+forget_all_heard(void)
+{
+    HMAP_FOR_EACH_SAFE (h, struct heard, node, &heard) {
+        forget_heard(h);
+    }
+}
 
 /* Whether whoever could not open the device may be able to now: not because of what trying it did to its flags or
  * programs. */
 static bool
 is_news(const struct rtnl_link *link, bool gone)
 {
-    struct heard now = { link->ifindex, link->mtu, link->mac }, *old = strmap_get(&heard, link->name);
+    struct heard *h = find_heard(link->ifindex);
 
     if (gone) {
-        free(strmap_remove(&heard, link->name));
+        forget_heard(h);
         return true;
     }
-    if (old && old->ifindex == now.ifindex && old->mtu == now.mtu && eth_addr_equal(old->mac, now.mac)) {
+    if (!h) {
+        h = xzalloc(sizeof *h);
+        h->ifindex = link->ifindex;
+        hmap_insert(&heard, &h->node, hash_u32(h->ifindex, 0));
+    } else if (!strcmp(h->name, link->name) && h->mtu == link->mtu && eth_addr_equal(h->mac, link->mac)) {
         return false;
     }
-    strmap_put_free(&heard, link->name, xmemdup(&now, sizeof now));
+    memcpy(h->name, link->name, sizeof h->name);
+    h->mtu = link->mtu;
+    h->mac = link->mac;
     return true;
 }
 
@@ -78,6 +115,7 @@ link_changed(struct rtnl_watch *w UNUSED, const struct rtnl_link *link, bool gon
     if (!link) {
         log_info("rtnetlink reports were lost: asking again about every device");
         refresh_all();
+        forget_all_heard();
         netdev_notify("");
         return;
     }
@@ -89,6 +127,7 @@ link_changed(struct rtnl_watch *w UNUSED, const struct rtnl_link *link, bool gon
             netdev_set_gone(d->netdev);
         } else {
             known = true;
+            forget_heard(find_heard(link->ifindex));
             update(d, link);
         }
     }
@@ -122,8 +161,9 @@ void
 netdev_linux_stop(void)
 {
     rtnl_watch_stop(&watch);
-    strmap_uninit_free(&heard);
-    strmap_init(&heard);
+    forget_all_heard();
+    hmap_uninit(&heard);
+    hmap_init(&heard);
 }
 
 int
