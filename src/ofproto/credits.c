@@ -534,18 +534,26 @@ owe(const struct credits *c, size_t begin, size_t end, const struct dp_flow_stat
     return at_once;
 }
 
-void
-credits_push(const struct credits *c, const struct dp_flow_stats *delta, bool is_offloaded)
+/* 'out': null, or what they were made of, which also names what was dying. */
+static void
+push(const struct credits *c, const struct xlate_out *out, const struct dp_flow_stats *delta)
 {
     for (size_t begin = 0; begin < c->n_pieces; begin += 64) {
         uint64_t at_once = owe(c, begin, MIN(begin + 64, (size_t) c->n_pieces), delta);
 
         for (; at_once; at_once &= at_once - 1) {
-            const struct piece *p = c->parts[begin + __builtin_ctzll(at_once)];
+            size_t i = begin + __builtin_ctzll(at_once);
+            const struct piece *p = c->parts[i];
 
-            xlate_credit_stats(p->credits, p->n, delta);
+            xlate_credit_stats(out ? piece_begin(out, i) : p->credits, out ? piece_size(out, i) : p->n, delta);
         }
     }
+}
+
+void
+credits_push(const struct credits *c, const struct dp_flow_stats *delta, bool is_offloaded)
+{
+    push(c, NULL, delta);
     for (size_t i = 0; is_offloaded && i < c->n_pieces; i++) {
         const struct piece *p = c->parts[i];
 
@@ -556,13 +564,5 @@ credits_push(const struct credits *c, const struct dp_flow_stats *delta, bool is
 void
 credits_push_first_rcu(const struct credits *c, const struct xlate_out *out, const struct dp_flow_stats *delta)
 {
-    for (size_t begin = 0; begin < c->n_pieces; begin += 64) {
-        uint64_t at_once = owe(c, begin, MIN(begin + 64, (size_t) c->n_pieces), delta);
-
-        for (; at_once; at_once &= at_once - 1) {
-            size_t i = begin + __builtin_ctzll(at_once);
-
-            xlate_credit_stats(piece_begin(out, i), piece_size(out, i), delta);
-        }
-    }
+    push(c, out, delta);
 }

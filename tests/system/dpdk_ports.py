@@ -1,4 +1,5 @@
-"""Ports of type dpdk of the bridge br0, and another switch in the same place, for what such ports lead to."""
+"""Ports of type dpdk, and of virtual machines, of the bridge br0, and another switch in the same place, for what such
+ports of type dpdk lead to."""
 import contextlib
 import re
 
@@ -24,6 +25,14 @@ def dpdk_ports(place):
     yield add
     for name in names:
         place.sh(f"ovs-vsctl --timeout=30 --if-exists del-port {name}")
+
+
+def add_vhost_ports(place):
+    """br0 with vu0 (port 1), which listens, and vc0 (port 2), which connects."""
+    place.sh("ovs-vsctl add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=secure"
+             " -- add-port br0 vu0 -- set interface vu0 type=dpdkvhostuser ofport_request=1"
+             " -- add-port br0 vc0 -- set interface vc0 type=dpdkvhostuserclient ofport_request=2"
+             f" options:vhost-server-path={place.dir}/vc0.sock")
 
 
 def far(place, command):

@@ -9,6 +9,7 @@ import struct
 import sys
 
 import pytest
+from dpdk_ports import add_vhost_ports
 from pcapng import Capture
 from place import ROOT, column, counter, switch_place
 
@@ -26,10 +27,7 @@ def fixture_place():
                       "vhost-user device setup failure|vhost-user sock directory request") as p:
         if p.run("command -v dpdk-testpmd").returncode:
             pytest.skip("needs dpdk-testpmd (package dpdk-dev)")
-        p.sh("ovs-vsctl add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=secure"
-             " -- add-port br0 vu0 -- set interface vu0 type=dpdkvhostuser ofport_request=1"
-             " -- add-port br0 vc0 -- set interface vc0 type=dpdkvhostuserclient ofport_request=2"
-             f" options:vhost-server-path={p.dir}/vc0.sock")
+        add_vhost_ports(p)
         yield p
 
 

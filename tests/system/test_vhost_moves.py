@@ -10,6 +10,7 @@ import re
 import sys
 
 import pytest
+from dpdk_ports import add_vhost_ports
 from place import ROOT, column, counter, switch_place
 from vhost_user import RINGS, RX, SEND_RARP, TX, accept, connect
 
@@ -20,10 +21,7 @@ import traffic  # noqa: E402
 @pytest.fixture(scope="module", name="place")
 def fixture_place():
     with switch_place(prepare="ovs-vsctl --no-wait set Open_vSwitch . other_config:dpdk-init=true") as p:
-        p.sh("ovs-vsctl add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=secure"
-             " -- add-port br0 vu0 -- set interface vu0 type=dpdkvhostuser ofport_request=1"
-             " -- add-port br0 vc0 -- set interface vc0 type=dpdkvhostuserclient ofport_request=2"
-             f" options:vhost-server-path={p.dir}/vc0.sock")
+        add_vhost_ports(p)
         yield p
 
 

@@ -256,8 +256,7 @@ announce(struct worker *w, struct burst *b, burst_mask todo)
 _Static_assert((int) DP_MAX_AHEAD == (int) BURST, "a burst is announced at once");
 
 /* Asks about the packets of 'todo', one after the other, since the answer to one may serve the next.  Returns those
- * that
- * found a megaflow meanwhile; the others have been dealt with. */
+ * that found a megaflow meanwhile; the others have been dealt with. */
 static NOINLINE burst_mask
 upcall_stage(struct worker *w, struct burst *b, burst_mask todo, uint64_t since[BURST], unsigned int depth)
 {
