@@ -59,8 +59,8 @@ class Replay(Switch):
         """Ids of the threads whose names begin so."""
         found = []
         for task in os.listdir(f"/proc/{self.pid}/task"):
-            with contextlib.suppress(FileNotFoundError), open(f"/proc/{self.pid}/task/{task}/comm",
-                                                              encoding="ascii") as f:
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError), \
+                    open(f"/proc/{self.pid}/task/{task}/comm", encoding="ascii") as f:
                 if f.read().startswith(prefix):
                     found.append(task)
         return found

@@ -11,6 +11,8 @@ RULES = [
     (re.compile(r"\b(idle_age|hard_age)=\d+"), r"\1=<n>"),
     # Of learned addresses: a moment takes longer on a busy machine.
     (re.compile(r"^( *\S+ +\d+ +(?:[0-9a-f]{2}:){5}[0-9a-f]{2} +)[1-3]$", re.M), r"\g<1>0"),
+    # After three seconds, which a busy machine may take; without a process that runs it stays.
+    (re.compile(r"^ovs-vsctl: still waiting for ovs-vswitchd to apply .*; it is running as process <pid>\n", re.M), ""),
     (re.compile(r"\(xid=0x[0-9a-f]+\)"), "(xid=<xid>)"),
     (re.compile(r"\|\d{5,}\|"), "|<seq>|"),
     (re.compile(r"\(Open vSwitch\) \d[0-9.a-z+~-]*"), "(Open vSwitch) <version>"),
