@@ -10,7 +10,7 @@ import hashlib
 import random
 
 import pytest
-from guests import BOOT_SECONDS, Monitor, add_port, guest_switch, start_guest, wait_end, wait_said
+from guests import BOOT_SECONDS, Monitor, add_port, guest_switch, said_by, start_guest, wait_end, wait_said
 
 N_BLOCKS = 4
 SERVER = """
@@ -96,7 +96,11 @@ def two_qemus(p, port_type, *options):
 
         source = start("g1")
         wait_said(p, "g1", "^talks")
-        yield source, start("g2", "-w")
+        target = start("g2", "-w")
+        try:
+            yield source, target
+        finally:
+            print(*(f"{name} said:\n{said_by(p, name)}" for name in ("g1", "g2")), p.sh(f"cat {p.dir}/server.out"), sep="\n")
 
 
 def wait_status(p, monitor, *wanted):
