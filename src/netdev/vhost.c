@@ -18,6 +18,7 @@
 #include "netdev/qos.h"
 #include "netdev/vhost_announce.h"
 #include "netdev/vhost_counters.h"
+#include "netdev/vhost_faults.h"
 #include "netdev/vhost_machine.h"
 #include "packet/env.h"
 #include "packet/mbuf.h"
@@ -54,18 +55,20 @@ struct vhost {
     uint64_t carrier_resets;
     int mtu;                     /* What the datapath was asked for; 0: nothing. */
     bool had_link;
+    bool may_postcopy;           /* What its socket was opened with. */
 
     /* Written by the library's thread. */
     _Atomic int vid;             /* NO_DEVICE: nobody is there. */
     _Atomic(struct vhost_machine *) machine; /* Null: nobody, or its queues may not be touched now. */
     struct vhost_announce announce;
+    struct vhost_faults faults;
     _Atomic unsigned int n_pairs;
     _Atomic unsigned int n_links; /* How often somebody came. */
 
     _Atomic bool up;
     _Atomic unsigned int retries;
     _Atomic unsigned int max_frame;
-    _Atomic uint64_t tx_failed, tx_too_long, tx_retried;
+    _Atomic uint64_t tx_failed, tx_too_long, tx_retried, rx_lost;
     struct pair pairs[MAX_PAIRS];
     int counted_vid;             /* Whose 'counters' they are; the library's thread. */
     struct virtqueue_counters counters[MAX_PAIRS * 2]; /* By the machine's numbers. */
@@ -176,12 +179,19 @@ find(int vid)
 }
 
 /* Each message may change the machine's memory and rings.  Where the library serves them, it has locks of its own,
- * which it may hold here. */
+ * which it may hold here.  The library does not ask whether post-copy was agreed on. */
 static enum rte_vhost_msg_result
-before_message(int vid, void *message UNUSED)
+before_message(int vid, void *message)
 {
     struct vhost *v = find(vid);
 
+    if (v && vhost_faults_are_asked_for(message) && !v->may_postcopy) {
+        log_warn("vHost Device '%s': post-copy is refused: it is not allowed", v->path);
+        return RTE_VHOST_MSG_RESULT_ERR;
+    }
+    if (v) {
+        vhost_faults_before(&v->faults, message);
+    }
     if (v && is_shown(v, vid) && !atomic_load(&v->machine)->is_served_by_library) {
         hide_machine(v);
     }
@@ -198,6 +208,7 @@ after_message(int vid, void *message)
     }
     if (v) {
         vhost_announce_note(&v->announce, message);
+        vhost_faults_after(&v->faults, vid, v->path, message);
     }
     return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 }
@@ -212,6 +223,7 @@ new_connection(int vid)
 
     if (v) {
         vhost_announce_forget(&v->announce);
+        vhost_faults_begin(&v->faults);
     }
     return rte_vhost_extern_callback_register(vid, &around_messages, NULL);
 }
@@ -317,6 +329,7 @@ destroy_connection(int vid)
         if (v->counted_vid == vid) {
             count_for(v, NO_DEVICE);
         }
+        vhost_faults_end(&v->faults);
         log_info("vHost Device '%s' connection has been destroyed", path);
     }
     pthread_mutex_unlock(&vhosts_mutex);
@@ -383,7 +396,7 @@ flags_of(const struct vhost *v)
 
     if (v->is_client) {
         flags |= RTE_VHOST_USER_CLIENT | (settings.iommu ? RTE_VHOST_USER_IOMMU_SUPPORT : 0)
-                 | (settings.postcopy ? RTE_VHOST_USER_POSTCOPY_SUPPORT : 0);
+                 | (v->may_postcopy ? RTE_VHOST_USER_POSTCOPY_SUPPORT : 0);
     }
     return flags;
 }
@@ -411,6 +424,7 @@ open_socket(struct vhost *v, char *path)
     if (!v->is_client) {
         remove_stale_socket(path);
     }
+    v->may_postcopy = v->is_client && settings.postcopy;
     if (rte_vhost_driver_register(path, flags_of(v))) {
         e = error_new("vhost-user device setup failure for device %s: socket %s cannot be made", name, path);
         free(path);
@@ -445,6 +459,7 @@ close_socket(struct vhost *v)
         log_warn("%s: socket %s cannot be closed", v->netdev->name, path);
     }
     rcu_online();
+    vhost_faults_end(&v->faults); /* The library does not say that a connection is over which we have ended. */
     pthread_mutex_lock(&vhosts_mutex);
     v->path = NULL;
     pthread_mutex_unlock(&vhosts_mutex);
@@ -493,6 +508,7 @@ construct(struct netdev *n, bool is_client)
     v->retries = DEFAULT_RETRIES;
     v->max_frame = DEFAULT_MTU + FRAME_OVERHEAD;
     v->up = true;
+    vhost_faults_init(&v->faults);
     for (int i = 0; i < MAX_PAIRS; i++) {
         rte_spinlock_init(&v->pairs[i].lock);
     }
@@ -688,6 +704,7 @@ own_counters(struct vhost *v)
         .tx_failed = tally_get(&v->tx_failed),
         .tx_too_long = tally_get(&v->tx_too_long),
         .tx_retried = tally_get(&v->tx_retried),
+        .rx_lost = tally_get(&v->rx_lost),
         .rx_policed = netdev_rates_rx_drops(v->netdev),
         .tx_policed = netdev_rates_tx_drops(v->netdev),
     };
@@ -713,7 +730,7 @@ vhost_get_stats(const struct netdev *n, struct netdev_stats *stats)
         return 0; /* None is known. */
     }
     vhost_counters_sum(&of, stats);
-    stats->rx_dropped = 0;
+    stats->rx_dropped = own.rx_lost;
     stats->tx_dropped = own.tx_failed + own.tx_too_long;
     return 0;
 }
@@ -736,11 +753,20 @@ vhost_n_rxq(const struct netdev *n)
     return vhost(n)->n_rxq;
 }
 
+/* The memory that they were read from was not there. */
+static void
+lose_received(struct vhost *v, struct packet **packets, unsigned int n)
+{
+    atomic_fetch_add_explicit(&v->rx_lost, n, memory_order_relaxed);
+    rte_pktmbuf_free_bulk((struct rte_mbuf **) packets, n);
+}
+
 static int
 vhost_rxq_recv(struct netdev_rxq *rxq, struct packet **packets, unsigned int max)
 {
     struct vhost *v = vhost(rxq->netdev);
     struct vhost_machine *m = atomic_load_explicit(&v->machine, memory_order_acquire);
+    unsigned int n;
 
     if (UNLIKELY(!m || !atomic_load_explicit(&v->up, memory_order_relaxed)
                  || !atomic_load_explicit(&v->pairs[rxq->queue].rx_enabled, memory_order_relaxed))) {
@@ -750,7 +776,12 @@ vhost_rxq_recv(struct netdev_rxq *rxq, struct packet **packets, unsigned int max
         packets[0] = vhost_announce_take(&v->announce);
         return packets[0] != NULL;
     }
-    return vhost_machine_recv(m, rxq->queue, packets, max);
+    n = vhost_machine_recv(m, rxq->queue, packets, max);
+    if (UNLIKELY(n && vhost_faults_are_given_up(&v->faults))) {
+        lose_received(v, packets, n);
+        return 0;
+    }
+    return n;
 }
 
 static unsigned int
@@ -814,6 +845,7 @@ vhost_send(struct netdev *netdev, unsigned int txq, struct packet **packets, uns
     }
     if (LIKELY(m && pair >= 0 && atomic_load_explicit(&v->up, memory_order_relaxed))) {
         sent = enqueue(v, m, pair, packets, n);
+        sent = UNLIKELY(vhost_faults_are_given_up(&v->faults)) ? 0 : sent;
     }
     if (UNLIKELY(sent < n)) {
         atomic_fetch_add_explicit(&v->tx_failed, n - sent, memory_order_relaxed);

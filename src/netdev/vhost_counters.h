@@ -10,7 +10,7 @@
 
 /* What the port counts itself. */
 struct vhost_own_counters {
-    uint64_t tx_failed, tx_too_long, tx_retried, rx_policed, tx_policed;
+    uint64_t tx_failed, tx_too_long, tx_retried, rx_lost, rx_policed, tx_policed;
 };
 
 /* Whose counters they are. */

@@ -1,16 +1,19 @@
 """A virtual machine at a vhost-user port, without the machine: the protocol as its monitor speaks it (QEMU's
 docs/interop/vhost-user.rst), and a pair of split queues as its driver has them (VIRTIO 1.2 §2.7)."""
+import fcntl
 import mmap
 import os
+import select
 import socket
 import struct
 
 (GET_FEATURES, SET_FEATURES, SET_OWNER, _, SET_MEM_TABLE, SET_LOG_BASE, _, SET_VRING_NUM, SET_VRING_ADDR,
  SET_VRING_BASE, GET_VRING_BASE, SET_VRING_KICK, SET_VRING_CALL, _, GET_PROTOCOL_FEATURES, SET_PROTOCOL_FEATURES, _,
  SET_VRING_ENABLE, SEND_RARP) = range(1, 20)
+POSTCOPY_ADVISE, POSTCOPY_LISTEN, POSTCOPY_END = 28, 29, 30
 VERSION, REPLY, NEED_REPLY = 1, 4, 8
 MRG_RXBUF, LOG_ALL, EVENT_IDX, PROTOCOL_FEATURES, VERSION_1 = (1 << n for n in (15, 26, 29, 30, 32))
-LOG_SHMFD, RARP, REPLY_ACK = (1 << n for n in (1, 2, 3))
+LOG_SHMFD, RARP, REPLY_ACK, PAGEFAULT = (1 << n for n in (1, 2, 3, 8))
 NEXT_WRITE, HEADER = 2, 12
 
 PAGE, SIZE, BUFFER = 4096, 64, 4096  # Each buffer is a page, so that marks of pages are marks of buffers.
@@ -19,13 +22,15 @@ AT_USER = 0x7000_0000_0000  # Where the monitor has the machine's memory, it say
 RINGS = [dict(desc=n * 0x10000, avail=n * 0x10000 + PAGE, used=n * 0x10000 + 2 * PAGE, buffers=(n + 1) << 20)
          for n in range(2)]
 RX, TX = 0, 1  # The machine's.
-
+UFFDIO_WAKE, PAGEFAULT_EVENT = 0x8010aa02, 0x12  # <linux/userfaultfd.h>
 
 
 class Machine:
-    """'connection' is to the switch.  Messages are acknowledged, so what has returned is done."""
+    """'connection' is to the switch.  Messages are acknowledged, so what has returned is done.
 
-    def __init__(self, connection, features=MRG_RXBUF | EVENT_IDX):
+    'postcopy': of its memory nothing has come yet, but for the pages of its rings."""
+
+    def __init__(self, connection, features=MRG_RXBUF | EVENT_IDX, postcopy=False):
         self.connection = connection
         self.connection.settimeout(30)
         self.features = features | PROTOCOL_FEATURES | VERSION_1
@@ -35,20 +40,27 @@ class Machine:
         self.kick, self.call = ([os.eventfd(0, os.EFD_NONBLOCK) for _ in range(2)] for _ in range(2))
         self.descriptors = [self.fd, *self.kick, *self.call]
         self.offered, self.seen = [0, 0], [0, 0]
-        self.log = None
+        self.log = self.faults = self.at_switch = None
         self.has_ack = False
         offered = self.ask(GET_FEATURES)
         assert self.features & ~offered == 0, hex(offered)
-        wanted = LOG_SHMFD | RARP | REPLY_ACK
+        wanted = LOG_SHMFD | RARP | REPLY_ACK | (PAGEFAULT if postcopy else 0)
         offered = self.ask(GET_PROTOCOL_FEATURES)
         assert wanted & ~offered == 0, hex(offered)
         self.tell(SET_PROTOCOL_FEATURES, struct.pack("<Q", wanted))
         self.has_ack = True
         self.tell(SET_OWNER)
+        if postcopy:
+            self.send(POSTCOPY_ADVISE)
+            _, (self.faults,) = self.receive(1)
+            self.tell(POSTCOPY_LISTEN)
 
     def close(self):
         """May be called again."""
         self.connection.close()
+        if self.faults is not None:
+            os.close(self.faults)
+            self.faults = None
         while self.descriptors:
             os.close(self.descriptors.pop())
 
@@ -82,14 +94,22 @@ class Machine:
 
     def share_memory(self):
         table = struct.pack("<IIQQQQ", 1, 0, 0, MEMORY, AT_USER, 0)
-        self.tell(SET_MEM_TABLE, table, [self.fd])
+        if self.faults is None:
+            self.tell(SET_MEM_TABLE, table, [self.fd])
+            return
+        self.send(SET_MEM_TABLE, table, [self.fd])
+        self.at_switch = struct.unpack_from("<QQQQ", self.receive()[0], 8)[2]
+        self.send(SET_MEM_TABLE, bytes(8))  # Its acknowledgement of where the memory is; from now on pages are missing.
 
     def set_addresses(self, ring, flags=0):
         r = RINGS[ring]
         self.tell(SET_VRING_ADDR, struct.pack("<IIQQQQ", ring, flags, AT_USER + r["desc"], AT_USER + r["used"],
                                               AT_USER + r["avail"], r["used"]))
 
-    def start(self):
+    def start(self, with_rings=True):
+        for part in ("desc", "avail", "used") if with_rings else ():
+            for r in RINGS:
+                self.put_page(r[part])
         self.tell(SET_FEATURES, struct.pack("<Q", self.features))
         self.share_memory()
         for ring in (RX, TX):
@@ -125,6 +145,26 @@ class Machine:
         bits = int.from_bytes(self.log[:], "little")
         self.log[:] = bytes(PAGE)
         return {n * PAGE for n in range(MEMORY // PAGE) if bits >> n & 1}
+
+    def fault(self, seconds):
+        """The address of the next missing page that the switch needs; None if it needs none."""
+        if not select.select([self.faults], [], [], seconds)[0]:
+            return None
+        event, at = struct.unpack_from("<B15xQ", os.read(self.faults, 32))
+        assert event == PAGEFAULT_EVENT
+        return (at - self.at_switch) // PAGE * PAGE
+
+    def put_page(self, at):
+        """It comes from where the machine was."""
+        self.memory[at:at + PAGE] = bytes(PAGE)
+        if self.at_switch is not None:
+            fcntl.ioctl(self.faults, UFFDIO_WAKE, struct.pack("<QQ", self.at_switch + at, PAGE))
+
+    def end_postcopy(self):
+        """All pages have come."""
+        assert self.ask(POSTCOPY_END) == 0
+        os.close(self.faults)
+        self.faults = None
 
     # --- What drivers do ---
 
