@@ -77,7 +77,7 @@ publish_order(struct classifier *cls, struct cls_order *order)
     cls_order_finish(order);
     rcu_set(&cls->order, order);
     if (old) {
-        rcu_defer(cls_order_free, old);
+        rcu_release(cls_order_free, old);
     }
 }
 

@@ -1,8 +1,10 @@
 #include "sys/rcu.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <urcu-qsbr.h>
 
+#include "base/list.h"
 #include "sys/slab.h"
 
 /* What a reader defers is handed over together, when it says that it holds nothing or when there is this much. */
@@ -19,6 +21,15 @@ struct batch {
 
 static __thread struct batch *batch; /* Null: nothing deferred. */
 static __thread bool is_reader;
+
+/* The registered threads.  What liburcu knows of them is its own. */
+struct reader {
+    struct list node;       /* In 'readers'. */
+    _Atomic bool is_online; /* Also for a moment before and after it is. */
+};
+static pthread_mutex_t readers_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct list readers = LIST_INIT(&readers);
+static __thread struct reader self;
 
 static void
 run_batch(struct rcu_head *head)
@@ -46,6 +57,10 @@ rcu_thread_register(void)
 {
     rcu_register_thread();
     is_reader = true;
+    atomic_init(&self.is_online, true);
+    pthread_mutex_lock(&readers_mutex);
+    list_push_back(&readers, &self.node);
+    pthread_mutex_unlock(&readers_mutex);
 }
 
 void
@@ -53,6 +68,9 @@ rcu_thread_unregister(void)
 {
     hand_over();
     is_reader = false;
+    pthread_mutex_lock(&readers_mutex);
+    list_remove(&self.node);
+    pthread_mutex_unlock(&readers_mutex);
     rcu_unregister_thread();
 }
 
@@ -68,11 +86,13 @@ rcu_offline(void)
 {
     hand_over();
     rcu_thread_offline();
+    atomic_store_explicit(&self.is_online, false, memory_order_release);
 }
 
 void
 rcu_online(void)
 {
+    atomic_store(&self.is_online, true); /* Before it reads, which others_read() relies on. */
     rcu_thread_online();
 }
 
@@ -87,6 +107,35 @@ rcu_defer(void (*func)(void *), void *arg)
     /* Who is not reading will not say soon that it has read. */
     if (batch->n == BATCH || !is_reader || !rcu_read_ongoing()) {
         hand_over();
+    }
+}
+
+/* Whether another thread may be reading what was published before the call.  One that comes online later has not seen
+ * it: either it sees what was published since, or this sees that it is online. */
+static bool
+others_read(void)
+{
+    bool any = false;
+
+    atomic_thread_fence(memory_order_seq_cst);
+    pthread_mutex_lock(&readers_mutex);
+    LIST_FOR_EACH (r, struct reader, node, &readers) {
+        if (r != &self && atomic_load_explicit(&r->is_online, memory_order_acquire)) {
+            any = true;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&readers_mutex);
+    return any;
+}
+
+void
+rcu_release(void (*func)(void *), void *arg)
+{
+    if (others_read()) {
+        rcu_defer(func, arg);
+    } else {
+        func(arg);
     }
 }
 

@@ -12,7 +12,7 @@
  * and surrounds every wait with rcu_offline() and rcu_online().  While offline it must not hold pointers from
  * rcu_get().  Functions with the suffix _rcu expect a registered, online caller.
  *
- * Limits: deferred functions run on a thread of their own and must not wait for RCU themselves. */
+ * Limits: deferred functions mostly run on a thread of their own; they must not wait for RCU themselves. */
 #ifndef SYS_RCU_H
 #define SYS_RCU_H 1
 
@@ -39,6 +39,10 @@ void rcu_online(void);
 
 /* Calls 'func(arg)' after all present readers are done.  Any registered thread. */
 void rcu_defer(void (*func)(void *), void *arg);
+
+/* The same for a caller that holds nothing of it itself: at once, before this returns, if no other thread reads at the
+ * moment.  So where workers sleep, what is replaced time and again does not wait for the end of the caller's turn. */
+void rcu_release(void (*func)(void *), void *arg);
 
 /* Waits until all present readers are done. */
 void rcu_synchronize(void);

@@ -153,6 +153,32 @@ rcu_defer(void (*func)(void *), void *arg)
     pthread_mutex_unlock(&queue_mutex);
 }
 
+static bool
+others_read(void)
+{
+    bool any = false;
+
+    if (pthread_mutex_trylock(&readers_mutex)) {
+        return true; /* Whoever has it may be waiting for this thread. */
+    }
+    atomic_fetch_add(&period, 0); /* What was published before is seen by who comes online later. */
+    LIST_FOR_EACH (r, struct reader, node, &readers) {
+        any |= r != &self && atomic_load(&r->seen);
+    }
+    pthread_mutex_unlock(&readers_mutex);
+    return any;
+}
+
+void
+rcu_release(void (*func)(void *), void *arg)
+{
+    if (others_read()) {
+        rcu_defer(func, arg);
+    } else {
+        func(arg);
+    }
+}
+
 void
 rcu_barrier_all(void)
 {

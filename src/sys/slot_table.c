@@ -76,7 +76,11 @@ slot_table_have_moved(struct slot_table *t, size_t end)
         t->n_used = t->n_next_used;
         rcu_set(&t->now, t->next);
         t->next = NULL;
-        rcu_defer(free, now);
+        if (now->mask < SLOT_TABLE_SMALL) {
+            rcu_release(free, now);
+        } else {
+            rcu_defer(free, now); /* What takes the system long is done by the other thread. */
+        }
     }
 }
 

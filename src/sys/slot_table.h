@@ -9,7 +9,7 @@
  * What a slot means, and moving one, are the user's.  Of those that are in use some may be of what is gone; a table
  * that is full of them is replaced in the same way by one without.
  *
- * Threads: one writer; any reader of 'now'. */
+ * Threads: one writer, which does not go on using an array after an insertion; any reader of 'now'. */
 #ifndef SYS_SLOT_TABLE_H
 #define SYS_SLOT_TABLE_H 1
 

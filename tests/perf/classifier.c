@@ -102,7 +102,8 @@ packet_for(struct random *r, const struct entry *e, struct flow *flow)
 
 /* Inserts those that are not there yet, as a switch does; returns the seconds that takes.  Like its main thread this
  * goes quiescent between turns, there before each wait for events.  A turn takes flow-mods for half a millisecond of
- * one connection and 2 ms of all (openflow/conn.c), so what is put off is here as much as there, or more. */
+ * one connection and 2 ms of all (openflow/conn.c), so what is put off is here as much as there, or more, where workers
+ * sleep: while one polls, what is replaced waits for it (sys/rcu.h, rcu_release()), which here nobody does. */
 static double
 insert_all(struct classifier *cls, struct entry *entries, size_t n, size_t *n_inserted)
 {
