@@ -15,11 +15,11 @@ xlate_push_tag(struct xlate_ctx *ctx, be16 tpid, be16 tci)
     }
 }
 
-/* The inner tag, if any, comes into sight, so what it is matters from now on. */
+/* The inner tag, if any, comes into sight, so what it is matters from now on.  What the outer one was matters if the
+ * packet leaves without it: that is noted when it is committed. */
 void
 xlate_pop_tag(struct xlate_ctx *ctx)
 {
-    ctx->wc->vlan_tci = BE16_MAX;
     if (flow_has_vlan(ctx->in->flow)) {
         ctx->wc->vlan2_tci = BE16_MAX;
         ctx->wc->vlan2_tpid = BE16_MAX;
@@ -38,9 +38,10 @@ xlate_push_vlan(struct xlate_ctx *ctx, const struct act *act)
 void
 xlate_strip_vlan(struct xlate_ctx *ctx, const struct act *act UNUSED)
 {
-    ctx->wc->vlan_tci |= BE16(VLAN_PRESENT);
     if (flow_has_vlan(&ctx->flow)) {
         xlate_pop_tag(ctx);
+    } else {
+        ctx->wc->vlan_tci |= BE16(VLAN_PRESENT);
     }
 }
 
