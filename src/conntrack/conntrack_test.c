@@ -348,6 +348,26 @@ track_changed(const struct ct_action *a, uint16_t dport)
     return key.ct_state;
 }
 
+/* Forgotten in between (ct_clear): the packet as it is now opens one. */
+static void
+a_second_connection_leaves_replies_to_the_translated_one(void **state UNUSED)
+{
+    struct ct_action a = nat(CT_NAT_SRC, X, X, 0, 0), here = nat(CT_NAT_SRC, X, X, 0, 0);
+
+    udp(&a, A, 1000, B, 53, "a", 1);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(udp(&commit, X, 1000, B, 53, "a", 1), CT_TRK | CT_NEW);
+        assert_int_equal(conntrack_n_conns(ct), 2);
+        assert_int_equal(udp(&look, B, 53, X, 1000, "b", 1), CT_TRK | CT_EST | CT_RPL | CT_DNAT);
+        assert_int_equal(out_dst(), A);
+    }
+    assert_int_equal(udp(&here, X, 1001, B, 53, "a", 1) & CT_NEW, CT_NEW);
+    udp(&a, A + 1, 1001, B, 53, "a", 1); /* That one is not translated, and keeps its replies. */
+    assert_int_equal(get_be16(out + L4), 1002);
+    assert_int_equal(udp(&look, B, 53, X, 1001, "b", 1) & (CT_EST | CT_RPL), CT_EST | CT_RPL);
+    assert_int_equal(out_dst(), X);
+}
+
 static void
 a_translated_packet_that_is_changed_stays_its_connection_s(void **state UNUSED)
 {
@@ -952,6 +972,7 @@ main(void)
         TEST(nothing_is_translated_without_a_clash_for_the_address_zero),
         TEST(a_translation_to_what_is_there_is_shown),
         TEST(translated_packets_are_found_again_in_their_zone),
+        TEST(a_second_connection_leaves_replies_to_the_translated_one),
         TEST(a_translated_packet_that_is_changed_stays_its_connection_s),
         TEST(a_segment_that_nobody_can_have_asked_for_is_invalid),
         TEST(two_ends_may_open_at_once),

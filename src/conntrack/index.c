@@ -73,7 +73,7 @@ ct_prefetch(struct conntrack *ct, uint32_t hash)
 }
 
 /* Whether the connection of an entry has the tuple, and in which direction.  The entry of the original tuple serves
- * replies too, unless they have one of their own. */
+ * replies too, unless they have one of their own, or are another connection's. */
 static ALWAYS_INLINE bool
 entry_matches(const struct ct_conn *c, int entry, const struct ct_tuple *t, int *dir)
 {
@@ -82,7 +82,8 @@ entry_matches(const struct ct_conn *c, int entry, const struct ct_tuple *t, int 
         return true;
     }
     *dir = CT_REPLY;
-    return entry == CT_ORIG && !(c->flags & CONN_TWO_ENTRIES) && ct_tuple_equal(&c->tuple[CT_REPLY], t);
+    return entry == CT_ORIG && !(c->flags & (CONN_TWO_ENTRIES | CONN_ONE_WAY))
+           && ct_tuple_equal(&c->tuple[CT_REPLY], t);
 }
 
 bool

@@ -220,5 +220,5 @@ ct_nat_insert(struct conntrack *ct, struct ct_conn *c, const struct ct_nat *nat,
 {
     return expected                                     ? insert_expected(ct, c, expected, now)
            : nat->flags & (CT_NAT_SRC | CT_NAT_DST) ? insert_translated(ct, c, nat, now)
-                                                        : ct_insert(ct, c, now);
+                                                        : ct_insert_untranslated(ct, c, now);
 }

@@ -22,6 +22,7 @@ enum { CONN_FREE, CONN_LIVE, CONN_DEAD };
 /* Of a connection. */
 enum { CONN_SNAT = 1, CONN_DNAT = 2, CONN_NAT = CONN_SNAT | CONN_DNAT, CONN_RELATED = 4, CONN_TWO_ENTRIES = 8,
        CONN_HAS_ALG = 16, CONN_SHOWS_SNAT = 32, CONN_SHOWS_DNAT = 64, /* As asked for: translated or not. */
+       CONN_ONE_WAY = 128, /* Its replies are those of a translated connection. */
        CONN_SHOWS_NAT = CONN_SHOWS_SNAT | CONN_SHOWS_DNAT };
 
 /* One end of a TCP connection (van Rooij's names: end, maxend, maxwin). */
@@ -167,6 +168,9 @@ struct ct_conn *ct_new(struct conntrack *, const struct ct_tuple *orig, uint32_t
 void ct_prefetch_new(struct conntrack *, uint32_t hash);
 /* Publishes it; false if one of its tuples is taken (the caller tries another or gives it back). */
 bool ct_insert(struct conntrack *, struct ct_conn *, int64_t now) MUST_CHECK;
+/* The same, for a packet that is taken as it is: the tuple of its replies may be a translated connection's, whose they
+ * stay. */
+bool ct_insert_untranslated(struct conntrack *, struct ct_conn *, int64_t now) MUST_CHECK;
 void ct_give_back(struct conntrack *, struct ct_conn *);
 /* Removes it; false if somebody else did. */
 bool ct_remove(struct conntrack *, struct ct_conn *);

@@ -234,8 +234,17 @@ unlock_shards(struct ct_shard *a, struct ct_shard *b)
     }
 }
 
-bool
-ct_insert(struct conntrack *ct, struct ct_conn *c, int64_t now)
+/* Whether of its tuples only that of the replies is taken: by a translated connection, or lookup had found one. */
+static bool
+may_go_one_way(struct conntrack *ct, const struct ct_conn *c, int64_t now)
+{
+    int dir;
+
+    return !ct_find_rcu(ct, &c->tuple[CT_ORIG], c->hash[CT_ORIG], now, &dir);
+}
+
+static bool
+insert(struct conntrack *ct, struct ct_conn *c, bool as_it_is, int64_t now)
 {
     struct ct_shard *a = ct_shard_of(ct, c->hash[CT_ORIG]), *b = a;
     bool two, ok;
@@ -248,6 +257,10 @@ ct_insert(struct conntrack *ct, struct ct_conn *c, int64_t now)
     }
     lock_shards(a, b);
     ok = !is_taken(ct, c, now);
+    if (!ok && as_it_is && may_go_one_way(ct, c, now)) {
+        c->flags |= CONN_ONE_WAY;
+        ok = true;
+    }
     if (ok) {
         atomic_store_explicit(&c->memory, CONN_LIVE, memory_order_release);
         ct_index_add_locked(a, c->hash[CT_ORIG], c->number, CT_ORIG);
@@ -257,6 +270,18 @@ ct_insert(struct conntrack *ct, struct ct_conn *c, int64_t now)
     }
     unlock_shards(a, b);
     return ok;
+}
+
+bool
+ct_insert(struct conntrack *ct, struct ct_conn *c, int64_t now)
+{
+    return insert(ct, c, false, now);
+}
+
+bool
+ct_insert_untranslated(struct conntrack *ct, struct ct_conn *c, int64_t now)
+{
+    return insert(ct, c, true, now);
 }
 
 /* The clock hand. */

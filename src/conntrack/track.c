@@ -154,7 +154,7 @@ commit_new(struct conntrack *ct, const struct ct_action *a, const struct ct_pars
     set_marks(c, a);
     open_state(ct, c, p, now);
     ct_alg_attach(c, a->helper, e);
-    if (!(a->has_nat ? ct_nat_insert(ct, c, &a->nat, e, now) : ct_insert(ct, c, now))) {
+    if (!(a->has_nat ? ct_nat_insert(ct, c, &a->nat, e, now) : ct_insert_untranslated(ct, c, now))) {
         ct_give_back(ct, c);
         ct_zone_leave(&ct->zones, a->zone);
         return NULL;
@@ -238,26 +238,54 @@ shown_tuple(const struct ct_packet *k, const struct ct_parsed *p, struct ct_tupl
     return true;
 }
 
-/* A packet that an earlier ct of the zone translated: its tuple is now that of what the other end sends, in reverse.
- * Where actions have changed its headers since, it stays its connection's unless it is to be translated again. */
+/* A packet that an earlier ct of the zone translated: its tuple is now that of what the other end sends, in reverse. */
 static struct ct_conn *
-find_translated(struct conntrack *ct, const struct ct_action *a, const struct ct_packet *k, const struct ct_parsed *p,
-                int64_t now, int *dir)
+find_translated(struct conntrack *ct, const struct ct_parsed *p, int64_t now, int *dir)
+{
+    struct ct_tuple t = ct_tuple_reverse(&p->tuple);
+    struct ct_conn *c = ct_find_rcu(ct, &t, p->hash, now, dir);
+
+    *dir = !*dir;
+    return c && c->flags & CONN_SHOWS_NAT ? c : NULL;
+}
+
+/* Where actions have changed its headers since, it stays its connection's unless it is to be translated again. */
+static struct ct_conn *
+find_changed(struct conntrack *ct, const struct ct_action *a, const struct ct_packet *k, const struct ct_parsed *p,
+             int64_t now, int *dir)
 {
     struct ct_tuple t;
     struct ct_conn *c;
     int of_tuple;
 
-    if (!earlier_nat(a, k)) {
+    if (a->has_nat || !shown_tuple(k, p, &t)) {
         return NULL;
     }
-    t = ct_tuple_reverse(&p->tuple);
-    c = ct_find_rcu(ct, &t, p->hash, now, dir);
-    *dir = !*dir;
-    if (!c && !a->has_nat && shown_tuple(k, p, &t)) {
-        c = ct_find_rcu(ct, &t, ct_hash(ct, &t), now, &of_tuple);
-        c = c && of_tuple == CT_ORIG ? c : NULL;
-        *dir = k->key->ct_state & CT_RPL ? CT_REPLY : CT_ORIG;
+    c = ct_find_rcu(ct, &t, ct_hash(ct, &t), now, &of_tuple);
+    *dir = k->key->ct_state & CT_RPL ? CT_REPLY : CT_ORIG;
+    return c && of_tuple == CT_ORIG ? c : NULL;
+}
+
+/* Of a packet that the zone translated, the connection that did so comes first: what it is now may be another's, too.
+ * '*was_translated': it is not the one of the packet's own tuple. */
+static struct ct_conn *
+find(struct conntrack *ct, const struct ct_action *a, const struct ct_packet *k, const struct ct_parsed *p,
+     int64_t now, int *dir, bool *was_translated)
+{
+    bool is_earlier = earlier_nat(a, k);
+    struct ct_conn *c = is_earlier ? find_translated(ct, p, now, dir) : NULL;
+
+    *was_translated = c != NULL;
+    if (c) {
+        return c;
+    }
+    c = p->candidate;
+    if (UNLIKELY(!c || !ct_is_it(c, p->candidate_entry, &p->tuple, now, dir))) {
+        c = ct_find_rcu(ct, &p->tuple, p->hash, now, dir);
+    }
+    if (!c && is_earlier) {
+        c = find_changed(ct, a, k, p, now, dir);
+        *was_translated = c != NULL;
     }
     return c;
 }
@@ -341,16 +369,8 @@ static struct ct_conn *
 find_and_update(struct conntrack *ct, const struct ct_action *a, struct ct_packet *k, struct ct_parsed *p, int *dir,
                 bool *was_translated, enum ct_verdict *v, int64_t now)
 {
-    struct ct_conn *c = p->candidate;
+    struct ct_conn *c = find(ct, a, k, p, now, dir, was_translated);
 
-    if (UNLIKELY(!c || !ct_is_it(c, p->candidate_entry, &p->tuple, now, dir))) {
-        c = ct_find_rcu(ct, &p->tuple, p->hash, now, dir);
-    }
-    *was_translated = false;
-    if (!c) {
-        c = find_translated(ct, a, k, p, now, dir);
-        *was_translated = c != NULL;
-    }
     *v = CT_IS_ESTABLISHED;
     if (!c || p->related) {
         return c;

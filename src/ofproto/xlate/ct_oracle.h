@@ -101,6 +101,7 @@ struct cto_conn {
     uint16_t zone;
     struct cto_tuple orig, reply;
     bool is_answered, is_snat, is_dnat;
+    bool is_one_way;        /* Its replies are of a connection that is translated. */
     uint32_t mark;
     uint64_t label;
     /* TCP. */

@@ -65,7 +65,7 @@ find(struct cto_tracker *t, uint16_t zone, const struct cto_tuple *tuple, bool *
         struct cto_conn *c = &t->conns[i];
 
         *is_reply = !cto_same_tuple(&c->orig, tuple);
-        if (c->zone == zone && (!*is_reply || cto_same_tuple(&c->reply, tuple))) {
+        if (c->zone == zone && (!*is_reply || (!c->is_one_way && cto_same_tuple(&c->reply, tuple)))) {
             return c;
         }
     }
@@ -117,7 +117,9 @@ commit(struct run *r, const struct cto_action *a, uint16_t zone, const struct ct
     bool is_reply;
 
     choose_reply(&c, a);
-    if (find(r->tracker, zone, &c.reply, &is_reply)) {
+    c.is_one_way = a->ct.nat != CTO_NAT_SRC && a->ct.nat != CTO_NAT_DST
+                   && find(r->tracker, zone, &c.reply, &is_reply); /* They stay a translated connection's. */
+    if (!c.is_one_way && find(r->tracker, zone, &c.reply, &is_reply)) {
         /* Without a source port in the action another one is taken; which one is not said. */
         r->result->gave_up |= a->ct.nat == CTO_NAT_DST || (a->ct.nat == CTO_NAT_SRC && !wanted_port(&c, a));
         return NULL;
@@ -198,21 +200,25 @@ static struct cto_conn *
 find_of_packet(struct run *r, uint16_t zone, bool is_anew, const struct cto_packet *p, bool *is_reply)
 {
     struct cto_tuple t = cto_tuple_of(p);
+    struct cto_tuple back;
     struct cto_conn *c;
 
     if (p->is_error) { /* It is of the connection of the packet inside, which went the other way. */
         t = cto_reverse(&p->inner);
     }
-    c = find(r->tracker, zone, &t, is_reply);
-
-    if (!c && p->f[CTO_STATE] & (CTO_SNAT | CTO_DNAT) && p->f[CTO_ZONE] == zone) {
-        t = cto_reverse(&t);
-        c = find(r->tracker, zone, &t, is_reply);
+    if (!(p->f[CTO_STATE] & (CTO_SNAT | CTO_DNAT)) || p->f[CTO_ZONE] != zone) {
+        return find(r->tracker, zone, &t, is_reply);
+    }
+    back = cto_reverse(&t);
+    c = find(r->tracker, zone, &back, is_reply);
+    if (c && (c->is_snat || c->is_dnat)) {
         *is_reply = !*is_reply;
-        if (!c && !is_anew && !p->is_error && !(p->f[CTO_STATE] & (CTO_INV | CTO_REL))) {
-            c = find(r->tracker, zone, &p->orig, is_reply);
-            *is_reply = p->is_reply;
-        }
+        return c;
+    }
+    c = find(r->tracker, zone, &t, is_reply);
+    if (!c && !is_anew && !p->is_error && !(p->f[CTO_STATE] & (CTO_INV | CTO_REL))) {
+        c = find(r->tracker, zone, &p->orig, is_reply);
+        *is_reply = p->is_reply;
     }
     return c;
 }
