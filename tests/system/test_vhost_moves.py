@@ -125,6 +125,23 @@ def test_a_machine_that_was_moved_is_announced(place, machines, has_log):
     passes(place, b, a, frames(2))
 
 
+def is_called(machine, ring):
+    with contextlib.suppress(BlockingIOError):
+        return os.eventfd_read(machine.call[ring]) > 0
+    return False
+
+
+def test_who_takes_up_a_machine_makes_up_for_calls_that_were_lost(place, machines):
+    """By its event index it waits for a buffer that is used already, and would not be called for later ones."""
+    for m in machines("vu0", "vc0"):
+        for again in False, True:
+            if again:
+                m.stop()
+                m.start()
+            for ring in RX, TX:
+                place.wait("call", lambda m=m, ring=ring: is_called(m, ring), 60)
+
+
 def test_two_monitors_at_a_socket(place, machines):
     """One after the other, as for a migration within a host; then one that takes the port over from the other."""
     a, b = machines("vu0", "vc0")
