@@ -5,11 +5,9 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <rte_vhost.h>
 
-#include "base/tally.h"
 #include "packet/headers.h"
 #include "packet/mbuf.h"
 #include "packet/pool.h"
@@ -59,17 +57,6 @@ never_wait(int fd)
     }
 }
 
-/* Who served the machine before may have used buffers without a call, or its call was lost, as where the machine was
- * before it moved.  It would wait for it, and not want to be called for what is used from now on (VIRTIO 1.2 §2.7.10).
- * False: what the machine gave cannot be written to, which is its own affair. */
-static bool
-call(int fd)
-{
-    static const uint64_t one = 1;
-
-    return fd >= 0 && write(fd, &one, sizeof one) == sizeof one;
-}
-
 static void
 read_ring(struct vhost_machine *m, unsigned int i, uint64_t features, struct virtqueue_counters *counters,
           bool may_segment)
@@ -81,9 +68,10 @@ read_ring(struct vhost_machine *m, unsigned int i, uint64_t features, struct vir
         return;
     }
     never_wait(v.callfd);
-    if (call(v.callfd)) {
-        tally_add(&counters->calls, 1);
-    }
+    /* Who served the machine before may have used buffers without a call, or its call was lost, as where the machine
+     * was before it moved.  It would wait for it, and not want to be called for what is used from now on (VIRTIO 1.2
+     * §2.7.10). */
+    virtqueue_call(v.callfd, counters);
     if (m->is_served_by_library || !v.desc || !v.avail || !v.used || !v.size || v.size & (v.size - 1)
         || rte_vhost_get_vring_base(m->vid, i, &next, &used)) {
         return;

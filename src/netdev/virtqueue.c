@@ -231,6 +231,16 @@ wants_call(const struct virtqueue *r, uint16_t old)
     return !(load_index(&r->avail->flags) & VRING_AVAIL_F_NO_INTERRUPT);
 }
 
+void
+virtqueue_call(int fd, struct virtqueue_counters *c)
+{
+    static const uint64_t one = 1;
+
+    if (fd >= 0 && write(fd, &one, sizeof one) == sizeof one) {
+        tally_add(&c->calls, 1);
+    }
+}
+
 /* Shows the machine 'n' more used buffers. */
 static void
 publish(struct virtqueue *r, unsigned int n)
@@ -245,12 +255,8 @@ publish(struct virtqueue *r, unsigned int n)
     r->n_looked_up -= MIN(n, r->n_looked_up);
     __atomic_store_n(&r->used->idx, r->next, __ATOMIC_RELEASE);
     atomic_thread_fence(memory_order_seq_cst); /* The machine looks at the index after it has said what it wants. */
-    if (UNLIKELY(wants_call(r, old)) && r->call_fd >= 0) {
-        static const uint64_t one = 1;
-
-        if (write(r->call_fd, &one, sizeof one) == sizeof one) {
-            tally_add(&r->counters->calls, 1);
-        }
+    if (UNLIKELY(wants_call(r, old))) {
+        virtqueue_call(r->call_fd, r->counters);
     }
 }
 

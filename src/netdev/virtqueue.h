@@ -85,6 +85,10 @@ struct virtqueue {
 /* Takes up to 'max' (at most VIRTQUEUE_BURST) frames that the machine has sent; their number. */
 unsigned int virtqueue_take(struct virtqueue *, struct packet **, unsigned int max);
 
+/* Calls the machine by its eventfd (negative: there is none), and counts that.  What the machine gave and nobody can
+ * write to is its own affair. */
+void virtqueue_call(int fd, struct virtqueue_counters *);
+
 /* How many buffers the machine has ready: frames that it has sent, or room that it has. */
 unsigned int virtqueue_n_ready(const struct virtqueue *);
 

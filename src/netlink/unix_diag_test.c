@@ -15,6 +15,31 @@
 #include "base/util.h"
 #include "netlink/unix_diag.h"
 
+static char directory[] = "/tmp/weft-unix-diag-XXXXXX";
+enum { ONE, OTHER, MOVED, N_PATHS };
+static char paths[N_PATHS][64];
+
+static int
+make_directory(void **state UNUSED)
+{
+    if (!mkdtemp(directory)) {
+        return -1;
+    }
+    for (int i = 0; i < N_PATHS; i++) {
+        snprintf(paths[i], sizeof paths[i], "%s/%d", directory, i);
+    }
+    return 0;
+}
+
+static int
+remove_directory(void **state UNUSED)
+{
+    for (int i = 0; i < N_PATHS; i++) {
+        unlink(paths[i]);
+    }
+    return rmdir(directory);
+}
+
 static int
 listen_at(const struct sockaddr_un *un)
 {
@@ -27,15 +52,12 @@ listen_at(const struct sockaddr_un *un)
 static void
 a_connection_leads_to_the_file_by_whatever_name(void **state UNUSED)
 {
-    char directory[] = "/tmp/unix-diag-XXXXXX", moved[64];
     struct sockaddr_un one = { .sun_family = AF_UNIX }, other = { .sun_family = AF_UNIX };
     struct stat at_one, at_other;
     int listeners[2], from, to;
 
-    assert_non_null(mkdtemp(directory));
-    snprintf(one.sun_path, sizeof one.sun_path, "%s/one", directory);
-    snprintf(other.sun_path, sizeof other.sun_path, "%s/other", directory);
-    snprintf(moved, sizeof moved, "%s/moved", directory);
+    snprintf(one.sun_path, sizeof one.sun_path, "%s", paths[ONE]);
+    snprintf(other.sun_path, sizeof other.sun_path, "%s", paths[OTHER]);
     listeners[0] = listen_at(&one);
     listeners[1] = listen_at(&other);
     from = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -44,7 +66,7 @@ a_connection_leads_to_the_file_by_whatever_name(void **state UNUSED)
     assert_false(connect(from, (struct sockaddr *) &one, sizeof one));
     to = accept(listeners[0], NULL, NULL);
     assert_true(to >= 0);
-    assert_false(rename(one.sun_path, moved) || stat(moved, &at_one));
+    assert_false(rename(one.sun_path, paths[MOVED]) || stat(paths[MOVED], &at_one));
     assert_int_equal(unix_diag_leads_to(from, &at_one), 0);
     assert_int_equal(unix_diag_leads_to(from, &at_other), -EXDEV);
     assert_int_equal(unix_diag_leads_to(to, &at_one), -ENOENT); /* The other side has no file. */
@@ -52,9 +74,6 @@ a_connection_leads_to_the_file_by_whatever_name(void **state UNUSED)
     close(from);
     close(listeners[0]);
     close(listeners[1]);
-    unlink(moved);
-    unlink(other.sun_path);
-    rmdir(directory);
 }
 
 static void
@@ -81,5 +100,5 @@ main(void)
         cmocka_unit_test(what_is_no_connection_leads_nowhere),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }

@@ -92,7 +92,7 @@ rcu_offline(void)
 void
 rcu_online(void)
 {
-    atomic_store(&self.is_online, true); /* Before it reads, which others_read() relies on. */
+    atomic_store(&self.is_online, true); /* Before it reads, which rcu_others_read() relies on. */
     rcu_thread_online();
 }
 
@@ -110,10 +110,9 @@ rcu_defer(void (*func)(void *), void *arg)
     }
 }
 
-/* Whether another thread may be reading what was published before the call.  One that comes online later has not seen
- * it: either it sees what was published since, or this sees that it is online. */
-static bool
-others_read(void)
+/* A thread that comes online later either sees what was published before the call, or is seen here to be online. */
+bool
+rcu_others_read(void)
 {
     bool any = false;
 
@@ -127,16 +126,6 @@ others_read(void)
     }
     pthread_mutex_unlock(&readers_mutex);
     return any;
-}
-
-void
-rcu_release(void (*func)(void *), void *arg)
-{
-    if (others_read()) {
-        rcu_defer(func, arg);
-    } else {
-        func(arg);
-    }
 }
 
 void

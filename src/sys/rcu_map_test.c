@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "base/random.h"
+#include "sys/rcu_cmocka.h"
 #include "sys/rcu_map.h"
 
 enum { N = 20000 };
@@ -236,20 +237,6 @@ readers_find_what_stays_while_others_come_and_go(void **state UNUSED)
     free(s.all);
 }
 
-static int
-register_thread(void **state UNUSED)
-{
-    rcu_thread_register();
-    return 0;
-}
-
-static int
-unregister_thread(void **state UNUSED)
-{
-    rcu_thread_unregister();
-    return 0;
-}
-
 int
 main(void)
 {
@@ -260,5 +247,5 @@ main(void)
         cmocka_unit_test(readers_find_what_stays_while_others_come_and_go),
     };
 
-    return cmocka_run_group_tests(tests, register_thread, unregister_thread);
+    return cmocka_run_group_tests(tests, rcu_group_setup, rcu_group_teardown);
 }

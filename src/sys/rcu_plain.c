@@ -153,8 +153,8 @@ rcu_defer(void (*func)(void *), void *arg)
     pthread_mutex_unlock(&queue_mutex);
 }
 
-static bool
-others_read(void)
+bool
+rcu_others_read(void)
 {
     bool any = false;
 
@@ -167,16 +167,6 @@ others_read(void)
     }
     pthread_mutex_unlock(&readers_mutex);
     return any;
-}
-
-void
-rcu_release(void (*func)(void *), void *arg)
-{
-    if (others_read()) {
-        rcu_defer(func, arg);
-    } else {
-        func(arg);
-    }
 }
 
 void

@@ -7,7 +7,7 @@
 #include <sched.h>
 #include <stdlib.h>
 
-#include "sys/rcu.h"
+#include "sys/rcu_cmocka.h"
 
 /* Another thread, which is told whether to read. */
 enum reading { OFFLINE, ONLINE, ENDED };
@@ -194,20 +194,6 @@ readers_that_come_and_go_see_nothing_that_was_released(void **state UNUSED)
     free(rcu_get_protected(&shared.thing));
 }
 
-static int
-register_thread(void **state UNUSED)
-{
-    rcu_thread_register();
-    return 0;
-}
-
-static int
-unregister_thread(void **state UNUSED)
-{
-    rcu_thread_unregister();
-    return 0;
-}
-
 int
 main(void)
 {
@@ -217,5 +203,5 @@ main(void)
         cmocka_unit_test(readers_that_come_and_go_see_nothing_that_was_released),
     };
 
-    return cmocka_run_group_tests(tests, register_thread, unregister_thread);
+    return cmocka_run_group_tests(tests, rcu_group_setup, rcu_group_teardown);
 }

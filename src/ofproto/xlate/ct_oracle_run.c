@@ -114,12 +114,12 @@ commit(struct run *r, const struct cto_action *a, uint16_t zone, const struct ct
 {
     struct cto_conn c = { .zone = zone, .orig = cto_tuple_of(p) };
     struct cto_tuple back = cto_reverse(&c.orig);
-    bool is_reply;
+    bool is_reply, is_taken;
 
     choose_reply(&c, a);
-    c.is_one_way = a->ct.nat != CTO_NAT_SRC && a->ct.nat != CTO_NAT_DST
-                   && find(r->tracker, zone, &c.reply, &is_reply); /* They stay a translated connection's. */
-    if (!c.is_one_way && find(r->tracker, zone, &c.reply, &is_reply)) {
+    is_taken = find(r->tracker, zone, &c.reply, &is_reply) != NULL;
+    c.is_one_way = is_taken && a->ct.nat != CTO_NAT_SRC && a->ct.nat != CTO_NAT_DST; /* The other keeps it. */
+    if (is_taken && !c.is_one_way) {
         /* Without a source port in the action another one is taken; which one is not said. */
         r->result->gave_up |= a->ct.nat == CTO_NAT_DST || (a->ct.nat == CTO_NAT_SRC && !wanted_port(&c, a));
         return NULL;
