@@ -64,8 +64,25 @@ class Switch:
             self.pids[name] = int(f.read())
 
     def run(self, name, *args, check=True):
-        return subprocess.run([self.programs.path(name), *args], env=self.env, check=check, text=True,
-                              stdout=subprocess.PIPE).stdout
+        """What it prints.  A daemon that has ended ends the benchmark: a command would wait for it for ever."""
+        with subprocess.Popen([self.programs.path(name), *args], env=self.env, text=True,
+                              stdout=subprocess.PIPE) as process:
+            while True:
+                try:
+                    output = process.communicate(timeout=5)[0]
+                    break
+                except subprocess.TimeoutExpired:
+                    self.check_daemons(process)
+        if check and process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, process.args)
+        return output
+
+    def check_daemons(self, process):
+        for daemon, pid in self.pids.items():
+            if not os.path.exists(f"/proc/{pid}"):
+                process.kill()
+                with open(f"{self.dir}/{daemon}.log", encoding="utf-8") as f:
+                    raise SystemExit(f"{self.programs.side}: {daemon} has ended:\n{f.read()[-2000:]}")
 
     def timed(self, name, *args):
         """Seconds by the clock; what it prints goes to a file, so that nobody has to read along."""
