@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "netdev/dpdk_counters.h"
 #include "netdev/dpdk_device.h"
+#include "netdev/dpdk_peer.h"
 #include "netdev/dpdk_flow.h"
 #include "netdev/qos.h"
 #include "packet/env.h"
@@ -450,7 +451,13 @@ dpdk_rxq_recv(struct netdev_rxq *rxq, struct packet **packets, unsigned int max)
     if (UNLIKELY(!atomic_load_explicit(&d->active, memory_order_relaxed))) {
         return 0;
     }
-    n = rte_eth_rx_burst(d->port, rxq->queue, (struct rte_mbuf **) packets, max);
+    if (LIKELY(d->peer == DPDK_PEER_NONE)) {
+        n = rte_eth_rx_burst(d->port, rxq->queue, (struct rte_mbuf **) packets, max);
+    } else {
+        rte_spinlock_lock(&d->rx_locks[rxq->queue].lock);
+        n = dpdk_peer_is_there(d) ? rte_eth_rx_burst(d->port, rxq->queue, (struct rte_mbuf **) packets, max) : 0;
+        rte_spinlock_unlock(&d->rx_locks[rxq->queue].lock);
+    }
     n = d->is_virtual ? join_chains(d, packets, n) : n;
     if (d->offloads.rx) {
         dpdk_offload_receive(packets, n);
@@ -484,9 +491,11 @@ dpdk_send(struct netdev *netdev, unsigned int txq, struct packet **packets, unsi
         unsigned int q = txq % d->n_txq;
 
         n = d->offloads.tx_flags ? dpdk_offload_send(d, q, packets, n) : n;
-        rte_spinlock_lock(&d->locks[q].lock);
-        sent = rte_eth_tx_burst(d->port, q, (struct rte_mbuf **) packets, n);
-        rte_spinlock_unlock(&d->locks[q].lock);
+        rte_spinlock_lock(&d->tx_locks[q].lock);
+        if (LIKELY(d->peer == DPDK_PEER_NONE) || dpdk_peer_is_there(d)) {
+            sent = rte_eth_tx_burst(d->port, q, (struct rte_mbuf **) packets, n);
+        }
+        rte_spinlock_unlock(&d->tx_locks[q].lock);
     }
     if (UNLIKELY(sent < n)) {
         atomic_fetch_add_explicit(&d->tx_failed, n - sent, memory_order_relaxed);

@@ -8,6 +8,7 @@
 #include <rte_dev.h>
 #include <rte_errno.h>
 
+#include "netdev/dpdk_peer.h"
 #include "packet/env.h"
 #include "packet/mbuf.h"
 #include "sys/clock.h"
@@ -158,7 +159,8 @@ dpdk_device_create(struct netdev *n)
     d->max_frame = RTE_ETHER_MTU + DPDK_FRAME_OVERHEAD;
     d->is_up = true;
     for (int i = 0; i < DPDK_MAX_QUEUES; i++) {
-        rte_spinlock_init(&d->locks[i].lock);
+        rte_spinlock_init(&d->tx_locks[i].lock);
+        rte_spinlock_init(&d->rx_locks[i].lock);
     }
     if (netdev_loop()) {
         loop_wake_init(netdev_loop(), &d->wake, act_on_events, d);
@@ -202,6 +204,7 @@ dpdk_device_detach(struct dpdk_device *d)
             }
         }
     }
+    dpdk_peer_unwatch(d);
     d->port = DPDK_NO_PORT;
     d->refused_mtu = 0;
     d->n_rxq = 0;
@@ -290,6 +293,7 @@ dpdk_device_attach(struct dpdk_device *d, const char *devargs)
     const char *wrong = find_or_make(d, devargs);
     const struct dpdk_device *other = wrong ? NULL : other_with_port(d);
     struct rte_eth_dev_info info;
+    bool has_info;
 
     if (wrong || other) {
         d->port = DPDK_NO_PORT;
@@ -298,7 +302,11 @@ dpdk_device_attach(struct dpdk_device *d, const char *devargs)
                      : error_new("Error attaching device '%s': %s", devargs, wrong);
     }
     d->devargs = xstrdup(devargs);
-    d->is_virtual = !rte_eth_dev_info_get(d->port, &info) && !strcmp(rte_bus_name(rte_dev_bus(info.device)), "vdev");
+    has_info = !rte_eth_dev_info_get(d->port, &info);
+    d->is_virtual = has_info && !strcmp(rte_bus_name(rte_dev_bus(info.device)), "vdev");
+    if (has_info) {
+        dpdk_peer_watch(d, info.driver_name);
+    }
     if (d->is_ours) {
         log_info("Device '%s' attached to DPDK", devargs);
     }

@@ -46,7 +46,13 @@ struct dpdk_config {
     struct eth_addr vf_mac;
 };
 
-struct dpdk_txq_lock {
+enum dpdk_peer {
+    DPDK_PEER_NONE,
+    DPDK_PEER_DIRECT,
+    DPDK_PEER_OF_MEMBER, /* Of a bonded device. */
+};
+
+struct dpdk_queue_lock {
     rte_spinlock_t lock;
 } ALIGNED(CACHE_LINE);
 
@@ -58,6 +64,8 @@ struct dpdk_device {
     bool is_ours;          /* We attached it. */
     bool started;
     bool is_virtual;       /* Its driver may chain packets where a frame is longer than one has room. */
+    enum dpdk_peer peer;   /* Other than none: bursts are as in netdev/dpdk_peer.h. */
+    struct list peer_node;
     struct dpdk_config wanted; /* What it was started with. */
     unsigned int n_rxq, n_txq, n_rxq_desc, n_txq_desc; /* What it runs with. */
     bool has_lsc;          /* Tells of its link by itself. */
@@ -76,7 +84,7 @@ struct dpdk_device {
     _Atomic unsigned int events; /* 1 << enum rte_eth_event_type, not yet acted upon. */
     _Atomic unsigned int max_frame;
     _Atomic uint64_t tx_failed, tx_too_long, tx_invalid, rx_dropped;
-    struct dpdk_txq_lock locks[DPDK_MAX_QUEUES];
+    struct dpdk_queue_lock tx_locks[DPDK_MAX_QUEUES], rx_locks[DPDK_MAX_QUEUES]; /* The latter only with a peer. */
 };
 
 extern struct list dpdk_devices;

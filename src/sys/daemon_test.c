@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -181,6 +182,27 @@ tear_down(void **state UNUSED)
     return rmdir(dir);
 }
 
+static void *
+get_mask(void *mask)
+{
+    pthread_sigmask(SIG_SETMASK, NULL, mask);
+    return NULL;
+}
+
+static void
+a_thread_takes_only_the_signals_of_its_faults(void **state UNUSED)
+{
+    sigset_t mask;
+    pthread_t thread;
+
+    assert_int_equal(signals_thread_create(&thread, NULL, get_mask, &mask), 0);
+    pthread_join(thread, NULL);
+    assert_true(sigismember(&mask, SIGTERM) && sigismember(&mask, SIGPIPE) && sigismember(&mask, SIGCHLD));
+    assert_false(sigismember(&mask, SIGSEGV) || sigismember(&mask, SIGBUS));
+    get_mask(&mask);
+    assert_false(sigismember(&mask, SIGTERM) || sigismember(&mask, SIGPIPE) || sigismember(&mask, SIGCHLD));
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -189,6 +211,7 @@ main(int argc, char *argv[])
         cmocka_unit_test(an_error_before_ready_is_the_command_s),
         cmocka_unit_test(the_monitor_restarts_what_has_crashed),
         cmocka_unit_test(bad_options_exit_with_status_1),
+        cmocka_unit_test(a_thread_takes_only_the_signals_of_its_faults),
     };
 
     if (argc > 1) {

@@ -38,6 +38,23 @@ restore(const sigset_t *old)
     pthread_sigmask(SIG_SETMASK, old, NULL);
 }
 
+int
+signals_thread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*main)(void *), void *aux)
+{
+    static const int faults[] = { SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP };
+    sigset_t set, old;
+    int error;
+
+    sigfillset(&set);
+    for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
+        sigdelset(&set, faults[i]);
+    }
+    pthread_sigmask(SIG_BLOCK, &set, &old);
+    error = pthread_create(thread, attr, main, aux);
+    restore(&old);
+    return error;
+}
+
 static void
 remove_files(void)
 {

@@ -8,6 +8,8 @@
 #ifndef SYS_SIGNALS_H
 #define SYS_SIGNALS_H 1
 
+#include <pthread.h>
+
 #include "sys/loop.h"
 
 /* Ignores SIGPIPE and arms the removal of files.  Called by cmdline_init(). */
@@ -31,5 +33,9 @@ struct signal_watch {
 /* Runs 'cb' on the loop after 'signo' has arrived, until stopped. */
 void signal_watch_start(struct loop *, struct signal_watch *, int signo, void (*cb)(struct signal_watch *), void *aux);
 void signal_watch_stop(struct signal_watch *);
+
+/* pthread_create() of a thread that takes none of the process's signals, only those of its own faults: with these
+ * blocked, too, a fault would end the process without who reports it.  Any thread. */
+int signals_thread_create(pthread_t *, const pthread_attr_t *, void *(*main)(void *), void *aux);
 
 #endif

@@ -51,4 +51,5 @@ def far_switch(place, settings=""):
     try:
         yield
     finally:
-        far(place, "kill $(cat /tmp/far/*.pid)")
+        far(place, "for p in $(cat /tmp/far/*.pid); do kill $p; while [ -d /proc/$p ]; do sleep 0.05; done; done;"
+            " rm -rf /tmp/far")

@@ -83,20 +83,56 @@ def test_frames_pass_between_two_devices(place, ports, kind):
     assert counter(place, "b", "rx_bytes") == sum(map(len, sent)) == counter(place, "b", "rx_q0_bytes")
 
 
-def test_two_switches_over_memif(place, ports):
-    queues = f"options:n_rxq={os.cpu_count()}"  # A client sends to as many as it has processors.
-    memif = f"socket={place.dir}/memif.sock,socket-abstract=no"
-    with far_switch(place):
-        assert not ports("a", 1, f"net_memif0,role=server,{memif}", queues).stderr
+def peers_gone(place):
+    return int(place.sh("ovs-appctl coverage/read-counter netdev_dpdk_peer_gone"))
+
+
+class Memif:
+    """A server at port a; its client is port b of the other switch, which sends back what it gets."""
+
+    def __init__(self, place, ports):
+        self.place = place
+        self.queues = f"options:n_rxq={os.cpu_count()}"  # A client sends to as many as it has processors.
+        self.socket = f"socket={place.dir}/memif.sock,socket-abstract=no"
+        assert not ports("a", 1, f"net_memif0,role=server,{self.socket}", self.queues).stderr
         assert column(place, "a", "link_state") == "down"
         far(place, "ovs-vsctl add-br br1 -- set bridge br1 datapath_type=netdev fail_mode=secure"
-            " -- add-port br1 b -- set interface b type=dpdk"
-            f" 'options:dpdk-devargs=net_memif0,role=client,{memif}' {queues}"
             " && ovs-ofctl add-flow br1 actions=IN_PORT")
-        place.wait("the link", lambda: column(place, "a", "link_state") == "up", 60)
+
+    def connect(self):
+        far(self.place, "ovs-vsctl add-port br1 b -- set interface b type=dpdk"
+            f" 'options:dpdk-devargs=net_memif0,role=client,{self.socket}' {self.queues}")
+        self.place.wait("the link", lambda: column(self.place, "a", "link_state") == "up", 60)
+
+    def wait_end(self):
+        self.place.wait("the end of the link", lambda: column(self.place, "a", "link_state") == "down", 60)
+
+
+def test_two_switches_over_memif(place, ports):
+    with far_switch(place):
+        memif = Memif(place, ports)
+        memif.connect()
         sent = some_frames(SIZES)
         assert replay(place, ports, sent) == sent
-    place.wait("the end of the link", lambda: column(place, "a", "link_state") == "down", 60)
+        before = peers_gone(place)
+    memif.wait_end()
+    # DPDK's thread has waited for bursts before it took the client's memory away.
+    place.wait("a peer that has gone", lambda: peers_gone(place) > before)
+
+
+@pytest.mark.slow
+def test_memif_clients_come_and_go(place, ports):
+    """On processors that have other work, so that a worker is often interrupted amid a burst."""
+    others = place.sh("for i in 1 2 3; do sh -c 'while :; do :; done' >/dev/null 2>&1 & echo $!; done").split()
+    try:
+        with far_switch(place):
+            memif = Memif(place, ports)
+            for _ in range(60):
+                memif.connect()
+                far(place, "ovs-vsctl del-port b")
+                memif.wait_end()
+    finally:
+        place.sh(f"kill {' '.join(others)}")
 
 
 def test_a_ring_leads_to_itself(place, ports):

@@ -1,7 +1,6 @@
 #include "datapath/user/capture.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,6 +10,7 @@
 #include "packet/pcapng.h"
 #include "sys/clock.h"
 #include "sys/log.h"
+#include "sys/signals.h"
 
 LOG_MODULE(capture)
 
@@ -374,7 +374,6 @@ static struct error *
 begin_thread(struct capture *c)
 {
     void *rings = mmap(NULL, rings_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    sigset_t all, old;
     int error;
 
     if (rings == MAP_FAILED) {
@@ -382,10 +381,8 @@ begin_thread(struct capture *c)
     }
     c->rings = rings;
     c->is_on = !c->file.is_fifo;
-    sigfillset(&all); /* That of a FIFO that nobody reads any more, too. */
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    error = pthread_create(&c->thread, NULL, capture_write, c);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    /* It does not take the signal of a FIFO that nobody reads any more, either. */
+    error = signals_thread_create(&c->thread, NULL, capture_write, c);
     if (error) {
         munmap(rings, rings_size);
         c->rings = NULL;

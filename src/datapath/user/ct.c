@@ -1,7 +1,6 @@
 #include "datapath/user/ct.h"
 
 #include <limits.h>
-#include <signal.h>
 #include <string.h>
 #include <time.h>
 
@@ -10,6 +9,7 @@
 #include "datapath/user/burst.h"
 #include "datapath/user/dp.h"
 #include "sys/clock.h"
+#include "sys/signals.h"
 
 /* Compiling. */
 
@@ -276,17 +276,13 @@ void
 ct_thread_start(struct dp *dp)
 {
     pthread_condattr_t attr;
-    sigset_t all, old;
 
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&dp->ct_wake, &attr);
     pthread_condattr_destroy(&attr);
     pthread_mutex_init(&dp->ct_mutex, NULL);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old); /* Signals are the main thread's. */
-    dp->ct_has_thread = !pthread_create(&dp->ct_thread, NULL, thread_main, dp);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    dp->ct_has_thread = !signals_thread_create(&dp->ct_thread, NULL, thread_main, dp);
 }
 
 void

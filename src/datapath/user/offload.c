@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -16,6 +15,7 @@
 #include "sys/clock.h"
 #include "sys/counter.h"
 #include "sys/log.h"
+#include "sys/signals.h"
 
 LOG_MODULE(netdev_offload)
 
@@ -603,20 +603,16 @@ static void
 start_thread(struct offload *o)
 {
     struct offload_thread *t = &o->threads[o->n_threads];
-    sigset_t all, old;
 
     t->o = o;
     list_init(&t->queue);
     list_init(&t->drops);
     init_cond(&t->wake);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old); /* Signals are the main thread's. */
-    if (!pthread_create(&t->thread, NULL, thread_main, t)) {
+    if (!signals_thread_create(&t->thread, NULL, thread_main, t)) {
         o->n_threads++;
     } else {
         pthread_cond_destroy(&t->wake);
     }
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
 static unsigned int

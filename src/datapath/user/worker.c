@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -26,6 +25,7 @@
 #include "sys/log.h"
 #include "sys/numa.h"
 #include "sys/random.h"
+#include "sys/signals.h"
 
 LOG_MODULE(dpif_netdev)
 
@@ -713,8 +713,6 @@ int
 worker_start(struct worker *w, bool polling, int core, unsigned int node)
 {
     struct epoll_event event = { .events = EPOLLIN, .data.u32 = WAKE_ID };
-    sigset_t all, old;
-    int error;
 
     w->is_polling = polling;
     w->core = core;
@@ -724,11 +722,7 @@ worker_start(struct worker *w, bool polling, int core, unsigned int node)
     if (w->epoll < 0 || w->event < 0 || epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->event, &event)) {
         return -errno;
     }
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old); /* Signals are the main thread's. */
-    error = pthread_create(&w->thread, NULL, thread_main, w);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return -error;
+    return -signals_thread_create(&w->thread, NULL, thread_main, w);
 }
 
 void
