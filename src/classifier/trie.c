@@ -338,7 +338,7 @@ replace(trie_ptr *at, struct trie_node *new)
     struct trie_node *old = rcu_get_protected(at);
 
     rcu_set(at, new);
-    rcu_defer(free_node, old);
+    rcu_release(free_node, old);
 }
 
 /* Changes. */

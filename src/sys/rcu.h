@@ -40,21 +40,10 @@ void rcu_online(void);
 /* Calls 'func(arg)' after all present readers are done.  Any registered thread. */
 void rcu_defer(void (*func)(void *), void *arg);
 
-/* Whether another thread may be reading what has been replaced before the call.  Any registered thread. */
-bool rcu_others_read(void);
-
-/* The same as rcu_defer() for a caller that holds nothing of it itself: at once, before this returns, if no other
- * thread reads at the moment.  So where workers sleep, what is replaced time and again does not wait for the end of the
- * caller's turn. */
-static inline void
-rcu_release(void (*func)(void *), void *arg)
-{
-    if (rcu_others_read()) {
-        rcu_defer(func, arg);
-    } else {
-        func(arg);
-    }
-}
+/* The same for a caller that holds nothing of it itself, so that what is replaced time and again does not wait for the
+ * end of the caller's turn: where no other thread reads at the moment at once, before this returns; else in a later
+ * call of this, by when those have said that they hold nothing, or after the caller has. */
+void rcu_release(void (*func)(void *), void *arg);
 
 /* Waits until all present readers are done. */
 void rcu_synchronize(void);

@@ -4,7 +4,7 @@
  * A reader that is online holds the number of the grace period in which it last was quiescent; 0 means offline.  A
  * grace
  * period is over when every reader is offline or has seen its number. */
-#include "sys/rcu.h"
+#include "sys/rcu_private.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -63,12 +63,14 @@ rcu_thread_unregister(void)
 void
 rcu_quiescent(void)
 {
+    rcu_release_defer_all();
     atomic_store(&self.seen, atomic_load(&period));
 }
 
 void
 rcu_offline(void)
 {
+    rcu_release_defer_all();
     atomic_store(&self.seen, 0);
 }
 
@@ -81,7 +83,7 @@ rcu_online(void)
 void
 rcu_synchronize(void)
 {
-    bool was_online = is_registered && atomic_load(&self.seen);
+    bool was_online = rcu_is_online();
     uint64_t now;
 
     rcu_offline();
@@ -153,26 +155,40 @@ rcu_defer(void (*func)(void *), void *arg)
     pthread_mutex_unlock(&queue_mutex);
 }
 
-bool
-rcu_others_read(void)
+uint64_t
+rcu_oldest_period(void)
 {
-    bool any = false;
+    uint64_t oldest = UINT64_MAX;
 
     if (pthread_mutex_trylock(&readers_mutex)) {
-        return true; /* Whoever has it may be waiting for this thread. */
+        return 0; /* Whoever has it may be waiting for this thread. */
     }
     atomic_fetch_add(&period, 0); /* What was published before is seen by who comes online later. */
     LIST_FOR_EACH (r, struct reader, node, &readers) {
-        any |= r != &self && atomic_load(&r->seen);
+        uint64_t its = r == &self ? 0 : atomic_load(&r->seen);
+
+        oldest = its ? MIN(oldest, its) : oldest;
     }
     pthread_mutex_unlock(&readers_mutex);
-    return any;
+    return oldest;
+}
+
+uint64_t
+rcu_begin_period(void)
+{
+    return atomic_fetch_add(&period, 1) + 1;
+}
+
+bool
+rcu_is_online(void)
+{
+    return is_registered && atomic_load(&self.seen);
 }
 
 void
 rcu_barrier_all(void)
 {
-    bool was_online = is_registered && atomic_load(&self.seen);
+    bool was_online = rcu_is_online();
     uint64_t until;
 
     rcu_offline();

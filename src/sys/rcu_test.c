@@ -9,8 +9,8 @@
 
 #include "sys/rcu_cmocka.h"
 
-/* Another thread, which is told whether to read. */
-enum reading { OFFLINE, ONLINE, ENDED };
+/* Another thread, which is told whether to read; while it does, to say that it holds nothing. */
+enum reading { OFFLINE, ONLINE, QUIESCENT, ENDED };
 struct reader {
     pthread_t thread;
     _Atomic enum reading wanted, is;
@@ -29,6 +29,8 @@ run_reader(void *r_)
         }
         if (wanted == ONLINE) {
             rcu_online();
+        } else if (wanted == QUIESCENT) {
+            rcu_quiescent();
         } else {
             rcu_offline();
         }
@@ -109,8 +111,33 @@ what_another_thread_may_read_waits_for_it(void **state UNUSED)
     end_reader(&r);
 }
 
-/* Readers that come online and go offline all the time never see what was released. */
-enum { N_READERS = 2, N_REPLACED = 20000 };
+static void
+what_others_hold_no_longer_does_not_wait_for_the_caller(void **state UNUSED)
+{
+    enum { N = 100 };
+    _Atomic unsigned int n = 0;
+    struct reader r;
+
+    start_reader(&r);
+    tell(&r, ONLINE);
+    for (int i = 0; i < N; i++) {
+        rcu_release(count, &n);
+    }
+    assert_int_equal(n, 0);
+    tell(&r, QUIESCENT);
+    for (int i = 0; i < N && !n; i++) {
+        rcu_release(count, &n);
+    }
+    assert_in_range(n, 1, N); /* None of those that came after. */
+    tell(&r, OFFLINE);
+    rcu_release(count, &n);
+    assert_true(n > N);       /* All. */
+    end_reader(&r);
+    wait_for_deferred();
+}
+
+/* Readers that come online and go offline all the time, or say that they hold nothing, never see what was released. */
+enum { N_READERS = 3, N_REPLACED = 20000 };
 struct thing { unsigned int a, b; /* The same, until it is released. */ };
 struct shared {
     RCU_PTR(struct thing) thing;
@@ -120,23 +147,40 @@ struct shared {
 static pthread_t writer;
 static struct shared shared;
 
+static void
+read_thing(void)
+{
+    const struct thing *t = rcu_get(&shared.thing);
+
+    for (int i = 0; i < 20; i++) {
+        if (t->a != t->b) {
+            atomic_fetch_add(&shared.n_wrong, 1);
+        }
+    }
+    atomic_fetch_add(&shared.n_read, 1);
+}
+
 static void *
 read_now_and_then(void *unused UNUSED)
 {
     rcu_thread_register();
     while (!atomic_load(&shared.ends)) {
-        const struct thing *t;
-
         rcu_online();
-        t = rcu_get(&shared.thing);
-        for (int i = 0; i < 20; i++) {
-            if (t->a != t->b) {
-                atomic_fetch_add(&shared.n_wrong, 1);
-            }
-        }
-        atomic_fetch_add(&shared.n_read, 1);
+        read_thing();
         rcu_offline();
         sched_yield();
+    }
+    rcu_thread_unregister();
+    return NULL;
+}
+
+static void *
+read_all_the_time(void *unused UNUSED)
+{
+    rcu_thread_register();
+    while (!atomic_load(&shared.ends)) {
+        read_thing();
+        rcu_quiescent();
     }
     rcu_thread_unregister();
     return NULL;
@@ -164,21 +208,21 @@ make_thing(unsigned int i)
 }
 
 static void
-readers_that_come_and_go_see_nothing_that_was_released(void **state UNUSED)
+readers_see_nothing_that_was_released(void **state UNUSED)
 {
     pthread_t threads[N_READERS];
 
     writer = pthread_self();
     rcu_set(&shared.thing, make_thing(0));
     for (int i = 0; i < N_READERS; i++) {
-        assert_int_equal(pthread_create(&threads[i], NULL, read_now_and_then, NULL), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, i % 2 ? read_all_the_time : read_now_and_then, NULL), 0);
     }
     for (unsigned int i = 1; i < N_REPLACED || !shared.n_at_once || !shared.n_read; i++) {
         struct thing *old = rcu_get_protected(&shared.thing);
 
         rcu_set(&shared.thing, make_thing(i));
         rcu_release(release_thing, old);
-        if (i % 64 == 0) {
+        if (i % 512 == 0) {
             rcu_quiescent();
             sched_yield();
         }
@@ -200,7 +244,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_no_other_thread_reads_is_released_at_once),
         cmocka_unit_test(what_another_thread_may_read_waits_for_it),
-        cmocka_unit_test(readers_that_come_and_go_see_nothing_that_was_released),
+        cmocka_unit_test(what_others_hold_no_longer_does_not_wait_for_the_caller),
+        cmocka_unit_test(readers_see_nothing_that_was_released),
     };
 
     return cmocka_run_group_tests(tests, rcu_group_setup, rcu_group_teardown);

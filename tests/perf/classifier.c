@@ -3,12 +3,15 @@
  * For each number of rules and each shape (ACL, firewall, forwarding: prefixes nested in few networks, ports exact,
  * wild or in aligned ranges) it prints the processor time of adding a rule and of a lookup that also collects
  * wildcards, how many bytes of memory a rule takes, how many it takes in a second table of the same kind (what a
- * process pays once, for all of its tables, is in the first), and how many subtables there are.
+ * process pays once, for all of its tables, is in the first), and how many subtables there are.  Then again how many
+ * bytes a rule takes, while another thread looks up packets, as a worker does that polls, and how often that has said
+ * meanwhile, until all is released, that it holds nothing: on a busy machine it may not come to run while rules come.
  *
  * Memory is that of pages which the process has more than before, since only these are missing elsewhere: of objects
  * and pieces one would count what the system has not provided yet, and miss what the heap and the slabs keep of what
  * was replaced.  Each measurement has a process of its own, which begins without anything of the kind. */
 #include <malloc.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +23,7 @@
 #include "classifier/classifier.h"
 #include "sys/work.h"
 
-enum { N_NETWORKS = 64, BATCH = 1024, N_BATCHES = 400, TURN = 1000 };
+enum { N_NETWORKS = 64, BATCH = 1024, N_BATCHES = 400, TURN = 1000, BURST = 32 };
 
 struct shape {
     const char *name;
@@ -102,8 +105,7 @@ packet_for(struct random *r, const struct entry *e, struct flow *flow)
 
 /* Inserts those that are not there yet, as a switch does; returns the seconds that takes.  Like its main thread this
  * goes quiescent between turns, there before each wait for events.  A turn takes flow-mods for half a millisecond of
- * one connection and 2 ms of all (openflow/conn.c), so what is put off is here as much as there, or more, where workers
- * sleep: while one polls, what is replaced waits for it (sys/rcu.h, rcu_release()), which here nobody does. */
+ * one connection and 2 ms of all (openflow/conn.c), so what is put off is here as much as there, or more. */
 static double
 insert_all(struct classifier *cls, struct entry *entries, size_t n, size_t *n_inserted)
 {
@@ -197,6 +199,7 @@ table_prepare(struct table *t, const struct shape *s, size_t n, struct random *r
 
     t->entries = xzalloc_cacheline(n * sizeof *t->entries);
     t->n_entries = n;
+    classifier_init(&t->cls);
     for (int i = 0; i < N_NETWORKS; i++) {
         networks[i] = (uint32_t) random_u64(r) & 0xffff0000;
     }
@@ -210,7 +213,6 @@ table_fill(struct table *t)
 {
     size_t before = memory();
 
-    classifier_init(&t->cls);
     t->add = insert_all(&t->cls, t->entries, t->n_entries, &t->n_inserted);
     wait_for_releases();
     t->bytes_a_rule = ((double) memory() - before) / t->n_inserted + sizeof(struct cls_rule);
@@ -230,6 +232,15 @@ table_unmake(struct table *t)
     free(t->entries);
 }
 
+/* Before memory is measured. */
+static void
+be_ready(void)
+{
+    rcu_defer(free, xmalloc(1));
+    wait_for_releases(); /* RCU has its thread. */
+    (void) malloc_trim(0); /* What is free in the heap by now would be taken by the rules, and not be seen. */
+}
+
 static void
 measure(const struct shape *s, size_t n)
 {
@@ -240,9 +251,7 @@ measure(const struct shape *s, size_t n)
     random_seed(&r, n);
     table_prepare(&first, s, n, &r);
     table_prepare(&second, s, n, &r);
-    rcu_defer(free, xmalloc(1));
-    wait_for_releases(); /* RCU has its thread. */
-    (void) malloc_trim(0); /* What is free in the heap by now would be taken by the rules, and not be seen. */
+    be_ready();
     table_fill(&first);
     look = time_lookups(&first.cls, &r, first.entries, n);
     table_fill(&second);
@@ -253,9 +262,85 @@ measure(const struct shape *s, size_t n)
     table_unmake(&first);
 }
 
+/* A thread that looks up packets in a table, some at a time. */
+struct poller {
+    struct table *table;
+    _Atomic bool is_ready, ends;
+    _Atomic size_t n_turns; /* How often it said that it holds nothing. */
+};
+
+/* Its stack is not to be taken for the rules. */
+static NOINLINE void
+touch_stack(void)
+{
+    volatile char room[64 << 10];
+
+    for (size_t i = 0; i < sizeof room; i += 1024) {
+        room[i] = 0;
+    }
+}
+
+static void *
+poll_table(void *p_)
+{
+    struct poller *p = p_;
+    struct flow flows[BURST];
+    struct random r;
+
+    touch_stack();
+    random_seed(&r, p->table->n_entries);
+    for (int i = 0; i < BURST; i++) {
+        packet_for(&r, &p->table->entries[random_below(&r, p->table->n_entries)], &flows[i]);
+    }
+    rcu_thread_register();
+    atomic_store(&p->is_ready, true);
+    while (!atomic_load(&p->ends)) {
+        for (int i = 0; i < BURST; i++) {
+            struct cls_mask wc;
+
+            cls_mask_init(&wc);
+            (void) classifier_lookup_rcu(&p->table->cls, 1, &flows[i], &wc);
+        }
+        rcu_quiescent();
+        atomic_fetch_add_explicit(&p->n_turns, 1, memory_order_relaxed);
+    }
+    rcu_thread_unregister();
+    return NULL;
+}
+
+static void
+measure_beside_poller(const struct shape *s, size_t n)
+{
+    struct table t;
+    struct poller p = { .table = &t };
+    pthread_t thread;
+    struct random r;
+    size_t n_turns;
+
+    random_seed(&r, n);
+    table_prepare(&t, s, n, &r);
+    if (pthread_create(&thread, NULL, poll_table, &p)) {
+        abort();
+    }
+    while (!atomic_load(&p.is_ready)) {
+        sched_yield();
+    }
+    be_ready();
+    n_turns = atomic_load(&p.n_turns);
+    table_fill(&t);
+    n_turns = atomic_load(&p.n_turns) - n_turns;
+    printf("  while another thread polls: %-10s %8zu rules: add %5.2f us, %4.0f bytes a rule, %zu turns of the other\n",
+           s->name, t.n_inserted, t.add / t.n_inserted * 1e6, t.bytes_a_rule, n_turns);
+    atomic_store(&p.ends, true);
+    rcu_offline();
+    pthread_join(thread, NULL);
+    rcu_online();
+    table_unmake(&t);
+}
+
 /* Begins without anything that another measurement has left. */
 static void
-measure_in_process(const struct shape *s, size_t n)
+measure_in_process(void (*what)(const struct shape *, size_t), const struct shape *s, size_t n)
 {
     int status;
     pid_t pid;
@@ -264,7 +349,7 @@ measure_in_process(const struct shape *s, size_t n)
     pid = fork();
     if (!pid) {
         rcu_thread_register();
-        measure(s, n);
+        what(s, n);
         rcu_thread_unregister();
         exit(EXIT_SUCCESS);
     }
@@ -279,7 +364,8 @@ main(int argc, char *argv[])
 {
     for (int i = 1; i < argc; i++) {
         for (size_t k = 0; k < ARRAY_SIZE(shapes); k++) {
-            measure_in_process(&shapes[k], strtoul(argv[i], NULL, 10));
+            measure_in_process(measure, &shapes[k], strtoul(argv[i], NULL, 10));
+            measure_in_process(measure_beside_poller, &shapes[k], strtoul(argv[i], NULL, 10));
         }
     }
     return 0;
