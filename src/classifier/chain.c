@@ -26,7 +26,7 @@ find_index(const struct cls_node *node)
     if (!node->has_index) {
         return NULL;
     }
-    HMAP_FOR_EACH_WITH_HASH (x, struct chain_index, hmap_node, hash_pointer(node, 0), &node->subtable->chains) {
+    HMAP_FOR_EACH_WITH_HASH (x, struct chain_index, hmap_node, hash_pointer(node, 0), node->subtable->chains) {
         if (x->node == node) {
             return x;
         }
@@ -160,9 +160,14 @@ static void
 make_index(struct cls_node *node)
 {
     struct chain_index *x = xzalloc(sizeof *x);
+    struct hmap **chains = &node->subtable->chains;
 
+    if (!*chains) {
+        *chains = xmalloc(sizeof **chains);
+        hmap_init(*chains);
+    }
     x->node = node;
-    hmap_insert(&node->subtable->chains, &x->hmap_node, hash_pointer(node, 0));
+    hmap_insert(*chains, &x->hmap_node, hash_pointer(node, 0));
     node->has_index = true;
     for (struct cls_rule *rule = rcu_get_protected(&node->first), *next; rule; rule = next) {
         next = rcu_get_protected(&rule->next);
@@ -181,7 +186,7 @@ drop_index(struct cls_node *node)
         free(x->runs[i].run);
     }
     free(x->runs);
-    hmap_remove(&node->subtable->chains, &x->hmap_node);
+    hmap_remove(node->subtable->chains, &x->hmap_node);
     node->has_index = false;
     free(x);
 }

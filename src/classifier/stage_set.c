@@ -36,7 +36,7 @@ cls_stage_set_prefetch_rcu(const struct cls_stage_set *s, uint64_t hash)
 
 /* Adds to the number of a hash; returns its slot. */
 static size_t
-add_to_slot(struct slot_array *set, uint64_t hash, uint32_t number, size_t *n_used)
+add_to_slot(struct slot_array *set, uint64_t hash, uint32_t number, uint32_t *n_used)
 {
     uint32_t h = cls_stage_set_key(hash);
 

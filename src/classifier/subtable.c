@@ -206,7 +206,6 @@ cls_subtable_create(const struct cls_shape *shape)
     memcpy(st->words, shape->words, words);
     trie_init(&st->ports, 32);
     list_init(&st->in_order);
-    hmap_init(&st->chains);
     atomic_init(&st->n_refs, 0);
     return st;
 }
@@ -517,7 +516,7 @@ add_node(struct cls_subtable *st, struct cls_node *node, uint64_t hash)
         trie_add(&st->ports, &key, ports_length(st));
     }
     count_stages(st, node, 1);
-    if (slot_table_make_room(t, (struct slot_growth) { .part = 1, .whole = 2, .each = 3 })) {
+    if (slot_table_make_room(t, (struct slot_growth) { .part = 2, .whole = 3, .each = 2 })) {
         move_slots(st);
     }
     at = slots_put(rcu_get_protected(&t->now), node, hash);
@@ -534,7 +533,10 @@ change_refs(struct cls_subtable *st, int64_t by)
 {
     if (!(atomic_fetch_add(&st->n_refs, by) + by)) {
         slot_table_uninit(&st->nodes);
-        hmap_uninit(&st->chains);
+        if (st->chains) {
+            hmap_uninit(st->chains);
+            free(st->chains);
+        }
         for (unsigned int stage = 0; stage < STAGE_L3; stage++) {
             cls_stage_set_uninit(&st->stages[stage]);
         }

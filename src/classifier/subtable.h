@@ -70,7 +70,7 @@ struct cls_subtable {
     int max_priority;            /* Of the rules; higher while 'n_max' is 0. */
     size_t n_max;                /* How many rules have it. */
     struct list in_order;        /* struct cls_rule. */
-    struct hmap chains;          /* Indexes of long chains (chain.h). */
+    struct hmap *chains;         /* Indexes of long chains (chain.h); null: there never was one. */
     unsigned int n_words, n_values;
     struct cls_word words[];
 };

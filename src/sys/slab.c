@@ -7,8 +7,9 @@
 #include "base/list.h"
 #include "sys/area.h"
 
-/* Up to ROW objects at a time are taken from chunks, at first FIRST_ROW, and given back, of at most AT_HAND. */
-enum { FIRST_ROW = 4, ROW = 32, AT_HAND = 2 * ROW, N_SIZES = SLAB_MAX / SLAB_STEP };
+/* Up to ROW objects at a time are taken from chunks, at least FIRST_ROW and else as many as are one of SHARE that were
+ * taken before; and given back, of at most AT_HAND. */
+enum { FIRST_ROW = 4, ROW = 32, SHARE = 8, AT_HAND = 2 * ROW, N_SIZES = SLAB_MAX / SLAB_STEP };
 
 struct object { struct object *next; };
 
@@ -33,7 +34,7 @@ static struct slab slabs[N_SIZES];
 struct hand {
     struct object *first;
     unsigned int n;
-    unsigned int row; /* Taken last; 0: none yet. */
+    unsigned int n_taken; /* From chunks, up to SHARE * ROW. */
 };
 static __thread struct hand hands[N_SIZES];
 static __thread bool is_watched; /* The thread's end will empty its hands. */
@@ -106,11 +107,12 @@ give_back(struct slab *s, struct object *o)
 static void
 fill(struct hand *h, struct slab *s)
 {
+    unsigned int row = MAX((unsigned int) FIRST_ROW, h->n_taken / SHARE);
     struct object **end = &h->first;
 
-    h->row = MIN(MAX((unsigned int) FIRST_ROW, 2 * h->row), (unsigned int) ROW);
+    h->n_taken = MIN(h->n_taken + row, (unsigned int) SHARE * ROW);
     pthread_mutex_lock(&s->mutex);
-    for (; h->n < h->row; h->n++) {
+    for (; h->n < row; h->n++) {
         *end = take(s);
         end = &(*end)->next;
     }

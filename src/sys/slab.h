@@ -10,8 +10,8 @@
  * ------------
  * Objects of one size (rounded up to SLAB_STEP) are cut from chunks, which are pieces of areas (sys/area.h), so that an
  * object's address says which chunk is its.  Each thread keeps a few objects of each size at hand; more are taken from
- * the chunks, or given back to them, in rows, under one mutex for each size.  The more rows of a size a thread has
- * taken the longer they become, so that of sizes which it hardly ever needs it has little at hand.  What RCU's thread
+ * the chunks, or given back to them, in rows, under one mutex for each size.  A row is an eighth as long as what the
+ * thread has taken of the size, so that of sizes which it hardly ever needs it has little at hand.  What RCU's thread
  * has released it gives back at once, as it will need none.  A chunk that is whole again goes back to its area, but for
  * one.
  *

@@ -50,7 +50,7 @@ slot_table_make_room(struct slot_table *t, struct slot_growth g)
         rcu_set(&t->now, now);
         return false;
     }
-    if (!t->next && (t->n_used + 1) * g.whole > (now->mask + 1) * g.part) {
+    if (!t->next && ((size_t) t->n_used + 1) * g.whole > (now->mask + 1) * g.part) {
         t->next = make_slots(size_for(t->n_live, now->mask + 1, g.each));
         t->n_next_used = t->n_moved = 0;
     }

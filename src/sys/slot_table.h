@@ -24,13 +24,13 @@ struct slot_array {
     _Atomic uint64_t slots[];    /* 0: empty. */
 };
 
-/* All zero: empty. */
+/* All zero: empty.  At most UINT32_MAX slots. */
 struct slot_table {
     RCU_PTR(struct slot_array) now; /* Null: nothing ever was in it. */
     /* The writer's. */
-    size_t n_used, n_live;       /* Slots in use, also of what is gone; only of what is there. */
-    struct slot_array *next;     /* The bigger one that is being made; null: none. */
-    size_t n_next_used, n_moved; /* Its slots in use; slots of 'now' that have been moved. */
+    struct slot_array *next;        /* The bigger one that is being made; null: none. */
+    uint32_t n_used, n_live;        /* Slots in use, also of what is gone; only of what is there. */
+    uint32_t n_next_used, n_moved;  /* Slots of 'next' in use; slots of 'now' that have been moved. */
 };
 
 /* How full a table may become ('part' of 'whole' slots) before the next one is begun, and slots for each entry in that,

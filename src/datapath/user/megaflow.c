@@ -251,7 +251,7 @@ slot_make(const struct dp_flow *f)
 
 /* A slot of what was removed serves again; '*n_used' grows by those that nothing was in.  Returns the slot. */
 static size_t
-slots_put(struct slot_array *slots, const struct dp_flow *f, size_t *n_used)
+slots_put(struct slot_array *slots, const struct dp_flow *f, uint32_t *n_used)
 {
     size_t i = f->hash & slots->mask;
 
