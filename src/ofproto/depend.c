@@ -33,7 +33,7 @@ enum { MAX_ITEMS = 64 };
 
 struct depend_step {
     struct depend_member member; /* In parent->members. */
-    struct hmap_node hmap_node; /* In depend->steps. */
+    struct slab_map_node map_node; /* In depend->steps. */
     uint64_t changed;           /* Of the changes up to member.seq, the last that concerned the path to here, if that
                                  * was after the step was made. */
     struct chain members;       /* struct depend_member: what goes on from here, but for stale dependents. */
@@ -68,7 +68,7 @@ struct depend {
     struct depend_client client;
     struct depend_limits limits;
     struct questions questions;
-    struct hmap steps;
+    struct slab_map steps;
     struct depend_step *root;
     struct chain *stale;
     struct depend_stats stats;
@@ -94,7 +94,7 @@ depend_create(const struct depend_client *client, const struct depend_limits *li
     d->client = *client;
     d->limits = *limits;
     questions_init(&d->questions);
-    hmap_init(&d->steps);
+    slab_map_init(&d->steps);
     d->root = slab_zalloc(sizeof *d->root);
     d->stale = slab_zalloc(sizeof *d->stale);
     return d;
@@ -118,7 +118,7 @@ depend_destroy(struct depend *d)
 {
     depend_forget_runs(d);
     questions_uninit(&d->questions);
-    hmap_uninit(&d->steps);
+    slab_map_uninit(&d->steps);
     for (int i = 0; i < DEPEND_LOG; i++) {
         free(d->log[i].words);
     }
@@ -275,11 +275,11 @@ mark_shape(struct depend *d, struct shape *s, uint64_t change)
 {
     s->all_changed = change;
     forget_noted(s, UINT64_MAX);
-    if (d->left.n_marked < hmap_count(&s->nodes)) {
+    if (d->left.n_marked < slab_map_count(&s->nodes)) {
         d->doubts = true;
         return;
     }
-    HMAP_FOR_EACH (node, struct node, hmap_node, &s->nodes) {
+    SLAB_MAP_FOR_EACH (node, struct node, map_node, &s->nodes) {
         mark_node(d, node, change);
     }
 }
@@ -324,12 +324,12 @@ settle_rule(struct depend *d, const struct change *c, struct shape *s, uint64_t 
     n = change_common(c, &s->map, s->masks, words);
     if (!n) {
         mark_shape(d, s, number);
-    } else if (hmap_count(&s->nodes) > d->left.n_compared) {
+    } else if (slab_map_count(&s->nodes) > d->left.n_compared) {
         note(d, s, number, n, words);
     } else {
-        d->left.n_compared -= hmap_count(&s->nodes);
-        d->stats.n_compared += hmap_count(&s->nodes);
-        HMAP_FOR_EACH (node, struct node, hmap_node, &s->nodes) {
+        d->left.n_compared -= slab_map_count(&s->nodes);
+        d->stats.n_compared += slab_map_count(&s->nodes);
+        SLAB_MAP_FOR_EACH (node, struct node, map_node, &s->nodes) {
             if (change_agrees(node->values, n, words)) {
                 mark_node(d, node, number);
             }
@@ -605,7 +605,7 @@ find_step(struct depend *d, const struct depend_step *parent, const struct place
 {
     slab_ref ref = slab_ref_to(parent);
 
-    HMAP_FOR_EACH_WITH_HASH (s, struct depend_step, hmap_node, hash, &d->steps) {
+    SLAB_MAP_FOR_EACH_WITH_HASH (s, struct depend_step, map_node, hash, &d->steps) {
         if (s->part.parent == ref && has_nodes(&s->part, nodes, n)) {
             return s;
         }
@@ -670,7 +670,7 @@ make_step(struct depend *d, struct depend_step *parent, const struct placed *nod
     chain_push(&parent->members, &s->member.link);
     parent->n_refs++;
     add_items(d, &s->part, nodes, n);
-    hmap_insert(&d->steps, &s->hmap_node, hash);
+    slab_map_insert(&d->steps, &s->map_node, hash);
     return s;
 }
 
@@ -792,10 +792,10 @@ get_path(struct depend *d, const struct dependent *dep, const struct xlate_out *
     find_groups(d, nodes, *n, hash_pointer(step, 0), true);
     n_shared = count_shared(d, dep, nodes, *n);
     for (size_t i = 0; i < n_shared; i++) {
-        hmap_prefetch_bucket(&d->steps, d->groups[i].hash);
+        slab_map_prefetch_bucket(&d->steps, d->groups[i].hash);
     }
     for (size_t i = 0; i < n_shared; i++) {
-        hmap_prefetch_node(&d->steps, d->groups[i].hash, 2 * CACHE_LINE);
+        slab_map_prefetch_node(&d->steps, d->groups[i].hash, 2 * CACHE_LINE);
     }
     for (size_t i = 0; i < n_shared; begin = d->groups[i++].end) {
         const struct group *g = &d->groups[i];
@@ -819,7 +819,7 @@ unref_step(struct depend *d, struct depend_step *s)
     while (s && !--s->n_refs && s != d->root) {
         struct depend_step *parent = parent_of(&s->part);
 
-        hmap_remove(&d->steps, &s->hmap_node);
+        slab_map_remove(&d->steps, &s->map_node);
         chain_remove(&s->member.link);
         slab_free(s, step_memory(drop_items(d, &s->part)));
         s = parent;
@@ -956,6 +956,6 @@ depend_get_stats(struct depend *d, struct depend_stats *stats)
     pthread_mutex_lock(&d->mutex);
     *stats = d->stats;
     stats->n_nodes = d->questions.n_nodes;
-    stats->n_steps = hmap_count(&d->steps);
+    stats->n_steps = slab_map_count(&d->steps);
     pthread_mutex_unlock(&d->mutex);
 }

@@ -6,15 +6,16 @@
 #include "base/hmap.h"
 #include "base/list.h"
 #include "ofproto/depend.h"
+#include "sys/slab_map.h"
 
 enum { DEPEND_LOG = 1024 };
 
 /* One question. */
 struct node {
-    struct hmap_node hmap_node; /* In shape->nodes. */
-    uint64_t changed;           /* The last change that concerned it. */
+    struct slab_map_node map_node; /* In shape->nodes. */
     struct chain items;         /* struct path_item by 'by_node'. */
     slab_ref shape;
+    uint64_t changed;           /* The last change that concerned it. */
     uint64_t values[];          /* shape->n_values of them. */
 };
 
@@ -23,7 +24,7 @@ struct shape {
     struct list in_table;
     struct hmap_node by_mask;   /* In table->shapes_by_mask. */
     struct table *table;
-    struct hmap nodes;
+    struct slab_map nodes;
     uint64_t all_changed;       /* The last change that concerned all its nodes. */
     struct list noted;          /* struct noted, oldest first: changes still to be compared with the nodes. */
     unsigned int n_noted;

@@ -63,7 +63,7 @@ values_equal(const uint64_t *a, const uint64_t *b, size_t n)
 static struct node *
 find_hashed(const struct shape *s, const uint64_t *values, uint32_t hash)
 {
-    HMAP_FOR_EACH_WITH_HASH (node, struct node, hmap_node, hash, &s->nodes) {
+    SLAB_MAP_FOR_EACH_WITH_HASH (node, struct node, map_node, hash, &s->nodes) {
         if (values_equal(node->values, values, s->n_values)) {
             return node;
         }
@@ -150,7 +150,7 @@ get_shape(struct table *t, const struct word_map *map, const uint64_t *masks)
     if (n) {
         memcpy(s->masks, masks, n * sizeof *masks);
     }
-    hmap_init(&s->nodes);
+    slab_map_init(&s->nodes);
     list_init(&s->noted);
     list_push_back(&t->shapes, &s->in_table);
     hmap_insert(&t->shapes_by_mask, &s->by_mask, hash);
@@ -170,7 +170,7 @@ ask(struct questions *q, const struct xlate_consulted *c, const uint64_t *words,
     const uint64_t *values = is_lookup ? words + s->n_values : &c->key;
 
     *asked = (struct asked) { s, values, values_hash(values, s->n_values) };
-    hmap_prefetch_bucket(&s->nodes, asked->hash);
+    slab_map_prefetch_bucket(&s->nodes, asked->hash);
 }
 
 static size_t
@@ -191,7 +191,7 @@ get_node(struct questions *q, const struct asked *asked)
         node->shape = slab_ref_to(s);
         node->changed = 0;
         memcpy(node->values, asked->values, s->n_values * sizeof node->values[0]);
-        hmap_insert(&s->nodes, &node->hmap_node, asked->hash);
+        slab_map_insert(&s->nodes, &node->map_node, asked->hash);
         s->table->n_nodes++;
         q->n_nodes++;
     }
@@ -261,7 +261,7 @@ place_questions(struct questions *q, const struct xlate_consulted *consulted, si
     for (size_t i = 0; i < n_asked; i++) {
         const struct shape *s = q->asked[i].shape;
 
-        hmap_prefetch_node(&s->nodes, q->asked[i].hash, node_memory(s));
+        slab_map_prefetch_node(&s->nodes, q->asked[i].hash, node_memory(s));
     }
     for (size_t i = 0; i < n_asked; i++) {
         q->placed[i].node = get_node(q, &q->asked[i]);
@@ -302,7 +302,7 @@ drop_shape(struct questions *q, struct shape *s)
     forget_noted(s, UINT64_MAX);
     list_remove(&s->in_table);
     hmap_remove(&t->shapes_by_mask, &s->by_mask);
-    hmap_uninit(&s->nodes);
+    slab_map_uninit(&s->nodes);
     slab_free(s, shape_memory(word_map_count(&s->map)));
     t->recent = NULL;
     if (list_is_empty(&t->shapes)) {
@@ -320,11 +320,11 @@ drop_node(struct questions *q, struct node *node)
 {
     struct shape *s = shape_of(node);
 
-    hmap_remove(&s->nodes, &node->hmap_node);
+    slab_map_remove(&s->nodes, &node->map_node);
     slab_free(node, node_memory(s));
     s->table->n_nodes--;
     q->n_nodes--;
-    if (!hmap_count(&s->nodes)) {
+    if (!slab_map_count(&s->nodes)) {
         drop_shape(q, s);
     }
 }

@@ -13,6 +13,7 @@
 #include "sys/chain.h"
 #include "sys/rcu.h"
 #include "sys/slab.h"
+#include "sys/slab_map.h"
 #include "sys/work.h"
 
 enum { N = 4096 };
@@ -131,6 +132,65 @@ chains_agree_with_an_array(void **state UNUSED)
     }
     slab_free(chains, N_CHAINS * sizeof *chains);
     slab_free(all, N_LINKED * sizeof *all);
+}
+
+struct element {
+    struct slab_map_node node;
+    uint32_t key;
+    bool in, seen;
+};
+
+static bool
+map_has(const struct slab_map *map, uint32_t key)
+{
+    SLAB_MAP_FOR_EACH_WITH_HASH (e, struct element, node, key / 3 * 7, map) {
+        if (e->key == key) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Keys come and go at random; three share a hash each. */
+static void
+a_map_agrees_with_an_array(void **state UNUSED)
+{
+    enum { N_KEYS = 3000 };
+    struct element **all = calloc(N_KEYS, sizeof *all);
+    struct slab_map map;
+    uint32_t x = 1;
+    size_t n = 0;
+
+    slab_map_init(&map);
+    for (uint32_t i = 0; i < N_KEYS; i++) {
+        all[i] = slab_zalloc(sizeof *all[i]);
+        all[i]->key = i;
+    }
+    for (int step = 0; step < 30000; step++) {
+        x = hash_u32(x, step);
+        struct element *e = all[x % N_KEYS];
+
+        assert_int_equal(map_has(&map, e->key), e->in);
+        if (e->in) {
+            slab_map_remove(&map, &e->node);
+        } else {
+            slab_map_insert(&map, &e->node, e->key / 3 * 7);
+        }
+        e->in = !e->in;
+        n += e->in ? 1 : -1;
+        assert_int_equal(slab_map_count(&map), n);
+    }
+    SLAB_MAP_FOR_EACH (e, struct element, node, &map) {
+        assert_true(e->in && !e->seen);
+        e->seen = true;
+        n--;
+    }
+    assert_int_equal(n, 0);
+    slab_map_uninit(&map);
+    for (uint32_t i = 0; i < N_KEYS; i++) {
+        slab_free(all[i], sizeof *all[i]);
+    }
+    free(all);
 }
 
 /* Another thread releases what this one made, as RCU's does; some stay, so that all chunks do. */
@@ -270,6 +330,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(objects_keep_what_is_in_them),
         cmocka_unit_test(chains_agree_with_an_array),
+        cmocka_unit_test(a_map_agrees_with_an_array),
         cmocka_unit_test(cleared_memory_is_zero_when_it_was_used_before),
         cmocka_unit_test(what_another_thread_releases_is_used_again),
         cmocka_unit_test(threads_do_not_get_each_others),
