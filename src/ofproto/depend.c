@@ -28,8 +28,9 @@ struct path_part {
 };
 enum { PART_OF_TAIL = 1 };
 
-/* So many items one part has at most: it is an object of a slab. */
-enum { MAX_ITEMS = 64 };
+/* So many items one part has at most: it is an object of a slab.  And a step of others than runs, so that those who
+ * begin to differ in the middle of a class share what is before. */
+enum { MAX_ITEMS = 64, STEP_ITEMS = 4 };
 
 struct depend_step {
     struct depend_member member; /* In parent->members. */
@@ -49,7 +50,7 @@ struct depend_tail {
 _Static_assert(!SLAB_REFS_ARE_SHORT ||
                sizeof(struct depend_step) + MAX_ITEMS * sizeof(struct path_item) <= SLAB_MAX, "it is referred to");
 
-/* So many last questions are a tail, though others ask each of them, too. */
+/* So many last questions are a tail, if they are a class, though others ask each of them, too. */
 enum { FEW_LAST = 4 };
 
 /* The step of a run behind another step; referenced. */
@@ -683,16 +684,16 @@ add_group(struct depend *d, size_t end, uint32_t hash)
     d->groups[d->n_groups++] = (struct group) { end, hash };
 }
 
-/* What will be one step each: of one class, if that matters.  'hash': of the step before them. */
+/* What will be one step each: of one class, and few, unless it is a run's.  'hash': of the step before them. */
 static void
-find_groups(struct depend *d, const struct placed *nodes, size_t n, uint32_t hash, bool by_class)
+find_groups(struct depend *d, const struct placed *nodes, size_t n, uint32_t hash, bool is_run)
 {
-    size_t begin = 0;
+    size_t begin = 0, most = is_run ? MAX_ITEMS : STEP_ITEMS;
 
     d->n_groups = 0;
     for (size_t i = 0; i < n; i++) {
         hash = hash_pointer(nodes[i].node, hash);
-        if (i + 1 == n || i + 1 - begin == MAX_ITEMS || (by_class && nodes[i + 1].class != nodes[i].class)) {
+        if (i + 1 == n || i + 1 - begin == most || (!is_run && nodes[i + 1].class != nodes[i].class)) {
             add_group(d, i + 1, hash);
             begin = i + 1;
         }
@@ -712,7 +713,7 @@ get_run_step(struct depend *d, struct depend_step *parent, const struct xlate_ru
         return known->step;
     }
     n = place_questions(&d->questions, run->consulted, run->n_lookups, run->words, &nodes);
-    find_groups(d, nodes, n, hash_pointer(parent, 0), false);
+    find_groups(d, nodes, n, hash_pointer(parent, 0), true);
     for (const struct group *g = d->groups; g < d->groups + d->n_groups; begin = g++->end) {
         struct depend_step *next = find_step(d, step, &nodes[begin], g->end - begin, g->hash);
 
@@ -789,7 +790,7 @@ get_path(struct depend *d, const struct dependent *dep, const struct xlate_out *
         step = get_run_step(d, step, out->runs[i]);
     }
     *n = place_questions(&d->questions, out->consulted, out->n_consulted, out->words, &nodes);
-    find_groups(d, nodes, *n, hash_pointer(step, 0), true);
+    find_groups(d, nodes, *n, hash_pointer(step, 0), false);
     n_shared = count_shared(d, dep, nodes, *n);
     for (size_t i = 0; i < n_shared; i++) {
         slab_map_prefetch_bucket(&d->steps, d->groups[i].hash);
@@ -802,7 +803,8 @@ get_path(struct depend *d, const struct dependent *dep, const struct xlate_out *
         size_t n_items = g->end - begin;
         struct depend_step *next = find_step(d, step, &nodes[begin], n_items, g->hash);
 
-        if (!next && i && i + 1 == d->n_groups && n_items <= FEW_LAST) {
+        if (!next && i + 1 == d->n_groups && n_items <= FEW_LAST && begin &&
+            nodes[begin - 1].class != nodes[begin].class) {
             break;
         }
         step = next ? next : make_step(d, step, &nodes[begin], n_items, g->hash);

@@ -4,13 +4,15 @@
  * ----------
  * A translation says what it consulted (ofproto/xlate/xlate.h): lookups in OpenFlow tables, addresses in the MAC
  * table, groups, mirrors of bundles.
- * Each such question is a node, shared by all that asked it; the questions of one translation are a path of steps,
- * each some nodes that follow those of the step before it, and paths share the steps that they begin with.  Questions
- * that many ask come first in a path: of a pipeline of forty tables, what is a megaflow's own are the one or two that
- * nobody else asked.  What is its own is no step but the dependent's tail, which costs less and is shared with nobody:
- * from the first question on that no other one asked (whoever does so later has a step for it), and a few last ones
- * that no other path has had behind the same steps: it is rare that two megaflows ask all the same.  Of a run of
- * lookups (ofproto/xlate/run.h), which comes first, all questions are one step: which, is known by the run.
+ * Each such question is a node, shared by all that asked it; the questions of one translation are a path of steps, each
+ * some nodes that follow those of the step before it, and paths share the steps that they begin with.  Questions that
+ * many ask come first in a path, and of those that about as many ask, the first tables': the megaflows of one port have
+ * in common what is asked of where a packet comes from, those of two ports what is asked of where it goes to.  Of a
+ * pipeline of forty tables, what is a megaflow's own are the one or two questions that nobody else asked.  What is its
+ * own is no step but the dependent's tail, which costs less and is shared with nobody: from the first question on that
+ * no other one asked (whoever does so later has a step for it), and a few last ones that no other path has had behind
+ * the same steps: it is rare that two megaflows ask all the same.  Of a run of lookups (ofproto/xlate/run.h), which
+ * comes first, all questions are one step: which, is known by the run.
  *
  * A change finds the nodes whose answer it may alter, so it costs nothing for everything else:
  *

@@ -55,12 +55,12 @@ struct noted {
     struct common words[];
 };
 
-/* A node and its class: how many ask its table otherwise, also for other bits, the lowest first in a path.  What is of
- * one class makes a step. */
-enum { N_CLASSES = 64 / 3 + 1 };
+/* A node; its class: how many ask its table otherwise, also for other bits; and its table.  By these two, the lowest
+ * first, they are in order in a path. */
 struct placed {
     struct node *node;
-    int class;
+    uint16_t class;
+    uint16_t table;             /* Its kind and id. */
 };
 
 enum { N_RECENT_TABLES = 64 };

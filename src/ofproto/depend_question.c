@@ -198,19 +198,21 @@ get_node(struct questions *q, const struct asked *asked)
     return node;
 }
 
-static int
-node_class(const struct node *n)
+static struct placed
+place(struct node *n)
 {
-    return (63 - __builtin_clzll(shape_of(n)->table->n_nodes)) / 3;
+    const struct table *t = shape_of(n)->table;
+
+    return (struct placed) { n, (63 - __builtin_clzll(t->n_nodes)) / 3, t->kind << 8 | t->id };
 }
 
 static int
 compare_placed(const void *a_, const void *b_)
 {
     const struct placed *a = a_, *b = b_;
+    int order = a->class != b->class ? a->class - b->class : a->table - b->table;
 
-    return a->class != b->class ? a->class - b->class
-                                : (uintptr_t) a->node < (uintptr_t) b->node ? -1 : a->node != b->node;
+    return order ? order : (uintptr_t) a->node < (uintptr_t) b->node ? -1 : a->node != b->node;
 }
 
 /* Mostly they are few, and qsort() would take memory and call for each comparison. */
@@ -268,7 +270,7 @@ place_questions(struct questions *q, const struct xlate_consulted *consulted, si
     }
     /* Once all are there, so that one that was asked twice is of one class. */
     for (size_t i = 0; i < n_asked; i++) {
-        q->placed[i].class = node_class(q->placed[i].node);
+        q->placed[i] = place(q->placed[i].node);
     }
     sort_placed(q->placed, n_asked);
     for (size_t i = 0; i < n_asked; i++) {
