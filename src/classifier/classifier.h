@@ -224,9 +224,11 @@ struct cls_guess {
 void classifier_guess_rcu(const struct cls_expected *, const struct flow *, struct cls_guess *);
 void classifier_prefetch_guesses_rcu(struct cls_guess *, unsigned int n);
 
-/* Calls 'cb' for every rule that matches 'flow' in 'version', in no particular order; 'wc' gains the bits consulted. */
+/* Calls 'cb' for the rules that match 'flow' in 'version', in no particular order; 'wc' gains the bits consulted.  'cb'
+ * answers a priority: rules that are not above it are of no interest from now on (some may still come), and what tells
+ * of them need not be consulted.  INT_MIN: all are of interest. */
 void classifier_for_each_match_rcu(const struct classifier *, uint64_t version, const struct flow *flow,
-                                   struct cls_mask *wc, void (*cb)(void *aux, struct cls_rule *), void *aux);
+                                   struct cls_mask *wc, int (*cb)(void *aux, struct cls_rule *), void *aux);
 
 /* The rule with exactly this match and priority that is visible in 'version', or null. */
 struct cls_rule *classifier_find(const struct classifier *, const struct match *, int priority, uint64_t version);

@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -679,13 +680,14 @@ check_chain(const struct chain *c, int priority)
 
 struct last { int priority; size_t n; };
 
-static void
+static int
 check_falling(void *last_, struct cls_rule *rule)
 {
     struct last *last = last_;
 
     assert_true(rule->priority <= last->priority);
     *last = (struct last) { rule->priority, last->n + 1 };
+    return INT_MIN;
 }
 
 /* Rules with the same match: many priorities, and some of one priority in different versions. */
@@ -726,6 +728,48 @@ a_long_chain_keeps_its_order(void **state UNUSED)
     rcu_thread_unregister();
     rcu_barrier_all();
     free(c);
+}
+
+static int
+want_above_5(void *seen_, struct cls_rule *rule)
+{
+    unsigned int *seen = seen_;
+
+    *seen |= 1u << rule->priority;
+    return rule->priority == 5 ? 5 : INT_MIN;
+}
+
+static void
+a_walk_looks_at_nothing_below_what_it_is_told(void **state UNUSED)
+{
+    static const enum field_id ids[] = { FIELD_REG0, FIELD_REG2, FIELD_METADATA, FIELD_REG4 };
+    static const int priorities[] = { 7, 5, 6, 4 };
+    struct cls_rule rules[ARRAY_SIZE(ids)];
+    struct flow flow = { .lines = { { { 0 } } } };
+    unsigned int seen = 0;
+    struct classifier cls;
+    struct cls_mask wc;
+    struct match m;
+
+    rcu_thread_register();
+    classifier_init(&cls);
+    for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
+        match_init_catchall(&m);
+        match_set_u64(&m, ids[i], 0);
+        classifier_insert(&cls, &rules[i], &m, priorities[i], 1);
+    }
+    cls_mask_init(&wc);
+    classifier_for_each_match_rcu(&cls, 1, &flow, &wc, want_above_5, &seen);
+    assert_int_equal(seen, 1u << 7 | 1u << 6 | 1u << 5);
+    assert_true(cls_mask_word(&wc, field_of(FIELD_METADATA)->offset / 64));
+    assert_false(cls_mask_word(&wc, field_of(FIELD_REG4)->offset / 64));
+    for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
+        classifier_remove(&cls, &rules[i]);
+        cls_rule_uninit(&rules[i]); /* There is no other reader. */
+    }
+    classifier_uninit(&cls);
+    rcu_thread_unregister();
+    rcu_barrier_all();
 }
 
 /* Giving up. */
@@ -903,6 +947,7 @@ main(void)
         cmocka_unit_test(a_big_subtable_grows_and_shrinks_in_steps),
         cmocka_unit_test(readers_find_what_stays_while_a_big_subtable_grows_and_shrinks),
         cmocka_unit_test(a_long_chain_keeps_its_order),
+        cmocka_unit_test(a_walk_looks_at_nothing_below_what_it_is_told),
         cmocka_unit_test(a_version_shows_only_its_rules),
         cmocka_unit_test(rules_that_were_given_up_leave_room_for_others),
         cmocka_unit_test(rules_are_walked_in_the_order_of_dumps),

@@ -567,21 +567,24 @@ classifier_lookup_rcu(const struct classifier *cls, uint64_t version, const stru
 
 void
 classifier_for_each_match_rcu(const struct classifier *cls, uint64_t version, const struct flow *flow,
-                              struct cls_mask *wc, void (*cb)(void *aux, struct cls_rule *), void *aux)
+                              struct cls_mask *wc, int (*cb)(void *aux, struct cls_rule *), void *aux)
 {
     const struct cls_order *order = rcu_get(&((struct classifier *) cls)->order);
     const struct cls_order_entry *e;
     const uint64_t *ready;
+    int above = INT_MIN;
     struct search s;
 
     if (!order || !order->n) {
         return;
     }
     begin(&s, order, flow, wc);
-    while ((e = next_entry(&s, INT_MIN, &ready))) {
+    while ((e = next_entry(&s, above, &ready))) {
         for (struct cls_rule *rule = search_subtable(&s, e, ready); rule; rule = rcu_get(&rule->next)) {
             if (cls_rule_visible(rule, version)) {
-                cb(aux, rule);
+                int uninteresting = cb(aux, rule);
+
+                above = MAX(above, uninteresting);
             }
         }
     }

@@ -4,6 +4,7 @@
  * A rule whose actions are "conjunction(ID, K/N)" matches clause K of conjunction ID.  Where rules of one priority
  * match all N clauses, the packet is looked up again with conj_id = ID, and the rule found that way is the answer.
  * If there is none, the search goes on below. */
+#include <limits.h>
 #include <stdlib.h>
 
 #include "flow/tun_metadata.h"
@@ -35,7 +36,8 @@ xlate_rule_is_conjunctive(const struct rule *rule)
     return first_conjunction(rule) != NULL;
 }
 
-static void
+/* What is below a rule that is no part of a conjunction does not matter. */
+static int
 add_match(void *m_, struct cls_rule *cr)
 {
     struct matches *m = m_;
@@ -44,6 +46,7 @@ add_match(void *m_, struct cls_rule *cr)
         m->rules = x2nrealloc(m->rules, &m->capacity, sizeof *m->rules);
     }
     m->rules[m->n++] = rule_from_cls(cr);
+    return xlate_rule_is_conjunctive(rule_from_cls(cr)) ? INT_MIN : cr->priority;
 }
 
 static int
@@ -87,7 +90,7 @@ is_complete(struct rule *const *rules, size_t n, uint32_t id)
 }
 
 /* The best one that is no part of a conjunction; null if there is none. */
-static void
+static int
 consider(void *best_, struct cls_rule *cr)
 {
     struct rule **best = best_, *rule = rule_from_cls(cr);
@@ -95,6 +98,7 @@ consider(void *best_, struct cls_rule *cr)
     if ((!*best || cr->priority > (*best)->cr.priority) && !xlate_rule_is_conjunctive(rule)) {
         *best = rule;
     }
+    return *best ? (*best)->cr.priority : INT_MIN;
 }
 
 /* The rule for packets of conjunction 'id', null if there is none.  Parts of conjunctions, which the packet matches,
@@ -154,11 +158,16 @@ report_parts(struct xlate_ctx *ctx, const struct rule *found, struct rule *const
     }
 }
 
-/* Of the rules of one priority: the answer, if there is one. */
+/* Of the rules of one priority: the answer, if there is one.  One that is no part of a conjunction comes first. */
 static struct rule *
 search_level(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *flow, struct cls_mask *asked,
              struct rule *const *rules, size_t n)
 {
+    for (size_t i = 0; i < n; i++) {
+        if (!xlate_rule_is_conjunctive(rules[i])) {
+            return rules[i];
+        }
+    }
     for (size_t i = 0; i < n; i++) {
         struct act_span acts;
 
@@ -174,11 +183,6 @@ search_level(struct xlate_ctx *ctx, uint8_t table_id, const struct flow *flow, s
                     return found;
                 }
             }
-        }
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (!xlate_rule_is_conjunctive(rules[i])) {
-            return rules[i];
         }
     }
     return NULL;
