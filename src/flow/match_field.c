@@ -28,6 +28,18 @@ match_set_packet_type(struct match *m, uint32_t value, uint32_t mask)
     return true;
 }
 
+/* ICMP's type and code have 8 of a port's 16 bits.  That the others are 0, as in all packets, is matched, too: so have
+ * such matches the mask of those for ports, as in the reference, and traces show which masks there are. */
+static void
+fill_icmp(struct match *m, const struct field *f)
+{
+    if ((f->id == FIELD_ICMP_TYPE || f->id == FIELD_ICMPV6_TYPE) && m->mask.tp_src == BE16(0xff)) {
+        m->mask.tp_src = BE16_MAX;
+    } else if ((f->id == FIELD_ICMP_CODE || f->id == FIELD_ICMPV6_CODE) && m->mask.tp_dst == BE16(0xff)) {
+        m->mask.tp_dst = BE16_MAX;
+    }
+}
+
 bool
 match_set_subfield(struct match *m, const struct subfield *sf, const union field_value *v)
 {
@@ -38,6 +50,7 @@ match_set_subfield(struct match *m, const struct subfield *sf, const union field
     }
     subfield_set(sf, &m->flow, v);
     subfield_set_ones(sf, &m->mask);
+    fill_icmp(m, sf->field);
     return true;
 }
 
@@ -89,6 +102,7 @@ match_set_field(struct match *m, const struct field *f, const union field_value 
         set_tci(m, VLAN_PRESENT | (v->bytes[0] & 7) << VLAN_PCP_SHIFT, VLAN_PRESENT | VLAN_PCP_MASK);
     } else {
         match_set_masked(m, f, v, mask);
+        fill_icmp(m, f);
     }
     return true;
 }
@@ -191,6 +205,9 @@ collect_prereq_bits(void)
         field_set_ones(f, &prereq_bits[f->prereq]);
         field_set_ones(f, &all);
         prereq_field[f->prereq] = f;
+    }
+    for (enum field_prereq p = PREREQ_ICMPV4; p <= PREREQ_ICMPV6; p++) {
+        prereq_bits[p].tp_src = prereq_bits[p].tp_dst = BE16_MAX; /* As fill_icmp() has it. */
     }
     for (size_t i = 0; i < FLOW_N_WORDS; i++) {
         *flow_word_ptr(&other_bits, i) = ~flow_word(&all, i);

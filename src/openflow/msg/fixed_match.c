@@ -96,22 +96,17 @@ set_eth(struct eth_addr *value, struct eth_addr *mask, const uint8_t *p)
     memset(mask, 0xff, 6);
 }
 
-/* ICMP's type and code have 8 bits; a larger number is kept whole, so that it matches nothing. */
+/* Of a number that is too large for ICMP's type or code all bits are kept, too, so that it matches nothing. */
 static void
-set_tp_member(be16 *value, be16 *mask, uint16_t v, enum l4 l4)
-{
-    *value = cpu_to_be16(v);
-    *mask = l4 == L4_ICMP && v <= 0xff ? BE16(0xff) : BE16_MAX;
-}
-
-static void
-set_tp(struct match *m, const uint8_t *src, const uint8_t *dst, enum l4 l4)
+set_tp(struct match *m, const uint8_t *src, const uint8_t *dst)
 {
     if (src) {
-        set_tp_member(&m->flow.tp_src, &m->mask.tp_src, get_be16(src), l4);
+        m->flow.tp_src = cpu_to_be16(get_be16(src));
+        m->mask.tp_src = BE16_MAX;
     }
     if (dst) {
-        set_tp_member(&m->flow.tp_dst, &m->mask.tp_dst, get_be16(dst), l4);
+        m->flow.tp_dst = cpu_to_be16(get_be16(dst));
+        m->mask.tp_dst = BE16_MAX;
     }
 }
 
@@ -128,7 +123,6 @@ static void
 decode10_upper(const uint8_t *p, uint32_t w, struct match *m)
 {
     enum l3 l3 = l3_of(m);
-    enum l4 l4;
 
     if (l3 == L3_NONE || l3 == L3_MPLS) {
         return;
@@ -145,9 +139,8 @@ decode10_upper(const uint8_t *p, uint32_t w, struct match *m)
         m->flow.nw_tos = p[24] & TOS_DSCP;
         m->mask.nw_tos = TOS_DSCP;
     }
-    l4 = l4_of(m);
-    if (l4) {
-        set_tp(m, w & W10_TP_SRC ? NULL : p + 36, w & W10_TP_DST ? NULL : p + 38, l4);
+    if (l4_of(m)) {
+        set_tp(m, w & W10_TP_SRC ? NULL : p + 36, w & W10_TP_DST ? NULL : p + 38);
     }
 }
 
@@ -354,7 +347,7 @@ decode11_l4(const uint8_t *p, uint32_t w, struct match *m)
                           (!(w & W11_TP_DST) && get_be16(p + 62) > 0xff))) {
         return OFPERR_OFPBMC_BAD_FIELD;
     }
-    set_tp(m, w & W11_TP_SRC ? NULL : p + 60, w & W11_TP_DST ? NULL : p + 62, l4);
+    set_tp(m, w & W11_TP_SRC ? NULL : p + 60, w & W11_TP_DST ? NULL : p + 62);
     return OFPERR_NONE;
 }
 
