@@ -29,12 +29,25 @@ is_wanted(const struct port_desc *d, const char *name, bool has_number, ofp_port
     return has_number ? d->port == number : !strcmp(d->name, name);
 }
 
+/* A number is one of those that descriptions have, of any version: nothing is to be said of it. */
+static bool
+parse_number(const char *text, ofp_port *number)
+{
+    uint32_t n;
+
+    if (num_parse_u32(text, 10, &n)) {
+        *number = n <= UINT16_MAX ? ofp_port_from_u16(n) : OFP_PORT(n);
+        return true;
+    }
+    return ofp_port_parse(text, NULL, number);
+}
+
 /* Looks for the port among the descriptions of one message. */
 static bool
 find_in(struct cursor c, enum of_version v, const char *name, struct port_desc *found)
 {
     ofp_port number;
-    bool has_number = ofp_port_parse(name, NULL, &number);
+    bool has_number = parse_number(name, &number);
     struct port_desc d;
 
     while (c.left && !port_desc_take(&c, v, &d)) {
