@@ -199,7 +199,8 @@ class Generator:
             return None
         setting = self.rand.choice(["no-flood", "flood", "down", "up", "no-receive", "receive", "no-forward",
                                     "forward", "no-packet-in"])
-        self.dst_matters |= setting == "no-receive"
+        if setting == "no-receive":  # The reference's port takes no BPDUs then, ours does.
+            self.dst_matters, self.frames.have_bpdus = True, False
         return [f"ovs-ofctl mod-port {self.ports[name].bridge} {self.rand.choice(self.ports[name].interfaces)} "
                 f"{setting}"]
 

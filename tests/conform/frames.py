@@ -2,7 +2,8 @@
 import struct
 
 MACS = [f"50:54:00:00:00:{i:02x}" for i in range(1, 7)]
-LEARNED_BY_NOBODY = ["ff:ff:ff:ff:ff:ff", "01:80:c2:00:00:00", "01:00:5e:01:02:03"]
+BROADCAST, BPDUS = "ff:ff:ff:ff:ff:ff", "01:80:c2:00:00:00"
+LEARNED_BY_NOBODY = [BROADCAST, BPDUS, "01:00:5e:01:02:03"]
 
 
 def mac(text):
@@ -48,7 +49,7 @@ def tcp(src, dst, sport, dport, flags):
 class Frames:
     def __init__(self, rand):
         self.rand = rand
-        self.have_two_tags = False
+        self.have_two_tags, self.have_bpdus = False, True
 
     def hosts(self):
         """Two of them, by number."""
@@ -106,4 +107,5 @@ class Frames:
                 pcp, vid = self.rand.choice([0, 0, 5]), self.rand.choice([0, 10, 20])
                 tag += struct.pack("!HH", 0x8100, pcp << 13 | vid)
         dst = self.rand.choice([MACS[b - 1]] * 8 + [MACS[a - 1]] + LEARNED_BY_NOBODY)
+        dst = BROADCAST if dst == BPDUS and not self.have_bpdus else dst
         return (mac(dst) + mac(MACS[a - 1]) + tag + struct.pack("!H", eth_type) + payload).hex()
