@@ -41,14 +41,15 @@ map_at(void *wanted, size_t size)
 }
 
 /* The system gives addresses downwards from the first ones that it gave, or upwards: far below them nothing is or comes
- * soon. */
+ * soon.  Where there is no such room (valgrind's addresses are low, and end soon), it is a little above. */
 static char *
 choose_base(void)
 {
     char *first = map_at(NULL, AREA);
 
     munmap(first, AREA);
-    return first - 4 * AREA_REACH - (uintptr_t) first % AREA;
+    first -= (uintptr_t) first % AREA;
+    return (uintptr_t) first > 5 * AREA_REACH ? first - 4 * AREA_REACH : first + AREA_REACH / 16;
 }
 
 /* The lowest place that is free.  The mutex is locked. */
