@@ -363,6 +363,16 @@ change_packet(struct conntrack *ct, struct ct_conn *c, const struct ct_action *a
     return true;
 }
 
+/* Whether a packet that was translated has, as it is now, a tuple of another connection than 'c'. */
+static bool
+is_like_another(struct conntrack *ct, const struct ct_conn *c, const struct ct_parsed *p, int64_t now)
+{
+    int dir;
+    const struct ct_conn *other = ct_find_rcu(ct, &p->tuple, p->hash, now, &dir);
+
+    return other && other != c;
+}
+
 /* Finds the connection and updates it; null if there is none, or its time has ended.  '*v' is CT_IS_INVALID if the
  * packet does not fit it. */
 static struct ct_conn *
@@ -375,7 +385,7 @@ find_and_update(struct conntrack *ct, const struct ct_action *a, struct ct_packe
     if (!c || p->related) {
         return c;
     }
-    if (a->commit && a->force && *dir == CT_REPLY) {
+    if (a->commit && a->force && *dir == CT_REPLY && !(*was_translated && is_like_another(ct, c, p, now))) {
         ct_remove(ct, c);
         return NULL;
     }

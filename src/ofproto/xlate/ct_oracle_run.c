@@ -72,6 +72,17 @@ find(struct cto_tracker *t, uint16_t zone, const struct cto_tuple *tuple, bool *
     return NULL;
 }
 
+/* A packet that was translated, as it is now: what it would open is there already. */
+static bool
+is_like_another(struct cto_tracker *t, const struct cto_conn *c, const struct cto_packet *p)
+{
+    struct cto_tuple tuple = cto_tuple_of(p);
+    bool is_reply;
+    const struct cto_conn *other = find(t, c->zone, &tuple, &is_reply);
+
+    return other && other != c;
+}
+
 static void
 write_marks(struct cto_conn *c, const struct cto_action *a, const struct cto_packet *p)
 {
@@ -449,7 +460,8 @@ track(struct run *r, const struct cto_action *a, uint16_t zone, struct cto_packe
     if (c && p->is_error) {
         show(p, CTO_TRK | CTO_REL | (is_reply ? CTO_RPL : 0), zone, c, &c->orig);
     } else {
-        v = !c ? IS_ANOTHER : a->ct.force && is_reply ? IS_ANOTHER : follow(r, c, is_reply, p);
+        v = !c || (a->ct.force && is_reply && !is_like_another(r->tracker, c, p)) ? IS_ANOTHER
+                                                                                  : follow(r, c, is_reply, p);
         if (v == IS_ANOTHER) {
             if (c) {
                 forget(r->tracker, c);
