@@ -23,8 +23,10 @@
  * ------
  * A driver that is linked into a library of the program, or that unmaps first, is not stopped: the tests see whether
  * memif's still is (the counter netdev_dpdk_peer_gone).  A bonded device's link says nothing of each member: there a
- * peer that comes back before the bonded device has seen that it had gone is still a danger.  A peer that makes the
- * file of its memory shorter while it is connected ends the switch: peers at such a socket are to be trusted.
+ * peer that comes back before the bonded device has seen that it had gone is still a danger.  Who
+ * connects to the socket, sends what is no message and leaves at once, a few times, ends the switch (DPDK's thread of
+ * interrupts gives up when a descriptor that it is to wait for is closed), and a peer that makes the file of its memory
+ * shorter while it is connected may: whoever may connect there is to be trusted.
  *
  * Threads: watch and unwatch main thread; the wait is in any thread that holds none of the queues' locks. */
 #ifndef NETDEV_DPDK_PEER_H

@@ -2,8 +2,7 @@
  * liburcu's barriers.  Slower to write with, as fast to read.
  *
  * A reader that is online holds the number of the grace period in which it last was quiescent; 0 means offline.  A
- * grace
- * period is over when every reader is offline or has seen its number. */
+ * grace period is over when every reader is offline or has seen its number. */
 #include "sys/rcu_private.h"
 
 #include <pthread.h>
