@@ -327,6 +327,14 @@ may_be_late(const struct cto_conn *c, const struct cto_end *from, const struct c
     return (from->finish_is_acked || to->finish_is_acked || c->is_reset) && is_within(from, p);
 }
 
+/* The other end has acknowledged, before this one said anything, what is half of all numbers off: neither ahead of its
+ * first segment nor behind (RFC 1982 §3.2; what comes of it: tests/conform/cases/conntrack/tcp-windows.case). */
+static bool
+begins_opposite(const struct cto_end *from, const struct cto_packet *p)
+{
+    return !from->has_sent && from->allowed - segment_end(p) - (3u << 29) <= 1u << 30;
+}
+
 /* Nothing has come of it yet. */
 static bool
 is_beginning(const struct cto_end *e)
@@ -370,6 +378,7 @@ follow_tcp(struct run *r, struct cto_conn *c, bool is_reply, const struct cto_pa
     if (!from->has_sent && !is_late && flags & CTO_ACK && !is_near(p->ack, to->next)) {
         r->result->gave_up = true; /* How far off it may be, and which numbers may come then, is not said. */
     }
+    r->result->gave_up |= begins_opposite(from, p);
     if (c->is_loose && flags & CTO_RST && from->has_sent && to->has_sent) {
         r->result->gave_up = true; /* Nor what a reset has to match where the beginning was not seen. */
     }
