@@ -1,14 +1,18 @@
 #include <dlfcn.h>
+#include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <rte_interrupts.h>
+#include <rte_pause.h>
 
 #include "netdev/dpdk_device.h"
 #include "netdev/dpdk_peer.h"
 #include "sys/counter.h"
 
 COUNTER(netdev_dpdk_peer_gone)
+COUNTER(netdev_dpdk_forgotten_callback)
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct list watched = LIST_INIT(&watched); /* Of struct dpdk_device, by 'peer_node'. */
@@ -46,12 +50,78 @@ wait_until_free(struct dpdk_queue_lock *locks)
     }
 }
 
-/* In the place of the library's, for its drivers, too: see the header. */
-__attribute__((visibility("default"))) int
+/* The library's functions in whose place those below are, also for its drivers: see the header. */
+
+typedef int register_fn(const struct rte_intr_handle *, rte_intr_callback_fn, void *);
+typedef int unregister_pending_fn(const struct rte_intr_handle *, rte_intr_callback_fn, void *,
+                                  rte_intr_unregister_callback_fn);
+typedef void free_fn(struct rte_intr_handle *);
+
+#define VISIBLE __attribute__((visibility("default")))
+#define LIBRARY_S(NAME, TYPE) ((TYPE *) dlsym(RTLD_NEXT, NAME))
+
+static int
+unregister(const struct rte_intr_handle *handle, rte_intr_callback_fn callback, void *aux)
+{
+    return LIBRARY_S("rte_intr_callback_unregister", register_fn)(handle, callback, aux);
+}
+
+struct registration {
+    struct list node;
+    const struct rte_intr_handle *handle;
+    rte_intr_callback_fn callback;
+    void *aux;
+};
+
+/* Apart from 'mutex': the library frees handles with a lock of its own. */
+static pthread_mutex_t registrations_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct list registrations = LIST_INIT(&registrations);
+
+/* Of the handle's, with this callback if it is not null; the caller's from now on.  Null if there is none. */
+static struct registration *
+take_registration(const struct rte_intr_handle *handle, rte_intr_callback_fn callback)
+{
+    struct registration *found = NULL;
+
+    pthread_mutex_lock(&registrations_mutex);
+    LIST_FOR_EACH (r, struct registration, node, &registrations) {
+        if (r->handle == handle && (!callback || r->callback == callback)) {
+            found = r;
+            list_remove(&r->node);
+            break;
+        }
+    }
+    pthread_mutex_unlock(&registrations_mutex);
+    return found;
+}
+
+static void
+drop_registrations(const struct rte_intr_handle *handle, rte_intr_callback_fn callback, int n)
+{
+    for (int i = 0; i < n; i++) {
+        free(take_registration(handle, callback));
+    }
+}
+
+VISIBLE int
+rte_intr_callback_register(const struct rte_intr_handle *handle, rte_intr_callback_fn callback, void *aux)
+{
+    struct registration *r = xmalloc(sizeof *r);
+    int error;
+
+    *r = (struct registration) { .handle = handle, .callback = callback, .aux = aux };
+    pthread_mutex_lock(&registrations_mutex);
+    list_push_back(&registrations, &r->node); /* First: it may be called, and ended, at once. */
+    pthread_mutex_unlock(&registrations_mutex);
+    error = LIBRARY_S("rte_intr_callback_register", register_fn)(handle, callback, aux);
+    drop_registrations(handle, callback, !!error);
+    return error;
+}
+
+VISIBLE int
 rte_intr_callback_unregister(const struct rte_intr_handle *handle, rte_intr_callback_fn callback, void *aux)
 {
-    typedef int unregister_fn(const struct rte_intr_handle *, rte_intr_callback_fn, void *);
-    unregister_fn *library_s = (unregister_fn *) dlsym(RTLD_NEXT, "rte_intr_callback_unregister");
+    int n;
 
     pthread_mutex_lock(&mutex);
     LIST_FOR_EACH (d, struct dpdk_device, peer_node, &watched) {
@@ -60,5 +130,33 @@ rte_intr_callback_unregister(const struct rte_intr_handle *handle, rte_intr_call
         counter_inc(netdev_dpdk_peer_gone);
     }
     pthread_mutex_unlock(&mutex);
-    return library_s(handle, callback, aux);
+    n = unregister(handle, callback, aux);
+    drop_registrations(handle, callback, n);
+    return n;
+}
+
+VISIBLE int
+rte_intr_callback_unregister_pending(const struct rte_intr_handle *handle, rte_intr_callback_fn callback, void *aux,
+                                     rte_intr_unregister_callback_fn then)
+{
+    int n = LIBRARY_S("rte_intr_callback_unregister_pending", unregister_pending_fn)(handle, callback, aux, then);
+
+    drop_registrations(handle, callback, n);
+    return n;
+}
+
+VISIBLE void
+rte_intr_instance_free(struct rte_intr_handle *handle)
+{
+    struct registration *r;
+    int n;
+
+    while (handle && (r = take_registration(handle, NULL)) != NULL) {
+        while ((n = unregister(handle, r->callback, r->aux)) == -EAGAIN && !rte_thread_is_intr()) {
+            rte_pause(); /* It is being called. */
+        }
+        counter_add(netdev_dpdk_forgotten_callback, MAX(n, 0));
+        free(r);
+    }
+    LIBRARY_S("rte_intr_instance_free", free_fn)(handle);
 }

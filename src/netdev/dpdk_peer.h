@@ -19,14 +19,20 @@
  * has a function of that name, which drivers find before the library's: it waits, and then calls the library's.
  * (Nobody else calls it often enough for the wait to matter.)
  *
+ * What drivers forget
+ * -------------------
+ * Who connects to memif's socket and leaves before he is greeted has his descriptor closed, though DPDK's thread is
+ * still to wait for it: it ends the program when it finds that it cannot.  And the socket itself stays waited for when
+ * its last port has been removed.  In both cases the driver frees the handle (rte_intr_instance_free(), of which the
+ * program has one, too): a callback that is still registered then is unregistered first (the counter
+ * netdev_dpdk_forgotten_callback).
+ *
  * Limits
  * ------
  * A driver that is linked into a library of the program, or that unmaps first, is not stopped: the tests see whether
  * memif's still is (the counter netdev_dpdk_peer_gone).  A bonded device's link says nothing of each member: there a
- * peer that comes back before the bonded device has seen that it had gone is still a danger.  Who
- * connects to the socket, sends what is no message and leaves at once, a few times, ends the switch (DPDK's thread of
- * interrupts gives up when a descriptor that it is to wait for is closed), and a peer that makes the file of its memory
- * shorter while it is connected may: whoever may connect there is to be trusted.
+ * peer that comes back before the bonded device has seen that it had gone is still a danger.  A peer that makes the
+ * file of its memory shorter while it is connected may end the switch: who sends frames over memif is to be trusted.
  *
  * Threads: watch and unwatch main thread; the wait is in any thread that holds none of the queues' locks. */
 #ifndef NETDEV_DPDK_PEER_H

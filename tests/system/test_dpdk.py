@@ -87,6 +87,10 @@ def peers_gone(place):
     return int(place.sh("ovs-appctl coverage/read-counter netdev_dpdk_peer_gone"))
 
 
+def callbacks_forgotten(place):
+    return int(place.sh("ovs-appctl coverage/read-counter netdev_dpdk_forgotten_callback"))
+
+
 class Memif:
     """A server at port a; its client is port b of the other switch, which sends back what it gets."""
 
@@ -118,6 +122,48 @@ def test_two_switches_over_memif(place, ports):
     memif.wait_end()
     # DPDK's thread has waited for bursts before it took the client's memory away.
     place.wait("a peer that has gone", lambda: peers_gone(place) > before)
+
+
+STRANGER = """
+import socket, sys
+
+def meet(*messages):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.connect(sys.argv[1])
+    for m in messages:
+        try:
+            s.send(m)
+        except OSError:
+            break
+    s.close()
+
+HELLO, INIT, RUBBISH = b"\\2\\0", b"\\3\\0", b"\\xff" * 128
+for _ in range(30):
+    meet()
+    for m in HELLO, INIT, RUBBISH:
+        meet(m)
+        meet(m.ljust(128, b"\\0"), RUBBISH)
+        meet(m * 2000, m)
+"""
+
+
+def test_strangers_at_a_memif_socket(place, ports):
+    with far_switch(place):
+        memif = Memif(place, ports)
+
+        def have_come():
+            place.sh(f"/usr/bin/python3 -c '{STRANGER}' {place.dir}/memif.sock")
+            return callbacks_forgotten(place)
+
+        # The driver forgets those who have gone before they are greeted.
+        place.wait("strangers that were not greeted", have_come)
+        memif.connect()
+        sent = some_frames(SIZES)
+        assert replay(place, ports, sent) == sent
+    memif.wait_end()
+    forgotten = callbacks_forgotten(place)
+    place.sh("ovs-vsctl del-port a")
+    place.wait("the end of the socket, which it forgets, too", lambda: callbacks_forgotten(place) > forgotten)
 
 
 @pytest.mark.slow
