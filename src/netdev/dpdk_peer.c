@@ -9,6 +9,7 @@
 
 #include "netdev/dpdk_device.h"
 #include "netdev/dpdk_peer.h"
+#include "netdev/lost_memory.h"
 #include "sys/counter.h"
 
 COUNTER(netdev_dpdk_peer_gone)
@@ -24,6 +25,7 @@ dpdk_peer_watch(struct dpdk_device *d, const char *driver_name)
               : !strcmp(driver_name, "net_bonding") ? DPDK_PEER_OF_MEMBER
                                                     : DPDK_PEER_NONE;
     if (d->peer != DPDK_PEER_NONE) {
+        lost_memory_survive();
         pthread_mutex_lock(&mutex);
         list_push_back(&watched, &d->peer_node);
         pthread_mutex_unlock(&mutex);

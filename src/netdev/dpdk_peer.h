@@ -31,8 +31,8 @@
  * ------
  * A driver that is linked into a library of the program, or that unmaps first, is not stopped: the tests see whether
  * memif's still is (the counter netdev_dpdk_peer_gone).  A bonded device's link says nothing of each member: there a
- * peer that comes back before the bonded device has seen that it had gone is still a danger.  A peer that makes the
- * file of its memory shorter while it is connected may end the switch: who sends frames over memif is to be trusted.
+ * peer that comes back before the bonded device has seen that it had gone is still a danger.  A peer that takes its
+ * memory back: netdev/lost_memory.h.
  *
  * Threads: watch and unwatch main thread; the wait is in any thread that holds none of the queues' locks. */
 #ifndef NETDEV_DPDK_PEER_H

@@ -15,6 +15,7 @@
 
 #include "base/num.h"
 #include "base/tally.h"
+#include "netdev/lost_memory.h"
 #include "netdev/qos.h"
 #include "netdev/vhost_announce.h"
 #include "netdev/vhost_counters.h"
@@ -500,6 +501,7 @@ construct(struct netdev *n, bool is_client)
         error_free(e);
         return -ENODEV;
     }
+    lost_memory_survive();
     v = xzalloc_cacheline(sizeof *v);
     v->netdev = n;
     v->is_client = is_client;

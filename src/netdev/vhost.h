@@ -20,7 +20,7 @@
  * The frames themselves we take out of the machine's memory and put into it (netdev/virtqueue.h), but for what only
  * the library can do (netdev/vhost_machine.h).  Before a device goes, and while a message is read that may change its
  * memory, it is hidden from the workers, and everybody who may still be at it is waited for.  Pages of a machine that
- * is moved here and that have not come yet: netdev/vhost_faults.h.
+ * is moved here and that have not come yet: netdev/vhost_faults.h; memory that it takes back: netdev/lost_memory.h.
  *
  * Offloads: a packet whose checksum is still to be computed keeps that request, both ways, if the machine takes it;
  * what it does not take is done before.  Frames to be segmented come only with netdev_vhost_settings.tso.

@@ -1,5 +1,6 @@
 """Virtual machines that are moved, as the switch sees it: pages that are marked while they are copied, machines that
-cannot say themselves where they are now, two monitors at a socket, pages that come later, or never.
+cannot say themselves where they are now, two monitors at a socket, pages that come later, or never; and memory that a
+monitor takes back.
 
     machine ---- vu0 (which listens) [ br0 ] vc0, vc1 (which connect) ---- machines
 
@@ -13,7 +14,7 @@ import sys
 import pytest
 from dpdk_ports import add_vhost_ports
 from place import ROOT, column, counter, switch_place
-from vhost_user import HEADER, NEED_REPLY, POSTCOPY_ADVISE, RINGS, RX, SEND_RARP, TX, accept, connect
+from vhost_user import HEADER, NEED_REPLY, PAGE, POSTCOPY_ADVISE, RINGS, RX, SEND_RARP, TX, accept, connect
 
 sys.path.insert(0, os.path.join(ROOT, "bench"))
 import traffic  # noqa: E402
@@ -307,3 +308,31 @@ def test_pages_may_come_later_only_where_that_is_allowed(place):
         assert not m.connection.recv(12)
     finally:
         m.close()
+
+
+def n_lost(place):
+    return int(place.sh("ovs-appctl coverage/read-counter netdev_memory_lost"))
+
+
+@pytest.mark.parametrize("has_log", (False, True))  # Whether the library serves its rings.
+@pytest.mark.parametrize("left", (0, RINGS[RX]["buffers"], RINGS[TX]["buffers"] + PAGE))
+def test_memory_is_taken_back(place, machines, left, has_log):
+    """A file that becomes shorter: whoever is amid it goes on, and so do the other ports and the next monitor."""
+    a, b, c = machines("vu0", "vc0", "vc1")
+    if has_log:
+        b.start_log()
+    passes(place, a, b, frames(3))
+    passes(place, b, a, frames(3))
+    before = n_lost(place)
+    b.give_room(3)
+    b.offer(TX, 3, HEADER + 60)
+    os.ftruncate(b.fd, left)
+    a.give_room(10)
+    a.transmit(*frames(3))
+    place.wait("the loss", lambda: n_lost(place) > before, 60)
+    a.received()
+    passes(place, a, c, frames(5, to=10))
+    b.close()
+    wait_down(place, "vc0")
+    other, = machines("vc0")
+    passes(place, a, other, frames(5))
