@@ -190,11 +190,17 @@ cls_shape_create(const struct flow *mask, const struct word_map *map, uint32_t m
     return shape;
 }
 
+static size_t
+subtable_size(unsigned int n_words)
+{
+    return ROUND_UP(sizeof(struct cls_subtable) + n_words * sizeof(struct cls_word), CACHE_LINE);
+}
+
 struct cls_subtable *
 cls_subtable_create(const struct cls_shape *shape)
 {
     size_t words = shape->n_words * sizeof shape->words[0];
-    struct cls_subtable *st = xzalloc_cacheline(sizeof *st + words);
+    struct cls_subtable *st = slab_zalloc(subtable_size(shape->n_words));
 
     st->map = shape->map;
     st->mask_hash = shape->mask_hash;
@@ -540,7 +546,7 @@ change_refs(struct cls_subtable *st, int64_t by)
         for (unsigned int stage = 0; stage < STAGE_L3; stage++) {
             cls_stage_set_uninit(&st->stages[stage]);
         }
-        free(st);
+        slab_free(st, subtable_size(st->n_words));
     }
 }
 

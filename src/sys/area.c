@@ -8,7 +8,7 @@
 #include "sys/work.h"
 
 /* An area is aligned to its size. */
-enum { PIECES = 64, AREA = PIECES * AREA_PIECE, N_READY = 2, SMALL_PAGE = 4096, N_PLACES = AREA_REACH / AREA };
+enum { PIECES = 64, AREA = PIECES * AREA_PIECE, SMALL_PAGE = 4096, N_PLACES = AREA_REACH / AREA };
 
 /* In the head of its first piece. */
 struct area {
@@ -20,8 +20,8 @@ _Static_assert(sizeof(struct area) <= AREA_HEAD, "there is room for it");
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* Guards all of this. */
 static struct list areas = LIST_INIT(&areas);             /* struct area: those with free pieces. */
 static size_t n_pieces;                                   /* In use. */
-static struct area *ready[N_READY];
-static unsigned int n_ready, n_areas;                     /* Of those, and of all that are in use. */
+static unsigned int n_areas;                              /* In use. */
+static struct area *ready;                                /* The next; null: none. */
 static bool is_preparing;
 
 char *area_base;
@@ -115,36 +115,26 @@ map_large_area(void)
     return a;
 }
 
-static bool
-put_ready(struct area *a)
-{
-    bool more;
-
-    pthread_mutex_lock(&mutex);
-    if (a) {
-        ready[n_ready++] = a;
-    }
-    more = n_ready < N_READY;
-    is_preparing = more;
-    pthread_mutex_unlock(&mutex);
-    return more;
-}
-
 static void
 prepare(void *unused UNUSED)
 {
+    struct area *a;
+
     rcu_offline();
-    for (bool more = put_ready(NULL); more;) {
-        more = put_ready(map_large_area());
-    }
+    a = map_large_area();
+    pthread_mutex_lock(&mutex);
+    ready = a;
+    is_preparing = false;
+    pthread_mutex_unlock(&mutex);
     rcu_online();
 }
 
 static struct area *
 make_area(void)
 {
-    struct area *a = n_ready ? ready[--n_ready] : map_area();
+    struct area *a = ready ? ready : map_area();
 
+    ready = NULL;
     if (n_areas++ && !is_preparing) { /* Who has few needs none. */
         is_preparing = true;
         work_start(prepare, NULL);

@@ -13,7 +13,7 @@
  * All areas are in one stretch of addresses of AREA_REACH bytes, so that what is in them can be referred to by half a
  * pointer (slab_ref).  The stretch is asked for area by area, not reserved: where something else is, no area comes.
  *
- * Limits: with the second area in use, two more are made ready.  More than AREA_REACH is as if memory had run out.
+ * Limits: with the second area in use, one more is made ready.  More than AREA_REACH is as if memory had run out.
  *
  * Threads: any. */
 #ifndef SYS_AREA_H

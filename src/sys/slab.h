@@ -32,7 +32,8 @@
 
 enum { SLAB_STEP = 16, SLAB_MAX = 1024 };
 
-/* Uninitialised memory, aligned to 16 bytes, to be released with slab_free() and the same size; never null.
+/* Uninitialised memory, aligned to 16 bytes (to CACHE_LINE where the size is a multiple of it, up to SLAB_MAX, but for
+ * the sanitizers), to be released with slab_free() and the same size; never null.
  * slab_zalloc() clears it. */
 void *slab_alloc(size_t size) MUST_CHECK __attribute__((malloc, alloc_size(1)));
 void *slab_zalloc(size_t size) MUST_CHECK __attribute__((malloc, alloc_size(1)));

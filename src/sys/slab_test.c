@@ -30,6 +30,9 @@ make(struct piece *piece, size_t size, unsigned char value)
 {
     *piece = (struct piece) { slab_alloc(size), size, value };
     assert_int_equal((uintptr_t) piece->p % SLAB_STEP, 0);
+    if (!WEFT_LOOKS_FOR_LEAKS && size && size <= SLAB_MAX && size % CACHE_LINE == 0) {
+        assert_int_equal((uintptr_t) piece->p % CACHE_LINE, 0);
+    }
     if (size <= SLAB_MAX) {
         size_t at = size / 4 * 4;
 
