@@ -17,8 +17,8 @@ def test_installed_programs_under_systemd_on_a_machine_of_their_own():
     subprocess.run(["make", "install", f"DESTDIR={stage}", "PREFIX=/usr/local", "RELEASE=build-release"], cwd=ROOT,
                    check=True, capture_output=True, timeout=1200)
     try:
-        done = subprocess.run(["tests/vm/boot", "-t", "900", os.path.join(ROOT, "tests/vm/on-machine"), stage],
-                              cwd=ROOT, capture_output=True, text=True, timeout=1200, check=False)
+        done = subprocess.run(["tests/vm/boot", "-t", "2700", os.path.join(ROOT, "tests/vm/on-machine"), stage],
+                              cwd=ROOT, capture_output=True, text=True, timeout=3000, check=False)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
     assert done.returncode == 0 and "all as it should be" in done.stdout, done.stdout[-4000:] + done.stderr[-2000:]
@@ -31,7 +31,7 @@ def test_types_of_qos_on_a_kernel_that_has_them():
     subprocess.run(["make", "build", "RELEASE=build-release"], cwd=ROOT, check=True, capture_output=True, timeout=1200)
     tests = ["/usr/bin/python3", "-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider",
              os.path.join(ROOT, "tests/system/test_shaping.py"), "-k", "kernel_may_not_have or its_class"]
-    done = subprocess.run(["tests/vm/boot", "-t", "900", "env", f"WEFT_BUILD={ROOT}/build-release",
+    done = subprocess.run(["tests/vm/boot", "-t", "2700", "env", f"WEFT_BUILD={ROOT}/build-release",
                            "WEFT_WHOLE_KERNEL=1", *tests],
-                          cwd=ROOT, capture_output=True, text=True, timeout=1200, check=False)
+                          cwd=ROOT, capture_output=True, text=True, timeout=3000, check=False)
     assert done.returncode == 0 and "6 passed" in done.stdout, done.stdout[-4000:] + done.stderr[-2000:]

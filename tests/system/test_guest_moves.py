@@ -148,10 +148,11 @@ def test_a_guest_is_moved(port_type, options):
         with two_qemus(p, port_type, *options) as (source, target):
             talk.wait_pings()
             talk.send(0)
-            begin(p, source, target, 16)
+            begin(p, source, target, 4)
             talk.send(1)
             # All of its memory is copied once; what is written from now on has to be copied again.
             p.wait("a second copy", lambda: source.ask("query-migrate")["ram"]["dirty-sync-count"] >= 3, BOOT_SECONDS)
+            source.ask("migrate-set-parameters", max_bandwidth=1 << 20)  # Even a starved guest writes faster than that.
             talk.wait_pings()
             talk.send(2)
             assert source.ask("query-migrate")["status"] == "active"
