@@ -145,9 +145,7 @@ test_forgotten_callbacks_end_with_their_handle(void **state UNUSED)
     while (rte_intr_callback_unregister(listener, greet, &c) == -EAGAIN) {
         sched_yield();
     }
-    rte_intr_instance_free(listener);
-    close(fds[0]);
-    close(fds[1]);
+    rte_intr_instance_free(listener); /* The pipe stays: ThreadSanitizer does not see what keeps the thread from it. */
 }
 
 int
